@@ -1,0 +1,61 @@
+# Two commands do everything on a fresh machine: `make run` and `make test`.
+# `make help` lists the rest.
+
+SWIFT ?= swift
+RELEASE = --configuration release --static-swift-stdlib
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test test-unit test-programs check-long bench lint format clean setup-run setup-test p2pd
+
+help:
+	@echo "make run         build goop2, start your peer and a sample neighbour, show the viewer's address"
+	@echo "make build       build ./goop2 only"
+	@echo "make test        every test: unit, simulation, interop, LAN lab, browser, and 'make run' itself"
+	@echo "make test-unit   only what 'swift test' runs: no root, no network namespaces, no downloads"
+	@echo "make lint        format, import direction, forbidden constructs"
+	@echo "make bench       our figures beside the rivals', in one run"
+	@echo "make check-long  sanitizers, long fuzzing, soak: over an hour"
+	@echo "make clean       remove what was built (your peers stay)"
+
+setup-run:
+	@scripts/setup run
+
+setup-test: setup-run
+	@scripts/setup test
+
+build: setup-run
+	$(SWIFT) build $(RELEASE) --product goop2
+	@cp -f "$$($(SWIFT) build $(RELEASE) --show-bin-path)/goop2" goop2.new && mv -f goop2.new goop2
+	@echo "built ./goop2"
+
+p2pd: setup-run
+	$(SWIFT) build $(RELEASE) --product goop2-p2pd
+	@cp -f "$$($(SWIFT) build $(RELEASE) --show-bin-path)/goop2-p2pd" goop2-p2pd.new && mv -f goop2-p2pd.new goop2-p2pd
+	@echo "built ./goop2-p2pd"
+
+run: build
+	@scripts/run
+
+test-unit: setup-run
+	$(SWIFT) build --build-tests
+	$(SWIFT) test --skip-build
+
+test-programs: setup-test build p2pd
+	@scripts/test-programs
+
+test: test-unit test-programs
+
+check-long: setup-test build p2pd
+	@scripts/check-long
+
+bench: setup-test p2pd
+	@scripts/bench
+
+lint:
+	@scripts/lint
+
+format:
+	$(SWIFT) format format --in-place --recursive Sources Tests Package.swift
+
+clean:
+	rm -rf .build .build-* goop2 goop2-p2pd
