@@ -1,0 +1,10 @@
+/// Which side of a connection we are.
+public enum ConnectionRole: Hashable, Sendable {
+    /// We dialed: first to speak, odd stream numbers.
+    case initiator
+    /// We accepted: even stream numbers.
+    case responder
+
+    /// The role of the other side.
+    public var opposite: ConnectionRole { self == .initiator ? .responder : .initiator }
+}
