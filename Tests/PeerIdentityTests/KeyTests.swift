@@ -24,6 +24,28 @@ import Testing
         }
     }
 
+    @Test(arguments: ["rsa", "ecdsa-openssl"]) func madeByOpenSSL(file: String) throws {
+        let vector = try TestVector.load("keys/\(file).txt")
+        let key = try PrivateKey(protobuf: hex(try #require(vector["private"])))
+        #expect(key.protobuf == hex(try #require(vector["private"])))
+        #expect(key.publicKey.protobuf == hex(try #require(vector["public"])))
+        #expect(key.peerID.base58 == vector["peer"])
+        #expect(key.peerID.publicKey == nil)
+        let message = Array(try #require(vector["message"]).utf8)
+        let signature = hex(try #require(vector["signature"]))
+        let publicKey = try PublicKey(protobuf: key.publicKey.protobuf)
+        #expect(try publicKey.verify(signature, over: message))
+        #expect(try publicKey.verify(key.sign(message), over: message))
+        #expect(try !publicKey.verify(signature, over: message + [0]))
+        #expect(try !publicKey.verify(signature.dropLast(), over: message))
+        #expect(try !publicKey.verify([], over: message))
+    }
+
+    @Test func smallRSAIsRefused() throws {
+        let vector = try TestVector.load("keys/rsa-1024.txt")
+        #expect(throws: KeyError.rsaSize(bits: 1024)) { try PublicKey(protobuf: hex(try #require(vector["public"]))) }
+    }
+
     @Test func secp256k1IsNamedButNotUsed() throws {
         let vector = try TestVector.load("keys/secp256k1.txt")
         let key = try PublicKey(protobuf: hex(try #require(vector["public"])))
