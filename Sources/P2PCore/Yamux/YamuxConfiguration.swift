@@ -1,0 +1,33 @@
+/// The figures of a yamux session.
+public struct YamuxConfiguration: Sendable {
+    /// The credit both sides start a stream with, in bytes. Fixed by the protocol.
+    public static let initialWindow: UInt32 = 262_144
+
+    /// The largest receive window one stream may grow to, in bytes. A larger frame ends the session.
+    public var maximumStreamWindow: UInt32 = 16 << 20
+    /// The largest sum of the receive windows of all streams to which windows may grow, in bytes.
+    public var maximumConnectionWindow: Int = 64 << 20
+    /// Bytes received and not yet read by the application, over all streams. A stream whose frame would pass this
+    /// is reset with code 0x1002.
+    public var maximumBufferedBytes: Int = 64 << 20
+    /// Streams opened by us that the peer has not acknowledged; at this bound opening waits.
+    public var maximumUnacknowledged = 256
+    /// Streams opened by the peer that the application has not touched; one more is reset with code 0x1002.
+    public var maximumUnaccepted = 256
+    /// Streams opened by the peer and alive; one more is reset with code 0x1002.
+    public var maximumInbound = 1000
+    /// Silence after which a ping is sent, and the interval of round-trip measurements.
+    public var keepAliveInterval: Duration = .seconds(30)
+    /// How long after an unanswered ping silence ends the session.
+    public var keepAliveTimeout: Duration = .seconds(10)
+    /// How long the peer may take no bytes before the session ends.
+    public var writeTimeout: Duration = .seconds(30)
+    /// How long an acknowledgement waits for a frame to ride on.
+    public var acknowledgementDelay: Duration = .milliseconds(20)
+    /// How long a stream we no longer read may stay without the peer's FIN before it is reset. Checked at each
+    /// keep-alive interval.
+    public var lingerTimeout: Duration = .seconds(60)
+
+    /// The figures of specification and of go-libp2p.
+    public init() {}
+}

@@ -1,0 +1,79 @@
+/// What time brings: pings, late acknowledgements, a dead peer.
+extension YamuxMachine {
+    /// When `timerFired` has something to do next.
+    public var nextDeadline: MonotonicInstant {
+        var deadline = self.nextPing
+        if let ping = self.pingInFlight { deadline = min(deadline, self.silenceLimit(ping)) }
+        if let due = self.acknowledgementsDue { deadline = min(deadline, due) }
+        if let blocked = self.writeBlockedAt {
+            deadline = min(deadline, blocked.advanced(by: self.configuration.writeTimeout))
+        }
+        return deadline
+    }
+
+    /// Does what is due at `now`. Early calls are harmless.
+    /// - Throws: `.keepAliveTimedOut` when nothing came for too long, `.writeTimedOut` when nothing could be sent.
+    public mutating func timerFired(now: MonotonicInstant, into events: inout [Event]) throws(YamuxError) {
+        if let blocked = self.writeBlockedAt, now >= blocked.advanced(by: self.configuration.writeTimeout) {
+            throw .writeTimedOut
+        }
+        if let ping = self.pingInFlight, now >= self.silenceLimit(ping) { throw .keepAliveTimedOut }
+        if let due = self.acknowledgementsDue, now >= due { self.sendAcknowledgements(into: &events) }
+        if now >= self.nextPing {
+            self.resetLingering(now: now, into: &events)
+            if self.pingInFlight == nil {
+                self.ping(now: now, into: &events)
+            } else {
+                self.nextPing = now.advanced(by: self.configuration.keepAliveInterval)
+            }
+        }
+    }
+
+    /// Asks the peer for a round trip now. One question is under way at a time; another call joins it.
+    public mutating func ping(now: MonotonicInstant, into events: inout [Event]) {
+        self.nextPing = now.advanced(by: self.configuration.keepAliveInterval)
+        guard self.pingInFlight == nil else { return }
+        self.lastPingValue &+= 1
+        self.pingInFlight = PingInFlight(value: self.lastPingValue, sentAt: now)
+        events.append(.send(YamuxHeader(kind: .ping, flags: .syn, streamID: 0, length: self.lastPingValue)))
+    }
+
+    /// The link takes no bytes since `now`, or takes them again.
+    public mutating func writabilityChanged(_ isWritable: Bool, now: MonotonicInstant) {
+        if isWritable {
+            self.writeBlockedAt = nil
+        } else if self.writeBlockedAt == nil {
+            self.writeBlockedAt = now
+        }
+    }
+
+    /// Bytes arrived that are no whole header yet: the peer is alive.
+    public mutating func bytesReceived(now: MonotonicInstant) { self.lastReceived = now }
+
+    /// Sends every acknowledgement that found no frame to ride on.
+    public mutating func sendAcknowledgements(into events: inout [Event]) {
+        for id in self.acknowledgementsOwed { self.announce(id, into: &events) }
+        self.acknowledgementsOwed.removeAll(keepingCapacity: self.acknowledgementsOwed.count <= 64)
+        self.acknowledgementsDue = nil
+    }
+
+    /// An answer may be stuck behind data on a slow link, so any sign of life after the question counts.
+    private func silenceLimit(_ ping: PingInFlight) -> MonotonicInstant {
+        max(ping.sentAt, self.lastReceived).advanced(by: self.configuration.keepAliveTimeout)
+    }
+
+    private mutating func resetLingering(now: MonotonicInstant, into events: inout [Event]) {
+        let limit = self.configuration.lingerTimeout
+        let stale = self.streams.filter { _, stream in
+            guard let closed = stream.readClosedAt, stream.local == .finished || stream.sendCredit == 0 else {
+                return false
+            }
+            return closed.duration(to: now) >= limit
+        }
+        for (id, stream) in stale {
+            events.append(.send(Self.frame(.windowUpdate, id, flags: .rst, length: YamuxCode.streamGarbageCollected)))
+            events.append(.reset(id, code: YamuxCode.streamGarbageCollected, byPeer: false))
+            self.remove(id, stream, into: &events)
+        }
+    }
+}
