@@ -1,0 +1,93 @@
+/// A JSON value as it stands in a file or a message: numbers keep their digits, objects keep their order.
+///
+/// Both matter here: a configuration file is given back to its owner as it was written, and upstream's messages have
+/// a fixed order of keys.
+public enum JSONValue: Sendable, Hashable {
+    case null
+    case bool(Bool)
+    /// The digits as written, for example `1e3`.
+    case number(String)
+    case string(String)
+    case array([JSONValue])
+    case object(JSONObject)
+
+    /// A number of an integer.
+    public static func integer(_ value: some BinaryInteger) -> JSONValue { .number(String(value)) }
+
+    /// The truth value, if this is one.
+    public var bool: Bool? { if case .bool(let value) = self { value } else { nil } }
+    /// The text, if this is a string.
+    public var string: String? { if case .string(let value) = self { value } else { nil } }
+    /// The elements, if this is an array.
+    public var array: [JSONValue]? { if case .array(let value) = self { value } else { nil } }
+    /// The members, if this is an object.
+    public var object: JSONObject? { if case .object(let value) = self { value } else { nil } }
+    /// The integer, if this is a number written without fraction or exponent that fits 64 bits.
+    public var int64: Int64? { if case .number(let digits) = self { Int64(digits) } else { nil } }
+
+    /// True for `null`.
+    public var isNull: Bool { self == .null }
+
+    /// What a person would call this kind of value, with its article.
+    public var kindName: String {
+        switch self {
+        case .null: "null"
+        case .bool: "true or false"
+        case .number: "a number"
+        case .string: "a text"
+        case .array: "a list"
+        case .object: "an object"
+        }
+    }
+}
+
+/// The members of a JSON object in their order.
+///
+/// Lookups are linear: the objects here have tens of members, and the parser bounds them.
+public struct JSONObject: Sendable, Hashable, ExpressibleByDictionaryLiteral {
+    /// One name and its value.
+    public struct Member: Sendable, Hashable {
+        public var name: String
+        public var value: JSONValue
+    }
+
+    /// In the order of the text.
+    public private(set) var members: [Member]
+
+    /// Makes an object without members.
+    public init() { members = [] }
+
+    /// Makes an object with these members in this order.
+    public init(dictionaryLiteral elements: (String, JSONValue)...) {
+        members = elements.map { Member(name: $0.0, value: $0.1) }
+    }
+
+    init(members: [Member]) { self.members = members }
+
+    /// Reads or writes a member by its exact name; of several the last counts. Writing nil removes it, a new name is
+    /// put last.
+    public subscript(name: String) -> JSONValue? {
+        get { members.last { $0.name == name }?.value }
+        set {
+            guard let newValue else { return members.removeAll { $0.name == name } }
+            if let index = members.lastIndex(where: { $0.name == name }) {
+                members[index].value = newValue
+            } else {
+                members.append(Member(name: name, value: newValue))
+            }
+        }
+    }
+
+    /// The spelling under which a member is present: exactly this name, or the same letters in another case.
+    public func spelling(of name: String) -> String? {
+        if members.contains(where: { $0.name == name }) { return name }
+        return members.last { JSONObject.isSameName($0.name, name) }?.name
+    }
+
+    /// Compares two names without regard to the case of ASCII letters, as Go's decoder does.
+    public static func isSameName(_ left: String, _ right: String) -> Bool {
+        left.utf8.elementsEqual(right.utf8) { lowercased($0) == lowercased($1) }
+    }
+
+    private static func lowercased(_ byte: UInt8) -> UInt8 { (0x41...0x5A).contains(byte) ? byte | 0x20 : byte }
+}

@@ -1,0 +1,66 @@
+public import Multiformats
+public import PeerIdentity
+
+/// What this peer's presence messages say about it, apart from their kind and time.
+public struct PresenceProfile: Sendable, Hashable {
+    public var peer: PeerID
+    public var label: String
+    /// Empty unless the owner chose to share it.
+    public var email: String
+    public var activeTemplate: String
+    public var videoDisabled: Bool
+    public var clientVersion: String
+    public var addresses: [Multiaddr]
+
+    /// Makes a profile.
+    public init(
+        peer: PeerID, label: String, email: String = "", activeTemplate: String = "", videoDisabled: Bool = false,
+        clientVersion: String = "", addresses: [Multiaddr] = []
+    ) {
+        self.peer = peer
+        self.label = label
+        self.email = email
+        self.activeTemplate = activeTemplate
+        self.videoDisabled = videoDisabled
+        self.clientVersion = clientVersion
+        self.addresses = addresses
+    }
+
+    /// The message of one publication. A goodbye carries nothing but the id.
+    public func message(for publication: PresenceMachine.Publication) -> PresenceMessage {
+        if publication.kind == .offline {
+            return PresenceMessage(kind: .offline, peerID: peer.base58, timestamp: publication.timestamp)
+        }
+        return PresenceMessage(
+            kind: publication.kind, peerID: peer.base58, content: label, email: email,
+            videoDisabled: videoDisabled, activeTemplate: activeTemplate,
+            addresses: PresenceProfile.announced(addresses).map(\.description),
+            clientVersion: clientVersion, timestamp: publication.timestamp)
+    }
+
+    /// Which of a node's own addresses are told to others: circuit addresses, and those with an IP address that means
+    /// something on another machine; at most 20.
+    ///
+    /// Source: P2P wire reference, section 3.4.
+    public static func announced(_ addresses: [Multiaddr]) -> [Multiaddr] {
+        let useful = addresses.filter { $0.isRelayed || isReachableFromElsewhere($0) }
+        return Array(
+            useful.map(\.withoutPeerID)
+                .filter { $0.description.utf8.count <= PresenceMessage.Limit.addressBytes }
+                .prefix(PresenceMessage.Limit.addresses))
+    }
+
+    /// Which of the addresses that a presence message names are worth keeping: as for our own, except that a circuit
+    /// address is judged by its relay's address if that is an IP address. A text that is no multiaddr is skipped.
+    public static func learned(_ texts: [String]) -> [Multiaddr] {
+        texts.prefix(PresenceMessage.Limit.addresses).compactMap { text in
+            guard let address = Multiaddr(text)?.withoutPeerID, isReachableFromElsewhere(address) else { return nil }
+            return address
+        }
+    }
+
+    private static func isReachableFromElsewhere(_ address: Multiaddr) -> Bool {
+        guard let ip = address.ipAddress else { return address.isRelayed }
+        return !ip.isLoopback && !ip.isLinkLocal && !ip.isUnspecified && !ip.isMulticast
+    }
+}

@@ -1,0 +1,57 @@
+/// One address that was tried to reach a peer, and what came back.
+public struct DialFailure: Sendable, Hashable {
+    /// The address in text form.
+    public var address: String
+    /// What came back, in plain words.
+    public var reason: String
+    /// How long the attempt took.
+    public var elapsed: Duration
+
+    /// Makes a record of one failed attempt.
+    public init(address: String, reason: String, elapsed: Duration) {
+        self.address = address
+        self.reason = reason
+        self.elapsed = elapsed
+    }
+}
+
+/// Why a file of a site could not be had.
+public struct SiteError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// The class of the failure; each has its own page and exit code.
+    public enum Kind: String, Sendable, Hashable, CaseIterable {
+        /// The path or the request line is not acceptable.
+        case badRequest
+        case notFound
+        /// Outside of the site, a dot-file, or under `lua/`.
+        case forbidden
+        /// The peer serves no site.
+        case disabled
+        /// The file is larger than the limit.
+        case tooLarge
+        case timedOut
+        /// No address of the peer answered; see `attempts`.
+        case unreachable
+        /// The other side sent something that is not the site protocol, or ended in the middle of a file.
+        case protocolViolation
+        /// Too many requests at once; worth a retry.
+        case busy
+    }
+
+    public var kind: Kind
+    /// Facts for a person: the limit, the size, the text of the other side (length-limited).
+    public var detail: String
+    /// Addresses tried, for `.unreachable`.
+    public var attempts: [DialFailure]
+
+    /// Makes an error of a class, the facts, and the addresses tried.
+    public init(kind: Kind, detail: String = "", attempts: [DialFailure] = []) {
+        self.kind = kind
+        self.detail = detail
+        self.attempts = attempts
+    }
+
+    public var description: String {
+        let tried = attempts.map { "\($0.address): \($0.reason)" }.joined(separator: "; ")
+        return kind.rawValue + (detail.isEmpty ? "" : ": " + detail) + (tried.isEmpty ? "" : " (tried \(tried))")
+    }
+}
