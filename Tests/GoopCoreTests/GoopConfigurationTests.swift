@@ -174,7 +174,8 @@ import Testing
 
     @Test func secretsAreNotDescribed() throws {
         let key = Base64.encode([UInt8](repeating: 7, count: 32))
-        let configuration = try decode(#"{"p2p":{"nacl_private_key":"\#(key)"},"presence":{"admin_password":"hunter2"}}"#)
+        let configuration = try decode(
+            #"{"p2p":{"nacl_private_key":"\#(key)"},"presence":{"admin_password":"hunter2"}}"#)
         #expect(configuration.p2p.naclPrivateKey.revealed == key)
         #expect(!"\(configuration.p2p) \(configuration.presence)".contains(key))
         #expect(!"\(configuration.presence)".contains("hunter2"))
@@ -194,7 +195,8 @@ import Testing
         #expect(try decode(#"{"profile":{"email":"a@b.c"}}"#).sharedEmail == "")
         #expect(try decode(#"{"profile":{"email":"a@b.c","share_email":true}}"#).sharedEmail == "a@b.c")
         #expect(GoopConfiguration().hiddenSiteFolders == [["lua"], ["lua"]])
-        #expect(try decode(#"{"lua":{"script_dir":"./site/secret/../x/y"}}"#).hiddenSiteFolders == [["lua"], ["x", "y"]])
+        #expect(
+            try decode(#"{"lua":{"script_dir":"./site/secret/../x/y"}}"#).hiddenSiteFolders == [["lua"], ["x", "y"]])
         #expect(try decode(#"{"lua":{"script_dir":"/elsewhere"}}"#).hiddenSiteFolders == [["lua"]])
     }
 

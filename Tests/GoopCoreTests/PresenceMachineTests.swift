@@ -82,7 +82,9 @@ import Testing
         let id = try PrivateKey(ed25519Seed: [UInt8](repeating: 9, count: 32)).peerID
         let profile = PresenceProfile(
             peer: id, label: "Ada", email: "a@b.c", clientVersion: "1",
-            addresses: try ["/ip4/127.0.0.1/tcp/1", "/ip6/fe80::1/tcp/1", "/ip4/10.0.0.1/tcp/1/p2p/\(id)", "/dns4/x/tcp/1"].map {
+            addresses: try [
+                "/ip4/127.0.0.1/tcp/1", "/ip6/fe80::1/tcp/1", "/ip4/10.0.0.1/tcp/1/p2p/\(id)", "/dns4/x/tcp/1",
+            ].map {
                 try Multiaddr(text: $0)
             })
         let goodbye = profile.message(for: .init(kind: .offline, timestamp: 5))

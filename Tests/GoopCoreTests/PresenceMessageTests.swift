@@ -23,7 +23,8 @@ import Testing
     }
 
     @Test func textIsEscapedAsGoDoes() {
-        let message = PresenceMessage(kind: .online, peerID: "P", content: "<b>&\u{2028}\u{1}\"\\\n\té</b>", timestamp: 1)
+        let message = PresenceMessage(
+            kind: .online, peerID: "P", content: "<b>&\u{2028}\u{1}\"\\\n\té</b>", timestamp: 1)
         #expect(
             String(decoding: message.encoded(), as: UTF8.self)
                 == "{\"type\":\"online\",\"peerId\":\"P\",\"content\":\"\\u003cb\\u003e\\u0026\\u2028\\u0001\\\"\\\\\\n\\té"
@@ -90,7 +91,9 @@ import Testing
             return #"{"type":"online""# + id + #",""# + key + #"":""# + String(repeating: "x", count: size) + #""}"#
         }
         _ = try decode(text(limit))
-        #expect(throws: PresenceError.fieldTooLong(key: key, limit: limit, size: limit + 1)) { try decode(text(limit + 1)) }
+        #expect(throws: PresenceError.fieldTooLong(key: key, limit: limit, size: limit + 1)) {
+            try decode(text(limit + 1))
+        }
     }
 
     @Test func addressLimits() throws {

@@ -22,7 +22,9 @@ import Testing
         #expect(performing: { try SitePath(text) }, throws: { ($0 as? SiteError)?.kind == .forbidden })
     }
 
-    @Test(arguments: ["/a\0b", "/a\nb", "/a\rb", "\\..\\x", "/a\\b", "/\u{7F}", "/\t", String(repeating: "a", count: 2049)])
+    @Test(arguments: [
+        "/a\0b", "/a\nb", "/a\rb", "\\..\\x", "/a\\b", "/\u{7F}", "/\t", String(repeating: "a", count: 2049),
+    ])
     func bad(text: String) {
         #expect(performing: { try SitePath(text) }, throws: { ($0 as? SiteError)?.kind == .badRequest })
     }
@@ -80,9 +82,11 @@ import Testing
 
     @Test func largeFilesAreRefusedBeforeTheyCome() {
         #expect(performing: { try head("OK a/b 11", limit: 10) }, throws: { ($0 as? SiteError)?.kind == .tooLarge })
-        #expect(performing: { try head("OK a/b 99999999999999999999999") }, throws: {
-            ($0 as? SiteError)?.kind == .tooLarge
-        })
+        #expect(
+            performing: { try head("OK a/b 99999999999999999999999") },
+            throws: {
+                ($0 as? SiteError)?.kind == .tooLarge
+            })
     }
 
     @Test(arguments: SiteError.Kind.allCases)
@@ -108,7 +112,8 @@ import Testing
 
     @Test(arguments: [
         ("index.html", "text/html; charset=utf-8"), ("A.PNG", "image/png"), ("x.tar.gz", "application/gzip"),
-        ("README", "application/octet-stream"), (".html", "application/octet-stream"), ("a.", "application/octet-stream"),
+        ("README", "application/octet-stream"), (".html", "application/octet-stream"),
+        ("a.", "application/octet-stream"),
         ("app.mjs", "text/javascript; charset=utf-8"), ("m.wasm", "application/wasm"),
     ])
     func mediaTypes(name: String, type: String) {

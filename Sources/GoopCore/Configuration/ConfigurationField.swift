@@ -23,7 +23,7 @@ struct ConfigurationField: Sendable {
         self.write = write
     }
 
-    private typealias Path<Value> = WritableKeyPath<GoopConfiguration, Value> & Sendable
+    private typealias Path<Value> = any WritableKeyPath<GoopConfiguration, Value> & Sendable
 
     private static func text(_ key: String, _ path: Path<String>) -> ConfigurationField {
         ConfigurationField(key, kind: "a text", read: { .string($0[keyPath: path]) }) { configuration, value in

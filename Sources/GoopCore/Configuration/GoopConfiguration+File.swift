@@ -59,7 +59,8 @@ extension GoopConfiguration {
     public var unknownKeys: [UnknownConfigurationKey] {
         var unknown: [UnknownConfigurationKey] = []
         for member in document.members {
-            guard let section = GoopConfiguration.sections.first(where: { JSONObject.isSameName($0, member.name) }) else {
+            guard let section = GoopConfiguration.sections.first(where: { JSONObject.isSameName($0, member.name) })
+            else {
                 unknown.append(unknownKey(member.name, section: nil))
                 continue
             }

@@ -51,7 +51,8 @@ extension GoopConfiguration {
             }
         }
         if let fault = GoopConfiguration.faultOfServer(presence.rendezvousWAN) {
-            problems.add("presence.rendezvous_wan", fault, "use for example \"https://rv.example.org\", or leave it empty")
+            problems.add(
+                "presence.rendezvous_wan", fault, "use for example \"https://rv.example.org\", or leave it empty")
         }
         if presence.rendezvousOnly, !presence.rendezvousHost {
             problems.add("presence.rendezvous_only", "needs presence.rendezvous_host", "set that key to true too")
@@ -59,16 +60,20 @@ extension GoopConfiguration {
         problems.require("presence.relay_port", presence.relayPort, in: 0...65_535, hint: "0 means no relay")
         if presence.relayPort > 0 {
             if !presence.rendezvousHost {
-                problems.add("presence.relay_port", "needs presence.rendezvous_host", "set that key to true, or this to 0")
+                problems.add(
+                    "presence.relay_port", "needs presence.rendezvous_host", "set that key to true, or this to 0")
             }
-            problems.require("presence.relay_ws_port", presence.relayWebSocketPort, in: 0...65_535, hint: "0 means none")
+            problems.require(
+                "presence.relay_ws_port", presence.relayWebSocketPort, in: 0...65_535, hint: "0 means none")
             for (name, seconds) in [
-                ("cleanup_delay", presence.relayCleanupDelaySeconds), ("poll_deadline", presence.relayPollDeadlineSeconds),
+                ("cleanup_delay", presence.relayCleanupDelaySeconds),
+                ("poll_deadline", presence.relayPollDeadlineSeconds),
                 ("connect_timeout", presence.relayConnectTimeoutSeconds),
                 ("refresh_interval", presence.relayRefreshIntervalSeconds),
                 ("recovery_grace", presence.relayRecoveryGraceSeconds),
             ] {
-                problems.require("presence.relay_\(name)_sec", seconds, in: 0...86_400, hint: "0 means the peer's default")
+                problems.require(
+                    "presence.relay_\(name)_sec", seconds, in: 0...86_400, hint: "0 means the peer's default")
             }
         }
         return problems.found
@@ -105,7 +110,9 @@ extension GoopConfiguration {
             return "begins with neither http:// nor https://"
         }
         let authority = rest.prefix { $0 != "/" && $0 != "?" && $0 != "#" }
-        guard !authority.contains(where: { $0 == "@" || $0.isWhitespace }) else { return "has a user name or a space in it" }
+        guard !authority.contains(where: { $0 == "@" || $0.isWhitespace }) else {
+            return "has a user name or a space in it"
+        }
         var host = authority
         var port: Substring?
         if authority.hasPrefix("["), let end = authority.firstIndex(of: "]") {
@@ -135,7 +142,9 @@ private struct Problems {
     }
 
     mutating func requireText(_ key: String, _ text: String, example: String) {
-        if isBlank(text) { add(key, "is empty", "use for example \"\(example)\", or remove the key to get the default") }
+        if isBlank(text) {
+            add(key, "is empty", "use for example \"\(example)\", or remove the key to get the default")
+        }
     }
 
     mutating func requireSize(_ key: String, _ text: String, limit: Int) {
@@ -149,7 +158,7 @@ private struct Problems {
     }
 
     mutating func requireKey(_ key: String, _ text: String) {
-        guard !text.isEmpty, Base64.decode(text)?.count != 32 else { return }
+        guard !text.isEmpty, (try? Base64.decode(text))?.count != 32 else { return }
         add(key, "is not the base64 of 32 bytes", "remove both keys to get a new pair at the next start")
     }
 }

@@ -163,7 +163,9 @@ extension GoopConfiguration {
     static func names(of path: String) -> [String] {
         var names: [String] = path.hasPrefix("/") ? ["/"] : []
         for name in path.split(separator: "/") where name != "." {
-            if name == "..", let last = names.last, last != "..", last != "/" { names.removeLast() } else {
+            if name == "..", let last = names.last, last != "..", last != "/" {
+                names.removeLast()
+            } else {
                 names.append(String(name))
             }
         }

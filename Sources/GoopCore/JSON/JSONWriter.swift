@@ -34,7 +34,7 @@ public struct JSONWriter {
         case .object(let object):
             writeList(open: "{", close: "}", object.members, depth: depth) { writer, member in
                 writer.write(string: member.name)
-                writer.append(indent == nil ? ":" : ": ")
+                writer.append(writer.indent == nil ? ":" : ": ")
                 writer.write(member.value, depth: depth + 1)
             }
         }

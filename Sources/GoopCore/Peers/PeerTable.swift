@@ -363,9 +363,10 @@ extension String {
     func prefix(utf8Bytes limit: Int) -> String {
         guard utf8.count > limit else { return self }
         var used = 0
-        return String(prefix { character in
-            used += character.utf8.count
-            return used <= limit
-        })
+        return String(
+            prefix { character in
+                used += character.utf8.count
+                return used <= limit
+            })
     }
 }

@@ -25,7 +25,8 @@ public struct SitePath: Sendable, Hashable, CustomStringConvertible {
     public init(_ text: String, hidden: [[String]] = SitePath.alwaysHidden) throws(SiteError) {
         let size = text.utf8.count
         guard size <= SitePath.maximumBytes else {
-            throw SiteError(kind: .badRequest, detail: "the path has \(size) bytes; the limit is \(SitePath.maximumBytes)")
+            throw SiteError(
+                kind: .badRequest, detail: "the path has \(size) bytes; the limit is \(SitePath.maximumBytes)")
         }
         guard text.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F && $0 != UInt8(ascii: "\\") }) else {
             throw SiteError(kind: .badRequest, detail: "the path holds a backslash or a control character")

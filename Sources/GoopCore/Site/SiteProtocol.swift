@@ -47,7 +47,8 @@ public enum SiteProtocol {
         }
         if text == "ERR" || text.hasPrefix("ERR ") { throw refusal(reason: trimmed(text.dropFirst(3))) }
         if text.hasPrefix("EOK ") {
-            throw SiteError(kind: .protocolViolation, detail: "the answer is sealed, and this version opens no sealed answers")
+            throw SiteError(
+                kind: .protocolViolation, detail: "the answer is sealed, and this version opens no sealed answers")
         }
         guard text.hasPrefix("OK "), let space = text.lastIndex(of: " ") else {
             throw SiteError(kind: .protocolViolation, detail: "the answer begins with neither OK nor ERR")
