@@ -1,6 +1,16 @@
 import GoopCore
 import Testing
 
+/// The kind of the error that a body throws, nil if it throws none.
+private func kind(_ body: () throws(SiteError) -> some Any) -> SiteError.Kind? {
+    do {
+        _ = try body()
+        return nil
+    } catch {
+        return error.kind
+    }
+}
+
 @Suite struct SitePathTests {
     @Test(arguments: [
         ("", "/index.html"), ("/", "/index.html"), ("//", "/index.html"), ("/./", "/index.html"),
@@ -19,19 +29,19 @@ import Testing
         "/a/../lua/x", "/./lua", "lua",
     ])
     func forbidden(text: String) {
-        #expect(performing: { try SitePath(text) }, throws: { ($0 as? SiteError)?.kind == .forbidden })
+        #expect(kind { () throws(SiteError) in try SitePath(text) } == .forbidden)
     }
 
     @Test(arguments: [
         "/a\0b", "/a\nb", "/a\rb", "\\..\\x", "/a\\b", "/\u{7F}", "/\t", String(repeating: "a", count: 2049),
     ])
     func bad(text: String) {
-        #expect(performing: { try SitePath(text) }, throws: { ($0 as? SiteError)?.kind == .badRequest })
+        #expect(kind { () throws(SiteError) in try SitePath(text) } == .badRequest)
     }
 
     @Test func namesNoFileCanHaveAreNotFound() {
         let name = String(repeating: "a", count: 256)
-        #expect(performing: { try SitePath("/" + name) }, throws: { ($0 as? SiteError)?.kind == .notFound })
+        #expect(kind { () throws(SiteError) in try SitePath("/" + name) } == .notFound)
     }
 
     @Test func whatALinkLeadsToIsJudgedByTheSameRules() {
@@ -54,13 +64,11 @@ import Testing
         #expect(try SiteProtocol.path(inRequest: Array("  GET   x  ".utf8)) == "x")
         #expect(try SiteProtocol.path(inRequest: Array("GET ".utf8)) == "")
         for line in ["", "get /", "POST /", "GETX", "ENC:abc"] {
-            #expect(performing: { try SiteProtocol.path(inRequest: Array(line.utf8)) }) {
-                ($0 as? SiteError)?.kind == .badRequest
-            }
+            #expect(kind { () throws(SiteError) in try SiteProtocol.path(inRequest: Array(line.utf8)) } == .badRequest)
         }
-        #expect(performing: { try SiteProtocol.path(inRequest: [0x47, 0x45, 0x54, 0x20, 0xFF]) }) {
-            ($0 as? SiteError)?.kind == .badRequest
-        }
+        #expect(
+            kind { () throws(SiteError) in try SiteProtocol.path(inRequest: [0x47, 0x45, 0x54, 0x20, 0xFF]) }
+                == .badRequest)
     }
 
     @Test func theSizeIsWhatFollowsTheLastSpace() throws {
@@ -77,22 +85,18 @@ import Testing
         "HTTP/1.1 200 OK", "EOK text/html 5", "ok text/html 5", "OK text/html ٥", "ERR", "ERR something new",
     ])
     func badHeads(line: String) {
-        #expect(performing: { try head(line) }, throws: { ($0 as? SiteError)?.kind == .protocolViolation })
+        #expect(kind { () throws(SiteError) in try head(line) } == .protocolViolation)
     }
 
     @Test func largeFilesAreRefusedBeforeTheyCome() {
-        #expect(performing: { try head("OK a/b 11", limit: 10) }, throws: { ($0 as? SiteError)?.kind == .tooLarge })
-        #expect(
-            performing: { try head("OK a/b 99999999999999999999999") },
-            throws: {
-                ($0 as? SiteError)?.kind == .tooLarge
-            })
+        #expect(kind { () throws(SiteError) in try head("OK a/b 11", limit: 10) } == .tooLarge)
+        #expect(kind { () throws(SiteError) in try head("OK a/b 99999999999999999999999") } == .tooLarge)
     }
 
     @Test(arguments: SiteError.Kind.allCases)
-    func refusalsTravelBothWays(kind: SiteError.Kind) {
-        let line = SiteProtocol.errorLine(SiteError(kind: kind, detail: "inside only"))
-        #expect(performing: { try SiteProtocol.head(inLine: line) }, throws: { ($0 as? SiteError)?.kind == kind })
+    func refusalsTravelBothWays(sent: SiteError.Kind) {
+        let line = SiteProtocol.errorLine(SiteError(kind: sent, detail: "inside only"))
+        #expect(kind { () throws(SiteError) in try SiteProtocol.head(inLine: line) } == sent)
         #expect(!String(decoding: line, as: UTF8.self).contains("inside"))
     }
 

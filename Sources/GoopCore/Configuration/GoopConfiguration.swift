@@ -155,7 +155,9 @@ extension GoopConfiguration {
     public var hiddenSiteFolders: [[String]] {
         let root = GoopConfiguration.names(of: paths.siteRoot)
         let scripts = GoopConfiguration.names(of: lua.scriptDirectory)
-        guard scripts.count > root.count, scripts.starts(with: root) else { return SitePath.alwaysHidden }
+        guard scripts.count > root.count, scripts.starts(with: root), scripts != root + ["lua"] else {
+            return SitePath.alwaysHidden
+        }
         return SitePath.alwaysHidden + [Array(scripts.dropFirst(root.count))]
     }
 

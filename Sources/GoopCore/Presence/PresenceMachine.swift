@@ -37,6 +37,12 @@ public struct PresenceMachine: Sendable {
         public var kind: PresenceMessage.Kind
         /// Greater than that of every earlier publication, also when the clock was set back.
         public var timestamp: Int64
+
+        /// Makes a publication.
+        public init(kind: PresenceMessage.Kind, timestamp: Int64) {
+            self.kind = kind
+            self.timestamp = timestamp
+        }
     }
 
     private enum State: Sendable {
