@@ -1,0 +1,173 @@
+import Multiformats
+import PeerIdentity
+
+/// Who was heard on which interface, from which source address, under which instance name.
+///
+/// Claims of different sources stay apart, so a stranger can add a claim about a peer but cannot overwrite or take back
+/// one that came from another address. Bounds: 128 claims a source, further ones are refused; 1,024 in all, then the
+/// source with the most claims loses the one that would end first.
+struct MDNSCache: Sendable {
+    struct Key: Hashable, Sendable {
+        let interface: UInt32
+        let source: IPAddress
+        let instance: DNSName
+
+        fileprivate var orderedBytes: [UInt8] {
+            instance.wire + source.bytes + [UInt8(truncatingIfNeeded: interface)]
+        }
+    }
+
+    struct Claim: Sendable {
+        var peer: PeerID
+        var addresses: [Multiaddr]
+        /// As the record said it, in seconds.
+        var statedTimeToLive: UInt32
+        var heardAt: MonotonicInstant
+        var expiresAt: MonotonicInstant
+        var saidGoodbye = false
+    }
+
+    private struct Report: Sendable {
+        var claims = 0
+        var at: MonotonicInstant
+        var addresses: Set<Multiaddr>
+    }
+
+    static let maximumClaims = 1_024
+    static let maximumClaimsPerSource = 128
+    /// A record is trusted no longer than this, so that a peer is asked for again while it is there.
+    static let longestTimeToLive: UInt32 = 240
+    /// A peer heard again without news is reported at most this often.
+    static let reportInterval = Duration.seconds(1)
+    /// Time between a goodbye and its effect, in which a peer that only restarted is heard again.
+    static let goodbyeDelay = Duration.seconds(1)
+
+    private(set) var claims: [Key: Claim] = [:]
+    private var reports: [PeerID: Report] = [:]
+    private var claimsBySource: [IPAddress: Int] = [:]
+    /// No claim ends before this; nil if there is none.
+    private(set) var nextExpiry: MonotonicInstant?
+
+    var peers: Set<PeerID> { Set(reports.keys) }
+
+    /// Takes in what a TXT record said.
+    mutating func record(
+        _ key: Key, peer: PeerID, addresses: [Multiaddr], timeToLive: UInt32, now: MonotonicInstant
+    ) -> [MDNSAction] {
+        var actions: [MDNSAction] = []
+        if let old = claims[key], old.peer != peer { remove(key, .expired, into: &actions) }
+        if claims[key] == nil {
+            guard claimsBySource[key.source, default: 0] < Self.maximumClaimsPerSource else { return actions }
+            if claims.count >= Self.maximumClaims { evictOne(into: &actions) }
+            claimsBySource[key.source, default: 0] += 1
+            reports[peer]?.claims += 1
+        }
+        let lifetime = Duration.seconds(Int64(min(timeToLive, Self.longestTimeToLive)))
+        let expiresAt = now.advanced(by: lifetime)
+        claims[key] = Claim(
+            peer: peer, addresses: addresses, statedTimeToLive: timeToLive, heardAt: now, expiresAt: expiresAt)
+        nextExpiry = min(nextExpiry ?? expiresAt, expiresAt)
+
+        let isNews: Bool
+        if let report = reports[peer] {
+            isNews =
+                report.at.advanced(by: Self.reportInterval) <= now
+                || !addresses.allSatisfy(report.addresses.contains)
+        } else {
+            reports[peer] = Report(claims: 1, at: now, addresses: [])
+            isNews = true
+        }
+        if isNews {
+            reports[peer]?.at = now
+            let known = currentAddresses(of: peer)
+            reports[peer]?.addresses = known
+            actions.append(
+                .discovered(
+                    MDNSDiscovery(
+                        peer: peer, addresses: addresses, interface: key.interface, timeToLive: lifetime)))
+        }
+        return actions
+    }
+
+    /// Lets the claim end in a second.
+    mutating func goodbye(_ key: Key, now: MonotonicInstant) {
+        guard let claim = claims[key], !claim.saidGoodbye else { return }
+        let end = min(claim.expiresAt, now.advanced(by: Self.goodbyeDelay))
+        claims[key]?.expiresAt = end
+        claims[key]?.saidGoodbye = true
+        nextExpiry = min(nextExpiry ?? end, end)
+    }
+
+    /// Drops what has ended.
+    mutating func expire(now: MonotonicInstant) -> [MDNSAction] {
+        guard let nextExpiry, nextExpiry <= now else { return [] }
+        var actions: [MDNSAction] = []
+        for (key, claim) in inOrder where claim.expiresAt <= now {
+            remove(key, claim.saidGoodbye ? .goodbye : .expired, into: &actions)
+        }
+        self.nextExpiry = claims.values.lazy.map(\.expiresAt).min()
+        return actions
+    }
+
+    /// Drops what was heard on an interface that is gone.
+    mutating func remove(interface: UInt32) -> [MDNSAction] {
+        var actions: [MDNSAction] = []
+        for (key, _) in inOrder where key.interface == interface { remove(key, .interfaceDown, into: &actions) }
+        nextExpiry = claims.values.lazy.map(\.expiresAt).min()
+        return actions
+    }
+
+    /// The instances heard on an interface whose records are in the first half of their life, and the seconds left.
+    func knownAnswers(on interface: UInt32, limit: Int, now: MonotonicInstant) -> [(DNSName, UInt32)] {
+        var left: [DNSName: UInt32] = [:]
+        for (key, claim) in claims where key.interface == interface && !claim.saidGoodbye {
+            let age = claim.heardAt.duration(to: now).components.seconds
+            let trusted = Int64(min(claim.statedTimeToLive, Self.longestTimeToLive))
+            guard age >= 0, age < trusted / 2 else { continue }
+            let seconds = UInt32(clamping: Int64(claim.statedTimeToLive) - age)
+            left[key.instance] = max(left[key.instance] ?? 0, seconds)
+        }
+        let sorted = left.sorted { a, b in
+            a.value != b.value ? a.value > b.value : a.key.wire.lexicographicallyPrecedes(b.key.wire)
+        }
+        return sorted.prefix(limit).map { ($0.key, $0.value) }
+    }
+
+    private func currentAddresses(of peer: PeerID) -> Set<Multiaddr> {
+        var addresses: Set<Multiaddr> = []
+        for claim in claims.values where claim.peer == peer { addresses.formUnion(claim.addresses) }
+        return addresses
+    }
+
+    /// Oldest end first; ties by name, so that a run can be replayed.
+    private var inOrder: [(key: Key, value: Claim)] {
+        claims.sorted { a, b in
+            a.value.expiresAt != b.value.expiresAt
+                ? a.value.expiresAt < b.value.expiresAt
+                : a.key.orderedBytes.lexicographicallyPrecedes(b.key.orderedBytes)
+        }
+    }
+
+    private mutating func evictOne(into actions: inout [MDNSAction]) {
+        let counts = claimsBySource
+        guard let most = counts.values.max() else { return }
+        let candidates = claims.lazy.filter { counts[$0.key.source] == most }
+        if let victim = candidates.min(by: { $0.value.expiresAt < $1.value.expiresAt }) {
+            remove(victim.key, .evicted, into: &actions)
+        }
+    }
+
+    private mutating func remove(_ key: Key, _ reason: MDNSLossReason, into actions: inout [MDNSAction]) {
+        guard let claim = claims.removeValue(forKey: key) else { return }
+        let left = claimsBySource[key.source, default: 1] - 1
+        claimsBySource[key.source] = left > 0 ? left : nil
+        guard var report = reports[claim.peer] else { return }
+        report.claims -= 1
+        if report.claims > 0 {
+            reports[claim.peer] = report
+        } else {
+            reports[claim.peer] = nil
+            actions.append(.lost(claim.peer, reason))
+        }
+    }
+}
