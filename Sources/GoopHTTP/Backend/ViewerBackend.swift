@@ -1,0 +1,97 @@
+public import GoopCore
+public import NIOCore
+public import PeerIdentity
+
+/// What the viewer needs from the peer behind it; the only door between the pages and the node.
+///
+/// All methods may be called from any task at any time, many at once.
+public protocol ViewerBackend: Sendable {
+    /// The owner of this viewer.
+    func selfProfile() async -> SelfProfile
+    /// Every peer that is listed now, sorted by id.
+    func peers() async -> [PeerEntry]
+    /// Changes of the peer list from now on. The stream may drop its oldest elements when nobody reads it fast
+    /// enough; the viewer sends full snapshots often enough to repair that.
+    func peerChanges() async -> AsyncStream<PeerChange>
+    /// Opens one file of a peer's site; the own id reads the own folder under the same guards.
+    ///
+    /// - Parameters:
+    ///   - peer: whose site.
+    ///   - path: begins with a slash, percent-decoded once, no empty, `.` or `..` segment; `/` or a trailing slash
+    ///     asks for the folder's index.
+    /// - Returns: the head and a body that is read while it arrives.
+    /// - Throws: `SiteError` with the class, the facts, and for an unreachable peer the addresses tried.
+    func openSite(of peer: PeerID, path: String) async throws(SiteError) -> SiteBody
+    /// Which parts of the peer are up.
+    func readiness() async -> Readiness
+}
+
+/// The owner of the viewer, as pages and `/api/self` show it.
+public struct SelfProfile: Sendable, Hashable {
+    /// The own peer id.
+    public var id: PeerID
+    /// The name that other peers see.
+    public var label: String
+    /// Empty when none is set.
+    public var email: String
+    /// 16 hexadecimal characters that name the own picture, or empty.
+    public var avatarHash: String
+
+    /// Makes a profile; e-mail and picture are optional.
+    public init(id: PeerID, label: String, email: String = "", avatarHash: String = "") {
+        self.id = id
+        self.label = label
+        self.email = email
+        self.avatarHash = avatarHash
+    }
+}
+
+/// One file of a site on its way: what the other side announced, and the bytes as they come.
+public struct SiteBody: Sendable {
+    /// Media type and size as the other side gave them; the type is a claim of a stranger.
+    public var head: SiteHead
+    /// The bytes, at most `head.size` of them, in chunks of any length. Read once.
+    public var chunks: any AsyncSequence<ByteBuffer, any Error> & Sendable
+    /// Gives the stream back unread; called instead of reading `chunks` (a HEAD request), or after a failed read.
+    public var discard: @Sendable () -> Void
+
+    /// Makes a body; `discard` may be left out when dropping `chunks` is enough.
+    public init(
+        head: SiteHead, chunks: any AsyncSequence<ByteBuffer, any Error> & Sendable,
+        discard: @escaping @Sendable () -> Void = {}
+    ) {
+        self.head = head
+        self.chunks = chunks
+        self.discard = discard
+    }
+}
+
+/// Which parts of the peer are up; `/readyz` answers 200 only when all are.
+public struct Readiness: Sendable, Hashable {
+    /// One part, with a word on what it waits for.
+    public struct Component: Sendable, Hashable {
+        /// Short lower-case word: `node`, `discovery`, `viewer`.
+        public var name: String
+        /// True when the part does its work.
+        public var isReady: Bool
+        /// Why it is not ready, or a fact such as an address; may be empty.
+        public var detail: String
+
+        /// Makes a component.
+        public init(name: String, isReady: Bool, detail: String = "") {
+            self.name = name
+            self.isReady = isReady
+            self.detail = detail
+        }
+    }
+
+    /// In the order they start.
+    public var components: [Component]
+    /// True when every component is.
+    public var isReady: Bool { components.allSatisfy(\.isReady) }
+
+    /// Makes a readiness answer.
+    public init(components: [Component]) {
+        self.components = components
+    }
+}

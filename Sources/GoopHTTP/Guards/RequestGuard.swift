@@ -1,0 +1,157 @@
+import HTTPTypes
+
+/// The checks every request passes before anything looks at its path: target form, host name, method, body.
+///
+/// A page of the internet can make a browser send requests here, under a name of its own that resolves to 127.0.0.1
+/// (DNS rebinding). So the name in `Host` must be exactly one of ours.
+struct RequestGuard: Sendable {
+    /// The longest request target that is looked at.
+    static let maximumTargetBytes = 8192
+
+    enum Verdict: Sendable, Equatable {
+        /// Go on; the value is the path and query as they were sent.
+        case allowed(RequestTarget)
+        /// The same target under 127.0.0.1, so that browsers keep one origin for the viewer.
+        case redirect(location: String)
+        case refused(Refusal)
+    }
+
+    /// The port the viewer listens on.
+    let port: Int
+
+    /// The viewer's own origin, as browsers write it in `Origin`.
+    var origin: String { port == 80 ? "http://127.0.0.1" : "http://127.0.0.1:\(port)" }
+
+    func judge(_ head: HTTPRequest) -> Verdict {
+        let text = head.path ?? ""
+        guard text.utf8.count <= Self.maximumTargetBytes else { return .refused(.targetTooLong) }
+        guard let target = RequestTarget(text) else { return .refused(.badTarget) }
+        guard let authority = head.authority, head.headerFields[values: .hostField].isEmpty else {
+            return .refused(.badHost)
+        }
+        let name = hostName(of: authority)
+        guard let name else { return .refused(.wrongHost(given: authority, address: origin + "/")) }
+        guard head.method == .get || head.method == .head else { return .refused(.methodNotAllowed) }
+        let length = head.headerFields[values: .contentLength]
+        guard head.headerFields[values: .transferEncoding].isEmpty, length.isEmpty || length == ["0"] else {
+            return .refused(.bodyNotAccepted)
+        }
+        if name != .address, !target.isProbe { return .redirect(location: origin + text) }
+        return .allowed(target)
+    }
+
+    private enum HostName { case address, localhost, addressV6 }
+
+    private func hostName(of authority: String) -> HostName? {
+        var host = Substring(authority)
+        let suffix = ":\(port)"
+        if host.hasSuffix(suffix) {
+            host = host.dropLast(suffix.count)
+        } else if port != 80 {
+            return nil
+        }
+        return switch host.lowercased() {
+        case "127.0.0.1": .address
+        case "localhost": .localhost
+        case "[::1]": .addressV6
+        default: nil
+        }
+    }
+}
+
+/// Path and query of a request in origin form, still percent-encoded.
+struct RequestTarget: Sendable, Equatable {
+    /// Begins with a slash; printable ASCII only.
+    let path: String
+    /// Without the question mark; nil when there was none.
+    let query: String?
+
+    /// Nil unless the text begins with a slash and holds printable ASCII without a fragment.
+    init?(_ text: String) {
+        guard text.utf8.first == UInt8(ascii: "/"),
+            text.utf8.allSatisfy({ (0x21...0x7e).contains($0) && $0 != UInt8(ascii: "#") })
+        else { return nil }
+        if let mark = text.firstIndex(of: "?") {
+            path = String(text[..<mark])
+            query = String(text[text.index(after: mark)...])
+        } else {
+            path = text
+            query = nil
+        }
+    }
+
+    /// The query with its question mark, or nothing.
+    var querySuffix: String { query.map { "?" + $0 } ?? "" }
+
+    /// Paths for programs that watch the viewer: answered under every own name, never redirected.
+    var isProbe: Bool { path == "/healthz" || path == "/readyz" }
+}
+
+/// Why a request is not answered, before any route is asked.
+enum Refusal: Sendable, Equatable {
+    case badTarget
+    case targetTooLong
+    case badHost
+    case wrongHost(given: String, address: String)
+    case methodNotAllowed
+    case bodyNotAccepted
+    /// A page of another origin asked for something of the viewer's own.
+    case foreignPage
+
+    var status: HTTPResponse.Status {
+        switch self {
+        case .badTarget, .badHost: .badRequest
+        case .targetTooLong: .uriTooLong
+        case .wrongHost: .misdirectedRequest
+        case .methodNotAllowed: .methodNotAllowed
+        case .bodyNotAccepted: .contentTooLarge
+        case .foreignPage: .forbidden
+        }
+    }
+
+    var title: String {
+        switch self {
+        case .badTarget, .badHost: "This request cannot be read"
+        case .targetTooLong: "This address is too long"
+        case .wrongHost: "Wrong address for this viewer"
+        case .methodNotAllowed: "Only reading is possible here"
+        case .bodyNotAccepted: "Nothing can be sent here"
+        case .foreignPage: "This page may not ask that"
+        }
+    }
+
+    var explanation: String {
+        switch self {
+        case .badTarget: "The address must begin with a slash and may hold printable characters only."
+        case .badHost: "It needs exactly one host name."
+        case .targetTooLong: "The viewer reads addresses up to \(RequestGuard.maximumTargetBytes) characters."
+        case .wrongHost(let given, let address):
+            "It was asked for under the name “\(given.prefix(100))”, which is not its own. "
+                + "So that no other website can pose as your viewer, it answers only at \(address)"
+        case .methodNotAllowed: "This address answers GET and HEAD."
+        case .bodyNotAccepted: "Requests with a body are not accepted at this address."
+        case .foreignPage:
+            "Another website, or a site you visit, asked for something that belongs to your viewer alone. "
+                + "It was refused."
+        }
+    }
+}
+
+extension HTTPField.Name {
+    /// `Host`; the first one of a request is its authority, so any that is left is a second one.
+    static let hostField = HTTPField.Name.known("Host")
+    static let secFetchSite = HTTPField.Name.known("Sec-Fetch-Site")
+    static let secFetchMode = HTTPField.Name.known("Sec-Fetch-Mode")
+    static let secFetchDest = HTTPField.Name.known("Sec-Fetch-Dest")
+    static let secFetchUser = HTTPField.Name.known("Sec-Fetch-User")
+    static let serviceWorker = HTTPField.Name.known("Service-Worker")
+    static let permissionsPolicy = HTTPField.Name.known("Permissions-Policy")
+    static let crossOriginResourcePolicy = HTTPField.Name.known("Cross-Origin-Resource-Policy")
+    static let crossOriginOpenerPolicy = HTTPField.Name.known("Cross-Origin-Opener-Policy")
+    static let referrerPolicy = HTTPField.Name.known("Referrer-Policy")
+    static let dnsPrefetchControl = HTTPField.Name.known("X-DNS-Prefetch-Control")
+    static let frameOptions = HTTPField.Name.known("X-Frame-Options")
+
+    /// A name written in this file; every one of them is a valid token, so the fallback is never used.
+    private static func known(_ text: String) -> HTTPField.Name { HTTPField.Name(text) ?? .accept }
+}

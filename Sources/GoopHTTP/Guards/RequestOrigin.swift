@@ -1,0 +1,59 @@
+import HTTPTypes
+
+/// What a browser tells about the page that made a request.
+///
+/// `Sec-Fetch-*` cannot be set by scripts. Programs that are no browsers, and very old browsers, send none of it.
+/// Source: W3C Fetch Metadata Request Headers, section 2.
+struct RequestOrigin: Sendable, Equatable {
+    enum Site: Sendable, Equatable {
+        /// No browser with fetch metadata.
+        case unknown
+        /// Typed, a bookmark, or another program.
+        case none
+        case sameOrigin
+        /// Another origin; a sandboxed page, having an opaque origin, always counts as one.
+        case foreign
+    }
+
+    let site: Site
+    /// A whole page in a tab, not a part of a page.
+    let isTopLevelNavigation: Bool
+    /// A navigation, in a tab or in a frame.
+    let isNavigation: Bool
+    /// The person clicked.
+    let isUserActivated: Bool
+    /// `Origin: null`: a script of a page with an opaque origin wants to read the answer.
+    let isOpaqueScript: Bool
+    /// An `Origin` that is neither ours nor null, or a referring page within `/p/`.
+    let isForeignPage: Bool
+    /// Worker scripts and service workers would outlive the visit.
+    let isWorker: Bool
+
+    init(_ fields: HTTPFields, ownOrigin: String) {
+        let mode = fields[.secFetchMode]
+        let destination = fields[.secFetchDest]
+        switch fields[.secFetchSite] {
+        case nil: site = .unknown
+        case "none": site = .none
+        case "same-origin": site = .sameOrigin
+        default: site = .foreign
+        }
+        isNavigation = mode == "navigate" || mode == "nested-navigate"
+        isTopLevelNavigation = isNavigation && destination == "document"
+        isUserActivated = fields[.secFetchUser] == "?1"
+        let origin = fields[values: .origin]
+        isOpaqueScript = origin == ["null"]
+        isForeignPage =
+            !(origin.isEmpty || origin == [ownOrigin] || origin == ["null"])
+            || (fields[.referer]?.hasPrefix(ownOrigin + "/p/") ?? false)
+        isWorker =
+            fields[.serviceWorker] != nil
+            || ["serviceworker", "sharedworker", "worker"].contains(destination)
+    }
+
+    /// True when a page of the viewer, the person, or a program on this machine asks for data of the viewer.
+    var mayReadViewerData: Bool { site != .foreign && !isOpaqueScript && !isForeignPage }
+
+    /// True when a page of the viewer may be shown: also to a person who follows a link from elsewhere.
+    var mayShowViewerPage: Bool { mayReadViewerData || isTopLevelNavigation }
+}

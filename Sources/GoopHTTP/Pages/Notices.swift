@@ -1,0 +1,108 @@
+import GoopCore
+import HTTPTypes
+import PeerIdentity
+
+extension NoticePage {
+    private static let peersAction = (text: "Back to people", address: "/")
+
+    /// For a refused request.
+    init(_ refusal: Refusal) {
+        self.init(
+            status: refusal.status, title: refusal.title, explanation: refusal.explanation,
+            sign: "\(refusal.status.code)", actions: [])
+        if case .wrongHost(_, let address) = refusal { actions = [("Open the viewer", address)] }
+    }
+
+    /// No such page of the viewer.
+    static let notFound = NoticePage(
+        status: .notFound, title: "There is no such page",
+        explanation: "The address leads nowhere in this viewer.", sign: "404", actions: [peersAction])
+
+    /// The path names no peer.
+    static let noSuchPeer = NoticePage(
+        status: .notFound, title: "This is nobody's address",
+        explanation: "An address under /p/ begins with the id of a person's Goop², for example /p/12D3KooW…/",
+        sign: "404", actions: [peersAction])
+
+    static func badSitePath(_ problem: SitePathProblem) -> NoticePage {
+        NoticePage(
+            status: .badRequest, title: "This address cannot be used",
+            explanation: "It was not sent on. \(problem.explanation)", sign: "400", actions: [peersAction])
+    }
+
+    /// A page elsewhere leads here without a click.
+    static func confirmVisit(of peer: PeerID, address: String) -> NoticePage {
+        NoticePage(
+            status: .forbidden, title: "Open this site?",
+            explanation: "Another page wants to take you to the site of \(peer.fingerprint). "
+                + "If that is what you want, go on.",
+            actions: [("Open the site", address), peersAction])
+    }
+
+    /// For a site that could not be shown.
+    ///
+    /// - Parameter address: path and query that were asked for, for another try.
+    init(_ error: SiteError, peer: PeerID, address: String) {
+        let retry = (text: "Try again", address: address)
+        let home = (text: "Front page of this site", address: "/p/\(peer.base58)/")
+        let who = peer.fingerprint
+        switch error.kind {
+        case .notFound:
+            self.init(
+                status: .notFound, title: "This site has no such page",
+                explanation: "The site of \(who) answered, but it has nothing at this address.", sign: "404",
+                actions: [home, Self.peersAction])
+        case .forbidden:
+            self.init(
+                status: .forbidden, title: "This page is private",
+                explanation: "The site of \(who) does not give this file to visitors.", sign: "403",
+                actions: [home, Self.peersAction])
+        case .disabled:
+            self.init(
+                status: .forbidden, title: "No site here",
+                explanation: "\(who) is there, but shows no site.", sign: "403", actions: [Self.peersAction])
+        case .badRequest:
+            self.init(
+                status: .badRequest, title: "This address cannot be used",
+                explanation: "The site of \(who) could not read the address. \(error.detail.prefix(300))", sign: "400",
+                actions: [home, Self.peersAction])
+        case .tooLarge:
+            self.init(
+                status: .badGateway, title: "This file is too large",
+                explanation: "The site of \(who) sent more than the viewer accepts. \(error.detail.prefix(300))",
+                sign: "502", actions: [home, Self.peersAction])
+        case .busy:
+            self.init(
+                status: .serviceUnavailable, title: "Too much at once",
+                explanation: "Too many files are on their way. Try again in a moment.", sign: "503",
+                actions: [retry, Self.peersAction])
+        case .timedOut:
+            self.init(
+                status: .gatewayTimeout, title: "No answer",
+                explanation: "The site of \(who) did not answer in time. The computer may be asleep or its network "
+                    + "slow.", sign: "504", attempts: error.attempts, actions: [retry, Self.peersAction])
+        case .unreachable:
+            self.init(
+                status: .badGateway, title: "This site cannot be reached",
+                explanation: error.attempts.isEmpty
+                    ? "No address of \(who) is known right now. Its Goop² may be closed. It will be back in the list as "
+                        + "soon as it is seen."
+                    : "None of the addresses of \(who) answered. Its Goop² may be closed, or a firewall may be "
+                        + "between you.",
+                sign: "502", attempts: error.attempts, actions: [retry, Self.peersAction])
+        case .protocolViolation:
+            self.init(
+                status: .badGateway, title: "The answer made no sense",
+                explanation: "Something answered for \(who), but not as a site does. \(error.detail.prefix(300))",
+                sign: "502", actions: [retry, Self.peersAction])
+        }
+    }
+}
+
+extension PeerID {
+    /// The last eight characters in two groups: short enough to compare by eye. The beginning of ids is all alike.
+    var fingerprint: String {
+        let tail = base58.suffix(8)
+        return "…\(tail.prefix(4)) \(tail.dropFirst(4))"
+    }
+}

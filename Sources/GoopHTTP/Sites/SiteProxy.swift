@@ -1,0 +1,145 @@
+import GoopCore
+import HTTPTypes
+import HummingbirdCore
+import Logging
+import NIOCore
+import PeerIdentity
+
+/// Everything under `/p/`: files of peers' sites, streamed as they arrive, each under the sandbox.
+///
+/// Nothing is stored: each request is one request to the peer.
+struct SiteProxy: Sendable {
+    let backend: any ViewerBackend
+    let headers: SecurityHeaders
+    let notices: NoticeRenderer
+    let visited: VisitedSites
+    let failures: FailureMemory
+    let answerTimeout: Duration
+    let stallTimeout: Duration
+    let logger: Logger
+
+    func respond(to request: Request, target: RequestTarget) async -> Response {
+        let origin = RequestOrigin(request.headers, ownOrigin: headers.origin)
+        switch SiteAddress(target) {
+        case .noPeer:
+            return notices.siteNotice(.noSuchPeer)
+        case .redirect(let location):
+            let nowhere = headers.siteNotice(styleNonce: "none")
+            var fields = nowhere
+            fields[.location] = location
+            return Response(status: .permanentRedirect, headers: fields)
+        case .badPath(_, let problem):
+            return notices.siteNotice(.badSitePath(problem))
+        case .file(let peer, let path):
+            switch admit(origin, peer: peer) {
+            case .admitted:
+                return await open(path, of: peer, request: request, target: target, origin: origin)
+            case .needsClick:
+                return notices.siteNotice(.confirmVisit(of: peer, address: target.path + target.querySuffix))
+            case .refused:
+                return notices.siteNotice(.init(.foreignPage))
+            }
+        }
+    }
+
+    private enum Admission { case admitted, needsClick, refused }
+
+    /// Decides whether a request belongs to a visit that the person began.
+    private func admit(_ origin: RequestOrigin, peer: PeerID) -> Admission {
+        guard !origin.isWorker else { return .refused }
+        switch origin.site {
+        case .unknown, .none, .sameOrigin:
+            guard !origin.isForeignPage || origin.isNavigation else { return .refused }
+            if origin.isOpaqueScript { return visited.contains(peer) ? .admitted : .refused }
+            if origin.site == .unknown || origin.isTopLevelNavigation { visited.insert(peer) }
+            return .admitted
+        case .foreign:
+            if origin.isTopLevelNavigation {
+                if origin.isUserActivated { visited.insert(peer) }
+                return visited.contains(peer) ? .admitted : .needsClick
+            }
+            // Parts of a visited page look foreign, for its origin is opaque. Frames do not: sites have none.
+            guard !origin.isNavigation, visited.contains(peer) else { return .refused }
+            return .admitted
+        }
+    }
+
+    private func open(
+        _ path: String, of peer: PeerID, request: Request, target: RequestTarget, origin: RequestOrigin
+    ) async -> Response {
+        let address = target.path + target.querySuffix
+        if let known = failures.failure(of: peer, now: .now) {
+            return failure(known, peer: peer, address: address)
+        }
+        let opened = await withDeadline(answerTimeout) { () async throws(SiteError) -> SiteBody in
+            try await backend.openSite(of: peer, path: path)
+        }
+        switch opened {
+        case .success(let body):
+            return stream(body, path: path, peer: peer, request: request, origin: origin)
+        case .failure(let error):
+            failures.record(error, of: peer, now: .now)
+            logger.debug("site not shown", metadata: ["peer": "\(peer)", "reason": "\(error.kind.rawValue)"])
+            return failure(error, peer: peer, address: address)
+        }
+    }
+
+    private func failure(_ error: SiteError, peer: PeerID, address: String) -> Response {
+        let notice = NoticePage(error, peer: peer, address: address)
+        var response = notices.siteNotice(notice)
+        if notice.status == .serviceUnavailable { response.headers[.retryAfter] = "1" }
+        return response
+    }
+
+    private func stream(
+        _ body: SiteBody, path: String, peer: PeerID, request: Request, origin: RequestOrigin
+    ) -> Response {
+        var fields = headers.site(
+            of: peer.base58, isOpenedByPerson: visited.contains(peer), isOpaqueScript: origin.isOpaqueScript)
+        fields[.contentType] = MediaTypes.type(forPath: path, claim: body.head.mediaType)
+        let size = max(body.head.size, 0)
+        fields[.contentLength] = String(size)
+        guard request.method == .get else {
+            body.discard()
+            return Response(status: .ok, headers: fields)
+        }
+        let stallTimeout = stallTimeout
+        let content = ResponseBody(contentLength: size) { writer in
+            let progress = StreamProgress()
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await progress.watch(timeout: stallTimeout, stalled: body.discard) }
+                do {
+                    try await Self.copy(body, size: size, to: &writer, progress: progress)
+                } catch {
+                    body.discard()
+                    throw error
+                }
+                group.cancelAll()
+            }
+            try await writer.finish(nil)
+        }
+        return Response(status: .ok, headers: fields, body: content)
+    }
+
+    /// Copies exactly `size` bytes; fewer or a failure end the connection, so that no browser takes a part for the
+    /// whole.
+    private static func copy(
+        _ body: SiteBody, size: Int, to writer: inout any ResponseBodyWriter, progress: StreamProgress
+    ) async throws {
+        var remaining = size
+        for try await var chunk in body.chunks {
+            progress.advance()
+            if chunk.readableBytes > remaining {
+                guard let part = chunk.readSlice(length: remaining) else { break }
+                chunk = part
+            }
+            remaining -= chunk.readableBytes
+            if chunk.readableBytes > 0 { try await writer.write(chunk) }
+            progress.advance()
+            if remaining == 0 { break }
+        }
+        guard remaining == 0 else {
+            throw SiteError(kind: .protocolViolation, detail: "\(remaining) of \(size) bytes are missing")
+        }
+    }
+}

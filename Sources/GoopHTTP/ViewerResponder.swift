@@ -1,0 +1,125 @@
+import HTTPTypes
+import HummingbirdCore
+import Logging
+import NIOCore
+import PeerIdentity
+
+/// Finds the answer to a request: guards first, then one of a few fixed paths, or a peer's site.
+struct ViewerResponder: Sendable {
+    let requestGuard: RequestGuard
+    let headers: SecurityHeaders
+    let assets: WebAssets
+    let notices: NoticeRenderer
+    let sites: SiteProxy
+    let events: EventStream
+    let backend: any ViewerBackend
+
+    init(
+        port: Int, configuration: ViewerConfiguration, backend: any ViewerBackend, feed: PeerFeed, failures: FailureMemory,
+        logger: Logger
+    ) {
+        requestGuard = RequestGuard(port: port)
+        headers = SecurityHeaders(origin: requestGuard.origin)
+        assets = WebAssets()
+        notices = NoticeRenderer(headers: headers, assets: assets)
+        sites = SiteProxy(
+            backend: backend, headers: headers, notices: notices, visited: VisitedSites(), failures: failures,
+            answerTimeout: configuration.siteAnswerTimeout, stallTimeout: configuration.siteStallTimeout, logger: logger)
+        events = EventStream(feed: feed, backend: backend)
+        self.backend = backend
+    }
+
+    /// The complete answer: HEAD without a body, and the date.
+    func respond(to request: Request) async -> Response {
+        var response = await route(request)
+        if request.method == .head { response = response.createHeadResponse() }
+        response.headers[.date] = HTTPDate.headerValue(unixSeconds: HTTPDate.unixSecondsNow())
+        return response
+    }
+
+    private func route(_ request: Request) async -> Response {
+        switch requestGuard.judge(request.head) {
+        case .refused(let refusal):
+            return refuse(refusal, path: request.head.path ?? "")
+        case .redirect(let location):
+            return redirect(to: location, status: .temporaryRedirect, isSite: request.head.path?.hasPrefix("/p/") == true)
+        case .allowed(let target):
+            if target.path == "/p" || target.path.hasPrefix("/p/") {
+                return await sites.respond(to: request, target: target)
+            }
+            return await answer(request, target: target)
+        }
+    }
+
+    private func answer(_ request: Request, target: RequestTarget) async -> Response {
+        let origin = RequestOrigin(request.headers, ownOrigin: headers.origin)
+        switch target.path {
+        case "/":
+            guard origin.mayShowViewerPage else { return refuse(.foreignPage, path: target.path) }
+            return asset(assets.index, request: request)
+        case "/peers":
+            guard origin.mayShowViewerPage else { return refuse(.foreignPage, path: target.path) }
+            return redirect(to: "/", status: .permanentRedirect)
+        case "/self":
+            guard origin.mayShowViewerPage else { return refuse(.foreignPage, path: target.path) }
+            return redirect(to: "/p/\(await backend.selfProfile().id.base58)/", status: .temporaryRedirect)
+        default:
+            guard origin.mayReadViewerData else { return refuse(.foreignPage, path: target.path) }
+            if let asset = assets.byPath[target.path] { return self.asset(asset, request: request) }
+            return await data(request, target: target)
+        }
+    }
+
+    private func data(_ request: Request, target: RequestTarget) async -> Response {
+        switch target.path {
+        case "/api/self": return json(SelfAnswer(await backend.selfProfile()))
+        case "/api/peers": return json(await backend.peers().map(PeerAnswer.init))
+        case "/api/events": return events.respond(to: request, form: .viewer, headers: headers.viewer())
+        case "/api/mq/events": return events.respond(to: request, form: .messageQueue, headers: headers.viewer())
+        case "/healthz": return text("ok\n")
+        case "/readyz":
+            let readiness = await backend.readiness()
+            return json(ReadinessAnswer(readiness), status: readiness.isReady ? .ok : .serviceUnavailable)
+        default: return notices.viewerNotice(.notFound)
+        }
+    }
+
+    private func refuse(_ refusal: Refusal, path: String) -> Response {
+        let notice = NoticePage(refusal)
+        var response = path.hasPrefix("/p/") ? notices.siteNotice(notice) : notices.viewerNotice(notice)
+        switch refusal {
+        case .methodNotAllowed: response.headers[.allow] = "GET, HEAD"
+        case .bodyNotAccepted, .badTarget, .badHost, .targetTooLong: response.headers[.connection] = "close"
+        case .wrongHost, .foreignPage: break
+        }
+        return response
+    }
+
+    private func redirect(to location: String, status: HTTPResponse.Status, isSite: Bool = false) -> Response {
+        var fields = isSite ? headers.siteNotice(styleNonce: "none") : headers.viewer()
+        fields[.location] = location
+        return Response(status: status, headers: fields)
+    }
+
+    private func asset(_ asset: WebAssets.Asset, request: Request) -> Response {
+        var fields = headers.viewer()
+        fields[.cacheControl] = "no-cache"
+        fields[.eTag] = asset.tag
+        if request.headers[.ifNoneMatch] == asset.tag { return Response(status: .notModified, headers: fields) }
+        fields[.contentType] = asset.contentType
+        return Response(status: .ok, headers: fields, body: ResponseBody(byteBuffer: asset.body))
+    }
+
+    private func json(_ value: some Encodable, status: HTTPResponse.Status = .ok) -> Response {
+        var fields = headers.viewer()
+        fields[.contentType] = "application/json"
+        return Response(
+            status: status, headers: fields, body: ResponseBody(byteBuffer: ByteBuffer(bytes: JSONText.encode(value))))
+    }
+
+    private func text(_ text: String) -> Response {
+        var fields = headers.viewer()
+        fields[.contentType] = "text/plain; charset=utf-8"
+        return Response(status: .ok, headers: fields, body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
+    }
+}
