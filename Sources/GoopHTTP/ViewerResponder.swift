@@ -15,7 +15,8 @@ struct ViewerResponder: Sendable {
     let backend: any ViewerBackend
 
     init(
-        port: Int, configuration: ViewerConfiguration, backend: any ViewerBackend, feed: PeerFeed, failures: FailureMemory,
+        port: Int, configuration: ViewerConfiguration, backend: any ViewerBackend, feed: PeerFeed,
+        failures: FailureMemory,
         logger: Logger
     ) {
         requestGuard = RequestGuard(port: port)
@@ -24,7 +25,8 @@ struct ViewerResponder: Sendable {
         notices = NoticeRenderer(headers: headers, assets: assets)
         sites = SiteProxy(
             backend: backend, headers: headers, notices: notices, visited: VisitedSites(), failures: failures,
-            answerTimeout: configuration.siteAnswerTimeout, stallTimeout: configuration.siteStallTimeout, logger: logger)
+            answerTimeout: configuration.siteAnswerTimeout, stallTimeout: configuration.siteStallTimeout, logger: logger
+        )
         events = EventStream(feed: feed, backend: backend)
         self.backend = backend
     }
@@ -42,7 +44,8 @@ struct ViewerResponder: Sendable {
         case .refused(let refusal):
             return refuse(refusal, path: request.head.path ?? "")
         case .redirect(let location):
-            return redirect(to: location, status: .temporaryRedirect, isSite: request.head.path?.hasPrefix("/p/") == true)
+            return redirect(
+                to: location, status: .temporaryRedirect, isSite: request.head.path?.hasPrefix("/p/") == true)
         case .allowed(let target):
             if target.path == "/p" || target.path.hasPrefix("/p/") {
                 return await sites.respond(to: request, target: target)

@@ -47,7 +47,8 @@ struct EventStream: Sendable {
             case .heartbeat: try await writer.write(EventEncoder.heartbeat)
             case .changes(let changes): try await writer.write(encoder.encode(changes))
             case .snapshot:
-                try await writer.write(encoder.snapshot(owner: await backend.selfProfile(), peers: await backend.peers()))
+                try await writer.write(
+                    encoder.snapshot(owner: await backend.selfProfile(), peers: await backend.peers()))
             }
         }
     }
@@ -100,7 +101,9 @@ struct EventEncoder {
         case (.messageQueue, .updated(let entry)):
             event("message", QueueMessage(sequence: lastID &+ 1, topic: "peer:announce", payload: QueueAnnounce(entry)))
         case (.messageQueue, .removed(let id)):
-            event("message", QueueMessage(sequence: lastID &+ 1, topic: "peer:gone", payload: QueueGone(peerID: id.base58)))
+            event(
+                "message",
+                QueueMessage(sequence: lastID &+ 1, topic: "peer:gone", payload: QueueGone(peerID: id.base58)))
         }
     }
 

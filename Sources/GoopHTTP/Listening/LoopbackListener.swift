@@ -5,9 +5,9 @@ import NIOHTTPTypes
 import NIOPosix
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Darwin)
-import Darwin
+    import Darwin
 #endif
 
 /// The listening sockets of the viewer: 127.0.0.1 and, where the system has it, ::1 on the same port.
@@ -133,9 +133,10 @@ struct LoopbackBinder: Sendable {
             .bind(to: SocketAddress(ipAddress: ip, port: port)) { channel in
                 guard registry.admit(channel) else {
                     let answer = ByteBuffer(string: Self.overloadedAnswer)
-                    return channel.writeAndFlush(answer).flatMapError { _ in channel.eventLoop.makeSucceededVoidFuture() }
-                        .map { channel.close(promise: nil) }
-                        .map { LoopbackListener.Connection.none }
+                    return channel.writeAndFlush(answer).flatMapError { _ in channel.eventLoop.makeSucceededVoidFuture()
+                    }
+                    .map { channel.close(promise: nil) }
+                    .map { LoopbackListener.Connection.none }
                 }
                 return http.setup(channel: channel, logger: logger).map { LoopbackListener.Connection.some($0) }
             }
@@ -150,7 +151,8 @@ struct LoopbackBinder: Sendable {
 
     private static func listenError(_ error: any Error, port: Int) -> ViewerListenError {
         switch (error as? IOError)?.errnoCode {
-        case EADDRINUSE: ViewerListenError(port: port, reason: .portTaken(holder: PortHolder.find(port: port)?.description))
+        case EADDRINUSE:
+            ViewerListenError(port: port, reason: .portTaken(holder: PortHolder.find(port: port)?.description))
         case EACCES, EPERM: ViewerListenError(port: port, reason: .notPermitted)
         default: ViewerListenError(port: port, reason: .system("\(error)"))
         }

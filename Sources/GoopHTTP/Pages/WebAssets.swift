@@ -24,7 +24,8 @@ struct WebAssets: Sendable {
     let byPath = [
         "/assets/viewer.css": Asset(contentType: "text/css; charset=utf-8", bytes: PackageResources.viewer_css),
         "/assets/viewer.js": Asset(contentType: "text/javascript; charset=utf-8", bytes: PackageResources.viewer_js),
-        "/assets/identicon.js": Asset(contentType: "text/javascript; charset=utf-8", bytes: PackageResources.identicon_js),
+        "/assets/identicon.js": Asset(
+            contentType: "text/javascript; charset=utf-8", bytes: PackageResources.identicon_js),
         "/assets/icon.svg": Asset(contentType: "image/svg+xml", bytes: PackageResources.icon_svg),
     ]
     /// Style sheet of the pages that explain something and load nothing.

@@ -96,7 +96,7 @@ struct SiteProxy: Sendable {
     ) -> Response {
         var fields = headers.site(
             of: peer.base58, isOpenedByPerson: visited.contains(peer), isOpaqueScript: origin.isOpaqueScript)
-        fields[.contentType] = MediaTypes.type(forPath: path, claim: body.head.mediaType)
+        fields[.contentType] = SiteMediaType.ofFile(at: path, claim: body.head.mediaType)
         let size = max(body.head.size, 0)
         fields[.contentLength] = String(size)
         guard request.method == .get else {
