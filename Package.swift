@@ -130,6 +130,12 @@ let package = Package(
             name: "GoopNodeTests", dependencies: ["GoopNode", "GoopCore", "LibP2P", "GoopTestKit", nio("NIOCore"), logging],
             swiftSettings: settings),
         .testTarget(
+            name: "P2PDaemonTests",
+            dependencies: [
+                "goop2-p2pd", "LibP2P", "Multiformats", "PeerIdentity", "GoopTestKit", nio("NIOCore"), nio("NIOPosix"), logging,
+            ],
+            swiftSettings: settings),
+        .testTarget(
             name: "SimulationTests", dependencies: ["P2PCore", "GoopCore", "GoopTestKit"], swiftSettings: settings),
     ]
 )

@@ -55,6 +55,24 @@ public struct Multiaddr: Hashable, Sendable {
         self.bytes = bytes
     }
 
+    /// An address of a socket in the file system.
+    /// - Returns: `nil` unless the path is absolute, longer than `/`, and does not end with a slash.
+    public init?(unixPath path: String) {
+        let value = Array(path.utf8)
+        guard value.count <= Self.maximumLength - 4,
+            MultiaddrValue.isValid(Component(protocol: .unix, value: value[...]))
+        else { return nil }
+        var bytes: [UInt8] = []
+        MultiaddrValue.append(.unix, value: value, to: &bytes)
+        self.bytes = bytes
+    }
+
+    /// The path of a socket in the file system, if the address begins with one.
+    public var unixPath: String? {
+        guard let first, first.protocol == .unix else { return nil }
+        return String(decoding: first.value, as: UTF8.self)
+    }
+
     private init(ip: IPAddress, _ transport: MultiaddrProtocol, port: UInt16) {
         var bytes: [UInt8] = []
         MultiaddrValue.append(ip.isIPv6 ? .ip6 : .ip4, value: ip.bytes, to: &bytes)
