@@ -1,0 +1,50 @@
+internal import PeerIdentity
+
+/// Until when which peer stays out of which mesh.
+///
+/// Bounded: when full, the back-off that ends first makes room.
+struct BackoffTable: Sendable {
+    struct Entry: Sendable {
+        var start: MonotonicInstant
+        var end: MonotonicInstant
+    }
+
+    private struct Key: Hashable {
+        var topic: String
+        var peer: PeerID
+    }
+
+    private let limit: Int
+    private var entries: [Key: Entry] = [:]
+
+    init(limit: Int) { self.limit = max(1, limit) }
+
+    var count: Int { entries.count }
+
+    func entry(topic: String, peer: PeerID) -> Entry? { entries[Key(topic: topic, peer: peer)] }
+
+    /// True until the back-off and the slack beyond it are over.
+    func blocks(topic: String, peer: PeerID, slack: Duration, now: MonotonicInstant) -> Bool {
+        guard let entry = entry(topic: topic, peer: peer) else { return false }
+        return now < entry.end.advanced(by: slack)
+    }
+
+    /// Starts a back-off; one that ends later already stays.
+    mutating func set(topic: String, peer: PeerID, duration: Duration, now: MonotonicInstant) {
+        let key = Key(topic: topic, peer: peer)
+        let end = now.advanced(by: duration)
+        if let known = entries[key], known.end >= end { return }
+        if entries[key] == nil, entries.count >= limit { evict() }
+        entries[key] = Entry(start: now, end: end)
+    }
+
+    mutating func expire(slack: Duration, now: MonotonicInstant) {
+        entries = entries.filter { now < $0.value.end.advanced(by: slack) }
+    }
+
+    /// Frees a sixteenth at once, so that a flood at the limit does not search the table at every entry.
+    private mutating func evict() {
+        let doomed = entries.sorted { $0.value.end < $1.value.end }.prefix(max(1, limit / 16))
+        for (key, _) in doomed { entries[key] = nil }
+    }
+}

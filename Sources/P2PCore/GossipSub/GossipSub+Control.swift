@@ -1,0 +1,125 @@
+internal import OrderedCollections
+internal import PeerIdentity
+
+// GRAFT, PRUNE, IHAVE, IWANT and IDONTWANT from a peer.
+extension GossipSub {
+    mutating func handleControl(_ rpc: GossipRPC, from peer: PeerID, now: MonotonicInstant) {
+        handle(want: rpc.want, from: peer)
+        handle(have: rpc.have, from: peer, now: now)
+        for topic in rpc.graft { handle(graft: topic, from: peer, now: now) }
+        for entry in rpc.prune { handle(prune: entry, from: peer, now: now) }
+        handle(dontWant: rpc.dontWant, from: peer)
+    }
+
+    // MARK: - Mesh
+
+    /// No answer means accepted.
+    private mutating func handle(graft topic: String, from peer: PeerID, now: MonotonicInstant) {
+        guard let known = peers[peer], let joined = topics[topic], !joined.mesh.contains(peer) else { return }
+        if isDirect(peer) {
+            queuePrune(peer, topic: topic, backoff: parameters.pruneBackoff)
+            return
+        }
+        if let entry = backoffs.entry(topic: topic, peer: peer), now < entry.end {
+            scores.breached(peer)
+            if now < entry.start.advanced(by: parameters.graftFloodThreshold) { scores.breached(peer) }
+            refuse(graft: topic, from: peer, now: now)
+            return
+        }
+        guard scores.score(peer) >= 0 else {
+            refuse(graft: topic, from: peer, now: now)
+            return
+        }
+        let isFull = joined.mesh.count >= parameters.meshDegreeHigh
+        guard !isFull || (known.isOutbound && joined.mesh.count < 2 * parameters.meshDegreeHigh) else {
+            refuse(graft: topic, from: peer, now: now)
+            return
+        }
+        // A GRAFT says as much as a subscription, which may have been dropped or come late.
+        if known.version != nil { addToMesh(peer, topic: topic, now: now) }
+    }
+
+    private mutating func refuse(graft topic: String, from peer: PeerID, now: MonotonicInstant) {
+        backoffs.set(topic: topic, peer: peer, duration: parameters.pruneBackoff, now: now)
+        queuePrune(peer, topic: topic, backoff: parameters.pruneBackoff)
+    }
+
+    private mutating func handle(prune entry: GossipRPC.Prune, from peer: PeerID, now: MonotonicInstant) {
+        guard topics[entry.topic] != nil else { return }
+        if topics[entry.topic]?.mesh.remove(peer) != nil { scores.pruned(peer, topic: entry.topic) }
+        let limit = UInt64(clamping: limits.maximumBackoff.components.seconds)
+        let seconds = entry.backoffSeconds.map { Duration.seconds(Int64(min($0, limit))) }
+        backoffs.set(topic: entry.topic, peer: peer, duration: seconds ?? parameters.pruneBackoff, now: now)
+    }
+
+    // MARK: - Gossip
+
+    private mutating func handle(have entries: [GossipRPC.Have], from peer: PeerID, now: MonotonicInstant) {
+        guard !entries.isEmpty, scores.score(peer) >= scores.scoring.gossipThreshold else { return }
+        var wanted = OrderedSet<MessageID>()
+        for entry in entries {
+            guard let budget = peers[peer]?.budget, budget.haveEntries < limits.maximumHavePerHeartbeat,
+                budget.wantedIDs + wanted.count < limits.maximumWantedIDsPerHeartbeat
+            else {
+                counts.entriesOverLimit &+= 1
+                break
+            }
+            peers[peer]?.budget.haveEntries += 1
+            guard topics[entry.topic] != nil else { continue }
+            for id in entry.ids where !seen.contains(id) && !isOwn(id) { wanted.append(id) }
+        }
+        guard !wanted.isEmpty, let budget = peers[peer]?.budget else { return }
+        let room = max(0, limits.maximumWantedIDsPerHeartbeat - budget.wantedIDs)
+        let asked = Array(wanted.elements.shuffled(using: &random).prefix(room))
+        guard let watched = asked.randomElement(using: &random) else { return }
+        peers[peer]?.budget.wantedIDs += asked.count
+        counts.idsWanted &+= UInt64(asked.count)
+        peers[peer]?.queue.ask(asked)
+        if peers[peer]?.version != nil {
+            promises.watch(watched, from: peer, until: now.advanced(by: parameters.promiseTimeout))
+        }
+    }
+
+    /// After a restart others may still offer what we said before it.
+    private func isOwn(_ id: MessageID) -> Bool { id.bytes.starts(with: localPeer.bytes) }
+
+    private mutating func handle(want ids: [MessageID], from peer: PeerID) {
+        guard !ids.isEmpty, scores.score(peer) >= scores.scoring.gossipThreshold else { return }
+        var fields: [[UInt8]] = []
+        for id in ids {
+            guard let known = peers[peer], known.budget.servedIDs < limits.maximumServedIDsPerHeartbeat else {
+                counts.entriesOverLimit &+= 1
+                break
+            }
+            peers[peer]?.budget.servedIDs += 1
+            guard known.unwanted[id] == nil,
+                let message = cache.take(id, for: peer, limit: parameters.gossipRetransmissions)
+            else { continue }
+            fields.append(message.publishField())
+        }
+        guard !fields.isEmpty else { return }
+        counts.messagesServed &+= UInt64(fields.count)
+        if peers[peer]?.queue.push(fields: fields) == false { counts.messagesDroppedForSlowPeers &+= 1 }
+    }
+
+    private mutating func handle(dontWant ids: [MessageID], from peer: PeerID) {
+        let end = tick + UInt64(parameters.dontWantHeartbeats)
+        for id in ids {
+            guard let known = peers[peer], known.budget.dontWantIDs < limits.maximumDontWantPerHeartbeat,
+                known.unwanted.count < limits.maximumDontWantPerPeer
+            else {
+                counts.entriesOverLimit &+= 1
+                return
+            }
+            peers[peer]?.budget.dontWantIDs += 1
+            peers[peer]?.unwanted[id] = end
+        }
+    }
+
+    mutating func queuePrune(_ peer: PeerID, topic: String, backoff: Duration) {
+        guard let version = peers[peer]?.version else { return }
+        let seconds = version >= .v1_1 ? UInt64(clamping: backoff.components.seconds) : nil
+        peers[peer]?.queue.change(topic, .prune(backoffSeconds: seconds))
+        counts.prunesSent &+= 1
+    }
+}

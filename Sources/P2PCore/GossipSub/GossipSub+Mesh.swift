@@ -1,0 +1,201 @@
+internal import OrderedCollections
+internal import PeerIdentity
+
+// The heartbeat, and the meshes it keeps in shape.
+extension GossipSub {
+    mutating func heartbeat(now: MonotonicInstant) {
+        tick += 1
+        scores.decay(now: now)
+        for (peer, broken) in promises.takeBroken(now: now) {
+            counts.promisesBroken &+= UInt64(broken)
+            scores.breached(peer, by: broken)
+        }
+        for peer in peers.keys {
+            peers[peer]?.budget = Budget()
+            if let unwanted = peers[peer]?.unwanted, !unwanted.isEmpty {
+                peers[peer]?.unwanted = unwanted.filter { $0.value > tick }
+            }
+        }
+        seen.expire(now: now)
+        if tick.isMultiple(of: 15) { backoffs.expire(slack: parameters.backoffSlack, now: now) }
+        if parameters.directConnectTicks > 0, (tick - 1).isMultiple(of: UInt64(parameters.directConnectTicks)) {
+            for peer in directPeers where peers[peer] == nil { actions.append(.connect(peer)) }
+        }
+        for topic in topics.keys {
+            tendMesh(of: topic, now: now)
+            gossip(about: topic, excluding: topics[topic]?.mesh ?? [])
+        }
+        tendFanout(now: now)
+        cache.shift()
+    }
+
+    // MARK: - Joining
+
+    /// A new or newly heard of peer of the topic: taken in at once while the mesh is thin, so that a small network
+    /// does not wait for a heartbeat.
+    mutating func fillMesh(of topic: String, with peer: PeerID, now: MonotonicInstant) {
+        guard let joined = topics[topic], joined.mesh.count < parameters.meshDegreeLow,
+            candidates(for: topic, only: peer, now: now).first != nil
+        else { return }
+        graft(peer, topic: topic, now: now)
+    }
+
+    mutating func joinMesh(of topic: String, now: MonotonicInstant) {
+        let known = fanout.removeValue(forKey: topic)?.peers ?? []
+        let eligible = candidates(for: topic, now: now)
+        let chosen = eligible.filter(known.contains) + eligible.filter { !known.contains($0) }.shuffled(using: &random)
+        for peer in chosen.prefix(parameters.meshDegree) { graft(peer, topic: topic, now: now) }
+    }
+
+    /// Peers we may graft: they follow the topic, we can write to them, no bad score, no back-off.
+    private func candidates(for topic: String, only: PeerID? = nil, now: MonotonicInstant) -> [PeerID] {
+        guard let mesh = topics[topic]?.mesh else { return [] }
+        func isEligible(_ peer: PeerID) -> Bool {
+            guard let known = peers[peer] else { return false }
+            return known.version != nil && known.topics.contains(topic) && !mesh.contains(peer) && !isDirect(peer)
+                && scores.score(peer) >= 0
+                && !backoffs.blocks(topic: topic, peer: peer, slack: parameters.backoffSlack, now: now)
+        }
+        if let only { return isEligible(only) ? [only] : [] }
+        return peers.keys.filter(isEligible)
+    }
+
+    mutating func addToMesh(_ peer: PeerID, topic: String, now: MonotonicInstant) {
+        topics[topic]?.mesh.append(peer)
+        scores.grafted(peer, topic: topic, now: now)
+    }
+
+    private mutating func graft(_ peer: PeerID, topic: String, now: MonotonicInstant) {
+        addToMesh(peer, topic: topic, now: now)
+        peers[peer]?.queue.change(topic, .graft)
+        counts.graftsSent &+= 1
+    }
+
+    private mutating func prune(_ peer: PeerID, topic: String, now: MonotonicInstant) {
+        topics[topic]?.mesh.remove(peer)
+        scores.pruned(peer, topic: topic)
+        backoffs.set(topic: topic, peer: peer, duration: parameters.pruneBackoff, now: now)
+        queuePrune(peer, topic: topic, backoff: parameters.pruneBackoff)
+    }
+
+    // MARK: - Upkeep
+
+    private mutating func tendMesh(of topic: String, now: MonotonicInstant) {
+        for peer in topics[topic]?.mesh ?? [] where scores.score(peer) < 0 { prune(peer, topic: topic, now: now) }
+        let size = topics[topic]?.mesh.count ?? 0
+        if size < parameters.meshDegreeLow {
+            let missing = parameters.meshDegree - size
+            for peer in candidates(for: topic, now: now).shuffled(using: &random).prefix(missing) {
+                graft(peer, topic: topic, now: now)
+            }
+        } else if size >= parameters.meshDegreeHigh {
+            shrinkMesh(of: topic, now: now)
+        }
+        addOutboundPeers(to: topic, now: now)
+        if parameters.opportunisticGraftTicks > 0, tick.isMultiple(of: UInt64(parameters.opportunisticGraftTicks)) {
+            graftBetterPeers(for: topic, now: now)
+        }
+    }
+
+    /// Down to D: the best scored stay, chance picks the others, and enough dialled ones remain.
+    private mutating func shrinkMesh(of topic: String, now: MonotonicInstant) {
+        var ranked = (topics[topic]?.mesh.elements ?? []).shuffled(using: &random)
+        let scored = Dictionary(uniqueKeysWithValues: ranked.map { ($0, scores.score($0)) })
+        // Sorting is stable, so equals stay shuffled.
+        ranked.sort { scored[$0, default: 0] > scored[$1, default: 0] }
+        let best = ranked.prefix(parameters.meshDegreeScore)
+        let rest = ranked.dropFirst(parameters.meshDegreeScore).shuffled(using: &random)
+        var kept = Array(best) + rest.prefix(max(0, parameters.meshDegree - best.count))
+        var spare = rest.dropFirst(max(0, parameters.meshDegree - best.count)).filter { peers[$0]?.isOutbound == true }
+        var dialled = kept.filter { peers[$0]?.isOutbound == true }.count
+        for index in kept.indices.reversed() where dialled < parameters.meshDegreeOutbound && index >= best.count {
+            guard peers[kept[index]]?.isOutbound != true, let replacement = spare.popLast() else { continue }
+            kept[index] = replacement
+            dialled += 1
+        }
+        let staying = Set(kept)
+        for peer in ranked where !staying.contains(peer) { prune(peer, topic: topic, now: now) }
+    }
+
+    private mutating func addOutboundPeers(to topic: String, now: MonotonicInstant) {
+        guard let mesh = topics[topic]?.mesh, mesh.count >= parameters.meshDegreeLow else { return }
+        let missing = parameters.meshDegreeOutbound - mesh.filter { peers[$0]?.isOutbound == true }.count
+        guard missing > 0 else { return }
+        let eligible = candidates(for: topic, now: now).filter { peers[$0]?.isOutbound == true }
+        for peer in eligible.shuffled(using: &random).prefix(missing) { graft(peer, topic: topic, now: now) }
+    }
+
+    /// A mesh full of idlers gets better company: the way out of an eclipse.
+    private mutating func graftBetterPeers(for topic: String, now: MonotonicInstant) {
+        guard let mesh = topics[topic]?.mesh, mesh.count > 1 else { return }
+        let sorted = mesh.map { scores.score($0) }.sorted()
+        let median = sorted[sorted.count / 2]
+        guard median < scores.scoring.opportunisticGraftThreshold else { return }
+        let better = candidates(for: topic, now: now).filter { scores.score($0) > median }
+        for peer in better.shuffled(using: &random).prefix(parameters.opportunisticGraftPeers) {
+            graft(peer, topic: topic, now: now)
+        }
+    }
+
+    // MARK: - Gossip
+
+    /// Tells some peers outside the mesh what can be had.
+    private mutating func gossip(about topic: String, excluding mesh: OrderedSet<PeerID>) {
+        let ids = cache.gossipIDs(topic: topic)
+        guard !ids.isEmpty else { return }
+        let eligible = peers.elements.filter { peer, known in
+            known.version != nil && known.topics.contains(topic) && !mesh.contains(peer) && !isDirect(peer)
+                && scores.score(peer) >= scores.scoring.gossipThreshold
+        }.map(\.key)
+        let share = Int(Double(eligible.count) * parameters.gossipFactor)
+        for peer in eligible.shuffled(using: &random).prefix(max(parameters.lazyDegree, share)) {
+            let limit = limits.maximumWantedIDsPerHeartbeat
+            peers[peer]?.queue.advertise(
+                topic, ids.count <= limit ? ids : Array(ids.shuffled(using: &random).prefix(limit)))
+        }
+    }
+
+    // MARK: - Fanout
+
+    /// The peers that hear what we publish to a topic we do not follow. At most `maximumJoinedTopics` topics; then the
+    /// one published to longest ago is forgotten.
+    mutating func fanoutPeers(topic: String, now: MonotonicInstant) -> OrderedSet<PeerID> {
+        if fanout[topic] == nil {
+            if fanout.count >= limits.maximumJoinedTopics,
+                let oldest = fanout.min(by: { $0.value.lastPublished < $1.value.lastPublished })?.key
+            {
+                fanout[oldest] = nil
+            }
+            fanout[topic] = Fanout(lastPublished: now)
+        }
+        fanout[topic]?.lastPublished = now
+        fillFanout(of: topic)
+        return fanout[topic]?.peers ?? []
+    }
+
+    private mutating func tendFanout(now: MonotonicInstant) {
+        for (topic, entry) in fanout {
+            guard entry.lastPublished.advanced(by: parameters.fanoutTTL) > now else {
+                fanout[topic] = nil
+                continue
+            }
+            for peer in entry.peers where !canHearFanout(peer, topic: topic) { fanout[topic]?.peers.remove(peer) }
+            fillFanout(of: topic)
+            gossip(about: topic, excluding: fanout[topic]?.peers ?? [])
+        }
+    }
+
+    private mutating func fillFanout(of topic: String) {
+        guard let entry = fanout[topic], entry.peers.count < parameters.meshDegree else { return }
+        let eligible = peers.keys.filter { !entry.peers.contains($0) && canHearFanout($0, topic: topic) }
+        for peer in eligible.shuffled(using: &random).prefix(parameters.meshDegree - entry.peers.count) {
+            fanout[topic]?.peers.append(peer)
+        }
+    }
+
+    private func canHearFanout(_ peer: PeerID, topic: String) -> Bool {
+        guard let known = peers[peer] else { return false }
+        return known.version != nil && known.topics.contains(topic) && !isDirect(peer)
+            && scores.score(peer) >= scores.scoring.publishThreshold
+    }
+}

@@ -1,0 +1,277 @@
+internal import OrderedCollections
+public import PeerIdentity
+
+// What peers send: frames in, messages through their checks, out again.
+extension GossipSub {
+    /// One frame of the peer's stream, without its length. Empty frames mean nothing.
+    public mutating func received(
+        _ body: ArraySlice<UInt8>, from peer: PeerID, now: MonotonicInstant
+    ) -> [GossipSubAction] {
+        guard peers[peer] != nil, !body.isEmpty else { return [] }
+        counts.framesReceived &+= 1
+        guard !isGraylisted(peer) else {
+            counts.framesGraylisted &+= 1
+            return []
+        }
+        guard body.count <= limits.maximumFrameBytes, let rpc = try? GossipRPC(decoding: body, limits: limits) else {
+            scores.breached(peer)
+            actions.append(.resetInbound(peer))
+            return takeActions()
+        }
+        counts.entriesOverLimit &+= UInt64(rpc.ignoredEntries)
+        handle(rpc.subscriptions, from: peer, now: now)
+        for message in rpc.messages { handle(message, from: peer, now: now) }
+        handleControl(rpc, from: peer, now: now)
+        flushAll()
+        return takeActions()
+    }
+
+    /// The outcome of `.verify`. Late and repeated answers are without effect.
+    public mutating func verified(
+        _ ticket: GossipTicket, _ verdict: SignatureVerdict, now: MonotonicInstant
+    ) -> [GossipSubAction] {
+        guard let entry = pending[ticket.number], !entry.isVerified else { return [] }
+        let message = entry.message
+        switch verdict {
+        case .invalid:
+            reject(ticket, entry)
+        case .unverifiable:
+            seen.insert(message.id, now: now)
+            counts.messagesIgnored &+= 1
+            forget(ticket)
+        case .valid:
+            promises.fulfill(message.id)
+            guard seen.insert(message.id, now: now) else {
+                // Another copy with other bytes won, so the author signed twice with one number.
+                counts.duplicates &+= 1
+                forget(ticket)
+                break
+            }
+            guard let topic = topics[message.topic] else {
+                counts.messagesOfOtherTopics &+= 1
+                forget(ticket)
+                break
+            }
+            refuseFurtherCopies(of: entry, mesh: Array(topic.mesh))
+            if topic.asksForValidation {
+                pending[ticket.number]?.isVerified = true
+                actions.append(.validate(ticket, message, from: entry.from))
+            } else {
+                accept(ticket, entry)
+            }
+        }
+        flushAll()
+        return takeActions()
+    }
+
+    /// The outcome of `.validate`. Late and repeated answers are without effect.
+    public mutating func validated(
+        _ ticket: GossipTicket, _ verdict: GossipVerdict, now: MonotonicInstant
+    ) -> [GossipSubAction] {
+        guard let entry = pending[ticket.number], entry.isVerified else { return [] }
+        switch verdict {
+        case .accept: accept(ticket, entry)
+        case .reject: reject(ticket, entry)
+        case .ignore:
+            counts.messagesIgnored &+= 1
+            forget(ticket)
+        }
+        flushAll()
+        return takeActions()
+    }
+
+    /// The adapter has no room to check the message: it is dropped, and nobody is blamed.
+    public mutating func throttled(_ ticket: GossipTicket) {
+        guard pending[ticket.number] != nil else { return }
+        counts.messagesThrottled &+= 1
+        forget(ticket)
+    }
+
+    // MARK: - Subscriptions
+
+    private mutating func handle(
+        _ subscriptions: [GossipRPC.Subscription], from peer: PeerID, now: MonotonicInstant
+    ) {
+        for entry in subscriptions {
+            guard let known = peers[peer], known.topics.contains(entry.topic) != entry.subscribes else { continue }
+            guard known.budget.subscriptionChanges < limits.maximumSubscriptionChangesPerHeartbeat else {
+                counts.entriesOverLimit &+= 1
+                scores.breached(peer)
+                return
+            }
+            peers[peer]?.budget.subscriptionChanges += 1
+            if entry.subscribes {
+                guard known.topics.count < limits.maximumTopicsPerPeer else {
+                    counts.entriesOverLimit &+= 1
+                    continue
+                }
+                peers[peer]?.topics.append(entry.topic)
+                actions.append(.peerSubscribed(peer, topic: entry.topic))
+                fillMesh(of: entry.topic, with: peer, now: now)
+            } else {
+                peers[peer]?.topics.remove(entry.topic)
+                actions.append(.peerUnsubscribed(peer, topic: entry.topic))
+                if topics[entry.topic]?.mesh.remove(peer) != nil { scores.pruned(peer, topic: entry.topic) }
+                fanout[entry.topic]?.peers.remove(peer)
+            }
+        }
+    }
+
+    // MARK: - Messages
+
+    private mutating func handle(_ encoded: ArraySlice<UInt8>, from peer: PeerID, now: MonotonicInstant) {
+        let message: GossipMessage
+        do {
+            message = try GossipMessage(encoded: encoded, limits: limits)
+        } catch {
+            counts.messagesRejected &+= 1
+            scores.rejected(peer, topic: nil)
+            return
+        }
+        guard message.source != localPeer else {
+            counts.messagesRejected &+= 1
+            scores.rejected(peer, topic: message.topic)
+            return
+        }
+        guard let topic = topics[message.topic] else {
+            counts.messagesOfOtherTopics &+= 1
+            return
+        }
+        if noteCopy(of: message, from: peer, now: now) { return }
+        guard hasRoomToCheck(message, of: topic, from: peer) else {
+            counts.messagesThrottled &+= 1
+            return
+        }
+        nextTicket &+= 1
+        let ticket = GossipTicket(number: nextTicket)
+        pending[ticket.number] = Pending(message: message, from: peer)
+        pendingByID[message.id, default: []].append(ticket.number)
+        pendingBytes += message.encoded.count
+        peers[peer]?.pending += 1
+        topics[message.topic]?.pending += 1
+        actions.append(.verify(ticket, message))
+    }
+
+    /// Half of the room is for everybody, the other half for peers that have proved good, so that a crowd of strangers
+    /// with forged messages cannot keep the real ones out.
+    private func hasRoomToCheck(_ message: GossipMessage, of topic: Topic, from peer: PeerID) -> Bool {
+        guard let known = peers[peer] else { return false }
+        let score = scores.score(peer)
+        let share = isDirect(peer) || score > 0 ? 1 : 2
+        return known.pending < (score < 0 ? limits.maximumPendingPerPeer / 16 : limits.maximumPendingPerPeer)
+            && topic.pending < limits.maximumPendingPerTopic / share
+            && pending.count < limits.maximumPendingMessages / share
+            && pendingBytes + message.encoded.count <= limits.maximumPendingBytes / share
+    }
+
+    /// True if the message was seen, or the same bytes are being checked.
+    private mutating func noteCopy(of message: GossipMessage, from peer: PeerID, now: MonotonicInstant) -> Bool {
+        for number in pendingByID[message.id] ?? [] where pending[number]?.message == message {
+            counts.duplicates &+= 1
+            if pending[number]?.from != peer { pending[number]?.alsoFrom.append(peer) }
+            return true
+        }
+        guard let first = seen.firstSight(of: message.id) else { return false }
+        counts.duplicates &+= 1
+        promises.fulfill(message.id)
+        if first.duration(to: now) <= scores.scoring.meshDeliveryWindow {
+            scores.deliveredInMesh(peer, topic: message.topic)
+        }
+        return true
+    }
+
+    private mutating func accept(_ ticket: GossipTicket, _ entry: Pending) {
+        let message = entry.message
+        forget(ticket)
+        guard topics[message.topic] != nil else { return }
+        counts.messagesAccepted &+= 1
+        scores.deliveredFirst(entry.from, topic: message.topic)
+        for peer in entry.alsoFrom { scores.deliveredInMesh(peer, topic: message.topic) }
+        cache.insert(message)
+        actions.append(.deliver(message, from: entry.from))
+        var targets = topics[message.topic]?.mesh ?? []
+        for peer in directPeers where peers[peer]?.topics.contains(message.topic) == true { targets.append(peer) }
+        targets.remove(entry.from)
+        targets.remove(message.source)
+        targets.subtract(entry.alsoFrom)
+        send(message, to: Array(targets))
+    }
+
+    private mutating func reject(_ ticket: GossipTicket, _ entry: Pending) {
+        counts.messagesRejected &+= 1
+        scores.rejected(entry.from, topic: entry.message.topic)
+        for peer in entry.alsoFrom { scores.rejected(peer, topic: entry.message.topic) }
+        forget(ticket)
+    }
+
+    private mutating func forget(_ ticket: GossipTicket) {
+        guard let entry = pending.removeValue(forKey: ticket.number) else { return }
+        pendingBytes -= entry.message.encoded.count
+        // A peer or topic that left and came back meanwhile counts from zero again.
+        if let waiting = peers[entry.from]?.pending, waiting > 0 { peers[entry.from]?.pending = waiting - 1 }
+        let topic = entry.message.topic
+        if let waiting = topics[topic]?.pending, waiting > 0 { topics[topic]?.pending = waiting - 1 }
+        pendingByID[entry.message.id]?.removeAll { $0 == ticket.number }
+        if pendingByID[entry.message.id]?.isEmpty == true { pendingByID[entry.message.id] = nil }
+    }
+
+    /// Tells the mesh that a large message has arrived. Sent at once, before the application's opinion is known.
+    private mutating func refuseFurtherCopies(of entry: Pending, mesh: [PeerID]) {
+        guard entry.message.data.count >= parameters.dontWantThresholdBytes else { return }
+        for peer in mesh where peer != entry.from && !entry.alsoFrom.contains(peer) {
+            guard let version = peers[peer]?.version, version >= .v1_2 else { continue }
+            peers[peer]?.queue.refuse(entry.message.id)
+        }
+    }
+
+    // MARK: - Sending messages
+
+    /// Publishes a message of our own: to the mesh, or to the fanout of a topic we do not follow.
+    ///
+    /// A mesh that is still too small is helped out with other peers of the topic, so that what is said right after
+    /// joining is heard. Without any peer the message is gossiped about for three heartbeats.
+    /// - Throws: `.messageTooLarge` if no frame could hold it, `.invalidTopic`.
+    public mutating func publish(
+        _ message: GossipMessage, now: MonotonicInstant
+    ) throws(GossipSubError) -> [GossipSubAction] {
+        guard message.encoded.count + 8 <= limits.maximumFrameBytes else {
+            throw .messageTooLarge(bytes: message.encoded.count, limitBytes: limits.maximumFrameBytes - 8)
+        }
+        guard message.topic.utf8.count <= limits.maximumTopicBytes else {
+            throw .invalidTopic(limitBytes: limits.maximumTopicBytes)
+        }
+        guard seen.insert(message.id, now: now) else { return [] }
+        cache.insert(message)
+        send(message, to: publishTargets(topic: message.topic, now: now))
+        flushAll()
+        return takeActions()
+    }
+
+    private mutating func publishTargets(topic: String, now: MonotonicInstant) -> [PeerID] {
+        let reachable = peers.elements.filter { peer, known in
+            known.version != nil && known.topics.contains(topic)
+                && (isDirect(peer) || scores.score(peer) >= scores.scoring.publishThreshold)
+        }.map(\.key)
+        if parameters.floodPublish { return reachable }
+        var targets = topics[topic]?.mesh ?? fanoutPeers(topic: topic, now: now)
+        for peer in reachable where isDirect(peer) { targets.append(peer) }
+        for peer in reachable.shuffled(using: &random) {
+            guard targets.count < parameters.meshDegree else { break }
+            targets.append(peer)
+        }
+        return Array(targets)
+    }
+
+    mutating func send(_ message: GossipMessage, to targets: [PeerID]) {
+        guard !targets.isEmpty else { return }
+        let field = message.publishField()
+        for peer in targets {
+            guard let known = peers[peer], known.version != nil, known.unwanted[message.id] == nil else { continue }
+            if peers[peer]?.queue.push(field) == true {
+                counts.messagesSent &+= 1
+            } else {
+                counts.messagesDroppedForSlowPeers &+= 1
+            }
+        }
+    }
+}

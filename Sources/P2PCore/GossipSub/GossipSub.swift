@@ -1,0 +1,303 @@
+public import Multiformats
+internal import OrderedCollections
+public import PeerIdentity
+
+/// The GossipSub router: which peers are in the mesh of which topic, what is forwarded, asked for and refused.
+///
+/// A value without I/O, clock or randomness of its own. Calls report events and return the actions they cause; time is
+/// an argument, `nextDeadline` says when `timerFired(now:)` is due, random choices come from the generator given at
+/// creation, so that a run can be repeated from its seed.
+///
+/// Speaks v1.0, v1.1 and v1.2 (IDONTWANT) with signed messages only. Peer exchange and flood publishing are off: nobody
+/// can make this node dial, and a message leaves its author towards the mesh only.
+///
+/// The path of a received message: shape, author is not ourselves, topic joined, not seen before; then `.verify`; then
+/// marked as seen and IDONTWANT sent, `.validate` if the topic asks for it, `.deliver`, forwarded. An id is marked as
+/// seen, and refused elsewhere, only after the signature was found good: otherwise a forged copy that comes first would
+/// silence the message it imitates.
+///
+/// Every table has a bound, see `GossipSubLimits`; past it entries are dropped and counted in `counts`.
+///
+/// Source: libp2p pubsub specification; gossipsub v1.0, v1.1, v1.2.
+public struct GossipSub: Sendable {
+    struct Peer: Sendable {
+        /// Nil while there is no stream to write to.
+        var version: GossipSubVersion?
+        var isOutbound: Bool
+        var topics = OrderedSet<String>()
+        var queue: OutboundQueue
+        /// Ids the peer does not want, with the heartbeat in which that ends.
+        var unwanted: [MessageID: UInt64] = [:]
+        var pending = 0
+        var budget = Budget()
+    }
+
+    /// What one peer did since the last heartbeat.
+    struct Budget: Sendable {
+        var haveEntries = 0
+        var wantedIDs = 0
+        var servedIDs = 0
+        var dontWantIDs = 0
+        var subscriptionChanges = 0
+    }
+
+    struct Topic: Sendable {
+        var mesh = OrderedSet<PeerID>()
+        var asksForValidation: Bool
+        var pending = 0
+    }
+
+    struct Fanout: Sendable {
+        var peers = OrderedSet<PeerID>()
+        var lastPublished: MonotonicInstant
+    }
+
+    /// A message being checked.
+    struct Pending: Sendable {
+        var message: GossipMessage
+        var from: PeerID
+        /// Further peers that sent the very same bytes.
+        var alsoFrom = OrderedSet<PeerID>()
+        var isVerified = false
+    }
+
+    let localPeer: PeerID
+    let parameters: GossipSubParameters
+    let limits: GossipSubLimits
+    let directPeers: OrderedSet<PeerID>
+    var random: any RandomNumberGenerator & Sendable
+
+    var peers: OrderedDictionary<PeerID, Peer> = [:]
+    var topics: OrderedDictionary<String, Topic> = [:]
+    var fanout: OrderedDictionary<String, Fanout> = [:]
+    var seen: SeenCache
+    var cache: MessageCache
+    var backoffs: BackoffTable
+    var promises: PromiseBook
+    var scores: PeerScores
+    var pending: [UInt64: Pending] = [:]
+    var pendingByID: [MessageID: [UInt64]] = [:]
+    var pendingBytes = 0
+    var nextTicket: UInt64 = 0
+    var tick: UInt64 = 0
+    var actions: [GossipSubAction] = []
+
+    /// When `timerFired(now:)` is due.
+    public private(set) var nextDeadline: MonotonicInstant
+    /// What happened so far.
+    public internal(set) var counts = GossipSubCounts()
+
+    /// Makes a router without peers and topics.
+    ///
+    /// - Parameters:
+    ///   - localPeer: the own identity; messages that claim it and come from others are rejected.
+    ///   - directPeers: always forwarded to, never in a mesh, exempt from scores; dialled when missing.
+    ///   - random: the source of all random choices.
+    ///   - now: the time of creation; the first heartbeat follows after the initial delay.
+    public init(
+        localPeer: PeerID, parameters: GossipSubParameters = .init(), limits: GossipSubLimits = .init(),
+        scoring: GossipSubScoring = .init(), directPeers: [PeerID] = [],
+        random: any RandomNumberGenerator & Sendable, now: MonotonicInstant
+    ) {
+        self.localPeer = localPeer
+        self.parameters = parameters
+        self.limits = limits
+        self.directPeers = OrderedSet(directPeers)
+        self.random = random
+        seen = SeenCache(timeToLive: parameters.seenTTL, limit: limits.maximumSeen)
+        cache = MessageCache(
+            windows: parameters.historyLength, gossipWindows: parameters.historyGossip,
+            maximumBytes: limits.maximumCachedBytes)
+        backoffs = BackoffTable(limit: limits.maximumBackoffs)
+        promises = PromiseBook(limit: limits.maximumPromises)
+        scores = PeerScores(scoring: scoring, retainedLimit: limits.maximumRetainedScores)
+        nextDeadline = now.advanced(by: parameters.heartbeatInitialDelay)
+    }
+
+    // MARK: - What is so
+
+    /// The topics joined, in the order of joining.
+    public var joinedTopics: [String] { Array(topics.keys) }
+
+    /// The mesh peers of a topic.
+    public func meshPeers(of topic: String) -> [PeerID] { topics[topic].map { Array($0.mesh) } ?? [] }
+
+    /// All known peers that follow a topic.
+    public func peers(of topic: String) -> [PeerID] {
+        peers.elements.filter { $0.value.topics.contains(topic) }.map(\.key)
+    }
+
+    /// The peer's score; 0 for an unknown one.
+    public func score(of peer: PeerID) -> Double { scores.score(peer) }
+
+    /// Messages being checked at the moment.
+    public var pendingMessages: Int { pending.count }
+
+    // MARK: - Peers
+
+    /// The stream we write to is open.
+    ///
+    /// Call it once per peer, not per connection; again after `outboundClosed(to:)` when the stream was reopened. The
+    /// first frame carries all subscriptions.
+    ///
+    /// - Parameters:
+    ///   - isOutbound: this node dialled the connection.
+    ///   - address: the remote address, for counting peers per address; nil if unknown.
+    public mutating func outboundOpened(
+        to peer: PeerID, version: GossipSubVersion, isOutbound: Bool, address: IPAddress?, now: MonotonicInstant
+    ) -> [GossipSubAction] {
+        guard admit(peer, isOutbound: isOutbound, address: address) else { return takeActions() }
+        let queue = OutboundQueue(limits: limits)
+        peers[peer]?.queue = queue
+        peers[peer]?.version = version
+        peers[peer]?.isOutbound = isOutbound
+        for topic in topics.keys { peers[peer]?.queue.announce(topic, subscribes: true) }
+        for topic in peers[peer]?.topics ?? [] { fillMesh(of: topic, with: peer, now: now) }
+        flush(peer)
+        return takeActions()
+    }
+
+    /// The stream we write to is gone, the connection lives: the adapter will reopen it.
+    ///
+    /// What was queued is dropped and the peer leaves the meshes; what it follows is kept.
+    public mutating func outboundClosed(to peer: PeerID, now: MonotonicInstant) -> [GossipSubAction] {
+        guard peers[peer] != nil else { return [] }
+        leaveAllMeshes(peer)
+        let queue = OutboundQueue(limits: limits)
+        peers[peer]?.version = nil
+        peers[peer]?.queue = queue
+        return takeActions()
+    }
+
+    /// The peer opened a stream to us, perhaps before ours to it is open.
+    public mutating func inboundOpened(
+        from peer: PeerID, isOutbound: Bool, address: IPAddress?, now: MonotonicInstant
+    ) -> [GossipSubAction] {
+        _ = admit(peer, isOutbound: isOutbound, address: address)
+        return takeActions()
+    }
+
+    /// The last connection to the peer is gone.
+    public mutating func disconnected(_ peer: PeerID, now: MonotonicInstant) -> [GossipSubAction] {
+        guard let known = peers[peer] else { return [] }
+        leaveAllMeshes(peer)
+        for topic in fanout.keys { fanout[topic]?.peers.remove(peer) }
+        for topic in known.topics { actions.append(.peerUnsubscribed(peer, topic: topic)) }
+        promises.forget(peer)
+        peers[peer] = nil
+        scores.disconnect(peer, now: now)
+        return takeActions()
+    }
+
+    /// The application's own opinion of a peer (P5); 0 is neutral.
+    public mutating func setApplicationScore(of peer: PeerID, to score: Double) {
+        scores.setApplicationScore(peer, score)
+    }
+
+    /// The frame handed out by `.send` is written: the next may follow.
+    public mutating func wrote(to peer: PeerID, now: MonotonicInstant) -> [GossipSubAction] {
+        peers[peer]?.queue.isWriting = false
+        flush(peer)
+        return takeActions()
+    }
+
+    // MARK: - Topics
+
+    /// Follows a topic and joins its mesh. Joining twice changes only `validates`.
+    ///
+    /// - Parameter validates: ask with `.validate` before a message is delivered and forwarded.
+    public mutating func join(
+        _ topic: String, validates: Bool = false, now: MonotonicInstant
+    ) throws(GossipSubError) -> [GossipSubAction] {
+        guard topics[topic] == nil else {
+            topics[topic]?.asksForValidation = validates
+            return []
+        }
+        guard !topic.isEmpty, topic.utf8.count <= limits.maximumTopicBytes else {
+            throw .invalidTopic(limitBytes: limits.maximumTopicBytes)
+        }
+        guard topics.count < limits.maximumJoinedTopics else {
+            throw .tooManyTopics(limit: limits.maximumJoinedTopics)
+        }
+        topics[topic] = Topic(asksForValidation: validates)
+        for peer in peers.keys where peers[peer]?.version != nil {
+            peers[peer]?.queue.announce(topic, subscribes: true)
+        }
+        joinMesh(of: topic, now: now)
+        flushAll()
+        return takeActions()
+    }
+
+    /// Leaves a topic and its mesh.
+    public mutating func leave(_ topic: String, now: MonotonicInstant) -> [GossipSubAction] {
+        guard let left = topics.removeValue(forKey: topic) else { return [] }
+        for peer in left.mesh {
+            scores.pruned(peer, topic: topic)
+            backoffs.set(topic: topic, peer: peer, duration: parameters.unsubscribeBackoff, now: now)
+            queuePrune(peer, topic: topic, backoff: parameters.unsubscribeBackoff)
+        }
+        for peer in peers.keys where peers[peer]?.version != nil {
+            peers[peer]?.queue.announce(topic, subscribes: false)
+        }
+        flushAll()
+        return takeActions()
+    }
+
+    // MARK: - Time
+
+    /// Runs the heartbeat if it is due; late ones are not made up for.
+    public mutating func timerFired(now: MonotonicInstant) -> [GossipSubAction] {
+        guard now >= nextDeadline else { return [] }
+        heartbeat(now: now)
+        nextDeadline = max(
+            nextDeadline.advanced(by: parameters.heartbeatInterval),
+            now.advanced(by: parameters.heartbeatInterval / 2))
+        flushAll()
+        return takeActions()
+    }
+
+    // MARK: - Parts
+
+    /// True if the peer is known, or there is room to know it.
+    private mutating func admit(_ peer: PeerID, isOutbound: Bool, address: IPAddress?) -> Bool {
+        if peers[peer] != nil { return true }
+        guard peers.count < limits.maximumPeers, peer != localPeer else {
+            actions.append(.refuse(peer))
+            return false
+        }
+        peers[peer] = Peer(isOutbound: isOutbound, queue: OutboundQueue(limits: limits))
+        scores.connect(peer, address: address)
+        return true
+    }
+
+    private mutating func leaveAllMeshes(_ peer: PeerID) {
+        for topic in topics.keys where topics[topic]?.mesh.remove(peer) != nil { scores.pruned(peer, topic: topic) }
+    }
+
+    /// Hands out the next frame for a peer that is not being written to.
+    mutating func flush(_ peer: PeerID) {
+        guard let known = peers[peer], known.version != nil, !known.queue.isWriting, !known.queue.isEmpty,
+            let frame = peers[peer]?.queue.nextFrame()
+        else { return }
+        peers[peer]?.queue.isWriting = true
+        counts.framesSent &+= 1
+        actions.append(.send(peer, frame: frame))
+    }
+
+    mutating func flushAll() {
+        for peer in peers.keys { flush(peer) }
+    }
+
+    mutating func takeActions() -> [GossipSubAction] {
+        let taken = actions
+        actions = []
+        return taken
+    }
+
+    func isDirect(_ peer: PeerID) -> Bool { directPeers.contains(peer) }
+
+    /// Nothing the peer says is read. Direct peers are never that bad.
+    func isGraylisted(_ peer: PeerID) -> Bool {
+        !isDirect(peer) && scores.score(peer) < scores.scoring.graylistThreshold
+    }
+}

@@ -1,0 +1,120 @@
+public import PeerIdentity
+
+/// What the adapter has to do after a call.
+///
+/// In order. Payload handed out is shared, not copied.
+public enum GossipSubAction: Sendable, Hashable {
+    /// Write the frame, length included, to the outbound stream of the peer, then call `wrote(to:now:)`. There is never
+    /// a second frame for a peer before that call.
+    case send(PeerID, frame: [UInt8])
+    /// Check the signature (`GossipMessage.verify()`, off the event loop), then call `verified(_:_:now:)`.
+    case verify(GossipTicket, GossipMessage)
+    /// Ask the application about the message, then call `validated(_:_:now:)`. Only for topics joined with validation.
+    case validate(GossipTicket, GossipMessage, from: PeerID)
+    /// Hand the message to the subscribers of its topic.
+    case deliver(GossipMessage, from: PeerID)
+    /// The peer follows the topic now.
+    case peerSubscribed(PeerID, topic: String)
+    /// The peer follows the topic no longer, or is gone.
+    case peerUnsubscribed(PeerID, topic: String)
+    /// The peer's stream carried garbage: reset it. The peer itself stays.
+    case resetInbound(PeerID)
+    /// No room for another peer: open no stream to it, and reset its own.
+    case refuse(PeerID)
+    /// A peer that should always be connected is not: dial it.
+    case connect(PeerID)
+}
+
+/// Names a message that is being checked.
+public struct GossipTicket: Hashable, Sendable {
+    let number: UInt64
+}
+
+/// What the application says about a message.
+public enum GossipVerdict: Sendable, Hashable {
+    /// Deliver and forward.
+    case accept
+    /// Drop, and blame the forwarder: the content breaks the topic's rules.
+    case reject
+    /// Drop without blame.
+    case ignore
+}
+
+/// The protocol a peer chose for the stream we write to.
+public enum GossipSubVersion: Int, Sendable, Hashable, Comparable, CaseIterable {
+    /// Mesh and gossip only.
+    case v1_0
+    /// Back-off in PRUNE, scores.
+    case v1_1
+    /// IDONTWANT.
+    case v1_2
+
+    /// The protocol id, `/meshsub/` and the version.
+    public var protocolID: ProtocolID {
+        switch self {
+        case .v1_0: "/meshsub/1.0.0"
+        case .v1_1: "/meshsub/1.1.0"
+        case .v1_2: "/meshsub/1.2.0"
+        }
+    }
+
+    /// The version with this protocol id.
+    public init?(protocolID: ProtocolID) {
+        guard let version = Self.allCases.first(where: { $0.protocolID == protocolID }) else { return nil }
+        self = version
+    }
+
+    /// By age.
+    public static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
+
+    /// What this node offers, in order of preference. FloodSub is not among them: its peers follow no mesh rules.
+    public static var offered: [ProtocolID] { allCases.reversed().map(\.protocolID) }
+}
+
+/// Why a call on `GossipSub` is refused.
+public enum GossipSubError: Error, Hashable, Sendable {
+    /// Leave a topic first.
+    case tooManyTopics(limit: Int)
+    /// Empty, or longer than the limit.
+    case invalidTopic(limitBytes: Int)
+    /// The message would not fit a frame.
+    case messageTooLarge(bytes: Int, limitBytes: Int)
+}
+
+/// What happened since the machine was made; the adapter reports the differences.
+public struct GossipSubCounts: Sendable, Hashable {
+    /// Frames handed out for writing.
+    public var framesSent: UInt64 = 0
+    /// Frames read.
+    public var framesReceived: UInt64 = 0
+    /// Messages put in frames.
+    public var messagesSent: UInt64 = 0
+    /// Messages accepted: each id once.
+    public var messagesAccepted: UInt64 = 0
+    /// Further copies of a message.
+    public var duplicates: UInt64 = 0
+    /// Messages of broken shape, forged, or rejected by the application.
+    public var messagesRejected: UInt64 = 0
+    /// Messages ignored by the application or not verifiable.
+    public var messagesIgnored: UInt64 = 0
+    /// Messages dropped because too many were being checked.
+    public var messagesThrottled: UInt64 = 0
+    /// Messages dropped because a peer did not read fast enough.
+    public var messagesDroppedForSlowPeers: UInt64 = 0
+    /// Messages of topics we do not follow.
+    public var messagesOfOtherTopics: UInt64 = 0
+    /// Frames dropped unread because of the sender's score.
+    public var framesGraylisted: UInt64 = 0
+    /// Entries of RPCs past a limit.
+    public var entriesOverLimit: UInt64 = 0
+    /// GRAFTs sent.
+    public var graftsSent: UInt64 = 0
+    /// PRUNEs sent.
+    public var prunesSent: UInt64 = 0
+    /// Ids asked for with IWANT.
+    public var idsWanted: UInt64 = 0
+    /// Messages served on IWANT.
+    public var messagesServed: UInt64 = 0
+    /// Promises peers did not keep.
+    public var promisesBroken: UInt64 = 0
+}

@@ -1,0 +1,123 @@
+/// The figures of the GossipSub protocol. The defaults are those of go-libp2p-pubsub, which the network runs.
+///
+/// Source: gossipsub v1.0 "Parameters", v1.1 "Overview of New Parameters", v1.2.
+public struct GossipSubParameters: Sendable, Hashable {
+    /// Mesh peers per topic aimed at (D).
+    public var meshDegree = 6
+    /// Fewer than this: graft (Dlo).
+    public var meshDegreeLow = 5
+    /// This many or more: prune (Dhi).
+    public var meshDegreeHigh = 12
+    /// Of the peers kept when pruning, how many are the best scored (Dscore).
+    public var meshDegreeScore = 4
+    /// At least this many mesh peers were dialled by us (Dout): an attacker can fill our inbound side, not this one.
+    public var meshDegreeOutbound = 2
+    /// At least this many peers outside the mesh hear IHAVE per heartbeat (Dlazy).
+    public var lazyDegree = 6
+    /// Or this share of them, if that is more.
+    public var gossipFactor = 0.25
+    /// Time between heartbeats.
+    public var heartbeatInterval: Duration = .seconds(1)
+    /// Time from start to the first heartbeat.
+    public var heartbeatInitialDelay: Duration = .milliseconds(100)
+    /// Heartbeats a message stays answerable.
+    public var historyLength = 5
+    /// Heartbeats a message is gossiped about.
+    public var historyGossip = 3
+    /// How often one peer may be sent the same message on IWANT.
+    public var gossipRetransmissions = 3
+    /// How long an id is remembered from first sight.
+    public var seenTTL: Duration = .seconds(120)
+    /// How long the peers of a topic we publish to without joining it are remembered.
+    public var fanoutTTL: Duration = .seconds(60)
+    /// How long a pruned peer stays away.
+    public var pruneBackoff: Duration = .seconds(60)
+    /// How long a peer stays away after we left the topic.
+    public var unsubscribeBackoff: Duration = .seconds(10)
+    /// What we wait beyond a back-off before we graft again: an early GRAFT costs score.
+    public var backoffSlack: Duration = .seconds(2)
+    /// A GRAFT this soon after our PRUNE is punished twice.
+    public var graftFloodThreshold: Duration = .seconds(10)
+    /// How long an advertised message may take to come after we asked for it.
+    public var promiseTimeout: Duration = .seconds(3)
+    /// Messages from this size on are announced with IDONTWANT.
+    public var dontWantThresholdBytes = 1024
+    /// Heartbeats an IDONTWANT is honoured.
+    public var dontWantHeartbeats = 3
+    /// Every so many heartbeats the mesh may take in better peers than its median.
+    public var opportunisticGraftTicks = 60
+    /// How many peers that takes in.
+    public var opportunisticGraftPeers = 2
+    /// Every so many heartbeats missing direct peers are dialled.
+    public var directConnectTicks = 300
+    /// Send own messages to all topic peers above the publish threshold instead of to the mesh.
+    public var floodPublish = false
+
+    /// The defaults.
+    public init() {}
+}
+
+/// What strangers may make us hold or do. Past a limit entries are dropped and counted, and the connection lives on.
+public struct GossipSubLimits: Sendable, Hashable {
+    /// Largest frame, sent or received.
+    public var maximumFrameBytes = 1 << 20
+    /// Peers known at once; further ones are refused.
+    public var maximumPeers = 4096
+    /// Topics we may join.
+    public var maximumJoinedTopics = 256
+    /// Topics remembered per peer.
+    public var maximumTopicsPerPeer = 100
+    /// Subscription entries read per RPC.
+    public var maximumSubscriptionsPerRPC = 100
+    /// Subscription changes accepted per peer and heartbeat.
+    public var maximumSubscriptionChangesPerHeartbeat = 200
+    /// Messages read per RPC.
+    public var maximumMessagesPerRPC = 4096
+    /// Control bytes read per RPC: room for one full IHAVE.
+    public var maximumControlBytesPerRPC = 256 << 10
+    /// IHAVE, GRAFT and PRUNE entries read per RPC, together.
+    public var maximumControlEntriesPerRPC = 200
+    /// Message ids read per RPC.
+    public var maximumIDsPerRPC = 5000
+    /// Longest message id.
+    public var maximumIDBytes = 512
+    /// Longest topic.
+    public var maximumTopicBytes = 1024
+    /// IHAVE entries answered per peer and heartbeat.
+    public var maximumHavePerHeartbeat = 10
+    /// Ids asked from one peer per heartbeat, and ids put in one IHAVE.
+    public var maximumWantedIDsPerHeartbeat = 5000
+    /// Ids one peer may ask from us per heartbeat.
+    public var maximumServedIDsPerHeartbeat = 5000
+    /// IDONTWANT ids accepted per peer and heartbeat.
+    public var maximumDontWantPerHeartbeat = 1000
+    /// IDONTWANT ids remembered per peer.
+    public var maximumDontWantPerPeer = 3000
+    /// Ids remembered as seen; the oldest goes first.
+    public var maximumSeen = 100_000
+    /// Bytes of messages kept for IWANT; the oldest goes first.
+    public var maximumCachedBytes = 64 << 20
+    /// Back-offs remembered; the one that ends first goes first.
+    public var maximumBackoffs = 16_384
+    /// Longest back-off a peer can ask for.
+    public var maximumBackoff: Duration = .seconds(3600)
+    /// Promises watched at once; further IWANTs go unwatched.
+    public var maximumPromises = 10_000
+    /// Messages waiting for verification or validation, in all.
+    public var maximumPendingMessages = 8192
+    /// The same, per topic.
+    public var maximumPendingPerTopic = 1024
+    /// The same, per forwarding peer, so that one flood does not push out the others.
+    public var maximumPendingPerPeer = 128
+    /// Bytes of messages waiting, in all.
+    public var maximumPendingBytes = 32 << 20
+    /// RPCs waiting per peer: further messages are dropped, control stays until there is room.
+    public var maximumQueuedRPCs = 32
+    /// Bytes of messages waiting per peer.
+    public var maximumQueuedBytes = 8 << 20
+    /// Peers whose bad score is remembered after they left.
+    public var maximumRetainedScores = 4096
+
+    /// The defaults.
+    public init() {}
+}

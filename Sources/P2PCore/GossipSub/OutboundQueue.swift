@@ -1,0 +1,156 @@
+internal import DequeModule
+internal import Multiformats
+internal import OrderedCollections
+
+/// What waits to be written to one peer.
+///
+/// Control is kept as state, not as a list: the last word per topic replaces an earlier one, so that it can wait for a
+/// slow peer without growing. Messages are a bounded list; what does not fit is dropped, gossip brings it later.
+struct OutboundQueue: Sendable {
+    enum MeshChange: Hashable, Sendable {
+        case graft
+        case prune(backoffSeconds: UInt64?)
+    }
+
+    /// One write's worth of messages, each already a field of an RPC and shared with the other peers' queues.
+    private struct Batch {
+        var fields: [[UInt8]]
+        var bytes: Int
+    }
+
+    /// Frames are filled up to here when several small messages wait.
+    private static let comfortableFrameBytes = 64 << 10
+
+    private(set) var subscriptions: OrderedDictionary<String, Bool> = [:]
+    private(set) var meshChanges: OrderedDictionary<String, MeshChange> = [:]
+    private var have: OrderedDictionary<String, [MessageID]> = [:]
+    private var want: [MessageID] = []
+    private var dontWant: [MessageID] = []
+    private var batches = Deque<Batch>()
+    private(set) var messageBytes = 0
+    private let maximumBatches: Int
+    private let maximumBytes: Int
+    private let maximumFrameBytes: Int
+    private let maximumIDs: Int
+    /// A frame is being written; the next waits for its end.
+    var isWriting = false
+
+    init(limits: GossipSubLimits) {
+        maximumBatches = limits.maximumQueuedRPCs
+        maximumBytes = limits.maximumQueuedBytes
+        maximumFrameBytes = limits.maximumFrameBytes
+        maximumIDs = limits.maximumWantedIDsPerHeartbeat
+    }
+
+    var isEmpty: Bool {
+        batches.isEmpty && meshChanges.isEmpty && subscriptions.isEmpty && have.isEmpty && want.isEmpty
+            && dontWant.isEmpty
+    }
+
+    var queuedBatches: Int { batches.count }
+
+    mutating func announce(_ topic: String, subscribes: Bool) { subscriptions[topic] = subscribes }
+
+    mutating func change(_ topic: String, _ change: MeshChange) { meshChanges[topic] = change }
+
+    mutating func advertise(_ topic: String, _ ids: [MessageID]) { have[topic] = ids }
+
+    mutating func ask(_ ids: [MessageID]) { want += ids.prefix(max(0, maximumIDs - want.count)) }
+
+    mutating func refuse(_ id: MessageID) { if dontWant.count < maximumIDs { dontWant.append(id) } }
+
+    /// False if there is no room: the message is dropped for this peer.
+    mutating func push(_ field: [UInt8]) -> Bool { push(fields: [field]) }
+
+    /// Queues the fields as one RPC, or as several if they do not fit one frame.
+    mutating func push(fields: [[UInt8]]) -> Bool {
+        var batch = Batch(fields: [], bytes: 0)
+        var complete = true
+        for field in fields {
+            guard field.count <= maximumFrameBytes else {
+                complete = false
+                continue
+            }
+            if !batch.fields.isEmpty, batch.bytes + field.count > maximumFrameBytes {
+                complete = append(batch) && complete
+                batch = Batch(fields: [], bytes: 0)
+            }
+            batch.fields.append(field)
+            batch.bytes += field.count
+        }
+        if !batch.fields.isEmpty { complete = append(batch) && complete }
+        return complete
+    }
+
+    private mutating func append(_ batch: Batch) -> Bool {
+        guard batches.count < maximumBatches, batches.isEmpty || messageBytes + batch.bytes <= maximumBytes else {
+            return false
+        }
+        batches.append(batch)
+        messageBytes += batch.bytes
+        return true
+    }
+
+    /// Takes the next frame: control first, then as many messages as fit. Nil if nothing waits.
+    mutating func nextFrame() -> [UInt8]? {
+        guard !isEmpty else { return nil }
+        var rpc = ProtobufWriter()
+        takeSubscriptions(into: &rpc)
+        takeControl(into: &rpc)
+        var fields: [[UInt8]] = []
+        var size = rpc.bytes.count
+        while let batch = batches.first, size == 0 || size + batch.bytes <= Self.comfortableFrameBytes {
+            batches.removeFirst()
+            messageBytes -= batch.bytes
+            size += batch.bytes
+            fields += batch.fields
+        }
+        var frame: [UInt8] = []
+        frame.reserveCapacity(size + 4)
+        Varint.append(UInt64(size), to: &frame)
+        frame += rpc.bytes
+        for field in fields { frame += field }
+        return frame
+    }
+
+    private mutating func takeSubscriptions(into rpc: inout ProtobufWriter) {
+        var taken = 0
+        for (topic, subscribes) in subscriptions {
+            if taken > 0, rpc.bytes.count + topic.utf8.count > maximumFrameBytes / 4 { break }
+            rpc.append(1, message: GossipRPC.encode(.init(subscribes: subscribes, topic: topic)))
+            taken += 1
+        }
+        subscriptions.removeFirst(taken)
+    }
+
+    private mutating func takeControl(into rpc: inout ProtobufWriter) {
+        let room = maximumFrameBytes / 2
+        var control = ProtobufWriter()
+        while let (topic, ids) = have.elements.first {
+            let entry = GossipRPC.encode(.init(topic: topic, ids: ids))
+            guard control.bytes.isEmpty || control.bytes.count + entry.bytes.count <= room else { break }
+            control.append(1, message: entry)
+            have.removeFirst()
+        }
+        if !want.isEmpty, control.bytes.count <= room {
+            control.append(2, message: GossipRPC.encode(ids: want))
+            want.removeAll()
+        }
+        var taken = 0
+        for (topic, change) in meshChanges {
+            guard control.bytes.count <= room else { break }
+            switch change {
+            case .graft: control.append(3, message: GossipRPC.encode(graft: topic))
+            case .prune(let seconds):
+                control.append(4, message: GossipRPC.encode(.init(topic: topic, backoffSeconds: seconds)))
+            }
+            taken += 1
+        }
+        meshChanges.removeFirst(taken)
+        if !dontWant.isEmpty, control.bytes.count <= room {
+            control.append(5, message: GossipRPC.encode(ids: dontWant))
+            dontWant.removeAll()
+        }
+        if !control.bytes.isEmpty { rpc.append(3, message: control) }
+    }
+}

@@ -1,0 +1,313 @@
+import GoopTestKit
+import Multiformats
+import P2PCore
+import PeerIdentity
+import Testing
+
+@Suite struct GossipSubLimitTests {
+    @Test func peersAreBounded() {
+        var limits = GossipSubLimits()
+        limits.maximumPeers = 2
+        var bench = RouterBench(limits: limits)
+        for number in 1...3 { bench.open(testPeer(number), topics: ["a"]) }
+        #expect(bench.router.peers(of: "a").count == 2)
+        #expect(bench.otherActions.contains(.refuse(testPeer(3))))
+    }
+
+    @Test func joinedTopicsAreBounded() throws {
+        var limits = GossipSubLimits()
+        limits.maximumJoinedTopics = 2
+        var bench = RouterBench(limits: limits)
+        try bench.join("a")
+        try bench.join("b")
+        #expect(throws: GossipSubError.tooManyTopics(limit: 2)) { try bench.join("c") }
+        try bench.join("a")
+        let long = String(repeating: "x", count: 1025)
+        #expect(throws: GossipSubError.invalidTopic(limitBytes: 1024)) { try bench.join(long) }
+    }
+
+    @Test func topicsPerPeerAreBounded() {
+        var bench = RouterBench()
+        bench.open(testPeer(1), topics: (0..<100).map { "\($0)" })
+        bench.receive(from: testPeer(1)) { $0.subscriptions = [.init(subscribes: true, topic: "more")] }
+        #expect(bench.router.peers(of: "99") == [testPeer(1)])
+        #expect(bench.router.peers(of: "more").isEmpty)
+        #expect(bench.router.counts.entriesOverLimit == 1)
+    }
+
+    @Test func subscriptionFloodsAreCutAndCost() {
+        var scoring = GossipSubScoring()
+        scoring.behaviourThreshold = 0
+        var bench = RouterBench(scoring: scoring)
+        bench.open(testPeer(1))
+        for round in 0..<300 {
+            bench.receive(from: testPeer(1)) { $0.subscriptions = [.init(subscribes: round % 2 == 0, topic: "a")] }
+        }
+        #expect(bench.otherActions.count == 200)
+        #expect(bench.router.score(of: testPeer(1)) < 0)
+    }
+
+    @Test func graftFloodsEndInTheGraylist() throws {
+        var bench = RouterBench()
+        try bench.join("a")
+        bench.open(testPeer(1), topics: ["a"])
+        bench.receive(from: testPeer(1)) { $0.prune = [.init(topic: "a", backoffSeconds: 60)] }
+        for _ in 0..<50 { bench.receive(from: testPeer(1)) { $0.graft = ["a"] } }
+        #expect(bench.router.counts.framesGraylisted > 0)
+        #expect(bench.prunes(to: testPeer(1)).count < 10)
+        #expect(bench.router.meshPeers(of: "a").isEmpty)
+    }
+
+    @Test func adverts() throws {
+        var limits = GossipSubLimits()
+        limits.maximumHavePerHeartbeat = 3
+        limits.maximumWantedIDsPerHeartbeat = 5
+        var bench = RouterBench(limits: limits)
+        try bench.join("t")
+        for number in 1...2 { bench.open(testPeer(number), topics: ["t"]) }
+        bench.clearSent()
+        for round in UInt64(0)..<6 {
+            bench.receive(from: testPeer(1)) { $0.have = [.init(topic: "t", ids: [testMessage(round).id])] }
+        }
+        #expect(bench.takeSent(to: testPeer(1)).flatMap(\.want).count == 3, "entries per heartbeat")
+        bench.receive(from: testPeer(2)) { $0.have = [.init(topic: "t", ids: (0..<20).map { testMessage($0).id })] }
+        bench.receive(from: testPeer(2)) { $0.have = [.init(topic: "t", ids: [testMessage(50).id])] }
+        #expect(bench.takeSent(to: testPeer(2)).flatMap(\.want).count == 5, "ids per heartbeat")
+        bench.advance(by: .seconds(1))
+        bench.receive(from: testPeer(2)) { $0.have = [.init(topic: "t", ids: [testMessage(50).id])] }
+        #expect(bench.takeSent(to: testPeer(2)).flatMap(\.want).count == 1, "a new heartbeat, a new budget")
+    }
+
+    @Test func requests() throws {
+        var limits = GossipSubLimits()
+        limits.maximumServedIDsPerHeartbeat = 4
+        var bench = RouterBench(limits: limits)
+        try bench.join("t")
+        for number in 1...2 { bench.open(testPeer(number), topics: ["t"]) }
+        for number in UInt64(0)..<8 {
+            bench.receive(from: testPeer(1)) { $0.messages = [testMessage(number).encoded[...]] }
+        }
+        bench.clearSent()
+        bench.receive(from: testPeer(1)) { $0.want = (0..<8).map { testMessage($0).id } }
+        #expect(bench.messages(to: testPeer(1)).count == 4)
+    }
+
+    @Test func refusals() throws {
+        var limits = GossipSubLimits()
+        limits.maximumDontWantPerHeartbeat = 2
+        limits.maximumDontWantPerPeer = 3
+        var bench = RouterBench(limits: limits)
+        try bench.join("t")
+        for number in 1...2 { bench.open(testPeer(number), topics: ["t"]) }
+        bench.receive(from: testPeer(2)) { $0.dontWant = (0..<4).map { testMessage($0).id } }
+        bench.advance(by: .seconds(1))
+        bench.receive(from: testPeer(2)) { $0.dontWant = (4..<8).map { testMessage($0).id } }
+        bench.clearSent()
+        for number in UInt64(0)..<8 {
+            bench.receive(from: testPeer(1)) { $0.messages = [testMessage(number).encoded[...]] }
+        }
+        #expect(bench.messages(to: testPeer(2)) == [2, 3, 5, 6, 7].map { testMessage($0).id })
+    }
+
+    @Test func seenIdsAreBounded() throws {
+        var limits = GossipSubLimits()
+        limits.maximumSeen = 3
+        var bench = RouterBench(limits: limits)
+        try bench.join("t")
+        bench.open(testPeer(1), topics: ["t"])
+        for number in UInt64(0)..<4 {
+            bench.receive(from: testPeer(1)) { $0.messages = [testMessage(number).encoded[...]] }
+        }
+        bench.receive(from: testPeer(1)) { $0.messages = [testMessage(1).encoded[...]] }
+        #expect(bench.delivered.count == 4)
+        bench.receive(from: testPeer(1)) { $0.messages = [testMessage(0).encoded[...]] }
+        #expect(bench.delivered.count == 5, "the oldest id was forgotten")
+    }
+
+    @Test func cachedBytesAreBounded() throws {
+        var limits = GossipSubLimits()
+        limits.maximumCachedBytes = 10_000
+        var bench = RouterBench(limits: limits)
+        try bench.join("t")
+        for number in 1...2 { bench.open(testPeer(number), topics: ["t"]) }
+        for number in UInt64(0)..<20 {
+            bench.receive(from: testPeer(1)) { $0.messages = [testMessage(number, size: 1000).encoded[...]] }
+        }
+        bench.clearSent()
+        bench.receive(from: testPeer(1)) { $0.want = (0..<20).map { testMessage($0).id } }
+        #expect(bench.messages(to: testPeer(1)) == (11..<20).map { testMessage($0).id })
+    }
+
+    @Test func backoffsAreBounded() throws {
+        var limits = GossipSubLimits()
+        limits.maximumBackoffs = 16
+        var bench = RouterBench(limits: limits)
+        try bench.join("t")
+        for number in 0..<20 {
+            bench.open(testPeer(number), topics: ["t"])
+            bench.receive(from: testPeer(number)) {
+                $0.prune = [.init(topic: "t", backoffSeconds: 60 + UInt64(number))]
+            }
+        }
+        bench.advance(by: .seconds(1))
+        #expect(bench.router.meshPeers(of: "t").count == 4, "those whose back-off would end first were forgotten")
+    }
+
+    @Test func pendingChecksAreBoundedPerPeer() throws {
+        var limits = GossipSubLimits()
+        limits.maximumPendingPerPeer = 4
+        limits.maximumPendingMessages = 12
+        var bench = RouterBench(limits: limits)
+        bench.verifiesAtOnce = false
+        try bench.join("t")
+        for number in 1...4 { bench.open(testPeer(number), topics: ["t"]) }
+        func flood(_ peer: Int) {
+            for number in UInt64(0)..<10 {
+                let message = testMessage(UInt64(peer) * 100 + number)
+                bench.receive(from: testPeer(peer)) { $0.messages = [message.encoded[...]] }
+            }
+        }
+        flood(1)
+        #expect(bench.toVerify.count == 4)
+        flood(2)
+        #expect(bench.toVerify.count == 6, "half of the room is for everybody")
+        bench.router.setApplicationScore(of: testPeer(3), to: 1)
+        flood(3)
+        #expect(bench.toVerify.count == 10, "the other half for peers that proved good")
+        #expect(bench.router.counts.messagesThrottled == 20)
+        for (ticket, _) in bench.toVerify { bench.router.throttled(ticket) }
+        #expect(bench.router.pendingMessages == 0)
+        bench.receive(from: testPeer(4)) { $0.messages = [testMessage(1).encoded[...]] }
+        #expect(bench.toVerify.count == 11)
+    }
+
+    @Test func pendingBytesAreBounded() throws {
+        var limits = GossipSubLimits()
+        limits.maximumPendingBytes = 10_000
+        var bench = RouterBench(limits: limits)
+        bench.verifiesAtOnce = false
+        try bench.join("t")
+        bench.open(testPeer(1), topics: ["t"])
+        for number in UInt64(0)..<10 {
+            bench.receive(from: testPeer(1)) { $0.messages = [testMessage(number, size: 1000).encoded[...]] }
+        }
+        #expect(bench.toVerify.count == 4)
+    }
+
+    @Test func garbageResetsTheStreamAndCosts() throws {
+        var bench = RouterBench()
+        bench.open(testPeer(1))
+        bench.perform(bench.router.received([0x0a, 0x7f], from: testPeer(1), now: bench.now))
+        #expect(bench.otherActions == [.resetInbound(testPeer(1))])
+        for _ in 0..<20 { bench.perform(bench.router.received([0x0a, 0x7f], from: testPeer(1), now: bench.now)) }
+        #expect(bench.router.counts.framesGraylisted > 0)
+    }
+
+    @Test func emptyAndOversizedFrames() {
+        var bench = RouterBench()
+        bench.open(testPeer(1))
+        bench.perform(bench.router.received([], from: testPeer(1), now: bench.now))
+        #expect(bench.otherActions.isEmpty)
+        let huge = [UInt8](repeating: 0, count: (1 << 20) + 1)
+        bench.perform(bench.router.received(huge[...], from: testPeer(1), now: bench.now))
+        #expect(bench.otherActions == [.resetInbound(testPeer(1))])
+    }
+
+    // MARK: - Scores
+
+    @Test func threeForgeriesShutAPeerOut() throws {
+        var bench = RouterBench()
+        try bench.join("t")
+        bench.open(testPeer(1), topics: ["t"])
+        bench.forged = Set((0..<5).map { testMessage($0).id })
+        for number in UInt64(0)..<5 {
+            bench.receive(from: testPeer(1)) { $0.messages = [testMessage(number).encoded[...]] }
+        }
+        #expect(bench.router.score(of: testPeer(1)) == -90)
+        #expect(bench.router.counts.framesGraylisted == 2)
+        bench.advance(by: .seconds(1))
+        #expect(bench.router.meshPeers(of: "t").isEmpty)
+        bench.advance(by: .seconds(1800))
+        #expect(bench.router.score(of: testPeer(1)) == 0, "and it is forgiven in the end")
+    }
+
+    @Test func reconnectingDoesNotWashABadNameOff() throws {
+        var bench = RouterBench()
+        try bench.join("t")
+        bench.open(testPeer(1), topics: ["t"])
+        bench.forged = Set((0..<5).map { testMessage($0).id })
+        for number in UInt64(0)..<3 {
+            bench.receive(from: testPeer(1)) { $0.messages = [testMessage(number).encoded[...]] }
+        }
+        bench.perform(bench.router.disconnected(testPeer(1), now: bench.now))
+        bench.open(testPeer(1), topics: ["t"])
+        #expect(bench.router.score(of: testPeer(1)) == -90)
+        bench.perform(bench.router.disconnected(testPeer(1), now: bench.now))
+        bench.advance(by: .seconds(3700))
+        bench.open(testPeer(1), topics: ["t"])
+        #expect(bench.router.score(of: testPeer(1)) == 0)
+    }
+
+    @Test func manyPeersOfOnePublicAddressAreSuspicious() throws {
+        for (text, isSuspicious) in [
+            ("8.8.8.8", true), ("2001:4860:4860::8888", true), ("127.0.0.1", false), ("192.168.1.7", false),
+            ("::1", false), ("fe80::1", false), ("10.0.0.1", false),
+        ] {
+            var bench = RouterBench()
+            try bench.join("t")
+            for number in 0..<11 { bench.open(testPeer(number), topics: ["t"], address: IPAddress(text)) }
+            #expect((bench.router.score(of: testPeer(1)) < 0) == isSuspicious, "\(text)")
+            bench.perform(bench.router.disconnected(testPeer(10), now: bench.now))
+            #expect(bench.router.score(of: testPeer(1)) >= 0, "\(text)")
+        }
+    }
+
+    @Test func missingDeliveriesCountWhenSwitchedOn() throws {
+        var scoring = GossipSubScoring()
+        scoring.meshDeliveryWeight = -1
+        scoring.meshFailureWeight = -1
+        scoring.timeInMeshWeight = 0
+        var bench = RouterBench(scoring: scoring)
+        try bench.join("t")
+        for number in 1...2 { bench.open(testPeer(number), topics: ["t"]) }
+        bench.advance(by: .seconds(29))
+        for number in UInt64(0)..<10 {
+            bench.receive(from: testPeer(1)) { $0.messages = [testMessage(number).encoded[...]] }
+        }
+        bench.advance(by: .milliseconds(1200))
+        #expect(bench.router.score(of: testPeer(1)) > 0)
+        #expect(bench.router.score(of: testPeer(2)) == -25)
+        bench.advance(by: .seconds(1))
+        #expect(bench.router.meshPeers(of: "t") == [testPeer(1)])
+        #expect(bench.router.score(of: testPeer(2)) < 0, "the failure sticks after the PRUNE")
+    }
+
+    @Test func retainedScoresAreBounded() throws {
+        var limits = GossipSubLimits()
+        limits.maximumRetainedScores = 2
+        var bench = RouterBench(limits: limits)
+        for number in 1...3 {
+            bench.open(testPeer(number))
+            bench.router.setApplicationScore(of: testPeer(number), to: -1)
+            bench.now = bench.now.advanced(by: .seconds(1))
+            bench.perform(bench.router.disconnected(testPeer(number), now: bench.now))
+        }
+        for number in 1...3 { bench.open(testPeer(number)) }
+        #expect((1...3).map { bench.router.score(of: testPeer($0)) } == [0, -1, -1])
+    }
+
+    @Test func gossipIsRefusedFromAndToBadPeers() throws {
+        var bench = RouterBench()
+        try bench.join("t")
+        bench.open(testPeer(1), topics: ["t"])
+        bench.open(testPeer(2), topics: ["t"])
+        bench.receive(from: testPeer(2)) { $0.messages = [testMessage(1).encoded[...]] }
+        bench.router.setApplicationScore(of: testPeer(1), to: -30)
+        bench.advance(by: .seconds(1))
+        bench.clearSent()
+        bench.receive(from: testPeer(1)) { $0.have = [.init(topic: "t", ids: [testMessage(2).id])] }
+        bench.receive(from: testPeer(1)) { $0.want = [testMessage(1).id] }
+        bench.advance(by: .seconds(1))
+        #expect(bench.sent[testPeer(1)] == nil)
+    }
+}

@@ -1,0 +1,300 @@
+import GoopTestKit
+import Multiformats
+import P2PCore
+import PeerIdentity
+import Testing
+
+@Suite struct GossipSubMessageTests {
+    /// A router that follows "t" with four mesh peers 1 to 4.
+    func bench(
+        parameters: GossipSubParameters = .init(), limits: GossipSubLimits = .init(),
+        scoring: GossipSubScoring = .init(),
+        validates: Bool = false
+    ) throws -> RouterBench {
+        var bench = RouterBench(parameters: parameters, limits: limits, scoring: scoring)
+        try bench.join("t", validates: validates)
+        for number in 1...4 { bench.open(testPeer(number), topics: ["t"]) }
+        #expect(bench.router.meshPeers(of: "t").count == 4)
+        bench.clearSent()
+        return bench
+    }
+
+    @Test func forwardsUnchangedToAllButSenderAndAuthor() throws {
+        var bench = try bench()
+        let message = testMessage(1, source: testPeer(2))
+        bench.receive(from: testPeer(1)) { $0.messages = [message.encoded[...]] }
+        #expect(bench.delivered == [message])
+        #expect(bench.sent[testPeer(1)] == nil && bench.sent[testPeer(2)] == nil)
+        #expect(bench.sent[testPeer(3)]?.flatMap(\.messages) == [message.encoded[...]])
+        #expect(bench.messages(to: testPeer(4)) == [message.id])
+    }
+
+    @Test func deliversOnce() throws {
+        var bench = try bench()
+        for number in 1...4 { bench.receive(from: testPeer(number)) { $0.messages = [testMessage(1).encoded[...]] } }
+        #expect(bench.delivered.count == 1)
+        #expect(bench.router.counts.duplicates == 3)
+    }
+
+    @Test func seenIdsAreForgottenAfterTwoMinutes() throws {
+        var bench = try bench()
+        bench.receive(from: testPeer(1)) { $0.messages = [testMessage(1).encoded[...]] }
+        bench.advance(by: .seconds(118))
+        bench.receive(from: testPeer(1)) { $0.messages = [testMessage(1).encoded[...]] }
+        #expect(bench.delivered.count == 1)
+        bench.advance(by: .seconds(4))
+        bench.receive(from: testPeer(1)) { $0.messages = [testMessage(1).encoded[...]] }
+        #expect(bench.delivered.count == 2)
+    }
+
+    @Test func copiesThatComeDuringTheCheckAreNotSentBack() throws {
+        var bench = try bench()
+        bench.verifiesAtOnce = false
+        for number in 1...2 { bench.receive(from: testPeer(number)) { $0.messages = [testMessage(1).encoded[...]] } }
+        #expect(bench.toVerify.count == 1)
+        bench.perform(bench.router.verified(bench.toVerify[0].ticket, .valid, now: bench.now))
+        #expect(bench.messages(to: testPeer(2)).isEmpty)
+        #expect(bench.messages(to: testPeer(3)).count == 1)
+    }
+
+    @Test func aForgeryDoesNotSilenceTheRealMessage() throws {
+        var bench = try bench()
+        bench.verifiesAtOnce = false
+        let real = testMessage(1, size: 2000)
+        let forgery = GossipMessage.assembled(
+            data: [UInt8](repeating: 9, count: 2000), topic: "t", sequence: 1, source: testPeer(9999), signature: [2])
+        #expect(real.id == forgery.id)
+        bench.receive(from: testPeer(1)) { $0.messages = [forgery.encoded[...]] }
+        bench.receive(from: testPeer(2)) { $0.messages = [real.encoded[...]] }
+        #expect(bench.toVerify.count == 2)
+        #expect(bench.sent.isEmpty, "nothing is refused elsewhere before the signature is known to be good")
+        bench.perform(bench.router.verified(bench.toVerify[0].ticket, .invalid, now: bench.now))
+        bench.perform(bench.router.verified(bench.toVerify[1].ticket, .valid, now: bench.now))
+        #expect(bench.delivered == [real])
+        #expect(bench.router.score(of: testPeer(1)) < 0)
+        #expect(bench.router.score(of: testPeer(2)) > 0)
+        #expect(bench.router.pendingMessages == 0)
+    }
+
+    @Test func everybodyWhoBroughtAForgeryIsBlamed() throws {
+        var bench = try bench()
+        bench.verifiesAtOnce = false
+        for number in 1...2 { bench.receive(from: testPeer(number)) { $0.messages = [testMessage(1).encoded[...]] } }
+        bench.perform(bench.router.verified(bench.toVerify[0].ticket, .invalid, now: bench.now))
+        #expect(bench.router.score(of: testPeer(1)) == -10 && bench.router.score(of: testPeer(2)) == -10)
+        #expect(bench.router.score(of: testPeer(3)) == 0)
+    }
+
+    @Test func unverifiableMessagesBlameNobody() throws {
+        var bench = try bench()
+        bench.verifiesAtOnce = false
+        bench.receive(from: testPeer(1)) { $0.messages = [testMessage(1).encoded[...]] }
+        bench.perform(bench.router.verified(bench.toVerify[0].ticket, .unverifiable, now: bench.now))
+        #expect(bench.delivered.isEmpty && bench.sent.isEmpty)
+        #expect(bench.router.score(of: testPeer(1)) == 0)
+    }
+
+    @Test func ownMessagesFromOthersAreRejected() throws {
+        var bench = try bench()
+        let own = testMessage(1, source: RouterBench.key.peerID)
+        bench.receive(from: testPeer(1)) { $0.messages = [own.encoded[...]] }
+        #expect(bench.delivered.isEmpty)
+        #expect(bench.router.score(of: testPeer(1)) == -10)
+        bench.receive(from: testPeer(2)) { $0.have = [.init(topic: "t", ids: [own.id])] }
+        #expect(bench.sent[testPeer(2)] == nil, "nobody is asked for what we said before a restart")
+    }
+
+    @Test func otherTopicsAreDropped() throws {
+        var bench = try bench()
+        bench.receive(from: testPeer(1)) { $0.messages = [testMessage(1, topic: "other").encoded[...]] }
+        #expect(bench.delivered.isEmpty && bench.sent.isEmpty)
+        #expect(bench.router.counts.messagesOfOtherTopics == 1)
+        #expect(bench.router.score(of: testPeer(1)) == 0)
+    }
+
+    @Test func validatorsDecide() throws {
+        var bench = try bench(validates: true)
+        for number in UInt64(1)...3 {
+            bench.receive(from: testPeer(Int(number))) { $0.messages = [testMessage(number).encoded[...]] }
+        }
+        #expect(bench.delivered.isEmpty)
+        let waiting = bench.toValidate
+        #expect(waiting.map(\.message.sequence) == [1, 2, 3])
+        bench.perform(bench.router.validated(waiting[0].ticket, .accept, now: bench.now))
+        bench.perform(bench.router.validated(waiting[1].ticket, .reject, now: bench.now))
+        bench.perform(bench.router.validated(waiting[2].ticket, .ignore, now: bench.now))
+        #expect(bench.delivered.map(\.sequence) == [1])
+        #expect(bench.router.score(of: testPeer(1)) > 0)
+        #expect(bench.router.score(of: testPeer(2)) == -10)
+        #expect(bench.router.score(of: testPeer(3)) == 0)
+        bench.perform(bench.router.validated(waiting[0].ticket, .reject, now: bench.now))
+        #expect(bench.router.score(of: testPeer(1)) > 0, "a second answer is without effect")
+        bench.receive(from: testPeer(4)) { $0.messages = [testMessage(2).encoded[...]] }
+        #expect(bench.toValidate.count == 3, "a rejected message is not asked about again")
+    }
+
+    @Test func publishingReachesMeshAndHelpsAThinOne() throws {
+        var bench = try bench()
+        for number in 5...9 { bench.open(testPeer(number), topics: ["t"]) }
+        bench.clearSent()
+        let message = testMessage(1, source: RouterBench.key.peerID)
+        bench.perform(try bench.router.publish(message, now: bench.now))
+        let mesh = bench.router.meshPeers(of: "t")
+        #expect(mesh.allSatisfy { bench.messages(to: $0) == [message.id] })
+        #expect((1...9).filter { !bench.messages(to: testPeer($0)).isEmpty }.count == 6)
+        #expect(bench.delivered.isEmpty)
+        bench.clearSent()
+        bench.perform(try bench.router.publish(message, now: bench.now))
+        #expect(bench.sent.isEmpty, "publishing the same message twice sends it once")
+    }
+
+    @Test func publishingWithoutJoiningUsesTheFanoutForAMinute() throws {
+        var bench = RouterBench()
+        for number in 1...10 { bench.open(testPeer(number), topics: ["t"]) }
+        func listeners(_ number: UInt64) throws -> [Int] {
+            bench.clearSent()
+            bench.perform(try bench.router.publish(testMessage(number, source: RouterBench.key.peerID), now: bench.now))
+            return (1...10).filter { !bench.messages(to: testPeer($0)).isEmpty }
+        }
+        let first = try listeners(1)
+        #expect(first.count == 6)
+        bench.advance(by: .seconds(30))
+        #expect(try listeners(2) == first)
+        bench.clearSent()
+        try bench.join("t")
+        #expect((1...10).filter { bench.grafts(to: testPeer($0)) == ["t"] } == first)
+    }
+
+    @Test func tooLargeMessagesAreRefused() throws {
+        var bench = try bench()
+        #expect(throws: GossipSubError.self) {
+            _ = try bench.router.publish(testMessage(1, source: RouterBench.key.peerID, size: 1 << 20), now: bench.now)
+        }
+    }
+
+    // MARK: - Gossip
+
+    @Test func advertisesToPeersOutsideTheMeshForThreeHeartbeats() throws {
+        var bench = RouterBench()
+        try bench.join("t")
+        for number in 1...12 { bench.open(testPeer(number), topics: ["t"]) }
+        bench.advance(by: .seconds(1))
+        bench.clearSent()
+        bench.perform(try bench.router.publish(testMessage(1, source: RouterBench.key.peerID), now: bench.now))
+        let mesh = bench.router.meshPeers(of: "t")
+        for beat in 1...5 {
+            bench.clearSent()
+            bench.advance(by: .seconds(1))
+            let told = (1...12).map(testPeer).filter { peer in
+                (bench.sent[peer] ?? []).contains {
+                    $0.have.contains { $0.ids == [testMessage(1, source: RouterBench.key.peerID).id] }
+                }
+            }
+            #expect(told.count == (beat <= 3 ? 6 : 0), "heartbeat \(beat)")
+            #expect(told.allSatisfy { !mesh.contains($0) })
+        }
+    }
+
+    @Test func asksForUnseenAndServesThreeTimes() throws {
+        var bench = try bench()
+        let known = testMessage(1)
+        bench.receive(from: testPeer(1)) { $0.messages = [known.encoded[...]] }
+        bench.clearSent()
+        bench.receive(from: testPeer(2)) {
+            $0.have = [
+                .init(topic: "t", ids: [known.id, testMessage(2).id]), .init(topic: "other", ids: [testMessage(3).id]),
+            ]
+        }
+        #expect(bench.takeSent(to: testPeer(2)).flatMap(\.want) == [testMessage(2).id])
+        for _ in 0..<5 { bench.receive(from: testPeer(3)) { $0.want = [known.id] } }
+        #expect(bench.messages(to: testPeer(3)).count == 3)
+        bench.receive(from: testPeer(4)) { $0.want = [known.id] }
+        #expect(bench.messages(to: testPeer(4)).count == 1)
+        bench.advance(by: .seconds(6))
+        bench.clearSent()
+        bench.receive(from: testPeer(4)) { $0.want = [known.id] }
+        #expect(bench.messages(to: testPeer(4)).isEmpty, "gone from the cache")
+    }
+
+    @Test func brokenPromisesCost() throws {
+        var scoring = GossipSubScoring()
+        scoring.behaviourThreshold = 0
+        var bench = try bench(scoring: scoring)
+        bench.receive(from: testPeer(1)) { $0.have = [.init(topic: "t", ids: [testMessage(1).id])] }
+        bench.receive(from: testPeer(2)) { $0.have = [.init(topic: "t", ids: [testMessage(2).id])] }
+        bench.receive(from: testPeer(3)) { $0.messages = [testMessage(2).encoded[...]] }
+        bench.advance(by: .seconds(5))
+        #expect(bench.router.score(of: testPeer(1)) < 0)
+        #expect(bench.router.score(of: testPeer(2)) >= 0, "the message came, from whomever")
+        #expect(bench.router.counts.promisesBroken == 1)
+    }
+
+    @Test func largeMessagesAreRefusedElsewhereAtOnce() throws {
+        var bench = RouterBench()
+        try bench.join("t", validates: true)
+        bench.open(testPeer(1), topics: ["t"])
+        bench.open(testPeer(2), topics: ["t"])
+        bench.open(testPeer(3), topics: ["t"], version: .v1_1)
+        bench.clearSent()
+        bench.receive(from: testPeer(1)) { $0.messages = [testMessage(1, size: 1023).encoded[...]] }
+        #expect(bench.sent.isEmpty)
+        bench.receive(from: testPeer(1)) { $0.messages = [testMessage(2, size: 1024).encoded[...]] }
+        #expect(bench.sent[testPeer(2)]?.flatMap(\.dontWant) == [testMessage(2).id])
+        #expect(bench.sent[testPeer(1)] == nil && bench.sent[testPeer(3)] == nil)
+    }
+
+    @Test func refusedMessagesAreNotSentForThreeHeartbeats() throws {
+        var bench = try bench()
+        bench.receive(from: testPeer(2)) { $0.dontWant = [testMessage(1).id] }
+        bench.receive(from: testPeer(1)) { $0.messages = [testMessage(1).encoded[...]] }
+        #expect(bench.messages(to: testPeer(2)).isEmpty)
+        #expect(bench.messages(to: testPeer(3)).count == 1)
+        bench.receive(from: testPeer(2)) { $0.want = [testMessage(1).id] }
+        #expect(bench.messages(to: testPeer(2)).isEmpty)
+        bench.advance(by: .seconds(3))
+        bench.receive(from: testPeer(2)) { $0.want = [testMessage(1).id] }
+        #expect(bench.messages(to: testPeer(2)).count == 1)
+    }
+
+    // MARK: - Slow peers
+
+    @Test func oneFrameAtATime() throws {
+        var bench = try bench()
+        bench.stalled = [testPeer(2)]
+        for number in UInt64(1)...3 {
+            bench.receive(from: testPeer(1)) { $0.messages = [testMessage(number).encoded[...]] }
+        }
+        #expect(bench.messages(to: testPeer(2)) == [testMessage(1).id])
+        bench.finishWrite(to: testPeer(2))
+        #expect(bench.messages(to: testPeer(2)) == (UInt64(1)...3).map { testMessage($0).id })
+        #expect(bench.sent[testPeer(2)]?.count == 2)
+    }
+
+    @Test func slowPeersLoseMessagesButNoControl() throws {
+        var bench = try bench()
+        bench.stalled = [testPeer(2)]
+        for number in UInt64(1)...100 {
+            bench.receive(from: testPeer(1)) { $0.messages = [testMessage(number).encoded[...]] }
+        }
+        #expect(bench.router.counts.messagesDroppedForSlowPeers == 67)
+        bench.perform(bench.router.leave("t", now: bench.now))
+        bench.clearSent()
+        bench.stalled = []
+        bench.finishWrite(to: testPeer(2))
+        let rpcs = bench.takeSent(to: testPeer(2))
+        #expect(rpcs.first?.prune == [.init(topic: "t", backoffSeconds: 10)])
+        #expect(rpcs.first?.subscriptions == [.init(subscribes: false, topic: "t")])
+        #expect(rpcs.flatMap(\.messages).count == 32)
+    }
+
+    @Test func slowPeersHoldFewBytes() throws {
+        var limits = GossipSubLimits()
+        limits.maximumQueuedBytes = 100_000
+        var bench = try bench(limits: limits)
+        bench.stalled = [testPeer(2)]
+        for number in UInt64(1)...10 {
+            bench.receive(from: testPeer(1)) { $0.messages = [testMessage(number, size: 40_000).encoded[...]] }
+        }
+        #expect(bench.router.counts.messagesDroppedForSlowPeers == 7)
+    }
+}
