@@ -228,7 +228,7 @@ import Testing
         bench.advance(by: .seconds(1))
         #expect(bench.router.meshPeers(of: "t").isEmpty)
         bench.advance(by: .seconds(1800))
-        #expect(bench.router.score(of: testPeer(1)) == 0, "and it is forgiven in the end")
+        #expect(bench.router.meshPeers(of: "t") == [testPeer(1)], "and it is forgiven in the end")
     }
 
     @Test func reconnectingDoesNotWashABadNameOff() throws {
