@@ -67,7 +67,8 @@ let package = Package(
             name: "P2PSwarm",
             dependencies: [
                 "Multiformats", "PeerIdentity", "P2PCore", nio("NIOCore"), nio("NIOPosix"), nio("NIOConcurrencyHelpers"),
-                .product(name: "NIOSSL", package: "swift-nio-ssl"), crypto, collections, logging, metrics, x509, asn1,
+                nio("NIOTLS"), .product(name: "NIOSSL", package: "swift-nio-ssl"), crypto, collections, logging, metrics,
+                x509, asn1,
             ],
             swiftSettings: socketSettings),
         .target(
@@ -110,7 +111,9 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(name: "MultiformatsTests", dependencies: ["Multiformats", "GoopTestKit"], swiftSettings: settings),
         .testTarget(name: "PeerIdentityTests", dependencies: ["PeerIdentity", "GoopTestKit"], swiftSettings: settings),
-        .testTarget(name: "P2PCoreTests", dependencies: ["P2PCore", "GoopTestKit", crypto], swiftSettings: settings),
+        .testTarget(
+            name: "P2PCoreTests", dependencies: ["P2PCore", "GoopTestKit", crypto, x509, asn1],
+            swiftSettings: settings),
         .testTarget(
             name: "P2PSwarmTests",
             dependencies: ["P2PSwarm", "GoopTestKit", nio("NIOCore"), nio("NIOPosix"), nio("NIOEmbedded"), logging],

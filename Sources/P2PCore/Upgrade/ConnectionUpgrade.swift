@@ -272,7 +272,7 @@ public struct ConnectionUpgrade: Sendable {
     ) throws(UpgradeError) {
         let peer = key.peerID
         if let expected = configuration.expectedPeer, expected != peer {
-            throw .wrongPeer(expected: expected, actual: peer)
+            throw .tls(.wrongPeer(expected: expected, actual: peer))
         }
         if let muxer = configuration.muxers.first(where: { $0.name == applicationProtocol }) {
             finish(

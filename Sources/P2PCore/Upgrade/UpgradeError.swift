@@ -1,13 +1,11 @@
-public import PeerIdentity
-
 /// Why a connection did not become a secured and multiplexed one. Every case means: close the connection.
 public enum UpgradeError: Error, Equatable, Sendable {
     /// No common security protocol, or the peer broke the rules of choosing one.
     case securityNegotiation(MultistreamError)
     /// The Noise handshake failed.
     case noise(NoiseError)
-    /// The TLS handshake ended with a peer that is not the one that was dialed.
-    case wrongPeer(expected: PeerID, actual: PeerID)
+    /// The peer's TLS certificate was refused.
+    case tls(TLSIdentityError)
     /// No common muxer, or the peer broke the rules of choosing one.
     case muxerNegotiation(MultistreamError)
     /// A sealed frame during the choice of the muxer could not be opened.

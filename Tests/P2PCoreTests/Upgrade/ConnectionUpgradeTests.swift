@@ -227,7 +227,7 @@ struct ConnectionUpgradeTests {
             responder.execute(responder.upgrade.tlsEstablished(peerKey: key, applicationProtocol: name))
             if let expected {
                 #expect(responder.error == expected)
-            } else if case .wrongPeer = responder.error {
+            } else if case .tls(.wrongPeer) = responder.error {
             } else {
                 Issue.record("expected a wrong peer, got \(String(describing: responder.error))")
             }
