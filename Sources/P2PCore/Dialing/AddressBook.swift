@@ -1,0 +1,294 @@
+public import Multiformats
+public import PeerIdentity
+
+/// Who told us an address, in order of trust.
+public enum AddressSource: Int, Sendable, Hashable, Comparable, CaseIterable {
+    /// A third party said so: gossip, a rendezvous server, a presence message.
+    case hearsay
+    /// Discovered by multicast on a network we are attached to.
+    case multicast
+    /// The peer itself said so, over an authenticated connection.
+    case identify
+    /// The peer signed it.
+    case signedRecord
+    /// We are, or were, connected there.
+    case connection
+    /// The operator or the application configured it.
+    case configured
+
+    /// By trust.
+    public static func < (left: AddressSource, right: AddressSource) -> Bool { left.rawValue < right.rawValue }
+}
+
+/// Bounds of the address book.
+public struct AddressBookLimits: Sendable, Equatable {
+    /// Peers remembered; past it the disconnected peer with the oldest news is forgotten.
+    public var peers = 8_192
+    /// Addresses of one connected peer; past it the least trusted, soonest expiring one is forgotten.
+    public var addressesPerPeer = 500
+    /// Addresses of one peer that is not connected.
+    public var addressesPerDisconnectedPeer = 20
+    /// Protocol names remembered of one peer.
+    public var protocolsPerPeer = 512
+    /// How long addresses that were used are kept after the last connection ended.
+    public var recentlyConnectedTTL: Duration = .seconds(15 * 60)
+    /// The longest lifetime anyone may ask for.
+    public var maximumTTL: Duration = .seconds(24 * 3_600)
+    /// The first wait after a failed attempt.
+    public var backoffBase: Duration = .seconds(5)
+    /// The longest wait.
+    public var backoffMaximum: Duration = .seconds(300)
+
+    /// The default figures.
+    public init() {}
+}
+
+/// What is known of how to reach other peers: addresses with source and expiry, their dial history, and the protocols
+/// that they said they speak.
+///
+/// Unspecified, IPv6 link-local, multicast and undecodable addresses are never stored; loopback addresses on hearsay neither,
+/// since they would have us knock on our own machine's doors for a stranger.
+public struct AddressBook: Sendable {
+    private struct Entry {
+        var source: AddressSource
+        var expires: MonotonicInstant
+        var failures = 0
+        var blockedUntil: MonotonicInstant = .zero
+    }
+
+    private struct Peer {
+        var entries: [Multiaddr: Entry] = [:]
+        var recordSequence: UInt64?
+        var protocols: [ProtocolID]?
+        var security: ProtocolID?
+        var isConnected = false
+        var touched: MonotonicInstant
+    }
+
+    /// One stored address, for inspection.
+    public struct Item: Sendable, Hashable {
+        /// Where.
+        public let address: Multiaddr
+        /// Who said so.
+        public let source: AddressSource
+        /// Not before this instant, after failures.
+        public let blockedUntil: MonotonicInstant
+    }
+
+    /// The figures in force.
+    public let limits: AddressBookLimits
+    private var peers: [PeerID: Peer] = [:]
+
+    /// An empty book.
+    public init(limits: AddressBookLimits = AddressBookLimits()) { self.limits = limits }
+
+    /// Peers known.
+    public var count: Int { self.peers.count }
+
+    // MARK: Addresses
+
+    /// Adds addresses or prolongs them; a trailing `/p2p` part must name `peer` and is stripped.
+    ///
+    /// - Returns: the addresses that are now known and were not before.
+    @discardableResult
+    public mutating func add(
+        _ addresses: some Sequence<Multiaddr>, of peer: PeerID, source: AddressSource, ttl: Duration,
+        now: MonotonicInstant
+    ) -> [Multiaddr] {
+        let usable = addresses.lazy.compactMap { Self.admissible($0, of: peer, source: source) }
+            .prefix(self.limits.addressesPerPeer)
+        let lifetime = min(max(ttl, .zero), self.limits.maximumTTL)
+        let expires = now.advanced(by: lifetime)
+        var record = self.peers[peer] ?? Peer(touched: now)
+        var fresh: [Multiaddr] = []
+        for address in usable {
+            if var entry = record.entries[address] {
+                entry.source = max(entry.source, source)
+                entry.expires = max(entry.expires, expires)
+                record.entries[address] = entry
+            } else {
+                record.entries[address] = Entry(source: source, expires: expires)
+                fresh.append(address)
+            }
+        }
+        guard !record.entries.isEmpty || self.peers[peer] != nil else { return [] }
+        record.touched = now
+        self.trim(&record, now: now)
+        self.store(record, of: peer, now: now)
+        return fresh
+    }
+
+    /// Takes over a verified signed record if it is newer than the one known.
+    ///
+    /// The addresses of an earlier record that are missing from this one are forgotten.
+    /// - Returns: false if it was not newer.
+    public mutating func certify(_ certified: PeerRecord, ttl: Duration, now: MonotonicInstant) -> Bool {
+        var record = self.peers[certified.peer] ?? Peer(touched: now)
+        if let known = record.recordSequence, certified.sequence <= known { return false }
+        record.recordSequence = certified.sequence
+        record.entries = record.entries.filter { $0.value.source != .signedRecord }
+        self.store(record, of: certified.peer, now: now)
+        self.add(certified.addresses, of: certified.peer, source: .signedRecord, ttl: ttl, now: now)
+        return true
+    }
+
+    /// The addresses worth trying, most trusted first; expired ones are left out.
+    public func addresses(of peer: PeerID, now: MonotonicInstant) -> [Multiaddr] {
+        self.items(of: peer, now: now).map(\.address)
+    }
+
+    /// The same, with source and back-off.
+    public func items(of peer: PeerID, now: MonotonicInstant) -> [Item] {
+        guard let record = self.peers[peer] else { return [] }
+        return record.entries.filter { record.isConnected || $0.value.expires > now }.sorted { left, right in
+            if left.value.source != right.value.source { return left.value.source > right.value.source }
+            if left.value.failures != right.value.failures { return left.value.failures < right.value.failures }
+            return left.key.bytes.lexicographicallyPrecedes(right.key.bytes)
+        }.map { Item(address: $0.key, source: $0.value.source, blockedUntil: $0.value.blockedUntil) }
+    }
+
+    /// Forgets addresses, for instance when multicast said goodbye for them. Addresses that came from `source` or less
+    /// trusted ones go; better founded ones stay.
+    public mutating func remove(_ addresses: some Sequence<Multiaddr>, of peer: PeerID, upTo source: AddressSource) {
+        for address in addresses {
+            let bare = address.withoutPeerID
+            if let entry = self.peers[peer]?.entries[bare], entry.source <= source {
+                self.peers[peer]?.entries[bare] = nil
+            }
+        }
+    }
+
+    // MARK: Dial history
+
+    /// An attempt failed: the address is blocked for 5 s + 1 s * n², at most 5 minutes.
+    public mutating func dialFailed(_ address: Multiaddr, of peer: PeerID, now: MonotonicInstant) {
+        guard var entry = self.peers[peer]?.entries[address] else { return }
+        let square = Double(entry.failures) * Double(entry.failures)
+        entry.failures = min(entry.failures + 1, 1_000)
+        let wait = min(self.limits.backoffBase + .seconds(min(square, 100_000)), self.limits.backoffMaximum)
+        entry.blockedUntil = now.advanced(by: wait)
+        self.peers[peer]?.entries[address] = entry
+    }
+
+    /// An attempt succeeded: the address is unblocked and known to be good.
+    public mutating func dialSucceeded(_ address: Multiaddr, of peer: PeerID, now: MonotonicInstant) {
+        self.add(
+            CollectionOfOne(address), of: peer, source: .connection, ttl: self.limits.recentlyConnectedTTL, now: now)
+        self.peers[peer]?.entries[address]?.failures = 0
+        self.peers[peer]?.entries[address]?.blockedUntil = .zero
+    }
+
+    /// Unblocks all addresses of a peer: something new was heard of it.
+    public mutating func clearBackoff(of peer: PeerID) {
+        guard var record = self.peers[peer] else { return }
+        for address in record.entries.keys {
+            record.entries[address]?.failures = 0
+            record.entries[address]?.blockedUntil = .zero
+        }
+        self.peers[peer] = record
+    }
+
+    // MARK: Connections
+
+    /// While a peer is connected its addresses do not expire.
+    public mutating func connected(_ peer: PeerID, security: ProtocolID, now: MonotonicInstant) {
+        var record = self.peers[peer] ?? Peer(touched: now)
+        record.isConnected = true
+        record.security = security
+        record.touched = now
+        self.store(record, of: peer, now: now)
+    }
+
+    /// The last connection ended: the best addresses are kept for a while.
+    public mutating func disconnected(_ peer: PeerID, now: MonotonicInstant) {
+        guard var record = self.peers[peer] else { return }
+        record.isConnected = false
+        record.touched = now
+        let expires = now.advanced(by: self.limits.recentlyConnectedTTL)
+        for address in record.entries.keys {
+            if let entry = record.entries[address], entry.expires < expires {
+                record.entries[address]?.expires = expires
+            }
+        }
+        self.trim(&record, now: now)
+        self.store(record, of: peer, now: now)
+    }
+
+    // MARK: What the peer speaks
+
+    /// The protocols the peer named last, over an authenticated connection; nil if it never did.
+    public func protocols(of peer: PeerID) -> [ProtocolID]? { self.peers[peer]?.protocols }
+
+    /// Replaces the peer's protocols; at most `protocolsPerPeer` are kept.
+    public mutating func setProtocols(_ protocols: [ProtocolID], of peer: PeerID, now: MonotonicInstant) {
+        var record = self.peers[peer] ?? Peer(touched: now)
+        record.protocols = Array(protocols.prefix(self.limits.protocolsPerPeer))
+        record.touched = now
+        self.store(record, of: peer, now: now)
+    }
+
+    /// The peer refused a protocol that it had named: it is no longer presumed to speak it.
+    public mutating func removeProtocol(_ protocolID: ProtocolID, of peer: PeerID) {
+        self.peers[peer]?.protocols?.removeAll { $0 == protocolID }
+    }
+
+    /// The security protocol of the last connection with the peer; a dial may presume it.
+    public func security(of peer: PeerID) -> ProtocolID? { self.peers[peer]?.security }
+
+    /// The presumed security protocol was refused: presume nothing.
+    public mutating func clearSecurity(of peer: PeerID) { self.peers[peer]?.security = nil }
+
+    /// Forgets what has expired; peers without anything left go.
+    public mutating func expire(now: MonotonicInstant) {
+        for (peer, var record) in self.peers where !record.isConnected {
+            record.entries = record.entries.filter { $0.value.expires > now }
+            let stale = record.touched.advanced(by: self.limits.recentlyConnectedTTL) <= now
+            self.peers[peer] = record.entries.isEmpty && stale ? nil : record
+        }
+    }
+
+    // MARK: Private
+
+    /// The form in which an address is stored, or nil if it must not be.
+    static func admissible(_ address: Multiaddr, of peer: PeerID, source: AddressSource) -> Multiaddr? {
+        if let named = address.peerIDBytes {
+            guard named == peer.bytes else { return nil }
+        }
+        let bare = address.withoutPeerID
+        guard !bare.bytes.isEmpty, bare.bytes.count <= 512, !bare.isUnspecified else { return nil }
+        if let ip = bare.ipAddress {
+            guard !ip.isMulticast else { return nil }
+            if ip.isLinkLocal, ip.bytes.count == 16 { return nil }
+        }
+        if bare.tcpPort == 0 { return nil }
+        if bare.isLoopback, source == .hearsay { return nil }
+        return bare
+    }
+
+    private func trim(_ record: inout Peer, now: MonotonicInstant) {
+        let bound = record.isConnected ? self.limits.addressesPerPeer : self.limits.addressesPerDisconnectedPeer
+        guard record.entries.count > bound else { return }
+        let kept = record.entries.sorted { left, right in
+            if left.value.source != right.value.source { return left.value.source > right.value.source }
+            if left.value.failures != right.value.failures { return left.value.failures < right.value.failures }
+            if left.value.expires != right.value.expires { return left.value.expires > right.value.expires }
+            return left.key.bytes.lexicographicallyPrecedes(right.key.bytes)
+        }.prefix(bound)
+        record.entries = Dictionary(uniqueKeysWithValues: kept.map { ($0.key, $0.value) })
+    }
+
+    private mutating func store(_ record: Peer, of peer: PeerID, now: MonotonicInstant) {
+        if self.peers[peer] == nil, self.peers.count >= self.limits.peers {
+            self.expire(now: now)
+            if self.peers.count >= self.limits.peers,
+                let oldest = self.peers.filter({ !$0.value.isConnected }).min(by: {
+                    $0.value.touched < $1.value.touched
+                })
+            {
+                self.peers[oldest.key] = nil
+            }
+            guard self.peers.count < self.limits.peers else { return }
+        }
+        self.peers[peer] = record
+    }
+}

@@ -1,0 +1,247 @@
+public import Multiformats
+public import PeerIdentity
+
+/// Why one address did not yield a connection.
+public enum DialFailureReason: Error, Sendable, Hashable, CustomStringConvertible {
+    /// Nobody listens there.
+    case refused
+    /// No answer in time.
+    case timedOut
+    /// The network has no way there; the system's error number.
+    case unreachable(code: Int32)
+    /// No transport of ours can use such an address.
+    case noTransport
+    /// Failures before: not tried again for this long.
+    case backedOff(remaining: Duration)
+    /// Another peer answered.
+    case wrongPeer(PeerID)
+    /// Connected, but security or multiplexing failed; the cause in a few words.
+    case upgradeFailed(String)
+    /// One of our own limits.
+    case limit(LimitExceeded)
+    /// The dial ended before this address had its turn, or while it had it.
+    case abandoned
+    /// Anything else; the cause in a few words.
+    case other(String)
+
+    /// For people and logs.
+    public var description: String {
+        switch self {
+        case .refused: "connection refused"
+        case .timedOut: "timed out"
+        case .unreachable(let code): "unreachable (system error \(code))"
+        case .noTransport: "no transport for such an address"
+        case .backedOff(let remaining):
+            "not tried: failed before, next attempt in \(Int(remaining.seconds.rounded(.up))) s"
+        case .wrongPeer(let peer): "answered by another peer, \(peer)"
+        case .upgradeFailed(let cause): "upgrade failed: \(cause)"
+        case .limit(let exceeded): "\(exceeded)"
+        case .abandoned: "abandoned"
+        case .other(let cause): cause
+        }
+    }
+}
+
+/// One address that was tried, what came back, and after how long.
+public struct DialAttempt: Sendable, Hashable, CustomStringConvertible {
+    /// Where.
+    public let address: Multiaddr
+    /// What came back.
+    public let error: DialFailureReason
+    /// How long it took.
+    public let elapsed: Duration
+
+    /// All three.
+    public init(address: Multiaddr, error: DialFailureReason, elapsed: Duration) {
+        self.address = address
+        self.error = error
+        self.elapsed = elapsed
+    }
+
+    /// For people and logs.
+    public var description: String { "\(self.address): \(self.error) after \(Int(self.elapsed.seconds * 1_000)) ms" }
+}
+
+/// One dial of one peer over all its addresses, shared by everybody who wants that peer.
+///
+/// Pure: the caller says what happened and when, and carries out the actions. Addresses start by their rank's delay, or as
+/// soon as nothing is under way; a fresh TCP connection on a public address holds new attempts back for 250 ms so that
+/// its upgrade may finish. The first attempt that yields a usable connection ends the dial and abandons the others.
+public struct PeerDial: Sendable {
+    /// What the caller must do.
+    public enum Action: Sendable, Hashable {
+        /// Start an attempt.
+        case attempt(Int, Multiaddr)
+        /// End an attempt under way; its outcome no longer matters.
+        case abandon(Int)
+        /// The dial is over: this attempt's connection is the one.
+        case succeeded(Int)
+        /// The dial is over: every address and what came back.
+        case failed([DialAttempt])
+    }
+
+    /// Times and counts.
+    public struct Limits: Sendable, Hashable {
+        /// Attempts at one time.
+        public var concurrent = 8
+        /// One address.
+        public var perAddress: Duration = .seconds(15)
+        /// One local address.
+        public var perLocalAddress: Duration = .seconds(5)
+        /// The whole dial.
+        public var overall: Duration = .seconds(60)
+        /// Addresses in all.
+        public var addresses = 64
+
+        /// The default figures.
+        public init() {}
+    }
+
+    private struct Waiting {
+        let address: Multiaddr
+        let due: MonotonicInstant
+    }
+
+    private struct Running {
+        let address: Multiaddr
+        let started: MonotonicInstant
+        let deadline: MonotonicInstant
+    }
+
+    private enum State { case running, over }
+
+    private let limits: Limits
+    private let started: MonotonicInstant
+    private var state = State.running
+    private var waiting: [Waiting] = []
+    private var running: [Int: Running] = [:]
+    private var known: Set<Multiaddr> = []
+    private var results: [DialAttempt] = []
+    private var nextAttempt = 0
+    private var holdUntil: MonotonicInstant = .zero
+
+    /// A dial that begins at `now`. `refused` are addresses that are not tried at all, with the reason.
+    public init(
+        addresses: [RankedAddress], refused: [DialAttempt] = [], limits: Limits = Limits(), now: MonotonicInstant
+    ) {
+        self.limits = limits
+        self.started = now
+        self.results = Array(refused.prefix(limits.addresses))
+        self.add(addresses, now: now)
+    }
+
+    /// Whether the outcome is known.
+    public var isOver: Bool { self.state == .over }
+    /// Attempts under way.
+    public var attemptsUnderWay: Int { self.running.count }
+    /// What has failed so far.
+    public var failures: [DialAttempt] { self.results }
+
+    /// Adds addresses learnt while the dial is under way; known ones are ignored.
+    public mutating func add(_ addresses: [RankedAddress], now: MonotonicInstant) {
+        guard self.state == .running else { return }
+        for ranked in addresses where self.known.count < self.limits.addresses {
+            guard self.known.insert(ranked.address).inserted else { continue }
+            self.waiting.append(Waiting(address: ranked.address, due: now.advanced(by: ranked.delay)))
+        }
+        self.waiting.sort { $0.due < $1.due }
+    }
+
+    /// When `poll` must be called next, even if nothing happens; nil if never.
+    public var nextDeadline: MonotonicInstant? {
+        guard self.state == .running else { return nil }
+        var next = self.started.advanced(by: self.limits.overall)
+        if let deadline = self.running.values.map(\.deadline).min() { next = min(next, deadline) }
+        if self.running.count < self.limits.concurrent, let due = self.waiting.first?.due {
+            next = min(next, max(due, self.holdUntil))
+        }
+        return next
+    }
+
+    /// Time has passed, or permits have become free.
+    ///
+    /// - Parameter permits: how many attempts may be started now; each `.attempt` returned uses one.
+    public mutating func poll(permits: Int, now: MonotonicInstant) -> [Action] {
+        guard self.state == .running else { return [] }
+        var actions: [Action] = []
+        for (attempt, record) in self.running.sorted(by: { $0.key < $1.key }) where record.deadline <= now {
+            self.running[attempt] = nil
+            self.results.append(
+                DialAttempt(address: record.address, error: .timedOut, elapsed: record.started.duration(to: now)))
+            actions.append(.abandon(attempt))
+        }
+        if self.started.advanced(by: self.limits.overall) <= now { return actions + self.end(now: now) }
+        var left = permits
+        while left > 0, self.running.count < self.limits.concurrent, let next = self.waiting.first {
+            let isIdle = self.running.isEmpty
+            guard isIdle || (next.due <= now && self.holdUntil <= now) else { break }
+            self.waiting.removeFirst()
+            left -= 1
+            actions.append(self.start(next.address, now: now))
+        }
+        if self.running.isEmpty, self.waiting.isEmpty { actions += self.end(now: now) }
+        return actions
+    }
+
+    /// The attempt's transport connection is up; its upgrade is under way.
+    public mutating func transportConnected(_ attempt: Int, now: MonotonicInstant) {
+        guard let record = self.running[attempt], record.address.isPublic else { return }
+        self.holdUntil = now.advanced(by: .milliseconds(250))
+    }
+
+    /// The attempt yielded a usable connection.
+    public mutating func succeeded(_ attempt: Int) -> [Action] {
+        guard self.state == .running, self.running.removeValue(forKey: attempt) != nil else {
+            return [.abandon(attempt)]
+        }
+        let others = self.running.keys.sorted().map(Action.abandon)
+        self.running = [:]
+        self.waiting = []
+        self.state = .over
+        return others + [.succeeded(attempt)]
+    }
+
+    /// The attempt failed.
+    public mutating func failed(
+        _ attempt: Int, _ reason: DialFailureReason, permits: Int, now: MonotonicInstant
+    ) -> [Action] {
+        guard self.state == .running, let record = self.running.removeValue(forKey: attempt) else { return [] }
+        self.results.append(
+            DialAttempt(address: record.address, error: reason, elapsed: record.started.duration(to: now)))
+        return self.poll(permits: permits, now: now)
+    }
+
+    /// Nobody wants the peer any more, or it connected to us by itself.
+    public mutating func cancel() -> [Action] {
+        guard self.state == .running else { return [] }
+        let abandoned = self.running.keys.sorted().map(Action.abandon)
+        self.running = [:]
+        self.waiting = []
+        self.state = .over
+        return abandoned
+    }
+
+    private mutating func start(_ address: Multiaddr, now: MonotonicInstant) -> Action {
+        let isLocal = address.isPrivate || address.isLoopback || address.isLinkLocal
+        let time = isLocal ? self.limits.perLocalAddress : self.limits.perAddress
+        let attempt = self.nextAttempt
+        self.nextAttempt += 1
+        self.running[attempt] = Running(address: address, started: now, deadline: now.advanced(by: time))
+        return .attempt(attempt, address)
+    }
+
+    private mutating func end(now: MonotonicInstant) -> [Action] {
+        self.state = .over
+        let abandoned = self.running.sorted { $0.key < $1.key }
+        for (_, record) in abandoned {
+            self.results.append(
+                DialAttempt(address: record.address, error: .timedOut, elapsed: record.started.duration(to: now)))
+        }
+        for entry in self.waiting {
+            self.results.append(DialAttempt(address: entry.address, error: .abandoned, elapsed: .zero))
+        }
+        self.running = [:]
+        self.waiting = []
+        return abandoned.map { .abandon($0.key) } + [.failed(self.results)]
+    }
+}

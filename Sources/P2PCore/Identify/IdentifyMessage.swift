@@ -1,0 +1,162 @@
+public import Multiformats
+
+/// Bounds on what identify takes from a peer and gives to it.
+public struct IdentifyLimits: Sendable, Equatable {
+    /// Messages of one answer; more end it with an error.
+    public var messages = 10
+    /// Bytes of one message that we read; a longer one ends the answer with an error.
+    public var messageBytes = 8_192
+    /// Bytes of one message that we write, as some peers read no more.
+    public var writtenMessageBytes = 4_096
+    /// A message with a signed record that would be longer is split in two.
+    public var splitBytes = 2_048
+    /// Protocols kept; the rest is ignored.
+    public var protocols = 512
+    /// Bytes of one protocol name; a longer one is ignored.
+    public var protocolBytes = 256
+    /// Addresses kept; the rest is ignored.
+    public var addresses = 500
+    /// Bytes of the agent and protocol versions kept; the rest is cut off.
+    public var versionBytes = 256
+    /// Time for the whole exchange.
+    public var timeout: Duration = .seconds(5)
+    /// Changes are gathered this long before they are pushed.
+    public var pushDelay: Duration = .seconds(2)
+    /// Pushes under way at one time.
+    public var concurrentPushes = 32
+
+    /// The default figures.
+    public init() {}
+}
+
+/// The two protocols of identify.
+public enum Identify {
+    /// The opener asks, the other side sends its messages and closes.
+    public static let protocolID: ProtocolID = "/ipfs/id/1.0.0"
+    /// The opener sends its messages and closes.
+    public static let pushProtocolID: ProtocolID = "/ipfs/id/push/1.0.0"
+}
+
+/// Why an identify exchange was refused.
+public enum IdentifyError: Error, Sendable, Hashable {
+    /// A message is longer than allowed.
+    case messageTooLong(limit: Int)
+    /// More messages than allowed.
+    case tooManyMessages(limit: Int)
+    /// The stream ended inside a message.
+    case truncated
+    /// The bytes are no such message.
+    case malformed
+    /// The public key is not the one the connection was secured with.
+    case wrongKey
+    /// The stream ended without any message.
+    case empty
+}
+
+/// One identify message as it is sent.
+///
+/// Wire shape: proto2, each message preceded by its length as an unsigned varint. Fields: 1 publicKey bytes, 2 listenAddrs repeated
+/// bytes, 3 protocols repeated string, 4 observedAddr bytes, 5 protocolVersion string, 6 agentVersion string, 8
+/// signedPeerRecord bytes.
+///
+/// Source: libp2p specs, identify, r1; field 8 from specs#709.
+public struct IdentifyMessage: Sendable, Equatable {
+    /// The sender's public key, as protobuf.
+    public var publicKey: [UInt8]?
+    /// Where the sender listens; most useful first.
+    public var listenAddresses: [Multiaddr] = []
+    /// Protocols the sender accepts.
+    public var protocols: [ProtocolID] = []
+    /// The receiver's address as the sender sees it.
+    public var observedAddress: Multiaddr?
+    /// Free text.
+    public var protocolVersion: String?
+    /// `name/version`.
+    public var agentVersion: String?
+    /// A sealed `PeerRecord`.
+    public var signedPeerRecord: [UInt8]?
+
+    /// An empty message.
+    public init() {}
+
+    /// The message in wire form, cut to what every peer reads.
+    ///
+    /// Addresses at the end are dropped until protocols and addresses fit into a message; with a signed record, and longer than 2,048
+    /// bytes together, the record goes into a second message.
+    public func encoded(limits: IdentifyLimits = IdentifyLimits()) -> [UInt8] {
+        var reduced = self
+        reduced.signedPeerRecord = nil
+        var body = reduced.body()
+        while body.count > limits.writtenMessageBytes - 256, !reduced.listenAddresses.isEmpty {
+            reduced.listenAddresses.removeLast()
+            body = reduced.body()
+        }
+        while body.count > limits.writtenMessageBytes, !reduced.protocols.isEmpty {
+            reduced.protocols.removeLast()
+            body = reduced.body()
+        }
+        var bytes: [UInt8] = []
+        guard let record = self.signedPeerRecord, record.count + 4 <= limits.writtenMessageBytes else {
+            Self.frame(body, into: &bytes)
+            return bytes
+        }
+        var second = ProtobufWriter()
+        second.append(8, bytes: record)
+        if body.count + second.bytes.count > limits.splitBytes {
+            Self.frame(body, into: &bytes)
+            Self.frame(second.bytes, into: &bytes)
+        } else {
+            Self.frame(body + second.bytes, into: &bytes)
+        }
+        return bytes
+    }
+
+    private static func frame(_ body: [UInt8], into bytes: inout [UInt8]) {
+        Varint.append(UInt64(body.count), to: &bytes)
+        bytes += body
+    }
+
+    private func body() -> [UInt8] {
+        var writer = ProtobufWriter()
+        if let key = self.publicKey { writer.append(1, bytes: key) }
+        for address in self.listenAddresses { writer.append(2, bytes: address.bytes) }
+        for name in self.protocols { writer.append(3, string: name.name) }
+        if let observed = self.observedAddress { writer.append(4, bytes: observed.bytes) }
+        if let version = self.protocolVersion { writer.append(5, string: version) }
+        if let version = self.agentVersion { writer.append(6, string: version) }
+        return writer.bytes
+    }
+
+    /// Merges the fields of one message: repeated ones append up to their bounds, others replace. Addresses that cannot be
+    /// decoded are skipped.
+    mutating func merge(_ body: ArraySlice<UInt8>, limits: IdentifyLimits) throws(IdentifyError) {
+        var reader = ProtobufReader(body)
+        while true {
+            let field: ProtobufField?
+            do { field = try reader.next() } catch { throw .malformed }
+            guard let field else { return }
+            switch field.number {
+            case 1: self.publicKey = field.bytes.map(Array.init)
+            case 2:
+                guard self.listenAddresses.count < limits.addresses, let bytes = field.bytes else { continue }
+                if let address = try? Multiaddr(bytes: bytes), !address.bytes.isEmpty {
+                    self.listenAddresses.append(address)
+                }
+            case 3:
+                guard self.protocols.count < limits.protocols, let name = field.string,
+                    !name.isEmpty, name.utf8.count <= limits.protocolBytes
+                else { continue }
+                self.protocols.append(ProtocolID(name))
+            case 4: self.observedAddress = field.bytes.flatMap { try? Multiaddr(bytes: $0) }
+            case 5: self.protocolVersion = field.string.map { Self.cut($0, limits.versionBytes) }
+            case 6: self.agentVersion = field.string.map { Self.cut($0, limits.versionBytes) }
+            case 8: self.signedPeerRecord = field.bytes.map(Array.init)
+            default: continue
+            }
+        }
+    }
+
+    private static func cut(_ text: String, _ bytes: Int) -> String {
+        text.utf8.count <= bytes ? text : String(decoding: text.utf8.prefix(bytes), as: UTF8.self)
+    }
+}

@@ -1,0 +1,310 @@
+public import Multiformats
+public import PeerIdentity
+
+/// Who opened a connection or a stream.
+public enum Direction: Sendable, Hashable {
+    /// The other side did.
+    case inbound
+    /// We did.
+    case outbound
+}
+
+/// The books of what is in use: connections and streams are reserved here before anything is spent on them.
+///
+/// A reservation yields a slot; releasing a slot twice, or one that was never given, changes nothing. All operations
+/// are constant in time but for the rate table, which forgets its oldest entry when full.
+public struct ResourceLedger: Sendable {
+    /// One reserved connection.
+    public struct ConnectionSlot: Hashable, Sendable {
+        fileprivate let number: UInt64
+    }
+
+    /// One reserved stream.
+    public struct StreamSlot: Hashable, Sendable {
+        fileprivate let number: UInt64
+    }
+
+    /// What one protocol's handler allows to be open inbound at one time.
+    public struct ProtocolLimit: Sendable, Hashable {
+        /// Of all peers together.
+        public var total: Int
+        /// Of one peer.
+        public var perPeer: Int
+
+        /// Both figures.
+        public init(total: Int, perPeer: Int) {
+            self.total = total
+            self.perPeer = perPeer
+        }
+    }
+
+    private struct Connection {
+        let direction: Direction
+        let address: IPAddress?
+        var peer: PeerID?
+        var isPending: Bool
+        var inboundStreams = 0
+        var outboundStreams = 0
+    }
+
+    private struct Stream {
+        let connection: ConnectionSlot
+        let peer: PeerID
+        let direction: Direction
+        var protocolID: ProtocolID?
+    }
+
+    private struct PeerCounts {
+        var connections = 0
+        var inboundStreams = 0
+        var outboundStreams = 0
+        var negotiating = 0
+        var protocols: [ProtocolID: Int] = [:]
+        var isEmpty: Bool {
+            self.connections == 0 && self.inboundStreams == 0 && self.outboundStreams == 0 && self.negotiating == 0
+        }
+    }
+
+    private struct AddressCounts {
+        var connections = 0
+        var pending = 0
+    }
+
+    /// The figures in force.
+    public let limits: ResourceLimits
+    /// How often each limit refused something.
+    public private(set) var refusals: [LimitName: Int] = [:]
+    /// Inbound connections, pending ones included.
+    public private(set) var inboundConnections = 0
+    /// Outbound connections, dials under way included.
+    public private(set) var outboundConnections = 0
+    /// Inbound connections still being upgraded.
+    public private(set) var pendingInbound = 0
+
+    private var nextNumber: UInt64 = 1
+    private var connections: [ConnectionSlot: Connection] = [:]
+    private var streams: [StreamSlot: Stream] = [:]
+    private var peers: [PeerID: PeerCounts] = [:]
+    private var addresses: [AddressScope: AddressCounts] = [:]
+    private var prefixes: [AddressScope: Int] = [:]
+    private var protocols: [ProtocolID: Int] = [:]
+    private var arrivals: ArrivalRates
+
+    /// Empty books under `limits`.
+    public init(limits: ResourceLimits) {
+        self.limits = limits
+        self.arrivals = ArrivalRates(
+            burst: limits.newConnectionBurst, interval: limits.newConnectionInterval, capacity: limits.rateTableSize)
+    }
+
+    /// Connections in all.
+    public var connectionCount: Int { self.connections.count }
+    /// Streams in all.
+    public var streamCount: Int { self.streams.count }
+
+    /// Streams of one peer in both directions.
+    public func streamCount(of peer: PeerID) -> Int {
+        guard let counts = self.peers[peer] else { return 0 }
+        return counts.inboundStreams + counts.outboundStreams
+    }
+
+    /// Streams of one connection in both directions.
+    public func streamCount(on slot: ConnectionSlot) -> Int {
+        guard let connection = self.connections[slot] else { return 0 }
+        return connection.inboundStreams + connection.outboundStreams
+    }
+
+    /// Whether the slot is still reserved.
+    public func isReserved(_ slot: ConnectionSlot) -> Bool { self.connections[slot] != nil }
+
+    // MARK: Connections
+
+    /// Reserves an inbound connection that was just accepted, before its upgrade begins.
+    ///
+    /// - Parameter address: where it comes from; nil for transports without IP addresses.
+    /// - Throws: `LimitExceeded` naming the limit; nothing is reserved then.
+    public mutating func reserveInbound(
+        from address: IPAddress?, now: MonotonicInstant
+    ) throws(LimitExceeded) -> ConnectionSlot {
+        try self.check(self.connections.count, .connections, self.limits.connections)
+        try self.check(self.inboundConnections, .inboundConnections, self.limits.inboundConnections)
+        try self.check(self.pendingInbound, .pendingInboundConnections, self.limits.pendingInboundConnections)
+        if let address, !address.isLoopback {
+            let factor = address.isPrivate || address.isLinkLocal ? max(1, self.limits.privateAddressFactor) : 1
+            let counts = self.addresses[.host(address)] ?? AddressCounts()
+            try self.check(
+                counts.connections, .inboundConnectionsPerAddress, self.limits.inboundConnectionsPerAddress * factor)
+            try self.check(counts.pending, .pendingInboundPerAddress, self.limits.pendingInboundPerAddress * factor)
+            try self.check(
+                self.prefixes[.prefix(address)] ?? 0, .inboundConnectionsPerPrefix,
+                self.limits.inboundConnectionsPerPrefix * factor)
+            if factor == 1, !self.arrivals.admit(.host(address), now: now) {
+                throw self.refuse(.newConnectionRate, self.limits.newConnectionBurst)
+            }
+            self.addresses[.host(address), default: AddressCounts()].connections += 1
+            self.addresses[.host(address), default: AddressCounts()].pending += 1
+            self.prefixes[.prefix(address), default: 0] += 1
+        }
+        self.inboundConnections += 1
+        self.pendingInbound += 1
+        return self.insert(Connection(direction: .inbound, address: address, peer: nil, isPending: true))
+    }
+
+    /// Reserves an outbound connection before its first packet is sent.
+    public mutating func reserveOutbound(to address: IPAddress?) throws(LimitExceeded) -> ConnectionSlot {
+        try self.check(self.connections.count, .connections, self.limits.connections)
+        try self.check(self.outboundConnections, .outboundConnections, self.limits.outboundConnections)
+        self.outboundConnections += 1
+        return self.insert(Connection(direction: .outbound, address: address, peer: nil, isPending: true))
+    }
+
+    /// Notes whose connection this is, once the handshake has shown it.
+    ///
+    /// - Throws: `LimitExceeded` if the peer has too many already; the slot stays reserved and is the caller's to release.
+    public mutating func bind(_ slot: ConnectionSlot, to peer: PeerID) throws(LimitExceeded) {
+        guard var connection = self.connections[slot], connection.peer == nil else { return }
+        try self.check(self.peers[peer]?.connections ?? 0, .connectionsPerPeer, self.limits.connectionsPerPeer)
+        self.endPending(&connection)
+        connection.peer = peer
+        self.connections[slot] = connection
+        self.peers[peer, default: PeerCounts()].connections += 1
+    }
+
+    /// Gives a connection and all streams still reserved on it back.
+    public mutating func release(_ slot: ConnectionSlot) {
+        guard var connection = self.connections.removeValue(forKey: slot) else { return }
+        if connection.inboundStreams + connection.outboundStreams > 0 {
+            for (stream, record) in self.streams where record.connection == slot { self.release(stream) }
+        }
+        self.endPending(&connection)
+        switch connection.direction {
+        case .inbound:
+            self.inboundConnections -= 1
+            if let address = connection.address, !address.isLoopback {
+                self.decrementAddress(.host(address)) { $0.connections -= 1 }
+                self.prefixes[.prefix(address), default: 1] -= 1
+                if self.prefixes[.prefix(address)] == 0 { self.prefixes[.prefix(address)] = nil }
+            }
+        case .outbound:
+            self.outboundConnections -= 1
+        }
+        if let peer = connection.peer { self.updatePeer(peer) { $0.connections -= 1 } }
+    }
+
+    // MARK: Streams
+
+    /// Reserves a stream on a bound connection.
+    public mutating func reserveStream(
+        on slot: ConnectionSlot, direction: Direction
+    ) throws(LimitExceeded) -> StreamSlot {
+        guard let connection = self.connections[slot], let peer = connection.peer else {
+            throw self.refuse(.connections, 0)
+        }
+        let counts = self.peers[peer] ?? PeerCounts()
+        try self.check(self.streams.count, .streams, self.limits.streams)
+        switch direction {
+        case .inbound:
+            try self.check(
+                connection.inboundStreams, .inboundStreamsPerConnection, self.limits.inboundStreamsPerConnection)
+            try self.check(counts.inboundStreams, .inboundStreamsPerPeer, self.limits.inboundStreamsPerPeer)
+            try self.check(counts.negotiating, .negotiatingStreamsPerPeer, self.limits.negotiatingStreamsPerPeer)
+            self.connections[slot]?.inboundStreams += 1
+            self.updatePeer(peer) {
+                $0.inboundStreams += 1
+                $0.negotiating += 1
+            }
+        case .outbound:
+            try self.check(counts.outboundStreams, .outboundStreamsPerPeer, self.limits.outboundStreamsPerPeer)
+            self.connections[slot]?.outboundStreams += 1
+            self.updatePeer(peer) { $0.outboundStreams += 1 }
+        }
+        let stream = StreamSlot(number: self.nextNumber)
+        self.nextNumber &+= 1
+        self.streams[stream] = Stream(connection: slot, peer: peer, direction: direction)
+        return stream
+    }
+
+    /// Notes which protocol an inbound stream agreed on.
+    ///
+    /// - Throws: `LimitExceeded` if that protocol is full; the slot stays reserved and is the caller's to release.
+    public mutating func assign(
+        _ slot: StreamSlot, to protocolID: ProtocolID, limit: ProtocolLimit
+    ) throws(LimitExceeded) {
+        guard let stream = self.streams[slot], stream.direction == .inbound, stream.protocolID == nil else { return }
+        try self.check(self.protocols[protocolID] ?? 0, .inboundStreamsPerProtocol, limit.total)
+        try self.check(
+            self.peers[stream.peer]?.protocols[protocolID] ?? 0, .inboundStreamsPerProtocolAndPeer, limit.perPeer)
+        self.streams[slot]?.protocolID = protocolID
+        self.protocols[protocolID, default: 0] += 1
+        self.updatePeer(stream.peer) {
+            $0.negotiating -= 1
+            $0.protocols[protocolID, default: 0] += 1
+        }
+    }
+
+    /// Gives a stream back.
+    public mutating func release(_ slot: StreamSlot) {
+        guard let stream = self.streams.removeValue(forKey: slot) else { return }
+        switch stream.direction {
+        case .inbound:
+            self.connections[stream.connection]?.inboundStreams -= 1
+            if let protocolID = stream.protocolID {
+                self.protocols[protocolID, default: 1] -= 1
+                if self.protocols[protocolID] == 0 { self.protocols[protocolID] = nil }
+            }
+            self.updatePeer(stream.peer) {
+                $0.inboundStreams -= 1
+                if let protocolID = stream.protocolID {
+                    $0.protocols[protocolID, default: 1] -= 1
+                    if $0.protocols[protocolID] == 0 { $0.protocols[protocolID] = nil }
+                } else {
+                    $0.negotiating -= 1
+                }
+            }
+        case .outbound:
+            self.connections[stream.connection]?.outboundStreams -= 1
+            self.updatePeer(stream.peer) { $0.outboundStreams -= 1 }
+        }
+    }
+
+    /// Counts a refusal that was decided elsewhere under one of these figures.
+    public mutating func refuse(_ name: LimitName, _ limit: Int) -> LimitExceeded {
+        self.refusals[name, default: 0] &+= 1
+        return LimitExceeded(name, limit: limit)
+    }
+
+    // MARK: Private
+
+    private mutating func check(_ inUse: Int, _ name: LimitName, _ limit: Int) throws(LimitExceeded) {
+        if inUse >= limit { throw self.refuse(name, limit) }
+    }
+
+    private mutating func insert(_ connection: Connection) -> ConnectionSlot {
+        let slot = ConnectionSlot(number: self.nextNumber)
+        self.nextNumber &+= 1
+        self.connections[slot] = connection
+        return slot
+    }
+
+    private mutating func endPending(_ connection: inout Connection) {
+        guard connection.isPending else { return }
+        connection.isPending = false
+        guard connection.direction == .inbound else { return }
+        self.pendingInbound -= 1
+        if let address = connection.address, !address.isLoopback {
+            self.decrementAddress(.host(address)) { $0.pending -= 1 }
+        }
+    }
+
+    private mutating func decrementAddress(_ scope: AddressScope, _ change: (inout AddressCounts) -> Void) {
+        guard var counts = self.addresses[scope] else { return }
+        change(&counts)
+        self.addresses[scope] = counts.connections == 0 && counts.pending == 0 ? nil : counts
+    }
+
+    private mutating func updatePeer(_ peer: PeerID, _ change: (inout PeerCounts) -> Void) {
+        var counts = self.peers.removeValue(forKey: peer) ?? PeerCounts()
+        change(&counts)
+        if !counts.isEmpty { self.peers[peer] = counts }
+    }
+}

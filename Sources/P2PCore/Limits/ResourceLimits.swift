@@ -1,0 +1,168 @@
+/// Every figure that bounds what strangers can make a node spend, in one place.
+///
+/// Counts are upper bounds that are still allowed: the reservation that would exceed one is refused before memory or a
+/// descriptor is taken. Defaults suit a machine with 4 GiB of memory and 4,096 descriptors; `scaled` derives them for
+/// other machines.
+public struct ResourceLimits: Sendable, Equatable {
+    // MARK: Connections
+
+    /// All connections, including those still being upgraded.
+    public var connections = 1_536
+    /// Connections that others opened to us.
+    public var inboundConnections = 1_024
+    /// Connections that we opened, including dials under way.
+    public var outboundConnections = 1_024
+    /// Connections to one peer, in both directions.
+    public var connectionsPerPeer = 8
+    /// Inbound connections from one IPv4 address or IPv6 /64. Loopback is exempt.
+    public var inboundConnectionsPerAddress = 16
+    /// Inbound connections from one IPv4 /24 or IPv6 /48. Loopback is exempt.
+    public var inboundConnectionsPerPrefix = 128
+    /// Both figures above are multiplied by this for private addresses, where one household or laboratory shares one.
+    public var privateAddressFactor = 16
+    /// Inbound connections that have not finished their upgrade.
+    public var pendingInboundConnections = 256
+    /// The same from one address. Loopback is exempt.
+    public var pendingInboundPerAddress = 8
+    /// New inbound connections of one address that may arrive at once, before the refill interval counts.
+    public var newConnectionBurst = 32
+    /// One new inbound connection of one address is allowed per this interval once the burst is used up.
+    public var newConnectionInterval: Duration = .seconds(2)
+    /// Addresses whose arrival rate is remembered; past it the oldest is forgotten.
+    public var rateTableSize = 4_096
+    /// Longest time an inbound connection may take until it is secured and multiplexed.
+    public var inboundUpgradeTimeout: Duration = .seconds(15)
+
+    // MARK: Dialing
+
+    /// Attempts under way at one time, in all.
+    public var concurrentDials = 160
+    /// Attempts under way at one time to one peer.
+    public var concurrentDialsPerPeer = 8
+    /// Addresses tried in one dial.
+    public var addressesPerDial = 64
+    /// Peers being dialled at one time.
+    public var dialledPeers = 1_024
+    /// Callers that wait for the dial of one peer.
+    public var waitersPerDial = 1_024
+    /// TCP connection establishment.
+    public var connectTimeout: Duration = .seconds(5)
+    /// One address, from the first packet to a usable connection; on a local network `localDialTimeout`.
+    public var dialTimeout: Duration = .seconds(15)
+    /// One address on the same machine or a private network.
+    public var localDialTimeout: Duration = .seconds(5)
+    /// All addresses of one peer together.
+    public var peerDialTimeout: Duration = .seconds(60)
+
+    // MARK: Streams
+
+    /// All streams, in both directions.
+    public var streams = 65_536
+    /// Streams of one peer that the peer opened.
+    public var inboundStreamsPerPeer = 2_048
+    /// Streams of one peer that we opened.
+    public var outboundStreamsPerPeer = 4_096
+    /// Inbound streams of one connection.
+    public var inboundStreamsPerConnection = 1_024
+    /// Inbound streams of one peer that have not yet named a protocol.
+    public var negotiatingStreamsPerPeer = 256
+    /// Inbound streams of one protocol, unless its handler says otherwise.
+    public var inboundStreamsPerProtocol = 8_192
+    /// Inbound streams of one protocol and peer, unless its handler says otherwise.
+    public var inboundStreamsPerProtocolAndPeer = 1_024
+    /// Bytes that stream windows may grow to above their first 256 KiB, in all.
+    public var windowBytes = 512 * 1_024 * 1_024
+    /// Longest time until a new stream has agreed on its protocol.
+    public var negotiationTimeout: Duration = .seconds(10)
+
+    // MARK: What peers tell us
+
+    /// Identify's own limits.
+    public var identify = IdentifyLimits()
+    /// The address book's own limits.
+    public var addressBook = AddressBookLimits()
+    /// Events kept for one slow subscriber; past it the oldest are dropped and counted.
+    public var eventsPerSubscriber = 1_024
+
+    /// The default figures.
+    public init() {}
+
+    /// Figures for a machine: an eighth of the memory and half of the descriptors may be spent.
+    ///
+    /// - Parameters:
+    ///   - memoryBytes: the machine's memory; a connection is reckoned at 256 KiB, a stream at 4 KiB.
+    ///   - descriptors: the process's limit of open files.
+    /// - Returns: figures never below a quarter and never above eight times the defaults.
+    public static func scaled(memoryBytes: UInt64, descriptors: UInt64) -> ResourceLimits {
+        var limits = ResourceLimits()
+        let share = memoryBytes / 8
+        let connections = clamp(Int(clamping: min(share / 2 / 262_144, descriptors / 2)), around: limits.connections)
+        let streams = clamp(Int(clamping: share / 2 / 4_096), around: limits.streams)
+        limits.connections = connections
+        limits.inboundConnections = connections / 3 * 2
+        limits.outboundConnections = connections / 3 * 2
+        limits.pendingInboundConnections = max(64, connections / 6)
+        limits.streams = streams
+        limits.windowBytes = Int(clamping: min(max(share, 64 << 20), 4 << 30))
+        return limits
+    }
+
+    private static func clamp(_ value: Int, around base: Int) -> Int { min(max(value, base / 4), base * 8) }
+}
+
+/// A figure of `ResourceLimits`, by name, for counting and for errors.
+public enum LimitName: String, Sendable, Hashable, CaseIterable {
+    /// `ResourceLimits.connections`
+    case connections
+    /// `ResourceLimits.inboundConnections`
+    case inboundConnections
+    /// `ResourceLimits.outboundConnections`
+    case outboundConnections
+    /// `ResourceLimits.connectionsPerPeer`
+    case connectionsPerPeer
+    /// `ResourceLimits.inboundConnectionsPerAddress`
+    case inboundConnectionsPerAddress
+    /// `ResourceLimits.inboundConnectionsPerPrefix`
+    case inboundConnectionsPerPrefix
+    /// `ResourceLimits.pendingInboundConnections`
+    case pendingInboundConnections
+    /// `ResourceLimits.pendingInboundPerAddress`
+    case pendingInboundPerAddress
+    /// `ResourceLimits.newConnectionBurst` and `newConnectionInterval`
+    case newConnectionRate
+    /// `ResourceLimits.dialledPeers`
+    case dialledPeers
+    /// `ResourceLimits.waitersPerDial`
+    case waitersPerDial
+    /// `ResourceLimits.streams`
+    case streams
+    /// `ResourceLimits.inboundStreamsPerPeer`
+    case inboundStreamsPerPeer
+    /// `ResourceLimits.outboundStreamsPerPeer`
+    case outboundStreamsPerPeer
+    /// `ResourceLimits.inboundStreamsPerConnection`
+    case inboundStreamsPerConnection
+    /// `ResourceLimits.negotiatingStreamsPerPeer`
+    case negotiatingStreamsPerPeer
+    /// `ResourceLimits.inboundStreamsPerProtocol` or the handler's own figure
+    case inboundStreamsPerProtocol
+    /// `ResourceLimits.inboundStreamsPerProtocolAndPeer` or the handler's own figure
+    case inboundStreamsPerProtocolAndPeer
+}
+
+/// A reservation was refused: which limit, and its figure.
+public struct LimitExceeded: Error, Sendable, Hashable, CustomStringConvertible {
+    /// The limit that was hit.
+    public let name: LimitName
+    /// Its figure.
+    public let limit: Int
+
+    /// The limit `name` allows `limit` and no more.
+    public init(_ name: LimitName, limit: Int) {
+        self.name = name
+        self.limit = limit
+    }
+
+    /// For logs: `limit connectionsPerPeer of 8 reached`.
+    public var description: String { "limit \(self.name.rawValue) of \(self.limit) reached" }
+}

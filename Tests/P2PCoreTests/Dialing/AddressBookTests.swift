@@ -1,0 +1,131 @@
+import Multiformats
+import P2PCore
+import PeerIdentity
+import Testing
+
+private func address(_ text: String) throws -> Multiaddr { try Multiaddr(text: text) }
+private func second(_ count: UInt64) -> MonotonicInstant { MonotonicInstant(nanoseconds: count * 1_000_000_000) }
+
+@Suite("Address book")
+struct AddressBookTests {
+    private let peer = PrivateKey.generate().peerID
+    private let other = PrivateKey.generate().peerID
+
+    @Test("addresses expire, most trusted come first, a longer life wins")
+    func expiry() throws {
+        var book = AddressBook()
+        let (a, b) = (try address("/ip4/1.2.3.4/tcp/1"), try address("/ip4/1.2.3.4/tcp/2"))
+        #expect(book.add([a], of: self.peer, source: .hearsay, ttl: .seconds(10), now: .zero) == [a])
+        #expect(book.add([b], of: self.peer, source: .multicast, ttl: .seconds(20), now: .zero) == [b])
+        #expect(book.add([a], of: self.peer, source: .hearsay, ttl: .seconds(5), now: .zero) == [])
+        #expect(book.addresses(of: self.peer, now: second(9)) == [b, a])
+        #expect(book.addresses(of: self.peer, now: second(10)) == [b])
+        #expect(book.addresses(of: self.peer, now: second(20)) == [])
+    }
+
+    @Test(
+        "what must never be stored",
+        arguments: [
+            "/ip4/0.0.0.0/tcp/1", "/ip6/::/tcp/1", "/ip6/fe80::1/tcp/1", "/ip4/224.0.0.1/tcp/1", "/ip4/1.2.3.4/tcp/0",
+        ])
+    func refused(text: String) throws {
+        var book = AddressBook()
+        book.add([try address(text)], of: self.peer, source: .configured, ttl: .seconds(10), now: .zero)
+        #expect(book.addresses(of: self.peer, now: .zero) == [])
+    }
+
+    @Test("a /p2p part must name the peer; loopback is not taken on hearsay")
+    func names() throws {
+        var book = AddressBook()
+        let bare = try address("/ip4/1.2.3.4/tcp/1")
+        let loopback = try address("/ip4/127.0.0.1/tcp/1")
+        book.add(
+            [bare.appending(self.other), loopback], of: self.peer, source: .hearsay, ttl: .seconds(9), now: .zero)
+        #expect(book.addresses(of: self.peer, now: .zero) == [])
+        book.add([bare.appending(self.peer)], of: self.peer, source: .hearsay, ttl: .seconds(9), now: .zero)
+        book.add([loopback], of: self.peer, source: .multicast, ttl: .seconds(9), now: .zero)
+        #expect(Set(book.addresses(of: self.peer, now: .zero)) == [bare, loopback])
+    }
+
+    @Test("back-off grows with the square of failures up to five minutes, and success ends it")
+    func backoff() throws {
+        var book = AddressBook()
+        let one = try address("/ip4/1.2.3.4/tcp/1")
+        book.add([one], of: self.peer, source: .configured, ttl: .seconds(90_000), now: .zero)
+        var waits: [Double] = []
+        for _ in 0..<20 {
+            book.dialFailed(one, of: self.peer, now: .zero)
+            waits.append(
+                MonotonicInstant.zero.duration(to: book.items(of: self.peer, now: .zero)[0].blockedUntil).seconds)
+        }
+        #expect(waits.prefix(4) == [5, 6, 9, 14])
+        #expect(waits.last == 300)
+        book.dialSucceeded(one, of: self.peer, now: .zero)
+        #expect(book.items(of: self.peer, now: .zero)[0].blockedUntil == .zero)
+    }
+
+    @Test("connected peers keep their addresses, disconnected ones twenty for a quarter of an hour")
+    func connections() throws {
+        var book = AddressBook()
+        let many = try (1...60).map { try address("/ip4/1.2.3.4/tcp/\($0)") }
+        book.connected(self.peer, security: "/noise", now: .zero)
+        book.add(many, of: self.peer, source: .identify, ttl: .seconds(1), now: .zero)
+        #expect(book.addresses(of: self.peer, now: second(100)).count == 60)
+        book.disconnected(self.peer, now: second(100))
+        #expect(book.addresses(of: self.peer, now: second(100)).count == 20)
+        #expect(book.addresses(of: self.peer, now: second(100 + 900)).isEmpty)
+    }
+
+    @Test("an older signed record changes nothing; a newer one replaces what the last one said")
+    func records() throws {
+        var book = AddressBook()
+        let (a, b) = (try address("/ip4/1.2.3.4/tcp/1"), try address("/ip4/1.2.3.4/tcp/2"))
+        func record(_ sequence: UInt64, _ addresses: [Multiaddr]) -> PeerRecord {
+            PeerRecord(peer: self.peer, sequence: sequence, addresses: addresses)
+        }
+        #expect(book.certify(record(5, [a]), ttl: .seconds(60), now: .zero) == true)
+        #expect(book.certify(record(5, [b]), ttl: .seconds(60), now: .zero) == false)
+        #expect(book.certify(record(4, [b]), ttl: .seconds(60), now: .zero) == false)
+        #expect(book.addresses(of: self.peer, now: .zero) == [a])
+        #expect(book.certify(record(6, [b]), ttl: .seconds(60), now: .zero) == true)
+        #expect(book.addresses(of: self.peer, now: .zero) == [b])
+    }
+
+    @Test("no more peers and addresses than allowed; connected peers are not pushed out")
+    func bounds() throws {
+        var limits = AddressBookLimits()
+        limits.peers = 3
+        limits.addressesPerDisconnectedPeer = 2
+        var book = AddressBook(limits: limits)
+        let many = try (1...9).map { try address("/ip4/1.2.3.4/tcp/\($0)") }
+        book.connected(self.peer, security: "/noise", now: .zero)
+        for index in 0..<20 {
+            book.add(
+                many, of: PrivateKey.generate().peerID, source: .hearsay, ttl: .seconds(600), now: second(UInt64(index))
+            )
+        }
+        book.add(many, of: self.other, source: .hearsay, ttl: .seconds(600), now: second(30))
+        #expect(book.count == 3)
+        #expect(book.security(of: self.peer) == "/noise")
+        #expect(book.addresses(of: self.other, now: second(30)).count == 2)
+    }
+
+    @Test("a refused protocol is no longer presumed")
+    func protocols() {
+        var book = AddressBook()
+        #expect(book.protocols(of: self.peer) == nil)
+        book.setProtocols(["/a", "/b"], of: self.peer, now: .zero)
+        book.removeProtocol("/a", of: self.peer)
+        #expect(book.protocols(of: self.peer) == ["/b"])
+    }
+
+    @Test("goodbye removes what its source said, not what is better founded")
+    func removal() throws {
+        var book = AddressBook()
+        let (a, b) = (try address("/ip4/1.2.3.4/tcp/1"), try address("/ip4/1.2.3.4/tcp/2"))
+        book.add([a, b], of: self.peer, source: .multicast, ttl: .seconds(60), now: .zero)
+        book.add([b], of: self.peer, source: .identify, ttl: .seconds(60), now: .zero)
+        book.remove([a, b], of: self.peer, upTo: .multicast)
+        #expect(book.addresses(of: self.peer, now: .zero) == [b])
+    }
+}

@@ -1,0 +1,225 @@
+import GoopTestKit
+import Multiformats
+import P2PCore
+import PeerIdentity
+import Testing
+
+@Suite("Resource ledger")
+struct ResourceLedgerTests {
+    static let peers = (0..<4).map { _ in PrivateKey.generate().peerID }
+
+    static func ip(_ text: String) throws -> IPAddress { try #require(IPAddress(text)) }
+
+    static func second(_ count: UInt64) -> MonotonicInstant { MonotonicInstant(nanoseconds: count * 1_000_000_000) }
+
+    @Test("the connection limit counts pending, inbound and outbound, and a release makes room")
+    func connectionLimit() throws {
+        var limits = ResourceLimits()
+        limits.connections = 2
+        var ledger = ResourceLedger(limits: limits)
+        let first = try ledger.reserveInbound(from: nil, now: .zero)
+        _ = try ledger.reserveOutbound(to: nil)
+        #expect(throws: LimitExceeded(.connections, limit: 2)) { try ledger.reserveOutbound(to: nil) }
+        #expect(ledger.refusals[.connections] == 1)
+        ledger.release(first)
+        ledger.release(first)
+        #expect(ledger.connectionCount == 1)
+        _ = try ledger.reserveInbound(from: nil, now: .zero)
+    }
+
+    @Test("one host cannot take all pending places, loopback can")
+    func pendingPerAddress() throws {
+        var limits = ResourceLimits()
+        limits.pendingInboundPerAddress = 2
+        limits.newConnectionBurst = 100
+        var ledger = ResourceLedger(limits: limits)
+        let host = try Self.ip("1.2.3.4")
+        let slot = try ledger.reserveInbound(from: host, now: .zero)
+        _ = try ledger.reserveInbound(from: host, now: .zero)
+        #expect(throws: LimitExceeded(.pendingInboundPerAddress, limit: 2)) {
+            try ledger.reserveInbound(from: host, now: .zero)
+        }
+        try ledger.bind(slot, to: Self.peers[0])
+        _ = try ledger.reserveInbound(from: host, now: .zero)
+        for _ in 0..<50 { _ = try ledger.reserveInbound(from: try Self.ip("127.0.0.1"), now: .zero) }
+    }
+
+    @Test("an IPv6 /64 is one host, a /48 and an IPv4 /24 one prefix")
+    func scopes() throws {
+        var limits = ResourceLimits()
+        limits.inboundConnectionsPerAddress = 1
+        limits.inboundConnectionsPerPrefix = 2
+        var ledger = ResourceLedger(limits: limits)
+        _ = try ledger.reserveInbound(from: try Self.ip("2a00:1:2:3::1"), now: .zero)
+        #expect(throws: LimitExceeded(.inboundConnectionsPerAddress, limit: 1)) {
+            try ledger.reserveInbound(from: try Self.ip("2a00:1:2:3:ffff::9"), now: .zero)
+        }
+        _ = try ledger.reserveInbound(from: try Self.ip("2a00:1:2:4::1"), now: .zero)
+        #expect(throws: LimitExceeded(.inboundConnectionsPerPrefix, limit: 2)) {
+            try ledger.reserveInbound(from: try Self.ip("2a00:1:2:5::1"), now: .zero)
+        }
+        _ = try ledger.reserveInbound(from: try Self.ip("9.9.9.1"), now: .zero)
+        _ = try ledger.reserveInbound(from: try Self.ip("9.9.9.2"), now: .zero)
+        #expect(throws: LimitExceeded(.inboundConnectionsPerPrefix, limit: 2)) {
+            try ledger.reserveInbound(from: try Self.ip("9.9.9.3"), now: .zero)
+        }
+    }
+
+    @Test("arrivals of one host: a burst, then one per interval")
+    func arrivalRate() throws {
+        var limits = ResourceLimits()
+        limits.newConnectionBurst = 3
+        limits.newConnectionInterval = .seconds(2)
+        var ledger = ResourceLedger(limits: limits)
+        let host = try Self.ip("8.8.8.8")
+        for _ in 0..<3 { ledger.release(try ledger.reserveInbound(from: host, now: Self.second(10))) }
+        #expect(throws: LimitExceeded(.newConnectionRate, limit: 3)) {
+            try ledger.reserveInbound(from: host, now: Self.second(11))
+        }
+        ledger.release(try ledger.reserveInbound(from: host, now: Self.second(12)))
+        #expect(throws: LimitExceeded(.newConnectionRate, limit: 3)) {
+            try ledger.reserveInbound(from: host, now: Self.second(12))
+        }
+    }
+
+    @Test("streams: per peer, negotiating, per protocol and peer")
+    func streams() throws {
+        var limits = ResourceLimits()
+        limits.inboundStreamsPerPeer = 3
+        limits.negotiatingStreamsPerPeer = 2
+        var ledger = ResourceLedger(limits: limits)
+        let slot = try ledger.reserveInbound(from: nil, now: .zero)
+        #expect(throws: LimitExceeded.self) { try ledger.reserveStream(on: slot, direction: .inbound) }
+        try ledger.bind(slot, to: Self.peers[0])
+        let first = try ledger.reserveStream(on: slot, direction: .inbound)
+        let second = try ledger.reserveStream(on: slot, direction: .inbound)
+        #expect(throws: LimitExceeded(.negotiatingStreamsPerPeer, limit: 2)) {
+            try ledger.reserveStream(on: slot, direction: .inbound)
+        }
+        try ledger.assign(first, to: "/x", limit: .init(total: 10, perPeer: 1))
+        #expect(throws: LimitExceeded(.inboundStreamsPerProtocolAndPeer, limit: 1)) {
+            try ledger.assign(second, to: "/x", limit: .init(total: 10, perPeer: 1))
+        }
+        try ledger.assign(second, to: "/y", limit: .init(total: 10, perPeer: 1))
+        _ = try ledger.reserveStream(on: slot, direction: .inbound)
+        #expect(throws: LimitExceeded(.inboundStreamsPerPeer, limit: 3)) {
+            try ledger.reserveStream(on: slot, direction: .inbound)
+        }
+        ledger.release(slot)
+        #expect(ledger.streamCount == 0)
+        #expect(ledger.connectionCount == 0)
+    }
+
+    @Test("10,000 random reservations and releases: never above a limit, and empty at the end", arguments: [1, 2, 3])
+    func randomOrders(seed: UInt64) throws {
+        var generator = SeededGenerator(seed: seed)
+        var limits = ResourceLimits()
+        limits.connections = 12
+        limits.inboundConnections = 8
+        limits.outboundConnections = 8
+        limits.connectionsPerPeer = 3
+        limits.pendingInboundConnections = 4
+        limits.streams = 30
+        limits.inboundStreamsPerPeer = 6
+        limits.outboundStreamsPerPeer = 6
+        limits.inboundStreamsPerConnection = 4
+        var ledger = ResourceLedger(limits: limits)
+        var connections: [ResourceLedger.ConnectionSlot] = []
+        var streams: [ResourceLedger.StreamSlot] = []
+        let hosts = try ["1.1.1.1", "1.1.1.2", "10.0.0.1", "127.0.0.1", "2a00::1"].map(Self.ip)
+        for step in 0..<10_000 {
+            let now = MonotonicInstant(nanoseconds: UInt64(step) * 1_000_000_000)
+            switch Int.random(in: 0..<8, using: &generator) {
+            case 0:
+                let host = hosts.randomElement(using: &generator)
+                if let slot = try? ledger.reserveInbound(from: host, now: now) { connections.append(slot) }
+            case 1: if let slot = try? ledger.reserveOutbound(to: nil) { connections.append(slot) }
+            case 2:
+                if let slot = connections.randomElement(using: &generator),
+                    let peer = Self.peers.randomElement(using: &generator)
+                {
+                    try? ledger.bind(slot, to: peer)
+                }
+            case 3, 4:
+                let direction: Direction = Bool.random(using: &generator) ? .inbound : .outbound
+                if let slot = connections.randomElement(using: &generator),
+                    let stream = try? ledger.reserveStream(on: slot, direction: direction)
+                {
+                    streams.append(stream)
+                }
+            case 5:
+                if let stream = streams.randomElement(using: &generator) {
+                    try? ledger.assign(stream, to: "/p", limit: .init(total: 8, perPeer: 3))
+                }
+            case 6: if let stream = streams.randomElement(using: &generator) { ledger.release(stream) }
+            default: if let slot = connections.randomElement(using: &generator) { ledger.release(slot) }
+            }
+            #expect(ledger.connectionCount <= 12 && ledger.streamCount <= 30)
+            #expect(ledger.inboundConnections + ledger.outboundConnections == ledger.connectionCount)
+            #expect((0...4).contains(ledger.pendingInbound))
+        }
+        for stream in streams { ledger.release(stream) }
+        for slot in connections { ledger.release(slot) }
+        #expect(ledger.connectionCount == 0 && ledger.streamCount == 0)
+        #expect(ledger.inboundConnections == 0 && ledger.outboundConnections == 0 && ledger.pendingInbound == 0)
+        #expect(Self.peers.allSatisfy { ledger.streamCount(of: $0) == 0 })
+    }
+
+    @Test("figures scale with the machine, within bounds")
+    func scaling() {
+        let small = ResourceLimits.scaled(memoryBytes: 64 << 20, descriptors: 256)
+        let large = ResourceLimits.scaled(memoryBytes: 1 << 50, descriptors: 1 << 40)
+        #expect(small.connections == ResourceLimits().connections / 4)
+        #expect(large.connections == ResourceLimits().connections * 8)
+        #expect(large.streams == ResourceLimits().streams * 8)
+    }
+}
+
+@Suite("Connection trimming")
+struct ConnectionTrimmingTests {
+    private func candidate(
+        _ id: Int, _ peer: PeerID, opened: UInt64 = 0, streams: Int = 0, direction: Direction = .inbound
+    ) -> ConnectionTrimming.Candidate<Int> {
+        .init(
+            id: id, peer: peer, opened: ResourceLedgerTests.second(opened), streams: streams, direction: direction)
+    }
+
+    private var configuration: ConnectionTrimming.Configuration {
+        var configuration = ConnectionTrimming.Configuration()
+        configuration.lowWater = 2
+        configuration.highWater = 3
+        return configuration
+    }
+
+    @Test("nothing below the high water mark")
+    func quiet() {
+        let trimming = ConnectionTrimming(configuration: self.configuration)
+        let all = (0..<3).map { self.candidate($0, ResourceLedgerTests.peers[$0]) }
+        #expect(trimming.victims(among: all, now: ResourceLedgerTests.second(1_000)) == [])
+    }
+
+    @Test("down to low water: least worth first, protected and young ones never")
+    func order() {
+        let peers = ResourceLedgerTests.peers
+        var trimming = ConnectionTrimming(configuration: self.configuration)
+        trimming.protect(peers[0], reason: "mesh")
+        trimming.tag(peers[1], "relay", value: 10)
+        let all = [
+            self.candidate(0, peers[0]), self.candidate(1, peers[1]), self.candidate(2, peers[2], streams: 4),
+            self.candidate(3, peers[3]), self.candidate(4, peers[3], opened: 990),
+        ]
+        #expect(trimming.victims(among: all, now: ResourceLedgerTests.second(1_000)) == [3, 2, 1])
+        trimming.unprotect(peers[0], reason: "mesh")
+        trimming.untag(peers[1], "relay")
+        #expect(trimming.victims(among: all, now: ResourceLedgerTests.second(1_000)).count == 3)
+        #expect(!trimming.victims(among: all, now: ResourceLedgerTests.second(1_000)).contains(4))
+    }
+
+    @Test("tags of one peer are bounded and their sum cannot overflow")
+    func bounds() {
+        let peer = ResourceLedgerTests.peers[0]
+        var trimming = ConnectionTrimming(configuration: self.configuration)
+        for index in 0..<100 { trimming.tag(peer, "t\(index)", value: .max) }
+        #expect(trimming.worth(of: peer) == .max)
+    }
+}
