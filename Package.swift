@@ -98,12 +98,13 @@ let package = Package(
         .executableTarget(
             name: "goop2", dependencies: ["GoopNode", "GoopCore", "LibP2P", "PeerIdentity", arguments, logging, lifecycle],
             swiftSettings: settings),
-        .executableTarget(
-            name: "goop2-p2pd",
+        .target(
+            name: "P2PDaemon",
             dependencies: [
-                "LibP2P", "Multiformats", "PeerIdentity", nio("NIOCore"), nio("NIOPosix"), logging, lifecycle,
+                "LibP2P", "Multiformats", "PeerIdentity", "P2PCore", nio("NIOCore"), nio("NIOPosix"), logging, lifecycle,
             ],
             swiftSettings: settings),
+        .executableTarget(name: "goop2-p2pd", dependencies: ["P2PDaemon", logging, lifecycle], swiftSettings: settings),
 
         // Tests.
         .target(
@@ -135,7 +136,7 @@ let package = Package(
         .testTarget(
             name: "P2PDaemonTests",
             dependencies: [
-                "goop2-p2pd", "LibP2P", "Multiformats", "PeerIdentity", "GoopTestKit", nio("NIOCore"), nio("NIOPosix"), logging,
+                "P2PDaemon", "LibP2P", "Multiformats", "PeerIdentity", "GoopTestKit", nio("NIOCore"), nio("NIOPosix"), logging,
             ],
             swiftSettings: settings),
         .testTarget(

@@ -3,7 +3,7 @@ import Multiformats
 import PeerIdentity
 import Testing
 
-@testable import goop2_p2pd
+@testable import P2PDaemon
 
 @Suite struct ControlProtocolTests {
     static let peer = hex("0024080112201ed1e8fae2c4a144b8be8fd4b47bf3d3b34b871c3cacf6010f0e42d474fce27e")

@@ -1,7 +1,7 @@
 import Multiformats
 import Testing
 
-@testable import goop2_p2pd
+@testable import P2PDaemon
 
 @Suite struct DaemonOptionsTests {
     @Test func defaults() throws {
