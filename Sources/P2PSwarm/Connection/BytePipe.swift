@@ -1,0 +1,73 @@
+public import NIOCore
+public import P2PCore
+public import PeerIdentity
+
+/// Ordered, reliable bytes in both directions: what a connection is built on.
+///
+/// A TCP channel is one (`ConnectionHandler`), a relayed stream can be another. Everything here happens on `eventLoop`.
+/// The pipe reports to its `BytePipeReceiver`, which it keeps alive until `pipeClosed`.
+public protocol BytePipe: AnyObject {
+    /// Where all calls are made, in both directions.
+    var eventLoop: any EventLoop { get }
+    /// Whether more bytes should be written now. Writing all the same is allowed and is queued.
+    var isWritable: Bool { get }
+    /// Sends bytes, at once.
+    func writeAndFlush(_ bytes: ByteBuffer)
+    /// Ends our direction once everything written is out.
+    func closeOutput()
+    /// Ends both directions; unsent bytes may be lost. `pipeClosed` follows.
+    func close()
+    /// Puts a TLS layer under everything written from now on and feeds it `leftover` as if just received.
+    /// - Parameter established: called once, on the event loop, before any opened byte is reported.
+    /// - Throws: when this pipe cannot carry TLS.
+    func startTLS(
+        _ provider: any TLSProvider, role: ConnectionRole, expectedPeer: PeerID?, muxers: [ProtocolID], leftover: ByteBuffer,
+        established: @escaping (TLSEstablished) -> Void
+    ) throws
+}
+
+/// Who hears what a `BytePipe` delivers. All calls come on the pipe's event loop.
+public protocol BytePipeReceiver: AnyObject {
+    /// The pipe is open.
+    func pipeOpened()
+    /// Bytes arrived.
+    func pipeReceived(_ bytes: ByteBuffer)
+    /// No more bytes for now: the moment to send what was gathered.
+    func pipeReceiveCompleted()
+    /// `isWritable` changed.
+    func pipeWritabilityChanged()
+    /// The peer ended its direction.
+    func pipeInputClosed()
+    /// Both directions are over. Nothing follows.
+    func pipeClosed(_ error: (any Error)?)
+}
+
+/// The outcome of a TLS handshake.
+public struct TLSEstablished: Sendable {
+    /// The peer's identity key, from its verified certificate.
+    public let peerKey: PublicKey
+    /// What ALPN chose, if anything.
+    public let applicationProtocol: String?
+
+    /// An outcome of these parts.
+    public init(peerKey: PublicKey, applicationProtocol: String?) {
+        self.peerKey = peerKey
+        self.applicationProtocol = applicationProtocol
+    }
+}
+
+/// Makes the TLS layer of a channel.
+public protocol TLSProvider: Sendable {
+    /// Adds the layer's handlers in front of everything in `pipeline`, on its event loop.
+    ///
+    /// A failed handshake or a refused certificate is fired as an error through the pipeline.
+    /// - Parameters:
+    ///   - role: `.initiator` is the TLS client.
+    ///   - expectedPeer: the only identity to accept, or nil for any that proves one.
+    ///   - muxers: what ALPN offers before `libp2p`, best first.
+    ///   - established: to be called once, on the event loop, before any opened byte is fired on.
+    func addHandlers(
+        to pipeline: ChannelPipeline.SynchronousOperations, role: ConnectionRole, expectedPeer: PeerID?,
+        muxers: [ProtocolID], established: @escaping (TLSEstablished) -> Void
+    ) throws
+}

@@ -1,0 +1,51 @@
+public import P2PCore
+
+/// Why a pipe did not become a connection, or a connection gave no stream.
+public enum ConnectionError: Error, Sendable {
+    /// The negotiation or a handshake failed.
+    case upgrade(UpgradeError)
+    /// The upgrade took longer than allowed, in all.
+    case upgradeTimedOut(after: Duration)
+    /// TLS was agreed on, but this pipe cannot carry it or it could not be set up.
+    case tlsUnavailable(String)
+    /// The pipe ended during the upgrade. The text names the error of the pipe, if there was one.
+    case closedDuringUpgrade(String?)
+    /// The connection has ended or is ending.
+    case closed(CloseReason)
+    /// More callers wait to open a stream than allowed.
+    case tooManyOpening(limit: Int)
+    /// All stream ids are used: dial a new connection.
+    case streamsExhausted
+}
+
+/// Why a connection ended.
+public enum CloseReason: Equatable, Sendable {
+    /// We closed it, with this go-away code.
+    case local(code: UInt32)
+    /// The peer said go-away with this code.
+    case remote(code: UInt32)
+    /// The peer closed without a word.
+    case closedByPeer
+    /// The peer broke the rules of the muxer, or did not answer.
+    case yamux(YamuxError)
+    /// A sealed frame could not be opened or made.
+    case noise(NoiseError)
+    /// The peer made us queue more control frames than allowed.
+    case controlFlood
+    /// The pipe failed; the text is the error's.
+    case pipe(String)
+}
+
+/// Why a stream could not be read or written.
+public enum StreamError: Error, Equatable, Sendable {
+    /// The stream was reset, by the peer or by us.
+    case reset(code: UInt32, byPeer: Bool)
+    /// The connection ended.
+    case connectionClosed(CloseReason)
+    /// Our direction was closed before this write.
+    case writeClosed
+    /// The reading side was closed by us.
+    case readClosed
+    /// Another read or write of the same direction is waiting: each direction has one user at a time.
+    case busy
+}

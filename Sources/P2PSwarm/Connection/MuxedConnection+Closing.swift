@@ -1,0 +1,86 @@
+import NIOCore
+import P2PCore
+
+/// The ways a connection ends.
+extension MuxedConnection {
+    /// Closes in order; see `close(code:)`.
+    func beginClose(code: UInt32) {
+        guard case .open = self.life else { return }
+        self.life = .draining(code: code)
+        self.refuseOpeners(.closed(.local(code: code)))
+        self.closeTimer = self.scheduleClose { $0.finishDraining() }
+        self.scheduleFlush()
+    }
+
+    /// Called after each flush.
+    func drainedIfIdle() {
+        guard case .draining = self.life, self.control.readableBytes == 0, self.statistics.pendingBytes == 0 else { return }
+        self.finishDraining()
+    }
+
+    private func finishDraining() {
+        guard case .draining(let code) = self.life else { return }
+        self.closeTimer?.cancel()
+        let reason = CloseReason.local(code: code)
+        // After the time limit data may be left: it is given up.
+        self.ready.removeAll()
+        // Go-away is the last thing: some peers end the session on it at once.
+        self.machine.goAway(code: code, into: &self.events)
+        self.handleEvents()
+        self.life = .halfClosed(reason)
+        self.flush(regardless: true)
+        self.failStreams(.connectionClosed(reason))
+        self.pipe?.closeOutput()
+        self.closeTimer = self.scheduleClose { $0.end(reason) }
+    }
+
+    private func scheduleClose(_ body: @escaping (MuxedConnection) -> Void) -> Scheduled<Void> {
+        let delay = TimeAmount(self.configuration.closeTimeout)
+        return self.eventLoop.assumeIsolated().scheduleTask(in: delay) { body(self) }
+    }
+
+    /// Ends at once, telling the peer why as far as the pipe takes it.
+    func fail(_ reason: CloseReason, code: UInt32) {
+        if case .closed = self.life { return }
+        self.ready.removeAll()
+        self.machine.goAway(code: code, into: &self.events)
+        self.handleEvents()
+        self.flush(regardless: true)
+        self.end(reason)
+    }
+
+    /// The connection is over: everyone who waits learns of it, nothing is kept.
+    func end(_ reason: CloseReason) {
+        if case .closed = self.life { return }
+        self.life = .closed(reason)
+        self.timer?.cancel()
+        self.closeTimer?.cancel()
+        self.timer = nil
+        self.closeTimer = nil
+        self.failStreams(.connectionClosed(reason))
+        self.refuseOpeners(.closed(reason))
+        self.configuration.windowBudget?.release(self.reservedWindowBytes)
+        self.reservedWindowBytes = 0
+        self.ready.removeAll()
+        self.control = ByteBuffer()
+        self.incompleteFrame = nil
+        self.opener = nil
+        self.sealer = nil
+        let pipe = self.pipe
+        self.pipe = nil
+        pipe?.close()
+        self.closePromise.succeed(reason)
+    }
+
+    func refuseOpeners(_ error: ConnectionError) {
+        while let opener = self.openers.popFirst() { opener.continuation.resume(throwing: error) }
+    }
+
+    private func failStreams(_ error: StreamError) {
+        let streams = self.streams
+        self.streams.removeAll()
+        self.ready.removeAll()
+        self.payloadStream = nil
+        for state in streams.values { self.statistics.pendingBytes -= state.fail(error) }
+    }
+}

@@ -1,0 +1,144 @@
+import NIOCore
+import P2PCore
+
+/// From the streams to the pipe.
+extension MuxedConnection {
+    /// Control frames wait here only while the pipe is blocked; a peer that provokes more than this is cut off.
+    private static let maximumControlBytes = 1 << 20
+    /// The plaintext of one frame: as much as one Noise message holds, also over TLS.
+    private static let frameBytes = NoiseCipher.maximumPlaintext
+    /// What is left of a frame is not worth a piece of a longer run of data below this size.
+    private static let smallestPiece = 1024
+
+    func queueControl(_ header: YamuxHeader) {
+        guard self.control.readableBytes < Self.maximumControlBytes else {
+            return self.fail(.controlFlood, code: YamuxCode.protocolError)
+        }
+        self.control.writeWithUnsafeMutableBytes(minimumWritableBytes: YamuxHeader.length) { output in
+            header.encode(into: output)
+            return YamuxHeader.length
+        }
+        self.scheduleFlush()
+    }
+
+    /// Sends at the end of this turn, so that everything queued in it shares frames.
+    func scheduleFlush() {
+        guard !self.flushIsScheduled, !self.isReceiving, !self.isFlushing else { return }
+        self.flushIsScheduled = true
+        self.eventLoop.assumeIsolated().execute { self.flush() }
+    }
+
+    /// Sends until nothing is left that may be sent, or the pipe is full.
+    func flush(regardless: Bool = false) {
+        self.flushIsScheduled = false
+        guard !self.isFlushing, let pipe = self.pipe else { return }
+        if case .closed = self.life { return }
+        self.isFlushing = true
+        let buffers = LoopBuffers.onThisThread()
+        while (pipe.isWritable || regardless), self.control.readableBytes > 0 || !self.ready.isEmpty {
+            var output = buffers.takeOutput(capacity: self.batchCapacity)
+            while output.readableBytes < LoopBuffers.batchBytes, self.control.readableBytes > 0 || !self.ready.isEmpty {
+                if let error = self.appendFrame(to: &output) {
+                    self.isFlushing = false
+                    return self.fail(.noise(error), code: YamuxCode.internalError)
+                }
+            }
+            if output.readableBytes > 0 {
+                self.statistics.bytesSent += UInt64(output.readableBytes)
+                pipe.writeAndFlush(output)
+            }
+            buffers.returnOutput(output)
+        }
+        self.isFlushing = false
+        self.armTimer()
+        self.drainedIfIdle()
+    }
+
+    /// Room for what is queued, at most one batch and a frame that overlaps its end.
+    private var batchCapacity: Int {
+        let queued = self.control.readableBytes + self.statistics.pendingBytes + self.ready.count * YamuxHeader.length
+        let frames = queued / Self.frameBytes + 1
+        return min(queued + frames * 64, LoopBuffers.batchBytes + Self.frameBytes + 64)
+    }
+
+    /// Appends one frame: sealed over Noise, plain over TLS. It may come out empty when no stream has credit.
+    private func appendFrame(to output: inout ByteBuffer) -> NoiseError? {
+        guard self.sealer != nil else {
+            output.writeWithUnsafeMutableBytes(minimumWritableBytes: self.nextFrameBound) { room in
+                self.fill(UnsafeMutableRawBufferPointer(rebasing: room.prefix(Self.frameBytes)))
+            }
+            return nil
+        }
+        var failure: NoiseError?
+        let overhead = 2 + NoiseCipher.tagLength
+        output.writeWithUnsafeMutableBytes(minimumWritableBytes: self.nextFrameBound + overhead) { room in
+            let body = UnsafeMutableRawBufferPointer(rebasing: room[2...])
+            let plaintextRoom = min(Self.frameBytes, body.count - NoiseCipher.tagLength)
+            let length = self.fill(UnsafeMutableRawBufferPointer(rebasing: body.prefix(plaintextRoom)))
+            guard length > 0 else { return 0 }
+            do throws(NoiseError) {
+                try self.sealer?.seal(plaintext: UnsafeRawBufferPointer(rebasing: body.prefix(length)), into: body)
+            } catch {
+                failure = error
+                return 0
+            }
+            let sealed = UInt16(length + NoiseCipher.tagLength)
+            room.storeBytes(of: sealed.bigEndian, as: UInt16.self)
+            return 2 + Int(sealed)
+        }
+        return failure
+    }
+
+    private var nextFrameBound: Int {
+        let queued = self.control.readableBytes + self.statistics.pendingBytes + self.ready.count * YamuxHeader.length
+        // A stream that finishes in this frame adds one more header.
+        return min(Self.frameBytes, queued + (self.ready.count + 1) * YamuxHeader.length)
+    }
+
+    /// Writes control frames and then one data frame of each stream in turn, as far as there is room.
+    private func fill(_ room: UnsafeMutableRawBufferPointer) -> Int {
+        var used = self.takeControl(into: room)
+        while let stream = self.ready.popFirst() {
+            let left = room.count - used - YamuxHeader.length
+            if left < min(stream.pendingBytes, Self.smallestPiece) {
+                self.ready.prepend(stream)
+                break
+            }
+            stream.isQueued = false
+            guard let header = self.machine.claim(stream.id, count: min(stream.pendingBytes, left)) else { continue }
+            header.encode(into: UnsafeMutableRawBufferPointer(rebasing: room[used...]))
+            used += YamuxHeader.length
+            let length = Int(header.length)
+            stream.takePending(length, into: UnsafeMutableRawBufferPointer(rebasing: room[used...]))
+            used += length
+            self.statistics.payloadSent += UInt64(length)
+            self.statistics.pendingBytes -= length
+            if stream.pendingBytes > 0 {
+                self.enqueue(stream)
+            } else if stream.finishRequested {
+                self.machine.finish(stream.id, into: &self.events)
+                self.handleEvents()
+                used += self.takeControl(into: UnsafeMutableRawBufferPointer(rebasing: room[used...]))
+            }
+        }
+        return used
+    }
+
+    private func takeControl(into room: UnsafeMutableRawBufferPointer) -> Int {
+        let count = min(self.control.readableBytes, room.count)
+        guard count > 0 else { return 0 }
+        self.control.withUnsafeReadableBytes { source in
+            room.copyMemory(from: UnsafeRawBufferPointer(rebasing: source.prefix(count)))
+        }
+        self.control.moveReaderIndex(forwardBy: count)
+        if self.control.readableBytes == 0 { self.control.clear() }
+        return count
+    }
+
+    func pipeWritabilityChanged() {
+        guard let pipe = self.pipe else { return }
+        self.machine.writabilityChanged(pipe.isWritable, now: self.tick())
+        self.armTimer()
+        if pipe.isWritable, !self.isReceiving { self.flush() }
+    }
+}

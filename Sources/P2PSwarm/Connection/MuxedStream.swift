@@ -1,0 +1,128 @@
+public import NIOCore
+import P2PCore
+import Synchronization
+
+/// One stream of a connection: ordered bytes in both directions, each of which ends on its own.
+///
+/// One reader and one writer at a time, from any task; reading while writing is always possible, and neither waits for
+/// the other. Back-pressure: `write` suspends while more than `ConnectionConfiguration.streamWriteBuffer` bytes wait for
+/// the peer's credit; the peer gets credit back only for what `read` has returned. Calls from a task that runs on the
+/// connection's event loop (`MuxedConnection.taskExecutor`) change no thread.
+///
+/// A stream that is dropped without `close` or `reset` is reset.
+public final class MuxedStream: Sendable {
+    /// The number on the wire.
+    public let id: UInt32
+    /// The connection it belongs to.
+    public let connection: MuxedConnection
+    /// Whether the peer opened it.
+    public let isInbound: Bool
+
+    /// Confined to the event loop: reached only through `onLoop` and behind `inEventLoop`.
+    private nonisolated(unsafe) let state: StreamState
+    private let readTickets = Atomic<UInt32>(0)
+    private let writeTickets = Atomic<UInt32>(0)
+    private let isReleased = Atomic<Bool>(false)
+
+    init(_ state: StreamState) {
+        self.id = state.id
+        self.connection = state.connection
+        self.isInbound = state.isInbound
+        self.state = state
+    }
+
+    deinit {
+        guard !self.isReleased.load(ordering: .relaxed) else { return }
+        nonisolated(unsafe) let state = self.state
+        let loop = self.connection.eventLoop
+        if loop.inEventLoop {
+            state.connection.abandoned(state)
+        } else {
+            loop.execute { state.connection.abandoned(state) }
+        }
+    }
+
+    /// The next bytes as they came, without a copy if they are many; nil once the peer has finished and all is read.
+    ///
+    /// Safe to cancel: nothing is lost, a later read goes on.
+    /// - Throws: `StreamError`; `CancellationError`.
+    public nonisolated(nonsending) func read() async throws -> ByteBuffer? {
+        if self.connection.eventLoop.inEventLoop {
+            switch try self.state.readNow() {
+            case .data(let bytes): return bytes
+            case .end: return nil
+            case .nothingYet: break
+            }
+        }
+        let ticket = self.readTickets.add(1, ordering: .relaxed).newValue
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                self.onLoop { state in state.read(ticket: ticket, continuation) }
+            }
+        } onCancel: {
+            self.onLoop { state in state.cancelRead(ticket: ticket) }
+        }
+    }
+
+    /// Sends `bytes`, or queues them and waits until little is queued. Empty bytes change nothing.
+    ///
+    /// A cancelled write may have sent its bytes.
+    /// - Throws: `StreamError`; `CancellationError`.
+    public nonisolated(nonsending) func write(_ bytes: ByteBuffer) async throws {
+        let ticket = self.writeTickets.add(1, ordering: .relaxed).newValue
+        if self.connection.eventLoop.inEventLoop {
+            try self.state.enqueue(bytes)
+            guard self.state.mustWait else { return }
+            return try await withTaskCancellationHandler {
+                try await withCheckedThrowingContinuation { continuation in
+                    self.onLoop { state in state.waitForRoom(ticket: ticket, continuation) }
+                }
+            } onCancel: {
+                self.onLoop { state in state.cancelWrite(ticket: ticket) }
+            }
+        }
+        try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                self.onLoop { state in state.write(bytes, ticket: ticket, continuation) }
+            }
+        } onCancel: {
+            self.onLoop { state in state.cancelWrite(ticket: ticket) }
+        }
+    }
+
+    /// Writes no more: the peer reads to the end of what was written. Returns when that is queued behind the data; does
+    /// not wait for the peer. A second call changes nothing.
+    /// - Throws: `StreamError` if the stream has failed.
+    public nonisolated(nonsending) func closeWrite() async throws {
+        if self.connection.eventLoop.inEventLoop { return try self.state.connection.finish(self.state) }
+        try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+            self.onLoop { state in continuation.resume(with: Result { try state.connection.finish(state) }) }
+        }
+    }
+
+    /// Writes and reads no more, in order: what was written still reaches the peer, what it sends from now on is dropped.
+    /// Does not wait for the peer.
+    public nonisolated(nonsending) func close() async {
+        self.isReleased.store(true, ordering: .relaxed)
+        self.onLoop { state in
+            // A stream that has failed is closed already.
+            try? state.connection.finish(state)
+            state.connection.closeRead(state)
+        }
+    }
+
+    /// Ends both directions at once; bytes on their way are lost.
+    /// - Parameter code: told to the peer, see `YamuxCode`.
+    public func reset(code: UInt32 = 0) {
+        self.isReleased.store(true, ordering: .relaxed)
+        self.onLoop { state in state.connection.reset(state, code: code) }
+    }
+
+    private func onLoop(_ body: @escaping @Sendable (StreamState) -> Void) {
+        if self.connection.eventLoop.inEventLoop {
+            body(self.state)
+        } else {
+            self.connection.eventLoop.execute { body(self.state) }
+        }
+    }
+}

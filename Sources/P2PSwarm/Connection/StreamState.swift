@@ -1,0 +1,237 @@
+import DequeModule
+import NIOCore
+import P2PCore
+
+/// What a connection keeps of one stream. Touched on the connection's event loop only.
+final class StreamState {
+    /// Payloads from this size on are handed over as slices of the receive buffer; smaller ones are copied, so that a
+    /// kept byte never holds a large buffer alive.
+    static let sliceBytes = 16 * 1024
+    /// Copied payloads that wait are gathered in chunks of up to this size.
+    private static let gatherBytes = 64 * 1024
+
+    enum ReadOutcome {
+        case data(ByteBuffer)
+        case end
+        case nothingYet
+    }
+
+    private enum Waiter<Value: Sendable> {
+        case none
+        case waiting(ticket: UInt32, CheckedContinuation<Value, any Error>)
+    }
+
+    let id: UInt32
+    let connection: MuxedConnection
+    let isInbound: Bool
+
+    private var inbox: Deque<ByteBuffer> = []
+    private var lastIsGathered = false
+    private var endReceived = false
+    private(set) var readClosed = false
+    private var reader = Waiter<ByteBuffer?>.none
+    private var cancelledRead: UInt32?
+
+    private var outbox: Deque<ByteBuffer> = []
+    private(set) var pendingBytes = 0
+    private(set) var finishRequested = false
+    private var writer = Waiter<Void>.none
+    private var cancelledWrite: UInt32?
+
+    /// The application has read or written.
+    var isTouched = false
+    /// In the connection's queue of streams with something to send.
+    var isQueued = false
+    private(set) var failure: StreamError?
+
+    init(id: UInt32, connection: MuxedConnection, isInbound: Bool) {
+        self.id = id
+        self.connection = connection
+        self.isInbound = isInbound
+    }
+
+    // MARK: Reading
+
+    /// Takes what has arrived, and tells the machine so that credit goes back.
+    func readNow() throws(StreamError) -> ReadOutcome {
+        if let failure = self.failure { throw failure }
+        if self.readClosed { throw .readClosed }
+        guard let chunk = self.inbox.popFirst() else { return self.endReceived ? .end : .nothingYet }
+        if self.inbox.isEmpty { self.lastIsGathered = false }
+        self.connection.consumed(self, count: chunk.readableBytes)
+        return .data(chunk)
+    }
+
+    /// Answers now or when something happens.
+    func read(ticket: UInt32, _ continuation: CheckedContinuation<ByteBuffer?, any Error>) {
+        if self.cancelledRead == ticket {
+            self.cancelledRead = nil
+            return continuation.resume(throwing: CancellationError())
+        }
+        if case .waiting = self.reader { return continuation.resume(throwing: StreamError.busy) }
+        do throws(StreamError) {
+            switch try self.readNow() {
+            case .data(let chunk): continuation.resume(returning: chunk)
+            case .end: continuation.resume(returning: nil)
+            case .nothingYet:
+                self.reader = .waiting(ticket: ticket, continuation)
+                self.connection.waitsForPeer(self)
+            }
+        } catch {
+            continuation.resume(throwing: error)
+        }
+    }
+
+    func cancelRead(ticket: UInt32) {
+        guard case .waiting(ticket, let continuation) = self.reader else {
+            self.cancelledRead = ticket
+            return
+        }
+        self.reader = .none
+        continuation.resume(throwing: CancellationError())
+    }
+
+    /// Payload from the peer: goes to the waiting reader or into the inbox, which the granted window bounds.
+    func deliver(_ slice: ByteBuffer) {
+        if self.readClosed || self.failure != nil { return }
+        let isLarge = slice.readableBytes >= Self.sliceBytes
+        if case .waiting(_, let continuation) = self.reader {
+            self.reader = .none
+            self.connection.consumed(self, count: slice.readableBytes)
+            continuation.resume(returning: isLarge ? slice : Self.copy(slice))
+        } else if isLarge {
+            self.inbox.append(slice)
+            self.lastIsGathered = false
+        } else if self.lastIsGathered, let last = self.inbox.indices.last,
+            self.inbox[last].readableBytes + slice.readableBytes <= Self.gatherBytes
+        {
+            self.inbox[last].writeImmutableBuffer(slice)
+        } else {
+            self.inbox.append(Self.copy(slice))
+            self.lastIsGathered = true
+        }
+    }
+
+    private static func copy(_ slice: ByteBuffer) -> ByteBuffer {
+        var copy = ByteBufferAllocator().buffer(capacity: slice.readableBytes)
+        copy.writeImmutableBuffer(slice)
+        return copy
+    }
+
+    func endOfStream() {
+        self.endReceived = true
+        guard case .waiting(_, let continuation) = self.reader else { return }
+        self.reader = .none
+        continuation.resume(returning: nil)
+    }
+
+    func closeRead() {
+        guard !self.readClosed else { return }
+        self.readClosed = true
+        self.inbox.removeAll(keepingCapacity: false)
+        guard case .waiting(_, let continuation) = self.reader else { return }
+        self.reader = .none
+        continuation.resume(throwing: StreamError.readClosed)
+    }
+
+    // MARK: Writing
+
+    /// Queues bytes. Afterwards the writer has to wait while `mustWait`.
+    func enqueue(_ bytes: ByteBuffer) throws(StreamError) {
+        if let failure = self.failure { throw failure }
+        if self.finishRequested { throw .writeClosed }
+        if case .waiting = self.writer { throw .busy }
+        guard bytes.readableBytes > 0 else { return }
+        self.outbox.append(bytes)
+        self.pendingBytes += bytes.readableBytes
+        self.connection.hasPending(self, added: bytes.readableBytes)
+    }
+
+    var mustWait: Bool { self.pendingBytes > self.connection.configuration.streamWriteBuffer }
+
+    /// Queues bytes and answers when there is room for more.
+    func write(_ bytes: ByteBuffer, ticket: UInt32, _ continuation: CheckedContinuation<Void, any Error>) {
+        do throws(StreamError) {
+            try self.enqueue(bytes)
+            self.waitForRoom(ticket: ticket, continuation)
+        } catch {
+            continuation.resume(throwing: error)
+        }
+    }
+
+    func waitForRoom(ticket: UInt32, _ continuation: CheckedContinuation<Void, any Error>) {
+        if self.cancelledWrite == ticket {
+            self.cancelledWrite = nil
+            continuation.resume(throwing: CancellationError())
+        } else if let failure = self.failure {
+            continuation.resume(throwing: failure)
+        } else if self.mustWait {
+            self.writer = .waiting(ticket: ticket, continuation)
+        } else {
+            continuation.resume()
+        }
+    }
+
+    func cancelWrite(ticket: UInt32) {
+        guard case .waiting(ticket, let continuation) = self.writer else {
+            self.cancelledWrite = ticket
+            return
+        }
+        self.writer = .none
+        continuation.resume(throwing: CancellationError())
+    }
+
+    /// Moves up to `count` pending bytes to `output`, which has room for them. The only copy on the way out.
+    func takePending(_ count: Int, into output: UnsafeMutableRawBufferPointer) {
+        var copied = 0
+        while copied < count, let first = self.outbox.first {
+            let size = min(first.readableBytes, count - copied)
+            first.withUnsafeReadableBytes { source in
+                UnsafeMutableRawBufferPointer(rebasing: output[copied..<(copied + size)])
+                    .copyMemory(from: UnsafeRawBufferPointer(rebasing: source.prefix(size)))
+            }
+            if size == first.readableBytes {
+                self.outbox.removeFirst()
+            } else {
+                self.outbox[self.outbox.startIndex].moveReaderIndex(forwardBy: size)
+            }
+            copied += size
+        }
+        self.pendingBytes -= copied
+        if self.pendingBytes == 0 || !self.mustWait, case .waiting(_, let continuation) = self.writer {
+            self.writer = .none
+            continuation.resume()
+        }
+    }
+
+    func requestFinish() { self.finishRequested = true }
+
+    // MARK: The end
+
+    /// Whether nothing can happen on this stream any more.
+    private(set) var isOver = false
+
+    /// Both directions finished in order: unread bytes stay readable.
+    func closed() { self.isOver = true }
+
+    /// The stream is gone. Unread bytes are dropped, everyone who waits learns of it.
+    /// - Returns: the bytes that will not be sent.
+    func fail(_ error: StreamError) -> Int {
+        let unsent = self.pendingBytes
+        self.isOver = true
+        if self.failure == nil { self.failure = error }
+        self.inbox.removeAll(keepingCapacity: false)
+        self.outbox.removeAll(keepingCapacity: false)
+        self.pendingBytes = 0
+        self.finishRequested = true
+        if case .waiting(_, let continuation) = self.reader {
+            self.reader = .none
+            continuation.resume(throwing: error)
+        }
+        if case .waiting(_, let continuation) = self.writer {
+            self.writer = .none
+            continuation.resume(throwing: error)
+        }
+        return unsent
+    }
+}
