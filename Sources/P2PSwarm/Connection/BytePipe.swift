@@ -21,7 +21,8 @@ public protocol BytePipe: AnyObject {
     /// - Parameter established: called once, on the event loop, before any opened byte is reported.
     /// - Throws: when this pipe cannot carry TLS.
     func startTLS(
-        _ provider: any TLSProvider, role: ConnectionRole, expectedPeer: PeerID?, muxers: [ProtocolID], leftover: ByteBuffer,
+        _ provider: any TLSProvider, role: ConnectionRole, expectedPeer: PeerID?, muxers: [ProtocolID],
+        leftover: ByteBuffer,
         established: @escaping (TLSEstablished) -> Void
     ) throws
 }

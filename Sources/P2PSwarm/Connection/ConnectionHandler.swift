@@ -88,7 +88,8 @@ final class ConnectionHandler: ChannelInboundHandler, BytePipe {
     }
 
     func startTLS(
-        _ provider: any TLSProvider, role: ConnectionRole, expectedPeer: PeerID?, muxers: [ProtocolID], leftover: ByteBuffer,
+        _ provider: any TLSProvider, role: ConnectionRole, expectedPeer: PeerID?, muxers: [ProtocolID],
+        leftover: ByteBuffer,
         established: @escaping (TLSEstablished) -> Void
     ) throws {
         guard let pipeline = self.context?.pipeline.syncOperations else { return }

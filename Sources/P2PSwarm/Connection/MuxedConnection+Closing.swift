@@ -14,7 +14,9 @@ extension MuxedConnection {
 
     /// Called after each flush.
     func drainedIfIdle() {
-        guard case .draining = self.life, self.control.readableBytes == 0, self.statistics.pendingBytes == 0 else { return }
+        guard case .draining = self.life, self.control.readableBytes == 0, self.statistics.pendingBytes == 0 else {
+            return
+        }
         self.finishDraining()
     }
 

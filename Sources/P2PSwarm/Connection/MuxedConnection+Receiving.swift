@@ -93,7 +93,8 @@ extension MuxedConnection {
 
     /// Moves bytes behind an incomplete frame; true once it is complete.
     private static func complete(_ frame: inout ByteBuffer, from bytes: inout ByteBuffer) -> Bool {
-        if frame.readableBytes < 2, var length = bytes.readSlice(length: min(2 - frame.readableBytes, bytes.readableBytes))
+        if frame.readableBytes < 2,
+            var length = bytes.readSlice(length: min(2 - frame.readableBytes, bytes.readableBytes))
         {
             frame.writeBuffer(&length)
         }
@@ -111,7 +112,8 @@ extension MuxedConnection {
         let outcome = bytes.withUnsafeReadableBytes { source in
             let message = UnsafeRawBufferPointer(rebasing: source.prefix(length))
             var failure: NoiseError?
-            plaintext.writeWithUnsafeMutableBytes(minimumWritableBytes: max(0, length - NoiseCipher.tagLength)) { output in
+            plaintext.writeWithUnsafeMutableBytes(minimumWritableBytes: max(0, length - NoiseCipher.tagLength)) {
+                output in
                 do throws(NoiseError) {
                     return try self.opener?.open(ciphertext: message, into: output) ?? 0
                 } catch {
