@@ -49,7 +49,7 @@ check-long: setup-test build p2pd
 	@scripts/check-long
 
 bench: setup-test p2pd
-	@scripts/bench
+	@bench/run
 
 lint:
 	@scripts/lint
