@@ -52,11 +52,14 @@ let package = Package(
     ],
     targets: [
         // Level 0 to 2: no I/O, no SwiftNIO.
+        .systemLibrary(name: "CLibCrypto", providers: [.apt(["libssl-dev"])]),
         .target(name: "Multiformats", swiftSettings: settings),
         .target(name: "PeerIdentity", dependencies: ["Multiformats", crypto, cryptoExtras], swiftSettings: settings),
         .target(
             name: "P2PCore",
-            dependencies: ["Multiformats", "PeerIdentity", crypto, collections, orderedCollections, x509, asn1],
+            dependencies: [
+                "CLibCrypto", "Multiformats", "PeerIdentity", crypto, collections, orderedCollections, x509, asn1,
+            ],
             swiftSettings: settings),
         .target(
             name: "GoopCore", dependencies: ["Multiformats", "PeerIdentity", crypto, orderedCollections],
@@ -66,22 +69,26 @@ let package = Package(
         .target(
             name: "P2PSwarm",
             dependencies: [
-                "Multiformats", "PeerIdentity", "P2PCore", nio("NIOCore"), nio("NIOPosix"), nio("NIOConcurrencyHelpers"),
-                nio("NIOTLS"), .product(name: "NIOSSL", package: "swift-nio-ssl"), crypto, collections, logging, metrics,
+                "Multiformats", "PeerIdentity", "P2PCore", nio("NIOCore"), nio("NIOPosix"),
+                nio("NIOConcurrencyHelpers"),
+                nio("NIOTLS"), .product(name: "NIOSSL", package: "swift-nio-ssl"), crypto, collections, logging,
+                metrics,
                 x509, asn1,
             ],
             swiftSettings: socketSettings),
         .target(
             name: "LibP2P",
             dependencies: [
-                "Multiformats", "PeerIdentity", "P2PCore", "P2PSwarm", nio("NIOCore"), nio("NIOPosix"), logging, metrics,
+                "Multiformats", "PeerIdentity", "P2PCore", "P2PSwarm", nio("NIOCore"), nio("NIOPosix"), logging,
+                metrics,
                 lifecycle,
             ],
             swiftSettings: settings),
         .target(
             name: "GoopHTTP",
             dependencies: [
-                "GoopCore", "Multiformats", "PeerIdentity", hummingbird, nio("NIOCore"), nio("NIOHTTP1"), nio("NIOPosix"),
+                "GoopCore", "Multiformats", "PeerIdentity", hummingbird, nio("NIOCore"), nio("NIOHTTP1"),
+                nio("NIOPosix"),
                 logging, lifecycle,
             ],
             resources: [.embedInCode("Web")],
@@ -91,20 +98,24 @@ let package = Package(
         .target(
             name: "GoopNode",
             dependencies: [
-                "GoopCore", "GoopHTTP", "LibP2P", "Multiformats", "PeerIdentity", nio("NIOCore"), nio("NIOPosix"), crypto,
+                "GoopCore", "GoopHTTP", "LibP2P", "Multiformats", "PeerIdentity", nio("NIOCore"), nio("NIOPosix"),
+                crypto,
                 logging, lifecycle,
             ],
             swiftSettings: settings),
         .executableTarget(
-            name: "goop2", dependencies: ["GoopNode", "GoopCore", "LibP2P", "PeerIdentity", arguments, logging, lifecycle],
+            name: "goop2",
+            dependencies: ["GoopNode", "GoopCore", "LibP2P", "PeerIdentity", arguments, logging, lifecycle],
             swiftSettings: settings),
         .target(
             name: "P2PDaemon",
             dependencies: [
-                "LibP2P", "Multiformats", "PeerIdentity", "P2PCore", nio("NIOCore"), nio("NIOPosix"), logging, lifecycle,
+                "LibP2P", "Multiformats", "PeerIdentity", "P2PCore", nio("NIOCore"), nio("NIOPosix"), logging,
+                lifecycle,
             ],
             swiftSettings: settings),
-        .executableTarget(name: "goop2-p2pd", dependencies: ["P2PDaemon", logging, lifecycle], swiftSettings: settings),
+        .executableTarget(
+            name: "goop2-p2pd", dependencies: ["P2PDaemon", logging, lifecycle], swiftSettings: settings),
 
         // Tests.
         .target(
@@ -131,12 +142,14 @@ let package = Package(
             ],
             swiftSettings: settings),
         .testTarget(
-            name: "GoopNodeTests", dependencies: ["GoopNode", "GoopCore", "LibP2P", "GoopTestKit", nio("NIOCore"), logging],
+            name: "GoopNodeTests",
+            dependencies: ["GoopNode", "GoopCore", "LibP2P", "GoopTestKit", nio("NIOCore"), logging],
             swiftSettings: settings),
         .testTarget(
             name: "P2PDaemonTests",
             dependencies: [
-                "P2PDaemon", "LibP2P", "Multiformats", "PeerIdentity", "GoopTestKit", nio("NIOCore"), nio("NIOPosix"), logging,
+                "P2PDaemon", "LibP2P", "Multiformats", "PeerIdentity", "GoopTestKit", nio("NIOCore"), nio("NIOPosix"),
+                logging,
             ],
             swiftSettings: settings),
         .testTarget(

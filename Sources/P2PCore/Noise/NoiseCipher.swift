@@ -1,11 +1,5 @@
 import Crypto
 
-#if canImport(FoundationEssentials)
-    internal import FoundationEssentials
-#else
-    internal import Foundation
-#endif
-
 /// One direction of a Noise channel: a ChaCha20-Poly1305 key and the counter that makes its nonces.
 ///
 /// The nonce is four zero bytes and the 64-bit little-endian counter, which starts at 0 and grows by one with every
@@ -20,11 +14,12 @@ public struct NoiseCipher: Sendable {
     /// The longest message, tag included.
     public static let maximumMessage = maximumPlaintext + tagLength
 
-    private let key: SymmetricKey
+    private let context: AEADContext
     private var counter: UInt64
 
-    init(key: SymmetricKey, counter: UInt64 = 0) {
-        self.key = key
+    init(key: SymmetricKey, counter: UInt64 = 0) throws(NoiseError) {
+        guard let context = key.withUnsafeBytes({ AEADContext(key: $0) }) else { throw .invalidOwnKey }
+        self.context = context
         self.counter = counter
     }
 
@@ -49,7 +44,7 @@ public struct NoiseCipher: Sendable {
     ///     overlap it otherwise.
     /// - Returns: the number of plaintext bytes written, possibly 0.
     /// - Throws: `authenticationFailed` for any changed byte, `messageTooShort`, `messageTooLarge`, `outputTooSmall`,
-    ///   `nonceExhausted`. Nothing is written then; the connection must be closed.
+    ///   `nonceExhausted`. What `output` holds then is worthless, and the connection must be closed.
     public mutating func open(
         ciphertext: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer
     ) throws(NoiseError) -> Int {
@@ -64,16 +59,11 @@ public struct NoiseCipher: Sendable {
         }
         let needed = plaintext.count + Self.tagLength
         guard output.count >= needed else { throw .outputTooSmall(size: output.count, needed: needed) }
-        let nonce = try nextNonce()
-        let box: ChaChaPoly.SealedBox
-        do {
-            box = try ChaChaPoly.seal(plaintext, using: key, nonce: nonce, authenticating: data)
-        } catch {
-            throw .authenticationFailed
+        guard counter < .max else { throw .nonceExhausted }
+        let sealed = data.withUnsafeBytes {
+            context.seal(plaintext, counter: counter, authenticating: $0, into: output)
         }
-        box.combined.withUnsafeBytes { combined in
-            output.copyMemory(from: UnsafeRawBufferPointer(rebasing: combined.suffix(needed)))
-        }
+        guard sealed else { throw .authenticationFailed }
         counter += 1
     }
 
@@ -88,31 +78,15 @@ public struct NoiseCipher: Sendable {
         }
         let length = ciphertext.count - Self.tagLength
         guard output.count >= length else { throw .outputTooSmall(size: output.count, needed: length) }
-        let nonce = try nextNonce()
-        do {
-            let box = try ChaChaPoly.SealedBox(
-                nonce: nonce,
-                ciphertext: UnsafeRawBufferPointer(rebasing: ciphertext.prefix(length)),
-                tag: UnsafeRawBufferPointer(rebasing: ciphertext.suffix(Self.tagLength)))
-            let plaintext = try ChaChaPoly.open(box, using: key, authenticating: data)
-            plaintext.withUnsafeBytes { output.copyMemory(from: $0) }
-        } catch {
-            throw .authenticationFailed
+        guard counter < .max else { throw .nonceExhausted }
+        let isAuthentic = data.withUnsafeBytes {
+            context.open(
+                UnsafeRawBufferPointer(rebasing: ciphertext.prefix(length)),
+                tag: UnsafeRawBufferPointer(rebasing: ciphertext.suffix(Self.tagLength)), counter: counter,
+                authenticating: $0, into: output)
         }
+        guard isAuthentic else { throw .authenticationFailed }
         counter += 1
         return length
-    }
-
-    private func nextNonce() throws(NoiseError) -> ChaChaPoly.Nonce {
-        guard counter < .max else { throw .nonceExhausted }
-        do {
-            // Twelve bytes fit Data's inline form, so this allocates nothing.
-            let words = (
-                UInt32(0), UInt32(truncatingIfNeeded: counter).littleEndian, UInt32(counter >> 32).littleEndian
-            )
-            return try withUnsafeBytes(of: words) { try ChaChaPoly.Nonce(data: $0) }
-        } catch {
-            throw .invalidOwnKey
-        }
     }
 }

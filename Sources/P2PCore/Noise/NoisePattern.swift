@@ -86,7 +86,7 @@ struct NoisePattern: Sendable {
     /// The transport ciphers as seen from our side.
     func split() throws(NoiseError) -> (sender: NoiseCipher, receiver: NoiseCipher) {
         guard isComplete else { throw .outOfOrder }
-        let (first, second) = symmetric.split()
+        let (first, second) = try symmetric.split()
         switch role {
         case .initiator: return (first, second)
         case .responder: return (second, first)
@@ -143,6 +143,6 @@ struct NoisePattern: Sendable {
         }
         // A peer key of small order gives the all-zero secret whatever our key is; not every backend refuses it.
         guard secret.withUnsafeBytes({ $0.reduce(0, |) }) != 0 else { throw .invalidPeerKey }
-        symmetric.mixKey(secret)
+        try symmetric.mixKey(secret)
     }
 }

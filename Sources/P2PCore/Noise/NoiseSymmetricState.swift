@@ -27,10 +27,10 @@ struct NoiseSymmetricState: Sendable {
         hash = Array(hasher.finalize())
     }
 
-    mutating func mixKey(_ secret: SharedSecret) {
+    mutating func mixKey(_ secret: SharedSecret) throws(NoiseError) {
         let (next, key) = expand(secret.withUnsafeBytes { Array($0) })
         chainingKey = Array(next)
-        cipher = NoiseCipher(key: SymmetricKey(data: key))
+        cipher = try NoiseCipher(key: SymmetricKey(data: key))
     }
 
     /// Seals `plaintext` once there is a key, and mixes what goes over the wire into the hash.
@@ -48,9 +48,9 @@ struct NoiseSymmetricState: Sendable {
     }
 
     /// The two transport ciphers: initiator to responder, then responder to initiator.
-    func split() -> (NoiseCipher, NoiseCipher) {
+    func split() throws(NoiseError) -> (NoiseCipher, NoiseCipher) {
         let (first, second) = expand([])
-        return (NoiseCipher(key: SymmetricKey(data: first)), NoiseCipher(key: SymmetricKey(data: second)))
+        return (try NoiseCipher(key: SymmetricKey(data: first)), try NoiseCipher(key: SymmetricKey(data: second)))
     }
 
     /// HKDF with two outputs, as Noise section 4.3 writes it out.
