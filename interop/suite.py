@@ -1,0 +1,373 @@
+#!/usr/bin/env python3
+"""Our daemon against the libp2p implementations of others, on loopback.
+
+    suite.py [--peers DIR] [--ours PROGRAM] [--only WORD] [--table FILE] [--keep-logs DIR]
+
+Needs the peers that install.sh puts into DIR (default: .peers beside this file) and a built goop2-p2pd (default: the one in
+the repository's folder). Prints one line a check, `ok` or `FAIL`, and in the end `N passed, N failed`; exits 0 only if none
+failed. --only runs the groups whose name contains WORD. --table writes the results as a Markdown table.
+"""
+import argparse
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+
+from processes import Failure, Program, run_to_end
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PING, IDENTIFY, PUSH, ECHO = "/ipfs/ping/1.0.0", "/ipfs/id/1.0.0", "/ipfs/id/push/1.0.0", "/echo/1.0.0"
+MEGABYTES_64 = 64 * 1024 * 1024
+
+
+class Suite:
+    def __init__(self, args):
+        self.args = args
+        self.python = os.path.join(args.peers, "venv", "bin", "python")
+        self.logs = args.keep_logs or tempfile.mkdtemp(prefix="interop-")
+        os.makedirs(self.logs, exist_ok=True)
+        self.results = []
+        self.running = []
+        self.started = 0
+        self.topics = 0
+
+    # Parts
+
+    def start(self, name, *command):
+        self.started += 1
+        program = Program(f"{self.started:02}-{name}", [str(word) for word in command], self.logs)
+        self.running.append(program)
+        return program
+
+    def stop(self, *programs):
+        for program in programs:
+            program.stop()
+            self.running.remove(program)
+
+    def stop_all(self):
+        while self.running:
+            self.stop(self.running[-1])
+
+    def daemon(self, name, *options, binary=None):
+        binary = ["--binary", binary] if binary else []
+        peer = self.start(name, os.path.join(HERE, "go_peer.sh"), self.args.peers, *binary, "--for", 600, *options)
+        return Peer(self, peer)
+
+    def ours(self, *options):
+        return self.daemon("ours", *options, binary=self.args.ours)
+
+    def p2pd(self, *options):
+        return self.daemon("p2pd", *options)
+
+    def python_peer(self, *options):
+        return Peer(self, self.start("py", self.python, os.path.join(HERE, "py_peer.py"), "listen", "--for", 600, *options))
+
+    def kubo(self, *options):
+        return Peer(self, self.start("kubo", self.python, os.path.join(HERE, "kubo_peer.py"), self.args.peers, "--for", 600,
+                                     *options))
+
+    def dial_from_python(self, address, *options, seconds=60):
+        return run_to_end([self.python, os.path.join(HERE, "py_peer.py"), "dial", address, *map(str, options)], seconds)
+
+    # Checks
+
+    def check(self, what, body):
+        begin = time.monotonic()
+        try:
+            note = body()
+            result = "ok"
+        except Failure as failure:
+            note, result = str(failure), "FAIL"
+        seconds = time.monotonic() - begin
+        self.results.append((what, result, note, seconds))
+        print(f"{result:4} {what} ({seconds:.1f} s)" + (f": {note}" if note else ""), flush=True)
+        return result == "ok"
+
+    def group(self, name, body):
+        if self.args.only and self.args.only not in name:
+            return
+        try:
+            body()
+        except Failure as failure:
+            # A part that does not start fails its whole group.
+            self.results.append((name, "FAIL", str(failure), 0.0))
+            print(f"FAIL {name}: {failure}", flush=True)
+        finally:
+            self.stop_all()
+
+    def topic(self):
+        self.topics += 1
+        return f"topic-{self.topics}"
+
+
+class Peer:
+    """A running peer: its id and address, and its control socket if it is a daemon."""
+
+    def __init__(self, suite, program):
+        self.suite, self.program = suite, program
+        ready = program.wait_for("ready", 30)
+        self.id, self.address, self.control = ready["peer_id"], ready["addrs"][0], ready.get("control")
+
+    def command(self, *words):
+        return [self.suite.python, os.path.join(HERE, "go_ctl.py"), self.control, *map(str, words)]
+
+    def ctl(self, *words, seconds=60):
+        return run_to_end(self.command(*words, "--for", seconds), seconds + 10)
+
+    def in_background(self, name, *words):
+        return self.suite.start(name, *self.command(*words, "--for", 600))
+
+    def serve_echo(self):
+        server = self.in_background("echo-server", "echo-server")
+        server.wait_for("ready")
+        return server
+
+    def subscribe(self, topic):
+        listener = self.in_background("subscription", "subscribe", topic)
+        listener.wait_for("subscribed")
+        return listener
+
+
+def rate(events):
+    echoed = [event for event in events if event["event"] == "echoed"][-1]
+    return f"{echoed['mb_s']} MB/s"
+
+
+# The groups
+
+def dial_daemon(suite, security):
+    """We dial p2pd, and p2pd dials us."""
+    ours, theirs = suite.ours("--security", security), suite.p2pd("--security", security)
+    ours.serve_echo()
+    theirs.serve_echo()
+    for here, there, title in ((ours, theirs, "ours -> p2pd"), (theirs, ours, "p2pd -> ours")):
+        title = f"{title}, {security}"
+        address = there.address
+        if not suite.check(f"{title}: connect", lambda: here.ctl("connect", address) and None):
+            continue
+        if here is ours:
+            suite.check(f"{title}: identify", lambda: here.ctl("protocols", address, "--expect", PING) and None)
+        suite.check(f"{title}: ping", lambda: here.ctl("ping", address, "--count", 10) and None)
+        suite.check(f"{title}: echo of 1 byte", lambda: here.ctl("echo", address, "--bytes", 1) and None)
+        suite.check(f"{title}: unknown protocol is refused", lambda: here.ctl("refused", address, "/none/1") and None)
+        suite.check(f"{title}: 100 parallel streams of 100 kB",
+                    lambda: rate(here.ctl("echo", address, "--parallel", 100, "--bytes", 100_000)))
+        suite.check(f"{title}: 64 MB there and back",
+                    lambda: rate(here.ctl("echo", address, "--bytes", MEGABYTES_64, seconds=120)))
+        suite.check(f"{title}: disconnect, and connect again",
+                    lambda: here.ctl("disconnect", address) and here.ctl("ping", address) and None)
+
+
+def push(suite):
+    """A protocol that appears while we are connected reaches the other side."""
+    ours, theirs = suite.ours(), suite.p2pd()
+    ours.ctl("connect", theirs.address)
+    ours.ctl("protocols", theirs.address, "--expect", PING)
+    theirs.serve_echo()
+    suite.check("p2pd -> ours: identify push of a new protocol",
+                lambda: ours.ctl("protocols", theirs.address, "--expect", ECHO, "--wait", 15) and None)
+    suite.check("our daemon keeps p2pd's connection after the push",
+                lambda: ours.ctl("echo", theirs.address, "--bytes", 1000) and None)
+
+
+def dial_python(suite, security):
+    """We dial py-libp2p, and py-libp2p dials us."""
+    ours = suite.ours("--security", security)
+    ours.serve_echo()
+    theirs = suite.python_peer("--security", security)
+    title = f"ours -> py, {security}"
+    if suite.check(f"{title}: connect", lambda: ours.ctl("connect", theirs.address) and None):
+        suite.check(f"{title}: identify", lambda: ours.ctl("protocols", theirs.address, "--expect", PING) and None)
+        suite.check(f"{title}: ping", lambda: ours.ctl("ping", theirs.address, "--count", 10) and None)
+        suite.check(f"{title}: echo of 1 MB", lambda: rate(ours.ctl("echo", theirs.address, "--bytes", 1_000_000)))
+        suite.check(f"{title}: 20 parallel streams of 10 kB",
+                    lambda: rate(ours.ctl("echo", theirs.address, "--parallel", 20, "--bytes", 10_000)))
+    for what in ("identify", "push", "ping", "echo"):
+        suite.check(f"py -> ours, {security}: {what}", lambda: suite.dial_from_python(
+            ours.address, "--security", security, "--do", what, "--bytes", 1_000_000) and None)
+
+
+def dial_kubo(suite, security):
+    """We dial kubo with its RSA identity, and kubo dials us."""
+    ours = suite.ours("--security", security)
+    theirs = suite.kubo("--security", security, "--echo", "--connect", ours.address)
+    title = f"{security}"
+    suite.check(f"kubo -> ours, {title}: connect", lambda: connected(theirs, ours.address))
+    suite.check(f"kubo -> ours, {title}: identify",
+                lambda: ours.ctl("protocols", f"/p2p/{theirs.id}", "--expect", PING) and None)
+    suite.check(f"ours over kubo's connection, {title}: ping",
+                lambda: ours.ctl("ping", f"/p2p/{theirs.id}", "--count", 10) and None)
+    other = suite.ours("--security", security)
+    if suite.check(f"ours -> kubo, {title}: connect", lambda: other.ctl("connect", theirs.address) and None):
+        suite.check(f"ours -> kubo, {title}: ping", lambda: other.ctl("ping", theirs.address, "--count", 10) and None)
+        suite.check(f"ours -> kubo, {title}: 100 parallel streams of 100 kB", lambda: rate(other.ctl(
+            "echo", theirs.address, "--echo-protocol", "/x/echo", "--parallel", 100, "--bytes", 100_000)))
+        suite.check(f"ours -> kubo, {title}: 64 MB there and back", lambda: rate(other.ctl(
+            "echo", theirs.address, "--echo-protocol", "/x/echo", "--bytes", MEGABYTES_64, seconds=120)))
+
+
+def connected(kubo, address):
+    if not kubo.program.wait_for("connected", 30, addr=address)["ok"]:
+        raise Failure("kubo could not connect")
+
+
+def gossip(suite):
+    """One topic over three implementations that know one another only through us."""
+    topic = suite.topic()
+    ours = suite.ours()
+    listener = ours.subscribe(topic)
+    p2pd = suite.p2pd()
+    p2pd_listener = p2pd.subscribe(topic)
+    p2pd.ctl("connect", ours.address)
+    kubo = suite.kubo("--topic", topic, "--connect", ours.address, "--publish", "from-kubo", "--count", 1, "--after", 12)
+    connected(kubo, ours.address)
+    python = suite.python_peer("--topic", topic)
+    ours.ctl("connect", python.address)
+    everyone = {"ours": listener, "p2pd": p2pd_listener, "kubo": kubo.program, "py": python.program}
+
+    def all_subscribed():
+        deadline = time.monotonic() + 20
+        wanted = {p2pd.id, kubo.id, python.id}
+        while True:
+            peers = set(ours.ctl("topic-peers", topic)[-1]["peers"])
+            if wanted <= peers:
+                return None
+            if time.monotonic() > deadline:
+                raise Failure(f"subscribed are {len(wanted & peers)} of 3")
+            time.sleep(0.3)
+    suite.check("gossip: p2pd, kubo and py tell us their subscriptions", all_subscribed)
+    suite.check("gossip: p2pd sees our subscription", lambda: None if ours.id in p2pd.ctl(
+        "topic-peers", topic)[-1]["peers"] else _fail("we are not among its peers of the topic"))
+    time.sleep(3)  # heartbeats of all of them: the mesh must have formed for what follows
+
+    def arrives(sender, text):
+        def body():
+            for name, program in everyone.items():
+                if name != sender:
+                    program.wait_for("message", 15, data=text)
+        return body
+    ours.ctl("publish", topic, "from-ours", "--count", 1)
+    suite.check("gossip: what we publish reaches p2pd, kubo and py", arrives("ours", "from-ours"))
+    p2pd.ctl("publish", topic, "from-p2pd", "--count", 1)
+    suite.check("gossip: what p2pd publishes reaches us, and through us kubo and py", arrives("p2pd", "from-p2pd"))
+    suite.check("gossip: what kubo publishes reaches us, and through us p2pd and py", arrives("kubo", "from-kubo"))
+    suite.dial_from_python(ours.address, "--do", "gossip", "--topic", topic, "--publish", "from-py", "--linger", 2)
+    suite.check("gossip: what py publishes reaches us, and through us p2pd and kubo", arrives("another py", "from-py"))
+
+
+def _fail(text):
+    raise Failure(text)
+
+
+def ours_alone(suite):
+    """Two of our own daemons, and the daemon's own manners."""
+    one, two = suite.ours(), suite.ours()
+    one.serve_echo()
+    suite.check("ours -> ours: ping", lambda: two.ctl("ping", one.address) and None)
+    suite.check("ours -> ours: 100 parallel streams of 100 kB",
+                lambda: rate(two.ctl("echo", one.address, "--parallel", 100, "--bytes", 100_000)))
+    suite.check("ours -> ours: 64 MB there and back",
+                lambda: rate(two.ctl("echo", one.address, "--bytes", MEGABYTES_64, seconds=120)))
+    suite.check("a peer that is not there is an error with its address", lambda: unreachable(two))
+    suite.check("SIGTERM ends our daemon and removes the control socket", lambda: removes_its_socket(suite))
+    suite.check("an unknown flag is an error that names the nearest one", lambda: names_the_flag(suite))
+
+
+def removes_its_socket(suite):
+    # Without the launcher, which would clean up by itself.
+    with tempfile.TemporaryDirectory() as folder:
+        control = os.path.join(folder, "control.sock")
+        log = open(os.path.join(suite.logs, "flags.log"), "w")
+        daemon = subprocess.Popen([suite.args.ours, "-listen", f"/unix{control}", "-hostAddrs", "/ip4/127.0.0.1/tcp/0"],
+                                  stdout=subprocess.PIPE, stderr=log, text=True)
+        try:
+            for line in daemon.stdout:
+                if line.startswith("/ip4/127.0.0.1/tcp/"):
+                    break
+            if not stat.S_ISSOCK(os.stat(control).st_mode):
+                raise Failure("the control address is no socket")
+            if os.stat(control).st_mode & 0o077:
+                raise Failure("others may use the control socket")
+            daemon.terminate()
+            if daemon.wait(10) != 0:
+                raise Failure(f"exit status {daemon.returncode}")
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise Failure(str(error)) from None
+        finally:
+            daemon.kill()
+            daemon.wait()
+            log.close()
+        if os.path.exists(control):
+            raise Failure("the control socket is still there")
+
+
+def names_the_flag(suite):
+    done = subprocess.run([suite.args.ours, "-lisen", "x"], capture_output=True, text=True, timeout=10)
+    if done.returncode == 0 or "-listen" not in done.stderr:
+        raise Failure(f"exit status {done.returncode}, and on standard error: {done.stderr[:200]}")
+
+
+def unreachable(daemon):
+    nobody = "/ip4/127.0.0.1/tcp/1/p2p/12D3KooWBtg3aaRMjxwedh83aGiUkwSxDwUZkzuJcfaqUmo7R3pq"
+    try:
+        daemon.ctl("connect", nobody)
+    except Failure as failure:
+        if "/ip4/127.0.0.1/tcp/1" not in str(failure):
+            raise Failure(f"the error names no address: {failure}") from None
+        return None
+    raise Failure("it says that it has connected")
+
+
+def write_table(path, results):
+    with open(path, "w") as file:
+        file.write("# Interoperability, as last run\n\n")
+        file.write("Written by `interop/run --table docs/interop.md`. One machine, loopback; `ours` is goop2-p2pd, the peers are\n"
+                   "those of `interop/README.md`. Rates are of both ends and their Python drivers together: a floor, not a benchmark.\n\n")
+        file.write("| check | result | seconds | seen |\n| --- | --- | --- | --- |\n")
+        for what, result, note, seconds in results:
+            file.write(f"| {what} | {result} | {seconds:.1f} | {(note or '').replace('|', '/')} |\n")
+        passed = sum(result == "ok" for _, result, _, _ in results)
+        file.write(f"\n{passed} passed, {len(results) - passed} failed\n")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--peers", default=os.path.join(HERE, ".peers"))
+    parser.add_argument("--ours", default=os.path.join(HERE, "..", "goop2-p2pd"))
+    parser.add_argument("--security", default="noise,tls", help="the security protocols to try")
+    parser.add_argument("--only")
+    parser.add_argument("--table")
+    parser.add_argument("--keep-logs")
+    args = parser.parse_args()
+    args.peers, args.ours = os.path.abspath(args.peers), os.path.abspath(args.ours)
+    for needed, hint in ((args.ours, "make p2pd"), (os.path.join(args.peers, "bin", "p2pd"), "interop/install.sh DIR")):
+        if not os.access(needed, os.X_OK):
+            sys.exit(f"interop: no {needed}: {hint}")
+
+    suite = Suite(args)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    try:
+        suite.group("ours", lambda: ours_alone(suite))
+        for security in args.security.split(","):
+            suite.group(f"p2pd {security}", lambda: dial_daemon(suite, security))
+            suite.group(f"py {security}", lambda: dial_python(suite, security))
+            suite.group(f"kubo {security}", lambda: dial_kubo(suite, security))
+        suite.group("push", lambda: push(suite))
+        suite.group("gossip", lambda: gossip(suite))
+    finally:
+        suite.stop_all()
+        if not args.keep_logs:
+            shutil.rmtree(suite.logs, ignore_errors=True)
+    passed = sum(result == "ok" for _, result, _, _ in suite.results)
+    print(f"{passed} passed, {len(suite.results) - passed} failed")
+    if args.table:
+        write_table(args.table, suite.results)
+    sys.exit(0 if passed == len(suite.results) else 1)
+
+
+if __name__ == "__main__":
+    main()
