@@ -98,17 +98,17 @@ package struct MDNSMachine<Randomness: RandomNumberGenerator & Sendable>: Sendab
 
     /// Begins; once only, later calls do nothing.
     package mutating func start(
-        interfaces: [NetworkInterface], listening: [Multiaddr], now: MonotonicInstant
+        interfaces: [NetworkInterface], unusable: Set<MDNSLink> = [], listening: [Multiaddr], now: MonotonicInstant
     ) -> [MDNSAction] {
         guard phase == .idle else { return [] }
         phase = .running
         self.listening = listening
-        return interfacesChanged(interfaces, now: now)
+        return interfacesChanged(interfaces, unusable: unusable, now: now)
     }
 
-    /// Takes the interfaces that are up now, all of them.
+    /// Takes the interfaces that are up now, all of them, and the links of theirs for which there is no socket.
     package mutating func interfacesChanged(
-        _ current: [NetworkInterface], now: MonotonicInstant
+        _ current: [NetworkInterface], unusable: Set<MDNSLink> = [], now: MonotonicInstant
     ) -> [MDNSAction] {
         guard phase == .running else { return [] }
         var actions: [MDNSAction] = []
@@ -122,7 +122,7 @@ package struct MDNSMachine<Randomness: RandomNumberGenerator & Sendable>: Sendab
                 ?? InterfaceState(interface: interface, advertisement: nil, links: [])
             state.interface = interface
             var links: [LinkState] = []
-            for link in MDNSLink.links(of: interface) {
+            for link in MDNSLink.links(of: interface) where !unusable.contains(link) {
                 if let old = state.links.first(where: { $0.link == link }) {
                     links.append(old)
                 } else {

@@ -1,0 +1,88 @@
+public import Logging
+public import Multiformats
+public import NIOCore
+import P2PCore
+import P2PSwarm
+public import PeerIdentity
+public import ServiceLifecycle
+
+/// Finds the peers of one service name on the local network, and is found by them.
+///
+/// Runs on every interface that is up, IPv4 and IPv6, the loopback interface included, also beside another
+/// Multicast DNS process on port 5353. Asks and announces at once, again when an interface or address changes, and says
+/// goodbye when it stops. Over the loopback interface, and only there, loopback addresses are announced.
+///
+/// Nothing in Multicast DNS is signed: a discovery says only where a peer might be, and the secure channel proves who is there; a
+/// loss does not prove that the peer is gone.
+/// Source: libp2p mDNS discovery specification r2; RFC 6762; RFC 6763.
+public final class MDNSService: Service {
+    /// How long discovered addresses are good for unless they are reported again: four minutes.
+    public static let addressLifetime = Duration.seconds(240)
+
+    private let responder: MDNSResponder
+    private let addresses: @Sendable () async -> [Multiaddr]
+    private let changes: AsyncStream<Void>
+    private let changed: AsyncStream<Void>.Continuation
+
+    /// Prepares discovery; nothing is sent before `start` or `run`.
+    /// - Parameters:
+    ///   - serviceName: one or more labels of 1 to 63 bytes, without `local`; peers of other names stay unseen.
+    ///   - peer: our own id.
+    ///   - addresses: the addresses to announce, asked for at the start, at each change of an interface, and at
+    ///     `addressesChanged`. Wildcards are allowed and stand for each interface's own addresses. An address is announced on
+    ///     the interface that has it, and on no other.
+    ///   - onDiscovered: called on an event loop when a peer is heard: the first time, with new addresses, and again at
+    ///     most once a second. One to 16 addresses, without the peer id, the most local first. Must not block.
+    ///   - onLost: called on an event loop when a peer said goodbye, was not heard for four minutes, or its interface
+    ///     went down.
+    /// - Throws: `P2PError` is not used here; an impossible service name is `MDNSServiceNameError`.
+    public init(
+        serviceName: String = "_p2p._udp", peer: PeerID, eventLoopGroup: any EventLoopGroup, logger: Logger,
+        addresses: @escaping @Sendable () async -> [Multiaddr],
+        onDiscovered: @escaping @Sendable (PeerID, [Multiaddr]) -> Void,
+        onLost: @escaping @Sendable (PeerID) -> Void = { _ in }
+    ) throws(MDNSServiceNameError) {
+        let (changes, changed) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        self.changes = changes
+        self.changed = changed
+        self.addresses = addresses
+        do {
+            self.responder = try MDNSResponder(
+                serviceName: serviceName, peer: peer, eventLoop: eventLoopGroup.next(), logger: logger,
+                onInterfacesChanged: { changed.yield() },
+                onEvent: { event in
+                    switch event {
+                    case .discovered(let discovery): onDiscovered(discovery.peer, discovery.addresses)
+                    case .lost(let peer, _): onLost(peer)
+                    }
+                })
+        } catch {
+            throw MDNSServiceNameError(serviceName: serviceName)
+        }
+    }
+
+    /// Runs until a graceful shutdown or cancellation, and says goodbye.
+    public func run() async throws {
+        responder.start(listening: await addresses())
+        await withTaskCancellationOrGracefulShutdownHandler {
+            for await _ in changes { responder.listening(await addresses()) }
+        } onCancelOrGracefulShutdown: { [changed] in
+            changed.finish()
+        }
+        try await responder.stop().get()
+    }
+
+    /// Asks `addresses` again and announces what is new. Returns at once.
+    public func addressesChanged() { changed.yield() }
+}
+
+/// A service name that does not fit into the DNS: an empty label, one of more than 63 bytes, or too many.
+public struct MDNSServiceNameError: Error, Hashable, CustomStringConvertible {
+    /// The name as it was given.
+    public let serviceName: String
+
+    /// What is wrong, and what would be right.
+    public var description: String {
+        "not a service name: \"\(serviceName)\" (labels of 1 to 63 bytes, separated by dots, 222 bytes in all)"
+    }
+}
