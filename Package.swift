@@ -117,6 +117,12 @@ let package = Package(
         .executableTarget(
             name: "goop2-p2pd", dependencies: ["P2PDaemon", logging, lifecycle], swiftSettings: settings),
 
+        // A peer that only discovers, for the LAN lab.
+        .executableTarget(
+            name: "mdns-probe",
+            dependencies: ["LibP2P", "Multiformats", "PeerIdentity", nio("NIOPosix"), logging, lifecycle],
+            path: "lab/mdns-probe", swiftSettings: settings),
+
         // Tests.
         .target(
             name: "GoopTestKit", dependencies: ["Multiformats", "PeerIdentity", "P2PCore", "GoopCore"],

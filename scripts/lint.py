@@ -19,6 +19,7 @@ ALLOWED = {
     "goop2": {"GoopNode", "GoopCore", "GoopHTTP", "LibP2P", "PeerIdentity", "Multiformats", "P2PCore"},
     "goop2-p2pd": {"LibP2P", "Multiformats", "PeerIdentity", "P2PCore", "P2PDaemon"},
     "P2PDaemon": {"LibP2P", "Multiformats", "PeerIdentity", "P2PCore"},
+    "mdns-probe": {"LibP2P", "Multiformats", "PeerIdentity"},
     "GoopTestKit": {"Multiformats", "PeerIdentity", "P2PCore", "GoopCore"},
 }
 # Levels 0 to 2 do no I/O: these modules must not appear there.

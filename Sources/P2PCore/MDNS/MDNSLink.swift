@@ -27,13 +27,14 @@ package struct MDNSLink: Hashable, Sendable {
         self.family = family
     }
 
-    /// The links an interface offers: IPv4 with any IPv4 address; IPv6 where there is a source for link-local packets.
+    /// The links an interface offers: IPv4 with any IPv4 address; IPv6 where there is a source for link-local packets,
+    /// so not on the loopback interface.
     package static func links(of interface: NetworkInterface) -> [MDNSLink] {
         Family.allCases.filter { family in
             interface.addresses.contains { entry in
                 switch family {
                 case .v4: !entry.address.isIPv6
-                case .v6: entry.address.isIPv6 && (interface.isLoopback || entry.address.isLinkLocal)
+                case .v6: entry.address.isIPv6 && entry.address.isLinkLocal && !interface.isLoopback
                 }
             }
         }.map { MDNSLink(interface: interface.index, family: $0) }

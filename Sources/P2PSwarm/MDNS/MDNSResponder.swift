@@ -109,21 +109,30 @@ extension MDNSResponder {
                 mustReopen = true
                 return
             }
-            let wanted = Set(interfaces.flatMap(MDNSLink.links(of:)))
-            for (link, socket) in sockets where !wanted.contains(link) {
+            let wanted = wantedLinks
+            for (link, socket) in sockets where wanted[link] == nil {
                 sockets[link] = nil
                 socket.close(promise: nil)
             }
             isOpening = true
             let bound = NIOLoopBound(self, eventLoop: eventLoop)
-            let openings = wanted.subtracting(sockets.keys).map { link in
-                MDNSSocket.open(link, on: eventLoop) { bytes, source in
+            let openings = wanted.filter { sockets[$0.key] == nil }.map { link, interface in
+                let source = interface.isLoopback ? interface.addresses.first?.address : nil
+                return MDNSSocket.open(link, source: source, on: eventLoop) { bytes, source in
                     bound.value.received(bytes, on: link, from: source)
                 }.map { bound.value.opened(link, $0) }.flatMapErrorThrowing { bound.value.refused(link, $0) }
             }
             EventLoopFuture.andAllComplete(openings, on: eventLoop).whenComplete { _ in
-                bound.value.socketsMatched(missing: wanted.subtracting(bound.value.sockets.keys))
+                bound.value.socketsMatched()
             }
+        }
+
+        private var wantedLinks: [MDNSLink: NetworkInterface] {
+            var wanted: [MDNSLink: NetworkInterface] = [:]
+            for interface in interfaces {
+                for link in MDNSLink.links(of: interface) { wanted[link] = interface }
+            }
+            return wanted
         }
 
         private func opened(_ link: MDNSLink, _ socket: any Channel) {
@@ -133,7 +142,7 @@ extension MDNSResponder {
             socket.closeFuture.whenComplete { _ in
                 guard bound.value.sockets[link] === socket else { return }
                 bound.value.sockets[link] = nil
-                bound.value.retrySoon()
+                bound.value.tellMachine()
             }
         }
 
@@ -143,9 +152,18 @@ extension MDNSResponder {
                 metadata: ["interface": "\(link.interface)", "family": "\(link.family)", "reason": "\(error)"])
         }
 
-        private func socketsMatched(missing: Set<MDNSLink>) {
+        private func socketsMatched() {
             isOpening = false
+            tellMachine()
+            guard mustReopen else { return }
+            mustReopen = false
+            matchSockets()
+        }
+
+        /// A link without a socket does not exist for the machine; when it gets one it is asked and told anew.
+        private func tellMachine() {
             guard !isStopped else { return }
+            let missing = Set(wantedLinks.keys).subtracting(sockets.keys)
             if !missing.isEmpty { retrySoon() }
             if isStarted {
                 perform(machine.interfacesChanged(interfaces, unusable: missing, now: now))
@@ -153,9 +171,6 @@ extension MDNSResponder {
                 isStarted = true
                 perform(machine.start(interfaces: interfaces, unusable: missing, listening: addresses, now: now))
             }
-            guard mustReopen else { return }
-            mustReopen = false
-            matchSockets()
         }
 
         private func retrySoon() {
@@ -202,7 +217,7 @@ extension MDNSResponder {
                 sent.whenFailure { [logger] error in
                     logger.debug(
                         "Multicast DNS packet not sent",
-                        metadata: ["interface": "\(link.interface)", "reason": "\(error)"])
+                        metadata: ["interface": "\(link.interface)", "family": "\(link.family)", "reason": "\(error)"])
                 }
                 return sent
             } catch {

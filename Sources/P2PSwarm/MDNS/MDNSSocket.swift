@@ -11,9 +11,11 @@ import P2PCore
 /// this host's own port 5353 reaches the resolver that waits for it there. Address and port are shared, because
 /// avahi or systemd-resolved may have them too. Sending takes the interface's own address. Hop limit 255 both ways.
 enum MDNSSocket {
-    /// - Parameter onPacket: called on the event loop for each packet, with its source.
+    /// - Parameters:
+    ///   - source: the address to send from; nil leaves it to the kernel, which finds none on the loopback interface.
+    ///   - onPacket: called on the event loop for each packet, with its source.
     static func open(
-        _ link: MDNSLink, on eventLoop: any EventLoop,
+        _ link: MDNSLink, source: IPAddress?, on eventLoop: any EventLoop,
         onPacket: @escaping @Sendable ([UInt8], MDNSEndpoint) -> Void
     ) -> EventLoopFuture<any Channel> {
         let address: SocketAddress
@@ -31,10 +33,11 @@ enum MDNSSocket {
             let option = ChannelOptions.Types.SocketOption(level: level, name: name)
             bootstrap = bootstrap.channelOption(option, value: value)
         }
-        return bootstrap
+        return
+            bootstrap
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(handler) }
-                    .flatMap { join(link, channel) }
+                    .flatMap { join(link, source: source, channel) }
             }
             .bind(to: address)
     }
@@ -69,14 +72,18 @@ enum MDNSSocket {
     }
 
     /// Joins the group by the interface's number; the structs are spelt out as tuples of the same layout.
-    private static func join(_ link: MDNSLink, _ channel: any Channel) -> EventLoopFuture<Void> {
+    private static func join(
+        _ link: MDNSLink, source: IPAddress?, _ channel: any Channel
+    ) -> EventLoopFuture<Void> {
         guard let provider = channel as? any SocketOptionProvider else {
             return channel.eventLoop.makeFailedFuture(ChannelError.operationUnsupported)
         }
         switch link.family.group {
         case .v4(let group):
-            // struct ip_mreqn: group and local address in network order, interface number.
-            let request: (UInt32, UInt32, UInt32) = (group.bigEndian, 0, link.interface)
+            // struct ip_mreqn: group and source in network order, interface number.
+            var sourceValue: UInt32 = 0
+            if case .v4(let value)? = source { sourceValue = value }
+            let request: (UInt32, UInt32, UInt32) = (group.bigEndian, sourceValue.bigEndian, link.interface)
             return provider.unsafeSetSocketOption(
                 level: .ip, name: .init(rawValue: IP_MULTICAST_IF), value: request
             ).flatMap {
