@@ -143,8 +143,8 @@ let package = Package(
         .testTarget(
             name: "GoopHTTPTests",
             dependencies: [
-                "GoopHTTP", "GoopCore", "GoopTestKit", hummingbird,
-                .product(name: "HummingbirdTesting", package: "hummingbird"), nio("NIOCore"), logging,
+                "GoopHTTP", "GoopCore", "PeerIdentity", "GoopTestKit", hummingbird, nio("NIOCore"), nio("NIOPosix"), logging,
+                lifecycle,
             ],
             swiftSettings: settings),
         .testTarget(

@@ -45,9 +45,9 @@ struct ViewerResponder: Sendable {
             return refuse(refusal, path: request.head.path ?? "")
         case .redirect(let location):
             return redirect(
-                to: location, status: .temporaryRedirect, isSite: request.head.path?.hasPrefix("/p/") == true)
+                to: location, status: .temporaryRedirect, isSite: RequestTarget.isSite(request.head.path ?? ""))
         case .allowed(let target):
-            if target.path == "/p" || target.path.hasPrefix("/p/") {
+            if target.isSite {
                 return await sites.respond(to: request, target: target)
             }
             return await answer(request, target: target)
@@ -89,7 +89,7 @@ struct ViewerResponder: Sendable {
 
     private func refuse(_ refusal: Refusal, path: String) -> Response {
         let notice = NoticePage(refusal)
-        var response = path.hasPrefix("/p/") ? notices.siteNotice(notice) : notices.viewerNotice(notice)
+        var response = RequestTarget.isSite(path) ? notices.siteNotice(notice) : notices.viewerNotice(notice)
         switch refusal {
         case .methodNotAllowed: response.headers[.allow] = "GET, HEAD"
         case .bodyNotAccepted, .badTarget, .badHost, .targetTooLong: response.headers[.connection] = "close"

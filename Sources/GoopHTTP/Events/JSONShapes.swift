@@ -7,7 +7,7 @@ enum JSONText {
     /// The text of a value as UTF-8; `null` for a value that has no JSON form, which none of ours is.
     static func encode(_ value: some Encodable) -> [UInt8] {
         let encoder = JSONEncoder()
-        encoder.outputFormatting = .withoutEscapingSlashes
+        encoder.outputFormatting = [.withoutEscapingSlashes, .sortedKeys]
         return (try? encoder.encode(value)).map { [UInt8]($0) } ?? Array("null".utf8)
     }
 }

@@ -83,6 +83,12 @@ struct RequestTarget: Sendable, Equatable {
     /// The query with its question mark, or nothing.
     var querySuffix: String { query.map { "?" + $0 } ?? "" }
 
+    /// True for everything that is answered under the sandbox of sites.
+    var isSite: Bool { Self.isSite(path) }
+
+    /// The same for a path that was refused, query and all.
+    static func isSite(_ path: String) -> Bool { path == "/p" || path.hasPrefix("/p/") || path.hasPrefix("/p?") }
+
     /// Paths for programs that watch the viewer: answered under every own name, never redirected.
     var isProbe: Bool { path == "/healthz" || path == "/readyz" }
 }

@@ -12,8 +12,13 @@ import NIOPosix
 
 /// The listening sockets of the viewer: 127.0.0.1 and, where the system has it, ::1 on the same port.
 struct LoopbackListener: Sendable {
-    /// Nil for a connection that was turned away at the limit.
-    typealias Connection = NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>?
+    /// A connection that was accepted by the system.
+    enum Connection: Sendable {
+        case http(NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>)
+        /// The limit is reached, or the viewer is closing.
+        case turnedAway(any Channel)
+    }
+
     typealias Socket = NIOAsyncChannel<Connection, Never>
 
     /// Ports tried after the preferred one when none is configured.
@@ -71,10 +76,23 @@ struct LoopbackListener: Sendable {
         try await withThrowingDiscardingTaskGroup { group in
             try await socket.executeThenClose { inbound in
                 for try await connection in inbound {
-                    guard let connection else { continue }
-                    group.addTask { await http.handle(value: connection, logger: logger) }
+                    switch connection {
+                    case .http(let channel): group.addTask { await http.handle(value: channel, logger: logger) }
+                    case .turnedAway(let channel): turnAway(channel)
+                    }
                 }
             }
+        }
+    }
+
+    /// Says that there is no room, and closes a moment later, for closing at once could take the answer back.
+    private static func turnAway(_ channel: any Channel) {
+        let answer = ByteBuffer(
+            string:
+                "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n")
+        channel.writeAndFlush(answer).whenComplete { _ in
+            channel.close(mode: .output, promise: nil)
+            channel.eventLoop.scheduleTask(in: .milliseconds(200)) { channel.close(promise: nil) }
         }
     }
 
@@ -132,18 +150,11 @@ struct LoopbackBinder: Sendable {
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .bind(to: SocketAddress(ipAddress: ip, port: port)) { channel in
                 guard registry.admit(channel) else {
-                    let answer = ByteBuffer(string: Self.overloadedAnswer)
-                    return channel.writeAndFlush(answer).flatMapError { _ in channel.eventLoop.makeSucceededVoidFuture()
-                    }
-                    .map { channel.close(promise: nil) }
-                    .map { LoopbackListener.Connection.none }
+                    return channel.eventLoop.makeSucceededFuture(.turnedAway(channel))
                 }
-                return http.setup(channel: channel, logger: logger).map { LoopbackListener.Connection.some($0) }
+                return http.setup(channel: channel, logger: logger).map { .http($0) }
             }
     }
-
-    private static let overloadedAnswer =
-        "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n"
 
     private static func meansNoIPv6(_ code: CInt) -> Bool {
         code == EADDRNOTAVAIL || code == EAFNOSUPPORT || code == EPROTONOSUPPORT

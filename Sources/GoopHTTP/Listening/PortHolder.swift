@@ -1,5 +1,11 @@
 import FoundationEssentials
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
 /// A process that listens on a port of this machine.
 struct PortHolder: Sendable, Hashable, CustomStringConvertible {
     let processID: Int
@@ -12,8 +18,7 @@ struct PortHolder: Sendable, Hashable, CustomStringConvertible {
     /// Best effort for an error message: nil when the process belongs to somebody else or `/proc` is not readable.
     static func find(port: Int) -> PortHolder? {
         let inodes = ["/proc/net/tcp", "/proc/net/tcp6"].reduce(into: Set<Substring>()) { found, table in
-            guard let data = FileManager.default.contents(atPath: table) else { return }
-            for line in String(decoding: data, as: UTF8.self).split(separator: "\n").dropFirst() {
+            for line in text(of: table).split(separator: "\n").dropFirst() {
                 let fields = line.split(separator: " ", omittingEmptySubsequences: true)
                 // Fields: slot, local address, remote address, state (0A = listening), ..., inode at 9.
                 guard fields.count > 9, fields[3] == "0A", let hex = fields[1].split(separator: ":").last,
@@ -33,11 +38,25 @@ struct PortHolder: Sendable, Hashable, CustomStringConvertible {
                     let target = try? FileManager.default.destinationOfSymbolicLink(atPath: folder + "/" + descriptor),
                     target.hasPrefix("socket:["), inodes.contains(target.dropFirst(8).dropLast())
                 else { continue }
-                let command = FileManager.default.contents(atPath: "/proc/\(processID)/comm") ?? Data()
-                let name = String(decoding: command.prefix(64), as: UTF8.self).trimmingBlanks()
+                let name = text(of: "/proc/\(processID)/comm").trimmingBlanks()
                 return PortHolder(processID: processID, name: name.isEmpty ? "a program" : name)
             }
         }
         return nil
+    }
+
+    /// Reads a file of `/proc`, whose size the system gives as zero; at most 4 MiB, empty when not readable.
+    private static func text(of path: String) -> String {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return "" }
+        defer { close(descriptor) }
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 64 * 1024)
+        while bytes.count < 4 << 20 {
+            let count = read(descriptor, &chunk, chunk.count)
+            guard count > 0 else { break }
+            bytes += chunk[..<count]
+        }
+        return String(decoding: bytes, as: UTF8.self)
     }
 }

@@ -25,22 +25,24 @@ func withDeadline<Value: Sendable>(
     }
 }
 
-/// Notices when a stream of bytes stands still.
+/// Notices when the sender of a stream stands still. A reader who is slow does not count: only waiting for the next
+/// chunk is timed.
 final class StreamProgress: Sendable {
+    /// Even while the next chunk is awaited, odd while a chunk is handed on.
     private let steps = Atomic<UInt64>(0)
 
+    /// Called when a chunk has arrived, and again when it has been handed on.
     func advance() {
         steps.wrappingAdd(1, ordering: .relaxed)
     }
 
-    /// Returns never while there is progress; throws `.timedOut` after `timeout` to twice that without any.
-    func watch(timeout: Duration, stalled: @Sendable () -> Void) async throws {
+    /// Returns never; throws `.timedOut` after `timeout` to twice that without a new chunk.
+    func watch(timeout: Duration) async throws {
         var seen: UInt64?
         while true {
             let now = steps.load(ordering: .relaxed)
-            if now == seen {
-                stalled()
-                throw SiteError(kind: .timedOut, detail: "the stream stood still for \(timeout)")
+            if now == seen, now.isMultiple(of: 2) {
+                throw SiteError(kind: .timedOut, detail: "nothing came for \(timeout)")
             }
             seen = now
             try await Task.sleep(for: timeout)

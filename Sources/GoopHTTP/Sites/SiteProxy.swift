@@ -105,16 +105,19 @@ struct SiteProxy: Sendable {
         }
         let stallTimeout = stallTimeout
         let content = ResponseBody(contentLength: size) { writer in
+            let target = WriterBox(writer: writer)
             let progress = StreamProgress()
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask { try await progress.watch(timeout: stallTimeout, stalled: body.discard) }
-                do {
-                    try await Self.copy(body, size: size, to: &writer, progress: progress)
-                } catch {
-                    body.discard()
-                    throw error
+            do {
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    group.addTask { try await Self.copy(body, size: size, to: target, progress: progress) }
+                    group.addTask { try await progress.watch(timeout: stallTimeout) }
+                    // The copy ends, or one of the two throws; either way the other one is cancelled.
+                    _ = try await group.next()
+                    group.cancelAll()
                 }
-                group.cancelAll()
+            } catch {
+                body.discard()
+                throw error
             }
             try await writer.finish(nil)
         }
@@ -124,8 +127,9 @@ struct SiteProxy: Sendable {
     /// Copies exactly `size` bytes; fewer or a failure end the connection, so that no browser takes a part for the
     /// whole.
     private static func copy(
-        _ body: SiteBody, size: Int, to writer: inout any ResponseBodyWriter, progress: StreamProgress
+        _ body: SiteBody, size: Int, to target: WriterBox, progress: StreamProgress
     ) async throws {
+        var writer = target.writer
         var remaining = size
         for try await var chunk in body.chunks {
             progress.advance()
@@ -142,4 +146,10 @@ struct SiteProxy: Sendable {
             throw SiteError(kind: .protocolViolation, detail: "\(remaining) of \(size) bytes are missing")
         }
     }
+}
+
+/// Carries a body writer into the one task that uses it. The writer is a handle of the connection; its owner waits for
+/// that task and does not write meanwhile.
+private struct WriterBox: @unchecked Sendable {
+    let writer: any ResponseBodyWriter
 }

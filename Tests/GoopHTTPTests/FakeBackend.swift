@@ -1,0 +1,138 @@
+import GoopCore
+import GoopHTTP
+import NIOCore
+import PeerIdentity
+import Synchronization
+
+/// A peer in memory: sites are dictionaries, the peer list is what a test says.
+final class FakeBackend: ViewerBackend {
+    /// How a peer answers.
+    enum Site: Sendable {
+        case files([String: File])
+        case failing(SiteError)
+        /// Never answers; ends only by cancellation.
+        case silent
+    }
+
+    struct File: Sendable {
+        var mediaType = "text/html"
+        /// What the head announces; nil for the true size.
+        var announcedSize: Int?
+        var chunks: [ByteBuffer]
+        /// After the chunks the stream stands still instead of ending.
+        var stalls = false
+
+        init(_ text: String, mediaType: String = "text/html", announcedSize: Int? = nil, stalls: Bool = false) {
+            chunks = [ByteBuffer(string: text)]
+            self.mediaType = mediaType
+            self.announcedSize = announcedSize
+            self.stalls = stalls
+        }
+    }
+
+    struct State {
+        var peers: [PeerID: PeerEntry] = [:]
+        var sites: [PeerID: Site] = [:]
+        var listeners: [Int: AsyncStream<PeerChange>.Continuation] = [:]
+        var nextListener = 0
+        var opened: [String] = []
+        var discarded = 0
+        var readiness = Readiness(components: [.init(name: "node", isReady: true)])
+    }
+
+    let owner: SelfProfile
+    private let state = Mutex(State())
+
+    init(owner: SelfProfile = SelfProfile(id: PrivateKey.generate().peerID, label: "Owner", email: "o@example.org")) {
+        self.owner = owner
+    }
+
+    var opened: [String] { state.withLock { $0.opened } }
+    var discarded: Int { state.withLock { $0.discarded } }
+
+    func set(_ site: Site, of peer: PeerID) {
+        state.withLock { $0.sites[peer] = site }
+    }
+
+    func set(_ readiness: Readiness) {
+        state.withLock { $0.readiness = readiness }
+    }
+
+    func apply(_ change: PeerChange) {
+        let listeners = state.withLock { state in
+            switch change {
+            case .updated(let entry): state.peers[entry.id] = entry
+            case .removed(let id): state.peers[id] = nil
+            }
+            return Array(state.listeners.values)
+        }
+        for listener in listeners { listener.yield(change) }
+    }
+
+    func selfProfile() async -> SelfProfile { owner }
+
+    func peers() async -> [PeerEntry] {
+        state.withLock { $0.peers.values.sorted { $0.id < $1.id } }
+    }
+
+    func peerChanges() async -> AsyncStream<PeerChange> {
+        let (stream, continuation) = AsyncStream.makeStream(of: PeerChange.self, bufferingPolicy: .bufferingNewest(64))
+        state.withLock { state in
+            let key = state.nextListener
+            state.nextListener += 1
+            state.listeners[key] = continuation
+        }
+        return stream
+    }
+
+    func readiness() async -> Readiness { state.withLock { $0.readiness } }
+
+    func openSite(of peer: PeerID, path: String) async throws(SiteError) -> SiteBody {
+        let site = state.withLock { state in
+            state.opened.append(path)
+            return state.sites[peer]
+        }
+        switch site {
+        case nil:
+            throw SiteError(kind: .unreachable)
+        case .failing(let error):
+            throw error
+        case .silent:
+            try? await Task.sleep(for: .seconds(3600))
+            throw SiteError(kind: .timedOut)
+        case .files(let files):
+            guard let file = files[path] else { throw SiteError(kind: .notFound) }
+            let size = file.chunks.reduce(0) { $0 + $1.readableBytes }
+            return SiteBody(
+                head: SiteHead(mediaType: file.mediaType, size: file.announcedSize ?? size),
+                chunks: Chunks(chunks: file.chunks, stalls: file.stalls),
+                discard: { self.state.withLock { $0.discarded += 1 } })
+        }
+    }
+
+    struct Chunks: AsyncSequence, Sendable {
+        let chunks: [ByteBuffer]
+        let stalls: Bool
+
+        struct Iterator: AsyncIteratorProtocol {
+            var chunks: IndexingIterator<[ByteBuffer]>
+            let stalls: Bool
+
+            mutating func next() async throws -> ByteBuffer? {
+                if let chunk = chunks.next() { return chunk }
+                if stalls { try await Task.sleep(for: .seconds(3600)) }
+                return nil
+            }
+        }
+
+        func makeAsyncIterator() -> Iterator { Iterator(chunks: chunks.makeIterator(), stalls: stalls) }
+    }
+}
+
+extension PeerEntry {
+    static func sample(_ id: PeerID, label: String = "Ana", reachable: Bool = true) -> PeerEntry {
+        PeerEntry(
+            id: id, label: label, email: "ana@example.org", reachable: reachable,
+            lastSeenMilliseconds: 1_795_500_906_123)
+    }
+}

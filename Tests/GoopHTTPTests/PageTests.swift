@@ -1,0 +1,149 @@
+import Foundation
+import GoopCore
+import PeerIdentity
+import Testing
+
+@testable import GoopHTTP
+
+@Suite("Pages and data", .timeLimit(.minutes(1))) struct PageTests {
+    @Test(arguments: [
+        "/", "/peers", "/self", "/assets/viewer.css", "/assets/viewer.js", "/assets/identicon.js", "/assets/icon.svg",
+        "/api/self", "/api/peers", "/healthz", "/readyz", "/nothing", "/assets/", "/assets/../viewer.js",
+    ])
+    func everyAnswerOfTheViewerCarriesTheGuards(_ path: String) async throws {
+        try await withViewer { port in
+            let answer = try await request(path, port: port)
+            let policy = try #require(answer["content-security-policy"])
+            #expect(policy.hasPrefix("default-src 'none'"))
+            #expect(!policy.contains("unsafe"))
+            #expect(policy.contains("frame-ancestors 'none'"))
+            #expect(policy.contains("base-uri 'none'") && policy.contains("form-action 'none'"))
+            #expect(answer["x-content-type-options"] == "nosniff")
+            #expect(answer["x-frame-options"] == "DENY")
+            #expect(answer["cross-origin-opener-policy"] == "same-origin")
+            #expect(answer["cross-origin-resource-policy"] == "same-origin")
+            #expect(answer["referrer-policy"] == "no-referrer")
+            #expect(answer["permissions-policy"]?.contains("geolocation=()") == true)
+            #expect(answer["access-control-allow-origin"] == nil)
+            #expect(answer["cache-control"] != nil)
+        }
+    }
+
+    @Test func thePageLoadsOnlyItsOwnFiles() {
+        for bytes in [PackageResources.index_html, PackageResources.viewer_css, PackageResources.viewer_js] {
+            let text = String(decoding: bytes, as: UTF8.self)
+            #expect(!text.contains("http://") && !text.contains("https://"))
+            #expect(!text.contains("innerHTML") && !text.contains("eval(") && !text.contains("document.write"))
+        }
+        let page = String(decoding: PackageResources.index_html, as: UTF8.self)
+        #expect(!page.contains("style=") && !page.contains("onclick"))
+        #expect(page.matches(of: /<script[^>]*>[^<]/).isEmpty, "inline script")
+    }
+
+    @Test func assetsAreRevalidated() async throws {
+        try await withViewer { port in
+            let first = try await request("/assets/viewer.css", port: port)
+            let tag = try #require(first["etag"])
+            #expect(first["cache-control"] == "no-cache")
+            let second = try await request("/assets/viewer.css", port: port, fields: ["If-None-Match: \(tag)"])
+            #expect(second.status == 304)
+            #expect(second.body.isEmpty)
+        }
+    }
+
+    @Test func ownSiteAndOldAddresses() async throws {
+        let backend = FakeBackend()
+        backend.set(.files(["/": .init("mine")]), of: backend.owner.id)
+        try await withViewer(backend) { port in
+            #expect(try await request("/peers", port: port)["location"] == "/")
+            let own = try #require(try await request("/self", port: port)["location"])
+            #expect(own == "/p/\(backend.owner.id)/")
+            #expect(try await request(own, port: port).body == "mine")
+        }
+    }
+
+    @Test func selfHasUpstreamsShape() async throws {
+        let backend = FakeBackend(
+            owner: SelfProfile(
+                id: PrivateKey.generate().peerID, label: "O\"</script>\u{2028}", email: "a@b", avatarHash: "0f"))
+        try await withViewer(backend) { port in
+            let answer = try await request("/api/self", port: port)
+            #expect(answer["content-type"] == "application/json")
+            let object = try #require(
+                try JSONSerialization.jsonObject(with: Data(answer.body.utf8)) as? [String: String])
+            #expect(
+                object == [
+                    "id": backend.owner.id.base58, "label": "O\"</script>\u{2028}", "email": "a@b", "avatar_hash": "0f",
+                ])
+        }
+    }
+
+    @Test func peersHaveUpstreamsShape() async throws {
+        let backend = FakeBackend()
+        let id = PrivateKey.generate().peerID
+        var entry = PeerEntry.sample(id, label: "<img src=x onerror=alert(1)>\n\u{0}")
+        entry.publicKey = "a2V5"
+        entry.favorite = true
+        backend.apply(.updated(entry))
+        backend.apply(.updated(.sample(PrivateKey.generate().peerID)))
+        try await withViewer(backend) { port in
+            let answer = try await request("/api/peers", port: port)
+            let list = try #require(
+                try JSONSerialization.jsonObject(with: Data(answer.body.utf8)) as? [[String: Any]])
+            #expect(list.count == 2)
+            let ids = list.compactMap { $0["ID"] as? String }
+            #expect(ids == ids.sorted())
+            let object = try #require(list.first { $0["ID"] as? String == id.base58 })
+            #expect(
+                Set(object.keys) == [
+                    "ID", "Content", "Email", "AvatarHash", "VideoDisabled", "ActiveTemplate", "PublicKey", "Verified",
+                    "Reachable", "Offline", "LastSeen", "Favorite",
+                ])
+            #expect(object["Content"] as? String == "<img src=x onerror=alert(1)>\n\u{0}")
+            #expect(object["LastSeen"] as? String == "2026-11-24T06:15:06.123Z")
+            #expect(object["Favorite"] as? Bool == true)
+            let other = try #require(list.first { $0["ID"] as? String != id.base58 })
+            #expect(other["PublicKey"] == nil)
+        }
+    }
+
+    @Test func readinessSaysWhatIsMissing() async throws {
+        let backend = FakeBackend()
+        try await withViewer(backend) { port in
+            #expect(try await request("/readyz", port: port).status == 200)
+            backend.set(
+                Readiness(components: [
+                    .init(name: "node", isReady: true), .init(name: "discovery", isReady: false, detail: "no network"),
+                ]))
+            let answer = try await request("/readyz", port: port)
+            #expect(answer.status == 503)
+            #expect(answer.body.contains("no network"))
+            #expect(try await request("/healthz", port: port).body == "ok\n")
+        }
+    }
+
+    @Test(arguments: [
+        (0, "Thu, 01 Jan 1970 00:00:00 GMT"), (784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"),
+        (951_782_399, "Mon, 28 Feb 2000 23:59:59 GMT"), (951_782_400, "Tue, 29 Feb 2000 00:00:00 GMT"),
+        (4_107_542_400, "Mon, 01 Mar 2100 00:00:00 GMT"), (-5, "Thu, 01 Jan 1970 00:00:00 GMT"),
+        (Int64.max, "Fri, 31 Dec 9999 23:59:59 GMT"),
+    ])
+    func dates(_ seconds: Int64, _ text: String) {
+        #expect(HTTPDate.headerValue(unixSeconds: seconds) == text)
+    }
+
+    @Test(arguments: [
+        (0, "1970-01-01T00:00:00.000Z"), (1_795_500_906_007, "2026-11-24T06:15:06.007Z"),
+        (Int64.min, "1970-01-01T00:00:00.000Z"), (Int64.max, "9999-12-31T23:59:59.999Z"),
+    ])
+    func timestamps(_ milliseconds: Int64, _ text: String) {
+        #expect(HTTPDate.rfc3339(unixMilliseconds: milliseconds) == text)
+    }
+
+    @Test func interpolatedTextIsEscaped() {
+        let foreign = "<a href='x' title=\"y\">&"
+        let html: HTMLText = "<p title=\"\(foreign)\">\(foreign)</p>"
+        let escaped = "&lt;a href=&#39;x&#39; title=&quot;y&quot;&gt;&amp;"
+        #expect(html.markup == "<p title=\"\(escaped)\">\(escaped)</p>")
+    }
+}
