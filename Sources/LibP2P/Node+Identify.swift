@@ -1,0 +1,220 @@
+import Logging
+import NIOCore
+import P2PSwarm
+import Synchronization
+
+extension Node {
+    // MARK: Our side
+
+    /// The addresses that peers can find us at: real ones, wildcards expanded, without `/p2p` part. Loopback addresses are
+    /// among them if we listen there; a peer is told only those that can be of use to it.
+    public func listenAddresses() -> [Multiaddr] { self.state.withLock { $0.announced } }
+
+    /// The machine's interfaces or their addresses may have changed: look now, and tell peers if so.
+    public func interfacesChanged() { self.refreshAddresses(announcing: true) }
+
+    func refreshAddresses(announcing: Bool) {
+        let listening = self.swarm.listeningAddresses
+        let interfaces = listening.contains(where: \.isUnspecified) ? self.interfaceAddresses() : []
+        let automatic = AddressSelection.expanded(listening, over: interfaces)
+        let announced: [Multiaddr]
+        switch self.configuration.announce {
+        case .automatic: announced = automatic
+        case .adding(let more): announced = automatic + more.filter { !automatic.contains($0) }
+        case .only(let these): announced = these
+        }
+        let hasChanged = self.state.withLock { state in
+            guard state.announced != announced else { return false }
+            state.announced = announced
+            state.sealedRecords = [:]
+            return true
+        }
+        guard hasChanged else { return }
+        self.publish(.listenAddressesChanged(announced))
+        if announcing { self.identityChanged() }
+    }
+
+    private func interfaceAddresses() -> [IPAddress] {
+        if let given = self.configuration.interfaceAddresses { return given() }
+        let devices = (try? System.enumerateDevices()) ?? []
+        return devices.compactMap { device in
+            device.address?.ipAddress.flatMap { IPAddress(String($0.prefix { $0 != "%" })) }
+        }
+    }
+
+    /// What this peer is told of us.
+    func identifyMessage(for connection: SwarmConnection) -> IdentifyMessage {
+        let (announced, protocols) = self.state.withLock { ($0.announced, $0.supported) }
+        var message = IdentifyMessage()
+        message.publicKey = self.configuration.identity.publicKey.protobuf
+        message.listenAddresses = AddressSelection.advertised(announced, to: connection.remoteAddress)
+        message.protocols = protocols.sorted { $0.name < $1.name }
+        message.observedAddress = connection.remoteAddress
+        message.protocolVersion = self.configuration.protocolVersion
+        message.agentVersion = self.configuration.agentVersion
+        message.signedPeerRecord = self.signedRecord(for: message.listenAddresses)
+        return message
+    }
+
+    /// A sealed record of these addresses; made once for each list, with a rising sequence number.
+    private func signedRecord(for addresses: [Multiaddr]) -> [UInt8]? {
+        if let known = self.state.withLock({ $0.sealedRecords[addresses] }) { return known }
+        let sequence = self.state.withLock { state in
+            state.recordSequence = max(state.recordSequence &+ 1, WallClock.nanoseconds())
+            return state.recordSequence
+        }
+        let record = PeerRecord(peer: self.peerID, sequence: sequence, addresses: addresses)
+        // A key that cannot sign leaves the message without a record, which every peer accepts.
+        guard let sealed = try? record.sealed(with: self.configuration.identity).protobuf else { return nil }
+        self.state.withLock { state in
+            if state.sealedRecords.count >= 8 { state.sealedRecords = [:] }
+            state.sealedRecords[addresses] = sealed
+        }
+        return sealed
+    }
+
+    // MARK: Serving
+
+    func registerIdentify() {
+        var limits = HandlerLimits(streams: 2_048, streamsPerPeer: 16)
+        limits.allowsLimitedConnection = true
+        limits.runsOnEventLoop = true
+        self.setHandler(for: Identify.protocolID, limits: limits) { [weak self] stream in
+            guard let self, let connection = self.connection(of: stream) else { return stream.reset() }
+            self.state.withLock { $0.pushes.peerKnowsPresentState(stream.remotePeer) }
+            await self.send(self.identifyMessage(for: connection), on: stream)
+        }
+        limits.streamsPerPeer = 4
+        self.setHandler(for: Identify.pushProtocolID, limits: limits) { [weak self] stream in
+            guard let self else { return stream.reset() }
+            do {
+                try await self.receiveIdentity(on: stream)
+                await stream.close()
+            } catch {
+                stream.reset(code: YamuxCode.streamViolation)
+            }
+        }
+    }
+
+    private func connection(of stream: P2PStream) -> SwarmConnection? {
+        self.swarm.connections(with: stream.remotePeer).first { $0.id == stream.connection.id }
+    }
+
+    private func send(_ message: IdentifyMessage, on stream: P2PStream) async {
+        let bytes = message.encoded(limits: self.configuration.limits.identify)
+        do {
+            try await stream.write(ByteBuffer(bytes: bytes))
+            await stream.close()
+        } catch {
+            // The asker has gone; nothing is lost.
+            stream.reset()
+        }
+    }
+
+    // MARK: Asking
+
+    /// Asks a fresh connection's peer who it is; other use of the connection does not wait for it.
+    func identify(_ connection: SwarmConnection) {
+        self.tasks.spawn(on: connection.executor) { [weak self] in
+            guard let self else { return }
+            do {
+                let stream = try await self.openStream(
+                    on: connection, protocols: [Identify.protocolID], negotiation: .eager,
+                    timeout: self.configuration.limits.identify.timeout)
+                do {
+                    try await self.receiveIdentity(on: stream)
+                    await stream.close()
+                } catch {
+                    stream.reset()
+                    throw error
+                }
+            } catch {
+                let reason = String("\(error)".prefix(240))
+                self.logger.debug(
+                    "identify failed", metadata: ["peer": "\(connection.peer)", "reason": "\(reason.debugDescription)"])
+                self.publish(.identifyFailed(connection.info, reason: reason))
+            }
+        }
+    }
+
+    /// Reads messages to the end of the stream, and takes over what they say.
+    private func receiveIdentity(on stream: P2PStream) async throws {
+        let limits = self.configuration.limits.identify
+        var reader = IdentifyReader(limits: limits)
+        let deadline = stream.deadline(after: limits.timeout)
+        defer { deadline.cancel() }
+        while let bytes = try await stream.read() { try reader.received(bytes.readableBytesView) }
+        let info = try reader.finish(peer: stream.remotePeer, remote: stream.connection.remoteAddress)
+        self.takeOver(info)
+    }
+
+    private func takeOver(_ info: IdentifyInfo) {
+        let isConnected = !self.swarm.connections(with: info.peer).isEmpty
+        guard isConnected else { return }
+        let ttl = self.configuration.limits.addressBook.recentlyConnectedTTL
+        self.swarm.withAddressBook { book, now in
+            book.setProtocols(info.protocols, of: info.peer, now: now)
+            if let record = info.signedRecord {
+                let usable = PeerRecord(peer: info.peer, sequence: record.sequence, addresses: info.listenAddresses)
+                _ = book.certify(usable, ttl: ttl, now: now)
+            } else {
+                book.add(info.listenAddresses, of: info.peer, source: .identify, ttl: ttl, now: now)
+            }
+        }
+        self.state.withLock { state in
+            state.identified[info.peer] = info
+            if info.supports(Identify.pushProtocolID) { state.pushes.peerAcceptsPushes(info.peer) }
+        }
+        self.publish(.identified(info.peer, info))
+        self.schedulePushes()
+    }
+
+    // MARK: Pushing
+
+    /// Our addresses or protocols have changed: tell those who want to know, after gathering for a moment.
+    func identityChanged() {
+        let isRunning = self.state.withLock { state in
+            state.pushes.changed(now: .now())
+            return state.phase == .running
+        }
+        if isRunning { self.schedulePushes() }
+    }
+
+    private func schedulePushes() {
+        guard let deadline = self.state.withLock({ $0.pushes.nextDeadline }) else {
+            return self.push(to: self.state.withLock { $0.pushes.poll(now: .now()) })
+        }
+        let number = self.state.withLock { state in
+            state.pushTimer &+= 1
+            return state.pushTimer
+        }
+        self.eventLoopGroup.next().scheduleTask(deadline: .uptimeNanoseconds(deadline.nanoseconds)) { [weak self] in
+            guard let self else { return }
+            let peers: [PeerID] = self.state.withLock { state in
+                state.pushTimer == number && state.phase == .running ? state.pushes.poll(now: .now()) : []
+            }
+            self.push(to: peers)
+        }
+    }
+
+    private func push(to peers: [PeerID]) {
+        for peer in peers {
+            guard let connection = self.swarm.bestConnection(with: peer, allowsLimited: true) else {
+                self.push(to: self.state.withLock { $0.pushes.pushed(peer) })
+                continue
+            }
+            self.tasks.spawn(on: connection.executor) { [weak self] in
+                guard let self else { return }
+                let stream = try? await self.openStream(
+                    on: connection, protocols: [Identify.pushProtocolID], negotiation: .automatic,
+                    timeout: self.configuration.limits.identify.timeout)
+                if let stream {
+                    let deadline = stream.deadline(after: self.configuration.limits.identify.timeout)
+                    await self.send(self.identifyMessage(for: connection), on: stream)
+                    deadline.cancel()
+                }
+                self.push(to: self.state.withLock { $0.pushes.pushed(peer) })
+            }
+        }
+    }
+}

@@ -1,0 +1,260 @@
+import Logging
+import NIOCore
+import P2PSwarm
+import Synchronization
+
+extension Node {
+    // MARK: Opening
+
+    /// Opens a stream under the first of `protocols` that the peer accepts; connects if needed.
+    ///
+    /// If the peer is known to speak one of them, that one is proposed together with the first data, which saves a round trip;
+    /// a refusal then shows at the first read as `.protocolNotSupported`.
+    /// - Throws: `P2PError` (`.noAddresses`, `.unreachable`, `.timedOut`, `.protocolNotSupported`, `.limitReached`, …);
+    ///   `CancellationError`.
+    public func openStream(
+        to peer: PeerID, protocols: [ProtocolID], timeout: Duration = .seconds(10)
+    ) async throws -> P2PStream {
+        var options = StreamOptions()
+        options.timeout = timeout
+        return try await self.openStream(to: peer, protocols: protocols, options: options)
+    }
+
+    /// The same with all options.
+    public func openStream(
+        to peer: PeerID, protocols: [ProtocolID], options: StreamOptions
+    ) async throws -> P2PStream {
+        let started = MonotonicInstant.now()
+        var lastError: (any Error)?
+        // A connection may turn out to have just ended; then the next best, or a new one, gets a try.
+        for _ in 0..<2 {
+            let left = options.timeout - started.duration(to: .now())
+            guard left > .zero else { break }
+            let connection: SwarmConnection
+            let allowsLimited = options.allowsLimitedConnection
+            if let live = self.swarm.bestConnection(with: peer, allowsLimited: allowsLimited) {
+                connection = live
+            } else if options.dialsIfNeeded {
+                connection = try await self.connection(with: peer, timeout: left, allowsLimited: allowsLimited)
+            } else {
+                throw P2PError(.unreachable, "not connected, and not to be dialled", peer: peer)
+            }
+            do {
+                return try await self.openStream(
+                    on: connection, protocols: protocols, negotiation: options.negotiation,
+                    timeout: options.timeout - started.duration(to: .now()))
+            } catch let error as P2PError where error.code == .connectionClosed {
+                lastError = error
+            }
+        }
+        throw lastError ?? P2PError(.timedOut, "no stream within \(options.timeout)", peer: peer)
+    }
+
+    /// Opens a stream on this very connection.
+    func openStream(
+        on connection: SwarmConnection, protocols: [ProtocolID], negotiation: StreamOptions.Negotiation,
+        timeout: Duration
+    ) async throws -> P2PStream {
+        let peer = connection.peer
+        let slot: ResourceLedger.StreamSlot
+        do { slot = try self.swarm.reserveStream(on: connection) } catch {
+            throw P2PError(.limitReached, "\(error)", cause: error, peer: peer)
+        }
+        let swarm = self.swarm
+        let muxed: MuxedStream
+        do { muxed = try await connection.muxed.openStream() } catch {
+            swarm.release(slot)
+            throw P2PError.translating(error, peer: peer)
+        }
+        if let proposal = self.lazyProposal(to: peer, protocols: protocols, negotiation: negotiation) {
+            var initiator = MultistreamInitiator(lazily: proposal)
+            let first = initiator.start()
+            return P2PStream(
+                muxed: muxed, protocol: proposal, connection: connection.info, direction: .outbound, unread: nil,
+                negotiation: (initiator, proposal: first.send), onEnd: { swarm.release(slot) },
+                onRefusal: { swarm.withAddressBook { book, _ in book.removeProtocol(proposal, of: peer) } })
+        }
+        do {
+            let (agreed, leftover) = try await self.negotiate(
+                muxed, protocols: protocols, peer: peer,
+                timeout: min(timeout, self.configuration.limits.negotiationTimeout))
+            return P2PStream(
+                muxed: muxed, protocol: agreed, connection: connection.info, direction: .outbound,
+                unread: leftover.isEmpty ? nil : ByteBuffer(bytes: leftover), onEnd: { swarm.release(slot) })
+        } catch {
+            muxed.reset(code: YamuxCode.streamNegotiationFailed)
+            swarm.release(slot)
+            throw error
+        }
+    }
+
+    /// The protocol to propose together with the first data, if that is wise.
+    private func lazyProposal(
+        to peer: PeerID, protocols: [ProtocolID], negotiation: StreamOptions.Negotiation
+    ) -> ProtocolID? {
+        switch negotiation {
+        case .eager: return nil
+        case .lazy: return protocols.count == 1 ? protocols.first : nil
+        case .automatic:
+            guard let known = self.swarm.withAddressBook({ book, _ in book.protocols(of: peer) }) else { return nil }
+            return protocols.first { known.contains($0) }
+        }
+    }
+
+    /// Proposes until the peer agrees.
+    private func negotiate(
+        _ muxed: MuxedStream, protocols: [ProtocolID], peer: PeerID, timeout: Duration
+    ) async throws -> (ProtocolID, leftover: [UInt8]) {
+        let deadline = StreamDeadline(muxed, after: timeout)
+        defer { deadline.cancel() }
+        var initiator = MultistreamInitiator(candidates: protocols)
+        var step = initiator.start()
+        do {
+            while true {
+                if !step.send.isEmpty { try await muxed.write(ByteBuffer(bytes: step.send)) }
+                switch step.outcome {
+                case .agreed(let agreed, let leftover): return (agreed, leftover)
+                case .failed(.refused):
+                    throw P2PError(
+                        .protocolNotSupported,
+                        "refused: \(protocols.prefix(8).map(\.name).joined(separator: ", "))", peer: peer)
+                case .failed(let cause):
+                    throw P2PError(.protocolViolation, "negotiation failed", cause: cause, peer: peer)
+                case nil: break
+                }
+                guard let bytes = try await muxed.read() else {
+                    throw P2PError(.endOfStream, "closed before a protocol was agreed on", peer: peer)
+                }
+                step = initiator.received(Array(bytes.readableBytesView)[...])
+            }
+        } catch let error as P2PError {
+            throw error
+        } catch {
+            if deadline.hasFired {
+                throw P2PError(.timedOut, "no agreement on a protocol within \(timeout)", peer: peer)
+            }
+            throw P2PError.translating(error, peer: peer)
+        }
+    }
+
+    // MARK: Serving
+
+    /// Serves a protocol: `handler` is called for every stream that a peer opens under it. Replaces an earlier handler.
+    ///
+    /// The stream is the handler's: when the last reference to it goes, it is reset unless it was closed. Peers are told of
+    /// the protocol by identify.
+    public func setHandler(
+        for protocolID: ProtocolID, limits: HandlerLimits = HandlerLimits(),
+        _ handler: @escaping @Sendable (P2PStream) async -> Void
+    ) {
+        let isNew = self.state.withLock { state in
+            let isNew = state.handlers[protocolID] == nil
+            state.handlers[protocolID] = NodeState.Handler(number: state.takeNumber(), limits: limits, body: handler)
+            state.supported.insert(protocolID)
+            return isNew
+        }
+        if isNew { self.identityChanged() }
+    }
+
+    /// Serves a protocol no longer; streams that are open stay.
+    public func removeHandler(for protocolID: ProtocolID) {
+        let existed = self.state.withLock { state in
+            state.supported.remove(protocolID)
+            return state.handlers.removeValue(forKey: protocolID) != nil
+        }
+        if existed { self.identityChanged() }
+    }
+
+    /// A peer has opened a stream: agree on the protocol, then hand it over.
+    func serve(_ muxed: MuxedStream, on connection: SwarmConnection, slot: ResourceLedger.StreamSlot) {
+        let swarm = self.swarm
+        self.tasks.spawn(on: connection.executor) { [weak self] in
+            guard let self, let (stream, handler) = await self.answer(muxed, on: connection, slot: slot) else {
+                swarm.release(slot)
+                return
+            }
+            if handler.limits.runsOnEventLoop {
+                await handler.body(stream)
+            } else {
+                await withTaskExecutorPreference(globalConcurrentExecutor) { await handler.body(stream) }
+            }
+        }
+    }
+
+    private func answer(
+        _ muxed: MuxedStream, on connection: SwarmConnection, slot: ResourceLedger.StreamSlot
+    ) async -> (P2PStream, NodeState.Handler)? {
+        let deadline = StreamDeadline(muxed, after: self.configuration.limits.negotiationTimeout)
+        defer { deadline.cancel() }
+        var responder = MultistreamResponder(supported: self.state.withLock { $0.supported })
+        do {
+            while let bytes = try await muxed.read() {
+                let step = responder.received(Array(bytes.readableBytesView)[...])
+                if !step.send.isEmpty { try await muxed.write(ByteBuffer(bytes: step.send)) }
+                switch step.outcome {
+                case nil: continue
+                case .failed(let error):
+                    self.logger.debug(
+                        "stream negotiation failed",
+                        metadata: ["peer": "\(connection.peer)", "reason": "\(error)"])
+                    muxed.reset(code: YamuxCode.streamNegotiationFailed)
+                    return nil
+                case .agreed(let agreed, let leftover):
+                    return self.handOver(muxed, agreed, leftover, on: connection, slot: slot)
+                }
+            }
+            // The peer gave up without a protocol that we speak.
+            muxed.reset(code: YamuxCode.streamNegotiationFailed)
+        } catch {
+            // Reset by the peer, by the deadline, or the connection is gone: nothing is left to be done.
+            muxed.reset(code: YamuxCode.streamNegotiationFailed)
+        }
+        return nil
+    }
+
+    private func handOver(
+        _ muxed: MuxedStream, _ agreed: ProtocolID, _ leftover: [UInt8], on connection: SwarmConnection,
+        slot: ResourceLedger.StreamSlot
+    ) -> (P2PStream, NodeState.Handler)? {
+        guard let handler = self.state.withLock({ $0.handlers[agreed] }),
+            handler.limits.allowsLimitedConnection || !connection.isLimited
+        else {
+            muxed.reset(code: YamuxCode.streamNegotiationFailed)
+            return nil
+        }
+        do {
+            try self.swarm.assign(
+                slot, to: agreed, limit: .init(total: handler.limits.streams, perPeer: handler.limits.streamsPerPeer))
+        } catch {
+            self.logger.debug(
+                "inbound stream refused",
+                metadata: ["peer": "\(connection.peer)", "proto": "\(agreed)", "reason": "\(error)"])
+            muxed.reset(code: YamuxCode.streamResourceLimit)
+            return nil
+        }
+        let swarm = self.swarm
+        let stream = P2PStream(
+            muxed: muxed, protocol: agreed, connection: connection.info, direction: .inbound,
+            unread: leftover.isEmpty ? nil : ByteBuffer(bytes: leftover), onEnd: { swarm.release(slot) })
+        return (stream, handler)
+    }
+}
+
+/// Resets a stream unless cancelled in time.
+final class StreamDeadline: Sendable {
+    private let fired = Atomic(false)
+    private let timer: Mutex<Scheduled<Void>?> = Mutex(nil)
+
+    init(_ stream: MuxedStream, after time: Duration) {
+        let scheduled = stream.connection.eventLoop.scheduleTask(in: TimeAmount(time)) { [weak self] in
+            self?.fired.store(true, ordering: .sequentiallyConsistent)
+            stream.reset(code: YamuxCode.streamNegotiationFailed)
+        }
+        self.timer.withLock { $0 = scheduled }
+    }
+
+    /// Whether the time was up.
+    var hasFired: Bool { self.fired.load(ordering: .sequentiallyConsistent) }
+
+    func cancel() { self.timer.withLock { $0?.cancel() } }
+}

@@ -1,0 +1,308 @@
+public import Logging
+public import NIOCore
+public import NIOPosix
+import P2PSwarm
+public import ServiceLifecycle
+import Synchronization
+
+/// A libp2p peer: listens, connects, identifies, and carries streams under any number of protocols.
+///
+/// ```swift
+/// let node = Node(configuration: .init(identity: .generate(), listen: [try Multiaddr(text: "/ip4/0.0.0.0/tcp/0")]))
+/// node.setHandler(for: "/echo/1.0.0") { stream in
+///     while let bytes = try? await stream.read() { try? await stream.write(bytes) }
+///     await stream.close()
+/// }
+/// try await node.start()
+/// ```
+///
+/// Thread-safe; every method may be called from anywhere. Use it as a `Service`, or call `start` and `stop` yourself.
+public final class Node: Service {
+    /// What it was made with.
+    public let configuration: Configuration
+    /// Our id.
+    public let peerID: PeerID
+    /// Where its connections run.
+    public let eventLoopGroup: any EventLoopGroup
+    let logger: Logger
+    let swarm: Swarm
+    let state: Mutex<NodeState>
+    let tasks = StreamTasks()
+    private let addressWatch = Mutex<RepeatedTask?>(nil)
+
+    /// A node that does nothing yet.
+    ///
+    /// - Parameters:
+    ///   - eventLoopGroup: where connections run; it must outlive the node.
+    ///   - logger: logs nothing above `debug` in normal operation.
+    public init(
+        configuration: Configuration, eventLoopGroup: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton,
+        logger: Logger = Logger(label: "libp2p", factory: { _ in SwiftLogNoOpLogHandler() })
+    ) {
+        self.configuration = configuration
+        self.peerID = configuration.identity.peerID
+        self.eventLoopGroup = eventLoopGroup
+        self.logger = logger
+        self.state = Mutex(NodeState(limits: configuration.limits.identify))
+        let back = NodeReference()
+        self.swarm = Swarm(
+            configuration: SwarmConfiguration(
+                identity: configuration.identity, security: configuration.security, limits: configuration.limits,
+                trimming: configuration.trimming),
+            transports: [TCPTransport()], group: eventLoopGroup, logger: logger,
+            callbacks: SwarmCallbacks(
+                connected: { back.node?.connected($0) },
+                disconnected: { back.node?.disconnected($0, isLast: $1) },
+                inboundStream: { stream, connection, slot in
+                    guard let node = back.node else { return stream.reset(code: YamuxCode.streamShutdown) }
+                    node.serve(stream, on: connection, slot: slot)
+                }))
+        back.set(self)
+        self.registerIdentify()
+        if configuration.answersPings { self.registerPing() }
+    }
+
+    // MARK: Life
+
+    /// Starts, waits until the service group shuts down gracefully or the task is cancelled, and stops.
+    public func run() async throws {
+        try await self.start()
+        // Cancellation and graceful shutdown end the wait alike.
+        try? await gracefulShutdown()
+        // Its own task: stopping takes its moment even if this one is cancelled.
+        await Task { await self.stop() }.value
+    }
+
+    /// Opens all listeners.
+    ///
+    /// - Throws: `P2PError` with `.listenFailed` if one cannot be opened; none is open then. `.notRunning` after `stop`.
+    public func start() async throws {
+        let mayStart = self.state.withLock { state in
+            guard state.phase == .idle else { return false }
+            state.phase = .running
+            return true
+        }
+        guard mayStart else { throw P2PError(.notRunning, "a node starts once") }
+        do {
+            try await self.swarm.start(listeningOn: self.configuration.listen)
+        } catch {
+            self.state.withLock { $0.phase = .idle }
+            let wanted = self.configuration.listen.map(\.description).joined(separator: ", ")
+            throw P2PError(.listenFailed, "cannot listen on \(wanted)", cause: error)
+        }
+        self.refreshAddresses(announcing: false)
+        let interval = TimeAmount(self.configuration.interfaceCheckInterval)
+        let watch = self.eventLoopGroup.next().scheduleRepeatedTask(initialDelay: interval, delay: interval) {
+            [weak self] _ in self?.interfacesChanged()
+        }
+        self.addressWatch.withLock { $0 = watch }
+    }
+
+    /// Ends in good order: no new connections, the shutdown hooks (goodbyes of other parts), then every connection is flushed
+    /// and closed; at most about two seconds.
+    public func stop() async {
+        let hooks: [@Sendable () async -> Void]? = self.state.withLock { state in
+            guard state.phase == .running || state.phase == .idle else { return nil }
+            state.phase = .stopping
+            return state.shutdownHooks
+        }
+        guard let hooks else { return }
+        self.addressWatch.withLock { watch in
+            watch?.cancel()
+            watch = nil
+        }
+        await self.swarm.stopAccepting()
+        await self.runHooks(hooks)
+        self.tasks.cancelAll()
+        await self.swarm.close()
+        await self.tasks.drain(on: self.eventLoopGroup.next(), patience: .seconds(1))
+        let subscribers = self.state.withLock { state in
+            state.phase = .stopped
+            state.shutdownHooks = []
+            defer { state.subscribers = [:] }
+            return Array(state.subscribers.values)
+        }
+        for subscriber in subscribers { subscriber.finish() }
+    }
+
+    /// Adds something to do before connections are closed, such as a goodbye. All hooks together get one second.
+    public func addShutdownHook(_ hook: @escaping @Sendable () async -> Void) {
+        self.state.withLock { $0.shutdownHooks.append(hook) }
+    }
+
+    private func runHooks(_ hooks: [@Sendable () async -> Void]) async {
+        await withTaskGroup(of: Bool.self) { group in
+            group.addTask {
+                await withTaskGroup(of: Void.self) { inner in
+                    for hook in hooks { inner.addTask { await hook() } }
+                }
+                return true
+            }
+            group.addTask {
+                try? await Task.sleep(for: .seconds(1))
+                return false
+            }
+            _ = await group.next()
+            group.cancelAll()
+        }
+    }
+
+    // MARK: Peers
+
+    /// Connects to a peer, unless it is connected already; all who ask share one dial.
+    ///
+    /// - Parameters:
+    ///   - addresses: tried in addition to those known; a `/p2p` part must name the peer.
+    ///   - timeout: this caller's patience.
+    /// - Returns: the connection that new streams would use.
+    /// - Throws: `P2PError` with every address tried and what came back; `CancellationError`.
+    @discardableResult
+    public func connect(
+        to peer: PeerID, addresses: [Multiaddr] = [], timeout: Duration = .seconds(15)
+    ) async throws -> ConnectionInfo {
+        try await self.connection(with: peer, addresses: addresses, timeout: timeout, allowsLimited: false).info
+    }
+
+    /// Notes where a peer may be found.
+    ///
+    /// - Parameters:
+    ///   - source: who says so; decides what is forgotten first.
+    ///   - ttl: forgotten after this, unless connected; at most a day.
+    public func addAddresses(
+        _ addresses: [Multiaddr], of peer: PeerID, source: AddressSource, ttl: Duration = .seconds(600)
+    ) {
+        self.swarm.withAddressBook { book, now in
+            let fresh = book.add(addresses, of: peer, source: source, ttl: ttl, now: now)
+            // A peer that multicasts, or that the operator names, is there again: what failed before may work now.
+            if !fresh.isEmpty || source == .configured || source == .multicast { book.clearBackoff(of: peer) }
+        }
+    }
+
+    /// Forgets addresses of a peer that came from `source` or a less trusted one.
+    public func removeAddresses(_ addresses: [Multiaddr], of peer: PeerID, upTo source: AddressSource) {
+        self.swarm.withAddressBook { book, _ in book.remove(addresses, of: peer, upTo: source) }
+    }
+
+    /// What is known of where the peer may be found, most trusted first.
+    public func addresses(of peer: PeerID) -> [Multiaddr] {
+        self.swarm.withAddressBook { book, now in book.addresses(of: peer, now: now) }
+    }
+
+    /// All connections, in no order.
+    public func connections() -> [ConnectionInfo] { self.swarm.connections.map(\.info) }
+
+    /// All connections with one peer.
+    public func connections(with peer: PeerID) -> [ConnectionInfo] { self.swarm.connections(with: peer).map(\.info) }
+
+    /// Whether the peer has a connection that no relay limits.
+    public func isConnected(to peer: PeerID) -> Bool { self.swarm.bestConnection(with: peer) != nil }
+
+    /// What the peer said of itself last, while it is connected.
+    public func identification(of peer: PeerID) -> IdentifyInfo? { self.state.withLock { $0.identified[peer] } }
+
+    /// Closes all connections with a peer; what was written still arrives. Returns when they are closed.
+    public func disconnect(_ peer: PeerID) async {
+        let open = self.swarm.connections(with: peer)
+        self.swarm.disconnect(peer)
+        // A connection that ended with an error has ended all the same.
+        for connection in open { _ = try? await connection.muxed.closeFuture.get() }
+    }
+
+    /// Tags a peer: connections of peers with a low sum of tags are closed first when there are too many.
+    public func tag(_ peer: PeerID, _ name: String, value: Int) {
+        self.swarm.withTrimming { $0.tag(peer, name, value: value) }
+    }
+
+    /// Takes a tag away.
+    public func untag(_ peer: PeerID, _ name: String) { self.swarm.withTrimming { $0.untag(peer, name) } }
+
+    /// Keeps a peer's connections from being closed for being too many, until `unprotect` with the same reason.
+    public func protect(_ peer: PeerID, reason: String) { self.swarm.withTrimming { $0.protect(peer, reason: reason) } }
+
+    /// Takes a protection away.
+    public func unprotect(_ peer: PeerID, reason: String) {
+        self.swarm.withTrimming { $0.unprotect(peer, reason: reason) }
+    }
+
+    /// Closes connections that are too many or redundant now, instead of at the next interval.
+    public func trimConnections() { self.swarm.maintain() }
+
+    /// How often each of our limits refused something.
+    public var refusals: [LimitName: Int] { self.swarm.refusals }
+
+    // MARK: Events
+
+    /// Everything that happens from now on; bounded, see `NodeEvents`.
+    public func events() -> NodeEvents {
+        let (stream, continuation) = AsyncStream.makeStream(
+            of: NodeEvent.self, bufferingPolicy: .bufferingNewest(self.configuration.limits.eventsPerSubscriber))
+        let number: UInt64? = self.state.withLock { state in
+            guard state.phase != .stopped else { return nil }
+            let number = state.takeNumber()
+            state.subscribers[number] = continuation
+            return number
+        }
+        if let number {
+            continuation.onTermination = { [weak self] _ in self?.state.withLock { $0.subscribers[number] = nil } }
+        } else {
+            continuation.finish()
+        }
+        return NodeEvents(stream: stream)
+    }
+
+    /// Events that slow subscribers lost, in all.
+    public var droppedEvents: Int { self.state.withLock { $0.droppedEvents } }
+
+    func publish(_ event: NodeEvent) {
+        let subscribers = self.state.withLock { Array($0.subscribers.values) }
+        var dropped = 0
+        for subscriber in subscribers {
+            if case .dropped = subscriber.yield(event) { dropped += 1 }
+        }
+        if dropped > 0 { self.state.withLock { [dropped] in $0.droppedEvents &+= dropped } }
+    }
+
+    // MARK: Connections, inside
+
+    func connection(
+        with peer: PeerID, addresses: [Multiaddr] = [], timeout: Duration, allowsLimited: Bool
+    ) async throws -> SwarmConnection {
+        do {
+            return try await self.swarm.connect(
+                to: peer, addresses: addresses, timeout: timeout, allowsLimited: allowsLimited)
+        } catch let error as DialError {
+            throw P2PError(dial: error, timeout: timeout)
+        }
+    }
+
+    func connected(_ connection: SwarmConnection) {
+        self.publish(.connected(connection.info))
+        self.identify(connection)
+    }
+
+    func disconnected(_ connection: SwarmConnection, isLast: Bool) {
+        if isLast {
+            self.state.withLock { state in
+                state.identified[connection.peer] = nil
+                state.pushes.removed(connection.peer)
+            }
+        }
+        self.publish(.disconnected(connection.info, isLast: isLast))
+    }
+}
+
+/// The way back from the swarm to its node, without keeping the node alive.
+private final class NodeReference: Sendable {
+    private struct Weak { weak var node: Node? }
+    private let storage = Mutex(Weak())
+    var node: Node? { self.storage.withLock { $0.node } }
+    func set(_ node: Node) { self.storage.withLock { $0.node = node } }
+}
+
+extension SwarmConnection {
+    var info: ConnectionInfo {
+        ConnectionInfo(
+            id: self.id, peer: self.peer, direction: self.direction, remoteAddress: self.remoteAddress,
+            localAddress: self.localAddress, security: self.muxed.security, isLimited: self.isLimited)
+    }
+}

@@ -1,0 +1,49 @@
+extension Node {
+    /// What a node needs to know.
+    public struct Configuration: Sendable {
+        /// Which addresses peers are told to find us at.
+        public enum AnnouncePolicy: Sendable, Hashable {
+            /// Those we listen on, wildcards replaced by the machine's addresses, loopback only to peers on loopback.
+            case automatic
+            /// The automatic ones and these.
+            case adding([Multiaddr])
+            /// These and no others.
+            case only([Multiaddr])
+        }
+
+        /// Our identity.
+        public var identity: PrivateKey
+        /// Where to listen, for instance `/ip4/0.0.0.0/tcp/0`; empty for a node that only dials.
+        public var listen: [Multiaddr]
+        /// Told to peers: `name/version`.
+        public var agentVersion: String
+        /// Told to peers; free text that nobody must compare.
+        public var protocolVersion = "ipfs/0.1.0"
+        /// Which addresses peers are told.
+        public var announce = AnnouncePolicy.automatic
+        /// The figures that bound what strangers can make us spend.
+        public var limits = ResourceLimits()
+        /// Security protocols, most wanted first.
+        public var security: [ProtocolID] = Node.supportedSecurity
+        /// When to close connections because there are too many; nil for never.
+        public var trimming: ConnectionTrimming.Configuration? = .init()
+        /// Whether pings are answered.
+        public var answersPings = true
+        /// The machine's addresses, for wildcards; asked whenever they may have changed. Nil: the system is asked.
+        public var interfaceAddresses: (@Sendable () -> [IPAddress])?
+        /// How often to look whether the machine's addresses have changed; besides, `Node.interfacesChanged` says so at once.
+        public var interfaceCheckInterval: Duration = .seconds(5)
+
+        /// Everything but identity, listen addresses and agent is left at its default.
+        public init(
+            identity: PrivateKey, listen: [Multiaddr] = [], agentVersion: String = "swift-libp2p-goop/1"
+        ) {
+            self.identity = identity
+            self.listen = listen
+            self.agentVersion = agentVersion
+        }
+    }
+
+    /// Security protocols this build offers.
+    public static let supportedSecurity: [ProtocolID] = ["/noise"]
+}

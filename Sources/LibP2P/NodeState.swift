@@ -1,0 +1,41 @@
+import P2PSwarm
+
+/// A node's own tables, under one short lock.
+struct NodeState {
+    /// A registered protocol.
+    struct Handler: Sendable {
+        let number: UInt64
+        let limits: HandlerLimits
+        let body: @Sendable (P2PStream) async -> Void
+    }
+
+    enum Phase { case idle, running, stopping, stopped }
+
+    var phase = Phase.idle
+    var handlers: [ProtocolID: Handler] = [:]
+    /// The names of `handlers`, kept for negotiations.
+    var supported: Set<ProtocolID> = []
+    /// What connected peers said of themselves.
+    var identified: [PeerID: IdentifyInfo] = [:]
+    var subscribers: [UInt64: AsyncStream<NodeEvent>.Continuation] = [:]
+    var droppedEvents = 0
+    var pushes: IdentifyPushSchedule
+    var pushTimer: UInt64 = 0
+    var shutdownHooks: [@Sendable () async -> Void] = []
+    /// Addresses to tell peers, all of them; what a single peer is told depends on where it is.
+    var announced: [Multiaddr] = []
+    /// Sequence number of the signed records made last.
+    var recordSequence: UInt64 = 0
+    /// Sealed records for the address lists in use; two at most in practice: with and without loopback.
+    var sealedRecords: [[Multiaddr]: [UInt8]] = [:]
+    var nextNumber: UInt64 = 1
+
+    init(limits: IdentifyLimits) {
+        self.pushes = IdentifyPushSchedule(delay: limits.pushDelay, concurrent: limits.concurrentPushes)
+    }
+
+    mutating func takeNumber() -> UInt64 {
+        defer { self.nextNumber &+= 1 }
+        return self.nextNumber
+    }
+}

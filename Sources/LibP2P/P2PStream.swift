@@ -1,0 +1,258 @@
+public import NIOCore
+import P2PSwarm
+import Synchronization
+
+/// A stream of bytes with a peer, under a protocol both have agreed on.
+///
+/// One reader and one writer at a time; reading while writing is always possible. Back-pressure works both ways: `write`
+/// suspends while the peer gives no credit, and a peer that is not read from gets none. A stream that is dropped without
+/// `close` or `reset` is reset. Cancelling a task that waits in `read` or `write` ends the wait with `CancellationError` and
+/// leaves the stream usable, but for a write that was cut in the middle: reset it.
+public final class P2PStream: Sendable {
+    /// What was agreed on. On a lazily opened stream, what was proposed.
+    public let `protocol`: ProtocolID
+    /// The other side.
+    public let remotePeer: PeerID
+    /// The connection it runs on.
+    public let connection: ConnectionInfo
+    /// Who opened it.
+    public let direction: Direction
+
+    private let muxed: MuxedStream
+    private let state: Mutex<State>
+    private let onEnd: @Sendable () -> Void
+    private let onRefusal: @Sendable () -> Void
+
+    private struct State {
+        /// Received but not yet read by the application.
+        var unread: ByteBuffer?
+        /// Header and proposal of a lazy stream, not yet sent.
+        var proposal: [UInt8]?
+        /// The open negotiation of a lazy stream.
+        var negotiation: MultistreamInitiator?
+        var hasEnded = false
+    }
+
+    /// - Parameters:
+    ///   - unread: bytes that came behind the negotiation.
+    ///   - negotiation: for a lazy stream: started, with the bytes to send.
+    ///   - onEnd: called once, when the stream is closed, reset or dropped.
+    ///   - onRefusal: called when a lazy proposal was refused.
+    init(
+        muxed: MuxedStream, protocol: ProtocolID, connection: ConnectionInfo, direction: Direction, unread: ByteBuffer?,
+        negotiation: (MultistreamInitiator, proposal: [UInt8])? = nil, onEnd: @escaping @Sendable () -> Void,
+        onRefusal: @escaping @Sendable () -> Void = {}
+    ) {
+        self.muxed = muxed
+        self.protocol = `protocol`
+        self.remotePeer = connection.peer
+        self.connection = connection
+        self.direction = direction
+        self.onEnd = onEnd
+        self.onRefusal = onRefusal
+        self.state = Mutex(
+            State(unread: unread, proposal: negotiation?.proposal, negotiation: negotiation?.0))
+    }
+
+    deinit { self.end() }
+
+    // MARK: Reading
+
+    /// The next bytes as they came, at least one; nil once the peer has closed its side and all was read.
+    ///
+    /// - Throws: `P2PError` with `.streamReset`, `.connectionClosed`, or, on a lazily opened stream,
+    ///   `.protocolNotSupported`; `CancellationError`.
+    public nonisolated(nonsending) func read() async throws -> ByteBuffer? {
+        if let ready = self.takeUnread() { return ready }
+        try await self.settle()
+        if let ready = self.takeUnread() { return ready }
+        return try await self.receive()
+    }
+
+    /// Exactly `count` bytes.
+    ///
+    /// - Throws: also `.endOfStream` if the peer closes before.
+    public nonisolated(nonsending) func readExactly(_ count: Int) async throws -> ByteBuffer {
+        var gathered = ByteBuffer()
+        while gathered.readableBytes < count {
+            guard var next = try await self.read() else {
+                throw self.error(.endOfStream, "\(gathered.readableBytes) of \(count) bytes came")
+            }
+            let missing = count - gathered.readableBytes
+            if gathered.readableBytes == 0, next.readableBytes == count { return next }
+            if let part = next.readSlice(length: min(missing, next.readableBytes)) {
+                gathered.writeImmutableBuffer(part)
+            }
+            self.putBack(next)
+        }
+        return gathered
+    }
+
+    /// Bytes up to a line feed, which is taken off; nil if the peer closed before any byte.
+    ///
+    /// - Parameter max: longest line in bytes without the line feed.
+    /// - Throws: also `.tooLong`, or `.endOfStream` if the peer closes within the line.
+    public nonisolated(nonsending) func readLine(max: Int) async throws -> ByteBuffer? {
+        var line = ByteBuffer()
+        while true {
+            guard var next = try await self.read() else {
+                if line.readableBytes == 0 { return nil }
+                throw self.error(.endOfStream, "\(line.readableBytes) bytes without line feed")
+            }
+            let end = next.readableBytesView.firstIndex(of: UInt8(ascii: "\n"))
+            let length = end.map { $0 - next.readerIndex } ?? next.readableBytes
+            guard line.readableBytes + length <= max else {
+                self.putBack(next)
+                throw self.error(.tooLong, "line longer than \(max) bytes")
+            }
+            if let part = next.readSlice(length: length) { line.writeImmutableBuffer(part) }
+            if end != nil {
+                next.moveReaderIndex(forwardBy: 1)
+                self.putBack(next)
+                return line
+            }
+        }
+    }
+
+    /// Everything until the peer closes its side.
+    ///
+    /// - Throws: also `.tooLong` as soon as more than `max` bytes have come.
+    public nonisolated(nonsending) func readToEnd(max: Int) async throws -> ByteBuffer {
+        var all = ByteBuffer()
+        while let next = try await self.read() {
+            guard all.readableBytes + next.readableBytes <= max else {
+                throw self.error(.tooLong, "more than \(max) bytes")
+            }
+            if all.readableBytes == 0 { all = next } else { all.writeImmutableBuffer(next) }
+        }
+        return all
+    }
+
+    // MARK: Writing
+
+    /// Sends bytes; returns once they are on their way or in a bounded buffer, suspends while the peer gives no credit.
+    ///
+    /// - Throws: `P2PError` with `.streamReset`, `.streamClosed` after `closeWrite`, or `.connectionClosed`.
+    public nonisolated(nonsending) func write(_ bytes: ByteBuffer) async throws {
+        guard let proposal = self.takeProposal() else {
+            return try await self.send(bytes)
+        }
+        if bytes.readableBytes <= 16_384 {
+            var both = ByteBufferAllocator().buffer(capacity: proposal.count + bytes.readableBytes)
+            both.writeBytes(proposal)
+            both.writeImmutableBuffer(bytes)
+            try await self.send(both)
+        } else {
+            try await self.send(ByteBuffer(bytes: proposal))
+            try await self.send(bytes)
+        }
+    }
+
+    /// Sends bytes.
+    public nonisolated(nonsending) func write(_ bytes: some Sequence<UInt8> & Sendable) async throws {
+        try await self.write(ByteBuffer(bytes: bytes))
+    }
+
+    /// Tells the peer that nothing more will come. Reading goes on.
+    public nonisolated(nonsending) func closeWrite() async throws {
+        try await self.flushProposal()
+        do { try await self.muxed.closeWrite() } catch { throw P2PError.translating(error, peer: self.remotePeer) }
+    }
+
+    // MARK: Ending
+
+    /// Ends the stream in good order: what was written still arrives, what is unread is dropped.
+    public nonisolated(nonsending) func close() async {
+        // A stream that is already reset has nothing to close: the outcome is the same.
+        try? await self.flushProposal()
+        await self.muxed.close()
+        self.end()
+    }
+
+    /// Ends the stream at once, in both directions; what is under way is lost.
+    ///
+    /// - Parameter code: tells the peer why; libp2p's own codes are 0x1001 to 0x1009.
+    public func reset(code: UInt32 = 0) {
+        self.muxed.reset(code: code)
+        self.end()
+    }
+
+    /// Resets the stream unless cancelled in time.
+    func deadline(after time: Duration) -> StreamDeadline { StreamDeadline(self.muxed, after: time) }
+
+    // MARK: Private
+
+    private func end() {
+        let isFirst = self.state.withLock { state in
+            defer { state.hasEnded = true }
+            return !state.hasEnded
+        }
+        if isFirst { self.onEnd() }
+    }
+
+    private func takeUnread() -> ByteBuffer? {
+        self.state.withLock { state in
+            guard state.negotiation == nil, let unread = state.unread else { return nil }
+            state.unread = nil
+            return unread.readableBytes > 0 ? unread : nil
+        }
+    }
+
+    private func putBack(_ bytes: ByteBuffer) {
+        guard bytes.readableBytes > 0 else { return }
+        self.state.withLock { $0.unread = bytes }
+    }
+
+    private func takeProposal() -> [UInt8]? {
+        self.state.withLock { state in
+            defer { state.proposal = nil }
+            return state.proposal
+        }
+    }
+
+    private nonisolated(nonsending) func flushProposal() async throws {
+        guard let proposal = self.takeProposal() else { return }
+        try await self.send(ByteBuffer(bytes: proposal))
+    }
+
+    /// On a lazy stream: sends the proposal if nothing was written yet, and reads until it is answered.
+    private nonisolated(nonsending) func settle() async throws {
+        guard self.state.withLock({ $0.negotiation != nil }) else { return }
+        try await self.flushProposal()
+        while true {
+            guard let bytes = try await self.receive() else {
+                throw self.error(.endOfStream, "closed before the protocol was agreed on")
+            }
+            let outcome = self.state.withLock { state -> MultistreamOutcome? in
+                guard var negotiation = state.negotiation else { return nil }
+                let step = negotiation.received(Array(bytes.readableBytesView)[...])
+                state.negotiation = negotiation
+                if case .agreed(_, let leftover) = step.outcome {
+                    state.negotiation = nil
+                    state.unread = ByteBuffer(bytes: leftover)
+                }
+                return step.outcome
+            }
+            switch outcome {
+            case nil: continue
+            case .agreed: return
+            case .failed(let cause):
+                self.onRefusal()
+                self.reset(code: YamuxCode.streamNegotiationFailed)
+                throw self.error(.protocolNotSupported, "\(self.protocol) was refused", cause: cause)
+            }
+        }
+    }
+
+    private nonisolated(nonsending) func receive() async throws -> ByteBuffer? {
+        do { return try await self.muxed.read() } catch { throw P2PError.translating(error, peer: self.remotePeer) }
+    }
+
+    private nonisolated(nonsending) func send(_ bytes: ByteBuffer) async throws {
+        do { try await self.muxed.write(bytes) } catch { throw P2PError.translating(error, peer: self.remotePeer) }
+    }
+
+    private func error(_ code: P2PError.Code, _ message: String, cause: (any Error)? = nil) -> P2PError {
+        P2PError(code, message, cause: cause, peer: self.remotePeer)
+    }
+}

@@ -1,0 +1,47 @@
+/// How a stream is to be opened.
+public struct StreamOptions: Sendable, Hashable {
+    /// When the agreement on a protocol is awaited.
+    public enum Negotiation: Sendable, Hashable {
+        /// Lazy if the peer is known to speak exactly what is asked for, else eager.
+        case automatic
+        /// Data goes out together with the proposal, which saves a round trip; a refusal shows at the first read. For a
+        /// single protocol that the caller has reason to believe in.
+        case lazy
+        /// The stream is returned once the peer has agreed.
+        case eager
+    }
+
+    /// For everything: dial, if needed, and negotiation.
+    public var timeout: Duration = .seconds(10)
+    /// When the agreement is awaited.
+    public var negotiation = Negotiation.automatic
+    /// Whether a connection that a relay limits in time and bytes will do.
+    public var allowsLimitedConnection = false
+    /// Whether to dial if there is no connection.
+    public var dialsIfNeeded = true
+
+    /// The default.
+    public init() {}
+}
+
+/// What a handler allows, and where it runs.
+public struct HandlerLimits: Sendable, Hashable {
+    /// Streams of all peers at one time; further ones are reset with code 0x1002 (resource limit).
+    public var streams = 8_192
+    /// Streams of one peer at one time.
+    public var streamsPerPeer = 1_024
+    /// Whether it is served on connections that a relay limits in time and bytes.
+    public var allowsLimitedConnection = false
+    /// Runs the handler on the connection's event loop, which saves thread changes. Only for handlers that never block and
+    /// compute little.
+    public var runsOnEventLoop = false
+
+    /// The default.
+    public init() {}
+
+    /// The default but for these.
+    public init(streams: Int, streamsPerPeer: Int) {
+        self.streams = streams
+        self.streamsPerPeer = streamsPerPeer
+    }
+}

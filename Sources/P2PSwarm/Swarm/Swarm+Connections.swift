@@ -1,0 +1,190 @@
+import Logging
+import Multiformats
+import NIOCore
+import P2PCore
+import PeerIdentity
+import Synchronization
+
+extension Swarm {
+    // MARK: Inbound
+
+    /// A stranger has connected: reserved, or refused before anything is spent on it.
+    func accepted(_ link: TransportLink) -> EventLoopFuture<Void> {
+        let loop = link.channel.eventLoop
+        let now = MonotonicInstant.now()
+        let reserved: Result<ResourceLedger.ConnectionSlot, LimitExceeded>? = self.state.withLock { state in
+            guard state.phase == .running else { return nil }
+            do throws(LimitExceeded) {
+                return .success(try state.ledger.reserveInbound(from: link.remoteAddress.ipAddress, now: now))
+            } catch {
+                return .failure(error)
+            }
+        }
+        let slot: ResourceLedger.ConnectionSlot
+        switch reserved {
+        case nil: return loop.makeFailedFuture(ChannelError.alreadyClosed)
+        case .failure(let exceeded):
+            self.logger.debug(
+                "inbound connection refused",
+                metadata: ["addr": "\(link.remoteAddress)", "reason": "\(exceeded)"])
+            return loop.makeFailedFuture(exceeded)
+        case .success(let reserved): slot = reserved
+        }
+        link.channel.closeFuture.whenComplete { [weak self] _ in self?.state.withLock { $0.ledger.release(slot) } }
+        self.upgrade(link, role: .responder, expecting: nil, presuming: nil, slot: slot).whenFailure { [logger] error in
+            logger.debug(
+                "inbound upgrade failed", metadata: ["addr": "\(link.remoteAddress)", "reason": "\(brief(error))"])
+        }
+        return loop.makeSucceededVoidFuture()
+    }
+
+    // MARK: Upgrade
+
+    /// Secures and multiplexes a link that is up; on its event loop.
+    func upgrade(
+        _ link: TransportLink, role: ConnectionRole, expecting peer: PeerID?, presuming security: ProtocolID?,
+        slot: ResourceLedger.ConnectionSlot
+    ) -> EventLoopFuture<SwarmConnection> {
+        let holder = ConnectionHolder()
+        var configuration = ConnectionConfiguration(
+            upgrade: ConnectionUpgrade.Configuration(
+                identity: self.configuration.identity, expectedPeer: peer, security: self.configuration.security,
+                muxers: self.configuration.muxers, assumeSecurity: security)
+        ) { [weak self] stream in
+            guard let self, let connection = holder.connection else {
+                return stream.reset(code: YamuxCode.streamShutdown)
+            }
+            self.inbound(stream, on: connection)
+        }
+        let limits = self.configuration.limits
+        configuration.upgradeTimeout = role == .responder ? limits.inboundUpgradeTimeout : limits.dialTimeout
+        configuration.windowBudget = self.windowBudget
+        configuration.tls = self.configuration.tls
+        var generator = SystemRandomNumberGenerator()
+        return MuxedConnection.upgrade(
+            link.channel, role: role, localAddress: link.localAddress, remoteAddress: link.remoteAddress,
+            configuration: configuration, keys: NoiseKeys(using: &generator)
+        ).flatMapThrowing { muxed in
+            let connection = try self.established(
+                muxed, direction: role == .initiator ? .outbound : .inbound,
+                usesListeningPort: link.usesListeningPort, slot: slot)
+            holder.connection = connection
+            // The muxer's callback must not keep the connection alive past its end.
+            muxed.closeFuture.whenComplete { _ in holder.connection = nil }
+            return connection
+        }
+    }
+
+    // MARK: Ready and ended
+
+    /// A connection is secured and multiplexed. Enters it into the tables, or closes it if there is no room.
+    ///
+    /// On the connection's event loop, before any stream of it is delivered.
+    func established(
+        _ muxed: MuxedConnection, direction: Direction, usesListeningPort: Bool, slot: ResourceLedger.ConnectionSlot
+    ) throws -> SwarmConnection {
+        let peer = muxed.remotePeer
+        let now = MonotonicInstant.now()
+        let outcome: Result<SwarmConnection, any Error> = self.state.withLock { state in
+            guard state.phase != .stopping, state.ledger.isReserved(slot) else {
+                return .failure(DialError(.stopped, peer: peer))
+            }
+            guard peer != self.localPeer else { return .failure(DialError(.selfDial, peer: peer)) }
+            do throws(LimitExceeded) { try state.ledger.bind(slot, to: peer) } catch { return .failure(error) }
+            let connection = SwarmConnection(
+                id: state.takeNumber(), muxed: muxed, direction: direction, opened: now,
+                usesListeningPort: usesListeningPort, slot: slot)
+            state.connections[peer, default: []].append(connection)
+            state.book.connected(peer, security: muxed.security, now: now)
+            if direction == .outbound { state.book.dialSucceeded(muxed.remoteAddress, of: peer, now: now) }
+            return .success(connection)
+        }
+        let connection: SwarmConnection
+        do { connection = try outcome.get() } catch {
+            self.logger.debug(
+                "connection refused after its handshake", metadata: ["peer": "\(peer)", "reason": "\(brief(error))"])
+            muxed.close(code: error is LimitExceeded ? ConnectionCode.resourceLimit : ConnectionCode.normal)
+            throw error
+        }
+        muxed.closeFuture.whenComplete { [weak self] _ in self?.ended(connection) }
+        self.logger.debug(
+            "connected",
+            metadata: [
+                "peer": "\(peer)", "conn": "\(connection.id)", "addr": "\(muxed.remoteAddress)",
+                "direction": "\(direction)",
+            ])
+        self.callbacks.connected(connection)
+        if direction == .inbound, !connection.isLimited { self.satisfyDial(of: peer, with: connection) }
+        return connection
+    }
+
+    private func ended(_ connection: SwarmConnection) {
+        let now = MonotonicInstant.now()
+        let isLast: Bool? = self.state.withLock { state in
+            state.ledger.release(connection.slot)
+            guard let index = state.connections[connection.peer]?.firstIndex(where: { $0.id == connection.id }) else {
+                return nil
+            }
+            state.connections[connection.peer]?.remove(at: index)
+            guard state.connections[connection.peer]?.isEmpty == true else { return false }
+            state.connections[connection.peer] = nil
+            state.book.disconnected(connection.peer, now: now)
+            return true
+        }
+        guard let isLast else { return }
+        self.logger.debug("disconnected", metadata: ["peer": "\(connection.peer)", "conn": "\(connection.id)"])
+        self.callbacks.disconnected(connection, isLast)
+    }
+
+    /// The peer opened a stream.
+    func inbound(_ stream: MuxedStream, on connection: SwarmConnection) {
+        let reserved: ResourceLedger.StreamSlot? = self.state.withLock { state in
+            try? state.ledger.reserveStream(on: connection.slot, direction: .inbound)
+        }
+        guard let reserved else {
+            stream.reset(code: YamuxCode.streamResourceLimit)
+            return
+        }
+        self.callbacks.inboundStream(stream, connection, reserved)
+    }
+
+    // MARK: Upkeep
+
+    /// Closes what is too many or redundant, and forgets what is stale. Runs by itself at every interval.
+    public func maintain() {
+        let now = MonotonicInstant.now()
+        let (redundant, trimmed) = self.state.withLock { state -> ([SwarmConnection], [SwarmConnection]) in
+            state.book.expire(now: now)
+            var redundant: [SwarmConnection] = []
+            for (peer, all) in state.connections where all.count > 1 {
+                let ids = ConnectionPreference(local: self.localPeer, remote: peer).redundant(
+                    among: state.candidates(of: peer), settle: self.configuration.redundantConnectionSettle, now: now)
+                redundant += all.filter { ids.contains($0.id) }
+            }
+            guard self.configuration.trimming != nil else { return (redundant, []) }
+            let all = state.connections.values.flatMap(\.self)
+            let victims = state.trimming.victims(
+                among: all.map {
+                    ConnectionTrimming.Candidate(
+                        id: $0.id, peer: $0.peer, opened: $0.opened, streams: state.ledger.streamCount(on: $0.slot),
+                        direction: $0.direction)
+                }, now: now)
+            let chosen = Set(victims)
+            return (redundant, chosen.isEmpty ? [] : all.filter { chosen.contains($0.id) })
+        }
+        for connection in redundant { connection.muxed.close(code: ConnectionCode.supplanted) }
+        for connection in trimmed { connection.muxed.close(code: ConnectionCode.garbageCollected) }
+    }
+}
+
+/// Hands a connection to the callback that was made before it existed. Set and read on the connection's event loop.
+private final class ConnectionHolder: Sendable {
+    private let storage = Mutex<SwarmConnection?>(nil)
+    var connection: SwarmConnection? {
+        get { self.storage.withLock { $0 } }
+        set { self.storage.withLock { $0 = newValue } }
+    }
+}
+
+/// An error in a few words, for logs and reports; text from outside is cut and escaped.
+func brief(_ error: any Error) -> String { String(String(reflecting: "\(error)").dropFirst().dropLast().prefix(240)) }

@@ -1,0 +1,411 @@
+import Logging
+public import Multiformats
+import NIOCore
+import P2PCore
+public import PeerIdentity
+import Synchronization
+
+extension Swarm {
+    // MARK: Asking
+
+    /// A usable connection with the peer: a live one, or the outcome of a dial that all who ask share.
+    ///
+    /// - Parameters:
+    ///   - addresses: tried along with those in the address book, without regard to back-off.
+    ///   - timeout: this caller's patience; the dial goes on for others.
+    ///   - allowsLimited: whether a relayed connection with limits will do.
+    /// - Throws: `DialError`, or `CancellationError`.
+    public func connect(
+        to peer: PeerID, addresses: [Multiaddr] = [], timeout: Duration, allowsLimited: Bool = false
+    ) async throws -> SwarmConnection {
+        if let live = self.bestConnection(with: peer, allowsLimited: allowsLimited) { return live }
+        guard peer != self.localPeer else { throw DialError(.selfDial, peer: peer) }
+        let promise = self.group.next().makePromise(of: SwarmConnection.self)
+        let joined: UInt64
+        do {
+            joined = try self.join(peer, addresses: addresses, promise: promise)
+        } catch {
+            promise.fail(error)
+            return try await promise.futureResult.get()
+        }
+        let patience = self.group.next().scheduleTask(in: TimeAmount(timeout)) { [weak self] in
+            self?.leave(peer, waiter: joined) { DialError(.timedOut, peer: peer, attempts: $0) }
+        }
+        defer { patience.cancel() }
+        return try await withTaskCancellationHandler {
+            try await promise.futureResult.get()
+        } onCancel: {
+            self.leave(peer, waiter: joined) { _ in CancellationError() }
+        }
+    }
+
+    /// Enters a waiter into the dial of a peer, which begins if there is none.
+    private func join(
+        _ peer: PeerID, addresses: [Multiaddr], promise: EventLoopPromise<SwarmConnection>
+    ) throws -> UInt64 {
+        let now = MonotonicInstant.now()
+        let outcome: Result<(UInt64, [Effect]), DialError> = self.state.withLock { state in
+            guard state.phase == .running else { return .failure(DialError(.stopped, peer: peer)) }
+            let number = state.takeNumber()
+            if let live = state.best(of: peer, local: self.localPeer, allowsLimited: false) {
+                return .success((number, [.succeed(promise, live)]))
+            }
+            let limits = self.configuration.limits
+            if var dial = state.dials[peer] {
+                guard dial.waiters.count < limits.waitersPerDial else {
+                    return .failure(
+                        DialError(.limit(state.ledger.refuse(.waitersPerDial, limits.waitersPerDial)), peer: peer))
+                }
+                dial.waiters[number] = promise
+                dial.machine.add(AddressRanking.rank(self.dialable(addresses, of: peer, in: state)), now: now)
+                state.dials[peer] = dial
+                return .success((number, self.advance(peer, in: &state, now: now)))
+            }
+            guard state.dials.count < limits.dialledPeers else {
+                return .failure(
+                    DialError(.limit(state.ledger.refuse(.dialledPeers, limits.dialledPeers)), peer: peer))
+            }
+            let (candidates, refused) = self.candidates(of: peer, explicit: addresses, in: state, now: now)
+            guard !candidates.isEmpty else {
+                return .failure(DialError(refused.isEmpty ? .noAddresses : .allFailed, peer: peer, attempts: refused))
+            }
+            var figures = PeerDial.Limits()
+            figures.concurrent = limits.concurrentDialsPerPeer
+            figures.perAddress = limits.dialTimeout
+            figures.perLocalAddress = limits.localDialTimeout
+            figures.overall = limits.peerDialTimeout
+            figures.addresses = limits.addressesPerDial
+            let machine = PeerDial(
+                addresses: AddressRanking.rank(candidates), refused: refused, limits: figures, now: now)
+            state.dials[peer] = SwarmState.Dial(machine: machine, waiters: [number: promise])
+            return .success((number, self.advance(peer, in: &state, now: now)))
+        }
+        let (number, effects) = try outcome.get()
+        self.perform(effects)
+        return number
+    }
+
+    /// What can be tried, and what cannot with the reason.
+    private func candidates(
+        of peer: PeerID, explicit: [Multiaddr], in state: SwarmState, now: MonotonicInstant
+    ) -> (candidates: [Multiaddr], refused: [DialAttempt]) {
+        let wanted = explicit.filter { $0.peerIDBytes == nil || $0.peerIDBytes == peer.bytes }.map(\.withoutPeerID)
+        var candidates: [Multiaddr] = []
+        var refused: [DialAttempt] = []
+        let own = Set(state.listeners.map(\.address))
+        func consider(_ address: Multiaddr, blockedUntil: MonotonicInstant) {
+            let reason: DialFailureReason
+            if own.contains(address) {
+                return
+            } else if !self.transports.contains(where: { $0.canDial(address) }) || address.isUnspecified {
+                reason = .noTransport
+            } else if blockedUntil > now {
+                reason = .backedOff(remaining: now.duration(to: blockedUntil))
+            } else {
+                candidates.append(address)
+                return
+            }
+            refused.append(DialAttempt(address: address, error: reason, elapsed: .zero))
+        }
+        for address in wanted.prefix(self.configuration.limits.addressesPerDial) {
+            consider(address, blockedUntil: .zero)
+        }
+        let given = Set(wanted)
+        for item in state.book.items(of: peer, now: now) where !given.contains(item.address) {
+            consider(item.address, blockedUntil: item.blockedUntil)
+        }
+        return (candidates, refused)
+    }
+
+    private func dialable(_ addresses: [Multiaddr], of peer: PeerID, in state: SwarmState) -> [Multiaddr] {
+        let own = Set(state.listeners.map(\.address))
+        return addresses.filter { $0.peerIDBytes == nil || $0.peerIDBytes == peer.bytes }.map(\.withoutPeerID)
+            .filter { address in
+                !own.contains(address) && !address.isUnspecified && self.transports.contains { $0.canDial(address) }
+            }
+    }
+
+    private func leave(_ peer: PeerID, waiter: UInt64, error: ([DialAttempt]) -> any Error) {
+        let effects: [Effect] = self.state.withLock { state in
+            guard var dial = state.dials[peer], let promise = dial.waiters.removeValue(forKey: waiter) else {
+                return []
+            }
+            let failure = Effect.fail([promise], error(dial.machine.failures))
+            guard dial.waiters.isEmpty else {
+                state.dials[peer] = dial
+                return [failure]
+            }
+            let actions = dial.machine.cancel()
+            state.dials[peer] = dial
+            let effects = self.apply(actions, to: peer, in: &state)
+            state.dials[peer]?.timer?.cancel()
+            state.dials[peer] = nil
+            return [failure] + effects
+        }
+        self.perform(effects)
+    }
+
+    /// The peer connected by itself: whoever waits for it is served, attempts under way end.
+    func satisfyDial(of peer: PeerID, with connection: SwarmConnection) {
+        self.endDial(of: peer) { .succeed($0, connection) }
+    }
+
+    /// Ends a dial with an error for all who wait.
+    func endDial(of peer: PeerID, error: DialError) { self.endDial(of: peer) { .fail([$0], error) } }
+
+    private func endDial(of peer: PeerID, outcome: (EventLoopPromise<SwarmConnection>) -> Effect) {
+        let effects: [Effect] = self.state.withLock { state in
+            guard var dial = state.dials[peer] else { return [] }
+            let actions = dial.machine.cancel()
+            state.dials[peer] = dial
+            let effects = self.apply(actions, to: peer, in: &state)
+            dial.timer?.cancel()
+            state.dials[peer] = nil
+            return dial.waiters.values.map(outcome) + effects
+        }
+        self.perform(effects)
+    }
+
+    // MARK: Driving the machine
+
+    /// What is to be done once the lock is released.
+    enum Effect {
+        case attempt(PeerID, Int, Multiaddr, ResourceLedger.ConnectionSlot, presumed: ProtocolID?)
+        case close(any Channel)
+        case succeed(EventLoopPromise<SwarmConnection>, SwarmConnection)
+        case fail([EventLoopPromise<SwarmConnection>], any Error)
+        case arm(PeerID, MonotonicInstant)
+    }
+
+    /// Lets time pass for one dial.
+    private func advance(_ peer: PeerID, in state: inout SwarmState, now: MonotonicInstant) -> [Effect] {
+        guard var dial = state.dials[peer] else { return [] }
+        let permits = self.configuration.limits.concurrentDials - state.attemptsUnderWay
+        let actions = dial.machine.poll(permits: permits, now: now)
+        state.dials[peer] = dial
+        return self.apply(actions, to: peer, in: &state)
+    }
+
+    private func apply(_ actions: [PeerDial.Action], to peer: PeerID, in state: inout SwarmState) -> [Effect] {
+        var effects: [Effect] = []
+        var queue = actions[...]
+        while let action = queue.popFirst() {
+            switch action {
+            case .attempt(let attempt, let address):
+                do throws(LimitExceeded) {
+                    let slot = try state.ledger.reserveOutbound(to: address.ipAddress)
+                    state.attemptsUnderWay += 1
+                    state.dials[peer]?.attempts[attempt] = SwarmState.Attempt(address: address, slot: slot)
+                    effects.append(
+                        .attempt(peer, attempt, address, slot, presumed: state.book.security(of: peer)))
+                } catch {
+                    guard var dial = state.dials[peer] else { continue }
+                    queue += dial.machine.failed(attempt, .limit(error), permits: 0, now: .now())
+                    state.dials[peer] = dial
+                }
+            case .abandon(let attempt):
+                if let ended = self.endAttempt(attempt, of: peer, in: &state), let channel = ended.channel {
+                    effects.append(.close(channel))
+                }
+            case .succeeded:
+                continue
+            case .failed(let attempts):
+                guard let dial = state.dials.removeValue(forKey: peer) else { continue }
+                dial.timer?.cancel()
+                state.starved.remove(peer)
+                effects.append(
+                    .fail(Array(dial.waiters.values), DialError(.allFailed, peer: peer, attempts: attempts)))
+            }
+        }
+        if let deadline = state.dials[peer]?.machine.nextDeadline { effects.append(.arm(peer, deadline)) }
+        return effects
+    }
+
+    /// Takes an attempt out of the books; its slot is released unless a connection has taken it over.
+    private func endAttempt(
+        _ attempt: Int, of peer: PeerID, keepingSlot: Bool = false, in state: inout SwarmState
+    ) -> SwarmState.Attempt? {
+        guard let ended = state.dials[peer]?.attempts.removeValue(forKey: attempt) else { return nil }
+        state.attemptsUnderWay -= 1
+        if !keepingSlot { state.ledger.release(ended.slot) }
+        return ended
+    }
+
+    private func perform(_ effects: [Effect]) {
+        for effect in effects {
+            switch effect {
+            case .attempt(let peer, let attempt, let address, let slot, let presumed):
+                self.start(
+                    AttemptOrder(
+                        peer: peer, number: attempt, address: address, slot: slot, presumed: presumed,
+                        reusesPort: self.configuration.reusesListeningPort))
+            case .close(let channel): channel.close(mode: .all, promise: nil)
+            case .succeed(let promise, let connection): promise.succeed(connection)
+            case .fail(let promises, let error): for promise in promises { promise.fail(error) }
+            case .arm(let peer, let deadline): self.arm(peer, deadline)
+            }
+        }
+    }
+
+    private func arm(_ peer: PeerID, _ deadline: MonotonicInstant) {
+        self.state.withLock { state in
+            guard var dial = state.dials[peer] else { return }
+            if dial.timer != nil, let armed = dial.armed, armed <= deadline, armed > .now() { return }
+            dial.timer?.cancel()
+            dial.armed = deadline
+            dial.timer = self.group.next().scheduleTask(deadline: .uptimeNanoseconds(deadline.nanoseconds)) {
+                [weak self] in self?.timerFired(peer)
+            }
+            state.dials[peer] = dial
+        }
+    }
+
+    private func timerFired(_ peer: PeerID) {
+        let effects: [Effect] = self.state.withLock { state in
+            state.dials[peer]?.timer = nil
+            return self.advance(peer, in: &state, now: .now())
+        }
+        self.perform(effects)
+    }
+
+    /// A permit has become free: the other dials may go on.
+    private func wakeOthers(than peer: PeerID) {
+        let effects: [Effect] = self.state.withLock { state in
+            guard state.dials.count > 1,
+                state.attemptsUnderWay >= self.configuration.limits.concurrentDials - 1
+            else { return [] }
+            let now = MonotonicInstant.now()
+            return state.dials.keys.filter { $0 != peer }.flatMap { self.advance($0, in: &state, now: now) }
+        }
+        self.perform(effects)
+    }
+
+    // MARK: One attempt
+
+    /// One attempt, and how it is to be made.
+    struct AttemptOrder: Sendable {
+        let peer: PeerID
+        let number: Int
+        let address: Multiaddr
+        let slot: ResourceLedger.ConnectionSlot
+        var presumed: ProtocolID?
+        var reusesPort: Bool
+    }
+
+    private func start(_ order: AttemptOrder) {
+        let loop = self.group.next()
+        guard let transport = self.transports.first(where: { $0.canDial(order.address) }) else {
+            return self.failed(order, .noTransport)
+        }
+        let request = DialRequest(
+            address: order.address, eventLoop: loop, timeout: TimeAmount(self.configuration.limits.connectTimeout),
+            reusesListeningPort: order.reusesPort
+        ) { [weak self] channel in self?.adopt(channel, for: order) ?? false }
+        transport.dial(request).whenComplete { [weak self] result in
+            switch result {
+            case .success(let link):
+                guard let self else { return link.channel.close(mode: .all, promise: nil) }
+                self.transportConnected(order)
+                self.upgrade(
+                    link, role: .initiator, expecting: order.peer, presuming: order.presumed, slot: order.slot
+                ).whenComplete { result in
+                    switch result {
+                    case .success(let connection): self.succeeded(order, connection)
+                    case .failure(let error): self.upgradeFailed(order, error, link: link)
+                    }
+                }
+            case .failure(let error):
+                self?.failed(order, (error as? DialFailureReason) ?? .other(brief(error)))
+            }
+        }
+    }
+
+    /// Enters the channel of an attempt, so that it can be abandoned; false if it already was.
+    private func adopt(_ channel: any Channel, for order: AttemptOrder) -> Bool {
+        self.state.withLock { state in
+            guard state.dials[order.peer]?.attempts[order.number] != nil else { return false }
+            state.dials[order.peer]?.attempts[order.number]?.channel = channel
+            return true
+        }
+    }
+
+    private func transportConnected(_ order: AttemptOrder) {
+        self.state.withLock { $0.dials[order.peer]?.machine.transportConnected(order.number, now: .now()) }
+    }
+
+    private func succeeded(_ order: AttemptOrder, _ connection: SwarmConnection) {
+        let effects: [Effect] = self.state.withLock { state in
+            guard var dial = state.dials[order.peer], dial.attempts[order.number] != nil else { return [] }
+            _ = self.endAttempt(order.number, of: order.peer, keepingSlot: true, in: &state)
+            let actions = dial.machine.succeeded(order.number)
+            let effects = self.apply(actions, to: order.peer, in: &state)
+            dial.timer?.cancel()
+            let waiters = (state.dials.removeValue(forKey: order.peer) ?? dial).waiters.values
+            return waiters.map { .succeed($0, connection) } + effects
+        }
+        self.perform(effects)
+        self.wakeOthers(than: order.peer)
+    }
+
+    /// The pipe was up, but no connection came of it. Two causes are ours to mend, at once and on the same attempt: a
+    /// presumption that no longer holds, and two dials that crossed on the same pair of ports.
+    private func upgradeFailed(_ order: AttemptOrder, _ error: any Error, link: TransportLink) {
+        link.channel.close(mode: .all, promise: nil)
+        var again = order
+        if order.presumed != nil {
+            self.state.withLock { $0.book.clearSecurity(of: order.peer) }
+            again.presumed = nil
+        }
+        if link.usesListeningPort { again.reusesPort = false }
+        if self.isWorthRepeating(order, again, error) {
+            self.logger.debug(
+                "attempt repeated without presumptions",
+                metadata: ["peer": "\(order.peer)", "addr": "\(order.address)", "reason": "\(brief(error))"])
+            return self.start(again)
+        }
+        self.failed(order, DialFailureReason(upgrade: error))
+    }
+
+    private func isWorthRepeating(_ order: AttemptOrder, _ again: AttemptOrder, _ error: any Error) -> Bool {
+        if case .wrongPeer = DialFailureReason(upgrade: error) { return false }
+        if error is LimitExceeded || error is DialError { return false }
+        guard again.presumed != order.presumed || (again.reusesPort != order.reusesPort) else { return false }
+        return self.state.withLock { $0.dials[order.peer]?.attempts[order.number] != nil }
+    }
+
+    private func failed(_ order: AttemptOrder, _ reason: DialFailureReason) {
+        let now = MonotonicInstant.now()
+        let effects: [Effect] = self.state.withLock { state in
+            guard self.endAttempt(order.number, of: order.peer, in: &state) != nil, var dial = state.dials[order.peer]
+            else { return [] }
+            if case .limit = reason {} else { state.book.dialFailed(order.address, of: order.peer, now: now) }
+            let permits = self.configuration.limits.concurrentDials - state.attemptsUnderWay
+            let actions = dial.machine.failed(order.number, reason, permits: permits, now: now)
+            state.dials[order.peer] = dial
+            return self.apply(actions, to: order.peer, in: &state)
+        }
+        self.perform(effects)
+        self.wakeOthers(than: order.peer)
+    }
+}
+
+extension DialFailureReason {
+    /// Why a link that was up did not become a connection.
+    init(upgrade error: any Error) {
+        if let exceeded = error as? LimitExceeded {
+            self = .limit(exceeded)
+            return
+        }
+        guard let error = error as? ConnectionError else {
+            self = .upgradeFailed(brief(error))
+            return
+        }
+        switch error {
+        case .upgrade(.tls(.wrongPeer(_, let actual))): self = .wrongPeer(actual)
+        case .upgrade(.noise(.wrongPeer(_, let actual))): self = .wrongPeer(actual)
+        case .upgradeTimedOut: self = .timedOut
+        case .upgrade(let cause): self = .upgradeFailed(brief(cause))
+        default: self = .upgradeFailed(brief(error))
+        }
+    }
+}

@@ -1,0 +1,186 @@
+public import Logging
+public import Multiformats
+public import NIOCore
+public import P2PCore
+public import PeerIdentity
+import Synchronization
+
+/// Connections with peers: listens, dials, secures, counts, prefers, trims, and closes.
+///
+/// Thread-safe. Tables live under one lock that is held for moments only; bytes stay on their connection's event loop.
+/// What the streams carry is not its business.
+public final class Swarm: Sendable {
+    /// What it was made with.
+    public let configuration: SwarmConfiguration
+    /// Our own id.
+    public let localPeer: PeerID
+    let transports: [any Transport]
+    let group: any EventLoopGroup
+    let logger: Logger
+    let callbacks: SwarmCallbacks
+    let state: Mutex<SwarmState>
+    /// Shared by all connections: what stream windows may grow to together.
+    let windowBudget: WindowBudget
+    private let upkeep = Mutex<RepeatedTask?>(nil)
+
+    /// A swarm that does nothing yet.
+    public init(
+        configuration: SwarmConfiguration, transports: [any Transport], group: any EventLoopGroup, logger: Logger,
+        callbacks: SwarmCallbacks
+    ) {
+        self.configuration = configuration
+        self.localPeer = configuration.identity.peerID
+        self.transports = transports
+        self.group = group
+        self.logger = logger
+        self.callbacks = callbacks
+        self.state = Mutex(SwarmState(configuration: configuration))
+        self.windowBudget = WindowBudget(maximumBytes: configuration.limits.windowBytes)
+    }
+
+    // MARK: Life
+
+    /// Starts listening on `addresses`; either on all of them or, with an error, on none.
+    ///
+    /// A wildcard IPv6 address with port 0 takes the port of the wildcard IPv4 listener before it, if that is free.
+    public func start(listeningOn addresses: [Multiaddr]) async throws {
+        self.state.withLock { $0.phase = .running }
+        var lastPort: UInt16?
+        do {
+            for address in addresses {
+                let listener = try await self.listen(on: address, sharing: lastPort)
+                lastPort = listener.address.tcpPort
+                self.state.withLock { $0.listeners.append(listener) }
+            }
+        } catch {
+            await self.closeListeners()
+            self.state.withLock { $0.phase = .idle }
+            throw error
+        }
+        let interval = TimeAmount(self.configuration.trimming?.interval ?? .seconds(10))
+        let task = self.group.next().scheduleRepeatedTask(initialDelay: min(interval, .seconds(5)), delay: interval) {
+            [weak self] _ in self?.maintain()
+        }
+        self.upkeep.withLock { $0 = task }
+    }
+
+    /// Stops accepting and closes the listeners; connections stay. First step of an orderly end.
+    public func stopAccepting() async {
+        self.state.withLock { $0.phase = .stopping }
+        self.upkeep.withLock { task in
+            task?.cancel()
+            task = nil
+        }
+        await self.closeListeners()
+    }
+
+    /// Ends all dials and closes all connections: queued bytes first, then goodbye, at most about a second.
+    public func close() async {
+        await self.stopAccepting()
+        let (connections, peers) = self.state.withLock { ($0.connections.values.flatMap(\.self), Array($0.dials.keys)) }
+        for peer in peers { self.endDial(of: peer, error: DialError(.stopped, peer: peer)) }
+        for connection in connections { connection.muxed.close(code: ConnectionCode.normal) }
+        for connection in connections { _ = try? await connection.muxed.closeFuture.get() }
+    }
+
+    private func listen(on address: Multiaddr, sharing port: UInt16?) async throws -> any TransportListener {
+        guard let transport = self.transports.first(where: { $0.canListen(on: address) }) else {
+            throw DialFailureReason.noTransport
+        }
+        if let port, let ip = address.ipAddress, address.tcpPort == 0 {
+            let shared = Multiaddr(ip: ip, tcpPort: port)
+            if let listener = try? await self.open(transport, shared).get() { return listener }
+        }
+        return try await self.open(transport, address).get()
+    }
+
+    private func open(_ transport: any Transport, _ address: Multiaddr) -> EventLoopFuture<any TransportListener> {
+        transport.listen(on: address, group: self.group) { [weak self] link in
+            self?.accepted(link) ?? link.channel.eventLoop.makeFailedFuture(ChannelError.alreadyClosed)
+        }
+    }
+
+    private func closeListeners() async {
+        let listeners = self.state.withLock { state in
+            defer { state.listeners = [] }
+            return state.listeners
+        }
+        for listener in listeners { try? await listener.close().get() }
+    }
+
+    // MARK: Questions
+
+    /// The addresses we listen on with their real ports; wildcards as they are.
+    public var listeningAddresses: [Multiaddr] { self.state.withLock { $0.listeners.map(\.address) } }
+
+    /// All connections.
+    public var connections: [SwarmConnection] { self.state.withLock { $0.connections.values.flatMap(\.self) } }
+
+    /// All connections with one peer.
+    public func connections(with peer: PeerID) -> [SwarmConnection] {
+        self.state.withLock { $0.connections[peer] ?? [] }
+    }
+
+    /// The connection that a new stream with the peer should use, if there is one.
+    public func bestConnection(with peer: PeerID, allowsLimited: Bool = false) -> SwarmConnection? {
+        self.state.withLock { $0.best(of: peer, local: self.localPeer, allowsLimited: allowsLimited) }
+    }
+
+    /// How often each limit refused something.
+    public var refusals: [LimitName: Int] { self.state.withLock { $0.ledger.refusals } }
+
+    /// Connections and streams in use.
+    public var usage: (connections: Int, streams: Int) {
+        self.state.withLock { ($0.ledger.connectionCount, $0.ledger.streamCount) }
+    }
+
+    // MARK: Tables
+
+    /// Reads or changes the address book.
+    public func withAddressBook<Result: Sendable>(
+        _ body: (inout AddressBook, MonotonicInstant) throws -> Result
+    ) rethrows -> Result {
+        let now = MonotonicInstant.now()
+        return try self.state.withLock { try body(&$0.book, now) }
+    }
+
+    /// Reads or changes tags and protections.
+    public func withTrimming<Result: Sendable>(_ body: (inout ConnectionTrimming) -> Result) -> Result {
+        self.state.withLock { body(&$0.trimming) }
+    }
+
+    /// Reserves an outbound stream.
+    public func reserveStream(on connection: SwarmConnection) throws(LimitExceeded) -> ResourceLedger.StreamSlot {
+        let outcome: Result<ResourceLedger.StreamSlot, LimitExceeded> = self.state.withLock { state in
+            do throws(LimitExceeded) {
+                return .success(try state.ledger.reserveStream(on: connection.slot, direction: .outbound))
+            } catch {
+                return .failure(error)
+            }
+        }
+        return try outcome.get()
+    }
+
+    /// Notes an inbound stream's protocol.
+    public func assign(
+        _ slot: ResourceLedger.StreamSlot, to protocolID: ProtocolID, limit: ResourceLedger.ProtocolLimit
+    ) throws(LimitExceeded) {
+        let refusal: LimitExceeded? = self.state.withLock { state in
+            do throws(LimitExceeded) {
+                try state.ledger.assign(slot, to: protocolID, limit: limit)
+                return nil
+            } catch {
+                return error
+            }
+        }
+        if let refusal { throw refusal }
+    }
+
+    /// Gives a stream back.
+    public func release(_ slot: ResourceLedger.StreamSlot) { self.state.withLock { $0.ledger.release(slot) } }
+
+    /// Closes all connections with a peer.
+    public func disconnect(_ peer: PeerID, code: UInt32 = ConnectionCode.normal) {
+        for connection in self.connections(with: peer) { connection.muxed.close(code: code) }
+    }
+}

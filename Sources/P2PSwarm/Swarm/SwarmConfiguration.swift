@@ -1,0 +1,108 @@
+import NIOCore
+public import P2PCore
+public import PeerIdentity
+
+/// What a swarm needs to know.
+public struct SwarmConfiguration: Sendable {
+    /// Our identity.
+    public var identity: PrivateKey
+    /// Security protocols, most wanted first.
+    public var security: [ProtocolID]
+    /// Muxers, most wanted first.
+    public var muxers: [ProtocolID]
+    /// The figures.
+    public var limits: ResourceLimits
+    /// When to close connections because there are too many; nil for never.
+    public var trimming: ConnectionTrimming.Configuration?
+    /// A redundant connection of a simultaneous dial is closed when it is older than this and carries nothing.
+    public var redundantConnectionSettle: Duration = .seconds(15)
+    /// The TLS layer; needed when `security` offers TLS.
+    public var tls: (any TLSProvider)?
+    /// Dial from the listening port where possible.
+    public var reusesListeningPort = true
+
+    /// Noise and yamux under default figures.
+    public init(
+        identity: PrivateKey, security: [ProtocolID], muxers: [ProtocolID] = ["/yamux/1.0.0"],
+        limits: ResourceLimits = ResourceLimits(), trimming: ConnectionTrimming.Configuration? = .init()
+    ) {
+        self.identity = identity
+        self.security = security
+        self.muxers = muxers
+        self.limits = limits
+        self.trimming = trimming
+    }
+}
+
+/// What a swarm tells its owner. Called on event loops: to be brief, and never to block.
+public struct SwarmCallbacks: Sendable {
+    /// A connection is usable; called before any of its inbound streams is delivered.
+    public var connected: @Sendable (SwarmConnection) -> Void
+    /// A connection has ended; `isLast` if the peer has no other.
+    public var disconnected: @Sendable (SwarmConnection, _ isLast: Bool) -> Void
+    /// The peer opened a stream; the reservation is the receiver's to release.
+    public var inboundStream: @Sendable (MuxedStream, SwarmConnection, ResourceLedger.StreamSlot) -> Void
+
+    /// All of them.
+    public init(
+        connected: @escaping @Sendable (SwarmConnection) -> Void,
+        disconnected: @escaping @Sendable (SwarmConnection, Bool) -> Void,
+        inboundStream: @escaping @Sendable (MuxedStream, SwarmConnection, ResourceLedger.StreamSlot) -> Void
+    ) {
+        self.connected = connected
+        self.disconnected = disconnected
+        self.inboundStream = inboundStream
+    }
+}
+
+/// What a go-away says, so that the peer knows whether to come back.
+///
+/// Source: libp2p specs PR 623, connection error codes.
+public enum ConnectionCode {
+    /// An ordinary end.
+    public static let normal: UInt32 = 0
+    /// A limit of ours was hit.
+    public static let resourceLimit: UInt32 = 0x1001
+    /// Another connection with the same peer is preferred.
+    public static let supplanted: UInt32 = 0x1004
+    /// There are too many connections.
+    public static let garbageCollected: UInt32 = 0x1005
+}
+
+/// Why a peer could not be reached: every address and what came back.
+public struct DialError: Error, Sendable {
+    /// The kinds of outcome.
+    public enum Kind: Sendable, Hashable {
+        /// No address of the peer is known.
+        case noAddresses
+        /// Every address failed.
+        case allFailed
+        /// The caller's time was up; the dial may go on for others.
+        case timedOut
+        /// One of our own limits.
+        case limit(LimitExceeded)
+        /// The peer is ourselves.
+        case selfDial
+        /// The node is not running.
+        case stopped
+    }
+
+    /// What happened.
+    public let kind: Kind
+    /// Whom we wanted.
+    public let peer: PeerID
+    /// What was tried until now.
+    public let attempts: [DialAttempt]
+
+    /// All three.
+    public init(_ kind: Kind, peer: PeerID, attempts: [DialAttempt] = []) {
+        self.kind = kind
+        self.peer = peer
+        self.attempts = attempts
+    }
+}
+
+extension MonotonicInstant {
+    /// The present, on the clock of NIO's deadlines.
+    public static func now() -> MonotonicInstant { MonotonicInstant(nanoseconds: NIODeadline.now().uptimeNanoseconds) }
+}

@@ -1,0 +1,70 @@
+import Multiformats
+import NIOCore
+import P2PCore
+import PeerIdentity
+
+/// The swarm's tables; everything in here happens under one short lock, and nothing in here calls out.
+struct SwarmState {
+    /// A dial under way and who waits for it.
+    struct Dial {
+        var machine: PeerDial
+        var waiters: [UInt64: EventLoopPromise<SwarmConnection>] = [:]
+        var attempts: [Int: Attempt] = [:]
+        var timer: Scheduled<Void>?
+        var armed: MonotonicInstant?
+    }
+
+    /// One attempt under way.
+    struct Attempt {
+        let address: Multiaddr
+        let slot: ResourceLedger.ConnectionSlot
+        var channel: (any Channel)?
+    }
+
+    enum Phase { case idle, running, stopping }
+
+    var phase = Phase.idle
+    var ledger: ResourceLedger
+    var book: AddressBook
+    var trimming: ConnectionTrimming
+    var listeners: [any TransportListener] = []
+    /// Connections of each peer, oldest first; at most `ResourceLimits.connectionsPerPeer`.
+    var connections: [PeerID: [SwarmConnection]] = [:]
+    var dials: [PeerID: Dial] = [:]
+    var attemptsUnderWay = 0
+    /// Dials that could use a permit when one becomes free.
+    var starved: Set<PeerID> = []
+    var nextNumber: UInt64 = 1
+
+    init(configuration: SwarmConfiguration) {
+        self.ledger = ResourceLedger(limits: configuration.limits)
+        self.book = AddressBook(limits: configuration.limits.addressBook)
+        self.trimming = ConnectionTrimming(configuration: configuration.trimming ?? .init())
+    }
+
+    mutating func takeNumber() -> UInt64 {
+        defer { self.nextNumber &+= 1 }
+        return self.nextNumber
+    }
+
+    /// Candidates for new streams with one peer.
+    func candidates(of peer: PeerID) -> [ConnectionPreference.Candidate<UInt64>] {
+        (self.connections[peer] ?? []).map {
+            ConnectionPreference.Candidate(
+                id: $0.id, isLimited: $0.isLimited, isRelayed: $0.isRelayed, direction: $0.direction,
+                streams: self.ledger.streamCount(on: $0.slot), opened: $0.opened)
+        }
+    }
+
+    /// The connection that a new stream should use.
+    func best(of peer: PeerID, local: PeerID, allowsLimited: Bool) -> SwarmConnection? {
+        guard let all = self.connections[peer] else { return nil }
+        if all.count == 1 { return all[0].isLimited && !allowsLimited ? nil : all[0] }
+        let candidates = self.candidates(of: peer).filter { allowsLimited || !$0.isLimited }
+        guard let best = ConnectionPreference(local: local, remote: peer).best(of: candidates) else { return nil }
+        return all.first { $0.id == best.id }
+    }
+
+    /// Whether the peer has a connection that is not limited.
+    func isConnectedDirectly(_ peer: PeerID) -> Bool { self.connections[peer]?.contains { !$0.isLimited } == true }
+}

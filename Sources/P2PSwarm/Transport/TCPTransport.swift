@@ -1,0 +1,183 @@
+import Glibc
+public import Multiformats
+public import NIOCore
+import NIOPosix
+import P2PCore
+import Synchronization
+
+/// TCP over IPv4 and IPv6: `/ip4/…/tcp/…` and `/ip6/…/tcp/…`.
+///
+/// Listeners share their port with our own outbound connections (SO_REUSEADDR and SO_REUSEPORT), which dial from it when
+/// they can; when the system refuses (the same pair of ends is in use), they fall back to a port of the system's
+/// choice, and the link says so. No Nagle delay, keep-alive after 30 s.
+public final class TCPTransport: Transport {
+    private struct Listening {
+        let number: UInt64
+        let ip: IPAddress
+        let port: UInt16
+    }
+
+    private let listening = Mutex<(next: UInt64, all: [Listening])>((next: 0, all: []))
+
+    /// A transport without listeners.
+    public init() {}
+
+    /// True for `/ip4|ip6/…/tcp/…` with a port, and for nothing else.
+    public func canDial(_ address: Multiaddr) -> Bool { Self.socketAddress(address).map { $0.port != 0 } ?? false }
+
+    /// True for `/ip4|ip6/…/tcp/…`; port 0 takes a free one.
+    public func canListen(on address: Multiaddr) -> Bool { Self.socketAddress(address) != nil }
+
+    // MARK: Dialing
+
+    /// Connects; fails with a `DialFailureReason`.
+    public func dial(_ request: DialRequest) -> EventLoopFuture<TransportLink> {
+        let loop = request.eventLoop
+        guard let remote = Self.socketAddress(request.address), let ip = request.address.ipAddress else {
+            return loop.makeFailedFuture(DialFailureReason.noTransport)
+        }
+        guard request.reusesListeningPort, let source = self.source(for: ip) else {
+            return self.connect(request, to: remote, from: nil)
+        }
+        return self.connect(request, to: remote, from: source).flatMapError { error in
+            guard Self.isSourceConflict(error) else { return loop.makeFailedFuture(error) }
+            return self.connect(request, to: remote, from: nil)
+        }.flatMapErrorThrowing { throw Self.reason(for: $0) }
+    }
+
+    private func connect(
+        _ request: DialRequest, to remote: SocketAddress, from source: SocketAddress?
+    ) -> EventLoopFuture<TransportLink> {
+        var bootstrap = ClientBootstrap(group: request.eventLoop)
+            .connectTimeout(request.timeout)
+            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .channelOption(.socketOption(.so_keepalive), value: 1)
+            .channelOption(Self.keepAliveIdle, value: 30)
+            .channelInitializer { channel in
+                request.created(channel)
+                    ? channel.eventLoop.makeSucceededVoidFuture()
+                    : channel.eventLoop.makeFailedFuture(DialFailureReason.abandoned)
+            }
+        if let source {
+            bootstrap =
+                bootstrap
+                .channelOption(.socketOption(.so_reuseaddr), value: 1)
+                .channelOption(Self.reusePort, value: 1)
+                .bind(to: source)
+        }
+        return bootstrap.connect(to: remote).flatMapThrowing { channel in
+            guard let local = channel.localAddress.flatMap(Multiaddr.init(socketAddress:)) else {
+                throw ChannelError.alreadyClosed
+            }
+            return TransportLink(
+                channel: channel, localAddress: local, remoteAddress: request.address,
+                usesListeningPort: source != nil)
+        }.flatMapErrorThrowing { error in
+            throw source == nil ? Self.reason(for: error) : error
+        }
+    }
+
+    /// The address to dial `remote` from: a listener of the same family that can have a route there.
+    private func source(for remote: IPAddress) -> SocketAddress? {
+        let match = self.listening.withLock { state in
+            state.all.filter { $0.ip.bytes.count == remote.bytes.count && $0.ip.isLoopback == remote.isLoopback }.first
+                ?? state.all.first { $0.ip.bytes.count == remote.bytes.count && $0.ip.isUnspecified }
+        }
+        return match.flatMap { Self.socketAddress(Multiaddr(ip: $0.ip, tcpPort: $0.port)) }
+    }
+
+    private static func isSourceConflict(_ error: any Error) -> Bool {
+        guard let error = error as? IOError else { return false }
+        return [EADDRNOTAVAIL, EADDRINUSE, EACCES, EINVAL, EPERM].contains(error.errnoCode)
+    }
+
+    private static func reason(for error: any Error) -> DialFailureReason {
+        switch error {
+        case let reason as DialFailureReason: return reason
+        case ChannelError.connectTimeout: return .timedOut
+        case let error as IOError:
+            switch error.errnoCode {
+            case ECONNREFUSED: return .refused
+            case ETIMEDOUT: return .timedOut
+            default: return .unreachable(code: error.errnoCode)
+            }
+        case let error as NIOConnectionError:
+            return error.connectionErrors.first.map { self.reason(for: $0.error) } ?? .other("connection failed")
+        default: return .other(String(String(describing: error).prefix(200)))
+        }
+    }
+
+    // MARK: Listening
+
+    /// Binds and listens. IPv6 sockets take IPv6 only, so that both wildcards can share a port.
+    public func listen(
+        on address: Multiaddr, group: any EventLoopGroup,
+        accept: @escaping @Sendable (TransportLink) -> EventLoopFuture<Void>
+    ) -> EventLoopFuture<any TransportListener> {
+        guard let local = Self.socketAddress(address), let ip = address.ipAddress else {
+            return group.any().makeFailedFuture(DialFailureReason.noTransport)
+        }
+        var bootstrap = ServerBootstrap(group: group)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelOption(Self.reusePort, value: 1)
+            .serverChannelOption(.backlog, value: 1_024)
+            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .childChannelOption(.socketOption(.so_keepalive), value: 1)
+            .childChannelOption(Self.keepAliveIdle, value: 30)
+            .childChannelInitializer { channel in
+                guard let remote = channel.remoteAddress.flatMap(Multiaddr.init(socketAddress:)),
+                    let own = channel.localAddress.flatMap(Multiaddr.init(socketAddress:))
+                else { return channel.eventLoop.makeFailedFuture(ChannelError.alreadyClosed) }
+                return accept(
+                    TransportLink(channel: channel, localAddress: own, remoteAddress: remote, usesListeningPort: true))
+            }
+        if ip.bytes.count == 16 {
+            let only = ChannelOptions.Types.SocketOption(level: .ipv6, name: .init(rawValue: IPV6_V6ONLY))
+            bootstrap = bootstrap.serverChannelOption(only, value: 1)
+        }
+        return bootstrap.bind(to: local).map { channel in
+            let port = UInt16(clamping: channel.localAddress?.port ?? 0)
+            let number = self.listening.withLock { state in
+                let number = state.next
+                state.next += 1
+                state.all.append(Listening(number: number, ip: ip, port: port))
+                return number
+            }
+            channel.closeFuture.whenComplete { _ in
+                self.listening.withLock { state in state.all.removeAll { $0.number == number } }
+            }
+            return Listener(address: Multiaddr(ip: ip, tcpPort: port), channel: channel)
+        }
+    }
+
+    private struct Listener: TransportListener {
+        let address: Multiaddr
+        let channel: any Channel
+
+        func close() -> EventLoopFuture<Void> { self.channel.close().flatMapErrorThrowing { _ in } }
+    }
+
+    // MARK: Addresses
+
+    private static let reusePort = ChannelOptions.Types.SocketOption(
+        level: .socket, name: .init(rawValue: SO_REUSEPORT))
+    private static let keepAliveIdle = ChannelOptions.Types.SocketOption(
+        level: .tcp, name: .init(rawValue: TCP_KEEPIDLE))
+
+    /// Exactly `/ip4|ip6/…/tcp/…`, nil for everything else.
+    private static func socketAddress(_ address: Multiaddr) -> SocketAddress? {
+        let bare = address.withoutPeerID
+        guard bare.components.count == 2, let ip = bare.ipAddress, let port = bare.tcpPort else { return nil }
+        return try? SocketAddress(packedIPAddress: ByteBuffer(bytes: ip.bytes), port: Int(port))
+    }
+}
+
+extension Multiaddr {
+    /// The multiaddr of a TCP end; nil unless it is IPv4 or IPv6. IPv4-mapped IPv6 addresses become IPv4.
+    public init?(socketAddress: SocketAddress) {
+        guard let port = socketAddress.port, let text = socketAddress.ipAddress,
+            let ip = IPAddress(String(text.prefix { $0 != "%" }))
+        else { return nil }
+        self.init(ip: ip, tcpPort: UInt16(clamping: port))
+    }
+}
