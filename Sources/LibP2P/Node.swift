@@ -227,6 +227,9 @@ public final class Node: Service {
     /// Closes connections that are too many or redundant now, instead of at the next interval.
     public func trimConnections() { self.swarm.maintain() }
 
+    /// Connections and streams in use or being made, as the limits count them.
+    public var usage: (connections: Int, streams: Int) { self.swarm.usage }
+
     /// How often each of our limits refused something.
     public var refusals: [LimitName: Int] { self.swarm.refusals }
 

@@ -120,7 +120,8 @@ struct InteropTests {
             let address = try #require(nodes[0].listenAddresses().first).appending(nodes[0].peerID).description
             let events = nodes[0].events()
             for command in ["ping", "echo"] {
-                let (isContent, lines) = try await KitProcess(script: "go_ctl.py", [control, command, address]).succeeded()
+                let (isContent, lines) = try await KitProcess(script: "go_ctl.py", [control, command, address])
+                    .succeeded()
                 #expect(isContent, "\(command): \(lines)")
             }
             #expect(try await self.identified(events, ready.peer).agentVersion == "p2pd/0.1")

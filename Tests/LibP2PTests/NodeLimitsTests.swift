@@ -1,0 +1,154 @@
+import GoopTestKit
+import LibP2P
+import NIOCore
+import NIOPosix
+import Testing
+
+/// Waits until `condition` holds, looking again every few milliseconds; for effects that no event announces.
+func eventually(within time: Duration = .seconds(5), _ condition: () async -> Bool) async throws {
+    let end = ContinuousClock.now + time
+    while await !condition() {
+        try #require(ContinuousClock.now < end, "did not happen within \(time)")
+        try await Task.sleep(for: .milliseconds(5))
+    }
+}
+
+@Suite("Node: limits and hostile peers", .timeLimit(.minutes(1)))
+struct NodeLimitsTests {
+    @Test("what was reserved is given back when streams and connections end")
+    func balance() async throws {
+        try await withNodes { nodes in
+            nodes[1].serveEcho()
+            try await nodes[0].connect(to: nodes[1].peerID, addresses: nodes[1].listenAddresses())
+            for _ in 0..<50 { #expect(try await nodes[0].echo("x", to: nodes[1].peerID) == "x") }
+            for node in nodes { try await eventually { node.usage == (1, 0) } }
+            await nodes[0].disconnect(nodes[1].peerID)
+            for node in nodes { try await eventually { node.usage == (0, 0) } }
+        }
+    }
+
+    @Test("a protocol's streams per peer are bounded; ending one makes room")
+    func streamsPerPeer() async throws {
+        try await withNodes { nodes in
+            nodes[1].serveEcho(limits: HandlerLimits(streams: 100, streamsPerPeer: 2))
+            try await nodes[0].connect(to: nodes[1].peerID, addresses: nodes[1].listenAddresses())
+            var options = StreamOptions()
+            options.negotiation = .eager
+            func open() async throws -> P2PStream {
+                let stream = try await nodes[0].openStream(
+                    to: nodes[1].peerID, protocols: ["/echo/1.0.0"], options: options)
+                try await stream.write("x".utf8)
+                _ = try await stream.readExactly(1)
+                return stream
+            }
+            let (first, second) = (try await open(), try await open())
+            let refused = await #expect(throws: P2PError.self) { try await open() }
+            #expect(refused?.code == .streamReset)
+            #expect(nodes[1].refusals[.inboundStreamsPerProtocolAndPeer] == 1)
+            try await first.closeWrite()
+            _ = try await first.readToEnd(max: 10)
+            try await eventually { (try? await open()) != nil }
+            second.reset()
+        }
+    }
+
+    @Test("a stream that its handler drops is reset, not left hanging")
+    func droppedStream() async throws {
+        try await withNodes { nodes in
+            nodes[1].setHandler(for: "/drop") { _ in }
+            try await nodes[0].connect(to: nodes[1].peerID, addresses: nodes[1].listenAddresses())
+            let stream = try await nodes[0].openStream(to: nodes[1].peerID, protocols: ["/drop"])
+            let error = await #expect(throws: P2PError.self) { _ = try await stream.read() }
+            #expect(error?.code == .streamReset)
+        }
+    }
+
+    @Test("connections of one peer are bounded")
+    func connectionsPerPeer() async throws {
+        let identity = PrivateKey.generate()
+        try await withNodes(1) { servers in
+            var nodes: [Node] = []
+            // Several processes with one identity look like one peer with several connections.
+            for _ in 0..<10 {
+                let node = Node(configuration: .init(identity: identity))
+                try await node.start()
+                nodes.append(node)
+                try await node.connect(to: servers[0].peerID, addresses: servers[0].listenAddresses())
+            }
+            try await eventually { servers[0].refusals[.connectionsPerPeer] == 2 }
+            #expect(servers[0].connections().count == 8)
+            for node in nodes { await node.stop() }
+            try await eventually { servers[0].usage == (0, 0) }
+        }
+    }
+
+    private func open(_ node: Node) async throws -> any Channel {
+        let port = Int(try #require(node.listenAddresses().first?.tcpPort))
+        return try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .connect(host: "127.0.0.1", port: port).get()
+    }
+
+    @Test("a silent connection is closed at the upgrade's time")
+    func silentConnection() async throws {
+        try await withNodes(1, configure: { $0.limits.inboundUpgradeTimeout = .milliseconds(100) }) { nodes in
+            try await self.open(nodes[0]).closeFuture.get()
+            try await eventually { nodes[0].usage == (0, 0) }
+        }
+    }
+
+    @Test("silent connections are bounded: the next one is closed at once")
+    func silentConnections() async throws {
+        try await withNodes(1, configure: { $0.limits.pendingInboundConnections = 4 }) { nodes in
+            var channels: [any Channel] = []
+            for count in 1...4 {
+                channels.append(try await self.open(nodes[0]))
+                try await eventually { nodes[0].usage == (count, 0) }
+            }
+            try await self.open(nodes[0]).closeFuture.get()
+            #expect(nodes[0].refusals[.pendingInboundConnections] == 1)
+            for channel in channels { try await channel.close() }
+            try await eventually { nodes[0].usage == (0, 0) }
+        }
+    }
+
+    @Test("garbage instead of a handshake closes the connection", arguments: [1, 2, 3])
+    func garbage(seed: UInt64) async throws {
+        try await withNodes(1) { nodes in
+            var generator = SeededGenerator(seed: seed)
+            let port = Int(try #require(nodes[0].listenAddresses().first?.tcpPort))
+            let header = Array("\u{13}/multistream/1.0.0\n\u{7}/noise\n".utf8)
+            for index in 0..<20 {
+                let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                    .connect(host: "127.0.0.1", port: port).get()
+                let noise = generator.bytes(Int.random(in: 200...70_000, using: &generator))
+                // The node may close before all is written; that is the point.
+                try? await channel.writeAndFlush(ByteBuffer(bytes: index % 2 == 0 ? noise : header + [0, 9] + noise))
+                try await channel.closeFuture.get()
+            }
+            try await eventually { nodes[0].usage == (0, 0) }
+        }
+    }
+
+    @Test("a caller that gives up leaves the dial to the others")
+    func cancelledConnect() async throws {
+        try await withNodes(2) { nodes in
+            let silent = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                .bind(host: "127.0.0.1", port: 0).get()
+            let port = UInt16(try #require(silent.localAddress?.port))
+            let nowhere = Multiaddr(ip: try #require(IPAddress("127.0.0.1")), tcpPort: port)
+            let impatient = Task {
+                try await nodes[0].connect(to: nodes[1].peerID, addresses: [nowhere], timeout: .seconds(30))
+            }
+            try await eventually { nodes[0].usage.connections == 1 }
+            let timed = await #expect(throws: P2PError.self) {
+                try await nodes[0].connect(to: nodes[1].peerID, timeout: .milliseconds(30))
+            }
+            #expect(timed?.code == .timedOut)
+            impatient.cancel()
+            await #expect(throws: CancellationError.self) { try await impatient.value }
+            try await eventually { nodes[0].usage == (0, 0) }
+            try await nodes[0].connect(to: nodes[1].peerID, addresses: nodes[1].listenAddresses())
+            try await silent.close().get()
+        }
+    }
+}
