@@ -24,6 +24,7 @@ let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics
 let collections = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let orderedCollections = Target.Dependency.product(name: "OrderedCollections", package: "swift-collections")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let signals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates")
 let asn1 = Target.Dependency.product(name: "SwiftASN1", package: "swift-asn1")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -115,7 +116,7 @@ let package = Package(
             ],
             swiftSettings: settings),
         .executableTarget(
-            name: "goop2-p2pd", dependencies: ["P2PDaemon", logging, lifecycle], swiftSettings: settings),
+            name: "goop2-p2pd", dependencies: ["P2PDaemon", logging, lifecycle, signals], swiftSettings: settings),
 
         // A peer that only discovers, for the LAN lab.
         .executableTarget(

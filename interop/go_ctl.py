@@ -169,9 +169,11 @@ async def work(args, client):
 
 
 async def run(args):
-    with anyio.move_on_after(args.seconds):
+    with anyio.move_on_after(args.seconds) as limit:
         client = Client(Multiaddr(f"/unix{os.path.abspath(args.socket)}"))
         await work(args, client)
+    if limit.cancelled_caught and args.command not in ("echo-server", "subscribe"):
+        raise TimeoutError(f"not done within {args.seconds} s")
 
 
 def main():

@@ -82,6 +82,8 @@ class Suite:
             result = "ok"
         except Failure as failure:
             note, result = str(failure), "FAIL"
+        except Exception as error:  # a fault of the suite or of a driver must not pass, nor end the other checks
+            note, result = repr(error), "FAIL"
         seconds = time.monotonic() - begin
         self.results.append((what, result, note, seconds))
         print(f"{result:4} {what} ({seconds:.1f} s)" + (f": {note}" if note else ""), flush=True)

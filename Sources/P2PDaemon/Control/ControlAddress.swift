@@ -19,3 +19,13 @@ enum ControlAddress: Hashable {
         }
     }
 }
+
+extension ControlAddress: CustomStringConvertible {
+    /// As a multiaddr.
+    var description: String {
+        switch self {
+        case .unix(let path): "/unix\(path)"
+        case .tcp(let ip, let port): Multiaddr(ip: ip, tcpPort: port).description
+        }
+    }
+}

@@ -1,0 +1,130 @@
+import Glibc
+import LibP2P
+public import Logging
+import NIOCore
+import NIOPosix
+public import ServiceLifecycle
+
+/// A libp2p node that other programs drive over p2pd's control protocol.
+///
+/// Prints, once it is up, the control address, the peer id, and one listen address a line; runs until it is shut down
+/// gracefully or cancelled, and then removes its control socket.
+public final class Daemon: Service {
+    private let options: DaemonOptions
+    private let identity: PrivateKey
+    private let logger: Logger
+
+    /// What the flags mean, one a line.
+    public static var usage: String {
+        var lines = ["usage: goop2-p2pd [flags]    -x VALUE, -x=VALUE; booleans -x, -x=false"]
+        for flag in DaemonFlag.allCases where flag.reasonWithoutEffect == nil && flag != .h {
+            lines.append("  -\(flag.rawValue)\(flag.isBoolean ? "" : " VALUE")")
+        }
+        let others = DaemonFlag.allCases.filter { $0.reasonWithoutEffect != nil }.map { "-\($0.rawValue)" }
+        lines.append("accepted without effect: \(others.joined(separator: " "))")
+        return lines.joined(separator: "\n")
+    }
+
+    /// Reads the arguments behind the program's name, and the key file they name.
+    ///
+    /// - Returns: `nil` if help was asked for, which has been printed then.
+    /// - Throws: what is wrong, in a sentence that names the flag.
+    public static func parse(_ arguments: [String], logger: Logger) throws -> Daemon? {
+        let options = try DaemonOptions(arguments: arguments)
+        if options.wantsHelp {
+            print(usage)
+            return nil
+        }
+        for notice in options.notices { Output.error(notice) }
+        let identity = try options.keyFile.map { try KeyFile.read($0) } ?? .generate()
+        return Daemon(options: options, identity: identity, logger: logger)
+    }
+
+    /// Says on standard error why the daemon does not run.
+    public static func report(_ error: any Error) { Output.error("\(error)") }
+
+    init(options: DaemonOptions, identity: PrivateKey, logger: Logger) {
+        self.options = options
+        self.identity = identity
+        self.logger = logger
+    }
+
+    /// Runs until graceful shutdown or cancellation.
+    public func run() async throws {
+        var configuration = Node.Configuration(
+            identity: identity, listen: options.hostAddresses, agentVersion: "goop2-p2pd/1.0")
+        configuration.security = try security()
+        if !options.announcedAddresses.isEmpty { configuration.announce = .only(options.announcedAddresses) }
+        if let marks = options.connectionMarks {
+            var trimming = ConnectionTrimming.Configuration()
+            trimming.lowWater = marks.low
+            trimming.highWater = marks.high
+            trimming.grace = marks.grace
+            configuration.trimming = trimming
+        } else {
+            configuration.trimming = nil
+        }
+        let group = MultiThreadedEventLoopGroup.singleton
+        let node = Node(configuration: configuration, eventLoopGroup: group, logger: logger)
+        let router: (any TopicRouter)? = nil
+        try await refuseIfTaken(group)
+        try await node.start()
+        do {
+            let listener = try await ControlChannels.listen(on: options.control, group: group)
+            let server = ControlServer(node: node, router: router, logger: logger)
+            if !options.isQuiet { announce(node, listener.channel) }
+            try await cancelWhenGracefulShutdown { try await server.serve(listener) }
+        } catch is CancellationError {
+            // The way it is meant to end.
+        } catch {
+            await end(node)
+            throw error
+        }
+        await end(node)
+    }
+
+    private func end(_ node: Node) async {
+        if case .unix(let path) = options.control { unlink(path) }
+        await node.stop()
+    }
+
+    private func security() throws -> [ProtocolID] {
+        let wanted = Node.supportedSecurity.filter {
+            $0 == "/noise" ? options.offersNoise : options.offersTLS
+        }
+        guard !wanted.isEmpty else { throw DaemonOptionError.noSecurity }
+        return wanted
+    }
+
+    /// A socket that another daemon answers on must not be taken from it.
+    private func refuseIfTaken(_ group: any EventLoopGroup) async throws {
+        guard case .unix(let path) = options.control,
+            let other = try? await ControlChannels.connect(to: options.control, group: group, timeout: .seconds(1))
+        else { return }
+        try? await other.executeThenClose { _, _ in }
+        throw DaemonStartError.controlSocketInUse(path: path)
+    }
+
+    private func announce(_ node: Node, _ listener: any Channel) {
+        var control = options.control
+        if case .tcp(let ip, 0) = control, let port = listener.localAddress?.port {
+            control = .tcp(ip, port: UInt16(truncatingIfNeeded: port))
+        }
+        var lines = ["Control socket: \(control)", "Peer ID: \(node.peerID)", "Peer Addrs:"]
+        lines += node.listenAddresses().map(\.description)
+        Output.line(lines.joined(separator: "\n"))
+    }
+}
+
+/// Why the daemon does not start.
+enum DaemonStartError: Error, Equatable, CustomStringConvertible {
+    case unreadableKey(path: String, reason: String)
+    case controlSocketInUse(path: String)
+
+    var description: String {
+        switch self {
+        case .unreadableKey(let path, let reason): "the key file \(path) cannot be used: \(reason)"
+        case .controlSocketInUse(let path): "another daemon answers on \(path): choose another -listen, or stop it"
+        }
+    }
+}

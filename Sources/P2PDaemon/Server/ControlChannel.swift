@@ -1,0 +1,48 @@
+import Multiformats
+import NIOCore
+import NIOPosix
+
+/// A connection with a client, either way around; one direction may be closed before the other.
+typealias ControlChannel = NIOAsyncChannel<ByteBuffer, ByteBuffer>
+
+enum ControlChannels {
+    /// Listens for clients.
+    static func listen(
+        on address: ControlAddress, group: any EventLoopGroup
+    ) async throws -> NIOAsyncChannel<ControlChannel, Never> {
+        let bootstrap = ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 1_024)
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
+        switch address {
+        case .unix(let path):
+            return try await bootstrap.bind(
+                unixDomainSocketPath: path, cleanupExistingSocketFile: true, childChannelInitializer: wrap)
+        case .tcp(let ip, let port):
+            return try await bootstrap.serverChannelOption(.socketOption(.so_reuseaddr), value: 1).bind(
+                host: ip.description, port: Int(port), childChannelInitializer: wrap)
+        }
+    }
+
+    /// Connects to a client, or to another daemon.
+    static func connect(
+        to address: ControlAddress, group: any EventLoopGroup, timeout: Duration = .seconds(5)
+    ) async throws -> ControlChannel {
+        let bootstrap = ClientBootstrap(group: group)
+            .connectTimeout(TimeAmount(timeout))
+            .channelOption(.allowRemoteHalfClosure, value: true)
+        switch address {
+        case .unix(let path):
+            return try await bootstrap.connect(unixDomainSocketPath: path, channelInitializer: wrap)
+        case .tcp(let ip, let port):
+            return try await bootstrap.connect(
+                host: ip.description, port: Int(port), channelInitializer: wrap)
+        }
+    }
+
+    @Sendable private static func wrap(_ channel: any Channel) -> EventLoopFuture<ControlChannel> {
+        channel.eventLoop.makeCompletedFuture {
+            try ControlChannel(
+                wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true))
+        }
+    }
+}
