@@ -78,7 +78,10 @@ final class ConnectionDriver {
     func closed(_ error: (any Error)?) {
         switch self.phase {
         case .connected(let connection): connection.pipeClosed(error)
-        case .idle, .upgrading: self.fail(.closedDuringUpgrade(error.map { String(describing: $0) }))
+        case .idle, .upgrading:
+            // The TLS layer ends the channel itself and says why in our words, when it was our refusal.
+            let refusal = (error as? UpgradeError).map(ConnectionError.upgrade)
+            self.fail(refusal ?? .closedDuringUpgrade(error.map { String(describing: $0) }))
         case .over: break
         }
         self.phase = .over
