@@ -305,6 +305,7 @@ public final class MuxedConnection: @unchecked Sendable {
 
     /// Nobody holds the stream any more. One that was finished in order by us lingers like a closed one.
     func abandoned(_ state: StreamState) {
+        if state.finishRequested, !state.isOver { return self.closeRead(state) }
         self.reset(state, code: YamuxCode.streamGarbageCollected)
     }
 
