@@ -9,8 +9,8 @@ package import PeerIdentity
 /// our addresses on an interface is announced in the same way.
 ///
 /// Deviations from RFC 6762, each for the purpose that peers see one another in a fraction of a second:
-/// - section 6: a shared answer waits 0 to 20 ms, not 20 to 120; answers on a link are held to a burst of four and then
-///   two a second, not to one a second, so a newcomer is answered at once;
+/// - section 6: a shared answer waits 0 to 20 ms, not 20 to 120; answers on a link are held to a burst of eight and then
+///   four a second, not to one a second, so a newcomer is answered at once;
 /// - section 5.2 and 5.4: the first question waits no longer than that either, and does not ask for unicast: with port
 ///   5353 shared, a unicast answer may reach another process;
 /// - section 8: names are 32 random characters, so they are not probed for;
@@ -37,7 +37,7 @@ package struct MDNSMachine<Randomness: RandomNumberGenerator & Sendable>: Sendab
         var answers: MDNSAnswers = []
         var answerAt: MonotonicInstant?
         var answeredAt: MonotonicInstant?
-        var multicastBudget = TokenBucket(capacity: 4, every: 500_000_000)
+        var multicastBudget = TokenBucket(capacity: 8, every: 250_000_000)
         var unicastBudget = TokenBucket(capacity: 20, every: 100_000_000)
 
         init(_ link: MDNSLink, questionAt: MonotonicInstant) {

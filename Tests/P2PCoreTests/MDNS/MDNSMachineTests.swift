@@ -508,8 +508,8 @@ extension TestMachine {
             actions += machine.received(query, on: Bench.v4, from: source, now: now)
             answers += try actions.multicasts.count { $0.message.isResponse }
         }
-        // A burst of four and two a second.
-        #expect((15...25).contains(answers), "\(answers)")
+        // A burst of eight and four a second.
+        #expect((40...50).contains(answers), "\(answers)")
         #expect(machine.counts.limited > 9_000)
     }
 
