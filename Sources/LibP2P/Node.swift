@@ -28,7 +28,7 @@ public final class Node: Service {
     let swarm: Swarm
     let state: Mutex<NodeState>
     let tasks = StreamTasks()
-    private let addressWatch = Mutex<RepeatedTask?>(nil)
+    private let interfaceWatch = Mutex<InterfaceWatch?>(nil)
 
     /// A node that does nothing yet.
     ///
@@ -45,11 +45,17 @@ public final class Node: Service {
         self.logger = logger
         self.state = Mutex(NodeState(limits: configuration.limits.identify))
         let back = NodeReference()
+        var swarm = SwarmConfiguration(
+            identity: configuration.identity, security: configuration.security, limits: configuration.limits,
+            trimming: configuration.trimming)
+        if swarm.security.contains(ConnectionUpgrade.tlsProtocolID) {
+            do { swarm.tls = try TLSLayer(identity: configuration.identity) } catch {
+                logger.warning("TLS is not offered", metadata: ["reason": "\(error)"])
+                swarm.security.removeAll { $0 == ConnectionUpgrade.tlsProtocolID }
+            }
+        }
         self.swarm = Swarm(
-            configuration: SwarmConfiguration(
-                identity: configuration.identity, security: configuration.security, limits: configuration.limits,
-                trimming: configuration.trimming),
-            transports: [TCPTransport()], group: eventLoopGroup, logger: logger,
+            configuration: swarm, transports: [TCPTransport()], group: eventLoopGroup, logger: logger,
             callbacks: SwarmCallbacks(
                 connected: { back.node?.connected($0) },
                 disconnected: { back.node?.disconnected($0, isLast: $1) },
@@ -91,11 +97,12 @@ public final class Node: Service {
             throw P2PError(.listenFailed, "cannot listen on \(wanted)", cause: error)
         }
         self.refreshAddresses(announcing: false)
-        let interval = TimeAmount(self.configuration.interfaceCheckInterval)
-        let watch = self.eventLoopGroup.next().scheduleRepeatedTask(initialDelay: interval, delay: interval) {
-            [weak self] _ in self?.interfacesChanged()
-        }
-        self.addressWatch.withLock { $0 = watch }
+        guard self.configuration.interfaceAddresses == nil,
+            self.swarm.listeningAddresses.contains(where: \.isUnspecified)
+        else { return }
+        let watch = InterfaceWatch(eventLoop: self.eventLoopGroup.next()) { [weak self] _ in self?.interfacesChanged() }
+        watch.start()
+        self.interfaceWatch.withLock { $0 = watch }
     }
 
     /// Ends in good order: no new connections, the shutdown hooks (goodbyes of other parts), then every connection is flushed
@@ -107,10 +114,12 @@ public final class Node: Service {
             return state.shutdownHooks
         }
         guard let hooks else { return }
-        self.addressWatch.withLock { watch in
-            watch?.cancel()
-            watch = nil
+        let watch = self.interfaceWatch.withLock { watch in
+            defer { watch = nil }
+            return watch
         }
+        // The watch only ever ends well.
+        try? await watch?.stop().get()
         await self.swarm.stopAccepting()
         await self.runHooks(hooks)
         self.tasks.cancelAll()

@@ -29,10 +29,9 @@ extension Node {
         public var trimming: ConnectionTrimming.Configuration? = .init()
         /// Whether pings are answered.
         public var answersPings = true
-        /// The machine's addresses, for wildcards; asked whenever they may have changed. Nil: the system is asked.
+        /// The machine's addresses, for wildcards; asked again at `Node.interfacesChanged`. Nil: the system is asked, and its
+        /// changes are watched.
         public var interfaceAddresses: (@Sendable () -> [IPAddress])?
-        /// How often to look whether the machine's addresses have changed; besides, `Node.interfacesChanged` says so at once.
-        public var interfaceCheckInterval: Duration = .seconds(5)
 
         /// Everything but identity, listen addresses and agent is left at its default.
         public init(
@@ -45,5 +44,5 @@ extension Node {
     }
 
     /// Security protocols this build offers.
-    public static let supportedSecurity: [ProtocolID] = ["/noise"]
+    public static let supportedSecurity: [ProtocolID] = ["/noise", "/tls/1.0.0"]
 }
