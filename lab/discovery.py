@@ -3,6 +3,7 @@ import os
 import pathlib
 import random
 import signal
+import socket
 import subprocess
 import time
 
@@ -38,8 +39,8 @@ class Lab:
             raise
         return lan, made
 
-    def probe(self, lan, host, *arguments, tag=TAG):
-        process = lan.start(host, self.program, tag, *arguments)
+    def probe(self, lan, host, *arguments, tag=TAG, environment=None):
+        process = lan.start(host, self.program, tag, *arguments, environment=environment)
         ready = process.wait(lambda e: e["event"] == "ready", 5)
         if not ready:
             raise RuntimeError(f"the probe did not start: {''.join(process.errors)[:500]}")
@@ -113,6 +114,24 @@ class Lab:
                 for address in e["addresses"]))
             self.check("and both still see each other over it",
                        self.found(a, b, 3, plugged, "/ip4/10.3.0.1/tcp/4002"))
+
+    def this_machine(self):
+        lan, (h1, h2) = self.lan()
+        with lan:
+            guest = Guest(h2, "10.3.0.2")
+            local = {"MDNS_PROBE_LOCAL": "1"}
+            a, b = (self.probe(lan, h1, environment=local) for _ in range(2))
+            c = self.probe(lan, h1)
+            self.check("limited to one machine, peers there see each other", self.found(a, b) and self.found(b, a))
+            self.check("and others of the machine see them", self.found(c, a) and self.found(a, c))
+            c.kill()
+            time.sleep(0.2)
+            while guest.receive(lambda *_: True, 0.1):
+                pass
+            guest.send(query(f"{TAG}.local"))
+            heard = guest.receive(lambda packet, source: source[0] != "10.3.0.2", 5)
+            self.check("the network neither hears nor reaches them", not heard, heard)
+            guest.close()
 
     def cable(self):
         lan, (h1, h2) = self.lan()
@@ -335,5 +354,43 @@ class Lab:
                             missing += not seen
                 self.check(f"{count} at once: all see all", not missing, f"{missing} missing, {last:.2f} s")
 
-    SCENARIOS = (two_hosts, tags, one_host, cable, addresses, six, avahi, hostile, plain_resolvers, layout, times,
-                 together)
+    def others(self):
+        """kubo and py-libp2p under their own service name: we hear them, and they come to dial us."""
+        peers = pathlib.Path(os.environ.get("GOOP_PEERS", ROOT / "interop/.peers"))
+        python = peers / "venv/bin/python"
+        if not python.exists():
+            return self.report.skip("others", f"no peers of other implementations in {peers}: interop/install.sh DIR")
+        programs = {"kubo": ("kubo_peer.py", str(peers)), "py-libp2p": ("py_peer.py", "listen")}
+        for who, (script, argument) in programs.items():
+            for we_are_first in (True, False):
+                order = "we were first" if we_are_first else f"{who} was first"
+                lan, (h1, h2) = self.lan()
+                with lan:
+                    door = h2.socket(socket.AF_INET, socket.SOCK_STREAM)
+                    door.bind(("0.0.0.0", 4001))
+                    door.listen(8)
+                    door.settimeout(10)
+                    start_us = lambda: self.probe(lan, h2, "/ip4/0.0.0.0/tcp/4001", tag="_p2p._udp")  # noqa: E731
+                    us = start_us() if we_are_first else None
+                    them = lan.start(h1, str(python), str(ROOT / "interop" / script), argument, "--ip", "10.3.0.1",
+                                     "--port", "4005", "--mdns", "--for", "40")
+                    ready = them.wait(lambda e: e["event"] == "ready", 20)
+                    if not self.check(f"{who} starts", ready, "" if ready else "".join(them.errors)[-300:]):
+                        continue
+                    them.peer = ready["peer_id"]
+                    us = us or start_us()
+                    seen = self.found(us, them, 10)
+                    self.check(f"{who} is seen, {order}", seen and seen["addresses"] == ["/ip4/10.3.0.1/tcp/4005"],
+                               seen and seen["addresses"])
+                    try:
+                        caller, (address, _) = door.accept()
+                        caller.settimeout(5)
+                        self.check(f"{who} dials us, {order}", address == "10.3.0.1"
+                                   and caller.recv(20) == b"\x13/multistream/1.0.0\n")
+                        caller.close()
+                    except TimeoutError:
+                        self.check(f"{who} dials us, {order}", False)
+                    door.close()
+
+    SCENARIOS = (two_hosts, tags, one_host, this_machine, cable, addresses, six, avahi, hostile, plain_resolvers, layout, times,
+                 together, others)

@@ -1,4 +1,5 @@
-// A peer that only discovers, for the LAN lab: `mdns-probe [TAG] [LISTEN-ADDRESS ...]`.
+// A peer that only discovers, for the LAN lab: `mdns-probe [TAG] [LISTEN-ADDRESS ...]`. With MDNS_PROBE_LOCAL in the
+// environment it speaks on the loopback interface only; with MDNS_PROBE_DEBUG it logs.
 //
 // Prints a JSON object a line: ready, discovered (with milliseconds since the start of the process's search), lost,
 // stopped. Ends at SIGTERM, with a goodbye.
@@ -32,7 +33,8 @@ let started = ContinuousClock.now
 }
 
 let service = try MDNSService(
-    serviceName: tag, peer: peer, eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: logger,
+    serviceName: tag, scope: getenv("MDNS_PROBE_LOCAL") == nil ? .everyInterface : .thisMachine, peer: peer,
+    eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: logger,
     addresses: { addresses },
     onDiscovered: { peer, addresses in
         let list = addresses.map { "\"\($0)\"" }.joined(separator: ",")

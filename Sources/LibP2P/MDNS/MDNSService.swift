@@ -19,6 +19,14 @@ public final class MDNSService: Service {
     /// How long discovered addresses are good for unless they are reported again: four minutes.
     public static let addressLifetime = Duration.seconds(240)
 
+    /// Where a service speaks.
+    public enum Scope: Hashable, Sendable {
+        /// On every interface that is up.
+        case everyInterface
+        /// On the loopback interface only: peers of this machine find one another, and no packet leaves it.
+        case thisMachine
+    }
+
     private let responder: MDNSResponder
     private let addresses: @Sendable () async -> [Multiaddr]
     private let changes: AsyncStream<Void>
@@ -27,6 +35,7 @@ public final class MDNSService: Service {
     /// Prepares discovery; nothing is sent before `start` or `run`.
     /// - Parameters:
     ///   - serviceName: one or more labels of 1 to 63 bytes, without `local`; peers of other names stay unseen.
+    ///   - scope: where to speak.
     ///   - peer: our own id.
     ///   - addresses: the addresses to announce, asked for at the start, at each change of an interface, and at
     ///     `addressesChanged`. Wildcards are allowed and stand for each interface's own addresses. An address is announced on
@@ -35,9 +44,10 @@ public final class MDNSService: Service {
     ///     most once a second. One to 16 addresses, without the peer id, the most local first. Must not block.
     ///   - onLost: called on an event loop when a peer said goodbye, was not heard for four minutes, or its interface
     ///     went down.
-    /// - Throws: `P2PError` is not used here; an impossible service name is `MDNSServiceNameError`.
+    /// - Throws: `MDNSServiceNameError` for a service name that does not fit into the DNS.
     public init(
-        serviceName: String = "_p2p._udp", peer: PeerID, eventLoopGroup: any EventLoopGroup, logger: Logger,
+        serviceName: String = "_p2p._udp", scope: Scope = .everyInterface, peer: PeerID,
+        eventLoopGroup: any EventLoopGroup, logger: Logger,
         addresses: @escaping @Sendable () async -> [Multiaddr],
         onDiscovered: @escaping @Sendable (PeerID, [Multiaddr]) -> Void,
         onLost: @escaping @Sendable (PeerID) -> Void = { _ in }
@@ -49,6 +59,7 @@ public final class MDNSService: Service {
         do {
             self.responder = try MDNSResponder(
                 serviceName: serviceName, peer: peer, eventLoop: eventLoopGroup.next(), logger: logger,
+                speaksOn: { scope == .everyInterface || $0.isLoopback },
                 onInterfacesChanged: { changed.yield() },
                 onEvent: { event in
                     switch event {

@@ -20,10 +20,12 @@ package final class MDNSResponder: Sendable {
 
     /// - Parameters:
     ///   - serviceName: one or more labels without `local`.
+    ///   - speaksOn: whether to use an interface at all; there is not even a socket on others.
     ///   - onInterfacesChanged: called after each change, when the node's own addresses may have changed too.
     /// - Throws: `DNSError.badName` for a service name that is none.
     package init(
         serviceName: String, peer: PeerID, eventLoop: any EventLoop, logger: Logger,
+        speaksOn: @escaping @Sendable (NetworkInterface) -> Bool = { _ in true },
         onInterfacesChanged: @escaping @Sendable () -> Void = {}, onEvent: @escaping @Sendable (Event) -> Void
     ) throws(DNSError) {
         let machine = try MDNSMachine(
@@ -33,7 +35,7 @@ package final class MDNSResponder: Sendable {
             Core(machine: machine, eventLoop: eventLoop, logger: logger, onEvent: onEvent), eventLoop: eventLoop)
         self.core = core
         self.watch = InterfaceWatch(eventLoop: eventLoop) { interfaces in
-            core.value.interfacesChanged(interfaces)
+            core.value.interfacesChanged(interfaces.filter(speaksOn))
             onInterfacesChanged()
         }
     }
