@@ -105,8 +105,9 @@ final class ConnectionHandler: ChannelInboundHandler, BytePipe {
 extension MuxedConnection {
     /// Makes a connection of a channel: negotiates, shakes hands, multiplexes.
     ///
-    /// Call on the channel's event loop, before or after it becomes active; there must be no other handler that touches
-    /// bytes. The channel is owned by the connection from then on.
+    /// Call on the channel's event loop, in its initializer or straight from the future that delivers it: bytes that come
+    /// before the handler are lost. There must be no other handler that touches bytes. The channel is owned by the
+    /// connection from then on.
     /// - Parameters:
     ///   - role: who dialed; after a hole punch, who was told to be the initiator.
     ///   - keys: fresh random keys, for this connection only.
