@@ -105,9 +105,9 @@ final class ConnectionHandler: ChannelInboundHandler, BytePipe {
 extension MuxedConnection {
     /// Makes a connection of a channel: negotiates, shakes hands, multiplexes.
     ///
-    /// Call on the channel's event loop, in its initializer or straight from the future that delivers it: bytes that come
-    /// before the handler are lost. There must be no other handler that touches bytes. The channel is owned by the
-    /// connection from then on.
+    /// Call on the channel's event loop, in its initializer; or later, if the channel was made with `autoRead` off, since
+    /// bytes that come before the handler are lost. Reading is turned on here. There must be no other handler that touches
+    /// bytes. The channel is owned by the connection from then on.
     /// - Parameters:
     ///   - role: who dialed; after a hole punch, who was told to be the initiator.
     ///   - keys: fresh random keys, for this connection only.
@@ -130,6 +130,7 @@ extension MuxedConnection {
                 try options.setOption(.writeBufferWaterMark, value: .init(low: 128 * 1024, high: 512 * 1024))
             }
             try channel.pipeline.syncOperations.addHandler(handler)
+            try channel.syncOptions?.setOption(.autoRead, value: true)
         } catch {
             promise.fail(ConnectionError.closedDuringUpgrade(String(describing: error)))
         }

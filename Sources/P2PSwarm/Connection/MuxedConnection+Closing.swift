@@ -83,6 +83,6 @@ extension MuxedConnection {
         self.streams.removeAll()
         self.ready.removeAll()
         self.payloadStream = nil
-        for state in streams.values { self.statistics.pendingBytes -= state.fail(error) }
+        for state in streams.values { self.statistics.pendingBytes -= state.fail(error, keepingUnread: true) }
     }
 }

@@ -257,6 +257,7 @@ public final class MuxedConnection: @unchecked Sendable {
     }
 
     func consumed(_ state: StreamState, count: Int) {
+        if case .closed = self.life { return }
         self.touch(state)
         let budget = self.configuration.windowBudget
         if !self.isReceiving { self.tick() }
@@ -303,7 +304,7 @@ public final class MuxedConnection: @unchecked Sendable {
         self.handleEvents()
     }
 
-    /// Nobody holds the stream any more. One that was finished in order by us lingers like a closed one.
+    /// Nobody holds the stream any more. One whose end was written lingers like a closed one; any other is reset.
     func abandoned(_ state: StreamState) {
         if state.finishRequested, !state.isOver { return self.closeRead(state) }
         self.reset(state, code: YamuxCode.streamGarbageCollected)
@@ -312,7 +313,7 @@ public final class MuxedConnection: @unchecked Sendable {
     func remove(_ state: StreamState, failing error: StreamError) {
         self.streams.removeValue(forKey: state.id)
         self.statistics.resets += 1
-        self.statistics.pendingBytes -= state.fail(error)
+        self.statistics.pendingBytes -= state.fail(error, keepingUnread: false)
         if self.payloadStream === state { self.payloadStream = nil }
         self.settleWindowBudget()
     }

@@ -54,9 +54,12 @@ final class StreamState {
 
     /// Takes what has arrived, and tells the machine so that credit goes back.
     func readNow() throws(StreamError) -> ReadOutcome {
-        if let failure = self.failure { throw failure }
-        if self.readClosed { throw .readClosed }
-        guard let chunk = self.inbox.popFirst() else { return self.endReceived ? .end : .nothingYet }
+        if self.readClosed { throw self.failure ?? .readClosed }
+        guard let chunk = self.inbox.popFirst() else {
+            if self.endReceived { return .end }
+            if let failure = self.failure { throw failure }
+            return .nothingYet
+        }
         if self.inbox.isEmpty { self.lastIsGathered = false }
         self.connection.consumed(self, count: chunk.readableBytes)
         return .data(chunk)
@@ -214,13 +217,17 @@ final class StreamState {
     /// Both directions finished in order: unread bytes stay readable.
     func closed() { self.isOver = true }
 
-    /// The stream is gone. Unread bytes are dropped, everyone who waits learns of it.
+    /// The stream is gone; everyone who waits learns of it.
+    /// - Parameter keepingUnread: what arrived before can still be read: right when the connection ends, wrong for a reset.
     /// - Returns: the bytes that will not be sent.
-    func fail(_ error: StreamError) -> Int {
+    func fail(_ error: StreamError, keepingUnread: Bool) -> Int {
         let unsent = self.pendingBytes
         self.isOver = true
         if self.failure == nil { self.failure = error }
-        self.inbox.removeAll(keepingCapacity: false)
+        if !keepingUnread {
+            self.endReceived = false
+            self.inbox.removeAll(keepingCapacity: false)
+        }
         self.outbox.removeAll(keepingCapacity: false)
         self.pendingBytes = 0
         self.finishRequested = true

@@ -53,6 +53,8 @@ public final class TCPTransport: Transport {
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelOption(.socketOption(.so_keepalive), value: 1)
             .channelOption(Self.keepAliveIdle, value: 30)
+            // The peer may speak before this future's callbacks have run: nothing is read until the upgrade takes over.
+            .channelOption(.autoRead, value: false)
             .channelInitializer { channel in
                 request.created(channel)
                     ? channel.eventLoop.makeSucceededVoidFuture()

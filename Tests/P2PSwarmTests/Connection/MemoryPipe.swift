@@ -55,7 +55,8 @@ final class MemoryPipe: BytePipe {
     }
 
     func startTLS(
-        _ provider: any TLSProvider, role: ConnectionRole, expectedPeer: PeerID?, muxers: [ProtocolID], leftover: ByteBuffer,
+        _ provider: any TLSProvider, role: ConnectionRole, expectedPeer: PeerID?, muxers: [ProtocolID],
+        leftover: ByteBuffer,
         established: @escaping (TLSEstablished) -> Void
     ) throws { throw ChannelError.operationUnsupported }
 
@@ -69,7 +70,8 @@ final class MemoryPipe: BytePipe {
 extension ConnectionPair {
     /// Connects two engines through memory and runs `body`; a link that breaks early ends in an error.
     static func withMemory(
-        pieceBytes: Int, breaksAfter bytes: Int = .max, _ configure: @Sendable (inout ConnectionConfiguration) -> Void = { _ in },
+        pieceBytes: Int, breaksAfter bytes: Int = .max,
+        _ configure: @Sendable (inout ConnectionConfiguration) -> Void = { _ in },
         _ body: (ConnectionPair) async throws -> Void
     ) async throws {
         let group = MultiThreadedEventLoopGroup.singleton
@@ -85,9 +87,11 @@ extension ConnectionPair {
             let far = MemoryPipe(loop, link)
             // Each end keeps the other until the link breaks.
             let (nearReceiver, nearConnection) = MuxedConnection.upgrade(
-                near, role: .initiator, localAddress: address, remoteAddress: address, configuration: dialing, keys: keys())
+                near, role: .initiator, localAddress: address, remoteAddress: address, configuration: dialing,
+                keys: keys())
             let (farReceiver, farConnection) = MuxedConnection.upgrade(
-                far, role: .responder, localAddress: address, remoteAddress: address, configuration: listening, keys: keys())
+                far, role: .responder, localAddress: address, remoteAddress: address, configuration: listening,
+                keys: keys())
             near.receiver = nearReceiver
             far.receiver = farReceiver
             near.other = far
