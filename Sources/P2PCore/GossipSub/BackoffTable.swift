@@ -44,7 +44,9 @@ struct BackoffTable: Sendable {
 
     /// Frees a sixteenth at once, so that a flood at the limit does not search the table at every entry.
     private mutating func evict() {
-        let doomed = entries.sorted { $0.value.end < $1.value.end }.prefix(max(1, limit / 16))
+        let doomed = entries.sorted {
+            $0.value.end == $1.value.end ? $0.key.peer < $1.key.peer : $0.value.end < $1.value.end
+        }.prefix(max(1, limit / 16))
         for (key, _) in doomed { entries[key] = nil }
     }
 }

@@ -87,12 +87,12 @@ extension GossipSub {
         guard !ids.isEmpty, scores.score(peer) >= scores.scoring.gossipThreshold else { return }
         var fields: [[UInt8]] = []
         for id in ids {
-            guard let known = peers[peer], known.budget.servedIDs < limits.maximumServedIDsPerHeartbeat else {
+            guard let count = peers[peer]?.budget.servedIDs, count < limits.maximumServedIDsPerHeartbeat else {
                 counts.entriesOverLimit &+= 1
                 break
             }
             peers[peer]?.budget.servedIDs += 1
-            guard known.unwanted[id] == nil,
+            guard peers[peer]?.unwanted[id] == nil,
                 let message = cache.take(id, for: peer, limit: parameters.gossipRetransmissions)
             else { continue }
             fields.append(message.publishField())
@@ -105,8 +105,8 @@ extension GossipSub {
     private mutating func handle(dontWant ids: [MessageID], from peer: PeerID) {
         let end = tick + UInt64(parameters.dontWantHeartbeats)
         for id in ids {
-            guard let known = peers[peer], known.budget.dontWantIDs < limits.maximumDontWantPerHeartbeat,
-                known.unwanted.count < limits.maximumDontWantPerPeer
+            guard let count = peers[peer]?.budget.dontWantIDs, count < limits.maximumDontWantPerHeartbeat,
+                let remembered = peers[peer]?.unwanted.count, remembered < limits.maximumDontWantPerPeer
             else {
                 counts.entriesOverLimit &+= 1
                 return

@@ -23,7 +23,7 @@ extension GossipSub {
         }
         for topic in topics.keys {
             tendMesh(of: topic, now: now)
-            gossip(about: topic, excluding: topics[topic]?.mesh ?? [])
+            gossip(about: topic, excluding: topics[topic]?.mesh ?? [], now: now)
         }
         tendFanout(now: now)
         cache.shift()
@@ -140,8 +140,8 @@ extension GossipSub {
     // MARK: - Gossip
 
     /// Tells some peers outside the mesh what can be had.
-    private mutating func gossip(about topic: String, excluding mesh: OrderedSet<PeerID>) {
-        let ids = cache.gossipIDs(topic: topic)
+    private mutating func gossip(about topic: String, excluding mesh: OrderedSet<PeerID>, now: MonotonicInstant) {
+        let ids = cache.gossipIDs(topic: topic, arrivedBy: now.advanced(by: .zero - parameters.gossipMinimumAge))
         guard !ids.isEmpty else { return }
         let eligible = peers.elements.filter { peer, known in
             known.version != nil && known.topics.contains(topic) && !mesh.contains(peer) && !isDirect(peer)
@@ -181,7 +181,7 @@ extension GossipSub {
             }
             for peer in entry.peers where !canHearFanout(peer, topic: topic) { fanout[topic]?.peers.remove(peer) }
             fillFanout(of: topic)
-            gossip(about: topic, excluding: fanout[topic]?.peers ?? [])
+            gossip(about: topic, excluding: fanout[topic]?.peers ?? [], now: now)
         }
     }
 

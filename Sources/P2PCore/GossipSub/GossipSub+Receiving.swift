@@ -1,3 +1,4 @@
+internal import DequeModule
 internal import OrderedCollections
 public import PeerIdentity
 
@@ -57,7 +58,7 @@ extension GossipSub {
                 pending[ticket.number]?.isVerified = true
                 actions.append(.validate(ticket, message, from: entry.from))
             } else {
-                accept(ticket, entry)
+                accept(ticket, entry, now: now)
             }
         }
         flushAll()
@@ -70,7 +71,7 @@ extension GossipSub {
     ) -> [GossipSubAction] {
         guard let entry = pending[ticket.number], entry.isVerified else { return [] }
         switch verdict {
-        case .accept: accept(ticket, entry)
+        case .accept: accept(ticket, entry, now: now)
         case .reject: reject(ticket, entry)
         case .ignore:
             counts.messagesIgnored &+= 1
@@ -173,6 +174,7 @@ extension GossipSub {
         }
         guard let first = seen.firstSight(of: message.id) else { return false }
         counts.duplicates &+= 1
+        cancelDeferred(message.id, to: peer)
         promises.fulfill(message.id)
         if first.duration(to: now) <= scores.scoring.meshDeliveryWindow {
             scores.deliveredInMesh(peer, topic: message.topic)
@@ -180,21 +182,62 @@ extension GossipSub {
         return true
     }
 
-    private mutating func accept(_ ticket: GossipTicket, _ entry: Pending) {
+    private mutating func accept(_ ticket: GossipTicket, _ entry: Pending, now: MonotonicInstant) {
         let message = entry.message
         forget(ticket)
         guard topics[message.topic] != nil else { return }
         counts.messagesAccepted &+= 1
         scores.deliveredFirst(entry.from, topic: message.topic)
         for peer in entry.alsoFrom { scores.deliveredInMesh(peer, topic: message.topic) }
-        cache.insert(message)
+        cache.insert(message, now: now)
         actions.append(.deliver(message, from: entry.from))
+        forward(message, notTo: entry, now: now)
+    }
+
+    /// To a few mesh peers at once, to the others a little later.
+    private mutating func forward(_ message: GossipMessage, notTo entry: Pending, now: MonotonicInstant) {
         var targets = topics[message.topic]?.mesh ?? []
-        for peer in directPeers where peers[peer]?.topics.contains(message.topic) == true { targets.append(peer) }
         targets.remove(entry.from)
         targets.remove(message.source)
         targets.subtract(entry.alsoFrom)
+        let informed = targets.filter { peers[$0]?.unwanted[message.id] != nil }
+        targets.subtract(informed)
+        var later: OrderedSet<PeerID> = []
+        if parameters.eagerDegree > 0, targets.count > parameters.eagerDegree,
+            deferred.count < limits.maximumDeferredMessages
+        {
+            // Who cannot say IDONTWANT is served at once.
+            let patient = targets.filter { peers[$0]?.version == .v1_2 }
+            for peer in patient.shuffled(using: &random).prefix(targets.count - parameters.eagerDegree) {
+                later.append(peer)
+                targets.remove(peer)
+            }
+        }
+        for peer in directPeers where peers[peer]?.topics.contains(message.topic) == true && peer != entry.from {
+            targets.append(peer)
+        }
         send(message, to: Array(targets))
+        if parameters.eagerDegree > 0, message.data.count < parameters.dontWantThresholdBytes {
+            // Those that have it already hold back a copy for us, as we do for the others.
+            for peer in informed.union(later) { peers[peer]?.queue.refuse(message.id) }
+        }
+        guard !later.isEmpty else { return }
+        let due = now.advanced(by: parameters.deferral)
+        deferred.append(Deferred(due: due, message: message, targets: later))
+    }
+
+    /// What was held back goes to those that have not shown that they have it.
+    mutating func sendDeferred(now: MonotonicInstant) {
+        while let first = deferred.first, first.due <= now {
+            deferred.removeFirst()
+            let mesh = topics[first.message.topic]?.mesh ?? []
+            send(first.message, to: first.targets.filter(mesh.contains))
+        }
+    }
+
+    /// The peer has the message itself.
+    private mutating func cancelDeferred(_ id: MessageID, to peer: PeerID) {
+        for index in deferred.indices where deferred[index].message.id == id { deferred[index].targets.remove(peer) }
     }
 
     private mutating func reject(_ ticket: GossipTicket, _ entry: Pending) {
@@ -241,7 +284,7 @@ extension GossipSub {
             throw .invalidTopic(limitBytes: limits.maximumTopicBytes)
         }
         guard seen.insert(message.id, now: now) else { return [] }
-        cache.insert(message)
+        cache.insert(message, now: now)
         send(message, to: publishTargets(topic: message.topic, now: now))
         flushAll()
         return takeActions()
@@ -266,7 +309,7 @@ extension GossipSub {
         guard !targets.isEmpty else { return }
         let field = message.publishField()
         for peer in targets {
-            guard let known = peers[peer], known.version != nil, known.unwanted[message.id] == nil else { continue }
+            guard peers[peer]?.version != nil, peers[peer]?.unwanted[message.id] == nil else { continue }
             if peers[peer]?.queue.push(field) == true {
                 counts.messagesSent &+= 1
             } else {

@@ -1,3 +1,4 @@
+internal import DequeModule
 public import Multiformats
 internal import OrderedCollections
 public import PeerIdentity
@@ -61,6 +62,13 @@ public struct GossipSub: Sendable {
         var isVerified = false
     }
 
+    /// A message that part of the mesh gets a little later, unless it came there by another way.
+    struct Deferred: Sendable {
+        var due: MonotonicInstant
+        var message: GossipMessage
+        var targets: OrderedSet<PeerID>
+    }
+
     let localPeer: PeerID
     let parameters: GossipSubParameters
     let limits: GossipSubLimits
@@ -79,11 +87,14 @@ public struct GossipSub: Sendable {
     var pendingByID: [MessageID: [UInt64]] = [:]
     var pendingBytes = 0
     var nextTicket: UInt64 = 0
+    /// In the order in which they are due.
+    var deferred = Deque<Deferred>()
     var tick: UInt64 = 0
     var actions: [GossipSubAction] = []
 
-    /// When `timerFired(now:)` is due.
-    public private(set) var nextDeadline: MonotonicInstant
+    private var nextHeartbeat: MonotonicInstant
+    /// When `timerFired(now:)` is due. May move closer with every call.
+    public var nextDeadline: MonotonicInstant { deferred.first.map { min($0.due, nextHeartbeat) } ?? nextHeartbeat }
     /// What happened so far.
     public internal(set) var counts = GossipSubCounts()
 
@@ -111,7 +122,7 @@ public struct GossipSub: Sendable {
         backoffs = BackoffTable(limit: limits.maximumBackoffs)
         promises = PromiseBook(limit: limits.maximumPromises)
         scores = PeerScores(scoring: scoring, retainedLimit: limits.maximumRetainedScores)
-        nextDeadline = now.advanced(by: parameters.heartbeatInitialDelay)
+        nextHeartbeat = now.advanced(by: parameters.heartbeatInitialDelay)
     }
 
     // MARK: - What is so
@@ -245,13 +256,15 @@ public struct GossipSub: Sendable {
 
     // MARK: - Time
 
-    /// Runs the heartbeat if it is due; late ones are not made up for.
+    /// Sends what was held back and runs the heartbeat, as they are due; late heartbeats are not made up for.
     public mutating func timerFired(now: MonotonicInstant) -> [GossipSubAction] {
-        guard now >= nextDeadline else { return [] }
-        heartbeat(now: now)
-        nextDeadline = max(
-            nextDeadline.advanced(by: parameters.heartbeatInterval),
-            now.advanced(by: parameters.heartbeatInterval / 2))
+        sendDeferred(now: now)
+        if now >= nextHeartbeat {
+            heartbeat(now: now)
+            nextHeartbeat = max(
+                nextHeartbeat.advanced(by: parameters.heartbeatInterval),
+                now.advanced(by: parameters.heartbeatInterval / 2))
+        }
         flushAll()
         return takeActions()
     }
@@ -276,7 +289,8 @@ public struct GossipSub: Sendable {
 
     /// Hands out the next frame for a peer that is not being written to.
     mutating func flush(_ peer: PeerID) {
-        guard let known = peers[peer], known.version != nil, !known.queue.isWriting, !known.queue.isEmpty,
+        // Not through a copy of the entry: taking from a queue that is held twice would copy the queue.
+        guard peers[peer]?.version != nil, peers[peer]?.queue.isReady == true,
             let frame = peers[peer]?.queue.nextFrame()
         else { return }
         peers[peer]?.queue.isWriting = true

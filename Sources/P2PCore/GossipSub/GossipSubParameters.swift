@@ -24,6 +24,8 @@ public struct GossipSubParameters: Sendable, Hashable {
     public var historyLength = 5
     /// Heartbeats a message is gossiped about.
     public var historyGossip = 3
+    /// A message is gossiped about from this age on: before, the mesh is still bringing it, and it would come twice.
+    public var gossipMinimumAge: Duration = .milliseconds(400)
     /// How often one peer may be sent the same message on IWANT.
     public var gossipRetransmissions = 3
     /// How long an id is remembered from first sight.
@@ -50,6 +52,12 @@ public struct GossipSubParameters: Sendable, Hashable {
     public var opportunisticGraftPeers = 2
     /// Every so many heartbeats missing direct peers are dialled.
     public var directConnectTicks = 300
+    /// A message in transit goes to so many mesh peers at once. The others, if they speak v1.2, are told with IDONTWANT
+    /// that it is here, and get it after `deferral` unless they have said the same by then. Every peer still gets every
+    /// message; most copies that would cross on the wire are saved. 0 sends to all at once.
+    public var eagerDegree = 3
+    /// How long the others wait: about a long-distance round trip.
+    public var deferral: Duration = .milliseconds(120)
     /// Send own messages to all topic peers above the publish threshold instead of to the mesh.
     public var floodPublish = false
 
@@ -115,6 +123,8 @@ public struct GossipSubLimits: Sendable, Hashable {
     public var maximumQueuedRPCs = 32
     /// Bytes of messages waiting per peer.
     public var maximumQueuedBytes = 8 << 20
+    /// Messages held back for part of the mesh; with more under way, they are sent at once.
+    public var maximumDeferredMessages = 1024
     /// Peers whose bad score is remembered after they left.
     public var maximumRetainedScores = 4096
 

@@ -8,6 +8,7 @@ internal import PeerIdentity
 struct MessageCache: Sendable {
     private struct Entry {
         var message: GossipMessage
+        var arrival: MonotonicInstant
         var transmissions: [PeerID: Int] = [:]
     }
 
@@ -26,19 +27,22 @@ struct MessageCache: Sendable {
 
     var count: Int { entries.count }
 
-    mutating func insert(_ message: GossipMessage) {
+    mutating func insert(_ message: GossipMessage, now: MonotonicInstant) {
         guard entries[message.id] == nil, message.encoded.count <= maximumBytes else { return }
         while bytes + message.encoded.count > maximumBytes, dropOldest() {}
-        entries[message.id] = Entry(message: message)
+        entries[message.id] = Entry(message: message, arrival: now)
         windows[0].append(message.id)
         bytes += message.encoded.count
     }
 
-    /// Ids young enough to be advertised, newest heartbeat first.
-    func gossipIDs(topic: String) -> [MessageID] {
+    /// Ids young enough to be advertised and in the cache since `latest`, newest heartbeat first.
+    func gossipIDs(topic: String, arrivedBy latest: MonotonicInstant) -> [MessageID] {
         var ids: [MessageID] = []
         for window in windows.prefix(gossipWindows) {
-            for id in window where entries[id]?.message.topic == topic { ids.append(id) }
+            for id in window {
+                guard let entry = entries[id], entry.message.topic == topic, entry.arrival <= latest else { continue }
+                ids.append(id)
+            }
         }
         return ids
     }

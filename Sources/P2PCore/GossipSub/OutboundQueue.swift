@@ -47,6 +47,9 @@ struct OutboundQueue: Sendable {
             && dontWant.isEmpty
     }
 
+    /// There is something to write, and nothing being written.
+    var isReady: Bool { !isWriting && !isEmpty }
+
     var queuedBatches: Int { batches.count }
 
     mutating func announce(_ topic: String, subscribes: Bool) { subscriptions[topic] = subscribes }

@@ -215,7 +215,11 @@ struct PeerScores: Sendable {
 
     private mutating func forgetOldest() {
         let departed = records.filter { !$0.value.isConnected }
-        guard let oldest = departed.min(by: { $0.value.expiry < $1.value.expiry }) else { return }
+        guard
+            let oldest = departed.min(by: {
+                $0.value.expiry == $1.value.expiry ? $0.key < $1.key : $0.value.expiry < $1.value.expiry
+            })
+        else { return }
         records[oldest.key] = nil
         retained -= 1
     }

@@ -178,7 +178,7 @@ import Testing
         var bench = RouterBench()
         try bench.join("t")
         for number in 1...12 { bench.open(testPeer(number), topics: ["t"]) }
-        bench.advance(by: .seconds(1))
+        bench.advance(by: .milliseconds(1200))
         bench.clearSent()
         bench.perform(try bench.router.publish(testMessage(1, source: RouterBench.key.peerID), now: bench.now))
         let mesh = bench.router.meshPeers(of: "t")
@@ -254,6 +254,44 @@ import Testing
         bench.advance(by: .seconds(3))
         bench.receive(from: testPeer(2)) { $0.want = [testMessage(1).id] }
         #expect(bench.messages(to: testPeer(2)).count == 1)
+    }
+
+    // MARK: - Two waves
+
+    /// A router that follows "t" with eight mesh peers 1 to 8, of which 8 speaks v1.1.
+    func wideBench() throws -> RouterBench {
+        var bench = RouterBench()
+        try bench.join("t")
+        for number in 1...8 {
+            bench.open(testPeer(number), topics: ["t"], version: number == 8 ? .v1_1 : .v1_2)
+            bench.receive(from: testPeer(number)) { $0.graft = ["t"] }
+        }
+        bench.clearSent()
+        return bench
+    }
+
+    @Test func partOfTheMeshWaitsAndIsTold() throws {
+        var bench = try wideBench()
+        let id = testMessage(1).id
+        bench.receive(from: testPeer(1)) { $0.messages = [testMessage(1).encoded[...]] }
+        let first = (2...8).filter { bench.messages(to: testPeer($0)) == [id] }
+        let told = (2...8).filter { (bench.sent[testPeer($0)] ?? []).flatMap(\.dontWant) == [id] }
+        #expect(first.count == 3 && first.contains(8), "who cannot say IDONTWANT does not wait")
+        #expect(Set(first + told) == Set(2...8))
+        let due = bench.router.nextDeadline
+        #expect(due == bench.now.advanced(by: .milliseconds(120)) || due < bench.now.advanced(by: .milliseconds(120)))
+        // One of those that wait says it has the message, another sends it.
+        bench.receive(from: testPeer(told[0])) { $0.dontWant = [id] }
+        bench.receive(from: testPeer(told[1])) { $0.messages = [testMessage(1).encoded[...]] }
+        bench.clearSent()
+        bench.advance(by: .milliseconds(121))
+        #expect((2...8).filter { bench.messages(to: testPeer($0)) == [id] } == Array(told.dropFirst(2)))
+    }
+
+    @Test func ownMessagesDoNotWait() throws {
+        var bench = try wideBench()
+        bench.perform(try bench.router.publish(testMessage(1, source: RouterBench.key.peerID), now: bench.now))
+        #expect((1...8).allSatisfy { bench.messages(to: testPeer($0)).count == 1 })
     }
 
     // MARK: - Slow peers
