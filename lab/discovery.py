@@ -126,8 +126,7 @@ class Lab:
             self.check("and others of the machine see them", self.found(c, a) and self.found(a, c))
             c.kill()
             time.sleep(0.2)
-            while guest.receive(lambda *_: True, 0.1):
-                pass
+            guest.drain()
             guest.send(query(f"{TAG}.local"))
             heard = guest.receive(lambda packet, source: source[0] != "10.3.0.2", 5)
             self.check("the network neither hears nor reaches them", not heard, heard)
@@ -221,6 +220,14 @@ class Lab:
         with lan:
             a = self.probe(lan, h1)
             guest = Guest(h3, "10.3.0.3")
+            time.sleep(3)  # past the announcements, also that of the IPv6 address
+            guest.send_from_port_zero(query(f"{TAG}.local"))
+            guest.send_from_port_zero(query(f"{TAG}.local", unicast=True))
+            time.sleep(0.1)
+            guest.drain()
+            guest.send(query(f"{TAG}.local"))
+            self.check("what cannot be answered does not silence the peer", guest.receive(
+                lambda packet, source: source[0] == "10.3.0.1" and packet[2:8] == b"\x84\0\0\0\0\1", 1))
             bad = [
                 "/ip4/8.8.8.8/tcp/4001", "/ip4/127.0.0.1/tcp/4001", "/ip4/0.0.0.0/tcp/4001", "/ip4/10.3.0.3/tcp/0",
                 "/ip6/::1/tcp/4001", "/ip6/2600::1/tcp/4001", "/dns4/example.com/tcp/4001",
@@ -228,7 +235,7 @@ class Lab:
             ]
             guest.send(answer(TAG, "bad", [f"dnsaddr={each}/p2p/{NOBODY}" for each in bad]))
             guest.send(answer(TAG, "worse", ["dnsaddr=/ip4/10.3.0.3/tcp/1/p2p/12D3KooWnobody", "dnsaddr=", "x" * 255]))
-            # In our own name, and a goodbye in it.
+            # In our own name.
             guest.send(answer(TAG, "mine", [f"dnsaddr=/ip4/10.3.0.3/tcp/1/p2p/{a.peer}"]))
             dice = random.Random(1)
             for _ in range(2_000):

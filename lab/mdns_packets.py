@@ -1,6 +1,7 @@
 """Multicast DNS packets composed by hand, and a guest on a LAN who sends them."""
 import socket
 import struct
+import time
 
 GROUP, PORT = "224.0.0.251", 5353
 
@@ -37,14 +38,21 @@ class Guest:
         self.socket.setsockopt(
             socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton(GROUP) + socket.inet_aton(address))
         self.socket.bind(("0.0.0.0", port))
+        self.raw = host.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP)
+        self.raw.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(address))
+        self.raw.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 255)
         self.socket.settimeout(1)
 
     def send(self, packet):
         self.socket.sendto(packet, (GROUP, PORT))
 
+    def send_from_port_zero(self, packet):
+        """Sends with UDP source port 0, to which no answer can go."""
+        header = struct.pack(">4H", 0, PORT, 8 + len(packet), 0)
+        self.raw.sendto(header + packet, (GROUP, 0))
+
     def receive(self, matches, seconds=1.0):
         """The first packet for which `matches(bytes, (address, port))` is true, or None."""
-        import time
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             self.socket.settimeout(left)
@@ -56,5 +64,11 @@ class Guest:
                 return packet, source
         return None
 
+    def drain(self):
+        """Forgets what has arrived so far."""
+        while self.receive(lambda *_: True, 0.05):
+            pass
+
     def close(self):
         self.socket.close()
+        self.raw.close()

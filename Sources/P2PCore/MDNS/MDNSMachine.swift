@@ -274,7 +274,7 @@ package struct MDNSMachine<Randomness: RandomNumberGenerator & Sendable>: Sendab
     ) -> [MDNSAction] {
         guard phase == .running else { return [] }
         counts.received &+= 1
-        guard let at = interfaces.firstIndex(where: { $0.interface.index == link.interface }),
+        guard source.port != 0, let at = interfaces.firstIndex(where: { $0.interface.index == link.interface }),
             let index = interfaces[at].links.firstIndex(where: { $0.link == link }),
             isLocal(source.address, to: interfaces[at].interface)
         else {

@@ -209,23 +209,12 @@ extension MDNSResponder {
             setTimer()
         }
 
-        @discardableResult
-        private func send(_ bytes: [UInt8], on link: MDNSLink, to: MDNSEndpoint) -> EventLoopFuture<Void>? {
-            guard let socket = sockets[link] else { return nil }
-            do {
-                let address = try MDNSSocket.socketAddress(to.address, port: to.port)
-                let sent = socket.writeAndFlush(
-                    AddressedEnvelope(remoteAddress: address, data: ByteBuffer(bytes: bytes)))
-                sent.whenFailure { [logger] error in
-                    logger.debug(
-                        "Multicast DNS packet not sent",
-                        metadata: ["interface": "\(link.interface)", "family": "\(link.family)", "reason": "\(error)"])
-                }
-                return sent
-            } catch {
-                logger.debug("Multicast DNS packet not sent", metadata: ["reason": "\(error)"])
-                return nil
-            }
+        private func send(_ bytes: [UInt8], on link: MDNSLink, to destination: MDNSEndpoint) {
+            guard let socket = sockets[link], let refusal = MDNSSocket.send(bytes, on: socket, to: destination)
+            else { return }
+            logger.debug(
+                "Multicast DNS packet not sent",
+                metadata: ["interface": "\(link.interface)", "family": "\(link.family)", "errno": "\(refusal)"])
         }
 
         private func setTimer() {
@@ -243,20 +232,13 @@ extension MDNSResponder {
 
         func stop() -> EventLoopFuture<Void> {
             guard !isStopped else { return eventLoop.makeSucceededVoidFuture() }
-            var goodbyes: [EventLoopFuture<Void>] = []
-            for case .multicast(let bytes, let link) in machine.stop(now: now) {
-                if let sent = send(bytes, on: link, to: MDNSEndpoint(link.family.group, port: 5353)) {
-                    goodbyes.append(sent)
-                }
-            }
+            perform(machine.stop(now: now))
             isStopped = true
             timer?.task.cancel()
             retry?.cancel()
             let closing = Array(sockets.values)
             sockets = [:]
-            return EventLoopFuture.andAllComplete(goodbyes, on: eventLoop).flatMap { [eventLoop] in
-                EventLoopFuture.andAllComplete(closing.map { $0.close() }, on: eventLoop)
-            }
+            return EventLoopFuture.andAllComplete(closing.map { $0.close() }, on: eventLoop)
         }
     }
 }

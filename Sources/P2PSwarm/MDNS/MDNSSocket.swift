@@ -42,7 +42,25 @@ enum MDNSSocket {
             .bind(to: address)
     }
 
-    static func socketAddress(_ ip: IPAddress, port: UInt16) throws -> SocketAddress {
+    /// Sends one packet at once; a packet the kernel does not take is dropped, as any datagram may be.
+    ///
+    /// Not through the channel: that would close itself at the first refusal (a firewall's, a route's that is not there
+    /// yet, a destination's that is none), and so let a stranger silence us.
+    /// - Returns: the error number of a refusal.
+    static func send(_ bytes: [UInt8], on socket: any Channel, to destination: MDNSEndpoint) -> CInt? {
+        guard let address = try? socketAddress(destination.address, port: destination.port) else { return EAFNOSUPPORT }
+        let operations = socket.pipeline.syncOperations
+        let refusal = try? operations.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) { handle -> CInt in
+            address.withSockAddr { pointer, size in
+                let sent = sendto(handle, bytes, bytes.count, Int32(MSG_DONTWAIT), pointer, socklen_t(size))
+                return sent < 0 ? errno : 0
+            }
+        }
+        guard let refusal else { return EBADF }
+        return refusal == 0 ? nil : refusal
+    }
+
+    private static func socketAddress(_ ip: IPAddress, port: UInt16) throws -> SocketAddress {
         try SocketAddress(packedIPAddress: ByteBuffer(bytes: ip.bytes), port: Int(port))
     }
 

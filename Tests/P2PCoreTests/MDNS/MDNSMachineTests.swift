@@ -487,7 +487,9 @@ extension TestMachine {
         #expect(machine.received(answer, on: loopback, from: try Bench.endpoint("10.1.0.9"), now: now).isEmpty)
         let unknown = MDNSLink(interface: 9, family: .v4)
         #expect(machine.received(answer, on: unknown, from: try Bench.endpoint("10.1.0.9"), now: now).isEmpty)
-        #expect(machine.counts.offLink == 4)
+        let query = try Bench.query("goop-mdns.local", DNSType.ptr)
+        #expect(machine.received(query, on: Bench.v4, from: try Bench.endpoint("10.1.0.9", port: 0), now: now).isEmpty)
+        #expect(machine.counts.offLink == 5)
         // A response from a port that is not 5353.
         let odd = try Bench.endpoint("10.1.0.9", port: 5354)
         #expect(machine.received(answer, on: Bench.v4, from: odd, now: now).isEmpty)
