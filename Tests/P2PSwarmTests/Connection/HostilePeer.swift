@@ -1,0 +1,153 @@
+import NIOCore
+import NIOPosix
+import P2PCore
+import P2PSwarm
+import PeerIdentity
+import Testing
+
+/// A peer that shakes hands like any other and then says whatever a test wants. Confined to one event loop.
+final class HostilePeer: BytePipeReceiver {
+    private let pipe: MemoryPipe
+    private var upgrade: ConnectionUpgrade
+    private var session: NoiseSession?
+    private(set) var received: [UInt8] = []
+    private var sealed: [UInt8] = []
+
+    init(pipe: MemoryPipe) {
+        self.pipe = pipe
+        self.upgrade = ConnectionUpgrade(
+            role: .initiator, configuration: .init(identity: .generate()), keys: ConnectionPair.keys())
+    }
+
+    func pipeOpened() { self.execute(self.upgrade.start()) }
+
+    func pipeReceived(_ bytes: ByteBuffer) {
+        if self.session == nil {
+            self.execute(self.upgrade.received(ArraySlice(bytes.readableBytesView)))
+        } else {
+            self.sealed += Array(bytes.readableBytesView)
+            self.openAll()
+        }
+    }
+
+    func pipeReceiveCompleted() {}
+    func pipeWritabilityChanged() {}
+    func pipeInputClosed() { self.pipe.close() }
+    func pipeClosed(_ error: (any Error)?) {}
+
+    private func execute(_ actions: [ConnectionUpgrade.Action]) {
+        for action in actions {
+            switch action {
+            case .send(let bytes): self.pipe.writeAndFlush(ByteBuffer(bytes: bytes))
+            case .finished(let result):
+                self.session = result.noise
+                self.received = result.plaintextLeftover
+                self.sealed = result.leftover
+                self.openAll()
+            case .startTLS, .failed: Issue.record("the handshake went astray: \(action)")
+            }
+        }
+    }
+
+    private func openAll() {
+        while self.sealed.count >= 2 {
+            let size = Int(self.sealed[0]) << 8 | Int(self.sealed[1])
+            guard self.sealed.count >= 2 + size else { return }
+            let message = Array(self.sealed[2..<(2 + size)])
+            self.sealed.removeFirst(2 + size)
+            var plaintext = [UInt8](repeating: 0, count: max(0, size - NoiseCipher.tagLength))
+            plaintext.withUnsafeMutableBytes { output in
+                message.withUnsafeBytes { source in
+                    #expect(throws: Never.self) {
+                        _ = try self.session?.receiver.open(ciphertext: source, into: output)
+                    }
+                }
+            }
+            self.received += plaintext
+        }
+    }
+
+    /// Sends bytes in one sealed frame.
+    func say(_ plaintext: [UInt8]) { self.pipe.writeAndFlush(self.seal(plaintext)) }
+
+    func seal(_ plaintext: [UInt8]) -> ByteBuffer {
+        var sealed = [UInt8](repeating: 0, count: plaintext.count + NoiseCipher.tagLength)
+        plaintext.withUnsafeBytes { source in
+            sealed.withUnsafeMutableBytes { output in
+                #expect(throws: Never.self) { try self.session?.sender.seal(plaintext: source, into: output) }
+            }
+        }
+        var frame = ByteBuffer()
+        frame.writeInteger(UInt16(sealed.count))
+        frame.writeBytes(sealed)
+        return frame
+    }
+
+    /// Sends bytes past the cipher.
+    func sayUnsealed(_ bytes: ByteBuffer) { self.pipe.writeAndFlush(bytes) }
+
+    func frame(_ kind: YamuxHeader.Kind, _ flags: YamuxHeader.Flags = [], _ id: UInt32, _ length: UInt32 = 0) -> [UInt8]
+    {
+        YamuxHeader(kind: kind, flags: flags, streamID: id, length: length).encoded
+    }
+}
+
+/// One engine of ours against a `HostilePeer`.
+struct Siege: Sendable {
+    let loop: any EventLoop
+    let connection: MuxedConnection
+    let inbound: AsyncStream<MuxedStream>
+    nonisolated(unsafe) private let peer: HostilePeer
+
+    init(_ configure: (inout ConnectionConfiguration) -> Void = { _ in }) async throws {
+        let loop = MultiThreadedEventLoopGroup.singleton.any()
+        let (configuration, inbound, _) = try ConnectionPair.configuration(configure)
+        let promise = loop.makePromise(of: MuxedConnection.self)
+        let address = ConnectionPair.address(nil)
+        nonisolated(unsafe) let peer: HostilePeer
+        (peer) = try await loop.submit {
+            let link = MemoryPipe.Link(pieceBytes: .max, breaksAfter: .max)
+            let near = MemoryPipe(loop, link)
+            let far = MemoryPipe(loop, link)
+            let hostile = HostilePeer(pipe: far)
+            let (receiver, connection) = MuxedConnection.upgrade(
+                near, role: .responder, localAddress: address, remoteAddress: address, configuration: configuration,
+                keys: ConnectionPair.keys())
+            near.receiver = receiver
+            far.receiver = hostile
+            near.other = far
+            far.other = near
+            connection.cascade(to: promise)
+            receiver.pipeOpened()
+            hostile.pipeOpened()
+            return Unchecked(hostile)
+        }.get().value
+        self.loop = loop
+        self.peer = peer
+        self.inbound = inbound
+        self.connection = try await promise.futureResult.get()
+    }
+
+    private struct Unchecked: @unchecked Sendable {
+        let value: HostilePeer
+        init(_ value: HostilePeer) { self.value = value }
+    }
+
+    /// Lets the peer act.
+    func attack<R: Sendable>(_ body: @escaping @Sendable (HostilePeer) throws -> R) async throws -> R {
+        try await self.loop.submit { try body(self.peer) }.get()
+    }
+
+    /// Waits until the peer has received a frame for which `test` holds.
+    func heard(_ test: @escaping @Sendable (YamuxHeader) -> Bool) async throws {
+        while true {
+            let found = try await self.attack { peer in
+                stride(from: 0, to: peer.received.count - 11, by: 12).contains { start in
+                    (try? YamuxHeader(Array(peer.received[start..<(start + 12)]))).map(test) ?? false
+                }
+            }
+            if found { return }
+            await Task.yield()
+        }
+    }
+}
