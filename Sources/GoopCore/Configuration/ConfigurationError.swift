@@ -14,6 +14,7 @@ public struct ConfigurationProblem: Sendable, Hashable, CustomStringConvertible 
         self.nextStep = nextStep
     }
 
+    /// One line for a person.
     public var description: String { (key.map { $0 + ": " } ?? "") + cause + "; " + nextStep }
 }
 
@@ -25,6 +26,7 @@ public struct ConfigurationError: Error, Sendable, Hashable, CustomStringConvert
     /// Makes an error of problems.
     public init(problems: [ConfigurationProblem]) { self.problems = problems }
 
+    /// One line for a person.
     public var description: String { problems.map(\.description).joined(separator: "\n") }
 }
 
@@ -35,6 +37,7 @@ public struct UnknownConfigurationKey: Sendable, Hashable, CustomStringConvertib
     /// The known key that was probably meant.
     public var suggestion: String?
 
+    /// One line for a person.
     public var description: String {
         "unknown key \(key)" + (suggestion.map { ", did you mean \($0)?" } ?? "") + " (it is kept and has no effect)"
     }

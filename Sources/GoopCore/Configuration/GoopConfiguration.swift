@@ -10,13 +10,17 @@ public struct GoopConfiguration: Sendable, Hashable {
 
     /// Keys under `identity`.
     public struct Identity: Sendable, Hashable {
+        /// `key_file`.
         public var keyFile = "data/identity.key"
     }
 
     /// Keys under `paths`. Relative paths start at the peer's folder.
     public struct Paths: Sendable, Hashable {
+        /// `site_root`.
         public var siteRoot = "site"
+        /// `site_source`.
         public var siteSource = "site/src"
+        /// `site_stage`.
         public var siteStage = "site/stage"
     }
 
@@ -24,97 +28,163 @@ public struct GoopConfiguration: Sendable, Hashable {
     public struct P2P: Sendable, Hashable {
         /// The tag whose peers talk to upstream peers too.
         public static let defaultTag = "goop-mdns"
-        /// 0: one is chosen at first start and remembered.
+        /// `listen_port`: 0: one is chosen at first start and remembered.
         public var listenPort = 0
+        /// `mdns_tag`.
         public var mdnsTag = P2P.defaultTag
+        /// `bridge_mode`.
         public var bridgeMode = false
-        /// Standard base64 of 32 bytes, or empty.
+        /// `nacl_public_key`: Standard base64 of 32 bytes, or empty.
         public var naclPublicKey = ""
-        /// Standard base64 of 32 bytes, or empty.
+        /// `nacl_private_key`: Standard base64 of 32 bytes, or empty.
         public var naclPrivateKey = Secret("")
     }
 
     /// Keys under `presence`.
     public struct Presence: Sendable, Hashable {
+        /// `topic`.
         public var topic = "goop.presence.v1"
+        /// `ttl_seconds`.
         public var ttlSeconds = 20
+        /// `heartbeat_seconds`.
         public var heartbeatSeconds = 5
+        /// `rendezvous_host`.
         public var rendezvousHost = false
+        /// `rendezvous_port`.
         public var rendezvousPort = 8787
+        /// `rendezvous_bind`.
         public var rendezvousBind = "127.0.0.1"
+        /// `rendezvous_wan`.
         public var rendezvousWAN = ""
+        /// `rendezvous_only`.
         public var rendezvousOnly = false
+        /// `admin_password`.
         public var adminPassword = Secret("")
+        /// `peer_db_path`.
         public var peerDatabasePath = ""
+        /// `external_url`.
         public var externalURL = ""
+        /// `relay_port`.
         public var relayPort = 0
+        /// `relay_ws_port`.
         public var relayWebSocketPort = 0
+        /// `relay_key_file`.
         public var relayKeyFile = "data/relay.key"
+        /// `relay_cleanup_delay_sec`.
         public var relayCleanupDelaySeconds = 3
+        /// `relay_poll_deadline_sec`.
         public var relayPollDeadlineSeconds = 10
+        /// `relay_connect_timeout_sec`.
         public var relayConnectTimeoutSeconds = 5
+        /// `relay_refresh_interval_sec`.
         public var relayRefreshIntervalSeconds = 90
+        /// `relay_recovery_grace_sec`.
         public var relayRecoveryGraceSeconds = 5
+        /// `use_services`.
         public var useServices = false
+        /// `credits_url`.
         public var creditsURL = ""
+        /// `registration_url`.
         public var registrationURL = ""
+        /// `email_url`.
         public var emailURL = ""
+        /// `templates_url`.
         public var templatesURL = ""
+        /// `bridge_url`.
         public var bridgeURL = ""
+        /// `encryption_url`.
         public var encryptionURL = ""
+        /// `templates_dir`.
         public var templatesDirectory = ""
+        /// `credits_admin_token`.
         public var creditsAdminToken = Secret("")
+        /// `registration_admin_token`.
         public var registrationAdminToken = Secret("")
+        /// `templates_admin_token`.
         public var templatesAdminToken = Secret("")
+        /// `bridge_admin_token`.
         public var bridgeAdminToken = Secret("")
+        /// `encryption_admin_token`.
         public var encryptionAdminToken = Secret("")
     }
 
     /// Keys under `profile`.
     public struct Profile: Sendable, Hashable {
+        /// `label`.
         public var label = "hello"
+        /// `email`.
         public var email = ""
-        /// Whether `email` is sent to the other peers; ours, not upstream's.
+        /// `share_email`: Whether `email` is sent to the other peers; ours, not upstream's.
         public var shareEmail = false
+        /// `verification_token`.
         public var verificationToken = Secret("")
+        /// `bridge_token`.
         public var bridgeToken = Secret("")
     }
 
     /// Keys under `viewer`.
     public struct Viewer: Sendable, Hashable {
+        /// `http_addr`.
         public var httpAddress = ""
+        /// `debug`.
         public var debug = false
+        /// `theme`.
         public var theme = "dark"
+        /// `preferred_cam`.
         public var preferredCamera = ""
+        /// `preferred_mic`.
         public var preferredMicrophone = ""
+        /// `video_disabled`.
         public var videoDisabled = false
+        /// `hide_unverified`.
         public var hideUnverified = false
+        /// `active_template`.
         public var activeTemplate = ""
+        /// `open_sites_external`.
         public var openSitesExternal = false
+        /// `splash`.
         public var splash = "goop2-splash2.png"
+        /// `peer_offline_grace_min`.
         public var peerOfflineGraceMinutes = 15
+        /// `cluster_binary_path`.
         public var clusterBinaryPath = ""
+        /// `cluster_binary_mode`.
         public var clusterBinaryMode = ""
     }
 
     /// Keys under `lua`.
     public struct Lua: Sendable, Hashable {
+        /// `enabled`.
         public var enabled = false
+        /// `script_dir`.
         public var scriptDirectory = "site/lua"
+        /// `timeout_seconds`.
         public var timeoutSeconds = 5
+        /// `max_memory_mb`.
         public var maximumMemoryMegabytes = 10
+        /// `rate_limit_per_peer`.
         public var rateLimitPerPeer = 30
+        /// `rate_limit_global`.
         public var rateLimitGlobal = 120
+        /// `http_enabled`.
         public var httpEnabled = true
+        /// `kv_enabled`.
         public var kvEnabled = true
     }
 
+    /// The section `identity`.
     public var identity = Identity()
+    /// The section `paths`.
     public var paths = Paths()
+    /// The section `p2p`.
     public var p2p = P2P()
+    /// The section `presence`.
     public var presence = Presence()
+    /// The section `profile`.
     public var profile = Profile()
+    /// The section `viewer`.
     public var viewer = Viewer()
+    /// The section `lua`.
     public var lua = Lua()
 
     /// The file as it was read, which is what a save starts from.
@@ -172,12 +242,5 @@ extension GoopConfiguration {
             }
         }
         return names
-    }
-}
-
-extension JSONValue: ExpressibleByDictionaryLiteral {
-    /// Makes an object with these members in this order.
-    public init(dictionaryLiteral elements: (String, JSONValue)...) {
-        self = .object(JSONObject(members: elements.map { .init(name: $0.0, value: $0.1) }))
     }
 }

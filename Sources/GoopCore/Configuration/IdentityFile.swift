@@ -26,6 +26,7 @@ public enum IdentityFileError: Error, Sendable, Equatable, CustomStringConvertib
     case tooLarge(limit: Int, size: Int)
     case unusable(KeyError, size: Int)
 
+    /// What is wrong, for a person.
     public var description: String {
         switch self {
         case .empty: "the file is empty"

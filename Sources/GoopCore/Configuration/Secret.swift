@@ -9,8 +9,11 @@ public struct Secret: Sendable, Hashable, CustomStringConvertible, CustomDebugSt
     /// True for the empty text.
     public var isEmpty: Bool { revealed.isEmpty }
 
+    /// Says only whether there is one.
     public var description: String { isEmpty ? "(none)" : "(hidden)" }
+    /// Says only whether there is one.
     public var debugDescription: String { description }
+    /// Shows nothing.
     public var customMirror: Mirror { Mirror(self, children: []) }
 
     /// Compares in a time that depends on the lengths only.

@@ -18,8 +18,11 @@ public enum JSONError: Error, Sendable, Hashable {
 public struct JSONParser {
     /// What a text may cost.
     public struct Limits: Sendable {
+        /// The longest text.
         public var bytes: Int
+        /// Levels of arrays and objects inside each other.
         public var depth: Int
+        /// Values in all, nested ones included.
         public var values: Int
 
         /// Makes limits; the defaults suit a configuration file.

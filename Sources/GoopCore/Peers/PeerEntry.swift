@@ -17,9 +17,14 @@ public enum FactSource: String, Sendable, Hashable, CaseIterable {
     case rendezvous
 }
 
-/// The way bytes travel to a peer now, from no connection to a relayed one.
-public enum PeerPath: String, Sendable, Hashable, CaseIterable {
-    case none, loopback, lan, internet, relay
+/// The way bytes travel to a peer now; the better way is the greater one.
+public enum PeerPath: String, Sendable, Hashable, CaseIterable, Comparable {
+    case none, relay, internet, lan, loopback
+
+    /// Compares by quality.
+    public static func < (left: PeerPath, right: PeerPath) -> Bool { left.quality < right.quality }
+
+    private var quality: Int { PeerPath.allCases.firstIndex(of: self) ?? 0 }
 }
 
 /// What is known about one other peer: the row of the peer list.
@@ -41,7 +46,9 @@ public struct PeerEntry: Sendable, Hashable {
     public var clientVersion: String
     /// Base64 of the peer's NaCl key, when known.
     public var publicKey: String?
+    /// The peer takes no calls with pictures.
     public var videoDisabled: Bool
+    /// The peer can open sealed payloads.
     public var encryptionSupported: Bool
     /// Only a rendezvous server's word counts.
     public var verified: Bool
@@ -57,7 +64,9 @@ public struct PeerEntry: Sendable, Hashable {
     public var offlineSinceMilliseconds: Int64?
     /// At most 20, without a trailing `/p2p`.
     public var addresses: [Multiaddr]
+    /// Where the facts in this entry came from.
     public var sources: Set<FactSource>
+    /// How bytes travel to the peer now.
     public var path: PeerPath
     /// Why the last probe failed, when it did.
     public var unreachableReason: String?

@@ -18,6 +18,7 @@ public struct PeerTable: Sendable {
         public var timeToLive: Duration
         /// How long an offline peer stays listed.
         public var grace: Duration
+        /// The most entries.
         public var peers: Int
         /// How far ahead of this machine's clock a time stamp counts.
         public var maximumClockLeadMilliseconds: Int64

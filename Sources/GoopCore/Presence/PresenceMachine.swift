@@ -34,6 +34,7 @@ public struct PresenceMachine: Sendable {
 
     /// A message to be published at once.
     public struct Publication: Sendable, Hashable {
+        /// What the message is about.
         public var kind: PresenceMessage.Kind
         /// Greater than that of every earlier publication, also when the clock was set back.
         public var timestamp: Int64

@@ -44,34 +44,49 @@ public struct PresenceMessage: Sendable, Hashable {
     public enum Limit {
         /// The whole encoded message: room for every field at its limit, escaped.
         public static let messageBytes = 64 * 1024
+        /// `peerId`.
         public static let peerIDBytes = 256
+        /// `content`.
         public static let contentBytes = 4096
+        /// `email`.
         public static let emailBytes = 320
         /// Every other text.
         public static let shortTextBytes = 256
+        /// How many addresses count.
         public static let addresses = 20
+        /// One address.
         public static let addressBytes = 256
     }
 
+    /// `type`.
     public var kind: Kind
     /// Base58 text form.
     public var peerID: String
     /// The display label.
     public var content: String
+    /// `email`: only if the owner shares it.
     public var email: String
+    /// `avatarHash`: 16 hexadecimal characters.
     public var avatarHash: String
+    /// `videoDisabled`.
     public var videoDisabled: Bool
+    /// `activeTemplate`: a folder name.
     public var activeTemplate: String
     /// Only in `punch`.
     public var target: String
     /// Multiaddr texts without a trailing `/p2p`.
     public var addresses: [String]
+    /// `verificationToken`: only to a rendezvous server.
     public var verificationToken: String
+    /// `publicKey`: standard base64 of a NaCl key.
     public var publicKey: String
+    /// `encryptionSupported`.
     public var encryptionSupported: Bool
+    /// `goopClientVersion`.
     public var clientVersion: String
     /// UNIX time in milliseconds on the sender's clock; orders the messages of one sender.
     public var timestamp: Int64
+    /// `verified`: means nothing in gossip.
     public var verified: Bool
 
     /// Makes a message; everything that is not given is empty.

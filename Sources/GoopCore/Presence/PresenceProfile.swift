@@ -3,13 +3,19 @@ public import PeerIdentity
 
 /// What this peer's presence messages say about it, apart from their kind and time.
 public struct PresenceProfile: Sendable, Hashable {
+    /// Who we are.
     public var peer: PeerID
+    /// The name the owner chose; in upstream's words the content.
     public var label: String
     /// Empty unless the owner chose to share it.
     public var email: String
+    /// Folder name of the template in use, or empty.
     public var activeTemplate: String
+    /// Whether calls with pictures are refused.
     public var videoDisabled: Bool
+    /// The version of this program.
     public var clientVersion: String
+    /// Where this node listens; which of them are told is decided by `announced(_:)`.
     public var addresses: [Multiaddr]
 
     /// Makes a profile.

@@ -37,6 +37,7 @@ public struct SiteError: Error, Sendable, Hashable, CustomStringConvertible {
         case busy
     }
 
+    /// The class of the failure.
     public var kind: Kind
     /// Facts for a person: the limit, the size, the text of the other side (length-limited).
     public var detail: String
@@ -50,6 +51,7 @@ public struct SiteError: Error, Sendable, Hashable, CustomStringConvertible {
         self.attempts = attempts
     }
 
+    /// One line with everything known.
     public var description: String {
         let tried = attempts.map { "\($0.address): \($0.reason)" }.joined(separator: "; ")
         return kind.rawValue + (detail.isEmpty ? "" : ": " + detail) + (tried.isEmpty ? "" : " (tried \(tried))")
