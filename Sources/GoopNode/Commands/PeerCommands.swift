@@ -1,0 +1,92 @@
+public import GoopCore
+import GoopHTTP
+import LibP2P
+public import Logging
+public import NIOCore
+public import NIOPosix
+
+/// What the commands do, apart from parsing and printing: they ask the peer that runs on the folder, or, where that makes
+/// sense, do it themselves with a node that lives only for it.
+public struct PeerCommands: Sendable {
+    private let folder: PeerFolder
+    private let group: any EventLoopGroup
+    private let logger: Logger
+
+    /// Makes commands about a folder.
+    public init(
+        folder: PeerFolder, eventLoopGroup: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton, logger: Logger
+    ) {
+        self.folder = folder
+        self.group = eventLoopGroup
+        self.logger = logger
+    }
+
+    /// The id and the label of a folder's peer, whether it runs or not.
+    /// - Returns: an object with `id`, `label`, `base36` and `running`.
+    /// - Throws: `Failure`.
+    public func identity() throws -> JSONValue {
+        let peer = try PreparedPeer.open(folder, options: .init(createsMissing: false, takesLock: false))
+        let id = peer.identity.peerID
+        return [
+            "id": .string(id.base58), "label": .string(peer.configuration.profile.label), "base36": .string(id.base36),
+            "running": .bool(client.isPeerRunning),
+        ]
+    }
+
+    /// The peer list of the running peer: an array of objects.
+    /// - Throws: `Failure`; without a running peer of kind `.unavailable`.
+    public func peers() async throws -> JSONValue {
+        guard client.isPeerRunning else {
+            try requireFolder()
+            throw Failure(
+                .unavailable, "no peer runs on \(folder.path), so nobody keeps a list",
+                nextStep: "start it: goop2 peer \(folder.path)")
+        }
+        return try await client.ask(.peers)
+    }
+
+    /// A round trip to a peer.
+    /// - Parameters:
+    ///   - peer: an id, an address that ends in one, or, with a running peer, a label of its list.
+    ///   - patience: how long a peer that is not known yet is looked for.
+    /// - Returns: an object with `peer`, `milliseconds`, `path` and `address`.
+    /// - Throws: `Failure`.
+    public func ping(_ peer: String, patience: Duration = .seconds(10)) async throws -> JSONValue {
+        if client.isPeerRunning { return try await client.ask(.ping(peer: peer)) }
+        return try await ShortLivedNode(folder: folder, group: group, logger: logger, patience: patience)
+            .run(with: peer) { node, peer in
+                try await PeerErrand(node: node, timeout: patience).ping(peer, address: nil)
+            }
+    }
+
+    /// Fetches a file of a site; the bytes go to `body` as they come.
+    /// - Parameters: as for `ping`.
+    /// - Returns: an object with `type` and `size`.
+    /// - Throws: `Failure`.
+    public func get(
+        _ peer: String, path: String, patience: Duration = .seconds(10),
+        body: @escaping @Sendable (ByteBuffer) async throws -> Void
+    ) async throws -> JSONValue {
+        if client.isPeerRunning {
+            return try await client.ask(.get(peer: peer, path: path)) { _, chunk in try await body(chunk) }
+        }
+        return try await ShortLivedNode(folder: folder, group: group, logger: logger, patience: patience)
+            .run(with: peer) { node, peer in
+                do {
+                    var client = SiteClient(node: node)
+                    client.answerTimeout = patience
+                    let site = try await client.open(try SitePath(path), of: peer)
+                    for try await chunk in site.chunks { try await body(chunk) }
+                    return ["type": .string(site.head.mediaType), "size": .integer(site.head.size)]
+                } catch let error as SiteError {
+                    throw error.failure
+                }
+            }
+    }
+
+    private var client: ControlClient { ControlClient(folder: folder, group: group) }
+
+    private func requireFolder() throws {
+        _ = try PreparedPeer.open(folder, options: .init(createsMissing: false, takesLock: false))
+    }
+}

@@ -1,0 +1,92 @@
+import GoopCore
+import GoopHTTP
+
+/// What a command asks of the running peer: one line of JSON over `data/control.sock`, one request a connection.
+enum ControlRequest: Sendable, Hashable {
+    /// The longest line in bytes.
+    static let maximumLine = 16 * 1024
+
+    /// Who runs here, and where.
+    case status
+    /// The peer list.
+    case peers
+    /// A round trip to a peer.
+    case ping(peer: String)
+    /// A file of a site; its bytes follow the answer's line.
+    case get(peer: String, path: String)
+
+    /// The line, with its line feed.
+    var encoded: [UInt8] {
+        let value: JSONValue =
+            switch self {
+            case .status: ["command": "status"]
+            case .peers: ["command": "peers"]
+            case .ping(let peer): ["command": "ping", "peer": .string(peer)]
+            case .get(let peer, let path): ["command": "get", "peer": .string(peer), "path": .string(path)]
+            }
+        return JSONWriter.compact(value) + [0x0A]
+    }
+
+    /// Reads a line.
+    init(line: some Collection<UInt8>) throws(Failure) {
+        let limits = JSONParser.Limits(bytes: ControlRequest.maximumLine, depth: 4, values: 64)
+        guard let object = (try? JSONParser.parse(line, limits: limits))?.object else {
+            throw Failure(.protocolViolation, "the request is no JSON object", nextStep: "use the goop2 program")
+        }
+        func text(_ key: String) throws(Failure) -> String {
+            guard let text = object[key]?.string else {
+                throw Failure(.protocolViolation, "the request has no \(key)", nextStep: "use the goop2 program")
+            }
+            return text
+        }
+        switch try text("command") {
+        case "status": self = .status
+        case "peers": self = .peers
+        case "ping": self = .ping(peer: try text("peer"))
+        case "get": self = .get(peer: try text("peer"), path: try text("path"))
+        case let other:
+            throw Failure(
+                .protocolViolation, "the running peer does not know the command \(other.prefix(40))",
+                nextStep: "restart it, so that both are of the same version")
+        }
+    }
+}
+
+/// What the running peer answers: one line of JSON, and after `get` the bytes of the file.
+enum ControlReply: Sendable {
+    case value(JSONValue)
+    case file(SiteBody)
+    case failure(Failure)
+
+    /// The line, with its line feed.
+    var encoded: [UInt8] {
+        let value: JSONValue =
+            switch self {
+            case .value(let value): ["ok": true, "data": value]
+            case .file(let body):
+                ["ok": true, "data": ["type": .string(body.head.mediaType), "size": .integer(body.head.size)]]
+            case .failure(let failure):
+                [
+                    "ok": false, "kind": .integer(failure.kind.rawValue), "cause": .string(failure.cause),
+                    "next": .string(failure.nextStep),
+                ]
+            }
+        return JSONWriter.compact(value) + [0x0A]
+    }
+
+    /// The longest answer line in bytes: a full peer list.
+    static let maximumLine = 64 * 1024 * 1024
+
+    /// Reads an answer line.
+    static func value(inLine line: some Collection<UInt8>) throws(Failure) -> JSONValue {
+        let limits = JSONParser.Limits(bytes: maximumLine, depth: 8, values: 4_000_000)
+        guard let object = (try? JSONParser.parse(line, limits: limits))?.object else {
+            throw Failure(.protocolViolation, "the running peer's answer is no JSON object", nextStep: "restart it")
+        }
+        if object["ok"]?.bool == true { return object["data"] ?? .null }
+        let kind = object["kind"]?.int64.flatMap { Int32(exactly: $0) }.flatMap(Failure.Kind.init(rawValue:))
+        throw Failure(
+            kind ?? .unavailable, object["cause"]?.string ?? "the running peer refused",
+            nextStep: object["next"]?.string ?? "")
+    }
+}

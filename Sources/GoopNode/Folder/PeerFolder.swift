@@ -1,0 +1,35 @@
+import GoopCore
+
+/// Where everything of a peer is kept.
+public struct PeerFolder: Sendable, Hashable {
+    /// The folder, as the person wrote it without a slash at the end.
+    public let path: String
+
+    /// Names a folder, which need not exist.
+    public init(_ path: String) {
+        var path = path
+        while path.count > 1, path.hasSuffix("/") { path.removeLast() }
+        self.path = path.isEmpty ? "." : path
+    }
+
+    /// The settings.
+    public var configurationFile: String { path + "/" + GoopConfiguration.fileName }
+    /// What the program keeps for itself.
+    public var dataFolder: String { path + "/data" }
+    /// Held while a process runs on this folder.
+    public var lockFile: String { dataFolder + "/peer.lock" }
+    /// Chosen ports.
+    public var stateFile: String { dataFolder + "/state.json" }
+    /// Where a running peer takes commands.
+    public var controlSocket: String { dataFolder + "/control.sock" }
+
+    /// A path as a setting gives it: absolute, or from this folder.
+    public func resolve(_ setting: String) -> String { FolderPath.resolve(setting, in: path) }
+
+    /// The name of the folder itself, also for `.` and `..`.
+    public var name: String {
+        let own = FolderPath.lastName(of: path)
+        guard own == "." || own == ".." || own == "/" else { return own }
+        return FolderPath.real(path).map(FolderPath.lastName) ?? own
+    }
+}

@@ -1,0 +1,31 @@
+import GoopCore
+
+/// What a peer remembers of its own choices: `data/state.json`.
+///
+/// Ports that the program chose stand here, so that the settings still say "choose one". Whatever is wrong with the file
+/// means that nothing is remembered.
+struct PeerState: Sendable, Hashable {
+    /// The TCP port of the node, or 0.
+    var listenPort = 0
+    /// The port of the viewer, or 0.
+    var viewerPort = 0
+
+    /// Reads the file of a folder.
+    static func load(_ path: String) -> PeerState {
+        guard let bytes = try? AtomicFile.read(path, limit: 4096), let object = try? JSONParser.parse(bytes).object
+        else {
+            return PeerState()
+        }
+        func port(_ name: String) -> Int {
+            let value = object[name]?.int64 ?? 0
+            return (1...65_535).contains(value) ? Int(value) : 0
+        }
+        return PeerState(listenPort: port("listen_port"), viewerPort: port("viewer_port"))
+    }
+
+    /// Writes the file of a folder.
+    func save(_ path: String) throws(FileFault) {
+        let value: JSONValue = ["listen_port": .integer(listenPort), "viewer_port": .integer(viewerPort)]
+        try AtomicFile.write(JSONWriter.pretty(value), to: path)
+    }
+}

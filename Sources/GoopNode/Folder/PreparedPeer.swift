@@ -1,0 +1,200 @@
+import Crypto
+public import GoopCore
+import Multiformats
+public import PeerIdentity
+
+/// A peer's folder in order and locked: settings read, identity loaded, nothing missing.
+public final class PreparedPeer: Sendable {
+    /// What to do about things that are missing.
+    public struct Options: Sendable, Hashable {
+        /// Whether missing things are created; otherwise they are failures.
+        public var createsMissing: Bool
+        /// The label of a new peer; nil: the folder's name.
+        public var label: String?
+        /// The site of a new peer.
+        public var starterSite: StarterSite
+        /// Whether the folder is taken for this process; false only looks.
+        public var takesLock: Bool
+
+        /// Makes options.
+        public init(
+            createsMissing: Bool, label: String? = nil, starterSite: StarterSite = .own, takesLock: Bool = true
+        ) {
+            self.createsMissing = createsMissing
+            self.takesLock = takesLock
+            self.label = label
+            self.starterSite = starterSite
+        }
+    }
+
+    /// Where.
+    public let folder: PeerFolder
+    /// The settings.
+    public let configuration: GoopConfiguration
+    /// Who we are.
+    public let identity: PrivateKey
+    /// What was created just now, in words: `settings`, `identity`, `starter site`.
+    public let created: [String]
+    /// What the owner should know, one line each.
+    public let notes: [String]
+    let lock: FolderLock?
+
+    private init(
+        folder: PeerFolder, configuration: GoopConfiguration, identity: PrivateKey, created: [String], notes: [String],
+        lock: FolderLock?
+    ) {
+        self.folder = folder
+        self.configuration = configuration
+        self.identity = identity
+        self.created = created
+        self.notes = notes
+        self.lock = lock
+    }
+
+    /// The folder that visitors see.
+    public var siteRoot: String { folder.resolve(configuration.paths.siteRoot) }
+
+    /// Releases the folder for another process.
+    public func release() { lock?.release() }
+
+    /// Looks at the folder, creates what is missing if that is wanted, and locks it.
+    /// - Throws: `Failure`.
+    public static func open(_ folder: PeerFolder, options: Options) throws -> PreparedPeer {
+        do {
+            var preparation = try FolderPreparation(folder: folder, options: options)
+            return try preparation.finish()
+        } catch let fault as FileFault {
+            throw fault.failure
+        }
+    }
+
+    fileprivate struct FolderPreparation {
+        let folder: PeerFolder
+        let options: Options
+        let lock: FolderLock?
+        var created: [String] = []
+        var notes: [String] = []
+
+        init(folder: PeerFolder, options: Options) throws {
+            self.folder = folder
+            self.options = options
+            if !options.createsMissing, !AtomicFile.exists(folder.configurationFile) {
+                throw Failure(
+                    .noInput, "there is no peer in \(folder.path): \(folder.configurationFile) does not exist",
+                    nextStep: "create one: goop2 init \(folder.path)")
+            }
+            guard options.takesLock else {
+                lock = nil
+                return
+            }
+            try AtomicFile.createFolder(folder.path)
+            try AtomicFile.createFolder(folder.dataFolder, mode: 0o700)
+            do throws(FolderLockError) { lock = try FolderLock(path: folder.lockFile) } catch {
+                switch error {
+                case .fault(let fault): throw fault
+                case .held(let process):
+                    throw Failure(
+                        .temporary,
+                        "this folder is in use by " + (process.map { "process \($0)" } ?? "another process"),
+                        nextStep: "use the peer that runs, or stop it first" + (process.map { ": kill \($0)" } ?? ""))
+                }
+            }
+        }
+
+        mutating func finish() throws -> PreparedPeer {
+            var configuration = try settings()
+            let identity = try identity(configuration)
+            try sealingKeys(&configuration)
+            try site(configuration)
+            for key in configuration.unknownKeys.prefix(20) {
+                notes.append("\(folder.configurationFile): \(key)")
+            }
+            return PreparedPeer(
+                folder: folder, configuration: configuration, identity: identity, created: created, notes: notes,
+                lock: lock)
+        }
+
+        private mutating func settings() throws -> GoopConfiguration {
+            let path = folder.configurationFile
+            do {
+                let bytes = try AtomicFile.read(path, limit: GoopConfiguration.maximumFileBytes)
+                try protect(path)
+                return try GoopConfiguration(decoding: bytes)
+            } catch let error as ConfigurationError {
+                let lines = error.problems.prefix(20).map { "\(path): \($0.description)" }
+                throw Failure(
+                    .configuration, lines.joined(separator: "\n"), nextStep: "every key is explained in docs/config.md")
+            } catch let fault as FileFault where fault.isMissing && options.createsMissing {
+                let label = options.label ?? folder.name
+                let configuration = GoopConfiguration.starter(label: label)
+                if let problem = configuration.validate().first {
+                    throw Failure(.usage, "the label cannot be used: \(problem.cause)", nextStep: problem.nextStep)
+                }
+                try AtomicFile.create(configuration.encoded(), at: path)
+                created.append("settings")
+                return configuration
+            }
+        }
+
+        private mutating func identity(_ configuration: GoopConfiguration) throws -> PrivateKey {
+            let path = folder.resolve(configuration.identity.keyFile)
+            do {
+                let bytes = try AtomicFile.read(path, limit: IdentityFile.maximumBytes)
+                try protect(path)
+                return try IdentityFile.key(in: bytes)
+            } catch let error as IdentityFileError {
+                throw Failure(
+                    .data, "the identity in \(path) cannot be used: \(error)",
+                    nextStep: "put your backup of it there; or, to become a new peer under a new id, move it away: "
+                        + "mv \(path) \(path).broken")
+            } catch let fault as FileFault where fault.isMissing && !AtomicFile.exists(path) {
+                guard options.createsMissing else {
+                    throw Failure(
+                        .noInput, "the identity \(path) does not exist",
+                        nextStep: "put your backup of it there, or create a new one: goop2 init \(folder.path)")
+                }
+                let key = PrivateKey.generate()
+                try AtomicFile.createFolder(FolderPath.parent(of: path), mode: 0o700)
+                try AtomicFile.create(IdentityFile.contents(of: key), at: path)
+                created.append("identity")
+                return key
+            }
+        }
+
+        /// Upstream's second key pair, for sealed payloads; both halves stand in the settings.
+        private mutating func sealingKeys(_ configuration: inout GoopConfiguration) throws {
+            let stored = configuration.p2p
+            if !stored.naclPublicKey.isEmpty, !stored.naclPrivateKey.isEmpty {
+                let secret = (try? Base64.decode(stored.naclPrivateKey.revealed)) ?? []
+                guard let key = try? Curve25519.KeyAgreement.PrivateKey(rawRepresentation: secret),
+                    (try? Base64.decode(stored.naclPublicKey)) == Array(key.publicKey.rawRepresentation)
+                else {
+                    throw Failure(
+                        .configuration,
+                        "\(folder.configurationFile): p2p.nacl_public_key does not belong to p2p.nacl_private_key",
+                        nextStep: "restore the pair, or remove both keys to get a new pair at the next start")
+                }
+                return
+            }
+            guard options.createsMissing else { return }
+            let key = Curve25519.KeyAgreement.PrivateKey()
+            configuration.p2p.naclPublicKey = Base64.encode(Array(key.publicKey.rawRepresentation))
+            configuration.p2p.naclPrivateKey = Secret(Base64.encode(Array(key.rawRepresentation)))
+            try AtomicFile.write(configuration.encoded(), to: folder.configurationFile)
+        }
+
+        private mutating func site(_ configuration: GoopConfiguration) throws {
+            let root = folder.resolve(configuration.paths.siteRoot)
+            guard options.createsMissing, !AtomicFile.exists(root) else { return }
+            try AtomicFile.createFolder(root)
+            for (name, text) in options.starterSite.files(label: configuration.profile.label) {
+                try AtomicFile.create(Array(text.utf8), at: root + "/" + name, mode: 0o644)
+            }
+            created.append("starter site")
+        }
+
+        private mutating func protect(_ path: String) throws(FileFault) {
+            if try AtomicFile.makePrivate(path) { notes.append("\(path) was readable by others; it no longer is") }
+        }
+    }
+}

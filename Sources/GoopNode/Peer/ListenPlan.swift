@@ -1,0 +1,22 @@
+import LibP2P
+
+/// Which addresses a peer tries to listen on, in order, until one set can be had.
+struct ListenPlan: Sendable {
+    /// Each an attempt: the port (0: any) and whether IPv6 is wanted too.
+    let attempts: [(port: Int, isDual: Bool)]
+
+    /// - Parameters:
+    ///   - configured: `p2p.listen_port`; a written one is never replaced by another.
+    ///   - remembered: the port chosen earlier, or 0.
+    init(configured: Int, remembered: Int) {
+        let ports = configured != 0 ? [configured] : remembered != 0 ? [remembered, 0] : [0]
+        attempts = ports.flatMap { [($0, true), ($0, false)] }
+    }
+
+    /// The addresses of an attempt.
+    static func addresses(port: Int, isDual: Bool) -> [Multiaddr] {
+        let port = UInt16(clamping: port)
+        let v4 = Multiaddr(ip: .v4(0), tcpPort: port)
+        return isDual ? [v4, Multiaddr(ip: .v6(high: 0, low: 0), tcpPort: port)] : [v4]
+    }
+}

@@ -1,0 +1,64 @@
+import GoopCore
+import GoopHTTP
+import LibP2P
+import NIOCore
+import Synchronization
+
+/// What the viewer and the commands see of the running peer.
+struct PeerBackend: ViewerBackend {
+    let profile: SelfProfile
+    let directory: PeerDirectory
+    let client: SiteClient
+    let site: SiteFolder
+    let progress: StartProgress
+
+    func selfProfile() async -> SelfProfile { profile }
+
+    func peers() async -> [PeerEntry] { await directory.entries }
+
+    func peerChanges() async -> AsyncStream<PeerChange> { await directory.changes() }
+
+    func readiness() async -> Readiness { progress.readiness }
+
+    func openSite(of peer: PeerID, path: String) async throws(SiteError) -> SiteBody {
+        if peer == profile.id {
+            let chunks = try await SiteFileChunks.open(path, in: site)
+            return SiteBody(head: chunks.file.head, chunks: chunks)
+        }
+        let path = try SitePath(path)
+        do throws(SiteError) {
+            let body = try await client.open(path, of: peer)
+            await directory.probeSucceeded(peer)
+            return body
+        } catch {
+            if error.kind == .unreachable { await directory.probeFailed(peer, reason: error.description) }
+            throw error
+        }
+    }
+}
+
+/// Which parts of the peer are up.
+final class StartProgress: Sendable {
+    /// The parts, in the order they start.
+    enum Part: String, Sendable, CaseIterable {
+        case node, viewer, discovery
+    }
+
+    private let state = Mutex<[Part: (isReady: Bool, detail: String)]>([:])
+
+    /// Notes that a part is up, or why it is not.
+    func set(_ part: Part, isReady: Bool, detail: String) {
+        state.withLock { $0[part] = (isReady, detail) }
+    }
+
+    /// All parts.
+    var readiness: Readiness {
+        let state = state.withLock { $0 }
+        return Readiness(
+            components: Part.allCases.map { part in
+                Readiness.Component(
+                    name: part.rawValue, isReady: state[part]?.isReady ?? false,
+                    detail: state[part]?.detail ?? "starting")
+            })
+    }
+}

@@ -1,0 +1,148 @@
+import GoopCore
+import GoopHTTP
+public import LibP2P
+public import Logging
+public import NIOCore
+public import NIOPosix
+public import ServiceLifecycle
+
+/// A running peer: its node, discovery, presence, site, viewer and commands.
+///
+/// `run()` starts the parts in order (node, viewer, discovery), works until a graceful shutdown or cancellation, and stops
+/// them in order: the goodbye first, while there are still connections to carry it. The folder is released at the end.
+public final class PeerService: Service {
+    /// What differs from the settings for one run.
+    public struct Options: Sendable {
+        /// False: no viewer, whatever the settings say.
+        public var hasViewer = true
+        /// False: nobody is looked for on the local network.
+        public var hasDiscovery = true
+        /// Where to listen instead of all addresses of the machine.
+        public var listen: [Multiaddr]?
+        /// Peers to connect to by address, each ending in `/p2p` and an id, besides those that are discovered.
+        public var contacts: [Multiaddr] = []
+        /// The version of the program, told to other peers.
+        public var version = "0"
+        /// Told about what happens; must return at once.
+        public var onEvent: @Sendable (Event) -> Void = { _ in }
+
+        /// Makes the options of an ordinary run.
+        public init() {}
+
+        /// A contact as a person writes it.
+        /// - Throws: `Failure` of kind `.usage`.
+        public static func contact(_ text: String) throws(Failure) -> Multiaddr {
+            let (peer, address) = try PeerName.resolve(text)
+            guard let address else {
+                throw Failure(
+                    .usage, "\(text) is an id without an address",
+                    nextStep: "write /ip4/ADDRESS/tcp/PORT/p2p/\(text)")
+            }
+            return address.appending(peer)
+        }
+    }
+
+    /// Something the owner wants to know.
+    public enum Event: Sendable, Hashable {
+        /// The node listens there.
+        case listening([Multiaddr])
+        /// The viewer answers at this address.
+        case viewer(url: String)
+        /// Every part is up.
+        case ready
+        /// The goodbye is on its way.
+        case stopping
+    }
+
+    private let peer: PreparedPeer
+    private let options: Options
+    private let group: any EventLoopGroup
+    private let logger: Logger
+
+    /// Makes a peer that does nothing yet.
+    public init(
+        _ peer: PreparedPeer, options: Options = .init(),
+        eventLoopGroup: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton, logger: Logger
+    ) {
+        self.peer = peer
+        self.options = options
+        self.group = eventLoopGroup
+        self.logger = logger
+    }
+
+    /// Starts, works, stops. To be called once.
+    /// - Throws: `Failure` if a part cannot start, for example because a port that the settings name is taken.
+    public func run() async throws {
+        defer { peer.release() }
+        let viewer = try viewerAddress()
+        let node = try await startNode()
+        let running = RunningPeer(
+            peer: peer, options: options, node: node, viewer: viewer, group: group, logger: logger)
+        try await running.run()
+    }
+
+    private func viewerAddress() throws(Failure) -> ViewerAddress {
+        guard options.hasViewer else { return .off }
+        do throws(ViewerAddressError) {
+            return try ViewerAddress(configured: peer.configuration.viewer.httpAddress)
+        } catch {
+            throw Failure(
+                .configuration, "\(peer.folder.configurationFile): viewer.http_addr: \(error)",
+                nextStep: "use 127.0.0.1:PORT, leave it empty to have a port chosen, or write \"off\"")
+        }
+    }
+
+    // MARK: The node
+
+    /// Starts a node on the first set of addresses that can be had, and remembers a port that was chosen.
+    private func startNode() async throws -> Node {
+        var state = PeerState.load(peer.folder.stateFile)
+        let configured = peer.configuration.p2p.listenPort
+        let plan = ListenPlan(configured: configured, remembered: state.listenPort)
+        let attempts = options.listen.map { [$0] } ?? plan.attempts.map(ListenPlan.addresses)
+        var failure: (any Error)?
+        for addresses in attempts {
+            let node = makeNode(listen: addresses)
+            do {
+                try await node.start()
+            } catch {
+                await node.stop()
+                failure = error
+                continue
+            }
+            let port = node.listenAddresses().lazy.compactMap(\.tcpPort).first.map { Int($0) } ?? 0
+            if options.listen == nil, configured == 0, port != 0, port != state.listenPort {
+                state.listenPort = port
+                // A port that is not remembered is chosen anew next time: no reason not to run.
+                do { try state.save(peer.folder.stateFile) } catch {
+                    logger.warning("the chosen port cannot be remembered", metadata: ["reason": "\(error)"])
+                }
+            }
+            return node
+        }
+        throw listenFailure(configured: configured, cause: failure)
+    }
+
+    private func makeNode(listen: [Multiaddr]) -> Node {
+        let configuration = peer.configuration
+        let node = Node(
+            configuration: .init(
+                identity: peer.identity, listen: listen, agentVersion: "goop2-swift/\(options.version)"),
+            eventLoopGroup: group, logger: logger)
+        let folder = SiteFolder(root: peer.siteRoot, hidden: configuration.hiddenSiteFolders)
+        SiteService(folder: folder, label: configuration.profile.label, logger: logger).register(on: node)
+        return node
+    }
+
+    private func listenFailure(configured: Int, cause: (any Error)?) -> Failure {
+        let reason = cause.map { String("\($0)".prefix(300)) } ?? "unknown"
+        guard configured != 0 else {
+            return Failure(
+                .unavailable, "no address of this machine can be listened on: \(reason)",
+                nextStep: "check the machine's network")
+        }
+        return Failure(
+            .unavailable, "port \(configured) of p2p.listen_port cannot be had: \(reason)",
+            nextStep: "stop the program that uses it, or set p2p.listen_port to 0 in \(peer.folder.configurationFile)")
+    }
+}

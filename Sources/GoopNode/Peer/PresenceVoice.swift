@@ -1,0 +1,98 @@
+import GoopCore
+import Multiformats
+import Synchronization
+
+/// Publishes this peer's presence when `PresenceMachine` says so.
+final class PresenceVoice: Sendable {
+    private struct State {
+        var machine: PresenceMachine
+        var profile: PresenceProfile
+        var waker: CheckedContinuation<Void, Never>?
+    }
+
+    private let state: Mutex<State>
+    private let clock: PeerClock
+    private let publish: @Sendable ([UInt8]) async -> Void
+
+    /// - Parameter publish: gives the bytes to the topic.
+    init(
+        machine: PresenceMachine, profile: PresenceProfile, clock: PeerClock,
+        publish: @escaping @Sendable ([UInt8]) async -> Void
+    ) {
+        state = Mutex(State(machine: machine, profile: profile))
+        self.clock = clock
+        self.publish = publish
+    }
+
+    /// Announces, then speaks until cancelled; says no goodbye.
+    func run() async {
+        await say(state.withLock { $0.machine.start(now: clock.now()) })
+        await withTaskCancellationHandler {
+            while !Task.isCancelled {
+                guard let deadline = state.withLock({ $0.machine.deadline }) else { return }
+                await wait(until: deadline)
+                if Task.isCancelled { return }
+                await say(state.withLock { $0.machine.timerFired(now: clock.now()) })
+            }
+        } onCancel: {
+            wake()
+        }
+    }
+
+    /// Somebody new listens to the topic.
+    func listenerAppeared(listeners: Int) {
+        var generator = SystemRandomNumberGenerator()
+        state.withLock { $0.machine.listenerAppeared(listeners: listeners, now: clock.now(), using: &generator) }
+        wake()
+    }
+
+    /// This node listens on other addresses now.
+    func addressesChanged(_ addresses: [Multiaddr]) {
+        let changed = state.withLock { state in
+            guard state.profile.addresses != addresses else { return false }
+            state.profile.addresses = addresses
+            state.machine.profileChanged(now: clock.now())
+            return true
+        }
+        if changed { wake() }
+    }
+
+    /// Says goodbye, once.
+    func goodbye() async { await say(state.withLock { $0.machine.stop(now: clock.now()) }) }
+
+    private func say(_ publication: PresenceMachine.Publication?) async {
+        guard let publication else { return }
+        await publish(state.withLock { $0.profile.message(for: publication) }.encoded())
+    }
+
+    /// Waits for a deadline, or until something may have changed it.
+    private func wait(until deadline: Duration) async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { try? await self.clock.sleep(until: deadline) }
+            group.addTask {
+                await withTaskCancellationHandler {
+                    await withCheckedContinuation { continuation in
+                        let isStale = self.state.withLock { state in
+                            guard state.machine.deadline == deadline, !Task.isCancelled else { return true }
+                            state.waker = continuation
+                            return false
+                        }
+                        if isStale { continuation.resume() }
+                    }
+                } onCancel: {
+                    self.wake()
+                }
+            }
+            await group.next()
+            group.cancelAll()
+        }
+    }
+
+    private func wake() {
+        let waker = state.withLock { state in
+            defer { state.waker = nil }
+            return state.waker
+        }
+        waker?.resume()
+    }
+}

@@ -1,0 +1,91 @@
+import GoopCore
+import GoopHTTP
+import LibP2P
+
+extension RunningPeer {
+    /// Answers a command.
+    func answer(_ request: ControlRequest) async -> ControlReply {
+        do throws(Failure) {
+            switch request {
+            case .status: return .value(await status())
+            case .peers: return .value(.array(await directory.entries.map { $0.json }))
+            case .ping(let text): return .value(try await ping(text))
+            case .get(let text, let path): return .file(try await get(text, path: path))
+            }
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    private func status() async -> JSONValue {
+        let parts = progress.readiness.components.map { part -> JSONValue in
+            ["name": .string(part.name), "ready": .bool(part.isReady), "detail": .string(part.detail)]
+        }
+        return [
+            "id": .string(node.peerID.base58), "label": .string(backend.profile.label),
+            "addresses": .array(node.listenAddresses().map { .string($0.description) }), "parts": .array(parts),
+        ]
+    }
+
+    private func ping(_ text: String) async throws(Failure) -> JSONValue {
+        let (peer, address) = try await resolve(text)
+        return try await PeerErrand(node: node).ping(peer, address: address)
+    }
+
+    private func get(_ text: String, path: String) async throws(Failure) -> SiteBody {
+        let (peer, address) = try await resolve(text)
+        if let address { node.addAddresses([address], of: peer, source: .configured, ttl: .seconds(60)) }
+        do throws(SiteError) {
+            return try await backend.openSite(of: peer, path: path)
+        } catch {
+            throw error.failure
+        }
+    }
+
+    private func resolve(_ text: String) async throws(Failure) -> (peer: PeerID, address: Multiaddr?) {
+        try PeerName.resolve(text, among: await directory.entries)
+    }
+}
+
+extension PeerEntry {
+    /// The entry as the commands print it.
+    var json: JSONValue {
+        var object: JSONObject = [
+            "id": .string(id.base58), "label": .string(label), "state": .string(stateName),
+            "path": .string(path.rawValue),
+            "last_seen": .integer(lastSeenMilliseconds), "version": .string(clientVersion),
+            "addresses": .array(addresses.map { .string($0.description) }),
+            "sources": .array(sources.map(\.rawValue).sorted().map { .string($0) }),
+        ]
+        if !email.isEmpty { object["email"] = .string(email) }
+        if let offlineSinceMilliseconds { object["offline_since"] = .integer(offlineSinceMilliseconds) }
+        if let unreachableReason { object["reason"] = .string(unreachableReason) }
+        return .object(object)
+    }
+
+    /// `online`, `unreachable` or `offline`.
+    var stateName: String { offline ? "offline" : reachable ? "online" : "unreachable" }
+}
+
+extension SiteError {
+    /// The failure of a command that this means.
+    var failure: Failure {
+        let facts = detail.isEmpty ? "" : ": \(detail)"
+        let tried = attempts.map { "\n  tried \($0.address): \($0.reason)" }.joined()
+        return switch kind {
+        case .badRequest:
+            Failure(.usage, "the path cannot be asked for\(facts)", nextStep: "write it as /folder/file.html")
+        case .notFound: Failure(.noInput, "the site has no such file\(facts)", nextStep: "check the path")
+        case .forbidden: Failure(.permission, "that part of the site is not shown to visitors\(facts)", nextStep: "")
+        case .disabled: Failure(.unavailable, "the peer serves no site\(facts)", nextStep: "")
+        case .tooLarge: Failure(.data, "the file is too large\(facts)", nextStep: "")
+        case .timedOut: Failure(.unavailable, "the peer did not answer in time\(facts)", nextStep: "try again")
+        case .unreachable:
+            Failure(
+                .unavailable, "the peer was not reached\(facts)\(tried)",
+                nextStep: "check that it runs, and that no firewall is in between")
+        case .protocolViolation: Failure(.protocolViolation, "the peer's answer makes no sense\(facts)", nextStep: "")
+        case .busy: Failure(.temporary, "the peer is busy\(facts)", nextStep: "try again in a moment")
+        }
+    }
+}

@@ -1,0 +1,292 @@
+import GoopCore
+import GoopHTTP
+import LibP2P
+import Logging
+import NIOCore
+import ServiceLifecycle
+import Synchronization
+
+/// The parts of a peer around a node that listens, and how they feed each other.
+final class RunningPeer: Sendable {
+    /// How long a probe may take.
+    static let probeTimeout = Duration.seconds(2)
+    /// How long a dial of a discovered peer may take.
+    static let dialTimeout = Duration.seconds(5)
+    /// How often the connections are compared with the table, and missing ones tried again.
+    static let checkInterval = Duration.seconds(5)
+
+    let peer: PreparedPeer
+    let options: PeerService.Options
+    let node: Node
+    let viewer: ViewerAddress
+    let group: any EventLoopGroup
+    let logger: Logger
+    let clock = PeerClock()
+    let directory: PeerDirectory
+    let backend: PeerBackend
+    let voice: PresenceVoice
+    let progress = StartProgress()
+    let neighbours = Neighbours()
+    let probes: WorkQueue<PeerID>
+    let dials = WorkQueue<PeerID>(width: 16, capacity: 1024)
+    private let discovery = Mutex<MDNSService?>(nil)
+    private let topic: any PresenceTopic
+
+    init(
+        peer: PreparedPeer, options: PeerService.Options, node: Node, viewer: ViewerAddress, group: any EventLoopGroup,
+        logger: Logger
+    ) {
+        self.peer = peer
+        self.options = options
+        self.node = node
+        self.viewer = viewer
+        self.group = group
+        self.logger = logger
+        let configuration = peer.configuration
+        let id = node.peerID
+        let probes = WorkQueue<PeerID>(width: 16, capacity: 1024)
+        self.probes = probes
+        directory = PeerDirectory(
+            table: PeerTable(
+                ownID: id,
+                limits: .init(
+                    timeToLive: .seconds(configuration.presence.ttlSeconds), grace: configuration.offlineGrace)),
+            clock: clock
+        ) { request in
+            switch request {
+            case .probe(let peer): probes.request(peer)
+            case .learn(let peer, let addresses):
+                node.addAddresses(addresses, of: peer, source: .hearsay, ttl: .seconds(120))
+            }
+        }
+        let profile = configuration.profile
+        backend = PeerBackend(
+            profile: SelfProfile(id: id, label: profile.label, email: profile.email), directory: directory,
+            client: SiteClient(node: node),
+            site: SiteFolder(root: peer.siteRoot, hidden: configuration.hiddenSiteFolders), progress: progress)
+        let topic = PubSubTopic(node: node, name: configuration.presenceTopic)
+        self.topic = topic
+        voice = PresenceVoice(
+            machine: PresenceMachine(
+                configuration: .init(heartbeat: .seconds(configuration.presence.heartbeatSeconds))),
+            profile: PresenceProfile(
+                peer: id, label: profile.label, email: configuration.sharedEmail,
+                activeTemplate: configuration.viewer.activeTemplate,
+                videoDisabled: configuration.viewer.videoDisabled, clientVersion: options.version,
+                addresses: node.listenAddresses()),
+            clock: clock
+        ) { await topic.publish($0) }
+    }
+
+    // MARK: Life
+
+    func run() async throws {
+        progress.set(.node, isReady: true, detail: node.listenAddresses().map(\.description).joined(separator: " "))
+        options.onEvent(.listening(node.listenAddresses()))
+        do {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                try await start(in: &group)
+                options.onEvent(.ready)
+                group.addTask {
+                    // Cancellation and graceful shutdown end the wait alike.
+                    try? await gracefulShutdown()
+                    throw CancellationError()
+                }
+                // The first part that ends, ends all.
+                try await group.next()
+                group.cancelAll()
+            }
+        } catch is CancellationError {
+            // The ordinary end.
+        } catch {
+            await Task { await self.node.stop() }.value
+            throw failure(of: error)
+        }
+        await Task { await self.node.stop() }.value
+    }
+
+    private func start(in group: inout ThrowingTaskGroup<Void, any Error>) async throws {
+        let control = try await ControlServer.open(peer.folder.controlSocket, group: self.group, logger: logger)
+        group.addTask { await control.run { await self.answer($0) } }
+        // What happens to the node is heard before anything can happen.
+        let events = node.events()
+        let presence = try await topic.events()
+        node.addShutdownHook { [voice, options] in
+            options.onEvent(.stopping)
+            await voice.goodbye()
+        }
+        group.addTask { await self.directory.run() }
+        group.addTask { await self.follow(events) }
+        group.addTask { await self.listen(to: presence) }
+        group.addTask { await self.probes.run { await self.probe($0) } }
+        group.addTask { await self.dials.run { await self.dial($0) } }
+        group.addTask { await self.check() }
+        try await startViewer(in: &group)
+        group.addTask { await self.voice.run() }
+        try await startDiscovery(in: &group)
+        for contact in options.contacts {
+            guard let peer = contact.peerID else { continue }
+            node.addAddresses([contact.withoutPeerID], of: peer, source: .configured, ttl: .seconds(86_400))
+            found(peer, isMulticast: false)
+        }
+    }
+
+    private func startViewer(in group: inout ThrowingTaskGroup<Void, any Error>) async throws {
+        guard viewer != .off else {
+            progress.set(.viewer, isReady: true, detail: "off")
+            return
+        }
+        let (outcomes, outcome) = AsyncStream.makeStream(of: (any Error)?.self, bufferingPolicy: .bufferingOldest(1))
+        let state = PeerState.load(peer.folder.stateFile)
+        let server = ViewerServer(
+            configuration: ViewerConfiguration(
+                address: viewer, rememberedPort: state.viewerPort == 0 ? nil : state.viewerPort
+            ) { endpoint in
+                self.viewerListens(endpoint)
+                outcome.yield(nil)
+            }, backend: backend, eventLoopGroup: self.group, logger: logger)
+        group.addTask {
+            do { try await server.run() } catch {
+                outcome.yield(error)
+                throw error
+            }
+            // It ends by itself at a graceful shutdown; the others are stopped by theirs.
+            try? await gracefulShutdown()
+        }
+        for await error in outcomes {
+            if let error { throw error }
+            return
+        }
+    }
+
+    private func viewerListens(_ endpoint: ViewerEndpoint) {
+        progress.set(.viewer, isReady: true, detail: endpoint.url)
+        var state = PeerState.load(peer.folder.stateFile)
+        if viewer == .automatic, state.viewerPort != endpoint.port {
+            state.viewerPort = endpoint.port
+            do { try state.save(peer.folder.stateFile) } catch {
+                logger.warning("the viewer's port cannot be remembered", metadata: ["reason": "\(error)"])
+            }
+        }
+        options.onEvent(.viewer(url: endpoint.url))
+    }
+
+    private func startDiscovery(in group: inout ThrowingTaskGroup<Void, any Error>) async throws {
+        guard options.hasDiscovery else {
+            progress.set(.discovery, isReady: true, detail: "off")
+            return
+        }
+        let tag = peer.configuration.p2p.mdnsTag
+        let discovery = try MDNSService(
+            serviceName: tag, peer: node.peerID, eventLoopGroup: self.group, logger: logger,
+            addresses: { [node] in node.listenAddresses() },
+            onDiscovered: { [weak self] peer, addresses in
+                guard let self else { return }
+                node.addAddresses(addresses, of: peer, source: .multicast, ttl: MDNSService.addressLifetime)
+                found(peer, isMulticast: true)
+            },
+            onLost: { [neighbours] in neighbours.lost($0) })
+        self.discovery.withLock { $0 = discovery }
+        group.addTask {
+            try await discovery.run()
+            try? await gracefulShutdown()
+        }
+        progress.set(.discovery, isReady: true, detail: tag)
+    }
+
+    private func failure(of error: any Error) -> Failure {
+        switch error {
+        case let failure as Failure: failure
+        case let error as ViewerListenError:
+            Failure(
+                .unavailable, "the viewer cannot start: \(error)",
+                nextStep: "stop that program, or change viewer.http_addr in \(peer.folder.configurationFile), "
+                    + "or start with --no-viewer")
+        default:
+            Failure(.unavailable, String("\(error)".prefix(400)), nextStep: "try again; --log-level debug tells more")
+        }
+    }
+
+    // MARK: What happens
+
+    private func follow(_ events: NodeEvents) async {
+        for await event in events {
+            switch event {
+            case .connected(let info): await connectionsChanged(info.peer)
+            case .disconnected(let info, let isLast):
+                await connectionsChanged(info.peer)
+                if isLast, await directory.entry(of: info.peer)?.offline == false { dials.request(info.peer) }
+            case .listenAddressesChanged(let addresses):
+                voice.addressesChanged(addresses)
+                discovery.withLock { $0 }?.addressesChanged()
+            case .identified, .identifyFailed: break
+            }
+        }
+    }
+
+    private func connectionsChanged(_ peer: PeerID) async {
+        await directory.connectionChanged(peer, path: node.connections(with: peer).map(\.path).max() ?? .none)
+    }
+
+    private func listen(to events: AsyncStream<PresenceTopicEvent>) async {
+        for await event in events {
+            switch event {
+            case .message(let from, let bytes):
+                guard let presence = try? PresenceMessage(decoding: bytes) else { continue }
+                await directory.received(presence, from: from)
+            case .listenerAppeared(let listeners): voice.listenerAppeared(listeners: listeners)
+            }
+        }
+    }
+
+    private func found(_ peer: PeerID, isMulticast: Bool) {
+        guard peer != node.peerID else { return }
+        neighbours.saw(peer)
+        if isMulticast { Task { await directory.discovered(peer) } }
+        if !node.isConnected(to: peer) { dials.request(peer) }
+    }
+
+    // MARK: What is done about it
+
+    /// Of two peers that find each other at the same moment the one with the smaller id dials first.
+    private func dial(_ peer: PeerID) async {
+        let head = node.peerID < peer ? 0.0 : 60.0
+        try? await Task.sleep(for: .milliseconds(head + Double.random(in: 0..<15)))
+        guard !node.isConnected(to: peer), !Task.isCancelled else { return }
+        do { try await node.connect(to: peer, timeout: RunningPeer.dialTimeout) } catch {
+            logger.debug("a neighbour was not reached", metadata: ["peer": "\(peer)", "reason": "\(error)"])
+        }
+    }
+
+    private func probe(_ peer: PeerID) async {
+        do {
+            try await Probe(node: node, timeout: RunningPeer.probeTimeout).run(peer)
+            await directory.probeSucceeded(peer)
+        } catch {
+            let reason = SiteClient.siteError(error, peer: peer, elapsed: .zero)
+            await directory.probeFailed(peer, reason: reason.description)
+            // A peer that fails is not asked again at once, however often it is named.
+            try? await Task.sleep(for: .milliseconds(500))
+        }
+    }
+
+    /// Repairs what lost events and failed dials leave behind.
+    private func check() async {
+        while (try? await Task.sleep(for: RunningPeer.checkInterval)) != nil {
+            for entry in await directory.entries {
+                let path = node.connections(with: entry.id).map(\.path).max() ?? .none
+                if path != entry.path { await directory.connectionChanged(entry.id, path: path) }
+            }
+            for peer in neighbours.current() where !node.isConnected(to: peer) { dials.request(peer) }
+        }
+    }
+}
+
+extension ConnectionInfo {
+    /// What the way is like.
+    var path: PeerPath {
+        if isRelayed { return .relay }
+        if remoteAddress.isLoopback { return .loopback }
+        return remoteAddress.isPrivate || remoteAddress.isLinkLocal ? .lan : .internet
+    }
+}

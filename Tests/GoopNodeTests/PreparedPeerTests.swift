@@ -1,0 +1,146 @@
+import Glibc
+import GoopCore
+import Multiformats
+import PeerIdentity
+import Testing
+
+@testable import GoopNode
+
+@Suite struct PreparedPeerTests {
+    let temporary = TemporaryFolder()
+    var folder: PeerFolder { PeerFolder(temporary.path + "/ada/") }
+
+    private func open(creating: Bool = true, label: String? = nil) throws -> PreparedPeer {
+        try PreparedPeer.open(folder, options: .init(createsMissing: creating, label: label))
+    }
+
+    private func failure(creating: Bool = true) -> Failure? {
+        do {
+            _ = try open(creating: creating)
+            return nil
+        } catch {
+            return error as? Failure
+        }
+    }
+
+    @Test func aMissingFolderIsCreatedWhole() throws {
+        let peer = try open()
+        #expect(peer.created == ["settings", "identity", "starter site"])
+        #expect(peer.notes == [])
+        #expect(peer.configuration.profile.label == "ada")
+        #expect(temporary.mode("ada/goop.json") == 0o600)
+        #expect(temporary.mode("ada/data") == 0o700)
+        #expect(temporary.mode("ada/data/identity.key") == 0o600)
+        #expect(temporary.names(in: "ada/site") == ["index.html", "style.css"])
+        #expect(temporary.read("ada/data/peer.lock") == "\(getpid())\n")
+        #expect(temporary.names(in: "ada") == ["data", "goop.json", "site"])
+        let publicKey = try Base64.decode(peer.configuration.p2p.naclPublicKey)
+        #expect(publicKey.count == 32)
+    }
+
+    @Test func aSecondStartFindsTheSamePeer() throws {
+        let first = try open(label: "A & B <x>")
+        let id = first.identity.peerID
+        first.release()
+        #expect(temporary.read("ada/site/index.html")?.contains("A &amp; B &lt;x&gt;") == true)
+        let second = try open(creating: false)
+        #expect(second.created == [])
+        #expect(second.identity.peerID == id)
+        #expect(second.configuration.p2p == first.configuration.p2p)
+        #expect(second.configuration.profile.label == "A & B <x>")
+    }
+
+    @Test func nothingIsCreatedUnasked() {
+        #expect(failure(creating: false)?.kind == .noInput)
+        #expect(temporary.names() == [])
+    }
+
+    @Test func oneProcessAtATime() throws {
+        let first = try open()
+        let refused = failure()
+        #expect(refused?.kind == .temporary)
+        #expect(refused?.cause == "this folder is in use by process \(getpid())")
+        #expect(FolderLock.isHeld(path: folder.lockFile))
+        first.release()
+        #expect(!FolderLock.isHeld(path: folder.lockFile))
+        _ = try open()
+    }
+
+    @Test(arguments: ["", "x", String(repeating: "y", count: 68), String(repeating: "z", count: 20_000)])
+    func aDamagedIdentityStopsTheStartAndStays(text: String) throws {
+        try open().release()
+        temporary.write(text, to: "ada/data/identity.key")
+        let refused = try #require(failure())
+        #expect(refused.kind == .data || refused.kind == .inputOutput)
+        #expect(refused.cause.contains("identity"))
+        #expect(temporary.read("ada/data/identity.key") == text)
+        #expect(!FolderLock.isHeld(path: folder.lockFile))
+    }
+
+    @Test func badSettingsStopTheStartAndStay() throws {
+        try open().release()
+        let text = "{\"p2p\":{\"listen_port\":99999}}"
+        temporary.write(text, to: "ada/goop.json")
+        #expect(failure()?.kind == .configuration)
+        #expect(failure()?.cause.contains("p2p.listen_port: is 99999, not 0 to 65535") == true)
+        #expect(temporary.read("ada/goop.json") == text)
+    }
+
+    @Test func filesThatOthersCouldReadAreProtectedAndUnknownKeysAreTold() throws {
+        try open().release()
+        temporary.write("{\"profil\":{}}", to: "ada/goop.json")
+        chmod(folder.configurationFile, 0o644)
+        let peer = try open()
+        #expect(temporary.mode("ada/goop.json") == 0o600)
+        #expect(peer.notes.count == 2)
+        #expect(peer.notes.last?.contains("did you mean profile?") == true)
+        // The pair of keys was added, and what the owner wrote is still there.
+        #expect(
+            temporary.read("ada/goop.json")?.hasPrefix("{\n  \"profil\": {},\n  \"p2p\": {\n    \"nacl_public_key\"")
+                == true)
+    }
+
+    @Test func aPairOfSealingKeysThatDoesNotMatchIsTold() throws {
+        let peer = try open()
+        peer.release()
+        var configuration = peer.configuration
+        configuration.p2p.naclPublicKey = Base64.encode([UInt8](repeating: 1, count: 32))
+        try AtomicFile.write(configuration.encoded(), to: folder.configurationFile)
+        #expect(failure()?.kind == .configuration)
+    }
+
+    @Test func anExistingSiteIsLeftAlone() throws {
+        temporary.write("mine", to: "ada/site/index.html")
+        #expect(try open().created == ["settings", "identity"])
+        #expect(temporary.read("ada/site/index.html") == "mine")
+    }
+
+    @Test func aFileInTheWayIsAFailure() {
+        temporary.write("x", to: "ada")
+        #expect(failure()?.cause.contains("a file has that name") == true)
+    }
+
+    @Test func writesReplaceWholeFilesAndLeaveNothingBehind() throws {
+        let path = temporary.path + "/f"
+        try AtomicFile.write(Array("one".utf8), to: path)
+        try AtomicFile.write(Array("two".utf8), to: path)
+        #expect(temporary.read("f") == "two")
+        #expect(throws: FileFault.self) { try AtomicFile.create(Array("three".utf8), at: path) }
+        symlink(path, temporary.path + "/l")
+        try AtomicFile.write(Array("four".utf8), to: temporary.path + "/l")
+        #expect(temporary.read("f") == "four")
+        #expect(temporary.names() == ["f", "l"])
+        #expect(throws: FileFault.self) { try AtomicFile.write([], to: temporary.path + "/missing/f") }
+        #expect(throws: FileFault.self) { try AtomicFile.read(path, limit: 3) }
+        #expect(throws: FileFault.self) { try AtomicFile.read(temporary.path, limit: 3) }
+    }
+
+    @Test func rememberedPorts() throws {
+        let path = temporary.path + "/state.json"
+        #expect(PeerState.load(path) == PeerState())
+        try PeerState(listenPort: 4001, viewerPort: 8081).save(path)
+        #expect(PeerState.load(path) == PeerState(listenPort: 4001, viewerPort: 8081))
+        temporary.write("{\"listen_port\":-1,\"viewer_port\":\"x\"}", to: "state.json")
+        #expect(PeerState.load(path) == PeerState())
+    }
+}
