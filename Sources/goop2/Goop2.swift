@@ -1,0 +1,66 @@
+import ArgumentParser
+import GoopCore
+import GoopNode
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// The one program.
+@main
+struct Goop2: AsyncParsableCommand {
+    static let version = "0.1.0"
+
+    static let configuration = CommandConfiguration(
+        commandName: "goop2",
+        abstract: "A web of your own: a site is a folder on your machine, and neighbours visit it.",
+        discussion: """
+            EXAMPLES
+              goop2 peer ./peers/me                start a peer; creates the folder if it is not there
+              goop2 peers ./peers/me               who is around
+              goop2 get ./peers/me Ada /index.html a page of a neighbour's site
+              goop2 ping ./peers/me 12D3Koo...     how far away somebody is
+
+            Exit status: 0 done; 64 wrong command line; 65 damaged data; 66 no such folder, file or peer; 69 cannot be
+            reached; 73 cannot create; 74 reading or writing failed; 75 in use or busy, try again; 76 the other side does
+            not keep to the protocol; 77 not allowed; 78 wrong settings.
+            """,
+        version: "goop2 \(version)",
+        subcommands: [
+            PeerCommand.self, InitCommand.self, PeersCommand.self, GetCommand.self, PingCommand.self, IDCommand.self,
+        ])
+
+    static func main() async {
+        // A reader that goes away is an error of the write, not the end of the program.
+        signal(SIGPIPE, SIG_IGN)
+        do {
+            if let failure = CommandName.failure(of: Array(CommandLine.arguments.dropFirst())) { throw failure }
+            var command = try parseAsRoot()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+        } catch let failure as Failure {
+            Console.report(failure)
+            Glibc.exit(failure.kind.rawValue)
+        } catch {
+            exit(withError: error)
+        }
+    }
+}
+
+/// The first word of the command line.
+enum CommandName {
+    /// The failure of a first word that names no command, with the command that was probably meant.
+    static func failure(of arguments: [String]) -> Failure? {
+        let names = Goop2.configuration.subcommands.map { $0._commandName } + ["help"]
+        guard let first = arguments.first, !first.hasPrefix("-"), !names.contains(first) else { return nil }
+        let suggestion = NameSuggestion.nearest(to: first, among: names)
+        return Failure(
+            .usage, "there is no command \(TerminalText.safe(first))",
+            nextStep: suggestion.map { "did you mean goop2 \($0)?" } ?? "see the commands: goop2 --help")
+    }
+}

@@ -1,0 +1,43 @@
+import ArgumentParser
+import GoopCore
+import GoopNode
+import PeerIdentity
+
+/// `goop2 init DIR`.
+struct InitCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "init",
+        abstract: "Create a peer's folder without starting it.",
+        discussion: """
+            EXAMPLES
+              goop2 init ./peers/me
+              goop2 init ./peers/me --label Ada
+
+            Creates settings, identity and a starter site where they are missing, and changes nothing else.
+            """)
+
+    @OptionGroup var directory: FolderArgument
+    @OptionGroup var output: OutputOptions
+
+    @Option(help: "The name that neighbours see; default: the folder's name.")
+    var label: String?
+
+    @Option(help: "The site: own or neighbour.")
+    var starter = Starter.own
+
+    func run() throws {
+        let peer = try PreparedPeer.open(
+            directory.folder, options: .init(createsMissing: true, label: label, starterSite: starter.site))
+        defer { peer.release() }
+        for note in peer.notes { Console.note("goop2: note: \(TerminalText.safe(note, maximumCharacters: 400))") }
+        if output.json {
+            return try Console.answer(json: [
+                "id": .string(peer.identity.peerID.base58), "label": .string(peer.configuration.profile.label),
+                "created": .array(peer.created.map { .string($0) }),
+            ])
+        }
+        try Console.answer(
+            StartAnnouncer.creation(of: peer) ?? "Nothing to create: \(peer.folder.path) is complete.")
+        try Console.answer("Start it: goop2 peer \(peer.folder.path)")
+    }
+}

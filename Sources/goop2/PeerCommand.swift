@@ -1,0 +1,71 @@
+import ArgumentParser
+import GoopCore
+import GoopNode
+import Logging
+import ServiceLifecycle
+import UnixSignals
+
+/// `goop2 peer DIR`.
+struct PeerCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "peer",
+        abstract: "Start a peer: serve its site, find neighbours, show them in the browser.",
+        discussion: """
+            EXAMPLES
+              goop2 peer ./peers/me
+              goop2 peer ./peers/me --no-viewer
+
+            Creates what is missing in the folder. Ends with Ctrl-C or a TERM signal, and says goodbye to the neighbours.
+            """)
+
+    @OptionGroup var directory: FolderArgument
+    @OptionGroup var output: OutputOptions
+
+    @Option(help: "The name that neighbours see; only for a new peer.")
+    var label: String?
+
+    @Option(help: "The site of a new peer: own or neighbour.")
+    var starter = Starter.own
+
+    @Flag(inversion: .prefixedNo, help: "Show the pages for the owner's browser.")
+    var viewer = true
+
+    @Flag(inversion: .prefixedNo, help: "Look for neighbours on the local network.")
+    var discovery = true
+
+    @Option(help: "An address of a peer to connect to, ending in /p2p/ID; may be repeated.")
+    var contact: [String] = []
+
+    func run() async throws {
+        let peer = try PreparedPeer.open(
+            directory.folder,
+            options: .init(createsMissing: true, label: label, starterSite: starter.site))
+        let announcer = StartAnnouncer(isJSON: output.json)
+        announcer.opened(peer)
+        var options = PeerService.Options()
+        options.version = Goop2.version
+        options.hasViewer = viewer
+        options.hasDiscovery = discovery
+        options.contacts = try contact.map { try PeerService.Options.contact($0) }
+        options.onEvent = { announcer.happened($0) }
+        let logger = output.logger
+        let service = PeerService(peer, options: options, logger: logger)
+        var configuration = ServiceGroupConfiguration(
+            services: [service], gracefulShutdownSignals: [.sigterm, .sigint], logger: Console.logger(level: .error))
+        configuration.maximumGracefulShutdownDuration = .seconds(5)
+        configuration.maximumCancellationDuration = .seconds(5)
+        do {
+            try await ServiceGroup(configuration: configuration).run()
+        } catch let error as ServiceGroupError {
+            // The service ends by itself only with an error of its own, which was thrown as it is.
+            throw Failure(.unavailable, "the peer ended: \(error)", nextStep: "start it again")
+        }
+    }
+}
+
+/// The starter sites by their names on the command line.
+enum Starter: String, ExpressibleByArgument, CaseIterable {
+    case own, neighbour
+
+    var site: StarterSite { self == .own ? .own : .neighbour }
+}

@@ -1,0 +1,41 @@
+import ArgumentParser
+import GoopNode
+import Logging
+
+/// What every command about a folder takes.
+struct FolderArgument: ParsableArguments {
+    @Argument(help: "The peer's folder.", completion: .directory)
+    var dir: String
+
+    var folder: PeerFolder { PeerFolder(dir) }
+}
+
+/// How answers and diagnostics look.
+struct OutputOptions: ParsableArguments {
+    @Flag(help: "Print JSON.")
+    var json = false
+
+    @Option(help: "What is logged on standard error: trace, debug, info, warning, error.")
+    var logLevel = LogLevel.warning
+
+    var logger: Logger { Console.logger(level: logLevel.level) }
+}
+
+/// How a peer that is not known yet is looked for.
+struct SearchOptions: ParsableArguments {
+    @Option(help: "Seconds to look for the peer and to wait for its answer, 1 to 300.")
+    var timeout = 10
+
+    func validate() throws {
+        guard (1...300).contains(timeout) else {
+            throw ValidationError("--timeout takes 1 to 300 seconds, not \(timeout)")
+        }
+    }
+}
+
+/// The levels of the log.
+enum LogLevel: String, ExpressibleByArgument, CaseIterable {
+    case trace, debug, info, warning, error
+
+    var level: Logger.Level { Logger.Level(rawValue: rawValue) ?? .warning }
+}

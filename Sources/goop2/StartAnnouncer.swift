@@ -1,0 +1,50 @@
+import GoopCore
+import GoopNode
+import Multiformats
+import PeerIdentity
+
+/// Tells the owner how the start goes: a few lines of text, or JSON lines.
+struct StartAnnouncer: Sendable {
+    let isJSON: Bool
+
+    func opened(_ peer: PreparedPeer) {
+        let label = TerminalText.safe(peer.configuration.profile.label)
+        for note in peer.notes { Console.note("goop2: note: \(TerminalText.safe(note, maximumCharacters: 400))") }
+        let id = peer.identity.peerID.base58
+        if isJSON {
+            say(json: [
+                "event": "opened", "id": .string(id), "label": .string(peer.configuration.profile.label),
+                "created": .array(peer.created.map { .string($0) }),
+            ])
+            return
+        }
+        if let line = StartAnnouncer.creation(of: peer) { say(line) }
+        say("You are \(label), \(id)")
+    }
+
+    /// The line about what was created, and who can see it; nil if nothing was.
+    static func creation(of peer: PreparedPeer) -> String? {
+        guard !peer.created.isEmpty else { return nil }
+        let label = TerminalText.safe(peer.configuration.profile.label)
+        return
+            "Created \(peer.folder.path) (\(peer.created.joined(separator: ", "))): while the peer runs, everyone on your "
+            + "local network can see the files in \(peer.siteRoot) and the name \(label)."
+    }
+
+    func happened(_ event: PeerService.Event) {
+        switch event {
+        case .listening(let addresses):
+            if isJSON {
+                say(json: ["event": "listening", "addresses": .array(addresses.map { .string($0.description) })])
+            }
+        case .viewer(let url):
+            if isJSON { say(json: ["event": "viewer", "url": .string(url)]) } else { say("Your neighbours: \(url)") }
+        case .ready: if isJSON { say(json: ["event": "ready"]) }
+        case .stopping: if isJSON { say(json: ["event": "stopping"]) } else { Console.note("Goodbye.") }
+        }
+    }
+
+    // Nobody reads any more: the peer goes on all the same.
+    private func say(_ text: String) { try? Console.answer(text) }
+    private func say(json value: JSONValue) { try? Console.answer(jsonLine: value) }
+}
