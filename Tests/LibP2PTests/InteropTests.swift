@@ -13,12 +13,14 @@ private final class KitProcess: @unchecked Sendable {
     private let process = Process()
     private let output = Pipe()
     private var buffered = Data()
+    private let isScript: Bool
 
     init(script: String, _ arguments: [String]) throws {
         let kit = try #require(Self.kit)
         let peers = try #require(Self.peers)
         let path = "\(kit)/\(script)"
-        if script.hasSuffix(".py") {
+        self.isScript = script.hasSuffix(".py")
+        if self.isScript {
             self.process.executableURL = URL(fileURLWithPath: "\(peers)/venv/bin/python")
             self.process.arguments = [path] + arguments
         } else {
@@ -29,7 +31,12 @@ private final class KitProcess: @unchecked Sendable {
         try self.process.run()
     }
 
-    deinit { if self.process.isRunning { self.process.terminate() } }
+    deinit {
+        guard self.process.isRunning else { return }
+        self.process.terminate()
+        // A script may have inherited a mask that blocks the signal; this one it cannot refuse.
+        if self.isScript { kill(self.process.processIdentifier, SIGKILL) }
+    }
 
     /// The next line as a JSON object; nil at the end.
     func nextEvent() async -> [String: Any]? {
@@ -155,8 +162,26 @@ struct InteropTests {
         withExtendedLifetime(py) {}
     }
 
-    private func echo(_ size: Int, through node: Node, to peer: PeerID) async throws -> Int {
-        let stream = try await node.openStream(to: peer, protocols: ["/echo/1.0.0"])
+    @Test("we dial kubo, whose key is RSA: identify, ping, echo", arguments: Self.securities)
+    func weDialKubo(security: String) async throws {
+        let peers = try #require(KitProcess.peers)
+        let kubo = try KitProcess(script: "kubo_peer.py", [peers, "--security", security, "--echo", "--for", "60"])
+        let ready = try await kubo.ready()
+        try await withNodes(1) { nodes in
+            let events = nodes[0].events()
+            try await nodes[0].connect(to: ready.peer, addresses: ready.addresses)
+            let said = try await self.identified(events, ready.peer)
+            #expect(said.agentVersion.hasPrefix("kubo/") && said.signedRecord != nil)
+            #expect(try await nodes[0].ping(ready.peer) < .seconds(2))
+            #expect(try await self.echo(100_000, through: nodes[0], to: ready.peer, "/x/echo") == 100_000)
+        }
+        withExtendedLifetime(kubo) {}
+    }
+
+    private func echo(_ size: Int, through node: Node, to peer: PeerID, _ name: ProtocolID = "/echo/1.0.0") async throws
+        -> Int
+    {
+        let stream = try await node.openStream(to: peer, protocols: [name])
         async let written: Void = stream.write(ByteBuffer(repeating: 5, count: size))
         var count = 0
         while count < size, let bytes = try await stream.read() { count += bytes.readableBytes }
