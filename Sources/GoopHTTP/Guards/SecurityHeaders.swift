@@ -7,7 +7,7 @@ struct SecurityHeaders: Sendable {
 
     /// Device and tracking features that neither the viewer nor a site gets.
     static let permissions = [
-        "accelerometer", "bluetooth", "browsing-topics", "camera", "display-capture", "geolocation", "gyroscope", "hid",
+        "accelerometer", "browsing-topics", "camera", "display-capture", "geolocation", "gyroscope", "hid",
         "idle-detection", "local-fonts", "magnetometer", "microphone", "midi", "payment", "publickey-credentials-get",
         "screen-wake-lock", "serial", "usb", "window-management", "xr-spatial-tracking",
     ].map { $0 + "=()" }.joined(separator: ", ")

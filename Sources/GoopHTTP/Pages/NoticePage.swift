@@ -9,7 +9,7 @@ struct NoticePage: Sendable {
     var status: HTTPResponse.Status
     var title: String
     var explanation: String
-    /// A short sign above the title, for example the number of the status.
+    /// The number of the status, for whoever asks for help; small, at the end.
     var sign: String?
     /// Addresses that were tried, with what came back.
     var attempts: [DialFailure] = []
@@ -36,9 +36,9 @@ struct NoticePage: Sendable {
         </head>
         <body>
         <main>
-        \(signLine)<h1>\(title)</h1>
+        <h1>\(title)</h1>
         <p>\(explanation)</p>
-        \(attemptList)\(actionList)</main>
+        \(attemptList)\(actionList)\(signLine)</main>
         </body>
         </html>
 
@@ -46,7 +46,7 @@ struct NoticePage: Sendable {
     }
 
     private var signLine: HTMLText {
-        sign.map { "<p class=\"sign\" aria-hidden=\"true\">\($0)</p>\n" } ?? ""
+        sign.map { "<p class=\"sign\">Code \($0)</p>\n" } ?? ""
     }
 
     private var attemptList: HTMLText {

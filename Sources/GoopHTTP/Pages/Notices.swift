@@ -31,21 +31,22 @@ extension NoticePage {
     }
 
     /// A page elsewhere leads here without a click.
-    static func confirmVisit(of peer: PeerID, address: String) -> NoticePage {
+    static func confirmVisit(of who: String, address: String) -> NoticePage {
         NoticePage(
             status: .forbidden, title: "Open this site?",
-            explanation: "Another page wants to take you to the site of \(peer.fingerprint). "
+            explanation: "Another page wants to take you to the site of \(who). "
                 + "If that is what you want, go on.",
             actions: [("Open the site", address), peersAction])
     }
 
     /// For a site that could not be shown.
     ///
-    /// - Parameter address: path and query that were asked for, for another try.
-    init(_ error: SiteError, peer: PeerID, address: String) {
+    /// - Parameters:
+    ///   - who: the name of the site's owner, as `PeerID.display(label:)` gives it.
+    ///   - address: path and query that were asked for, for another try.
+    init(_ error: SiteError, peer: PeerID, who: String, address: String) {
         let retry = (text: "Try again", address: address)
         let home = (text: "Front page of this site", address: "/p/\(peer.base58)/")
-        let who = peer.fingerprint
         switch error.kind {
         case .notFound:
             self.init(
@@ -103,6 +104,20 @@ extension PeerID {
     /// The last eight characters in two groups: short enough to compare by eye. The beginning of ids is all alike.
     var fingerprint: String {
         let tail = base58.suffix(8)
-        return "…\(tail.prefix(4)) \(tail.dropFirst(4))"
+        return "…\u{2060}\(tail.prefix(4))\u{a0}\(tail.dropFirst(4))"
+    }
+
+    /// The self-chosen name with the fingerprint, which tells equal names apart; the fingerprint alone without a name.
+    ///
+    /// The name loses control characters and marks that would change the direction of the text around it.
+    func display(label: String?) -> String {
+        let kept = (label ?? "").unicodeScalars.filter { scalar in
+            switch scalar.value {
+            case 0..<0x20, 0x7f..<0xa0, 0x61c, 0x200e, 0x200f, 0x2028...0x202e, 0x2066...0x2069: false
+            default: true
+            }
+        }
+        let name = String(String.UnicodeScalarView(kept)).trimmingBlanks().prefix(80)
+        return name.isEmpty ? fingerprint : "\(name) (\(fingerprint))"
     }
 }

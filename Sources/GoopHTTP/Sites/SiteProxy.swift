@@ -35,7 +35,8 @@ struct SiteProxy: Sendable {
             case .admitted:
                 return await open(path, of: peer, request: request, target: target, origin: origin)
             case .needsClick:
-                return notices.siteNotice(.confirmVisit(of: peer, address: target.path + target.querySuffix))
+                let who = await name(of: peer)
+                return notices.siteNotice(.confirmVisit(of: who, address: target.path + target.querySuffix))
             case .refused:
                 return notices.siteNotice(.init(.foreignPage))
             }
@@ -69,7 +70,7 @@ struct SiteProxy: Sendable {
     ) async -> Response {
         let address = target.path + target.querySuffix
         if let known = failures.failure(of: peer, now: .now) {
-            return failure(known, peer: peer, address: address)
+            return await failure(known, peer: peer, address: address)
         }
         let opened = await withDeadline(answerTimeout) { () async throws(SiteError) -> SiteBody in
             try await backend.openSite(of: peer, path: path)
@@ -80,15 +81,21 @@ struct SiteProxy: Sendable {
         case .failure(let error):
             failures.record(error, of: peer, now: .now)
             logger.debug("site not shown", metadata: ["peer": "\(peer)", "reason": "\(error.kind.rawValue)"])
-            return failure(error, peer: peer, address: address)
+            return await failure(error, peer: peer, address: address)
         }
     }
 
-    private func failure(_ error: SiteError, peer: PeerID, address: String) -> Response {
-        let notice = NoticePage(error, peer: peer, address: address)
+    private func failure(_ error: SiteError, peer: PeerID, address: String) async -> Response {
+        let notice = NoticePage(error, peer: peer, who: await name(of: peer), address: address)
         var response = notices.siteNotice(notice)
         if notice.status == .serviceUnavailable { response.headers[.retryAfter] = "1" }
         return response
+    }
+
+    private func name(of peer: PeerID) async -> String {
+        let owner = await backend.selfProfile()
+        if owner.id == peer { return peer.display(label: owner.label) }
+        return peer.display(label: await backend.peers().first { $0.id == peer }?.label)
     }
 
     private func stream(

@@ -24,7 +24,7 @@ function draw(hash) {
       if (value < 118) continue;
       const kind = value % 5 === 0 ? "ident-cell second" : "ident-cell";
       for (const x of column === 2 ? [2] : [column, 4 - column]) {
-        svg.append(shape("rect", { class: kind, x: 10 + x * 10.2, y: 10 + row * 10.2, width: 9.2, height: 9.2, rx: 3 }));
+        svg.append(shape("rect", { class: kind, x: 9.5 + x * 10.2, y: 9.5 + row * 10.2, width: 10.2, height: 10.2, rx: 3.4 }));
       }
     }
   }
