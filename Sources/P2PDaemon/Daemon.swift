@@ -13,6 +13,7 @@ public final class Daemon: Service {
     private let options: DaemonOptions
     private let identity: PrivateKey
     private let logger: Logger
+    private let say: @Sendable (String) -> Void
 
     /// What the flags mean, one a line.
     public static var usage: String {
@@ -43,10 +44,15 @@ public final class Daemon: Service {
     /// Says on standard error why the daemon does not run.
     public static func report(_ error: any Error) { Output.error("\(error)") }
 
-    init(options: DaemonOptions, identity: PrivateKey, logger: Logger) {
+    /// - Parameter say: gets the lines that tell that the daemon is up.
+    init(
+        options: DaemonOptions, identity: PrivateKey, logger: Logger,
+        say: @escaping @Sendable (String) -> Void = { Output.line($0) }
+    ) {
         self.options = options
         self.identity = identity
         self.logger = logger
+        self.say = say
     }
 
     /// Runs until graceful shutdown or cancellation.
@@ -112,7 +118,7 @@ public final class Daemon: Service {
         }
         var lines = ["Control socket: \(control)", "Peer ID: \(node.peerID)", "Peer Addrs:"]
         lines += node.listenAddresses().map(\.description)
-        Output.line(lines.joined(separator: "\n"))
+        say(lines.joined(separator: "\n"))
     }
 }
 

@@ -39,6 +39,18 @@ enum ControlChannels {
         }
     }
 
+    /// Waits until all that was written has been handed to the system: closing a channel drops what is still in it.
+    ///
+    /// A client that does not read delays this; cancellation closes the channel and ends the wait.
+    static func flush(_ channel: any Channel) async throws {
+        try await withTaskCancellationHandler {
+            // Writes are in order, so an empty one is done when those before it are.
+            try await channel.writeAndFlush(ByteBuffer()).get()
+        } onCancel: {
+            channel.close(promise: nil)
+        }
+    }
+
     @Sendable private static func wrap(_ channel: any Channel) -> EventLoopFuture<ControlChannel> {
         channel.eventLoop.makeCompletedFuture {
             try ControlChannel(

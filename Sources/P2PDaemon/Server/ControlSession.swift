@@ -43,6 +43,7 @@ struct ControlSession {
                 try await answer(await perform(request))
             }
         }
+        try await ControlChannels.flush(channel)
     }
 
     private mutating func nextMessage() async throws -> ArraySlice<UInt8>? {

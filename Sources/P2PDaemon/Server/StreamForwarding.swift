@@ -19,6 +19,7 @@ enum StreamForwarding {
             group.addTask {
                 do {
                     while let bytes = try await stream.read() { try await outbound.write(bytes) }
+                    try await ControlChannels.flush(channel)
                     outbound.finish()
                 } catch {
                     // The peer has reset the stream, or the client is gone: neither direction has a use any more.

@@ -1,0 +1,195 @@
+import GoopTestKit
+import LibP2P
+import Logging
+import NIOCore
+import Testing
+
+@testable import P2PDaemon
+
+@Suite(.timeLimit(.minutes(1))) struct DaemonTests {
+    @Test func identifies() async throws {
+        try await RunningDaemon.with { daemon in
+            #expect(daemon.addresses.count == 1 && daemon.addresses[0].tcpPort != 0)
+            try await TestClient.with(daemon.control) { (client: inout TestClient) async throws in
+                let answer = try await client.ask(0)
+                #expect(answer.isOK)
+                var identity = ProtobufWriter()
+                identity.append(1, bytes: daemon.peer.bytes)
+                for address in daemon.addresses { identity.append(2, bytes: address.bytes) }
+                #expect(answer.fields[4] == [identity.bytes[...]])
+            }
+        }
+    }
+
+    @Test func aBadRequestLeavesTheConnectionUsable() async throws {
+        try await RunningDaemon.with { daemon in
+            try await TestClient.with(daemon.control) { (client: inout TestClient) async throws in
+                #expect(try await client.ask(99).error == "unknown request type 99")
+                #expect(try await client.ask(1).error == "malformed request; missing parameter connect")
+                #expect(try await client.ask(4, 5).error == "there is no DHT in this daemon")
+                #expect(try await client.ask(8, 8) { $0.append(1, varint: 0) }.error?.contains("-pubsub") == true)
+                #expect(try await client.ask(0).isOK)
+            }
+        }
+    }
+
+    @Test func aFrameBeyondTheLimitEndsTheConnection() async throws {
+        try await RunningDaemon.with { daemon in
+            try await TestClient.with(daemon.control) { (client: inout TestClient) async throws in
+                try await client.send(Varint.encode(UInt64(FrameDecoder.maximumLength) + 1))
+                #expect(try await client.receive() == nil)
+            }
+            try await TestClient.with(daemon.control) { (client: inout TestClient) async throws in
+                #expect(try await client.ask(0).isOK)
+            }
+        }
+    }
+
+    @Test func carriesStreamsBothWays() async throws {
+        let payload = [UInt8](repeating: 0xa5, count: 300_000)
+        try await RunningDaemon.with { one in
+            try await RunningDaemon.with { two in
+                try await EchoListener.with { listener in
+                    try await TestClient.with(two.control) { (handler: inout TestClient) async throws in
+                        #expect(try await handler.registers("/echo/1", at: listener).isOK)
+                        try await TestClient.with(one.control) { (client: inout TestClient) async throws in
+                            #expect(try await client.connects(to: two).isOK)
+                            // Bytes behind the request, before the answer, belong to the stream.
+                            let answer = try await client.opens("/echo/1", with: two.peer, first: [1, 2, 3])
+                            #expect(answer.isOK)
+                            var info = ProtobufReader(answer.fields[3]?.first ?? [])
+                            #expect(try info.next()?.bytes == two.peer.bytes[...])
+                            #expect(try info.next()?.bytes == two.addresses[0].bytes[...])
+                            #expect(try info.next()?.string == "/echo/1")
+                            try await client.send(payload)
+                            client.closeWrite()
+                            let echoed = try await client.receiveToEnd()
+                            #expect(echoed.count == payload.count + 3)
+                            #expect(echoed.elementsEqual([1, 2, 3] + payload))
+                        }
+                    }
+                    // The registration went with its connection, which the daemon may still be taking down.
+                    try await TestClient.with(one.control) { (client: inout TestClient) async throws in
+                        var isRefused = false
+                        for _ in 0..<100 where !isRefused {
+                            isRefused = try await !client.opensAndCloses("/echo/1", with: two.peer, one.control)
+                        }
+                        #expect(isRefused)
+                        #expect(try await client.ask(5).fields[6]?.count == 1)
+                        #expect(try await client.ask(7, 7) { $0.append(1, bytes: two.peer.bytes) }.isOK)
+                        #expect(try await client.ask(5).fields[6] == nil)
+                    }
+                }
+            }
+        }
+    }
+
+    @Test func aClientThatIsNotThereCostsOnlyTheStream() async throws {
+        try await RunningDaemon.with { one in
+            try await RunningDaemon.with { two in
+                try await TestClient.with(two.control) { (handler: inout TestClient) async throws in
+                    let nobody = ControlAddress.unix(path: RunningDaemon.socketPath())
+                    #expect(try await handler.registers("/echo/1", at: nobody).isOK)
+                    try await TestClient.with(one.control) { (client: inout TestClient) async throws in
+                        #expect(try await client.connects(to: two).isOK)
+                        #expect(try await client.opens("/echo/1", with: two.peer, first: []).isOK)
+                        // The peer's reset ends the connection that carried the stream.
+                        #expect(try await client.endOfStream())
+                    }
+                    #expect(try await handler.ask(0).isOK)
+                }
+            }
+        }
+    }
+
+    @Test func anUnreachablePeerIsAnErrorWithItsAddress() async throws {
+        try await RunningDaemon.with { daemon in
+            try await TestClient.with(daemon.control) { (client: inout TestClient) async throws in
+                let nobody = try Multiaddr(text: "/ip4/127.0.0.1/tcp/1")
+                let answer = try await client.ask(1, 2) {
+                    $0.append(1, bytes: PrivateKey.generate().peerID.bytes)
+                    $0.append(2, bytes: nobody.bytes)
+                    $0.append(3, varint: 5)
+                }
+                #expect(!answer.isOK)
+                #expect(answer.error?.contains(nobody.description) == true)
+            }
+        }
+    }
+
+    @Test func theControlSocketIsTakenOnceAndRemoved() async throws {
+        let path = try await RunningDaemon.with { daemon in
+            guard case .unix(let path) = daemon.control else { return "" }
+            let options = try DaemonOptions(
+                arguments: ["-listen", "/unix\(path)", "-hostAddrs", "/ip4/127.0.0.1/tcp/0"])
+            let second = Daemon(
+                options: options, identity: .generate(), logger: .init(label: "test"), say: { _ in })
+            await #expect(throws: DaemonStartError.controlSocketInUse(path: path)) { try await second.run() }
+            try await TestClient.with(daemon.control) { (client: inout TestClient) async throws in
+                #expect(try await client.ask(0).isOK)
+            }
+            return path
+        }
+        await #expect(throws: (any Error).self) {
+            try await TestClient.with(.unix(path: path)) { _ in }
+        }
+    }
+
+    @Test func handlersTakeTurnsOnlyIfAllAreBalanced() {
+        let registry = StreamHandlerRegistry()
+        let first = ControlAddress.unix(path: "/a")
+        let second = ControlAddress.unix(path: "/b")
+        #expect(registry.add(["/p"], at: first, isBalanced: true, owner: 1) == ["/p"])
+        #expect(registry.add(["/p"], at: second, isBalanced: true, owner: 2) == [])
+        let turns = (0..<4).map { _ in registry.next(for: "/p") }
+        #expect(turns == [first, second, first, second])
+        #expect(registry.add(["/p", "/q"], at: first, isBalanced: false, owner: 3) == ["/q"])
+        #expect(registry.next(for: "/p") == first)
+        #expect(registry.removeAll(of: 3) == ["/q"])
+        #expect(registry.removeAll(of: 1) == [])
+        #expect(registry.next(for: "/p") == second)
+        #expect(registry.removeAll(of: 2) == ["/p"])
+        #expect(registry.next(for: "/p") == nil)
+        let many = (0..<StreamHandlerRegistry.maximumRegistrations).map { ProtocolID("/\($0)") }
+        #expect(registry.add(many, at: first, isBalanced: false, owner: 4)?.count == many.count)
+        #expect(registry.add(["/p"], at: first, isBalanced: false, owner: 5) == nil)
+    }
+}
+
+extension TestClient {
+    mutating func registers(_ name: String, at address: ControlAddress) async throws -> Answer {
+        let bytes = try Multiaddr(text: address.description).bytes
+        return try await ask(3, 4) {
+            $0.append(1, bytes: bytes)
+            $0.append(2, string: name)
+        }
+    }
+
+    mutating func connects(to daemon: RunningDaemon) async throws -> Answer {
+        try await ask(1, 2) {
+            $0.append(1, bytes: daemon.peer.bytes)
+            for address in daemon.addresses { $0.append(2, bytes: address.bytes) }
+        }
+    }
+
+    mutating func opens(_ name: String, with peer: PeerID, first: [UInt8]) async throws -> Answer {
+        var open = ProtobufWriter()
+        open.append(1, bytes: peer.bytes)
+        open.append(2, string: name)
+        var request = ProtobufWriter()
+        request.append(1, varint: 2)
+        request.append(3, message: open)
+        try await send(FrameDecoder.frame(request.bytes) + first)
+        return try Answer(try await receive() ?? [])
+    }
+
+    /// Whether a stream could be opened on a connection of its own.
+    func opensAndCloses(_ name: String, with peer: PeerID, _ control: ControlAddress) async throws -> Bool {
+        try await TestClient.with(control) { client in try await client.opens(name, with: peer, first: []).isOK }
+    }
+
+    /// Whether the daemon ends the connection, in order or not.
+    mutating func endOfStream() async throws -> Bool {
+        do { return try await receiveToEnd().isEmpty } catch is IOError { return true }
+    }
+}
