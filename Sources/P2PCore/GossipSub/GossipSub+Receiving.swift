@@ -20,6 +20,7 @@ extension GossipSub {
             return takeActions()
         }
         counts.entriesOverLimit &+= UInt64(rpc.ignoredEntries)
+        forgetOldSubscriptions(of: peer, unlessIn: rpc.subscriptions)
         handle(rpc.subscriptions, from: peer, now: now)
         for message in rpc.messages { handle(message, from: peer, now: now) }
         handleControl(rpc, from: peer, now: now)
@@ -90,6 +91,21 @@ extension GossipSub {
 
     // MARK: - Subscriptions
 
+    /// On the first frame of a stream that replaced another: the peer may have unsubscribed in between.
+    private mutating func forgetOldSubscriptions(of peer: PeerID, unlessIn hello: [GossipRPC.Subscription]) {
+        guard peers[peer]?.expectsHello == true else { return }
+        peers[peer]?.expectsHello = false
+        let renewed = Set(hello.filter(\.subscribes).map(\.topic))
+        for topic in peers[peer]?.topics ?? [] where !renewed.contains(topic) { unsubscribe(peer, from: topic) }
+    }
+
+    private mutating func unsubscribe(_ peer: PeerID, from topic: String) {
+        guard peers[peer]?.topics.remove(topic) != nil else { return }
+        actions.append(.peerUnsubscribed(peer, topic: topic))
+        if topics[topic]?.mesh.remove(peer) != nil { scores.pruned(peer, topic: topic) }
+        fanout[topic]?.peers.remove(peer)
+    }
+
     private mutating func handle(
         _ subscriptions: [GossipRPC.Subscription], from peer: PeerID, now: MonotonicInstant
     ) {
@@ -110,10 +126,7 @@ extension GossipSub {
                 actions.append(.peerSubscribed(peer, topic: entry.topic))
                 fillMesh(of: entry.topic, with: peer, now: now)
             } else {
-                peers[peer]?.topics.remove(entry.topic)
-                actions.append(.peerUnsubscribed(peer, topic: entry.topic))
-                if topics[entry.topic]?.mesh.remove(peer) != nil { scores.pruned(peer, topic: entry.topic) }
-                fanout[entry.topic]?.peers.remove(peer)
+                unsubscribe(peer, from: entry.topic)
             }
         }
     }

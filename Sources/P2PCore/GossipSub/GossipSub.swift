@@ -30,6 +30,8 @@ public struct GossipSub: Sendable {
         /// Ids the peer does not want, with the heartbeat in which that ends.
         var unwanted: [MessageID: UInt64] = [:]
         var pending = 0
+        /// The peer opened a new stream: what it follows now is what its first frame says.
+        var expectsHello = false
         var budget = Budget()
     }
 
@@ -141,6 +143,11 @@ public struct GossipSub: Sendable {
     /// The peer's score; 0 for an unknown one.
     public func score(of peer: PeerID) -> Double { scores.score(peer) }
 
+    /// True if nothing is being written and nothing waits to be.
+    public var isWritten: Bool {
+        peers.values.allSatisfy { $0.version == nil || ($0.queue.isEmpty && !$0.queue.isWriting) }
+    }
+
     /// Messages being checked at the moment.
     public var pendingMessages: Int { pending.count }
 
@@ -180,11 +187,12 @@ public struct GossipSub: Sendable {
         return takeActions()
     }
 
-    /// The peer opened a stream to us, perhaps before ours to it is open.
+    /// The peer opened a stream to us, perhaps before ours to it is open, perhaps in place of an earlier one. The first
+    /// frame on it tells all that the peer follows.
     public mutating func inboundOpened(
         from peer: PeerID, isOutbound: Bool, address: IPAddress?, now: MonotonicInstant
     ) -> [GossipSubAction] {
-        _ = admit(peer, isOutbound: isOutbound, address: address)
+        if admit(peer, isOutbound: isOutbound, address: address) { peers[peer]?.expectsHello = true }
         return takeActions()
     }
 

@@ -1,0 +1,190 @@
+import NIOCore
+import P2PSwarm
+import Synchronization
+
+/// Publish and subscribe by GossipSub: messages that reach every subscriber of a topic through a mesh of peers.
+///
+/// ```swift
+/// let pubsub = PubSub(node: node)
+/// try await node.start()
+/// let messages = try await pubsub.subscribe(to: "chat")
+/// try await pubsub.publish(Array("hello".utf8), to: "chat")
+/// for await message in messages { print(message.from, message.data) }
+/// ```
+///
+/// Make it before the node starts, so that peers learn of it at once. It opens a stream to every peer that names a meshsub
+/// protocol and has a connection no relay limits, and writes only there; on the stream such a peer opens it only reads. All
+/// messages are signed and checked; forged ones are neither delivered nor forwarded, and count against who brought them.
+///
+/// Thread-safe. What strangers can make it hold is bounded by `GossipSubLimits`.
+public final class PubSub: Sendable {
+    /// What can be set.
+    public struct Configuration: Sendable {
+        /// The protocol's figures.
+        public var parameters = GossipSubParameters()
+        /// What strangers may make us hold.
+        public var limits = GossipSubLimits()
+        /// How peers are judged.
+        public var scoring = GossipSubScoring()
+        /// Peers that get every message and stay connected.
+        public var directPeers: [PeerID] = []
+        /// Whether our own messages come back to our own subscriptions.
+        public var deliversOwnMessages = false
+        /// Messages kept for one slow subscription; past it the oldest are dropped and counted.
+        public var messagesPerSubscription = 1_024
+        /// Events kept for one slow listener; past it the oldest are dropped.
+        public var eventsPerListener = 1_024
+        /// Longest time one frame may take to be written before the stream is given up.
+        public var writeTimeout: Duration = .seconds(30)
+        /// Validators at work at one time; further messages wait, within `GossipSubLimits.maximumPendingMessages`.
+        public var concurrentValidations = 256
+
+        /// The defaults.
+        public init() {}
+    }
+
+    /// The node it belongs to.
+    public let node: Node
+    let router: PubSubRouter
+
+    /// Adds GossipSub to a node that has not started.
+    public init(node: Node, configuration: Configuration = Configuration()) {
+        self.node = node
+        let router = PubSubRouter(node: node, configuration: configuration)
+        self.router = router
+        var limits = HandlerLimits(streams: configuration.limits.maximumPeers * 2, streamsPerPeer: 8)
+        limits.allowsLimitedConnection = false
+        for protocolID in GossipSubVersion.offered {
+            node.setHandler(for: protocolID, limits: limits) { [weak router] stream in
+                guard let router else { return stream.reset() }
+                await PubSubInbound.run(stream, for: router, maximumFrameBytes: configuration.limits.maximumFrameBytes)
+            }
+        }
+        let events = node.events()
+        Task { [weak router] in
+            await router?.wake()
+            for await event in events {
+                guard let router else { return }
+                await router.handle(event)
+            }
+            await router?.stop()
+        }
+        node.addShutdownHook { [weak router] in await router?.drain() }
+    }
+
+    /// Follows a topic. The subscription ends when it is cancelled or no longer referenced, or when the node stops; with the
+    /// last one the topic is left.
+    ///
+    /// - Parameters:
+    ///   - topic: 1 to 1,024 bytes of UTF-8.
+    ///   - validator: asked before a message is delivered to anybody and forwarded; it should answer within a second, because
+    ///     peers ask each other again after that. The validator given last counts for the topic.
+    /// - Throws: `GossipSubError` for an unusable topic or too many of them; `P2PError` with `.notRunning` after the node's stop.
+    public func subscribe(
+        to topic: String, validator: (@Sendable (PubSubMessage) async -> GossipVerdict)? = nil
+    ) async throws -> PubSubSubscription {
+        try await router.subscribe(to: topic, validator: validator)
+    }
+
+    /// Signs and publishes a message; subscribed or not. Returns when it is on its way to the mesh, or kept for gossip if there
+    /// is nobody yet.
+    ///
+    /// - Throws: `GossipSubError.messageTooLarge` beyond 1 MiB less some hundred bytes; `KeyError`; `P2PError` with `.notRunning`.
+    /// - Returns: the message's id.
+    @discardableResult
+    public func publish(_ data: some Collection<UInt8> & Sendable, to topic: String) async throws -> MessageID {
+        try await router.publish(Array(data), to: topic)
+    }
+
+    /// The topics we follow.
+    public func topics() async -> [String] { await router.topics }
+
+    /// The connected peers that follow a topic.
+    public func peers(of topic: String) async -> [PeerID] { await router.peers(of: topic) }
+
+    /// The peers that our messages of a topic go to.
+    public func meshPeers(of topic: String) async -> [PeerID] { await router.meshPeers(of: topic) }
+
+    /// A peer's score; below 0 it is kept out of meshes.
+    public func score(of peer: PeerID) async -> Double { await router.score(of: peer) }
+
+    /// The application's own opinion of a peer (P5 of the score); 0 is neutral.
+    public func setApplicationScore(of peer: PeerID, to score: Double) async {
+        await router.setApplicationScore(of: peer, to: score)
+    }
+
+    /// What happened so far.
+    public func counts() async -> GossipSubCounts { await router.counts }
+
+    /// Peers that begin or cease to follow a topic, from now on. Bounded: a slow listener loses the oldest.
+    public func events() async -> AsyncStream<PubSubEvent> { await router.events() }
+
+    /// Waits until everything published so far is written, for instance a goodbye; at most a second.
+    public func drain() async { await router.drain() }
+}
+
+/// A message that passed all checks.
+public struct PubSubMessage: Sendable, Hashable {
+    /// The author, proved by the signature.
+    public let from: PeerID
+    /// The payload.
+    public let data: [UInt8]
+    /// The topic.
+    public let topic: String
+    /// The author's counter.
+    public let sequence: UInt64
+    /// The neighbour that brought it; ourselves for our own messages.
+    public let receivedFrom: PeerID
+    /// The message as it travels, with signature.
+    public let encoded: [UInt8]
+
+    init(_ message: GossipMessage, receivedFrom: PeerID) {
+        from = message.source
+        data = Array(message.data)
+        topic = message.topic
+        sequence = message.sequence
+        self.receivedFrom = receivedFrom
+        encoded = message.encoded
+    }
+}
+
+/// Who listens to what.
+public enum PubSubEvent: Sendable, Hashable {
+    /// The peer follows the topic now.
+    case peerSubscribed(PeerID, topic: String)
+    /// The peer follows the topic no longer, or is gone.
+    case peerUnsubscribed(PeerID, topic: String)
+}
+
+/// The messages of a topic, from the moment of subscription on.
+///
+/// Bounded: a reader that falls behind by more than `PubSub.Configuration.messagesPerSubscription` loses the oldest ones.
+public final class PubSubSubscription: AsyncSequence, Sendable {
+    /// The topic.
+    public let topic: String
+    private let stream: AsyncStream<PubSubMessage>
+    private let onEnd: @Sendable () -> Void
+
+    init(topic: String, stream: AsyncStream<PubSubMessage>, onEnd: @escaping @Sendable () -> Void) {
+        self.topic = topic
+        self.stream = stream
+        self.onEnd = onEnd
+    }
+
+    deinit { onEnd() }
+
+    /// Ends the subscription: the sequence ends, and the topic is left if this was the last one.
+    public func cancel() { onEnd() }
+
+    /// Iterates once; a second iterator shares the messages with the first. Keeps the subscription alive.
+    public func makeAsyncIterator() -> Iterator { Iterator(subscription: self, base: stream.makeAsyncIterator()) }
+
+    /// Hands out message after message.
+    public struct Iterator: AsyncIteratorProtocol {
+        let subscription: PubSubSubscription
+        var base: AsyncStream<PubSubMessage>.Iterator
+
+        /// The next message; nil when the subscription has ended.
+        public mutating func next() async -> PubSubMessage? { await base.next() }
+    }
+}
