@@ -78,7 +78,8 @@ public final class PubSub: Sendable {
     /// - Parameters:
     ///   - topic: 1 to 1,024 bytes of UTF-8.
     ///   - validator: asked before a message is delivered to anybody and forwarded; it should answer within a second, because
-    ///     peers ask each other again after that. The validator given last counts for the topic.
+    ///     peers ask each other again after that. Several run at once, so an author's messages may change places. The
+    ///     validator given last counts for the topic.
     /// - Throws: `GossipSubError` for an unusable topic or too many of them; `P2PError` with `.notRunning` after the node's stop.
     public func subscribe(
         to topic: String, validator: (@Sendable (PubSubMessage) async -> GossipVerdict)? = nil

@@ -31,7 +31,8 @@ struct PubSubLink: Sendable {
                 // Tried again below, as long as the peer stays connected.
             }
             let lived = started.duration(to: .now())
-            delay = lived > Self.longestDelay ? Self.firstDelay : min(max(delay * 2, Self.firstDelay), Self.longestDelay)
+            delay =
+                lived > Self.longestDelay ? Self.firstDelay : min(max(delay * 2, Self.firstDelay), Self.longestDelay)
         }
         await router.ended(peer, by: number)
     }

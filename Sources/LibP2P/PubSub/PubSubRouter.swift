@@ -1,6 +1,7 @@
 import Logging
 import NIOCore
 import P2PSwarm
+import Synchronization
 
 /// Runs the GossipSub machine: turns streams, timers and subscriptions into its calls, and its actions into I/O.
 ///
@@ -72,7 +73,7 @@ actor PubSubRouter {
     func subscribe(
         to topic: String, validator: (@Sendable (PubSubMessage) async -> GossipVerdict)?
     ) throws -> PubSubSubscription {
-        guard !isStopped else { throw P2PError(.notRunning, "the node has stopped") }
+        try requireRunning()
         let validates = validator != nil || subscribed[topic]?.validator != nil
         perform(try machine.join(topic, validates: validates, now: .now()))
         if let validator { subscribed[topic, default: Topic()].validator = validator }
@@ -86,6 +87,13 @@ actor PubSubRouter {
         }
     }
 
+    /// The end of the node's events, which stops this actor, may still be on its way here.
+    private func requireRunning() throws {
+        guard !isStopped, node.state.withLock({ $0.phase != .stopped }) else {
+            throw P2PError(.notRunning, "the node has stopped")
+        }
+    }
+
     private func unsubscribe(_ number: UInt64, from topic: String) {
         guard subscribed[topic]?.subscriptions.removeValue(forKey: number) != nil,
             subscribed[topic]?.subscriptions.isEmpty == true
@@ -95,7 +103,7 @@ actor PubSubRouter {
     }
 
     func publish(_ data: [UInt8], to topic: String) throws -> MessageID {
-        guard !isStopped else { throw P2PError(.notRunning, "the node has stopped") }
+        try requireRunning()
         sequence = max(sequence &+ 1, 1)
         // Here and not in the caller's task, so that numbers leave in the order in which they were given.
         let message = try GossipMessage.signed(
@@ -162,7 +170,7 @@ actor PubSubRouter {
             if info.protocols.contains(where: { GossipSubVersion(protocolID: $0) != nil }) { link(to: peer) }
         case .disconnected(let connection, _):
             // A peer that is back already keeps its state; its streams notice for themselves that they ended.
-            if !node.isConnected(to: connection.peer) { forget(connection.peer) }
+            if !node.isConnected(to: connection.peer) { depart(connection.peer) }
         case .connected, .identifyFailed, .listenAddressesChanged: break
         }
     }
@@ -177,6 +185,13 @@ actor PubSubRouter {
             await PubSubLink(peer: peer, number: number, node: node, router: self, writeTimeout: timeout).run()
         }
         links[peer] = Link(number: number, task: task)
+    }
+
+    /// The last connection is gone. What had arrived on it, perhaps a goodbye, is still read before the peer is forgotten.
+    private func depart(_ peer: PeerID) {
+        guard inbound[peer] != nil else { return forget(peer) }
+        links.removeValue(forKey: peer)?.task.cancel()
+        perform(machine.outboundClosed(to: peer, now: .now()))
     }
 
     private func forget(_ peer: PeerID) {
@@ -236,7 +251,8 @@ actor PubSubRouter {
     /// The peer's stream takes the place of an earlier one. Nil if it is not wanted.
     func accept(_ stream: P2PStream) -> UInt64? {
         let peer = stream.remotePeer
-        guard !isStopped, node.isConnected(to: peer) else { return nil }
+        // Not even if the connection has ended meanwhile: what came on it counts.
+        guard !isStopped else { return nil }
         let number = takeNumber()
         let replaced = inbound[peer]
         inbound[peer] = Inbound(number: number, stream: stream)
@@ -268,6 +284,7 @@ actor PubSubRouter {
     func inboundEnded(_ peer: PeerID, _ number: UInt64) {
         guard inbound[peer]?.number == number else { return }
         inbound[peer] = nil
+        if !node.isConnected(to: peer) { forget(peer) }
     }
 
     // MARK: - Checks

@@ -311,6 +311,11 @@ extension GossipSub {
         if parameters.floodPublish { return reachable }
         var targets = topics[topic]?.mesh ?? fanoutPeers(topic: topic, now: now)
         for peer in reachable where isDirect(peer) { targets.append(peer) }
+        // Known, but our stream to it is still being opened: the message waits there, or it would miss a new neighbour.
+        for (peer, known) in peers where known.version == nil && known.topics.contains(topic) {
+            guard targets.count < parameters.meshDegree else { break }
+            targets.append(peer)
+        }
         for peer in reachable.shuffled(using: &random) {
             guard targets.count < parameters.meshDegree else { break }
             targets.append(peer)
@@ -322,7 +327,7 @@ extension GossipSub {
         guard !targets.isEmpty else { return }
         let field = message.publishField()
         for peer in targets {
-            guard peers[peer]?.version != nil, peers[peer]?.unwanted[message.id] == nil else { continue }
+            guard peers[peer]?.unwanted[message.id] == nil else { continue }
             if peers[peer]?.queue.push(field) == true {
                 counts.messagesSent &+= 1
             } else {

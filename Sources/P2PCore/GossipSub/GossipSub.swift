@@ -145,7 +145,7 @@ public struct GossipSub: Sendable {
 
     /// True if nothing is being written and nothing waits to be.
     public var isWritten: Bool {
-        peers.values.allSatisfy { $0.version == nil || ($0.queue.isEmpty && !$0.queue.isWriting) }
+        peers.values.allSatisfy { $0.queue.isEmpty && !$0.queue.isWriting }
     }
 
     /// Messages being checked at the moment.
@@ -165,8 +165,7 @@ public struct GossipSub: Sendable {
         to peer: PeerID, version: GossipSubVersion, isOutbound: Bool, address: IPAddress?, now: MonotonicInstant
     ) -> [GossipSubAction] {
         guard admit(peer, isOutbound: isOutbound, address: address) else { return takeActions() }
-        let queue = OutboundQueue(limits: limits)
-        peers[peer]?.queue = queue
+        peers[peer]?.queue.restart()
         peers[peer]?.version = version
         peers[peer]?.isOutbound = isOutbound
         for topic in topics.keys { peers[peer]?.queue.announce(topic, subscribes: true) }
@@ -177,13 +176,12 @@ public struct GossipSub: Sendable {
 
     /// The stream we write to is gone, the connection lives: the adapter will reopen it.
     ///
-    /// What was queued is dropped and the peer leaves the meshes; what it follows is kept.
+    /// The peer leaves the meshes; what it follows is kept, and messages that still wait for it.
     public mutating func outboundClosed(to peer: PeerID, now: MonotonicInstant) -> [GossipSubAction] {
         guard peers[peer] != nil else { return [] }
         leaveAllMeshes(peer)
-        let queue = OutboundQueue(limits: limits)
         peers[peer]?.version = nil
-        peers[peer]?.queue = queue
+        peers[peer]?.queue.restart()
         return takeActions()
     }
 

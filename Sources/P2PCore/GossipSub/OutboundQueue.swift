@@ -47,6 +47,16 @@ struct OutboundQueue: Sendable {
             && dontWant.isEmpty
     }
 
+    /// A new stream begins: control is said anew, messages still wait.
+    mutating func restart() {
+        subscriptions = [:]
+        meshChanges = [:]
+        have = [:]
+        want = []
+        dontWant = []
+        isWriting = false
+    }
+
     /// There is something to write, and nothing being written.
     var isReady: Bool { !isWriting && !isEmpty }
 
@@ -62,8 +72,17 @@ struct OutboundQueue: Sendable {
 
     mutating func refuse(_ id: MessageID) { if dontWant.count < maximumIDs { dontWant.append(id) } }
 
-    /// False if there is no room: the message is dropped for this peer.
-    mutating func push(_ field: [UInt8]) -> Bool { push(fields: [field]) }
+    /// False if there is no room: the message is dropped for this peer. Small messages share an RPC, so that a burst of
+    /// them fits.
+    mutating func push(_ field: [UInt8]) -> Bool {
+        guard let last = batches.last, last.bytes + field.count <= Self.comfortableFrameBytes,
+            messageBytes + field.count <= maximumBytes
+        else { return push(fields: [field]) }
+        batches[batches.count - 1].fields.append(field)
+        batches[batches.count - 1].bytes += field.count
+        messageBytes += field.count
+        return true
+    }
 
     /// Queues the fields as one RPC, or as several if they do not fit one frame.
     mutating func push(fields: [[UInt8]]) -> Bool {

@@ -165,6 +165,20 @@ import Testing
         #expect((1...10).filter { bench.grafts(to: testPeer($0)) == ["t"] } == first)
     }
 
+    @Test func whatIsPublishedBeforeTheStreamIsOpenWaitsForIt() throws {
+        var bench = RouterBench()
+        try bench.join("t")
+        bench.perform(bench.router.inboundOpened(from: testPeer(1), isOutbound: false, address: nil, now: bench.now))
+        bench.receive(from: testPeer(1)) { $0.subscriptions = [.init(subscribes: true, topic: "t")] }
+        let message = testMessage(1, source: RouterBench.key.peerID)
+        bench.perform(try bench.router.publish(message, now: bench.now))
+        #expect(!bench.router.isWritten)
+        bench.open(testPeer(1))
+        #expect(bench.sent[testPeer(1)]?.first?.subscriptions.map(\.topic) == ["t"])
+        #expect(bench.messages(to: testPeer(1)) == [message.id])
+        #expect(bench.router.isWritten)
+    }
+
     @Test func tooLargeMessagesAreRefused() throws {
         var bench = try bench()
         #expect(throws: GossipSubError.self) {
@@ -312,7 +326,7 @@ import Testing
         var bench = try bench()
         bench.stalled = [testPeer(2)]
         for number in UInt64(1)...100 {
-            bench.receive(from: testPeer(1)) { $0.messages = [testMessage(number).encoded[...]] }
+            bench.receive(from: testPeer(1)) { $0.messages = [testMessage(number, size: 60_000).encoded[...]] }
         }
         #expect(bench.router.counts.messagesDroppedForSlowPeers == 67)
         bench.perform(bench.router.leave("t", now: bench.now))
@@ -323,6 +337,20 @@ import Testing
         #expect(rpcs.first?.prune == [.init(topic: "t", backoffSeconds: 10)])
         #expect(rpcs.first?.subscriptions == [.init(subscribes: false, topic: "t")])
         #expect(rpcs.flatMap(\.messages).count == 32)
+    }
+
+    @Test func burstsOfSmallMessagesFit() throws {
+        var bench = try bench()
+        bench.stalled = [testPeer(2)]
+        for number in UInt64(1)...1000 {
+            bench.receive(from: testPeer(1)) { $0.messages = [testMessage(number, size: 500).encoded[...]] }
+        }
+        #expect(bench.router.counts.messagesDroppedForSlowPeers == 0)
+        bench.clearSent()
+        bench.stalled = []
+        bench.finishWrite(to: testPeer(2))
+        #expect(bench.messages(to: testPeer(2)) == (UInt64(2)...1000).map { testMessage($0).id })
+        #expect((bench.sent[testPeer(2)]?.count ?? 0) < 20)
     }
 
     @Test func slowPeersHoldFewBytes() throws {
