@@ -1,0 +1,54 @@
+import GoopCore
+import PeerIdentity
+
+func fuzzSite(_ bytes: [UInt8]) {
+    if let text = try? SiteProtocol.path(inRequest: bytes) {
+        if let path = try? SitePath(text) {
+            require(!path.components.contains(".."), "\(path) leaves the folder")
+            require(!path.components.contains { $0.contains("/") || $0.contains("\0") }, "\(path) has odd names")
+            require(path.components.first?.lowercased() != "lua", "\(path) is hidden")
+            let line = SiteProtocol.requestLine(path: path)
+            require(line.filter { $0 == 10 }.count == 1 && line.last == 10, "one request is one line")
+            let again = (try? SiteProtocol.path(inRequest: line.dropLast())).flatMap { try? SitePath($0) }
+            require(again == path, "\(path) reads back")
+        }
+    }
+    if let head = try? SiteProtocol.head(inLine: bytes) {
+        require(head.size >= 0 && head.size <= SiteProtocol.maximumFileBytes, "sizes are bounded")
+        require((try? SiteProtocol.head(inLine: SiteProtocol.headLine(head).dropLast())) == head, "a head reads back")
+    }
+    let label = SiteProtocol.label(inLine: bytes)
+    require(label.utf8.count <= PresenceMessage.Limit.contentBytes, "labels are bounded")
+    require(SiteProtocol.labelLine(label).filter { $0 == 10 }.count == 1, "one label is one line")
+}
+
+func fuzzPresence(_ bytes: [UInt8]) {
+    guard let message = try? PresenceMessage(decoding: bytes) else { return }
+    guard let again = try? PresenceMessage(decoding: message.encoded()) else {
+        fatalError("broken law: what we encode can be read")
+    }
+    require(again == message, "a message reads back")
+    guard let own = try? PrivateKey(ed25519Seed: [UInt8](repeating: 1, count: 32)).peerID else { return }
+    var table = PeerTable(ownID: own)
+    if let signer = PeerID(message.peerID) {
+        let now = Moment(uptime: .seconds(100), unixMilliseconds: 1_760_000_000_000)
+        _ = try? table.received(message, from: signer, now: now)
+        _ = try? table.received(message, from: signer, now: now)
+        require(table.count <= 1, "one signer is one entry")
+    }
+}
+
+func fuzzJSON(_ bytes: [UInt8]) {
+    guard let value = try? JSONParser.parse(bytes) else { return }
+    require((try? JSONParser.parse(JSONWriter.compact(value))) == value, "compact text reads back")
+    require((try? JSONParser.parse(JSONWriter.pretty(value))) == value, "pretty text reads back")
+}
+
+func fuzzConfiguration(_ bytes: [UInt8]) {
+    guard let configuration = try? GoopConfiguration(decoding: bytes) else { return }
+    _ = configuration.validate()
+    guard let again = try? GoopConfiguration(decoding: configuration.encoded()) else {
+        fatalError("broken law: a file we wrote can be read")
+    }
+    require(again == configuration, "a configuration reads back")
+}
