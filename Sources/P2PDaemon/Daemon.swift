@@ -72,12 +72,12 @@ public final class Daemon: Service {
         }
         let group = MultiThreadedEventLoopGroup.singleton
         let node = Node(configuration: configuration, eventLoopGroup: group, logger: logger)
-        let router: (any TopicRouter)? = nil
+        let pubSub = options.hasPubSub ? PubSub(node: node, configuration: Self.pubSubConfiguration) : nil
         try await refuseIfTaken(group)
         try await node.start()
         do {
             let listener = try await ControlChannels.listen(on: options.control, group: group)
-            let server = ControlServer(node: node, router: router, logger: logger)
+            let server = ControlServer(node: node, pubSub: pubSub, logger: logger)
             if !options.isQuiet { announce(node, listener.channel) }
             try await cancelWhenGracefulShutdown { try await server.serve(listener) }
         } catch is CancellationError {
@@ -87,6 +87,13 @@ public final class Daemon: Service {
             throw error
         }
         await end(node)
+    }
+
+    /// A subscribed client gets its own messages too, as from p2pd.
+    private static var pubSubConfiguration: PubSub.Configuration {
+        var configuration = PubSub.Configuration()
+        configuration.deliversOwnMessages = true
+        return configuration
     }
 
     private func end(_ node: Node) async {

@@ -137,9 +137,6 @@ import Testing
         #expect(
             ControlResponse.stream(.init(peer: id, address: address, protocolName: "/a")).protobuf
                 == hex("0800 1a36" + info + "1a022f61"))
-        #expect(
-            TopicMessage(from: id, data: [1], sequence: [2], topic: "t").protobuf
-                == hex("0a26" + Hex.encode(Self.peer) + "120101 1a0102 220174"))
     }
 
     @Test func framesAtEverySplit() throws {

@@ -83,20 +83,3 @@ struct StreamInfo: Equatable {
         return writer.bytes
     }
 }
-
-/// A message of a topic as a subscribed client gets it.
-struct TopicMessage: Equatable {
-    var from: PeerID
-    var data: [UInt8]
-    var sequence: [UInt8]
-    var topic: String
-
-    var protobuf: [UInt8] {
-        var writer = ProtobufWriter()
-        writer.append(1, bytes: from.bytes)
-        writer.append(2, bytes: data)
-        writer.append(3, bytes: sequence)
-        writer.append(4, string: topic)
-        return writer.bytes
-    }
-}

@@ -12,14 +12,14 @@ final class ControlServer: Sendable {
     static let maximumConnections = 8_192
 
     let node: Node
-    let router: (any TopicRouter)?
+    let pubSub: PubSub?
     let logger: Logger
     let registry = StreamHandlerRegistry()
     private let counts = Mutex((next: UInt64(0), open: 0))
 
-    init(node: Node, router: (any TopicRouter)?, logger: Logger) {
+    init(node: Node, pubSub: PubSub?, logger: Logger) {
         self.node = node
-        self.router = router
+        self.pubSub = pubSub
         self.logger = logger
     }
 

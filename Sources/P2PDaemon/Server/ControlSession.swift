@@ -87,13 +87,13 @@ struct ControlSession {
             node.trimConnections()
             return .done
         case .topics:
-            return await withRouter { .topics(await $0.topics()) }
+            return await withPubSub { .topics(await $0.topics()) }
         case .topicPeers(let topic):
-            return await withRouter { .topicPeers(await $0.peers(of: topic)) }
+            return await withPubSub { .topicPeers(await $0.peers(of: topic)) }
         case .publish(let topic, let data):
-            return await withRouter { router in
+            return await withPubSub { pubSub in
                 await self.outcome {
-                    try await router.publish(data, to: topic)
+                    try await pubSub.publish(data, to: topic)
                     return .done
                 }
             }
@@ -111,9 +111,9 @@ struct ControlSession {
         do { return try await body() } catch { return .failed("\(error)") }
     }
 
-    private func withRouter(_ body: (any TopicRouter) async -> ControlResponse) async -> ControlResponse {
-        guard let router = server.router else { return .failed("pubsub is off: start the daemon with -pubsub") }
-        return await body(router)
+    private func withPubSub(_ body: (PubSub) async -> ControlResponse) async -> ControlResponse {
+        guard let pubSub = server.pubSub else { return .failed("pubsub is off: start the daemon with -pubsub") }
+        return await body(pubSub)
     }
 
     private func connectedPeers() -> [ControlResponse.PeerInfo] {
@@ -176,13 +176,13 @@ extension ControlSession {
 extension ControlSession {
     /// Whether the connection has become a subscription, and has ended with it.
     private mutating func subscribe(to topic: String) async throws -> Bool {
-        guard let router = server.router else {
+        guard let pubSub = server.pubSub else {
             try await answer(.failed("pubsub is off: start the daemon with -pubsub"))
             return false
         }
-        let messages: AsyncStream<TopicMessage>
+        let messages: PubSubSubscription
         do {
-            messages = try await router.subscribe(to: topic)
+            messages = try await pubSub.subscribe(to: topic)
         } catch {
             try await answer(.failed("\(error)"))
             return false
@@ -193,7 +193,8 @@ extension ControlSession {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 for await message in messages {
-                    try await outbound.write(ByteBuffer(bytes: FrameDecoder.frame(message.protobuf)))
+                    // As it travels between peers: the client's message has the same fields, signature and key included.
+                    try await outbound.write(ByteBuffer(bytes: FrameDecoder.frame(message.encoded)))
                 }
                 // The subscription has ended, or the client is slow beyond the bound: it sees the connection end.
                 channel.close(promise: nil)
