@@ -17,10 +17,11 @@ extension Node {
         let listening = self.swarm.listeningAddresses
         let interfaces = listening.contains(where: \.isUnspecified) ? self.interfaceAddresses() : []
         let automatic = AddressSelection.expanded(listening, over: interfaces)
+        let believed = self.state.withLock { $0.observed.believed() }
         let announced: [Multiaddr]
         switch self.configuration.announce {
-        case .automatic: announced = automatic
-        case .adding(let more): announced = automatic + more.filter { !automatic.contains($0) }
+        case .automatic: announced = Self.joined(automatic, believed)
+        case .adding(let more): announced = Self.joined(automatic, more + believed)
         case .only(let these): announced = these
         }
         let hasChanged = self.state.withLock { state in
@@ -32,6 +33,11 @@ extension Node {
         guard hasChanged else { return }
         self.publish(.listenAddressesChanged(announced))
         if announcing { self.identityChanged() }
+    }
+
+    private static func joined(_ first: [Multiaddr], _ second: [Multiaddr]) -> [Multiaddr] {
+        var seen = Set(first)
+        return first + second.filter { seen.insert($0).inserted }
     }
 
     private func interfaceAddresses() -> [IPAddress] {
@@ -146,6 +152,22 @@ extension Node {
         while let bytes = try await stream.read() { try reader.received(bytes.readableBytesView) }
         let info = try reader.finish(peer: stream.remotePeer, remote: stream.connection.remoteAddress)
         self.takeOver(info)
+        self.note(info.observedAddress, on: stream.connection)
+    }
+
+    /// A peer said how it sees us.
+    private func note(_ observed: Multiaddr?, on connection: ConnectionInfo) {
+        let isLive = self.swarm.connections(with: connection.peer).contains { $0.id == connection.id }
+        guard let observed, isLive else { return }
+        let listening = self.swarm.listeningAddresses
+        let hasChanged = self.state.withLock { state in
+            let before = state.observed.believed()
+            state.observed.observed(
+                observed, on: connection.id, local: connection.localAddress, remote: connection.remoteAddress,
+                listening: listening)
+            return before != state.observed.believed()
+        }
+        if hasChanged { self.refreshAddresses(announcing: true) }
     }
 
     private func takeOver(_ info: IdentifyInfo) {

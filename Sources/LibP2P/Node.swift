@@ -293,6 +293,12 @@ public final class Node: Service {
     }
 
     func disconnected(_ connection: SwarmConnection, isLast: Bool) {
+        let wasBelieved = self.state.withLock { state in
+            let before = state.observed.believed().count
+            state.observed.ended(connection.id)
+            return before > state.observed.believed().count
+        }
+        if wasBelieved { self.refreshAddresses(announcing: true) }
         if isLast {
             self.state.withLock { state in
                 state.identified[connection.peer] = nil

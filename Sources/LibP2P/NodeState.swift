@@ -24,6 +24,8 @@ struct NodeState {
     var shutdownHooks: [@Sendable () async -> Void] = []
     /// Addresses to tell peers, all of them; what a single peer is told depends on where it is.
     var announced: [Multiaddr] = []
+    /// How peers see us.
+    var observed = ObservedAddresses()
     /// Sequence number of the signed records made last.
     var recordSequence: UInt64 = 0
     /// Sealed records for the address lists in use; two at most in practice: with and without loopback.

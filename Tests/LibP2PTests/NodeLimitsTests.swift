@@ -129,6 +129,32 @@ struct NodeLimitsTests {
         }
     }
 
+    @Test("too many connections: the least valuable go, a protected peer stays")
+    func trimming() async throws {
+        try await withNodes(
+            1,
+            configure: {
+                $0.trimming?.lowWater = 2
+                $0.trimming?.highWater = 3
+                $0.trimming?.grace = .zero
+            }
+        ) { servers in
+            let server = servers[0]
+            try await withNodes(5) { clients in
+                server.protect(clients[0].peerID, reason: "test")
+                server.tag(clients[1].peerID, "test", value: 10)
+                for client in clients {
+                    try await client.connect(to: server.peerID, addresses: server.listenAddresses())
+                    _ = try await client.ping(server.peerID)
+                }
+                try await eventually { server.connections().count == 5 && server.usage.streams == 0 }
+                server.trimConnections()
+                try await eventually { server.connections().count == 2 }
+                #expect(Set(server.connections().map(\.peer)) == [clients[0].peerID, clients[1].peerID])
+            }
+        }
+    }
+
     @Test("a caller that gives up leaves the dial to the others")
     func cancelledConnect() async throws {
         try await withNodes(2) { nodes in

@@ -72,35 +72,52 @@ struct RoundTripTests {
         return elapsed / Self.roundTrip
     }
 
-    @Test("Noise: three at first, two when the peer is known; with TCP's own four and three")
-    func noise() async throws {
+    /// The least of up to eight measurements: a busy machine only ever adds to one, and fewer flights than there are cannot
+    /// be measured. Ends at the first that is below `bound`.
+    private func least(below bound: Double, _ measure: () async throws -> Double) async throws -> Double {
+        var least = Double.infinity
+        for _ in 0..<8 {
+            least = min(least, try await measure())
+            if least < bound { break }
+        }
+        return least
+    }
+
+    private func first(_ security: ProtocolID) async throws -> Double {
+        try await withNodes(2, configure: { $0.security = [security] }) { nodes in
+            nodes[1].serveEcho()
+            let target = try #require(nodes[1].listenAddresses().first)
+            let link = try await SlowLink.open(to: target, oneWay: .milliseconds(100))
+            let count = try await self.measure(nodes[0], nodes[1], at: link.address, negotiation: .lazy)
+            try await link.listener.close().get()
+            return count
+        }
+    }
+
+    @Test("an unknown peer: three, with TCP's own four", arguments: ["/noise", "/tls/1.0.0"] as [ProtocolID])
+    func unknown(security: ProtocolID) async throws {
+        let count = try await self.least(below: 3.9) { try await self.first(security) }
+        #expect((3.0..<3.9).contains(count), "\(count) round trips")
+    }
+
+    @Test("a peer known to speak Noise: two, with TCP's own three")
+    func known() async throws {
         try await withNodes(2, configure: { $0.security = ["/noise"] }) { nodes in
             nodes[1].serveEcho()
             let target = try #require(nodes[1].listenAddresses().first)
             let link = try await SlowLink.open(to: target, oneWay: .milliseconds(100))
             let events = nodes[0].events()
-            let unknown = try await self.measure(nodes[0], nodes[1], at: link.address, negotiation: .lazy)
-            #expect((3.0..<3.9).contains(unknown), "\(unknown) round trips")
-            _ = try await first(of: events) { event -> Bool? in
+            try await nodes[0].connect(to: nodes[1].peerID, addresses: [link.address])
+            _ = try await LibP2PTests.first(of: events) { event -> Bool? in
                 if case .identified = event { true } else { nil }
             }
-            await nodes[0].disconnect(nodes[1].peerID)
-            // The short way, which identify has named, must not be taken.
-            nodes[0].removeAddresses([target], of: nodes[1].peerID, upTo: .configured)
-            let known = try await self.measure(nodes[0], nodes[1], at: link.address, negotiation: .automatic)
-            #expect((2.0..<2.9).contains(known), "\(known) round trips")
-            try await link.listener.close().get()
-        }
-    }
-
-    @Test("TLS: three")
-    func tls() async throws {
-        try await withNodes(2, configure: { $0.security = ["/tls/1.0.0"] }) { nodes in
-            nodes[1].serveEcho()
-            let target = try #require(nodes[1].listenAddresses().first)
-            let link = try await SlowLink.open(to: target, oneWay: .milliseconds(100))
-            let count = try await self.measure(nodes[0], nodes[1], at: link.address, negotiation: .lazy)
-            #expect((3.0..<3.9).contains(count), "\(count) round trips")
+            let count = try await self.least(below: 2.9) {
+                await nodes[0].disconnect(nodes[1].peerID)
+                // The short way, which identify has named, must not be taken.
+                nodes[0].removeAddresses([target], of: nodes[1].peerID, upTo: .configured)
+                return try await self.measure(nodes[0], nodes[1], at: link.address, negotiation: .automatic)
+            }
+            #expect((2.0..<2.9).contains(count), "\(count) round trips")
             try await link.listener.close().get()
         }
     }

@@ -24,6 +24,7 @@ extension Swarm {
         switch reserved {
         case nil: return loop.makeFailedFuture(ChannelError.alreadyClosed)
         case .failure(let exceeded):
+            self.metrics.refused(exceeded.name)
             self.logger.debug(
                 "inbound connection refused",
                 metadata: ["addr": "\(link.remoteAddress)", "reason": "\(exceeded)"])
@@ -31,7 +32,9 @@ extension Swarm {
         case .success(let reserved): slot = reserved
         }
         link.channel.closeFuture.whenComplete { [weak self] _ in self?.state.withLock { $0.ledger.release(slot) } }
-        self.upgrade(link, role: .responder, expecting: nil, presuming: nil, slot: slot).whenFailure { [logger] error in
+        self.upgrade(link, role: .responder, expecting: nil, presuming: nil, slot: slot).whenFailure {
+            [logger, metrics] error in
+            metrics.inboundUpgradeFailed()
             logger.debug(
                 "inbound upgrade failed", metadata: ["addr": "\(link.remoteAddress)", "reason": "\(brief(error))"])
         }
@@ -103,6 +106,7 @@ extension Swarm {
         do { connection = try outcome.get() } catch {
             self.logger.debug(
                 "connection refused after its handshake", metadata: ["peer": "\(peer)", "reason": "\(brief(error))"])
+            if let exceeded = error as? LimitExceeded { self.metrics.refused(exceeded.name) }
             muxed.close(code: error is LimitExceeded ? ConnectionCode.resourceLimit : ConnectionCode.normal)
             throw error
         }
@@ -113,6 +117,7 @@ extension Swarm {
                 "peer": "\(peer)", "conn": "\(connection.id)", "addr": "\(muxed.remoteAddress)",
                 "direction": "\(direction)",
             ])
+        self.metrics.connectionOpened(direction)
         self.callbacks.connected(connection)
         if direction == .inbound, !connection.isLimited { self.satisfyDial(of: peer, with: connection) }
         return connection
@@ -133,19 +138,25 @@ extension Swarm {
         }
         guard let isLast else { return }
         self.logger.debug("disconnected", metadata: ["peer": "\(connection.peer)", "conn": "\(connection.id)"])
+        self.metrics.connectionClosed()
         self.callbacks.disconnected(connection, isLast)
     }
 
     /// The peer opened a stream.
     func inbound(_ stream: MuxedStream, on connection: SwarmConnection) {
-        let reserved: ResourceLedger.StreamSlot? = self.state.withLock { state in
-            try? state.ledger.reserveStream(on: connection.slot, direction: .inbound)
+        let reserved: Result<ResourceLedger.StreamSlot, LimitExceeded> = self.state.withLock { state in
+            do throws(LimitExceeded) {
+                return .success(try state.ledger.reserveStream(on: connection.slot, direction: .inbound))
+            } catch {
+                return .failure(error)
+            }
         }
-        guard let reserved else {
+        switch reserved {
+        case .success(let slot): self.callbacks.inboundStream(stream, connection, slot)
+        case .failure(let exceeded):
+            self.metrics.refused(exceeded.name)
             stream.reset(code: YamuxCode.streamResourceLimit)
-            return
         }
-        self.callbacks.inboundStream(stream, connection, reserved)
     }
 
     // MARK: Upkeep

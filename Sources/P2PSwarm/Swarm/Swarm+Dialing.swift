@@ -335,6 +335,7 @@ extension Swarm {
     }
 
     private func succeeded(_ order: AttemptOrder, _ connection: SwarmConnection) {
+        self.metrics.attemptSucceeded()
         let effects: [Effect] = self.state.withLock { state in
             guard var dial = state.dials[order.peer], dial.attempts[order.number] != nil else { return [] }
             _ = self.endAttempt(order.number, of: order.peer, keepingSlot: true, in: &state)
@@ -375,6 +376,7 @@ extension Swarm {
     }
 
     private func failed(_ order: AttemptOrder, _ reason: DialFailureReason) {
+        self.metrics.attemptFailed(reason)
         let now = MonotonicInstant.now()
         let effects: [Effect] = self.state.withLock { state in
             guard self.endAttempt(order.number, of: order.peer, in: &state) != nil, var dial = state.dials[order.peer]

@@ -18,6 +18,7 @@ public final class Swarm: Sendable {
     let group: any EventLoopGroup
     let logger: Logger
     let callbacks: SwarmCallbacks
+    let metrics = SwarmMetrics()
     let state: Mutex<SwarmState>
     /// Shared by all connections: what stream windows may grow to together.
     let windowBudget: WindowBudget
@@ -173,7 +174,10 @@ public final class Swarm: Sendable {
                 return error
             }
         }
-        if let refusal { throw refusal }
+        if let refusal {
+            self.metrics.refused(refusal.name)
+            throw refusal
+        }
     }
 
     /// Gives a stream back.
