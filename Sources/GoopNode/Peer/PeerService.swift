@@ -75,9 +75,9 @@ public final class PeerService: Service {
     public func run() async throws {
         defer { peer.release() }
         let viewer = try viewerAddress()
-        let node = try await startNode()
+        let (node, pubsub) = try await startNode()
         let running = RunningPeer(
-            peer: peer, options: options, node: node, viewer: viewer, group: group, logger: logger)
+            peer: peer, options: options, node: node, pubsub: pubsub, viewer: viewer, group: group, logger: logger)
         try await running.run()
     }
 
@@ -95,7 +95,7 @@ public final class PeerService: Service {
     // MARK: The node
 
     /// Starts a node on the first set of addresses that can be had, and remembers a port that was chosen.
-    private func startNode() async throws -> Node {
+    private func startNode() async throws -> (Node, PubSub) {
         var state = PeerState.load(peer.folder.stateFile)
         let configured = peer.configuration.p2p.listenPort
         let plan = ListenPlan(configured: configured, remembered: state.listenPort)
@@ -103,6 +103,8 @@ public final class PeerService: Service {
         var failure: (any Error)?
         for addresses in attempts {
             let node = makeNode(listen: addresses)
+            // Before the start, so that the first peer hears of it.
+            let pubsub = PubSub(node: node)
             do {
                 try await node.start()
             } catch {
@@ -118,7 +120,7 @@ public final class PeerService: Service {
                     logger.warning("the chosen port cannot be remembered", metadata: ["reason": "\(error)"])
                 }
             }
-            return node
+            return (node, pubsub)
         }
         throw listenFailure(configured: configured, cause: failure)
     }

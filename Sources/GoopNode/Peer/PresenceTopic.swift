@@ -5,6 +5,9 @@ protocol PresenceTopic: Sendable {
     /// Gives a message to everybody who listens. A message that cannot be sent now is lost: the next one says the same.
     func publish(_ bytes: [UInt8]) async
 
+    /// Waits until what was published is on its way; at most a second.
+    func flush() async
+
     /// Everything that happens on the topic from now on; bounded, the oldest is lost. Ends when the node stops.
     func events() async throws -> AsyncStream<PresenceTopicEvent>
 }

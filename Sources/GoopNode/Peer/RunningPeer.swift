@@ -33,7 +33,8 @@ final class RunningPeer: Sendable {
     private let topic: any PresenceTopic
 
     init(
-        peer: PreparedPeer, options: PeerService.Options, node: Node, viewer: ViewerAddress, group: any EventLoopGroup,
+        peer: PreparedPeer, options: PeerService.Options, node: Node, pubsub: PubSub, viewer: ViewerAddress,
+        group: any EventLoopGroup,
         logger: Logger
     ) {
         self.peer = peer
@@ -64,7 +65,7 @@ final class RunningPeer: Sendable {
             profile: SelfProfile(id: id, label: profile.label, email: profile.email), directory: directory,
             client: SiteClient(node: node),
             site: SiteFolder(root: peer.siteRoot, hidden: configuration.hiddenSiteFolders), progress: progress)
-        let topic = PubSubTopic(node: node, name: configuration.presenceTopic)
+        let topic = PubSubTopic(pubsub: pubsub, name: configuration.presenceTopic, logger: logger)
         self.topic = topic
         voice = PresenceVoice(
             machine: PresenceMachine(
@@ -93,7 +94,11 @@ final class RunningPeer: Sendable {
                     throw CancellationError()
                 }
                 // The first part that ends, ends all.
-                try await group.next()
+                do { try await group.next() } catch {
+                    await Task { await self.sayGoodbye() }.value
+                    throw error
+                }
+                await Task { await self.sayGoodbye() }.value
                 group.cancelAll()
             }
         } catch is CancellationError {
@@ -105,16 +110,19 @@ final class RunningPeer: Sendable {
         await Task { await self.node.stop() }.value
     }
 
+    /// While everything still stands: afterwards nothing would carry it.
+    private func sayGoodbye() async {
+        options.onEvent(.stopping)
+        await voice.goodbye()
+        await topic.flush()
+    }
+
     private func start(in group: inout ThrowingTaskGroup<Void, any Error>) async throws {
         let control = try await ControlServer.open(peer.folder.controlSocket, group: self.group, logger: logger)
         group.addTask { await control.run { await self.answer($0) } }
         // What happens to the node is heard before anything can happen.
         let events = node.events()
         let presence = try await topic.events()
-        node.addShutdownHook { [voice, options] in
-            options.onEvent(.stopping)
-            await voice.goodbye()
-        }
         group.addTask { await self.directory.run() }
         group.addTask { await self.follow(events) }
         group.addTask { await self.listen(to: presence) }
