@@ -71,6 +71,9 @@ final class ConnectionHandler: ChannelInboundHandler, BytePipe {
         self.driver = nil
     }
 
+    private static let tlsReceiveAllocator = AdaptiveRecvByteBufferAllocator(
+        minimum: 2048, initial: 8192, maximum: 32 * 1024)
+
     // MARK: As a pipe
 
     var isWritable: Bool { self.context?.channel.isWritable ?? false }
@@ -92,7 +95,10 @@ final class ConnectionHandler: ChannelInboundHandler, BytePipe {
         leftover: ByteBuffer,
         established: @escaping (TLSEstablished) -> Void
     ) throws {
-        guard let pipeline = self.context?.pipeline.syncOperations else { return }
+        guard let context = self.context else { return }
+        let pipeline = context.pipeline.syncOperations
+        // The TLS handler gathers all records of one read in a buffer that starts at two records and grows by copying.
+        try context.channel.syncOptions?.setOption(.recvAllocator, value: Self.tlsReceiveAllocator)
         try provider.addHandlers(
             to: pipeline, role: role, expectedPeer: expectedPeer, muxers: muxers, established: established)
         if leftover.readableBytes > 0 {

@@ -1,6 +1,7 @@
 import DequeModule
 import NIOCore
 import P2PCore
+import Synchronization
 
 /// What a connection keeps of one stream. Touched on the connection's event loop only.
 final class StreamState {
@@ -35,6 +36,10 @@ final class StreamState {
     private var outbox: Deque<ByteBuffer> = []
     private(set) var pendingBytes = 0
     private(set) var finishRequested = false
+    /// Bytes that writers have handed over and that are not on their way. Written from anywhere.
+    let accepted = Atomic<Int>(0)
+    /// Set once no write can succeed any more. Read from anywhere.
+    let refusesWrites = Atomic<Bool>(false)
     private var writer = Waiter<Void>.none
     private var cancelledWrite: UInt32?
 
@@ -144,13 +149,28 @@ final class StreamState {
         if let failure = self.failure { throw failure }
         if self.finishRequested { throw .writeClosed }
         if case .waiting = self.writer { throw .busy }
+        self.accepted.add(bytes.readableBytes, ordering: .relaxed)
+        self.append(bytes)
+    }
+
+    /// Queues bytes that are counted in `accepted` already and whose writer has gone on. A stream that has failed meanwhile
+    /// drops them: the writer learns of it with its next call.
+    func enqueueAccepted(_ bytes: ByteBuffer) {
+        if self.failure == nil, !self.finishRequested {
+            self.append(bytes)
+        } else {
+            self.accepted.subtract(bytes.readableBytes, ordering: .relaxed)
+        }
+    }
+
+    private func append(_ bytes: ByteBuffer) {
         guard bytes.readableBytes > 0 else { return }
         self.outbox.append(bytes)
         self.pendingBytes += bytes.readableBytes
         self.connection.hasPending(self, added: bytes.readableBytes)
     }
 
-    var mustWait: Bool { self.pendingBytes > self.connection.configuration.streamWriteBuffer }
+    var mustWait: Bool { self.accepted.load(ordering: .relaxed) > self.connection.configuration.streamWriteBuffer }
 
     /// Queues bytes and answers when there is room for more.
     func write(_ bytes: ByteBuffer, ticket: UInt32, _ continuation: CheckedContinuation<Void, any Error>) {
@@ -201,13 +221,17 @@ final class StreamState {
             copied += size
         }
         self.pendingBytes -= copied
+        self.accepted.subtract(copied, ordering: .relaxed)
         if self.pendingBytes == 0 || !self.mustWait, case .waiting(_, let continuation) = self.writer {
             self.writer = .none
             continuation.resume()
         }
     }
 
-    func requestFinish() { self.finishRequested = true }
+    func requestFinish() {
+        self.finishRequested = true
+        self.refusesWrites.store(true, ordering: .relaxed)
+    }
 
     // MARK: The end
 
@@ -230,7 +254,8 @@ final class StreamState {
         }
         self.outbox.removeAll(keepingCapacity: false)
         self.pendingBytes = 0
-        self.finishRequested = true
+        self.accepted.subtract(unsent, ordering: .relaxed)
+        self.requestFinish()
         if case .waiting(_, let continuation) = self.reader {
             self.reader = .none
             continuation.resume(throwing: error)
