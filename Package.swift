@@ -144,7 +144,8 @@ let package = Package(
         .testTarget(
             name: "GoopHTTPTests",
             dependencies: [
-                "GoopHTTP", "GoopCore", "PeerIdentity", "GoopTestKit", hummingbird, nio("NIOCore"), nio("NIOPosix"), logging,
+                "GoopHTTP", "GoopCore", "PeerIdentity", "GoopTestKit", hummingbird, nio("NIOCore"), nio("NIOPosix"),
+                logging,
                 lifecycle,
             ],
             swiftSettings: settings),

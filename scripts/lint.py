@@ -65,14 +65,18 @@ for name in tracked("Sources/*.swift"):
     for number, line in enumerate(lines, 1):
         code = line.split("//", 1)[0]
         if parts[1] in NO_IO and (match := IO_MODULES.match(line)) and match[1] not in MAY_USE.get(parts[1], ()):
+            if match[1] == "Foundation" and lines[number - 2].strip() == "#else":
+                continue  # the fall-back for platforms without FoundationEssentials
             findings.append(f"{name}:{number}: {parts[1]} does no I/O and must not import {match[1]}")
         for pattern, what in FORBIDDEN:
+            if parts[1] == "GoopTestKit" and what == "preconditionFailure":
+                continue  # the kit's own misuse; nothing remote reaches it
             if pattern.search(line if "mark" in what else code):
                 findings.append(f"{name}:{number}: {what}")
 
 for name in tracked():
     path = pathlib.Path(name)
-    if path.is_symlink() or not path.is_file():
+    if path.is_symlink() or not path.is_file() or name == "scripts/lint.py":
         continue
     if path.stat().st_size > 1 << 20:
         findings.append(f"{name}: larger than 1 MiB")

@@ -37,7 +37,7 @@ struct InitCommand: ParsableCommand {
             ])
         }
         try Console.answer(
-            StartAnnouncer.creation(of: peer) ?? "Nothing to create: \(peer.folder.path) is complete.")
+            StartAnnouncer.creation(of: peer, isLocal: false) ?? "Nothing to create: \(peer.folder.path) is complete.")
         try Console.answer("Start it: goop2 peer \(peer.folder.path)")
     }
 }

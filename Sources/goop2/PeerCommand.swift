@@ -33,6 +33,9 @@ struct PeerCommand: AsyncParsableCommand {
     @Flag(inversion: .prefixedNo, help: "Look for neighbours on the local network.")
     var discovery = true
 
+    @Flag(help: "Be seen on this machine only: listen on loopback, send nothing to the network.")
+    var local = false
+
     @Option(help: "An address of a peer to connect to, ending in /p2p/ID; may be repeated.")
     var contact: [String] = []
 
@@ -40,12 +43,13 @@ struct PeerCommand: AsyncParsableCommand {
         let peer = try PreparedPeer.open(
             directory.folder,
             options: .init(createsMissing: true, label: label, starterSite: starter.site))
-        let announcer = StartAnnouncer(isJSON: output.json)
+        let announcer = StartAnnouncer(isJSON: output.json, isLocal: local)
         announcer.opened(peer)
         var options = PeerService.Options()
         options.version = Goop2.version
         options.hasViewer = viewer
         options.hasDiscovery = discovery
+        options.isLocal = local
         options.contacts = try contact.map { try PeerService.Options.contact($0) }
         options.onEvent = { announcer.happened($0) }
         let logger = output.logger

@@ -6,6 +6,7 @@ import PeerIdentity
 /// Tells the owner how the start goes: a few lines of text, or JSON lines.
 struct StartAnnouncer: Sendable {
     let isJSON: Bool
+    let isLocal: Bool
 
     func opened(_ peer: PreparedPeer) {
         let label = TerminalText.safe(peer.configuration.profile.label)
@@ -18,17 +19,17 @@ struct StartAnnouncer: Sendable {
             ])
             return
         }
-        if let line = StartAnnouncer.creation(of: peer) { say(line) }
+        if let line = StartAnnouncer.creation(of: peer, isLocal: isLocal) { say(line) }
         say("You are \(label), \(id)")
     }
 
     /// The line about what was created, and who can see it; nil if nothing was.
-    static func creation(of peer: PreparedPeer) -> String? {
+    static func creation(of peer: PreparedPeer, isLocal: Bool) -> String? {
         guard !peer.created.isEmpty else { return nil }
         let label = TerminalText.safe(peer.configuration.profile.label)
         return
-            "Created \(peer.folder.path) (\(peer.created.joined(separator: ", "))): while the peer runs, everyone on your "
-            + "local network can see the files in \(peer.siteRoot) and the name \(label)."
+            "Created \(peer.folder.path) (\(peer.created.joined(separator: ", "))): while the peer runs, everyone on "
+            + "\(isLocal ? "this machine" : "your local network") can see the files in \(peer.siteRoot) and the name \(label)."
     }
 
     func happened(_ event: PeerService.Event) {

@@ -14,9 +14,10 @@ struct ListenPlan: Sendable {
     }
 
     /// The addresses of an attempt.
-    static func addresses(port: Int, isDual: Bool) -> [Multiaddr] {
+    /// - Parameter isLocal: loopback instead of all addresses of the machine.
+    static func addresses(port: Int, isDual: Bool, isLocal: Bool) -> [Multiaddr] {
         let port = UInt16(clamping: port)
-        let v4 = Multiaddr(ip: .v4(0), tcpPort: port)
-        return isDual ? [v4, Multiaddr(ip: .v6(high: 0, low: 0), tcpPort: port)] : [v4]
+        let v4 = Multiaddr(ip: .v4(isLocal ? 0x7f00_0001 : 0), tcpPort: port)
+        return isDual ? [v4, Multiaddr(ip: .v6(high: 0, low: isLocal ? 1 : 0), tcpPort: port)] : [v4]
     }
 }

@@ -17,6 +17,8 @@ public final class PeerService: Service {
         public var hasViewer = true
         /// False: nobody is looked for on the local network.
         public var hasDiscovery = true
+        /// True: listens and looks for neighbours on this machine only; no packet leaves it.
+        public var isLocal = false
         /// Where to listen instead of all addresses of the machine.
         public var listen: [Multiaddr]?
         /// Peers to connect to by address, each ending in `/p2p` and an id, besides those that are discovered.
@@ -99,7 +101,11 @@ public final class PeerService: Service {
         var state = PeerState.load(peer.folder.stateFile)
         let configured = peer.configuration.p2p.listenPort
         let plan = ListenPlan(configured: configured, remembered: state.listenPort)
-        let attempts = options.listen.map { [$0] } ?? plan.attempts.map(ListenPlan.addresses)
+        let attempts =
+            options.listen.map { [$0] }
+            ?? plan.attempts.map {
+                ListenPlan.addresses(port: $0.port, isDual: $0.isDual, isLocal: options.isLocal)
+            }
         var failure: (any Error)?
         for addresses in attempts {
             let node = makeNode(listen: addresses)

@@ -186,7 +186,8 @@ final class RunningPeer: Sendable {
         }
         let tag = peer.configuration.p2p.mdnsTag
         let discovery = try MDNSService(
-            serviceName: tag, peer: node.peerID, eventLoopGroup: self.group, logger: logger,
+            serviceName: tag, scope: options.isLocal ? .thisMachine : .everyInterface, peer: node.peerID,
+            eventLoopGroup: self.group, logger: logger,
             addresses: { [node] in node.listenAddresses() },
             onDiscovered: { [weak self] peer, addresses in
                 guard let self else { return }
