@@ -30,6 +30,11 @@ class Lab:
     def __init__(self, report):
         self.report, self.program = report, probe_program()
 
+    is_possible = True
+
+    def close(self):
+        pass
+
     def lan(self, hosts=2):
         lan = Lan()
         try:
