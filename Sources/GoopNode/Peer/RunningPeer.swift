@@ -192,6 +192,7 @@ final class RunningPeer: Sendable {
             onDiscovered: { [weak self] peer, addresses in
                 guard let self else { return }
                 node.addAddresses(addresses, of: peer, source: .multicast, ttl: MDNSService.addressLifetime)
+                checkMove(of: peer, to: addresses)
                 found(peer, isMulticast: true)
             },
             onLost: { [neighbours] in neighbours.lost($0) })
@@ -253,6 +254,22 @@ final class RunningPeer: Sendable {
         neighbours.saw(peer)
         if isMulticast { Task { await directory.discovered(peer) } }
         if !node.isConnected(to: peer) { dials.request(peer) }
+    }
+
+    /// A neighbour that announces only other addresses than the one we are connected to has perhaps moved there.
+    ///
+    /// If it does not answer on the connection any more, the connection is given up and the neighbour dialled anew,
+    /// long before keep-alives would tell. A stranger who announces in its name gains nothing: it does answer.
+    private func checkMove(of peer: PeerID, to addresses: [Multiaddr]) {
+        let connected = node.connections(with: peer).compactMap(\.remoteAddress.ipAddress)
+        let announced = addresses.compactMap(\.ipAddress)
+        guard !connected.isEmpty, !connected.contains(where: announced.contains) else { return }
+        Task {
+            do { _ = try await node.ping(peer, timeout: .seconds(2)) } catch {
+                await node.disconnect(peer)
+                dials.request(peer)
+            }
+        }
     }
 
     // MARK: What is done about it
