@@ -25,7 +25,7 @@ class Peer:
             configuration = json.loads(path.read_text())
             for key, value in settings.items():
                 section, member = key.split("__")
-                configuration[section][member] = value
+                configuration.setdefault(section, {})[member] = value
             path.write_text(json.dumps(configuration))
         self.program, self.lan = lab.program, lan
         self.start()
@@ -43,10 +43,11 @@ class Peer:
 
     def get(self, path):
         """The status and the body of a path of the viewer."""
-        if self.connection is None:
+        if self.connection is None or time.monotonic() - self.used > 20:  # the viewer closes idle ones
             self.connection = self.host.socket(socket.AF_INET, socket.SOCK_STREAM)
             self.connection.settimeout(10)
             self.connection.connect(("127.0.0.1", self.port))
+        self.used = time.monotonic()
         self.connection.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\n\r\n".encode())
         received = b""
         while b"\r\n\r\n" not in received:
@@ -67,14 +68,14 @@ class Peer:
             raise RuntimeError(f"the viewer of {self.name} closed the connection")
         return more
 
-    def sees(self, other, seconds=3.0, matches=lambda entry: entry.get("reachable") and not entry.get("offline")):
+    def sees(self, other, seconds=3.0, matches=lambda entry: entry["Reachable"] and not entry["Offline"]):
         """When `other` was first in the list so that `matches`, or None after `seconds`."""
         end = time.monotonic() + seconds
         while True:
             _, body = self.get("/api/peers")
             at = time.monotonic()
             for entry in json.loads(body):
-                if entry.get("ID", entry.get("id")) == other.id and matches(entry):
+                if entry["ID"] == other.id and matches(entry):
                     return at
             if at > end:
                 return None
@@ -86,8 +87,8 @@ class Peer:
         while True:
             _, body = self.get("/api/peers")
             at = time.monotonic()
-            if not any(entry.get("ID", entry.get("id")) == other.id and entry.get("reachable")
-                       and not entry.get("offline") for entry in json.loads(body)):
+            if not any(entry["ID"] == other.id and entry["Reachable"]
+                       and not entry["Offline"] for entry in json.loads(body)):
                 return at
             if at > end:
                 return None
