@@ -209,6 +209,7 @@ class Lab:
             for _ in range(count):
                 b.process.stop()
                 a.misses(b)
+                time.sleep(1.2)  # a peer presents itself to newcomers at most once a second
                 b.start()
                 started = b.process.started
                 mine, theirs = b.sees(a, 5), a.sees(b, 5)
