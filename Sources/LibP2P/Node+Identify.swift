@@ -93,12 +93,24 @@ extension Node {
         limits.streamsPerPeer = 4
         self.setHandler(for: Identify.pushProtocolID, limits: limits) { [weak self] stream in
             guard let self else { return stream.reset() }
+            guard self.admitsPush(from: stream.remotePeer) else {
+                return stream.reset(code: YamuxCode.streamRateLimited)
+            }
             do {
                 try await self.receiveIdentity(on: stream)
                 await stream.close()
             } catch {
                 stream.reset(code: YamuxCode.streamViolation)
             }
+        }
+    }
+
+    private func admitsPush(from peer: PeerID) -> Bool {
+        let limits = self.configuration.limits.identify
+        // Only connected peers have an allowance, so that what is kept of them goes when they go.
+        guard !self.swarm.connections(with: peer).isEmpty else { return false }
+        return self.state.withLock { state in
+            state.pushAllowances[peer, default: IdentifyPushAllowance(limits: limits, now: .now())].admit(now: .now())
         }
     }
 

@@ -62,7 +62,7 @@ extension Node {
         }
         let swarm = self.swarm
         let muxed: MuxedStream
-        do { muxed = try await connection.muxed.openStream() } catch {
+        do { muxed = try await self.open(on: connection, timeout: timeout) } catch {
             swarm.release(slot)
             throw P2PError.translating(error, peer: peer)
         }
@@ -71,7 +71,9 @@ extension Node {
             let first = initiator.start()
             return P2PStream(
                 muxed: muxed, protocol: proposal, connection: connection.info, direction: .outbound, unread: nil,
-                negotiation: (initiator, proposal: first.send), onEnd: { swarm.release(slot) },
+                negotiation: .init(
+                    initiator: initiator, proposal: first.send, timeout: self.configuration.limits.negotiationTimeout),
+                onEnd: { swarm.release(slot) },
                 onRefusal: { swarm.withAddressBook { book, _ in book.removeProtocol(proposal, of: peer) } })
         }
         do {
@@ -85,6 +87,21 @@ extension Node {
             muxed.reset(code: YamuxCode.streamNegotiationFailed)
             swarm.release(slot)
             throw error
+        }
+    }
+
+    /// A raw stream; waits, but not longer than `timeout`, while the peer has 256 of ours to acknowledge.
+    private func open(on connection: SwarmConnection, timeout: Duration) async throws -> MuxedStream {
+        let opening = Task(executorPreference: connection.executor) { try await connection.muxed.openStream() }
+        let timer = connection.eventLoop.scheduleTask(in: TimeAmount(timeout)) { opening.cancel() }
+        defer { timer.cancel() }
+        return try await withTaskCancellationHandler {
+            do { return try await opening.value } catch is CancellationError where !Task.isCancelled {
+                throw P2PError(
+                    .timedOut, "no stream within \(timeout): too many wait for the peer", peer: connection.peer)
+            }
+        } onCancel: {
+            opening.cancel()
         }
     }
 

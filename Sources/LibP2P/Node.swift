@@ -302,6 +302,7 @@ public final class Node: Service {
         if isLast {
             self.state.withLock { state in
                 state.identified[connection.peer] = nil
+                state.pushAllowances[connection.peer] = nil
                 state.pushes.removed(connection.peer)
             }
         }

@@ -26,21 +26,21 @@ public final class P2PStream: Sendable {
     private struct State {
         /// Received but not yet read by the application.
         var unread: ByteBuffer?
-        /// Header and proposal of a lazy stream, not yet sent.
-        var proposal: [UInt8]?
+        /// Whether header and proposal of a lazy stream have been sent.
+        var hasProposed = false
         /// The open negotiation of a lazy stream.
-        var negotiation: MultistreamInitiator?
+        var negotiation: LazyNegotiation?
         var hasEnded = false
     }
 
     /// - Parameters:
     ///   - unread: bytes that came behind the negotiation.
-    ///   - negotiation: for a lazy stream: started, with the bytes to send.
+    ///   - negotiation: for a lazy stream: what is still to be sent and answered.
     ///   - onEnd: called once, when the stream is closed, reset or dropped.
     ///   - onRefusal: called when a lazy proposal was refused.
     init(
         muxed: MuxedStream, protocol: ProtocolID, connection: ConnectionInfo, direction: Direction, unread: ByteBuffer?,
-        negotiation: (MultistreamInitiator, proposal: [UInt8])? = nil, onEnd: @escaping @Sendable () -> Void,
+        negotiation: LazyNegotiation? = nil, onEnd: @escaping @Sendable () -> Void,
         onRefusal: @escaping @Sendable () -> Void = {}
     ) {
         self.muxed = muxed
@@ -50,8 +50,7 @@ public final class P2PStream: Sendable {
         self.direction = direction
         self.onEnd = onEnd
         self.onRefusal = onRefusal
-        self.state = Mutex(
-            State(unread: unread, proposal: negotiation?.proposal, negotiation: negotiation?.0))
+        self.state = Mutex(State(unread: unread, negotiation: negotiation))
     }
 
     deinit { self.end() }
@@ -205,8 +204,9 @@ public final class P2PStream: Sendable {
 
     private func takeProposal() -> [UInt8]? {
         self.state.withLock { state in
-            defer { state.proposal = nil }
-            return state.proposal
+            guard !state.hasProposed else { return nil }
+            state.hasProposed = true
+            return state.negotiation?.proposal
         }
     }
 
@@ -217,15 +217,22 @@ public final class P2PStream: Sendable {
 
     /// On a lazy stream: sends the proposal if nothing was written yet, and reads until it is answered.
     private nonisolated(nonsending) func settle() async throws {
-        guard self.state.withLock({ $0.negotiation != nil }) else { return }
+        guard let open = self.state.withLock({ $0.negotiation }) else { return }
         try await self.flushProposal()
+        let deadline = self.deadline(after: open.timeout)
+        defer { deadline.cancel() }
         while true {
-            guard let bytes = try await self.receive() else {
+            let received: ByteBuffer?
+            do { received = try await self.receive() } catch {
+                guard deadline.hasFired else { throw error }
+                throw self.error(.timedOut, "\(self.protocol) was not answered within \(open.timeout)")
+            }
+            guard let bytes = received else {
                 throw self.error(.endOfStream, "closed before the protocol was agreed on")
             }
             let outcome = self.state.withLock { state -> MultistreamOutcome? in
                 guard var negotiation = state.negotiation else { return nil }
-                let step = negotiation.received(Array(bytes.readableBytesView)[...])
+                let step = negotiation.initiator.received(Array(bytes.readableBytesView)[...])
                 state.negotiation = negotiation
                 if case .agreed(_, let leftover) = step.outcome {
                     state.negotiation = nil
@@ -255,4 +262,14 @@ public final class P2PStream: Sendable {
     private func error(_ code: P2PError.Code, _ message: String, cause: (any Error)? = nil) -> P2PError {
         P2PError(code, message, cause: cause, peer: self.remotePeer)
     }
+}
+
+/// The part of a negotiation that a lazily opened stream still has before it.
+struct LazyNegotiation: Sendable {
+    /// Started.
+    var initiator: MultistreamInitiator
+    /// Header and proposal; they go out together with the first data.
+    let proposal: [UInt8]
+    /// For the answer, once somebody waits for it.
+    let timeout: Duration
 }

@@ -58,6 +58,22 @@ struct NodeChurnTests {
         await server.stop()
     }
 
+    @Test("a name is looked up and dialled", arguments: ["dns4", "dns"])
+    func names(kind: String) async throws {
+        try await withNodes { nodes in
+            let port = try #require(nodes[1].listenAddresses().first?.tcpPort)
+            let named = try Multiaddr(text: "/\(kind)/localhost/tcp/\(port)")
+            let info = try await nodes[0].connect(to: nodes[1].peerID, addresses: [named])
+            #expect(info.remoteAddress == nodes[1].listenAddresses().first)
+            let unknown = try Multiaddr(text: "/dns4/no-such-name.invalid/tcp/1")
+            let peer = PrivateKey.generate().peerID
+            let error = await #expect(throws: P2PError.self) {
+                try await nodes[0].connect(to: peer, addresses: [unknown])
+            }
+            #expect(error?.attempts.map(\.error) == [.other("the name has no address")])
+        }
+    }
+
     @Test("addresses of the machine that come and go are told to connected peers")
     func addressChange() async throws {
         final class Interfaces: Sendable {

@@ -277,16 +277,16 @@ public struct AddressBook: Sendable {
         record.entries = Dictionary(uniqueKeysWithValues: kept.map { ($0.key, $0.value) })
     }
 
+    /// Forgets a sixteenth at once, so that a flood of new peers does not pay for a search each time.
+    private mutating func forgetOldest() {
+        let idle = self.peers.filter { !$0.value.isConnected }.sorted { $0.value.touched < $1.value.touched }
+        for (peer, _) in idle.prefix(max(1, self.limits.peers / 16)) { self.peers[peer] = nil }
+    }
+
     private mutating func store(_ record: Peer, of peer: PeerID, now: MonotonicInstant) {
         if self.peers[peer] == nil, self.peers.count >= self.limits.peers {
             self.expire(now: now)
-            if self.peers.count >= self.limits.peers,
-                let oldest = self.peers.filter({ !$0.value.isConnected }).min(by: {
-                    $0.value.touched < $1.value.touched
-                })
-            {
-                self.peers[oldest.key] = nil
-            }
+            if self.peers.count >= self.limits.peers { self.forgetOldest() }
             guard self.peers.count < self.limits.peers else { return }
         }
         self.peers[peer] = record

@@ -22,6 +22,10 @@ public struct IdentifyLimits: Sendable, Equatable {
     public var timeout: Duration = .seconds(5)
     /// Changes are gathered this long before they are pushed.
     public var pushDelay: Duration = .seconds(2)
+    /// Pushes of one peer that are taken at once; further ones only as time passes.
+    public var pushBurst = 16
+    /// One more push of a peer is taken per this interval.
+    public var pushInterval: Duration = .seconds(2)
     /// Pushes under way at one time.
     public var concurrentPushes = 32
 

@@ -25,7 +25,7 @@ public struct AddressScope: Hashable, Sendable {
 
 /// How often something may happen per address: a burst, then one per interval (a token bucket for each scope).
 ///
-/// Holds at most `capacity` scopes; when full, the scope that was touched longest ago is forgotten.
+/// Holds at most `capacity` scopes; when full, those touched longest ago are forgotten.
 public struct ArrivalRates: Sendable {
     private struct Bucket {
         var used: Double
@@ -60,11 +60,10 @@ public struct ArrivalRates: Sendable {
     private mutating func forgetOldest(now: MonotonicInstant) {
         let full = Double(self.burst) * self.intervalSeconds
         self.buckets = self.buckets.filter { $0.value.touched.duration(to: now).seconds < full }
-        if self.buckets.count >= self.capacity,
-            let oldest = self.buckets.min(by: { $0.value.touched < $1.value.touched })
-        {
-            self.buckets[oldest.key] = nil
-        }
+        guard self.buckets.count >= self.capacity else { return }
+        // A sixteenth at once, so that a flood of addresses does not pay for a search each time.
+        let oldest = self.buckets.sorted { $0.value.touched < $1.value.touched }.prefix(max(1, self.capacity / 16))
+        for (scope, _) in oldest { self.buckets[scope] = nil }
     }
 }
 

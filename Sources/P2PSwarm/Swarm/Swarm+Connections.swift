@@ -98,6 +98,7 @@ extension Swarm {
                 id: state.takeNumber(), muxed: muxed, direction: direction, opened: now,
                 usesListeningPort: usesListeningPort, slot: slot)
             state.connections[peer, default: []].append(connection)
+            state.claimAttempt(of: peer, slot: slot)
             state.book.connected(peer, security: muxed.security, now: now)
             if direction == .outbound { state.book.dialSucceeded(muxed.remoteAddress, of: peer, now: now) }
             return .success(connection)

@@ -222,13 +222,13 @@ extension Swarm {
         return effects
     }
 
-    /// Takes an attempt out of the books; its slot is released unless a connection has taken it over.
+    /// Takes an attempt that came to nothing out of the books.
     private func endAttempt(
-        _ attempt: Int, of peer: PeerID, keepingSlot: Bool = false, in state: inout SwarmState
+        _ attempt: Int, of peer: PeerID, in state: inout SwarmState
     ) -> SwarmState.Attempt? {
         guard let ended = state.dials[peer]?.attempts.removeValue(forKey: attempt) else { return nil }
         state.attemptsUnderWay -= 1
-        if !keepingSlot { state.ledger.release(ended.slot) }
+        state.ledger.release(ended.slot)
         return ended
     }
 
@@ -337,8 +337,8 @@ extension Swarm {
     private func succeeded(_ order: AttemptOrder, _ connection: SwarmConnection) {
         self.metrics.attemptSucceeded()
         let effects: [Effect] = self.state.withLock { state in
-            guard var dial = state.dials[order.peer], dial.attempts[order.number] != nil else { return [] }
-            _ = self.endAttempt(order.number, of: order.peer, keepingSlot: true, in: &state)
+            state.book.dialSucceeded(order.address, of: order.peer, now: .now())
+            guard var dial = state.dials[order.peer] else { return [] }
             let actions = dial.machine.succeeded(order.number)
             let effects = self.apply(actions, to: order.peer, in: &state)
             dial.timer?.cancel()

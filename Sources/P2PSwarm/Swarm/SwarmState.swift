@@ -47,6 +47,14 @@ struct SwarmState {
         return self.nextNumber
     }
 
+    /// A connection has come of an attempt: from now on the attempt can no longer be abandoned, and its slot is the
+    /// connection's.
+    mutating func claimAttempt(of peer: PeerID, slot: ResourceLedger.ConnectionSlot) {
+        guard let number = self.dials[peer]?.attempts.first(where: { $0.value.slot == slot })?.key else { return }
+        self.dials[peer]?.attempts[number] = nil
+        self.attemptsUnderWay -= 1
+    }
+
     /// Candidates for new streams with one peer.
     func candidates(of peer: PeerID) -> [ConnectionPreference.Candidate<UInt64>] {
         (self.connections[peer] ?? []).map {

@@ -5,7 +5,7 @@ import NIOPosix
 import P2PCore
 import Synchronization
 
-/// TCP over IPv4 and IPv6: `/ip4/…/tcp/…` and `/ip6/…/tcp/…`.
+/// TCP over IPv4 and IPv6: `/ip4/…/tcp/…`, `/ip6/…/tcp/…`, and for dialing `/dns…/…/tcp/…`.
 ///
 /// Listeners share their port with our own outbound connections (SO_REUSEADDR and SO_REUSEPORT), which dial from it when
 /// they can; when the system refuses (the same pair of ends is in use), they fall back to a port of the system's
@@ -22,8 +22,11 @@ public final class TCPTransport: Transport {
     /// A transport without listeners.
     public init() {}
 
-    /// True for `/ip4|ip6/…/tcp/…` with a port, and for nothing else.
-    public func canDial(_ address: Multiaddr) -> Bool { Self.socketAddress(address).map { $0.port != 0 } ?? false }
+    /// True for `/ip4|ip6|dns|dns4|dns6/…/tcp/…` with a port, and for nothing else.
+    public func canDial(_ address: Multiaddr) -> Bool {
+        if let target = Self.socketAddress(address) { return target.port != 0 }
+        return Self.isName(address)
+    }
 
     /// True for `/ip4|ip6/…/tcp/…`; port 0 takes a free one.
     public func canListen(on address: Multiaddr) -> Bool { Self.socketAddress(address) != nil }
@@ -32,6 +35,23 @@ public final class TCPTransport: Transport {
 
     /// Connects; fails with a `DialFailureReason`.
     public func dial(_ request: DialRequest) -> EventLoopFuture<TransportLink> {
+        guard Self.isName(request.address) else { return self.dialDirectly(request) }
+        return NameResolver.resolve(request.address, on: request.eventLoop).flatMap { addresses in
+            self.dialInTurn(request, addresses[...], last: .other("the name has no address"))
+        }
+    }
+
+    /// A name's addresses one after the other, in the resolver's order.
+    private func dialInTurn(
+        _ request: DialRequest, _ addresses: ArraySlice<Multiaddr>, last: DialFailureReason
+    ) -> EventLoopFuture<TransportLink> {
+        guard let first = addresses.first else { return request.eventLoop.makeFailedFuture(last) }
+        return self.dialDirectly(request.towards(first)).flatMapError { error in
+            self.dialInTurn(request, addresses.dropFirst(), last: Self.reason(for: error))
+        }
+    }
+
+    private func dialDirectly(_ request: DialRequest) -> EventLoopFuture<TransportLink> {
         let loop = request.eventLoop
         guard let remote = Self.socketAddress(request.address), let ip = request.address.ipAddress else {
             return loop.makeFailedFuture(DialFailureReason.noTransport)
@@ -166,6 +186,13 @@ public final class TCPTransport: Transport {
     private static let keepAliveIdle = ChannelOptions.Types.SocketOption(
         level: .tcp, name: .init(rawValue: TCP_KEEPIDLE))
 
+    /// Exactly `/dns|dns4|dns6/…/tcp/…`.
+    private static func isName(_ address: Multiaddr) -> Bool {
+        let components = address.withoutPeerID.components
+        guard components.count == 2, components[1].protocol == .tcp, (address.tcpPort ?? 0) != 0 else { return false }
+        return [.dns, .dns4, .dns6].contains(components[0].protocol)
+    }
+
     /// Exactly `/ip4|ip6/…/tcp/…`, nil for everything else.
     private static func socketAddress(_ address: Multiaddr) -> SocketAddress? {
         let bare = address.withoutPeerID
@@ -180,6 +207,6 @@ extension Multiaddr {
         guard let port = socketAddress.port, let text = socketAddress.ipAddress,
             let ip = IPAddress(String(text.prefix { $0 != "%" }))
         else { return nil }
-        self.init(ip: ip, tcpPort: UInt16(clamping: port))
+        self.init(ip: ip.unmapped, tcpPort: UInt16(clamping: port))
     }
 }

@@ -51,6 +51,15 @@ public struct DialRequest: Sendable {
     }
 }
 
+extension DialRequest {
+    /// The same towards another address.
+    func towards(_ address: Multiaddr) -> DialRequest {
+        DialRequest(
+            address: address, eventLoop: self.eventLoop, timeout: self.timeout,
+            reusesListeningPort: self.reusesListeningPort, created: self.created)
+    }
+}
+
 /// One byte pipe with its two ends.
 public struct TransportLink: Sendable {
     /// Carries the bytes.

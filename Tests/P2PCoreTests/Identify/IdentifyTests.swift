@@ -223,4 +223,17 @@ struct IdentifyPushScheduleTests {
         #expect(schedule.poll(now: self.at(2)).isEmpty)
         #expect(schedule.pushed(self.peers[0]) == [self.peers[0]])
     }
+
+    @Test("a peer may push a burst, then once per interval")
+    func allowance() {
+        var limits = IdentifyLimits()
+        limits.pushBurst = 2
+        limits.pushInterval = .seconds(1)
+        var allowance = IdentifyPushAllowance(limits: limits, now: self.at(0))
+        let times: [UInt64] = [0, 0, 0, 999, 1_000, 1_001, 2_000, 60_000, 60_000, 60_000]
+        #expect(
+            times.map { allowance.admit(now: self.at($0)) } == [
+                true, true, false, false, true, false, true, true, true, false,
+            ])
+    }
 }
