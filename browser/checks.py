@@ -305,9 +305,9 @@ def attacks(suite, page, url, me, hostile):
     with suite.check("a web page of another origin gets nothing, and dials nobody"):
         unseen = "12D3KooWKnDdG3iXw9eTFijk3EWSunZcFi54Zka4wmtqtt6rPxc8"
         page.driver.get("data:text/html,<title>elsewhere</title>")
-        for path in ("api/peers", "api/self", "", f"p/{hostile.id}/own.json", f"p/{unseen}/"):
+        for path in ("api/peers", "api/self", "", f"p/{unseen}/", f"p/{me.id}/"):
             got = page.run("return fetch(arguments[0]).then(r => r.text(), e => 'refused')", url + path)
-            expect(got == "refused" or path.endswith("own.json"), f"{path}: {got}")
+            expect(got == "refused", f"{path}: {got}")
         for path in ("assets/icon.svg", f"p/{unseen}/icon.svg"):
             got = page.run("return new Promise(d => { const i = new Image(); i.onload = () => d('loaded');"
                            "i.onerror = () => d('refused'); i.src = arguments[0]; })", url + path)

@@ -73,8 +73,9 @@ struct NoticePage: Sendable {
 
     private static func seconds(_ duration: Duration) -> String {
         let milliseconds = duration.components.seconds * 1000 + duration.components.attoseconds / 1_000_000_000_000_000
-        if milliseconds < 1000 { return "\(milliseconds) ms" }
-        return "\(milliseconds / 1000).\(milliseconds % 1000 / 100) s"
+        if milliseconds < 1 { return "less than 1\u{a0}ms" }
+        if milliseconds < 1000 { return "\(milliseconds)\u{a0}ms" }
+        return "\(milliseconds / 1000).\(milliseconds % 1000 / 100)\u{a0}s"
     }
 }
 

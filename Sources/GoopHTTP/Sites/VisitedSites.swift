@@ -6,6 +6,9 @@ import Synchronization
 /// A visited page runs with an opaque origin, so its requests for its own pictures and scripts look like those of any
 /// page of the internet. Only sites in this set answer such requests: a web page elsewhere cannot probe who is near,
 /// nor make this peer dial somebody, unless the person opened that site.
+///
+/// Known limit: a page elsewhere that knows the id of a site which was opened since the start, and asks from a sandboxed
+/// frame, can read that site's files. Ruling that out takes an origin or a secret path per site.
 final class VisitedSites: Sendable {
     private struct State {
         var latest: [PeerID: UInt64] = [:]
