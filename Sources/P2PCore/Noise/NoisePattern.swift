@@ -1,11 +1,5 @@
 import Crypto
 
-#if canImport(FoundationEssentials)
-    import FoundationEssentials
-#else
-    import Foundation
-#endif
-
 /// The three messages of `Noise_XX_25519_ChaChaPoly_SHA256`, without anything that libp2p adds.
 ///
 ///     -> e

@@ -1,11 +1,5 @@
 import Crypto
 
-#if canImport(FoundationEssentials)
-    internal import FoundationEssentials
-#else
-    internal import Foundation
-#endif
-
 /// The running key and transcript hash of a handshake.
 ///
 /// Source: Noise protocol framework revision 34, section 5.2, for SHA-256 and ChaCha20-Poly1305.
