@@ -126,8 +126,10 @@ async def work(args, client):
 
         async def one():
             _, stream = await client.stream_open(peer, [args.echo_protocol])
+            say("echoing", peer=str(peer))
             async with anyio.create_task_group() as group:
                 group.start_soon(stream.send, payload)
+                await anyio.sleep(args.stall)
                 back = await read_exactly(stream, len(payload))
             # The end of our bytes becomes the end of the peer's: nothing may come behind the payload.
             await stream.send_eof()
@@ -187,6 +189,7 @@ def main():
     parser.add_argument("--every", type=float, default=0.5)
     parser.add_argument("--bytes", type=int, default=100_000)
     parser.add_argument("--parallel", type=int, default=1, help="streams at the same time")
+    parser.add_argument("--stall", type=float, default=0, help="echo: read nothing for this many seconds")
     parser.add_argument("--expect", help="protocols: wait until this one is there")
     parser.add_argument("--wait", type=float, default=5, help="protocols: for at most this many seconds")
     parser.add_argument("--echo-protocol", default=ECHO)

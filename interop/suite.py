@@ -113,6 +113,7 @@ class Peer:
         self.suite, self.program = suite, program
         ready = program.wait_for("ready", 30)
         self.id, self.address, self.control = ready["peer_id"], ready["addrs"][0], ready.get("control")
+        self.pid = ready.get("pid")  # of the daemon itself, not of its launcher
 
     def command(self, *words):
         return [self.suite.python, os.path.join(HERE, "go_ctl.py"), self.control, *map(str, words)]
@@ -261,6 +262,80 @@ def gossip(suite):
     suite.check("gossip: what py publishes reaches us, and through us p2pd and kubo", arrives("another py", "from-py"))
 
 
+def hardship(suite):
+    """Readers that do not read, peers that die, dials that cross."""
+    ours, theirs = suite.ours(), suite.p2pd()
+    server = ours.serve_echo()
+    theirs.serve_echo()
+
+    def slow_reader():
+        client = suite.start("slow-reader", *ours.command(
+            "echo", theirs.address, "--bytes", MEGABYTES_64, "--stall", 4, "--for", 100))
+        time.sleep(3.5)
+        held = memory(ours.pid)
+        client.wait_for("echoed", 60)
+        if held > 250:
+            raise Failure(f"our daemon holds {held} MB of it")
+        return f"{held} MB resident meanwhile"
+    suite.check("a client that does not read 64 MB for 4 s: bounded memory, and nothing lost", slow_reader)
+
+    def crossing_dials():
+        slowest = 0.0
+        for _ in range(8):
+            begin = time.monotonic()
+            dials = [subprocess.Popen(one.command("connect", two.address), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                     for one, two in ((ours, theirs), (theirs, ours))]
+            if any([dial.wait(30) for dial in dials]):
+                raise Failure("a dial failed")
+            slowest = max(slowest, time.monotonic() - begin)
+            ours.ctl("echo", theirs.address, "--bytes", 10_000)
+            theirs.ctl("echo", ours.address, "--bytes", 10_000)
+            ours.ctl("disconnect", theirs.address)
+        return f"the slowest took {slowest:.1f} s, two Python programs included"
+    suite.check("p2pd and we dial each other at the same time, 8 times: streams work both ways", crossing_dials)
+
+    def handler_goes():
+        suite.stop(server)
+        deadline = time.monotonic() + 5
+        while True:  # the daemon may still be noticing that its client is gone
+            try:
+                theirs.ctl("refused", ours.address, ECHO)
+                break
+            except Failure:
+                if time.monotonic() > deadline:
+                    raise
+        theirs.ctl("ping", ours.address)
+    suite.check("our client that serves a protocol goes: p2pd's next stream is refused, the connection stays", handler_goes)
+
+    with tempfile.TemporaryDirectory() as state:
+        mortal = suite.p2pd("--state", state)
+        mortal.serve_echo()
+
+        def dies():
+            client = suite.start("victim", *ours.command("echo", mortal.address, "--bytes", 8 * MEGABYTES_64, "--for", 100))
+            client.wait_for("echoing", 30)
+            time.sleep(0.3)
+            os.kill(mortal.pid, signal.SIGKILL)
+            begin = time.monotonic()
+            client.wait_for("failed", 15)
+            return f"the client knew after {time.monotonic() - begin:.1f} s"
+        suite.check("p2pd is killed in the middle of a transfer: the client's stream ends", dies)
+        suite.stop(mortal.program)
+
+        def returns():
+            again = suite.p2pd("--state", state)
+            if again.id != mortal.id:
+                raise Failure("it has another identity")
+            again.serve_echo()
+            ours.ctl("echo", again.address, "--bytes", 10_000)
+        suite.check("p2pd is back under the same identity at another port: we reach it", returns)
+
+
+def memory(pid):
+    with open(f"/proc/{pid}/status") as status:
+        return next(int(line.split()[1]) // 1024 for line in status if line.startswith("VmRSS:"))
+
+
 def _fail(text):
     raise Failure(text)
 
@@ -359,6 +434,7 @@ def main():
             suite.group(f"py {security}", lambda: dial_python(suite, security))
             suite.group(f"kubo {security}", lambda: dial_kubo(suite, security))
         suite.group("push", lambda: push(suite))
+        suite.group("hardship", lambda: hardship(suite))
         suite.group("gossip", lambda: gossip(suite))
     finally:
         suite.stop_all()
