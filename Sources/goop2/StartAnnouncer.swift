@@ -41,7 +41,22 @@ struct StartAnnouncer: Sendable {
         case .viewer(let url):
             if isJSON { say(json: ["event": "viewer", "url": .string(url)]) } else { say("Your neighbours: \(url)") }
         case .ready: if isJSON { say(json: ["event": "ready"]) }
+        case .changed(let change): changed(change)
         case .stopping: if isJSON { say(json: ["event": "stopping"]) } else { Console.note("Goodbye.") }
+        }
+    }
+
+    private func changed(_ change: PeerChange) {
+        switch change {
+        case .updated(let entry):
+            if isJSON {
+                say(json: [
+                    "event": "peer", "id": .string(entry.id.base58), "label": .string(entry.label),
+                    "state": .string(entry.stateName),
+                ])
+            }
+        case .removed(let id):
+            if isJSON { say(json: ["event": "gone", "id": .string(id.base58)]) }
         }
     }
 

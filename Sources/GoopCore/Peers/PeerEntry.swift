@@ -102,6 +102,11 @@ public struct PeerEntry: Sendable, Hashable {
     }
 }
 
+extension PeerEntry {
+    /// The state in one word: `online`, `unreachable` (heard of, but no answer) or `offline`.
+    public var stateName: String { offline ? "offline" : reachable ? "online" : "unreachable" }
+}
+
 /// One change of the peer table, as the viewer's live list receives it.
 public enum PeerChange: Sendable, Hashable {
     /// The peer is new, or a field of it changed; the whole entry is given.

@@ -1,4 +1,4 @@
-import GoopCore
+public import GoopCore
 import GoopHTTP
 public import LibP2P
 public import Logging
@@ -52,6 +52,8 @@ public final class PeerService: Service {
         case viewer(url: String)
         /// Every part is up.
         case ready
+        /// The peer list changed.
+        case changed(PeerChange)
         /// The goodbye is on its way.
         case stopping
     }
@@ -108,6 +110,10 @@ public final class PeerService: Service {
             }
         var failure: (any Error)?
         for addresses in attempts {
+            do { try await requireFree(addresses) } catch {
+                failure = error
+                continue
+            }
             let node = makeNode(listen: addresses)
             // Before the start, so that the first peer hears of it.
             let pubsub = PubSub(node: node)
@@ -129,6 +135,19 @@ public final class PeerService: Service {
             return (node, pubsub)
         }
         throw listenFailure(configured: configured, cause: failure)
+    }
+
+    /// The node shares its port with its own dialling sockets, and the system lets any process of the same user share it
+    /// then: two peers would take each other's visitors. An ordinary socket shows whether somebody listens there.
+    private func requireFree(_ addresses: [Multiaddr]) async throws {
+        for address in addresses {
+            guard let ip = address.ipAddress, let port = address.tcpPort, port != 0 else { continue }
+            let probe = try await ServerBootstrap(group: group)
+                .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+                .bind(to: SocketAddress(ipAddress: ip.description, port: Int(port)))
+                .get()
+            try await probe.close()
+        }
     }
 
     private func makeNode(listen: [Multiaddr]) -> Node {

@@ -63,8 +63,6 @@ extension PeerEntry {
         return .object(object)
     }
 
-    /// `online`, `unreachable` or `offline`.
-    var stateName: String { offline ? "offline" : reachable ? "online" : "unreachable" }
 }
 
 extension SiteError {

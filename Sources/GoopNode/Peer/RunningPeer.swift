@@ -123,6 +123,8 @@ final class RunningPeer: Sendable {
         // What happens to the node is heard before anything can happen.
         let events = node.events()
         let presence = try await topic.events()
+        let changes = await directory.changes()
+        group.addTask { for await change in changes { self.options.onEvent(.changed(change)) } }
         group.addTask { await self.directory.run() }
         group.addTask { await self.follow(events) }
         group.addTask { await self.listen(to: presence) }

@@ -1,0 +1,105 @@
+import GoopCore
+import LibP2P
+import Logging
+import Synchronization
+
+@testable import GoopNode
+
+/// A whole peer on loopback in a folder of its own, without multicast.
+final class TestPeer: Sendable {
+    let folder: PeerFolder
+    let id: PeerID
+    /// Where it listens, with its id.
+    let address: Multiaddr
+    private let events: EventLog
+    private let task: Task<Void, any Error>
+
+    /// Starts a peer, and waits until it is up.
+    static func start(
+        in temporary: TemporaryFolder, label: String, contacts: [Multiaddr] = [],
+        configure: (inout GoopConfiguration) -> Void = { _ in }
+    ) async throws -> TestPeer {
+        let folder = PeerFolder(temporary.path + "/" + label)
+        try PreparedPeer.open(folder, options: .init(createsMissing: true, label: label)).release()
+        let bytes = try AtomicFile.read(folder.configurationFile, limit: 1 << 20)
+        var configuration = try GoopConfiguration(decoding: bytes)
+        configure(&configuration)
+        try AtomicFile.write(configuration.encoded(), to: folder.configurationFile)
+        let prepared = try PreparedPeer.open(folder, options: .init(createsMissing: false))
+        let log = EventLog()
+        var options = PeerService.Options()
+        options.hasViewer = false
+        options.hasDiscovery = false
+        options.listen = [Multiaddr(ip: .v4(0x7f00_0001), tcpPort: 0)]
+        options.contacts = contacts
+        options.onEvent = { log.append($0) }
+        let service = PeerService(
+            prepared, options: options, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let task = Task { try await service.run() }
+        let addresses = await log.first { event -> [Multiaddr]? in
+            if case .listening(let addresses) = event { addresses } else { nil }
+        }
+        _ = await log.first { $0 == .ready ? true : nil }
+        return TestPeer(
+            folder: folder, id: prepared.identity.peerID,
+            address: (addresses.first ?? Multiaddr(ip: .v4(0), tcpPort: 0))
+                .appending(prepared.identity.peerID), events: log, task: task)
+    }
+
+    private init(folder: PeerFolder, id: PeerID, address: Multiaddr, events: EventLog, task: Task<Void, any Error>) {
+        self.folder = folder
+        self.id = id
+        self.address = address
+        self.events = events
+        self.task = task
+    }
+
+    /// Waits until the list shows a peer in a state.
+    func sees(_ peer: PeerID, _ condition: @escaping @Sendable (PeerEntry) -> Bool) async -> PeerEntry {
+        await events.first { event in
+            if case .changed(.updated(let entry)) = event, entry.id == peer, condition(entry) { entry } else { nil }
+        }
+    }
+
+    /// Stops it as Ctrl-C does.
+    func stop() async throws {
+        task.cancel()
+        try await task.value
+    }
+
+    /// Its commands, over the control socket.
+    var commands: PeerCommands {
+        PeerCommands(folder: folder, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    }
+}
+
+/// Everything that a peer told, for tests that wait for some of it.
+final class EventLog: Sendable {
+    private struct State {
+        var events: [PeerService.Event] = []
+        var waiters: [@Sendable (PeerService.Event) -> Bool] = []
+    }
+
+    private let state = Mutex(State())
+
+    func append(_ event: PeerService.Event) {
+        state.withLock { state in
+            state.events.append(event)
+            state.waiters.removeAll { $0(event) }
+        }
+    }
+
+    /// The first event, past or future, that gives a value.
+    func first<Value: Sendable>(_ pick: @escaping @Sendable (PeerService.Event) -> Value?) async -> Value {
+        await withCheckedContinuation { continuation in
+            state.withLock { state in
+                if let value = state.events.lazy.compactMap(pick).first { return continuation.resume(returning: value) }
+                state.waiters.append { event in
+                    guard let value = pick(event) else { return false }
+                    continuation.resume(returning: value)
+                    return true
+                }
+            }
+        }
+    }
+}
