@@ -157,11 +157,14 @@ class Process:
 
     def signal(self, number):
         """Signals the program itself: the only child of `timeout`, which is the child we have."""
-        for pid in self._children(self.child.pid):
+        for pid in self._programs():
             os.kill(pid, number)
 
-    @staticmethod
-    def _children(pid):
+    def _programs(self):
+        """The children of our child. None once it has ended: its number may belong to another process by then."""
+        if self.child.poll() is not None:
+            return []
+        pid = self.child.pid
         try:
             with open(f"/proc/{pid}/task/{pid}/children") as file:
                 return [int(each) for each in file.read().split()]
@@ -177,7 +180,7 @@ class Process:
             return None
 
     def kill(self):
-        for pid in self._children(self.child.pid):
+        for pid in self._programs():
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
@@ -188,7 +191,7 @@ class Process:
 
     def cpu(self):
         """Processor seconds the program has used."""
-        return sum(cpu_seconds(pid) for pid in self._children(self.child.pid))
+        return sum(cpu_seconds(pid) for pid in self._programs())
 
     @property
     def alive(self):
