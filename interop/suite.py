@@ -173,6 +173,20 @@ def push(suite):
     theirs.serve_echo()
     suite.check("p2pd -> ours: identify push of a new protocol",
                 lambda: ours.ctl("protocols", theirs.address, "--expect", ECHO, "--wait", 15) and None)
+    python = suite.python_peer()
+    ours.ctl("connect", python.address)
+    appearing = "/appearing/1"
+
+    def arrives():
+        server = ours.in_background("new-protocol", "echo-server", "--echo-protocol", appearing)
+        server.wait_for("ready")
+        deadline = time.monotonic() + 15
+        while True:
+            told = python.program.wait_for("protocols", max(0.1, deadline - time.monotonic()), peer=ours.id)
+            if appearing in told["protocols"]:
+                return
+            python.program.events.remove(told)
+    suite.check("ours -> py: identify push of a new protocol", arrives)
     suite.check("our daemon keeps p2pd's connection after the push",
                 lambda: ours.ctl("echo", theirs.address, "--bytes", 1000) and None)
 
