@@ -4,7 +4,7 @@ import NIOCore
 import Testing
 
 /// A process of the interop kit: `INTEROP_KIT` is the folder of its scripts, `INTEROP_PEERS` where its peers are installed.
-private final class KitProcess: @unchecked Sendable {
+final class KitProcess: @unchecked Sendable {
     // `@unchecked`: used by one test, which does not share it.
     static let kit = ProcessInfo.processInfo.environment["INTEROP_KIT"]
     static let peers = ProcessInfo.processInfo.environment["INTEROP_PEERS"]
