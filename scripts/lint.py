@@ -88,5 +88,13 @@ for name in tracked():
     if re.search(r"(?<![\w./])/(?:root|home)/\w|(?<![\w.])/work/", text):
         findings.append(f"{name}: a path of one machine")
 
+described = pathlib.Path("docs/config.md").read_text()
+keys = re.findall(r'\("([a-z0-9_]+\.[a-z0-9_]+)", ', pathlib.Path("Sources/GoopCore/Configuration/ConfigurationField.swift").read_text())
+if not keys:
+    findings.append("ConfigurationField.swift: no keys found; scripts/lint.py looks for them there")
+for key in keys:
+    if f"`{key}`" not in described:
+        findings.append(f"docs/config.md: does not describe {key}")
+
 print("\n".join(findings), end="\n" if findings else "")
 sys.exit(1 if findings else 0)
