@@ -3,9 +3,9 @@ import NIOCore
 
 /// Speed of connections between two nodes of ours in one process.
 ///
-///     ConnectionBenchmark [noise|tls] [throughput|streams|echo|idle] [rounds]
+///     ConnectionBenchmark [noise|tls] [throughput|streams|echo|idle] [rounds] [mib=N] [on-loop]
 ///
-/// `throughput`: 1 GiB in 64 KiB writes on one stream. `streams`: opened, one byte each way, closed; 16 at a time.
+/// `throughput`: 1 GiB (or N MiB) in 64 KiB writes on one stream. `streams`: opened, one byte each way, closed; 16 at a time.
 /// `echo`: 32 bytes there and back on one stream. `idle`: memory of streams that are open and silent.
 @main
 struct ConnectionBenchmark {
@@ -13,13 +13,14 @@ struct ConnectionBenchmark {
         let arguments = CommandLine.arguments.dropFirst()
         let security: ProtocolID = arguments.contains("tls") ? "/tls/1.0.0" : "/noise"
         let rounds = arguments.compactMap(Int.init).first ?? 3
+        let mebibytes = arguments.compactMap { $0.hasPrefix("mib=") ? Int($0.dropFirst(4)) : nil }.first ?? 1024
         let all = ["throughput", "streams", "echo", "idle"]
         let chosen = all.filter(arguments.contains)
         for benchmark in chosen.isEmpty ? all : chosen {
-            let pair = try await NodePair(security: security)
+            let pair = try await NodePair(security: security, onLoop: arguments.contains("on-loop"))
             for _ in 0..<rounds {
                 switch benchmark {
-                case "throughput": try await throughput(pair, security)
+                case "throughput": try await throughput(pair, security, bytes: mebibytes << 20)
                 case "streams": try await streams(pair, security)
                 case "echo": try await echo(pair, security)
                 default: try await idle(pair, security)
@@ -29,8 +30,7 @@ struct ConnectionBenchmark {
         }
     }
 
-    static func throughput(_ pair: NodePair, _ security: ProtocolID) async throws {
-        let size = 1 << 30
+    static func throughput(_ pair: NodePair, _ security: ProtocolID, bytes size: Int) async throws {
         let piece = ByteBuffer(repeating: 7, count: 64 * 1024)
         let stream = try await pair.near.openStream(to: pair.far.peerID, protocols: [NodePair.sink])
         let clock = ContinuousClock()
@@ -44,7 +44,7 @@ struct ConnectionBenchmark {
         await stream.close()
         print(
             "throughput \(security): \(rounded(Double(size) * 8 / seconds / 1e9)) Gbit/s,",
-            "\(rounded(used)) CPU s/GiB both ends")
+            "\(rounded(used / Double(size) * Double(1 << 30))) CPU s/GiB both ends")
     }
 
     static func streams(_ pair: NodePair, _ security: ProtocolID) async throws {

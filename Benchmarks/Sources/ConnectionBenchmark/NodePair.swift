@@ -12,7 +12,10 @@ struct NodePair {
     let far: Node
     let address: Multiaddr
 
-    init(security: ProtocolID) async throws {
+    /// - Parameter onLoop: whether the answering handlers run on the connection's event loop.
+    init(security: ProtocolID, onLoop: Bool) async throws {
+        var limits = HandlerLimits()
+        limits.runsOnEventLoop = onLoop
         func node() throws -> Node {
             var configuration = Node.Configuration(
                 identity: .generate(), listen: [try Multiaddr(text: "/ip4/127.0.0.1/tcp/0")])
@@ -22,21 +25,21 @@ struct NodePair {
         self.near = try node()
         self.far = try node()
         // Reads to the end, answers with one byte.
-        self.far.setHandler(for: Self.sink) { stream in
+        self.far.setHandler(for: Self.sink, limits: limits) { stream in
             do {
                 while try await stream.read() != nil {}
                 try await stream.write([1])
             } catch { print("sink: \(error)") }
             await stream.close()
         }
-        self.far.setHandler(for: Self.echo) { stream in
+        self.far.setHandler(for: Self.echo, limits: limits) { stream in
             do {
                 while let bytes = try await stream.read() { try await stream.write(bytes) }
             } catch { print("echo: \(error)") }
             await stream.close()
         }
         // Answers one byte and then waits for the end.
-        self.far.setHandler(for: Self.hold) { stream in
+        self.far.setHandler(for: Self.hold, limits: limits) { stream in
             do {
                 try await stream.write([1])
                 while try await stream.read() != nil {}
