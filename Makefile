@@ -38,7 +38,8 @@ run: build
 
 test-unit: setup-run
 	$(SWIFT) build --build-tests
-	$(SWIFT) test --skip-build
+	$(SWIFT) test --skip-build --skip SimulationTests
+	$(SWIFT) test --skip-build --filter SimulationTests
 
 test-programs: setup-test build p2pd
 	@scripts/test-programs
