@@ -140,25 +140,31 @@ public struct GossipWorld: Sendable {
         nodes[number]?.isAlive = false
     }
 
-    /// Starts a crashed node anew, without memory, and joins it to some live nodes.
+    /// How many nodes a node is connected to.
+    public func neighbourCount(of number: NodeNumber) -> Int { nodes[number]?.neighbours.count ?? 0 }
+
+    /// Starts a crashed node anew, without memory, and joins it to some live nodes on its side of any partition.
     public mutating func restart(_ number: NodeNumber, connections: Int) {
         let router = makeRouter(number)
         nodes[number]?.router = router
         nodes[number]?.armedDeadline = nil
         nodes[number]?.isAlive = true
         start(number)
-        let others = liveNodes.filter { $0 != number }.shuffled(using: &network.random).prefix(connections)
+        let others = liveNodes.filter { $0 != number && !network.arePartitioned($0, number) }
+            .shuffled(using: &network.random).prefix(connections)
         for other in others { connect(number, to: other) }
     }
 
     // MARK: - Connections
 
-    /// The first node dials the second.
+    /// The first node dials the second. Across a partition the dial fails, as it would on a real network.
     public mutating func connect(
         _ dialler: NodeNumber, to listener: NodeNumber, quality: VirtualNetwork<Frame>.Quality = .init(),
         diallerAddress: IPAddress? = nil
     ) {
-        guard !network.areConnected(dialler, listener), dialler != listener else { return }
+        guard !network.areConnected(dialler, listener), !network.arePartitioned(dialler, listener),
+            dialler != listener
+        else { return }
         network.connect(dialler, listener, quality: quality)
         nodes[dialler]?.neighbours[listener] = (true, nil)
         nodes[listener]?.neighbours[dialler] = (false, diallerAddress)

@@ -91,7 +91,8 @@ import Testing
         #expect(missing(world, nodes: nodes, from: healed, to: world.network.now).isEmpty, "seed \(seed)")
         world.run(for: .seconds(15))
         let degrees = nodes.map { world.honestMesh(of: $0).count }
-        #expect(degrees.allSatisfy { (4...14).contains($0) }, "seed \(seed): \(degrees)")
+        let neighbours = nodes.map { world.neighbourCount(of: $0) }
+        #expect(degrees.allSatisfy { (4...14).contains($0) }, "seed \(seed): \(degrees) \(neighbours)")
     }
 
     @Test(arguments: UInt64(1)...3) func twoHundredJoiningAtOnceCauseNoStorm(seed: UInt64) {
