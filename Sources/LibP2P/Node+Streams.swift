@@ -55,6 +55,17 @@ extension Node {
         on connection: SwarmConnection, protocols: [ProtocolID], negotiation: StreamOptions.Negotiation,
         timeout: Duration
     ) async throws -> P2PStream {
+        // On the connection's loop from the first step to the last: one change of thread there, one back.
+        try await withTaskExecutorPreference(connection.executor) {
+            try await self.openStreamOnLoop(
+                of: connection, protocols: protocols, negotiation: negotiation, timeout: timeout)
+        }
+    }
+
+    private func openStreamOnLoop(
+        of connection: SwarmConnection, protocols: [ProtocolID], negotiation: StreamOptions.Negotiation,
+        timeout: Duration
+    ) async throws -> P2PStream {
         let peer = connection.peer
         let slot: ResourceLedger.StreamSlot
         do { slot = try self.swarm.reserveStream(on: connection) } catch {

@@ -68,6 +68,9 @@ public final class Node: Service {
         if configuration.answersPings { self.registerPing() }
     }
 
+    /// Runs tasks on one of the node's event loops, see `P2PStream.executor`.
+    public static func executor(on eventLoop: any EventLoop) -> any TaskExecutor { EventLoopTaskExecutor(eventLoop) }
+
     // MARK: Life
 
     /// Starts, waits until the service group shuts down gracefully or the task is cancelled, and stops.

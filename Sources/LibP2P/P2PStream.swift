@@ -55,6 +55,11 @@ public final class P2PStream: Sendable {
 
     deinit { self.end() }
 
+    /// Runs tasks on the event loop of the stream's connection: there, reading and writing change no thread.
+    ///
+    /// For tasks that mostly move bytes; one that blocks or computes holds up every connection of the loop.
+    public var executor: any TaskExecutor { self.muxed.connection.taskExecutor }
+
     // MARK: Reading
 
     /// The next bytes as they came, at least one; nil once the peer has closed its side and all was read.

@@ -57,6 +57,18 @@ public final class Daemon: Service {
 
     /// Runs until graceful shutdown or cancellation.
     public func run() async throws {
+        // One loop for clients and peers, and the tasks between them on it: what comes in on one socket goes out on the other
+        // without a change of thread.
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        do { try await run(on: group) } catch {
+            // Its only loop has nothing left to do that could fail.
+            try? await group.shutdownGracefully()
+            throw error
+        }
+        try await group.shutdownGracefully()
+    }
+
+    private func run(on group: MultiThreadedEventLoopGroup) async throws {
         var configuration = Node.Configuration(
             identity: identity, listen: options.hostAddresses, agentVersion: "goop2-p2pd/1.0")
         configuration.security = try security()
@@ -70,7 +82,6 @@ public final class Daemon: Service {
         } else {
             configuration.trimming = nil
         }
-        let group = MultiThreadedEventLoopGroup.singleton
         let node = Node(configuration: configuration, eventLoopGroup: group, logger: logger)
         let pubSub = options.hasPubSub ? PubSub(node: node, configuration: Self.pubSubConfiguration) : nil
         try await refuseIfTaken(group)
@@ -79,7 +90,9 @@ public final class Daemon: Service {
             let listener = try await ControlChannels.listen(on: options.control, group: group)
             let server = ControlServer(node: node, pubSub: pubSub, logger: logger)
             if !options.isQuiet { announce(node, listener.channel) }
-            try await cancelWhenGracefulShutdown { try await server.serve(listener) }
+            try await withTaskExecutorPreference(Node.executor(on: group.next())) {
+                try await cancelWhenGracefulShutdown { try await server.serve(listener) }
+            }
         } catch is CancellationError {
             // The way it is meant to end.
         } catch {

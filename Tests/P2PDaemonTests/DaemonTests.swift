@@ -102,6 +102,38 @@ import Testing
         }
     }
 
+    @Test func carriesTopics() async throws {
+        try await RunningDaemon.with(arguments: ["-pubsub"]) { one in
+            try await RunningDaemon.with(arguments: ["-pubsub"]) { two in
+                try await TestClient.with(one.control) { (listener: inout TestClient) async throws in
+                    let subscribed = try await listener.ask(8, 8) {
+                        $0.append(1, varint: 3)
+                        $0.append(2, string: "topic")
+                    }
+                    #expect(subscribed.isOK)
+                    try await TestClient.with(two.control) { (client: inout TestClient) async throws in
+                        #expect(try await client.connects(to: one).isOK)
+                        // Identify and the stream of GossipSub come behind the connection, each in its own time.
+                        while try await client.topicPeers("topic") != [one.peer.bytes[...]] {}
+                        let published = try await client.ask(8, 8) {
+                            $0.append(1, varint: 2)
+                            $0.append(2, string: "topic")
+                            $0.append(3, bytes: [7, 8, 9])
+                        }
+                        #expect(published.isOK)
+                    }
+                    let message = try #require(try await listener.receive())
+                    var reader = ProtobufReader(message)
+                    #expect(try reader.next()?.bytes == two.peer.bytes[...])
+                    #expect(try reader.next()?.bytes == [7, 8, 9])
+                    #expect(try reader.next()?.bytes?.count == 8)
+                    #expect(try reader.next()?.string == "topic")
+                    #expect(try reader.next()?.bytes?.count == 64)
+                }
+            }
+        }
+    }
+
     @Test func anUnreachablePeerIsAnErrorWithItsAddress() async throws {
         try await RunningDaemon.with { daemon in
             try await TestClient.with(daemon.control) { (client: inout TestClient) async throws in
@@ -181,6 +213,17 @@ extension TestClient {
         request.append(3, message: open)
         try await send(FrameDecoder.frame(request.bytes) + first)
         return try Answer(try await receive() ?? [])
+    }
+
+    mutating func topicPeers(_ topic: String) async throws -> [ArraySlice<UInt8>] {
+        let answer = try await ask(8, 8) {
+            $0.append(1, varint: 1)
+            $0.append(2, string: topic)
+        }
+        var peers: [ArraySlice<UInt8>] = []
+        var reader = ProtobufReader(answer.fields[7]?.first ?? [])
+        while let field = try reader.next() { if let peer = field.bytes { peers.append(peer) } }
+        return peers
     }
 
     /// Whether a stream could be opened on a connection of its own.

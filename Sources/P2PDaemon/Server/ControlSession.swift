@@ -163,9 +163,11 @@ extension ControlSession {
         guard let new = server.registry.add(names, at: client, isBalanced: isBalanced, owner: number) else {
             return .failed("more than \(StreamHandlerRegistry.maximumRegistrations) stream handlers")
         }
+        var limits = HandlerLimits()
+        limits.runsOnEventLoop = true
         for name in new {
             let server = server
-            node.setHandler(for: name) { await InboundForwarding.run($0, server: server) }
+            node.setHandler(for: name, limits: limits) { await InboundForwarding.run($0, server: server) }
         }
         return .done
     }

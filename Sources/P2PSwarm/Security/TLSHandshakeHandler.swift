@@ -1,4 +1,5 @@
 import NIOCore
+import NIOSSL
 import NIOTLS
 import P2PCore
 import PeerIdentity
@@ -11,6 +12,7 @@ final class TLSHandshakeHandler: ChannelInboundHandler, RemovableChannelHandler 
     typealias InboundOut = ByteBuffer
 
     private var established: ((TLSEstablished) -> Void)?
+    private var isEstablished = false
     private var peerKey: PublicKey?
     private var refusal: (any Error)?
 
@@ -38,10 +40,13 @@ final class TLSHandshakeHandler: ChannelInboundHandler, RemovableChannelHandler 
             return
         }
         self.established = nil
+        isEstablished = true
         established(TLSEstablished(peerKey: peerKey, applicationProtocol: applicationProtocol))
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // Many peers just close. Nothing can be cut off unseen: the muxer marks the end of each stream itself.
+        if isEstablished, case .uncleanShutdown? = error as? NIOSSLError { return }
         guard let refusal else { return context.fireErrorCaught(error) }
         self.refusal = nil
         if let refusal = refusal as? TLSIdentityError {

@@ -17,6 +17,11 @@ private final class PlainEnd: ChannelInboundHandler {
     /// How many bytes had come when the handshake was reported; more than 0 would be an error of order.
     var receivedAtEstablished = 0
     var errors: [any Error] = []
+    var inputClosed = false
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case ChannelEvent.inputClosed? = event as? ChannelEvent { inputClosed = true }
+    }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         received += Array(unwrapInboundIn(data).readableBytesView)
@@ -198,5 +203,24 @@ struct TLSLayerTests {
         #expect(link.serverEnd.established.isEmpty)
         #expect(!link.serverEnd.errors.isEmpty)
         #expect(!link.server.isActive)
+    }
+
+    @Test("a peer that ends without a farewell is no error once the handshake is over, and one before it")
+    func unannouncedEnd() throws {
+        let link = try Link()
+        defer { link.finish() }
+        try link.add(try TLSLayer(identity: second), .responder)
+        try link.add(try TLSLayer(identity: first), .initiator)
+        try link.settle()
+        #expect(link.clientEnd.established.count == 1)
+        link.client.pipeline.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
+        #expect(link.clientEnd.errors.isEmpty)
+        #expect(link.clientEnd.inputClosed)
+
+        let early = try Link()
+        defer { early.finish() }
+        try early.add(try TLSLayer(identity: second), .responder)
+        early.server.pipeline.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
+        #expect(!early.serverEnd.errors.isEmpty)
     }
 }
