@@ -151,7 +151,7 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "GoopNodeTests",
-            dependencies: ["GoopNode", "GoopCore", "LibP2P", "GoopTestKit", nio("NIOCore"), logging],
+            dependencies: ["GoopNode", "GoopCore", "GoopHTTP", "LibP2P", "GoopTestKit", nio("NIOCore"), logging],
             swiftSettings: settings),
         .testTarget(
             name: "P2PDaemonTests",

@@ -92,9 +92,11 @@ import Testing
                     #expect(try await handler.registers("/echo/1", at: nobody).isOK)
                     try await TestClient.with(one.control) { (client: inout TestClient) async throws in
                         #expect(try await client.connects(to: two).isOK)
-                        #expect(try await client.opens("/echo/1", with: two.peer, first: []).isOK)
-                        // The peer's reset ends the connection that carried the stream.
-                        #expect(try await client.endOfStream())
+                        // The peer resets the stream as soon as it finds nobody there. If the reset overtakes the agreement
+                        // on a protocol, opening fails; else it ends the connection that carried the stream.
+                        if try await client.opens("/echo/1", with: two.peer, first: []).isOK {
+                            #expect(try await client.endOfStream())
+                        }
                     }
                     #expect(try await handler.ask(0).isOK)
                 }

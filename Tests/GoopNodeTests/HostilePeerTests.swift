@@ -1,0 +1,159 @@
+import GoopCore
+import GoopHTTP
+import LibP2P
+import Logging
+import NIOCore
+import NIOPosix
+import Testing
+
+@testable import GoopNode
+
+/// A peer among strangers that keep to no rules.
+@Suite(.timeLimit(.minutes(1))) struct HostilePeerTests {
+    let temporary = TemporaryFolder()
+
+    private func stranger(listens: Bool = false) async throws -> Node {
+        let listen = listens ? [Multiaddr(ip: .v4(0x7f00_0001), tcpPort: 0)] : []
+        return Node(configuration: .init(identity: .generate(), listen: listen))
+    }
+
+    private func line(_ request: String, to peer: TestPeer, from node: Node) async throws -> String? {
+        let stream = try await node.openStream(to: peer.id, protocols: [ProtocolID(SiteProtocol.siteID)])
+        defer { stream.reset() }
+        try await stream.write(ByteBuffer(string: request))
+        guard let line = try await stream.readLine(max: 600) else { return nil }
+        return String(buffer: line)
+    }
+
+    @Test func badRequestsAreAnsweredInUpstreamsWords() async throws {
+        let ada = try await TestPeer.start(in: temporary, label: "ada")
+        let node = try await stranger()
+        try await node.start()
+        try await node.connect(to: ada.id, addresses: [ada.address])
+        for (request, answer) in [
+            ("POST /\n", "ERR bad request"), ("\n", "ERR bad request"), ("ENC:AAAA\n", "ERR bad request"),
+            ("GET /../goop.json\n", "ERR forbidden"), ("GET ../site/lua/x\n", "ERR forbidden"),
+            ("GET /lua\n", "ERR forbidden"),
+            ("GET /.git/config\n", "ERR forbidden"), ("GET /data/identity.key\n", "ERR not found"),
+            ("GET /nope\r\n", "ERR not found"), ("GET /a\\b\n", "ERR bad request"),
+        ] {
+            #expect(try await line(request, to: ada, from: node) == answer, "\(request)")
+        }
+        #expect(try await line("GET \n", to: ada, from: node)?.hasPrefix("OK text/html; charset=utf-8 ") == true)
+        // A line without end: no answer, and no memory either.
+        await #expect(throws: P2PError.self) {
+            _ = try await line(String(repeating: "x", count: 100_000), to: ada, from: node)
+        }
+        // The peer is as well as before.
+        #expect(try await line("GET /style.css\n", to: ada, from: node)?.hasPrefix("OK text/css") == true)
+        await node.stop()
+        try await ada.stop()
+    }
+
+    @Test func theProbeGetsTheLabel() async throws {
+        let ada = try await TestPeer.start(in: temporary, label: "ada")
+        let node = try await stranger()
+        try await node.start()
+        try await node.connect(to: ada.id, addresses: [ada.address])
+        #expect(try await Probe(node: node, timeout: .seconds(5)).run(ada.id) == "ada")
+        await node.stop()
+        try await ada.stop()
+    }
+
+    @Test(arguments: [
+        ("", SiteError.Kind.protocolViolation), ("OK text/html\n", .protocolViolation),
+        ("HTTP/1.1 200 OK\n", .protocolViolation),
+        ("OK text/html 99999999999\n", .tooLarge), ("OK text/html 10\nabc", .protocolViolation),
+        ("OK text/html 2\nabcdef", .protocolViolation), ("ERR forbidden\n", .forbidden),
+        ("EOK text/html 4\nAAAA", .protocolViolation),
+        (String(repeating: "O", count: 5000), .protocolViolation),
+    ])
+    func badAnswersAreErrorsOfTheirClass(answer: String, kind: SiteError.Kind) async throws {
+        let server = try await stranger(listens: true)
+        server.setHandler(for: ProtocolID(SiteProtocol.siteID)) { stream in
+            _ = try? await stream.readLine(max: 4096)
+            try? await stream.write(ByteBuffer(string: answer))
+            await stream.close()
+        }
+        try await server.start()
+        let node = try await stranger()
+        try await node.start()
+        try await node.connect(to: server.peerID, addresses: server.listenAddresses())
+        var outcome: SiteError.Kind?
+        do {
+            let body = try await SiteClient(node: node).open(try SitePath("/"), of: server.peerID)
+            for try await _ in body.chunks {}
+        } catch {
+            outcome = (error as? SiteError)?.kind
+        }
+        #expect(outcome == kind)
+        await node.stop()
+        await server.stop()
+    }
+
+    @Test func aPeerThatNeverAnswersCostsNoMoreThanTheTimeout() async throws {
+        let server = try await stranger(listens: true)
+        server.setHandler(for: ProtocolID(SiteProtocol.siteID)) { stream in while (try? await stream.read()) != nil {} }
+        try await server.start()
+        let node = try await stranger()
+        try await node.start()
+        try await node.connect(to: server.peerID, addresses: server.listenAddresses())
+        var client = SiteClient(node: node)
+        client.answerTimeout = .milliseconds(300)
+        await #expect(throws: SiteError.self) { _ = try await client.open(try SitePath("/"), of: server.peerID) }
+        await node.stop()
+        await server.stop()
+    }
+
+    @Test func nobodySpeaksForSomebodyElse() async throws {
+        let ada = try await TestPeer.start(in: temporary, label: "ada")
+        let node = try await stranger()
+        let pubsub = PubSub(node: node)
+        try await node.start()
+        let topic = GoopConfiguration().presenceTopic
+        let messages = try await pubsub.subscribe(to: topic)
+        try await node.connect(to: ada.id, addresses: [ada.address])
+        // Ada's update for the new listener shows that the mesh stands.
+        for await message in messages {
+            let presence = try PresenceMessage(decoding: message.data)
+            #expect(message.from == ada.id && presence.peerID == ada.id.base58 && presence.content == "ada")
+            break
+        }
+        let victim = PrivateKey.generate().peerID
+        let forged = PresenceMessage(kind: .online, peerID: victim.base58, content: "victim", timestamp: 1)
+        try await pubsub.publish(forged.encoded(), to: topic)
+        try await pubsub.publish(Array("{\"type\":\"online\"".utf8), to: topic)
+        try await pubsub.publish([UInt8](repeating: 0x5B, count: 100_000), to: topic)
+        let honest = PresenceMessage(kind: .online, peerID: node.peerID.base58, content: "stranger", timestamp: 1)
+        try await pubsub.publish(honest.encoded(), to: topic)
+        _ = await ada.sees(node.peerID) { $0.label == "stranger" }
+        #expect(try await ada.commands.peers().array?.count == 1)
+        await node.stop()
+        try await ada.stop()
+    }
+
+    @Test func theControlSocketIsTheOwnersAndBounded() async throws {
+        let ada = try await TestPeer.start(in: temporary, label: "ada")
+        #expect(temporary.mode("ada/data/control.sock") == 0o600)
+        for request in ["nonsense\n", "{}\n", "{\"command\":\"dance\"}\n", String(repeating: "x", count: 40_000)] {
+            let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                .connect(unixDomainSocketPath: ada.folder.controlSocket) { channel in
+                    channel.eventLoop.makeCompletedFuture {
+                        try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+                    }
+                }
+            let answer = try await channel.executeThenClose { inbound, outbound in
+                try await outbound.write(ByteBuffer(string: request))
+                var answer = ""
+                for try await chunk in inbound {
+                    answer += String(buffer: chunk)
+                    if answer.hasSuffix("\n") { break }
+                }
+                return answer
+            }
+            #expect(answer.hasPrefix("{\"ok\":false,\"kind\":76,"), "\(answer)")
+        }
+        #expect(try await ada.commands.peers() == .array([]))
+        try await ada.stop()
+    }
+}
