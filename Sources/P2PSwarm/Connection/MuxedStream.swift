@@ -118,6 +118,8 @@ public final class MuxedStream: Sendable {
     /// Does not wait for the peer.
     public nonisolated(nonsending) func close() async {
         self.isReleased.store(true, ordering: .relaxed)
+        // At once, so that a write after this call is refused and not handed over.
+        self.state.refusesWrites.store(true, ordering: .relaxed)
         self.onLoop { state in
             // A stream that has failed is closed already.
             try? state.connection.finish(state)
