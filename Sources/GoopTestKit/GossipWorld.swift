@@ -42,6 +42,19 @@ public struct GossipWorld: Sendable {
         public var deliveries: [NodeNumber: MonotonicInstant] = [:]
     }
 
+    /// What a router told its application.
+    public enum Occurrence: Sendable {
+        /// A message of the topic reached a node.
+        case delivered(to: NodeNumber, from: NodeNumber, data: [UInt8])
+        /// A node learned that another follows the topic.
+        case subscribed(at: NodeNumber, other: NodeNumber)
+    }
+
+    /// What happened at honest nodes since it was last emptied; only kept while `keepsOccurrences`.
+    public var occurrences: [Occurrence] = []
+    /// Whether `occurrences` is filled.
+    public var keepsOccurrences = false
+
     /// The topic all nodes follow.
     public static let topic = "world"
 
@@ -205,9 +218,16 @@ public struct GossipWorld: Sendable {
     /// Publishes a message of so many bytes.
     @discardableResult
     public mutating func publish(from number: NodeNumber, size: Int = 64) -> MessageID? {
+        publish(from: number, data: [UInt8](repeating: 0x2a, count: size))
+    }
+
+    /// Publishes these bytes.
+    @discardableResult
+    public mutating func publish(from number: NodeNumber, data: [UInt8]) -> MessageID? {
         guard let sequence = nodes[number]?.sequence, nodes[number]?.isAlive == true else { return nil }
         nodes[number]?.sequence += 1
-        let message = Self.message(author: number, sequence: sequence, size: size)
+        let message = GossipMessage.assembled(
+            data: data, topic: Self.topic, sequence: sequence, source: Self.peerID(of: number), signature: Self.mark)
         publicationIndex[message.id] = publications.count
         publications.append((message.id, Publication(author: number, time: network.now)))
         do {
@@ -301,9 +321,16 @@ public struct GossipWorld: Sendable {
                 let next = nodes[number]?.router.validated(ticket, .accept, now: network.now)
                 perform(next ?? [], on: number)
             case .deliver(let message, _):
+                if keepsOccurrences, let author = numbers[message.source] {
+                    occurrences.append(.delivered(to: number, from: author, data: Array(message.data)))
+                }
                 guard let index = publicationIndex[message.id] else { continue }
                 publications[index].publication.deliveries[number] = network.now
-            case .peerSubscribed, .peerUnsubscribed, .resetInbound, .refuse, .connect: continue
+            case .peerSubscribed(let peer, _):
+                if keepsOccurrences, let other = numbers[peer] {
+                    occurrences.append(.subscribed(at: number, other: other))
+                }
+            case .peerUnsubscribed, .resetInbound, .refuse, .connect: continue
             }
         }
     }
