@@ -200,12 +200,19 @@ def dial_python(suite, security):
     if suite.check(f"{title}: connect", lambda: ours.ctl("connect", theirs.address) and None):
         suite.check(f"{title}: identify", lambda: ours.ctl("protocols", theirs.address, "--expect", PING) and None)
         suite.check(f"{title}: ping", lambda: ours.ctl("ping", theirs.address, "--count", 10) and None)
-        suite.check(f"{title}: echo of 1 MB", lambda: rate(ours.ctl("echo", theirs.address, "--bytes", 1_000_000)))
-        suite.check(f"{title}: 20 parallel streams of 10 kB",
-                    lambda: rate(ours.ctl("echo", theirs.address, "--parallel", 20, "--bytes", 10_000)))
-    for what in ("identify", "push", "ping", "echo"):
-        suite.check(f"py -> ours, {security}: {what}", lambda: suite.dial_from_python(
-            ours.address, "--security", security, "--do", what, "--bytes", 1_000_000) and None)
+        suite.check(f"{title}: 64 MB there and back",
+                    lambda: rate(ours.ctl("echo", theirs.address, "--bytes", MEGABYTES_64, seconds=120)))
+        suite.check(f"{title}: 100 parallel streams of 100 kB",
+                    lambda: rate(ours.ctl("echo", theirs.address, "--parallel", 100, "--bytes", 100_000, seconds=120)))
+
+    def from_python(*options):
+        return suite.dial_from_python(ours.address, "--security", security, *options, "--for", 110, seconds=120) and None
+    for what in ("identify", "push", "ping"):
+        suite.check(f"py -> ours, {security}: {what}", lambda: from_python("--do", what))
+    suite.check(f"py -> ours, {security}: 64 MB there and back",
+                lambda: from_python("--do", "echo", "--bytes", MEGABYTES_64))
+    suite.check(f"py -> ours, {security}: 100 parallel streams of 100 kB",
+                lambda: from_python("--do", "echo", "--parallel", 100, "--bytes", 100_000))
 
 
 def dial_kubo(suite, security):
