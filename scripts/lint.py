@@ -85,7 +85,7 @@ for name in tracked():
         text = path.read_text()
     except UnicodeDecodeError:
         continue
-    if re.search(r"(?<![\w./])/(?:root|home)/\w|(?<![\w.])/work/", text):
+    if re.search(r"(?<![\w./])/(?:root|home)/\w", text):
         findings.append(f"{name}: a path of one machine")
 
 print("\n".join(findings), end="\n" if findings else "")
