@@ -28,6 +28,7 @@ let signals = Target.Dependency.product(name: "UnixSignals", package: "swift-ser
 let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates")
 let asn1 = Target.Dependency.product(name: "SwiftASN1", package: "swift-asn1")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 
 let package = Package(
@@ -48,6 +49,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
@@ -65,6 +67,9 @@ let package = Package(
         .target(
             name: "GoopCore", dependencies: ["Multiformats", "PeerIdentity", crypto, orderedCollections],
             swiftSettings: settings),
+        // The only target that sees SQLite.
+        .target(
+            name: "GoopStore", dependencies: ["GoopCore", "Multiformats", "PeerIdentity", grdb], swiftSettings: settings),
 
         // Level 3 and 4: the thin adapters, and the library's public face.
         .target(
@@ -99,14 +104,14 @@ let package = Package(
         .target(
             name: "GoopNode",
             dependencies: [
-                "GoopCore", "GoopHTTP", "LibP2P", "Multiformats", "PeerIdentity", nio("NIOCore"), nio("NIOPosix"),
-                crypto,
+                "GoopCore", "GoopHTTP", "GoopStore", "LibP2P", "Multiformats", "PeerIdentity", nio("NIOCore"),
+                nio("NIOPosix"), crypto,
                 logging, lifecycle,
             ],
             swiftSettings: settings),
         .executableTarget(
             name: "goop2",
-            dependencies: ["GoopNode", "GoopCore", "LibP2P", "PeerIdentity", arguments, logging, lifecycle],
+            dependencies: ["GoopNode", "GoopCore", "GoopStore", "LibP2P", "PeerIdentity", arguments, logging, lifecycle],
             swiftSettings: settings),
         .target(
             name: "P2PDaemon",
@@ -142,6 +147,9 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(name: "GoopCoreTests", dependencies: ["GoopCore", "GoopTestKit"], swiftSettings: settings),
         .testTarget(
+            name: "GoopStoreTests", dependencies: ["GoopStore", "GoopCore", "PeerIdentity", "GoopTestKit", grdb],
+            swiftSettings: settings),
+        .testTarget(
             name: "GoopHTTPTests",
             dependencies: [
                 "GoopHTTP", "GoopCore", "PeerIdentity", "GoopTestKit", hummingbird, nio("NIOCore"), nio("NIOPosix"),
@@ -151,7 +159,9 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "GoopNodeTests",
-            dependencies: ["GoopNode", "GoopCore", "GoopHTTP", "LibP2P", "GoopTestKit", nio("NIOCore"), logging],
+            dependencies: [
+                "GoopNode", "GoopCore", "GoopHTTP", "GoopStore", "LibP2P", "GoopTestKit", nio("NIOCore"), logging,
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "P2PDaemonTests",

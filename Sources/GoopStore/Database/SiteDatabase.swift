@@ -1,0 +1,42 @@
+import GRDB
+
+/// The database of a site (`data.db` in the peer's folder): one writer, many readers, in WAL mode.
+///
+/// What a write acknowledged is on the disk (`synchronous=FULL`) unless the owner chose otherwise.
+///
+/// Source: spec/peer.md §5.
+public struct SiteDatabase: Sendable {
+    /// When a commit counts as done.
+    public enum Durability: String, Sendable {
+        /// After the disk has it: survives a power cut.
+        case full = "FULL"
+        /// After the kernel has it: survives a crash of the process, not of the machine.
+        case normal = "NORMAL"
+    }
+
+    /// Readers at the same time; a visitor beyond them waits in line.
+    public static let maximumReaders = 4
+
+    let pool: DatabasePool
+
+    /// Opens the file at `path`, or makes it.
+    ///
+    /// - Throws: `DatabaseError` if the file cannot be opened, or is no SQLite database.
+    public init(path: String, durability: Durability = .full) throws {
+        var configuration = Configuration()
+        configuration.label = "data.db"
+        configuration.maximumReaderCount = Self.maximumReaders
+        configuration.busyMode = .timeout(5)
+        configuration.prepareDatabase { database in
+            try database.execute(sql: "PRAGMA synchronous=\(durability.rawValue)")
+            // A file from elsewhere may carry triggers and views with functions of its own choice.
+            try database.execute(sql: "PRAGMA trusted_schema=OFF")
+        }
+        self.pool = try DatabasePool(path: path, configuration: configuration)
+    }
+
+    /// Finishes what runs and closes every connection.
+    public func close() throws {
+        try pool.close()
+    }
+}

@@ -1,0 +1,34 @@
+import Foundation
+import GRDB
+import Testing
+
+@testable import GoopStore
+
+@Suite struct SiteDatabaseTests {
+    @Test(arguments: [(SiteDatabase.Durability.full, 2), (.normal, 1)])
+    func aNewDatabaseIsInWALModeWithTheDurabilityAskedFor(
+        durability: SiteDatabase.Durability, level: Int
+    ) throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "goop2-\(UUID())")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let database = try SiteDatabase(path: folder.appending(path: "data.db").path(), durability: durability)
+        defer { try? database.close() }
+        let found = try database.pool.write { database in
+            (
+                try String.fetchOne(database, sql: "PRAGMA journal_mode"),
+                try Int.fetchOne(database, sql: "PRAGMA synchronous"),
+                try Int.fetchOne(database, sql: "PRAGMA trusted_schema")
+            )
+        }
+        #expect(found.0 == "wal" && found.1 == level && found.2 == 0)
+    }
+
+    @Test func aFileThatIsNoDatabaseIsRefusedAndLeftAsItIs() throws {
+        let file = FileManager.default.temporaryDirectory.appending(path: "goop2-\(UUID())")
+        try Data(repeating: 7, count: 4096).write(to: file)
+        defer { try? FileManager.default.removeItem(at: file) }
+        #expect(throws: DatabaseError.self) { _ = try SiteDatabase(path: file.path()) }
+        #expect(try Data(contentsOf: file) == Data(repeating: 7, count: 4096))
+    }
+}
