@@ -28,11 +28,14 @@ public struct SiteDatabase: Sendable {
         configuration.maximumReaderCount = Self.maximumReaders
         configuration.busyMode = .timeout(5)
         configuration.prepareDatabase { database in
-            try database.execute(sql: "PRAGMA synchronous=\(durability.rawValue)")
             // A file from elsewhere may carry triggers and views with functions of its own choice.
             try database.execute(sql: "PRAGMA trusted_schema=OFF")
         }
         self.pool = try DatabasePool(path: path, configuration: configuration)
+        // Only now: opening in WAL mode sets the writer to NORMAL.
+        try pool.writeWithoutTransaction { database in
+            try database.execute(sql: "PRAGMA synchronous=\(durability.rawValue)")
+        }
     }
 
     /// Finishes what runs and closes every connection.
