@@ -65,7 +65,8 @@ public struct P2PError: Error, Sendable, CustomStringConvertible {
         var text = "\(self.code): \(self.message)"
         if let peer { text += " (peer \(peer))" }
         for attempt in self.attempts { text += "; \(attempt)" }
-        if let cause { text += "; cause: \(cause)" }
+        // The cause of a failed dial is made of the same attempts.
+        if let cause, self.attempts.isEmpty { text += "; cause: \(cause)" }
         return text
     }
 }
