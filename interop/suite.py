@@ -11,16 +11,19 @@ import argparse
 import os
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 from processes import Failure, Program, run_to_end
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PING, IDENTIFY, PUSH, ECHO = "/ipfs/ping/1.0.0", "/ipfs/id/1.0.0", "/ipfs/id/push/1.0.0", "/echo/1.0.0"
+KUBO_ECHO = "/x/echo/1.0.0"
 MEGABYTES_64 = 64 * 1024 * 1024
 
 
@@ -124,8 +127,8 @@ class Peer:
     def in_background(self, name, *words):
         return self.suite.start(name, *self.command(*words, "--for", 600))
 
-    def serve_echo(self):
-        server = self.in_background("echo-server", "echo-server")
+    def serve_echo(self, protocol=ECHO):
+        server = self.in_background("echo-server", "echo-server", "--echo-protocol", protocol)
         server.wait_for("ready")
         return server
 
@@ -218,13 +221,24 @@ def dial_python(suite, security):
 def dial_kubo(suite, security):
     """We dial kubo with its RSA identity, and kubo dials us."""
     ours = suite.ours("--security", security)
-    theirs = suite.kubo("--security", security, "--echo", "--connect", ours.address)
+    # kubo opens streams of protocols below /x/ for its own TCP clients.
+    ours.serve_echo(KUBO_ECHO)
+    theirs = suite.kubo("--security", security, "--echo", "--connect", ours.address, "--forward", KUBO_ECHO)
     title = f"{security}"
     suite.check(f"kubo -> ours, {title}: connect", lambda: connected(theirs, ours.address))
     suite.check(f"kubo -> ours, {title}: identify",
                 lambda: ours.ctl("protocols", f"/p2p/{theirs.id}", "--expect", PING) and None)
+    door = theirs.program.wait_for("forwarded", 10)["port"]
+    suite.check(f"kubo -> ours, {title}: 100 parallel streams of 100 kB",
+                lambda: echo_through(door, size=100_000, parallel=100))
+    suite.check(f"kubo -> ours, {title}: 64 MB there and back", lambda: echo_through(door, size=MEGABYTES_64))
+    # No address: what follows runs over the connection that kubo dialled.
     suite.check(f"ours over kubo's connection, {title}: ping",
                 lambda: ours.ctl("ping", f"/p2p/{theirs.id}", "--count", 10) and None)
+    suite.check(f"ours over kubo's connection, {title}: 100 parallel streams of 100 kB", lambda: rate(ours.ctl(
+        "echo", f"/p2p/{theirs.id}", "--echo-protocol", "/x/echo", "--parallel", 100, "--bytes", 100_000)))
+    suite.check(f"ours over kubo's connection, {title}: 64 MB there and back", lambda: rate(ours.ctl(
+        "echo", f"/p2p/{theirs.id}", "--echo-protocol", "/x/echo", "--bytes", MEGABYTES_64, seconds=120)))
     other = suite.ours("--security", security)
     if suite.check(f"ours -> kubo, {title}: connect", lambda: other.ctl("connect", theirs.address) and None):
         suite.check(f"ours -> kubo, {title}: ping", lambda: other.ctl("ping", theirs.address, "--count", 10) and None)
@@ -232,6 +246,40 @@ def dial_kubo(suite, security):
             "echo", theirs.address, "--echo-protocol", "/x/echo", "--parallel", 100, "--bytes", 100_000)))
         suite.check(f"ours -> kubo, {title}: 64 MB there and back", lambda: rate(other.ctl(
             "echo", theirs.address, "--echo-protocol", "/x/echo", "--bytes", MEGABYTES_64, seconds=120)))
+
+
+def echo_through(port, size, parallel=1, seconds=120):
+    """Echoes over TCP connections to a port that kubo forwards: every connection is a stream that kubo opens to us."""
+    payload = (bytes(range(251)) * (size // 251 + 1))[:size]
+    failures, all_there, begin = [], threading.Barrier(parallel), time.monotonic()
+
+    def one():
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=seconds) as connection:
+                # The first byte there and back shows that the stream is open; all of them are before the rest flows.
+                connection.sendall(payload[:1])
+                back = bytearray(connection.recv(1))
+                all_there.wait(seconds)
+                sender = threading.Thread(target=connection.sendall, args=(memoryview(payload)[1:],), daemon=True)
+                sender.start()
+                while len(back) < size and (data := connection.recv(1 << 20)):
+                    back += data
+                sender.join(seconds)
+            if back != payload:
+                failures.append(f"{len(back)} of {size} bytes came back, or others")
+        except (OSError, threading.BrokenBarrierError) as error:
+            failures.append(repr(error))
+            all_there.abort()
+    streams = [threading.Thread(target=one, daemon=True) for _ in range(parallel)]
+    for stream in streams:
+        stream.start()
+    for stream in streams:
+        stream.join(max(0.1, seconds - (time.monotonic() - begin)))
+    if any(stream.is_alive() for stream in streams):
+        failures.append(f"not done within {seconds} s")
+    if failures:
+        raise Failure(f"{len(failures)} of {parallel} failed: {failures[0]}")
+    return f"{size * parallel / (time.monotonic() - begin) / 1e6:.1f} MB/s"
 
 
 def connected(kubo, address):
