@@ -44,6 +44,16 @@ private func kind(_ body: () throws(SiteError) -> some Any) -> SiteError.Kind? {
         #expect(kind { () throws(SiteError) in try SitePath("/" + name) } == .notFound)
     }
 
+    /// To Swift a slash or dot and a combining accent behind it are one character; to the system they are not.
+    @Test func anAccentBehindASlashOrADotHidesNeither() throws {
+        #expect(try SitePath("/a/\u{301}b").components == ["a", "\u{301}b"])
+        for text in ["/lua/\u{301}x", "/.\u{301}x", "/a/.\u{301}", "..", "../\u{301}x", "/a/../../\u{301}x"] {
+            #expect(kind { () throws(SiteError) in try SitePath(text) } == .forbidden, "\(text)")
+        }
+        #expect(SitePath.refusal(ofResolved: [".\u{301}x"])?.kind == .forbidden)
+        #expect(try SitePath("/\u{301}/").namesFolder)
+    }
+
     @Test func whatALinkLeadsToIsJudgedByTheSameRules() {
         #expect(SitePath.refusal(ofResolved: ["a", "b.html"]) == nil)
         #expect(SitePath.refusal(ofResolved: [".git", "config"])?.kind == .forbidden)
@@ -54,6 +64,13 @@ private func kind(_ body: () throws(SiteError) -> some Any) -> SiteError.Kind? {
 }
 
 @Suite struct SiteProtocolTests {
+    @Test func aHeadWhoseMediaTypeBeginsWithAnAccentReadsBack() throws {
+        let head = try head("OK \n\u{301}a 5")
+        #expect(head == SiteHead(mediaType: "\u{301}a", size: 5))
+        #expect(try SiteProtocol.head(inLine: SiteProtocol.headLine(head).dropLast()) == head)
+        #expect(throws: SiteError.self) { try SiteProtocol.head(inLine: Array("OK\u{301} a 5".utf8)) }
+    }
+
     private func head(_ line: String, limit: Int = SiteProtocol.maximumFileBytes) throws(SiteError) -> SiteHead {
         try SiteProtocol.head(inLine: Array(line.utf8), limit: limit)
     }

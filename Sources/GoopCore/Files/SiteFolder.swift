@@ -66,11 +66,11 @@ public struct SiteFolder: Sendable {
             throw SiteError(kind: .notFound)
         }
         let prefix = root == "/" ? root : root + "/"
-        guard place == root || place.hasPrefix(prefix) else {
+        guard place == root || place.utf8.starts(with: prefix.utf8) else {
             close(descriptor)
             throw SiteError(kind: .forbidden, detail: "a link leads out of the site")
         }
-        let inside = place.dropFirst(prefix.count).split(separator: "/").map(String.init)
+        let inside = SitePath.names(in: String(decoding: place.utf8.dropFirst(prefix.utf8.count), as: UTF8.self))
         if let refusal = SitePath.refusal(ofResolved: inside, hidden: hidden) {
             close(descriptor)
             throw refusal

@@ -32,27 +32,36 @@ public struct SitePath: Sendable, Hashable, CustomStringConvertible {
             throw SiteError(kind: .badRequest, detail: "the path holds a backslash or a control character")
         }
         var names: [String] = []
-        for name in text.split(separator: "/") {
+        for name in SitePath.names(in: text) {
             switch name {
             case ".": continue
             case "..":
                 guard names.popLast() != nil else {
                     throw SiteError(kind: .forbidden, detail: "the path leaves the site")
                 }
-            default: names.append(String(name))
+            default: names.append(name)
             }
         }
         if let refusal = SitePath.refusal(ofResolved: names, hidden: hidden) { throw refusal }
         guard names.allSatisfy({ $0.utf8.count <= SitePath.maximumNameBytes }) else {
             throw SiteError(kind: .notFound, detail: "a name is longer than \(SitePath.maximumNameBytes) bytes")
         }
-        namesFolder = !names.isEmpty && (text.hasSuffix("/") || text.hasSuffix("/.") || text.hasSuffix("/.."))
+        let last = text.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).last.map(Array.init)
+        namesFolder = !names.isEmpty && (last == [] || last == Array(".".utf8) || last == Array("..".utf8))
         components = names.isEmpty ? ["index.html"] : names
+    }
+
+    /// The names between slashes, without empty ones.
+    ///
+    /// By bytes, as the system reads a path: to Swift a slash and a combining accent behind it are one character, so that
+    /// a split by characters would leave a name with a slash in it.
+    static func names(in path: some StringProtocol) -> [String] {
+        path.utf8.split(separator: UInt8(ascii: "/")).map { String(decoding: $0, as: UTF8.self) }
     }
 
     /// Why a file at these names under the root is not served, or nil if it is.
     public static func refusal(ofResolved components: [String], hidden: [[String]] = alwaysHidden) -> SiteError? {
-        if components.contains(where: { $0.hasPrefix(".") }) {
+        if components.contains(where: { $0.utf8.first == UInt8(ascii: ".") }) {
             return SiteError(kind: .forbidden, detail: "names that begin with a dot are not served")
         }
         let folded = components.map { $0.lowercased() }

@@ -23,10 +23,10 @@ public enum SiteProtocol {
     /// The path text in a request line.
     /// - Throws: `SiteError` of kind `.badRequest`.
     public static func path(inRequest line: some Collection<UInt8>) throws(SiteError) -> String {
-        guard let text = text(line), text.hasPrefix("GET ") || text == "GET" else {
+        guard let text = text(line), text.begins(with: "GET ") || text == "GET" else {
             throw SiteError(kind: .badRequest, detail: "the request is not GET and a path")
         }
-        return trimmed(text.dropFirst(3))
+        return trimmed(text.unicodeScalars.dropFirst(3))
     }
 
     /// The head line in front of a file, with its line feed.
@@ -45,16 +45,16 @@ public enum SiteProtocol {
         guard let text = text(line) else {
             throw SiteError(kind: .protocolViolation, detail: "the head line is not UTF-8")
         }
-        if text == "ERR" || text.hasPrefix("ERR ") { throw refusal(reason: trimmed(text.dropFirst(3))) }
-        if text.hasPrefix("EOK ") {
+        if text == "ERR" || text.begins(with: "ERR ") { throw refusal(reason: trimmed(text.unicodeScalars.dropFirst(3))) }
+        if text.begins(with: "EOK ") {
             throw SiteError(
                 kind: .protocolViolation, detail: "the answer is sealed, and this version opens no sealed answers")
         }
-        guard text.hasPrefix("OK "), let space = text.lastIndex(of: " ") else {
+        guard text.begins(with: "OK "), let space = text.utf8.lastIndex(of: UInt8(ascii: " ")) else {
             throw SiteError(kind: .protocolViolation, detail: "the answer begins with neither OK nor ERR")
         }
-        let mediaType = trimmed(text[..<space].dropFirst(2))
-        let digits = text[text.index(after: space)...]
+        let mediaType = trimmed(text[..<space].unicodeScalars.dropFirst(2))
+        let digits = text[text.utf8.index(after: space)...]
         guard !mediaType.isEmpty, digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }), !digits.isEmpty else {
             throw SiteError(kind: .protocolViolation, detail: "the head line has no media type or no size")
         }
@@ -66,7 +66,7 @@ public enum SiteProtocol {
 
     /// The label in an answer of the content protocol: at most 4096 bytes, without white space around it.
     public static func label(inLine line: some Collection<UInt8>) -> String {
-        trimmed(String(decoding: line, as: UTF8.self)[...]).prefix(utf8Bytes: PresenceMessage.Limit.contentBytes)
+        trimmed(String(decoding: line, as: UTF8.self).unicodeScalars[...]).prefix(utf8Bytes: PresenceMessage.Limit.contentBytes)
     }
 
     /// The label line, with its line feed; line breaks inside become spaces.
@@ -103,13 +103,19 @@ public enum SiteProtocol {
 
     private static func text(_ line: some Collection<UInt8>) -> String? {
         guard let text = String(validating: line, as: UTF8.self) else { return nil }
-        return trimmed(text[...])
+        return trimmed(text.unicodeScalars[...])
     }
 
-    private static func trimmed(_ text: Substring) -> String {
-        guard let first = text.firstIndex(where: { !$0.isWhitespace }),
-            let last = text.lastIndex(where: { !$0.isWhitespace })
+    /// By scalars: as characters, a blank and a combining accent behind it are one, which is neither blank nor text.
+    private static func trimmed(_ text: Substring.UnicodeScalarView) -> String {
+        guard let first = text.firstIndex(where: { !$0.properties.isWhitespace }),
+            let last = text.lastIndex(where: { !$0.properties.isWhitespace })
         else { return "" }
         return String(text[first...last])
     }
+}
+
+extension String {
+    /// By bytes, as the wire means it.
+    fileprivate func begins(with word: String) -> Bool { utf8.starts(with: word.utf8) }
 }

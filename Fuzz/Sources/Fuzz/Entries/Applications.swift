@@ -5,7 +5,8 @@ func fuzzSite(_ bytes: [UInt8]) {
     if let text = try? SiteProtocol.path(inRequest: bytes) {
         if let path = try? SitePath(text) {
             require(!path.components.contains(".."), "\(path) leaves the folder")
-            require(!path.components.contains { $0.contains("/") || $0.contains("\0") }, "\(path) has odd names")
+            require(path.components.allSatisfy { !$0.utf8.contains(0x2F) && !$0.utf8.contains(0) }, "odd names")
+            require(path.components.allSatisfy { $0.utf8.first != 0x2E }, "\(path) names a dot-file")
             require(path.components.first?.lowercased() != "lua", "\(path) is hidden")
             let line = SiteProtocol.requestLine(path: path)
             require(line.filter { $0 == 10 }.count == 1 && line.last == 10, "one request is one line")
