@@ -45,7 +45,9 @@ public enum SiteProtocol {
         guard let text = text(line) else {
             throw SiteError(kind: .protocolViolation, detail: "the head line is not UTF-8")
         }
-        if text == "ERR" || text.begins(with: "ERR ") { throw refusal(reason: trimmed(text.unicodeScalars.dropFirst(3))) }
+        if text == "ERR" || text.begins(with: "ERR ") {
+            throw refusal(reason: trimmed(text.unicodeScalars.dropFirst(3)))
+        }
         if text.begins(with: "EOK ") {
             throw SiteError(
                 kind: .protocolViolation, detail: "the answer is sealed, and this version opens no sealed answers")
@@ -66,7 +68,8 @@ public enum SiteProtocol {
 
     /// The label in an answer of the content protocol: at most 4096 bytes, without white space around it.
     public static func label(inLine line: some Collection<UInt8>) -> String {
-        trimmed(String(decoding: line, as: UTF8.self).unicodeScalars[...]).prefix(utf8Bytes: PresenceMessage.Limit.contentBytes)
+        trimmed(String(decoding: line, as: UTF8.self).unicodeScalars[...]).prefix(
+            utf8Bytes: PresenceMessage.Limit.contentBytes)
     }
 
     /// The label line, with its line feed; line breaks inside become spaces.
