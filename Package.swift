@@ -129,6 +129,15 @@ let package = Package(
             dependencies: ["LibP2P", "Multiformats", "PeerIdentity", nio("NIOPosix"), logging, lifecycle],
             path: "lab/mdns-probe", swiftSettings: settings),
 
+        // What a program on the library looks like; Examples/run plays them against each other.
+        .executableTarget(
+            name: "example-echo", dependencies: ["LibP2P", nio("NIOCore")], path: "Examples/Echo",
+            swiftSettings: settings),
+        .executableTarget(name: "example-chat", dependencies: ["LibP2P"], path: "Examples/Chat", swiftSettings: settings),
+        .executableTarget(
+            name: "example-send", dependencies: ["LibP2P", nio("NIOCore")], path: "Examples/SendFile",
+            swiftSettings: settings),
+
         // Tests.
         .target(
             name: "GoopTestKit", dependencies: ["Multiformats", "PeerIdentity", "P2PCore", "GoopCore"],

@@ -21,6 +21,9 @@ ALLOWED = {
     "goop2-p2pd": {"LibP2P", "Multiformats", "PeerIdentity", "P2PCore", "P2PDaemon"},
     "P2PDaemon": {"LibP2P", "Multiformats", "PeerIdentity", "P2PCore"},
     "mdns-probe": {"LibP2P", "Multiformats", "PeerIdentity"},
+    "example-echo": {"LibP2P"},
+    "example-chat": {"LibP2P"},
+    "example-send": {"LibP2P"},
     "GoopTestKit": {"Multiformats", "PeerIdentity", "P2PCore", "GoopCore"},
 }
 # Levels 0 to 2 do no I/O: these modules must not appear there.

@@ -1,0 +1,97 @@
+// Back-pressure: a file of any size goes over one stream, and neither side holds more of it than a window.
+//
+// The sender writes a line with name and size, then the bytes, then closes its side; the receiver answers "ok" and a line feed
+// once the file is whole and on the disk.
+
+import Foundation
+import LibP2P
+import NIOCore
+
+@main
+struct SendFile {
+    static let protocolID: ProtocolID = "/goop2-example/file/1.0.0"
+    static let chunkBytes = 64 << 10
+
+    static func main() async throws {
+        let arguments = Array(CommandLine.arguments.dropFirst())
+        let node = Node(
+            configuration: .init(identity: .generate(), listen: [try Multiaddr(text: "/ip4/127.0.0.1/tcp/0")]))
+        switch arguments.first {
+        case "receive" where arguments.count == 2:
+            let folder = URL(filePath: arguments[1], directoryHint: .isDirectory)
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+            node.setHandler(for: protocolID) { stream in
+                do {
+                    let name = try await receive(stream, into: folder)
+                    say("received \(name) from \(stream.remotePeer)")
+                } catch {
+                    say("refused: \(error)")
+                    stream.reset()
+                }
+            }
+            try await node.start()
+            for address in node.listenAddresses() { say("\(address.appending(node.peerID))") }
+            while true { try await Task.sleep(for: .seconds(3_600)) }
+        case "send" where arguments.count == 3:
+            try await node.start()
+            try await send(URL(filePath: arguments[1]), to: Multiaddr(text: arguments[2]), from: node)
+            await node.stop()
+        default: say("usage: example-send receive FOLDER | example-send send FILE ADDRESS")
+        }
+    }
+
+    static func send(_ file: URL, to address: Multiaddr, from node: Node) async throws {
+        guard let peer = address.peerID else { throw Refusal.noPeer }
+        node.addAddresses([address.withoutPeerID], of: peer, source: .configured)
+        let handle = try FileHandle(forReadingFrom: file)
+        let size = try handle.seekToEnd()
+        try handle.seek(toOffset: 0)
+        let stream = try await node.openStream(to: peer, protocols: [protocolID])
+        try await stream.write(Array("\(size) \(file.lastPathComponent)\n".utf8))
+        while let chunk = try handle.read(upToCount: chunkBytes), !chunk.isEmpty {
+            // Waits while the receiver is slower than the disk.
+            try await stream.write(ByteBuffer(bytes: chunk))
+        }
+        try await stream.closeWrite()
+        let answer = try await stream.readLine(max: 64)
+        guard answer.map({ String(buffer: $0) }) == "ok" else { throw Refusal.notStored }
+        await stream.close()
+        say("sent \(size) bytes")
+    }
+
+    static func receive(_ stream: P2PStream, into folder: URL) async throws -> String {
+        // A stranger wrote this: every part of it is checked.
+        guard let head = try await stream.readLine(max: 300) else { throw Refusal.noHead }
+        let parts = String(buffer: head).utf8.split(separator: UInt8(ascii: " "), maxSplits: 1)
+        guard parts.count == 2, let size = Int(String(parts[0]) ?? ""), size >= 0, size <= 1 << 32,
+            let name = String(parts[1]), name.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "/") }),
+            !name.hasPrefix(".")
+        else { throw Refusal.noHead }
+        // Under another name until it is whole.
+        let partial = folder.appending(path: ".\(name).part")
+        guard FileManager.default.createFile(atPath: partial.path(percentEncoded: false), contents: nil) else {
+            throw Refusal.notStored
+        }
+        let handle = try FileHandle(forWritingTo: partial)
+        var left = size
+        while let chunk = try await stream.read() {
+            guard chunk.readableBytes <= left else { throw Refusal.tooLong }
+            left -= chunk.readableBytes
+            try handle.write(contentsOf: Data(chunk.readableBytesView))
+        }
+        guard left == 0 else { throw Refusal.tooShort }
+        try handle.synchronize()
+        try handle.close()
+        let target = folder.appending(path: name)
+        _ = try? FileManager.default.removeItem(at: target)
+        try FileManager.default.moveItem(at: partial, to: target)
+        try await stream.write(Array("ok\n".utf8))
+        await stream.close()
+        return name
+    }
+
+    enum Refusal: Error { case noPeer, noHead, tooLong, tooShort, notStored }
+
+    /// Prints at once, also into a pipe.
+    static func say(_ text: String) { FileHandle.standardOutput.write(Data("\(text)\n".utf8)) }
+}
