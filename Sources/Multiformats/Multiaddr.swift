@@ -37,6 +37,8 @@ public struct Multiaddr: Hashable, Sendable {
         var cursor = MultiaddrCursor(copy)
         while let component = try cursor.next() {
             guard MultiaddrValue.isValid(component) else { throw .invalidValue(component.protocol) }
+            // In text a path takes all that follows, so that an address with more behind it would read back as another.
+            guard component.protocol != .unix || cursor.offset == copy.count else { throw .invalidValue(.unix) }
         }
         self.bytes = copy
     }
