@@ -66,6 +66,9 @@ struct ViewerResponder: Sendable {
         case "/self":
             guard origin.mayShowViewerPage else { return refuse(.foreignPage, path: target.path) }
             return redirect(to: "/p/\(await backend.selfProfile().id.base58)/", status: .temporaryRedirect)
+        case let path where path.hasPrefix("/sdk/"):
+            return SDKAssets.response(path: path, request: request, headers: headers.viewer())
+                ?? notices.viewerNotice(.notFound)
         default:
             guard origin.mayReadViewerData else { return refuse(.foreignPage, path: target.path) }
             if let asset = assets.byPath[target.path] { return self.asset(asset, request: request) }

@@ -1,0 +1,72 @@
+import HTTPTypes
+import HummingbirdCore
+import NIOCore
+
+/// The browser SDK under `/sdk/`: the same public files for every site, compiled into the program.
+///
+/// Every script gets the SDK's common ground put in front, so that it works alone and in any order; the common ground
+/// does nothing the second time. Source: the names are upstream's (viewer wire reference, section 8), the code is ours.
+enum SDKAssets {
+    /// By path, beginning with `/sdk/`.
+    static let byPath: [String: WebAssets.Asset] = {
+        var assets: [String: WebAssets.Asset] = [:]
+        for (name, bytes) in scripts {
+            assets["/sdk/\(name).js"] = .init(
+                contentType: "text/javascript; charset=utf-8", bytes: PackageResources.goop_base_js + bytes)
+        }
+        // The inputs of forms are one script, whichever of upstream's names asks for it.
+        for name in ["datepicker", "colorpicker", "toggle", "taginput", "stepper"] {
+            assets["/sdk/goop-component-\(name).js"] = assets["/sdk/goop-form.js"]
+        }
+        for (name, bytes) in [("goop", PackageResources.goop_mjs), ("goop-data", PackageResources.goop_data_mjs)] {
+            assets["/sdk/\(name).mjs"] = .init(contentType: "text/javascript; charset=utf-8", bytes: bytes)
+        }
+        for name in ["goop.d.ts", "goop.d.mts", "goop-data.d.ts", "goop-data.d.mts"] {
+            assets["/sdk/\(name)"] = .init(contentType: "text/plain; charset=utf-8", bytes: PackageResources.goop_d_ts)
+        }
+        for (name, bytes) in [
+            ("goop-form", PackageResources.goop_form_css), ("goop-components", PackageResources.goop_components_css),
+        ] {
+            assets["/sdk/\(name).css"] = .init(contentType: "text/css; charset=utf-8", bytes: bytes)
+        }
+        return assets
+    }()
+
+    private static let scripts: [(name: String, bytes: [UInt8])] = [
+        ("goop-data", PackageResources.goop_data_js),
+        ("goop-identity", PackageResources.goop_identity_js),
+        ("goop-peers", PackageResources.goop_peers_js),
+        ("goop-router", PackageResources.goop_router_js),
+        ("goop-site", PackageResources.goop_site_js),
+        ("goop-template", PackageResources.goop_template_js),
+        ("goop-group", PackageResources.goop_group_js),
+        ("goop-mq", PackageResources.goop_mq_js),
+        ("goop-form", PackageResources.goop_form_js),
+        ("goop-forms", PackageResources.goop_forms_js),
+        ("goop-component-base", PackageResources.goop_component_base_js),
+        ("goop-component-template", PackageResources.goop_component_template_js),
+        ("goop-component-dialog", PackageResources.goop_component_dialog_js),
+        ("goop-component-toast", PackageResources.goop_component_toast_js),
+        ("goop-component-toolbar", PackageResources.goop_component_toolbar_js),
+        ("goop-component-drag", PackageResources.goop_component_drag_js),
+    ]
+
+    /// The answer to a request for an SDK file; nil when there is no such file.
+    ///
+    /// The files are public and the same for everybody, so any page may load them: a sandboxed site has an opaque
+    /// origin, to which everything is foreign.
+    /// - Parameters:
+    ///   - path: begins with `/sdk/`.
+    ///   - headers: the header fields of the place that was asked.
+    static func response(path: String, request: Request, headers: HTTPFields) -> Response? {
+        guard let asset = byPath[path] else { return nil }
+        var fields = headers
+        fields[.cacheControl] = "no-cache"
+        fields[.eTag] = asset.tag
+        fields[.crossOriginResourcePolicy] = "cross-origin"
+        fields[.accessControlAllowOrigin] = "*"
+        if request.headers[.ifNoneMatch] == asset.tag { return Response(status: .notModified, headers: fields) }
+        fields[.contentType] = asset.contentType
+        return Response(status: .ok, headers: fields, body: ResponseBody(byteBuffer: asset.body))
+    }
+}

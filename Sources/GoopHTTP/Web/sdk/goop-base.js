@@ -1,0 +1,133 @@
+// The common ground of the SDK. The viewer puts it in front of every script it serves under /sdk/, so that each script
+// works alone and in any order.
+(() => {
+  "use strict";
+  const Goop = (window.Goop ??= {});
+  if (Goop.http) return;
+
+  // A site lives at /p/<id>/…, or at /c/<token>/p/<id>/… where the browser gives it no origin of its own.
+  const place = /^(\/c\/[^/]+)?\/p\/([^/]+)\//.exec(location.pathname);
+  const prefix = place?.[1] ?? "";
+  const host = place ? decodeURIComponent(place[2]) : null;
+
+  /** A failure with a `code` for programs, a message and a `detail` for people, and the HTTP `status` (0: no answer). */
+  class GoopError extends Error {
+    constructor(message, { code = "internal", detail = "", status = 0 } = {}) {
+      super(message);
+      this.name = "GoopError";
+      this.code = code;
+      this.detail = detail;
+      this.status = status;
+    }
+  }
+
+  /** Makes a GoopError of an answer that is not 2xx. */
+  async function failure(answer) {
+    const text = await answer.text().catch(() => "");
+    try {
+      const body = JSON.parse(text);
+      if (body && typeof body.error === "string") {
+        return new GoopError(body.error, { code: body.code, detail: body.detail ?? "", status: answer.status });
+      }
+    } catch {
+      // Not JSON: a proxy or an older viewer answered with plain text.
+    }
+    const plain = text.startsWith("<") ? "" : text.trim().slice(0, 500);
+    return new GoopError(plain || `the viewer answered ${answer.status}`, { status: answer.status });
+  }
+
+  async function send(path, options) {
+    let answer;
+    try {
+      answer = await fetch(prefix + path, { credentials: "omit", cache: "no-store", ...options });
+    } catch (cause) {
+      if (cause.name === "AbortError") throw cause;
+      throw new GoopError("the viewer does not answer", { code: "no_answer", detail: String(cause.message ?? cause) });
+    }
+    if (!answer.ok) throw await failure(answer);
+    return answer;
+  }
+
+  /** An element from an element, a CSS selector or an id; throws when there is none. */
+  function element(target) {
+    if (target instanceof Element) return target;
+    const text = String(target);
+    const found = document.getElementById(text.replace(/^#/, "")) ?? (/^[#.[a-z]/i.test(text) ? safeQuery(text) : null);
+    if (!found) throw new GoopError(`there is no element “${text}” in this page`, { code: "bad_request" });
+    return found;
+  }
+
+  function safeQuery(selector) {
+    try { return document.querySelector(selector); } catch { return null; }
+  }
+
+  /** Adds a style sheet of the SDK to the page, once. */
+  function style(name) {
+    const href = `/sdk/${name}`;
+    for (const link of document.querySelectorAll("link[rel=stylesheet]")) {
+      if (link.getAttribute("href")?.endsWith(href)) return;
+    }
+    const link = document.createElement("link");
+    link.rel = "stylesheet";
+    link.href = href;
+    // Before the page's own sheets, so that these win.
+    document.head.prepend(link);
+  }
+
+  /** What to tell a person about a failure of the SDK. @param {Goop.Error} error @returns {string} */
+  Goop.explain = (error) => {
+    switch (error.code) {
+      case "refused": return "The owner of this site does not allow this.";
+      case "unreachable": case "timed_out":
+        return "The owner of this site cannot be reached right now. Nothing is lost here; it is tried again.";
+      case "no_answer": return "Your own Goop² does not answer. Is it running?";
+      case "quota": return "You have stored as much here as the owner allows.";
+      case "full": return "The owner's disk is full.";
+      case "busy": case "locked": return "The owner's database is busy. Try again in a moment.";
+      default: return error.message || "Something went wrong.";
+    }
+  };
+
+  let counter = 0;
+
+  Goop.Error = GoopError;
+  Goop.http = {
+    host,
+    prefix,
+    /** Where the data operations of this page's site are: `/api/p/<id>/data`, or `/api/data` outside of a site. */
+    dataPath: host === null ? "/api/data" : `/api/p/${host}/data`,
+    failure,
+    send,
+    async get(path) { return (await send(path, { method: "GET" })).json(); },
+    async post(path, body) {
+      const answer = await send(path, {
+        method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body ?? {}),
+      });
+      return answer.json();
+    },
+    element,
+    style,
+    /** A new id for an element of the page. */
+    newID: (stem) => `goop-${stem}-${++counter}`,
+  };
+
+  /** Makes an element: `make("a", { href: "x", class: "y", onclick: fn }, "text", child)`. Text stays text. */
+  Goop.http.make = (tag, attributes = {}, ...children) => {
+    const made = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) {
+      if (value === undefined || value === null || value === false) continue;
+      if (typeof value === "function") made.addEventListener(name.replace(/^on/, ""), value);
+      else if (name === "class") made.className = value;
+      else made.setAttribute(name, value === true ? "" : value);
+    }
+    made.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+    return made;
+  };
+
+  /** Puts what a render function gave into an element: nodes as they are, text as markup, as sites of old do. */
+  Goop.http.fill = (target, content) => {
+    if (content instanceof Node) target.replaceChildren(content);
+    else if (Array.isArray(content) && content.some((part) => part instanceof Node)) target.replaceChildren(...content);
+    else target.innerHTML = Array.isArray(content) ? content.join("") : String(content ?? "");
+  };
+})();

@@ -1,0 +1,438 @@
+// Goop.data: the tables of the site that this page belongs to, in its owner's database.
+// Also Goop.esc, Goop.date, Goop.peer, Goop.list and Goop.overlay.
+(() => {
+  "use strict";
+  const Goop = window.Goop;
+  if (Goop.data) return;
+  const { http } = Goop;
+
+  const post = (operation, body) => http.post(`${http.dataPath}/${operation}`, body);
+  const get = (operation) => http.get(`${http.dataPath}/${operation}`);
+  const rows = async (answer) => (await answer) ?? [];
+
+  /**
+   * Which rows, and how. Every member may be left out.
+   * @typedef {object} Options
+   * @property {string} [where] a condition, for example `"score > ? AND name LIKE ?"`; values belong into `args`
+   * @property {Array} [args] one value for each `?`
+   * @property {string[]|string} [fields] the columns to give; all when left out
+   * @property {string} [order] for example `"score DESC, _id"`
+   * @property {number} [limit] at most so many rows
+   * @property {number} [offset] after so many rows; needs `limit`
+   */
+
+  const data = {
+    /** Rows of a table. @param {string} table @param {Options} [options] @returns {Promise<object[]>} */
+    find: (table, options = {}) => rows(post("find", { table, ...options })),
+
+    /** The first row, or null. @param {string} table @param {Options} [options] @returns {Promise<object|null>} */
+    findOne: (table, options = {}) => post("find-one", { table, ...options }),
+
+    /** The row with this `_id`, or null. @param {string} table @param {number} id */
+    get: (table, id) => post("find-one", { table, where: "_id = ?", args: [id] }),
+
+    /** The first row whose column has this value, or null. */
+    getBy: (table, column, value) => post("get-by", { table, column, value }),
+
+    /** The newest rows first come last: all rows up to `limit`, in the order of the table. */
+    list: (table, limit) => rows(post("find", limit === undefined ? { table } : { table, limit })),
+
+    /** The values of one column. @returns {Promise<Array>} */
+    pluck: (table, column, options = {}) => rows(post("pluck", { table, column, ...options })),
+
+    /** The different values of one column. @returns {Promise<Array>} */
+    distinct: (table, column, options = {}) => rows(post("distinct", { table, column, ...options })),
+
+    /** Whether a row matches. @returns {Promise<boolean>} */
+    exists: async (table, options = {}) => Boolean((await post("exists", { table, ...options }))?.exists),
+
+    /** How many rows match. @returns {Promise<number>} */
+    count: async (table, options = {}) => Number((await post("count", { table, ...options }))?.count ?? 0),
+
+    /**
+     * Figures over rows, for example `aggregate("votes", "COUNT(*) AS n", { group_by: "choice" })`.
+     * @returns {Promise<object[]>} one row a group
+     */
+    aggregate: (table, expr, { where, args, group_by } = {}) =>
+      rows(post("aggregate", { table, expr, where, args, group_by })),
+
+    /** Adds a row. @param {string} table @param {object} values @returns {Promise<{status: string, id: number}>} */
+    insert: (table, values) => post("insert", { table, data: values }),
+
+    /** Changes a row. @returns {Promise<{status: string}>} */
+    update: (table, id, values) => post("update", { table, id, data: values }),
+
+    /** Removes a row. @returns {Promise<{status: string}>} */
+    remove: (table, id) => post("delete", { table, id }),
+
+    /** Changes all rows that match; `options.where` must be there. @returns {Promise<{affected: number}>} */
+    updateWhere: (table, values, options = {}) =>
+      post("update-where", { table, data: values, where: options.where, args: options.args }),
+
+    /** Removes all rows that match; `options.where` must be there. @returns {Promise<{affected: number}>} */
+    deleteWhere: (table, options = {}) => post("delete-where", { table, where: options.where, args: options.args }),
+
+    /** Changes the row whose `keyColumn` has the value in `values`, or adds it. */
+    upsert: (table, keyColumn, values) => post("upsert", { table, key_col: keyColumn, data: values }),
+
+    /** The tables of the site. @returns {Promise<object[]>} */
+    tables: () => rows(get("tables")),
+
+    /** The columns of a table. */
+    describe: (table) => post("tables/describe", { table }),
+
+    /** All schemas, by table name. */
+    schemas: async () => (await get("orm-schema")) ?? {},
+
+    /** What the visitor may do with a table. @returns {Promise<{role: string, permissions: object|null}>} */
+    role: (table) => post("role", { table }),
+
+    /** Calls a function of the site's owner; rejects with code `lua_not_available` where the owner runs none. */
+    call: (name, params = {}) => post("lua/call", { function: name, params }),
+
+    /** The functions that the site's owner offers. */
+    functions: async () => (await get("lua/list"))?.functions ?? [],
+
+    /** A caller for a function that takes an action: `const blog = Goop.data.api("blog"); blog("list", {})`. */
+    api: (name) => (action, params = {}) => data.call(name, { action, ...params }),
+
+    /** Rows of a table, for sites of old; `find` is the same with an order. */
+    query: (table, options = {}) => rows(post("query", { table, ...options })),
+
+    /** Creates a table; for the owner. @param {string} name @param {object[]} columns `[{name, type}]` */
+    createTable: (name, columns) => post("tables/create", { name, columns }),
+
+    /** Removes a table with all its rows; for the owner. */
+    dropTable: (table) => post("tables/delete", { table }),
+
+    /** Adds a column; for the owner. @param {string} table @param {object} column `{name, type}` */
+    addColumn: (table, column) => post("tables/add-column", { table, column }),
+
+    subscribe,
+    orm,
+    config,
+  };
+
+  // ---- Live changes -------------------------------------------------------------------------------------------
+
+  /** One event stream a table, however many listeners. */
+  const feeds = new Map();
+
+  /** Codes after which asking again changes nothing. */
+  const FINAL = new Set(["refused", "not_found", "bad_request", "invalid_query", "unknown_operation"]);
+
+  class Feed {
+    constructor(table) {
+      this.table = table;
+      this.listeners = new Set();
+      this.path = `${http.prefix}${http.dataPath}/subscribe?table=${encodeURIComponent(table)}`;
+      this.wasOpen = false;
+      this.pause = 1000;
+      this.lost = null;
+      this.onVisibility = () => this.visibilityChanged();
+      document.addEventListener("visibilitychange", this.onVisibility);
+      this.connect();
+    }
+
+    tell(name, ...values) {
+      for (const listener of [...this.listeners]) {
+        try { listener[name]?.(...values); } catch (error) { reportError(error); }
+      }
+    }
+
+    connect() {
+      clearTimeout(this.timer);
+      this.source?.close();
+      const source = (this.source = new EventSource(this.path));
+      source.addEventListener("ready", () => {
+        this.pause = 1000;
+        const again = this.wasOpen || this.lost !== null;
+        this.lost = null;
+        this.wasOpen = true;
+        this.tell("onOpen");
+        // While there was no stream, changes may have passed by.
+        if (again) this.tell("onReload");
+      });
+      source.addEventListener("change", (event) => {
+        const change = JSON.parse(event.data);
+        this.tell("onChange", change);
+        if (change.kind === "insert") this.tell("onInsert", change.row, change);
+        if (change.kind === "update") this.tell("onUpdate", change.row, change);
+        if (change.kind === "delete") this.tell("onDelete", change.id, change);
+      });
+      source.addEventListener("reload", () => this.tell("onReload"));
+      source.addEventListener("lost", (event) => {
+        const { error, code, detail } = JSON.parse(event.data);
+        this.fail(new Goop.Error(error, { code, detail }));
+      });
+      source.onerror = () => {
+        if (this.source !== source) return;
+        if (source.readyState === EventSource.CLOSED) this.explain();
+        else this.fail(new Goop.Error("the connection was lost; trying again", { code: "no_answer" }));
+      };
+    }
+
+    /** An event stream that is refused does not say why; the same address, fetched, does. */
+    async explain() {
+      const abort = new AbortController();
+      let error = null;
+      try {
+        const answer = await fetch(this.path, {
+          signal: abort.signal, credentials: "omit", cache: "no-store", headers: { Accept: "text/event-stream" },
+        });
+        if (!answer.ok) error = await http.failure(answer);
+        abort.abort();
+      } catch (cause) {
+        error = new Goop.Error("the viewer does not answer", { code: "no_answer", detail: String(cause.message) });
+      }
+      if (this.listeners.size === 0) return;
+      if (error) this.fail(error);
+      if (error && FINAL.has(error.code)) return this.close();
+      this.timer = setTimeout(() => this.connect(), error ? this.pause : 0);
+      this.pause = Math.min(this.pause * 2, 15_000);
+    }
+
+    /** Tells a failure once, not at every try. */
+    fail(error) {
+      if (this.lost?.code === error.code) return;
+      this.lost = error;
+      this.tell("onError", error);
+    }
+
+    /** A page that nobody looks at gives its connection back: browsers have six of them for a site. */
+    visibilityChanged() {
+      clearTimeout(this.hiding);
+      if (document.visibilityState === "hidden") {
+        this.hiding = setTimeout(() => {
+          clearTimeout(this.timer);
+          this.source.close();
+          this.asleep = true;
+        }, 30_000);
+      } else if (this.asleep) {
+        this.asleep = false;
+        this.connect();
+      }
+    }
+
+    close() {
+      clearTimeout(this.timer);
+      clearTimeout(this.hiding);
+      this.source.close();
+      document.removeEventListener("visibilitychange", this.onVisibility);
+      if (feeds.get(this.table) === this) feeds.delete(this.table);
+    }
+  }
+
+  /**
+   * Watches a table: what others add, change or remove arrives without reloading the page.
+   *
+   * @param {string} table
+   * @param {object} listener every member may be left out; a bare function is taken as `onChange`
+   * @param {(change: {table: string, kind: "insert"|"update"|"delete", id: number, row: object|null}) => void} [listener.onChange]
+   * @param {(row: object) => void} [listener.onInsert]
+   * @param {(row: object) => void} [listener.onUpdate]
+   * @param {(id: number) => void} [listener.onDelete]
+   * @param {() => void} [listener.onOpen] changes arrive from now on
+   * @param {() => void} [listener.onReload] changes may have been missed: read the rows again
+   * @param {(error: Goop.Error) => void} [listener.onError] no changes arrive; it is tried again by itself, except
+   *   after a refusal
+   * @returns {{close: () => void}} ends it
+   */
+  function subscribe(table, listener = {}) {
+    const own = typeof listener === "function" ? { onChange: listener } : { ...listener };
+    let feed = feeds.get(table);
+    if (!feed) feeds.set(table, (feed = new Feed(table)));
+    feed.listeners.add(own);
+    return {
+      close() {
+        feed.listeners.delete(own);
+        if (feed.listeners.size === 0) feed.close();
+      },
+    };
+  }
+
+  // ---- Handles ------------------------------------------------------------------------------------------------
+
+  const allows = (policy, peer) => {
+    switch (policy) {
+      case "open": return true;
+      case "owner": return peer.isOwner;
+      case "group": return peer.isOwner || peer.isGroup;
+      case "local": return http.host === null;
+      default: return peer.isOwner;
+    }
+  };
+
+  /**
+   * A table with what is known of it: `name`, `columns`, `access`, `canInsert`, `canUpdate`, `canDelete`,
+   * `validate(values)`, `form(element, options)`, `table(element, options)` and all row functions without the table.
+   * @param {string} table
+   */
+  async function orm(table) {
+    const [description, peer] = await Promise.all([data.describe(table), Goop.peer()]);
+    const schema = description?.schema ?? {};
+    const columns = schema.columns ?? (description?.columns ?? []).filter(({ name }) => !name.startsWith("_"));
+    const access = schema.access ?? null;
+    const bind = (name) => (...values) => data[name](table, ...values);
+    const handle = {
+      name: table,
+      columns,
+      access,
+      system_key: Boolean(schema.system_key ?? true),
+      context: Boolean(schema.context),
+      canInsert: access ? allows(access.insert, peer) : peer.isOwner,
+      canUpdate: access ? allows(access.update, peer) : peer.isOwner,
+      canDelete: access ? allows(access.delete, peer) : peer.isOwner,
+      /** What is wrong with the values, one sentence each; nothing when they can be stored. */
+      validate(values) {
+        const problems = [];
+        for (const column of columns) {
+          const value = values[column.name];
+          const empty = value === undefined || value === null || value === "";
+          if (empty) {
+            if (column.required && !column.auto && column.default === undefined) problems.push(`${column.name} is missing`);
+          } else if (column.type === "integer" && !Number.isInteger(Number(value))) {
+            problems.push(`${column.name} is not a whole number`);
+          } else if (column.type === "real" && !Number.isFinite(Number(value))) {
+            problems.push(`${column.name} is not a number`);
+          } else if (column.type === "enum" && !(column.values ?? []).some(({ key }) => key === value)) {
+            problems.push(`${column.name} is none of its values`);
+          }
+        }
+        return problems;
+      },
+      /** Shows a form for a new row; needs goop-form.js. */
+      form(target, options = {}) {
+        const fields = columns.filter(({ auto }) => !auto).map((column) => ({
+          name: column.name, label: column.label ?? column.name, required: Boolean(column.required),
+          type: { integer: "number", real: "number", enum: "select", date: "date", datetime: "datetime" }[column.type]
+            ?? "text",
+          options: column.values?.map(({ key, label }) => ({ value: key, label: label ?? key })),
+        }));
+        return Goop.form.render(target, { table, fields, ...options });
+      },
+      /** Shows the rows as a table. */
+      async table(target, options = {}) {
+        const found = await data.find(table, options);
+        const { make, element } = http;
+        const names = columns.map(({ name }) => name);
+        element(target).replaceChildren(make("table", { class: "goop-table" },
+          make("thead", {}, make("tr", {}, names.map((name) => make("th", { scope: "col" }, name)))),
+          make("tbody", {}, found.map((row) => make("tr", {}, names.map((name) => make("td", {}, String(row[name] ?? ""))))))));
+        return found;
+      },
+    };
+    for (const name of ["find", "findOne", "get", "getBy", "list", "pluck", "distinct", "exists", "count", "aggregate",
+      "insert", "update", "remove", "updateWhere", "deleteWhere", "upsert", "role", "subscribe", "query"]) {
+      handle[name] = bind(name);
+    }
+    return handle;
+  }
+
+  /**
+   * Settings of a site kept in a table: either with columns `key` and `value`, or one row of which the newest counts.
+   * The result has a getter for each setting, `get(name)` and `set(name, value)`.
+   * @param {string} table @param {object} [defaults]
+   */
+  async function config(table, defaults = {}) {
+    const found = await data.find(table, { order: "_id DESC", limit: 500 }).catch((error) => {
+      if (error.code === "not_found") return [];
+      throw error;
+    });
+    const isPairs = found.length > 0 && "key" in found[0] && "value" in found[0];
+    const values = { ...defaults };
+    if (isPairs) for (const row of found.toReversed()) values[row.key] = row.value;
+    else if (found.length > 0) Object.assign(values, found[0]);
+    const settings = {
+      get: (name) => values[name],
+      async set(name, value) {
+        if (isPairs || found.length === 0) await data.upsert(table, "key", { key: name, value });
+        else await data.update(table, found[0]._id, { [name]: value });
+        if (!(name in settings)) expose(name);
+        values[name] = value;
+      },
+    };
+    const expose = (name) =>
+      Object.defineProperty(settings, name, { get: () => values[name], enumerable: true, configurable: true });
+    for (const name of Object.keys(values)) if (!(name in settings)) expose(name);
+    return settings;
+  }
+
+  Goop.data = data;
+
+  // ---- Small helpers ------------------------------------------------------------------------------------------
+
+  const ESCAPES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
+
+  /** Text as it may stand in markup. @param {*} text @returns {string} */
+  Goop.esc ??= (text) => String(text ?? "").replace(/[&<>"']/g, (character) => ESCAPES[character]);
+
+  /**
+   * A time of the database as a person writes it here. `YYYY-MM-DD HH:MM:SS` is read as UTC.
+   * @param {string|number|Date} time @param {Intl.DateTimeFormatOptions} [options]
+   */
+  Goop.date ??= (time, options = { dateStyle: "medium", timeStyle: "short" }) => {
+    const text = typeof time === "string" && /^\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?/.test(time)
+      ? `${time.replace(" ", "T")}Z` : time;
+    const date = new Date(text);
+    return Number.isNaN(date.getTime()) ? String(time ?? "") : new Intl.DateTimeFormat(undefined, options).format(date);
+  };
+
+  let peer;
+  /**
+   * Who visits whom.
+   * @returns {Promise<{myId: string, hostId: string, isOwner: boolean, isGroup: boolean, label: string}>}
+   */
+  Goop.peer ??= () => {
+    peer ??= http.get("/api/self").then(
+      (self) => {
+        const hostId = http.host ?? self.id;
+        return { myId: self.id, hostId, isOwner: self.id === hostId, isGroup: false, label: self.label };
+      },
+      (error) => {
+        peer = undefined;
+        throw error;
+      });
+    return peer;
+  };
+
+  /**
+   * Shows rows in an element: `render(row, index)` gives a node, or markup in which you escaped all text with `Goop.esc`.
+   * @param {Element|string} target @param {object[]} items @param {Function} render @param {{empty?: string}} [options]
+   */
+  Goop.list ??= (target, items, render, options = {}) => {
+    const shown = http.element(target);
+    if (!items || items.length === 0) {
+      shown.textContent = options.empty ?? options.emptyText ?? "";
+      return;
+    }
+    http.fill(shown, items.map(render));
+  };
+
+  /**
+   * An element that is shown over the page and hidden again: `open()`, `close()`; Escape closes it too, and the focus
+   * goes back to where it was.
+   * @param {string|Element} target
+   */
+  Goop.overlay ??= (target) => {
+    const shown = http.element(target);
+    let before = null;
+    const onKey = (event) => { if (event.key === "Escape") overlay.close(); };
+    const overlay = {
+      open() {
+        before = document.activeElement;
+        shown.hidden = false;
+        shown.classList.add("open");
+        document.addEventListener("keydown", onKey);
+        shown.querySelector("input, textarea, select, button, a[href]")?.focus();
+      },
+      close() {
+        shown.hidden = true;
+        shown.classList.remove("open");
+        document.removeEventListener("keydown", onKey);
+        before?.focus?.();
+      },
+    };
+    return overlay;
+  };
+})();

@@ -1,0 +1,85 @@
+// Goop.forms: a form and a list for any table, made from its columns.
+(() => {
+  "use strict";
+  const Goop = window.Goop;
+  if (Goop.forms) return;
+  const { http } = Goop;
+  const { make } = http;
+
+  const columnsOf = async (table) => {
+    const description = await Goop.data.describe(table);
+    const columns = description?.schema?.columns ?? description?.columns ?? [];
+    return columns.filter(({ name, auto }) => !name.startsWith("_") && !auto);
+  };
+
+  const forms = {
+    /**
+     * A form with one field a column; all values are sent as text.
+     * @param {Element|string} target @param {string} table @param {() => void} [onInsert]
+     */
+    async insertForm(target, table, onInsert) {
+      http.style("goop-form.css");
+      const shown = http.element(target);
+      const columns = await columnsOf(table);
+      const status = make("p", { class: "goop-form-status", role: "status" });
+      const fields = columns.map(({ name, required, values }) => {
+        const id = http.newID("field");
+        const control = values
+          ? make("select", { id, name }, values.map(({ key, label }) => make("option", { value: key }, label ?? key)))
+          : make("input", { id, name, type: "text", required });
+        return { name, control, row: make("div", { class: "goop-field" }, make("label", { for: id }, name), control) };
+      });
+      const form = make("form", { class: "goop-form" }, fields.map(({ row }) => row),
+        make("div", {}, make("button", { type: "submit", class: "goop-form-submit" }, "Add")), status);
+      form.addEventListener("submit", async (event) => {
+        event.preventDefault();
+        try {
+          await Goop.data.insert(table, Object.fromEntries(fields.map(({ name, control }) => [name, control.value])));
+          form.reset();
+          status.textContent = "Added.";
+          status.dataset.kind = "done";
+          onInsert?.();
+        } catch (error) {
+          status.textContent = error.message;
+          status.dataset.kind = "error";
+        }
+      });
+      shown.replaceChildren(form);
+      return form;
+    },
+
+    /**
+     * The form with up to 200 rows below it; a visitor sees buttons to delete at their own rows only.
+     * @param {Element|string} target @param {string} table
+     */
+    async render(target, table) {
+      http.style("goop-form.css");
+      const shown = http.element(target);
+      const place = make("div");
+      const list = make("div");
+      const status = make("p", { class: "goop-form-status", role: "status" });
+      shown.replaceChildren(place, status, list);
+      const tell = (error) => {
+        status.textContent = error.message;
+        status.dataset.kind = "error";
+      };
+      const [columns, peer] = await Promise.all([columnsOf(table), Goop.peer()]);
+      const draw = async () => {
+        const rows = await Goop.data.query(table, { limit: 200 });
+        const remove = (row) => peer.isOwner || row._owner === peer.myId
+          ? make("button", {
+            type: "button", "aria-label": `delete row ${row._id}`,
+            onclick: () => Goop.data.remove(table, row._id).then(draw).catch(tell),
+          }, "Delete") : "";
+        list.replaceChildren(rows.length === 0 ? make("p", {}, "No rows yet.") : make("table", { class: "goop-table" },
+          make("thead", {}, make("tr", {}, columns.map(({ name }) => make("th", { scope: "col" }, name)),
+            make("th", { scope: "col" }, "Actions"))),
+          make("tbody", {}, rows.map((row) => make("tr", {},
+            columns.map(({ name }) => make("td", {}, String(row[name] ?? ""))), make("td", {}, remove(row)))))));
+      };
+      await forms.insertForm(place, table, () => draw().catch(tell));
+      await draw().catch(tell);
+    },
+  };
+  Goop.forms = forms;
+})();
