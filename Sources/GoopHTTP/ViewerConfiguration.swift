@@ -21,6 +21,8 @@ public struct ViewerConfiguration: Sendable {
     public var siteAnswerTimeout: Duration = .milliseconds(4800)
     /// The longest pause within a site's answer.
     public var siteStallTimeout: Duration = .seconds(20)
+    /// From a data request to the owner's answer.
+    public var dataAnswerTimeout: Duration = .seconds(15)
     /// How long the failure to reach a peer is answered from memory, unless news of the peer arrives.
     public var failureMemory: Duration = .seconds(5)
     /// Requests in progress may take this long after a shutdown began.

@@ -37,6 +37,7 @@ final class FakeBackend: ViewerBackend {
         var nextListener = 0
         var opened: [String] = []
         var discarded = 0
+        var tables = FakeTables()
         var readiness = Readiness(components: [.init(name: "node", isReady: true)])
     }
 
@@ -85,6 +86,40 @@ final class FakeBackend: ViewerBackend {
         return stream
     }
 
+    /// What was asked of tables, in order.
+    var asked: [DataRequest] { state.withLock { $0.tables.asked } }
+
+    /// The next answers to data requests, whatever they ask.
+    func answer(_ answers: Result<JSONValue, DataError>...) {
+        state.withLock { $0.tables.answers += answers }
+    }
+
+    /// Sends a change to everybody who watches its table; nil ends their streams.
+    func change(_ change: DataChange?) {
+        let watchers = state.withLock { $0.tables.watchers }
+        for watcher in watchers {
+            if let change { watcher.yield(change) } else { watcher.finish(throwing: FakeTables.gone) }
+        }
+    }
+
+    func data(_ request: DataRequest, of peer: PeerID) async throws(DataError) -> JSONValue {
+        let answer = state.withLock { state in
+            state.tables.asked.append(request)
+            return state.tables.answers.isEmpty ? .success(.null) : state.tables.answers.removeFirst()
+        }
+        return try answer.get()
+    }
+
+    func dataChanges(
+        of peer: PeerID, table: String
+    ) async throws(DataError) -> AsyncThrowingStream<DataChange, any Error> {
+        if table == "secret" { throw DataError(code: .refused, message: "not allowed", detail: "local table") }
+        let (stream, continuation) = AsyncThrowingStream.makeStream(
+            of: DataChange.self, bufferingPolicy: .bufferingNewest(64))
+        state.withLock { $0.tables.watchers.append(continuation) }
+        return stream
+    }
+
     func readiness() async -> Readiness { state.withLock { $0.readiness } }
 
     func openSite(of peer: PeerID, path: String) async throws(SiteError) -> SiteBody {
@@ -127,6 +162,15 @@ final class FakeBackend: ViewerBackend {
 
         func makeAsyncIterator() -> Iterator { Iterator(chunks: chunks.makeIterator(), stalls: stalls) }
     }
+}
+
+/// The tables of every peer: answers in the order a test gave them.
+struct FakeTables {
+    static let gone = DataError(code: .unreachable, message: "peer unreachable", detail: "it went")
+
+    var asked: [DataRequest] = []
+    var answers: [Result<JSONValue, DataError>] = []
+    var watchers: [AsyncThrowingStream<DataChange, any Error>.Continuation] = []
 }
 
 extension PeerEntry {

@@ -22,6 +22,17 @@ public protocol ViewerBackend: Sendable {
     /// - Returns: the head and a body that is read while it arrives.
     /// - Throws: `SiteError` with the class, the facts, and for an unreachable peer the addresses tried.
     func openSite(of peer: PeerID, path: String) async throws(SiteError) -> SiteBody
+    /// Performs one operation on a peer's tables; the own id means the own database, as its owner.
+    ///
+    /// - Returns: the bare value of the answer.
+    /// - Throws: `DataError` of the owner, or `unreachable` and `timedOut` when there was no answer.
+    func data(_ request: DataRequest, of peer: PeerID) async throws(DataError) -> JSONValue
+    /// Changes of a table from now on; bounded, and ended with an error when changes were lost or the peer went.
+    ///
+    /// - Throws: `DataError` when the table cannot be watched.
+    func dataChanges(
+        of peer: PeerID, table: String
+    ) async throws(DataError) -> AsyncThrowingStream<DataChange, any Error>
     /// Which parts of the peer are up.
     func readiness() async -> Readiness
 }

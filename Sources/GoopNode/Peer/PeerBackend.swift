@@ -20,6 +20,16 @@ struct PeerBackend: ViewerBackend {
 
     func readiness() async -> Readiness { progress.readiness }
 
+    func data(_ request: DataRequest, of peer: PeerID) async throws(DataError) -> JSONValue {
+        throw DataError(code: .unreachable, message: "peer unreachable", detail: "this peer serves no tables")
+    }
+
+    func dataChanges(
+        of peer: PeerID, table: String
+    ) async throws(DataError) -> AsyncThrowingStream<DataChange, any Error> {
+        throw DataError(code: .unreachable, message: "peer unreachable", detail: "this peer serves no tables")
+    }
+
     func openSite(of peer: PeerID, path: String) async throws(SiteError) -> SiteBody {
         if peer == profile.id {
             let chunks = try await SiteFileChunks.open(path, in: site)

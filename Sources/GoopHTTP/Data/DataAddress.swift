@@ -1,0 +1,33 @@
+import PeerIdentity
+
+/// What a path of the data routes asks for.
+/// Source: viewer wire reference, section 3.
+struct DataAddress: Sendable, Equatable {
+    /// Whose database; nil for `/api/data/…`, the own one of the viewer.
+    let peer: PeerID?
+    /// What stands behind `data/`, for example `find-one` or `tables/create`.
+    let suffix: String
+
+    /// Nil for every other path, and for a peer id that is not in its one right spelling.
+    init?(path: String) {
+        if let rest = path.without(prefix: "/api/data/") {
+            peer = nil
+            suffix = String(rest)
+            return
+        }
+        guard let rest = path.without(prefix: "/api/p/"), let slash = rest.firstIndex(of: "/") else { return nil }
+        let name = rest[..<slash]
+        guard name.utf8.count <= 128, let peer = try? PeerID(text: String(name)), peer.base58 == name,
+            let suffix = rest[slash...].without(prefix: "/data/")
+        else { return nil }
+        self.peer = peer
+        self.suffix = String(suffix)
+    }
+}
+
+extension StringProtocol {
+    /// The rest behind a prefix; nil if it begins otherwise.
+    fileprivate func without(prefix: String) -> SubSequence? {
+        hasPrefix(prefix) ? self[index(startIndex, offsetBy: prefix.count)...] : nil
+    }
+}

@@ -1,0 +1,238 @@
+import GoopCore
+import HTTPTypes
+import HummingbirdCore
+import Logging
+import NIOCore
+import PeerIdentity
+
+/// The data routes: what pages ask of the tables of a peer, over the connection to that peer.
+///
+/// Answers are JSON: the bare value, or `{"error","code","detail"}` with the status of the code. Nothing is kept.
+/// Source: viewer wire reference, section 3, and our additions in docs/protocols.md.
+struct DataProxy: Sendable {
+    /// The largest request body, in bytes.
+    static let maximumBodyBytes = 1 << 20
+
+    let backend: any ViewerBackend
+    let failures: FailureMemory
+    let events: DataEvents
+    /// From the request to the answer of the owner.
+    let answerTimeout: Duration
+    let logger: Logger
+
+    init(
+        backend: any ViewerBackend, failures: FailureMemory, configuration: ViewerConfiguration, logger: Logger
+    ) {
+        self.backend = backend
+        self.failures = failures
+        events = DataEvents(
+            backend: backend,
+            places: StreamPlaces(
+                limit: configuration.maximumEventStreams, limitPerPeer: configuration.maximumEventStreams / 2),
+            heartbeat: configuration.heartbeat)
+        answerTimeout = configuration.dataAnswerTimeout
+        self.logger = logger
+    }
+
+    /// Answers a request to a data route.
+    ///
+    /// The caller has checked that the request comes from the place it claims, and for `.viewer` the token too.
+    /// - Parameters:
+    ///   - address: of the request.
+    ///   - place: who asks. A site reaches its own peer's tables only; the viewer the owner's only.
+    ///   - headers: the header fields of that place.
+    func respond(
+        to request: Request, address: DataAddress, query: String?, place: RequestPlace, headers: HTTPFields
+    ) async -> Response {
+        var headers = headers
+        headers[.cacheControl] = "no-store"
+        do throws(DataError) {
+            let peer = try await peer(of: address, place: place)
+            if address.suffix == "subscribe" {
+                return try await subscribe(to: request, peer: peer, query: query, headers: headers)
+            }
+            let answer = try await perform(request, address: address, peer: peer, place: place)
+            return DataFailure.json(answer, headers: headers)
+        } catch {
+            return DataFailure.response(error, headers: headers)
+        }
+    }
+
+    /// Whose tables these are.
+    private func peer(of address: DataAddress, place: RequestPlace) async throws(DataError) -> PeerID {
+        let own = await backend.selfProfile().id
+        let peer = address.peer ?? own
+        switch place {
+        case .viewer:
+            guard peer == own else {
+                throw DataError(
+                    code: .refused, message: "not from here",
+                    detail: "the tables of another peer are reached from that peer's site only")
+            }
+        case .site(let site), .capability(let site):
+            guard address.peer == site else {
+                throw DataError(
+                    code: .refused, message: "not from here", detail: "a site reaches the tables of its own peer only")
+            }
+        }
+        return peer
+    }
+
+    private func perform(
+        _ request: Request, address: DataAddress, peer: PeerID, place: RequestPlace
+    ) async throws(DataError) -> JSONValue {
+        guard let method = DataTranslation.method(of: address.suffix) else {
+            throw DataError(
+                code: .unknownOperation, message: "unknown operation", detail: String(address.suffix.prefix(100)))
+        }
+        if place != .viewer, DataTranslation.viewerOnly.contains(address.suffix) {
+            throw DataError(
+                code: .refused, message: "not from a page",
+                detail: "the owner does this in the viewer, on the page Data")
+        }
+        var body = JSONObject()
+        if method == .post || request.method == .post { body = try await self.body(of: request) }
+        let wire = try DataTranslation.request(suffix: address.suffix, body: body)
+        let command = try DataRequest(json: wire)
+        if let known = failures.failure(of: peer, now: .now) { throw DataError(known) }
+        let backend = backend
+        let answer = await withDataDeadline(answerTimeout) { () async throws(DataError) -> JSONValue in
+            try await backend.data(command, of: peer)
+        }
+        do throws(DataError) {
+            return try answer.get()
+        } catch {
+            logger.debug("data refused", metadata: ["peer": "\(peer)", "reason": "\(error.code.rawValue)"])
+            throw error
+        }
+    }
+
+    /// The members of the body: a JSON object of at most `maximumBodyBytes`.
+    private func body(of request: Request) async throws(DataError) -> JSONObject {
+        guard request.method == .post else {
+            throw DataError(code: .badRequest, message: "POST is needed", detail: "with a JSON object as body")
+        }
+        try checkType(of: request)
+        if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > Self.maximumBodyBytes {
+            throw tooLarge()
+        }
+        var bytes = ByteBuffer()
+        do {
+            for try await chunk in request.body {
+                guard bytes.readableBytes + chunk.readableBytes <= Self.maximumBodyBytes else { throw tooLarge() }
+                bytes.writeImmutableBuffer(chunk)
+            }
+        } catch let error as DataError {
+            throw error
+        } catch {
+            throw DataError(code: .badRequest, message: "the request ended early", detail: "")
+        }
+        if bytes.readableBytes == 0 { return [:] }
+        let value: JSONValue
+        do throws(JSONError) {
+            value = try JSONParser.parse(bytes.readableBytesView, limits: .init(bytes: Self.maximumBodyBytes))
+        } catch {
+            throw DataError(code: .badRequest, message: "bad JSON", detail: "\(error)")
+        }
+        guard let object = value.object else {
+            throw DataError(
+                code: .badRequest, message: "bad JSON", detail: "an object is needed, not \(value.kindName)")
+        }
+        return object
+    }
+
+    /// A browser sends `application/json` to another origin only after asking, so no page elsewhere can get a request
+    /// in here by a form. Programs that are no browsers may leave the type out.
+    private func checkType(of request: Request) throws(DataError) {
+        let isBrowser = request.headers[.secFetchSite] != nil || request.headers[.origin] != nil
+        let essence = (request.headers[.contentType] ?? "").prefix { $0 != ";" }.lowercased()
+        guard essence == "application/json" || (!isBrowser && essence.isEmpty) else {
+            throw DataError(
+                code: .badRequest, message: "application/json is needed",
+                detail: "send the header Content-Type: application/json")
+        }
+    }
+
+    private func tooLarge() -> DataError {
+        DataError(
+            code: .tooLarge, message: "the request is too large", detail: "at most \(Self.maximumBodyBytes) bytes")
+    }
+
+    private func subscribe(
+        to request: Request, peer: PeerID, query: String?, headers: HTTPFields
+    ) async throws(DataError) -> Response {
+        guard request.method == .get else {
+            throw DataError(code: .badRequest, message: "GET is needed", detail: "this is a stream of events")
+        }
+        guard let table = QueryText.value(of: "table", in: query ?? ""), !table.isEmpty, table.utf8.count <= 64 else {
+            throw DataError(code: .badRequest, message: "table is missing", detail: "subscribe?table=NAME")
+        }
+        guard let place = events.places.take(for: peer) else {
+            throw DataError(
+                code: .busy, message: "too many open pages", detail: "close pages that watch tables of this site")
+        }
+        if let known = failures.failure(of: peer, now: .now) { throw DataError(known) }
+        let backend = backend
+        let changes = await withDataDeadline(answerTimeout) {
+            () async throws(DataError) -> AsyncThrowingStream<DataChange, any Error> in
+            try await backend.dataChanges(of: peer, table: table)
+        }
+        return events.response(
+            to: request, changes: try changes.get(), place: place, table: table, headers: headers)
+    }
+}
+
+/// Errors of the data routes as answers.
+enum DataFailure {
+    /// `{"error","code","detail"}`: upstream's text first, then what programs and people need.
+    static func body(of error: DataError) -> JSONValue {
+        ["error": .string(error.message), "code": .string(error.code.rawValue), "detail": .string(error.detail)]
+    }
+
+    static func response(_ error: DataError, headers: HTTPFields) -> Response {
+        var headers = headers
+        if error.code.httpStatus == 503 { headers[.retryAfter] = "1" }
+        // The rest of a body that was not read would be taken for the next request.
+        if error.code == .tooLarge || error.code == .badRequest { headers[.connection] = "close" }
+        return json(body(of: error), headers: headers, status: .init(code: error.code.httpStatus))
+    }
+
+    static func json(_ value: JSONValue, headers: HTTPFields, status: HTTPResponse.Status = .ok) -> Response {
+        var headers = headers
+        headers[.contentType] = "application/json"
+        return Response(
+            status: status, headers: headers,
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: JSONWriter.compact(value))))
+    }
+}
+
+extension DataError {
+    /// A peer that could not be reached a moment ago.
+    init(_ error: SiteError) {
+        self.init(
+            code: error.kind == .timedOut ? .timedOut : .unreachable, message: "peer unreachable", detail: error.detail)
+    }
+}
+
+/// Runs an operation that must answer within a time; past it the operation is cancelled.
+func withDataDeadline<Value: Sendable>(
+    _ limit: Duration, _ operation: @escaping @Sendable () async throws(DataError) -> Value
+) async -> Result<Value, DataError> {
+    await withTaskGroup(of: Result<Value, DataError>.self) { group in
+        group.addTask {
+            do throws(DataError) {
+                return .success(try await operation())
+            } catch {
+                return .failure(error)
+            }
+        }
+        group.addTask {
+            // A cancelled sleep means that the operation was first; its result is not looked at then.
+            try? await Task.sleep(for: limit)
+            return .failure(DataError(code: .timedOut, message: "no answer", detail: "nothing came within \(limit)"))
+        }
+        let first = await group.next()
+        group.cancelAll()
+        return first ?? .failure(DataError(code: .timedOut, message: "no answer", detail: ""))
+    }
+}
