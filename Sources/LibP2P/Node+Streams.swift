@@ -67,10 +67,7 @@ extension Node {
         timeout: Duration
     ) async throws -> P2PStream {
         let peer = connection.peer
-        let slot: ResourceLedger.StreamSlot
-        do { slot = try self.swarm.reserveStream(on: connection) } catch {
-            throw P2PError(.limitReached, "\(error)", cause: error, peer: peer)
-        }
+        let slot = try self.reserveStream(on: connection)
         let swarm = self.swarm
         let muxed: MuxedStream
         do { muxed = try await self.open(on: connection, timeout: timeout) } catch {
@@ -78,14 +75,7 @@ extension Node {
             throw P2PError.translating(error, peer: peer)
         }
         if let proposal = self.lazyProposal(to: peer, protocols: protocols, negotiation: negotiation) {
-            var initiator = MultistreamInitiator(lazily: proposal)
-            let first = initiator.start()
-            return P2PStream(
-                muxed: muxed, protocol: proposal, connection: connection.info, direction: .outbound, unread: nil,
-                negotiation: .init(
-                    initiator: initiator, proposal: first.send, timeout: self.configuration.limits.negotiationTimeout),
-                onEnd: { swarm.release(slot) },
-                onRefusal: { swarm.withAddressBook { book, _ in book.removeProtocol(proposal, of: peer) } })
+            return self.lazyStream(on: muxed, proposing: proposal, connection: connection, slot: slot)
         }
         do {
             let (agreed, leftover) = try await self.negotiate(
@@ -99,6 +89,50 @@ extension Node {
             swarm.release(slot)
             throw error
         }
+    }
+
+    private func reserveStream(on connection: SwarmConnection) throws(P2PError) -> ResourceLedger.StreamSlot {
+        do { return try self.swarm.reserveStream(on: connection) } catch {
+            throw P2PError(.limitReached, "\(error)", cause: error, peer: connection.peer)
+        }
+    }
+
+    /// A stream whose protocol is proposed together with the first data.
+    private func lazyStream(
+        on muxed: MuxedStream, proposing proposal: ProtocolID, connection: SwarmConnection,
+        slot: ResourceLedger.StreamSlot
+    ) -> P2PStream {
+        let swarm = self.swarm
+        let peer = connection.peer
+        var initiator = MultistreamInitiator(lazily: proposal)
+        let first = initiator.start()
+        return P2PStream(
+            muxed: muxed, protocol: proposal, connection: connection.info, direction: .outbound, unread: nil,
+            negotiation: .init(
+                initiator: initiator, proposal: first.send, timeout: self.configuration.limits.negotiationTimeout),
+            onEnd: { swarm.release(slot) },
+            onRefusal: { swarm.withAddressBook { book, _ in book.removeProtocol(proposal, of: peer) } })
+    }
+
+    /// Opens a stream without waiting for anything: on a live connection that lives on this very event loop, under a
+    /// protocol that the peer is known to speak.
+    ///
+    /// - Returns: nil if that is not how things are; then `openStream` is the way.
+    package func openStreamNow(
+        to peer: PeerID, protocols: [ProtocolID], options: StreamOptions
+    ) throws(P2PError) -> P2PStream? {
+        guard
+            let connection = self.swarm.bestConnection(with: peer, allowsLimited: options.allowsLimitedConnection),
+            connection.eventLoop.inEventLoop,
+            let proposal = self.lazyProposal(to: peer, protocols: protocols, negotiation: options.negotiation)
+        else { return nil }
+        let slot = try self.reserveStream(on: connection)
+        // A connection that has just ended: the longer way finds or makes another.
+        guard let muxed = try? connection.muxed.openNow() else {
+            self.swarm.release(slot)
+            return nil
+        }
+        return self.lazyStream(on: muxed, proposing: proposal, connection: connection, slot: slot)
     }
 
     /// A raw stream; waits, but not longer than `timeout`, while the peer has 256 of ours to acknowledge.
@@ -175,9 +209,22 @@ extension Node {
         for protocolID: ProtocolID, limits: HandlerLimits = HandlerLimits(),
         _ handler: @escaping @Sendable (P2PStream) async -> Void
     ) {
+        self.setHandler(for: protocolID, limits: limits, body: .task(handler))
+    }
+
+    /// Serves a protocol without tasks: `accept` is called on the event loop of the stream's connection and returns at once.
+    /// What it starts there goes on by `P2PStream.observe`.
+    package func setAcceptor(
+        for protocolID: ProtocolID, limits: HandlerLimits = HandlerLimits(),
+        _ accept: @escaping @Sendable (P2PStream) -> Void
+    ) {
+        self.setHandler(for: protocolID, limits: limits, body: .call(accept))
+    }
+
+    private func setHandler(for protocolID: ProtocolID, limits: HandlerLimits, body: NodeState.Handler.Body) {
         let isNew = self.state.withLock { state in
             let isNew = state.handlers[protocolID] == nil
-            state.handlers[protocolID] = NodeState.Handler(number: state.takeNumber(), limits: limits, body: handler)
+            state.handlers[protocolID] = NodeState.Handler(number: state.takeNumber(), limits: limits, body: body)
             state.supported.insert(protocolID)
             return isNew
         }
@@ -195,49 +242,29 @@ extension Node {
 
     /// A peer has opened a stream: agree on the protocol, then hand it over.
     func serve(_ muxed: MuxedStream, on connection: SwarmConnection, slot: ResourceLedger.StreamSlot) {
-        let swarm = self.swarm
-        self.tasks.spawn(on: connection.executor) { [weak self] in
-            guard let self, let (stream, handler) = await self.answer(muxed, on: connection, slot: slot) else {
-                swarm.release(slot)
-                return
+        InboundNegotiation(muxed, supported: self.state.withLock { $0.supported }) { [weak self, swarm] outcome in
+            guard let self, case .success(let (agreed, leftover)) = outcome else {
+                if case .failure(let reason) = outcome {
+                    self?.logger.debug(
+                        "stream negotiation failed",
+                        metadata: ["peer": "\(connection.peer)", "reason": "\(reason)"])
+                }
+                muxed.reset(code: YamuxCode.streamNegotiationFailed)
+                return swarm.release(slot)
             }
-            if handler.limits.runsOnEventLoop {
-                await handler.body(stream)
-            } else {
-                await withTaskExecutorPreference(globalConcurrentExecutor) { await handler.body(stream) }
+            guard let (stream, handler) = self.handOver(muxed, agreed, leftover, on: connection, slot: slot) else {
+                return swarm.release(slot)
             }
-        }
+            self.run(handler, with: stream, on: connection)
+        }.start(patience: self.configuration.limits.negotiationTimeout)
     }
 
-    private func answer(
-        _ muxed: MuxedStream, on connection: SwarmConnection, slot: ResourceLedger.StreamSlot
-    ) async -> (P2PStream, NodeState.Handler)? {
-        let deadline = StreamDeadline(muxed, after: self.configuration.limits.negotiationTimeout)
-        defer { deadline.cancel() }
-        var responder = MultistreamResponder(supported: self.state.withLock { $0.supported })
-        do {
-            while let bytes = try await muxed.read() {
-                let step = responder.received(Array(bytes.readableBytesView)[...])
-                if !step.send.isEmpty { try await muxed.write(ByteBuffer(bytes: step.send)) }
-                switch step.outcome {
-                case nil: continue
-                case .failed(let error):
-                    self.logger.debug(
-                        "stream negotiation failed",
-                        metadata: ["peer": "\(connection.peer)", "reason": "\(error)"])
-                    muxed.reset(code: YamuxCode.streamNegotiationFailed)
-                    return nil
-                case .agreed(let agreed, let leftover):
-                    return self.handOver(muxed, agreed, leftover, on: connection, slot: slot)
-                }
-            }
-            // The peer gave up without a protocol that we speak.
-            muxed.reset(code: YamuxCode.streamNegotiationFailed)
-        } catch {
-            // Reset by the peer, by the deadline, or the connection is gone: nothing is left to be done.
-            muxed.reset(code: YamuxCode.streamNegotiationFailed)
+    private func run(_ handler: NodeState.Handler, with stream: P2PStream, on connection: SwarmConnection) {
+        switch handler.body {
+        case .call(let accept): accept(stream)
+        case .task(let body):
+            self.tasks.spawn(on: handler.limits.runsOnEventLoop ? connection.executor : nil) { await body(stream) }
         }
-        return nil
     }
 
     private func handOver(

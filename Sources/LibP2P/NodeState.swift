@@ -6,7 +6,13 @@ struct NodeState {
     struct Handler: Sendable {
         let number: UInt64
         let limits: HandlerLimits
-        let body: @Sendable (P2PStream) async -> Void
+        let body: Body
+
+        enum Body: Sendable {
+            case task(@Sendable (P2PStream) async -> Void)
+            /// On the event loop of the stream's connection; returns at once.
+            case call(@Sendable (P2PStream) -> Void)
+        }
     }
 
     enum Phase { case idle, running, stopping, stopped }

@@ -33,7 +33,7 @@ extension P2PError {
         }
     }
 
-    private init(stream error: StreamError, peer: PeerID) {
+    init(stream error: StreamError, peer: PeerID) {
         let (code, message): (Code, String) =
             switch error {
             case .reset(let number, let byPeer):

@@ -18,18 +18,20 @@ public final class P2PStream: Sendable {
     /// Who opened it.
     public let direction: Direction
 
-    private let muxed: MuxedStream
-    private let state: Mutex<State>
+    let muxed: MuxedStream
+    let state: Mutex<State>
     private let onEnd: @Sendable () -> Void
     private let onRefusal: @Sendable () -> Void
 
-    private struct State {
+    struct State {
         /// Received but not yet read by the application.
         var unread: ByteBuffer?
         /// Whether header and proposal of a lazy stream have been sent.
         var hasProposed = false
         /// The open negotiation of a lazy stream.
         var negotiation: LazyNegotiation?
+        /// For the answer to a lazy proposal, of a stream with an observer.
+        var deadline: StreamDeadline?
         var hasEnded = false
     }
 
@@ -186,15 +188,17 @@ public final class P2PStream: Sendable {
 
     // MARK: Private
 
-    private func end() {
+    func end() {
         let isFirst = self.state.withLock { state in
             defer { state.hasEnded = true }
+            state.deadline?.cancel()
+            state.deadline = nil
             return !state.hasEnded
         }
         if isFirst { self.onEnd() }
     }
 
-    private func takeUnread() -> ByteBuffer? {
+    func takeUnread() -> ByteBuffer? {
         self.state.withLock { state in
             guard state.negotiation == nil, let unread = state.unread else { return nil }
             state.unread = nil
@@ -207,7 +211,7 @@ public final class P2PStream: Sendable {
         self.state.withLock { $0.unread = bytes }
     }
 
-    private func takeProposal() -> [UInt8]? {
+    func takeProposal() -> [UInt8]? {
         self.state.withLock { state in
             guard !state.hasProposed else { return nil }
             state.hasProposed = true
@@ -235,24 +239,29 @@ public final class P2PStream: Sendable {
             guard let bytes = received else {
                 throw self.error(.endOfStream, "closed before the protocol was agreed on")
             }
-            let outcome = self.state.withLock { state -> MultistreamOutcome? in
-                guard var negotiation = state.negotiation else { return nil }
-                let step = negotiation.initiator.received(Array(bytes.readableBytesView)[...])
-                state.negotiation = negotiation
-                if case .agreed(_, let leftover) = step.outcome {
-                    state.negotiation = nil
-                    state.unread = ByteBuffer(bytes: leftover)
-                }
-                return step.outcome
+            if try self.isSettled(by: bytes) { return }
+        }
+    }
+
+    /// Whether these bytes complete the peer's consent to a lazy proposal. What came behind it is `unread` then.
+    func isSettled(by bytes: ByteBuffer) throws(P2PError) -> Bool {
+        let outcome = self.state.withLock { state -> MultistreamOutcome? in
+            guard var negotiation = state.negotiation else { return nil }
+            let step = negotiation.initiator.received(Array(bytes.readableBytesView)[...])
+            state.negotiation = negotiation
+            if case .agreed(_, let leftover) = step.outcome {
+                state.negotiation = nil
+                state.unread = ByteBuffer(bytes: leftover)
             }
-            switch outcome {
-            case nil: continue
-            case .agreed: return
-            case .failed(let cause):
-                self.onRefusal()
-                self.reset(code: YamuxCode.streamNegotiationFailed)
-                throw self.error(.protocolNotSupported, "\(self.protocol) was refused", cause: cause)
-            }
+            return step.outcome
+        }
+        switch outcome {
+        case nil: return false
+        case .agreed: return true
+        case .failed(let cause):
+            self.onRefusal()
+            self.reset(code: YamuxCode.streamNegotiationFailed)
+            throw self.error(.protocolNotSupported, "\(self.protocol) was refused", cause: cause)
         }
     }
 
@@ -264,7 +273,7 @@ public final class P2PStream: Sendable {
         do { try await self.muxed.write(bytes) } catch { throw P2PError.translating(error, peer: self.remotePeer) }
     }
 
-    private func error(_ code: P2PError.Code, _ message: String, cause: (any Error)? = nil) -> P2PError {
+    func error(_ code: P2PError.Code, _ message: String, cause: (any Error)? = nil) -> P2PError {
         P2PError(code, message, cause: cause, peer: self.remotePeer)
     }
 }

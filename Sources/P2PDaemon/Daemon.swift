@@ -57,8 +57,7 @@ public final class Daemon: Service {
 
     /// Runs until graceful shutdown or cancellation.
     public func run() async throws {
-        // One loop for clients and peers, and the tasks between them on it: what comes in on one socket goes out on the other
-        // without a change of thread.
+        // One loop for clients and peers: what comes in on one socket goes out on the other without a change of thread.
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         do { try await run(on: group) } catch {
             // Its only loop has nothing left to do that could fail.
@@ -87,14 +86,13 @@ public final class Daemon: Service {
         try await refuseIfTaken(group)
         try await node.start()
         do {
-            let listener = try await ControlChannels.listen(on: options.control, group: group)
             let server = ControlServer(node: node, pubSub: pubSub, logger: logger)
-            if !options.isQuiet { announce(node, listener.channel) }
-            try await withTaskExecutorPreference(Node.executor(on: group.next())) {
-                try await cancelWhenGracefulShutdown { try await server.serve(listener) }
-            }
-        } catch is CancellationError {
-            // The way it is meant to end.
+            let listener = try await server.listen(on: options.control, loop: group.next())
+            if !options.isQuiet { announce(node, listener) }
+            // Returns for shutdown, throws for cancellation: both are the way it is meant to end.
+            try? await gracefulShutdown()
+            try? await listener.close()
+            server.close()
         } catch {
             await end(node)
             throw error
@@ -125,9 +123,13 @@ public final class Daemon: Service {
     /// A socket that another daemon answers on must not be taken from it.
     private func refuseIfTaken(_ group: any EventLoopGroup) async throws {
         guard case .unix(let path) = options.control,
-            let other = try? await ControlChannels.connect(to: options.control, group: group, timeout: .seconds(1))
+            let other = try? await ControlChannels.connect(
+                to: options.control, group: group, timeout: .seconds(1),
+                prepare: { $0.eventLoop.makeSucceededVoidFuture() }
+            ).get()
         else { return }
-        try? await other.executeThenClose { _, _ in }
+        // It answers: that is all we wanted to know.
+        other.close(promise: nil)
         throw DaemonStartError.controlSocketInUse(path: path)
     }
 

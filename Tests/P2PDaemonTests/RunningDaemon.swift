@@ -56,7 +56,7 @@ struct TestClient {
     static func with<Result: Sendable>(
         _ address: ControlAddress, _ body: @Sendable (inout TestClient) async throws -> Result
     ) async throws -> Result {
-        let channel = try await ControlChannels.connect(to: address, group: MultiThreadedEventLoopGroup.singleton)
+        let channel = try await ClientChannels.connect(to: address, group: MultiThreadedEventLoopGroup.singleton)
         return try await channel.executeThenClose { inbound, outbound in
             var client = TestClient(inbound: inbound.makeAsyncIterator(), outbound: outbound)
             return try await body(&client)
@@ -129,7 +129,7 @@ enum EchoListener {
         _ body: @Sendable (ControlAddress) async throws -> Result
     ) async throws -> Result {
         let address = ControlAddress.unix(path: RunningDaemon.socketPath())
-        let listener = try await ControlChannels.listen(on: address, group: MultiThreadedEventLoopGroup.singleton)
+        let listener = try await ClientChannels.listen(on: address, group: MultiThreadedEventLoopGroup.singleton)
         return try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 try await listener.executeThenClose { streams in
@@ -153,7 +153,7 @@ enum EchoListener {
             guard try await client.receive() != nil else { return }
             let all = try await client.receiveToEnd()
             try await client.send(all)
-            try await ControlChannels.flush(stream.channel)
+            try await ClientChannels.flush(stream.channel)
         }
     }
 }

@@ -15,7 +15,7 @@ final class ControlServer: Sendable {
     let pubSub: PubSub?
     let logger: Logger
     let registry = StreamHandlerRegistry()
-    private let counts = Mutex((next: UInt64(0), open: 0))
+    private let clients = Mutex((next: UInt64(0), open: [UInt64: any Channel]()))
 
     init(node: Node, pubSub: PubSub?, logger: Logger) {
         self.node = node
@@ -23,49 +23,65 @@ final class ControlServer: Sendable {
         self.logger = logger
     }
 
-    /// Accepts clients until the task is cancelled or the listener is closed.
-    func serve(_ listener: NIOAsyncChannel<ControlChannel, Never>) async throws {
-        try await listener.executeThenClose { clients in
-            try await withThrowingDiscardingTaskGroup { group in
-                for try await client in clients {
-                    guard let number = enter() else {
-                        logger.warning("client refused", metadata: ["limit": "\(Self.maximumConnections)"])
-                        group.addTask {
-                            // It is closed either way.
-                            try? await client.executeThenClose { _, _ in }
-                        }
-                        continue
-                    }
-                    group.addTask { [self] in
-                        await self.serve(client, number: number)
-                        for gone in self.registry.removeAll(of: number) { self.node.removeHandler(for: gone) }
-                        self.counts.withLock { $0.open -= 1 }
-                    }
+    /// Opens the listener; clients are served from then on.
+    ///
+    /// - Parameter loop: where clients are served: that of the node's connections, or bytes would change threads on their way.
+    func listen(on address: ControlAddress, loop: any EventLoop) async throws -> any Channel {
+        let executor = Node.executor(on: loop)
+        return try await ControlChannels.listen(on: address, group: loop) { [self] channel in
+            channel.eventLoop.makeCompletedFuture {
+                guard let number = enter(channel) else {
+                    logger.warning("client refused", metadata: ["limit": "\(Self.maximumConnections)"])
+                    throw ChannelError.operationUnsupported
                 }
-                group.cancelAll()
+                let service = ControlService(server: self, number: number)
+                try channel.pipeline.syncOperations.addHandler(ControlHandler(service, executor: executor))
             }
         }
     }
 
-    private func enter() -> UInt64? {
-        counts.withLock { counts in
-            guard counts.open < Self.maximumConnections else { return nil }
-            counts.open += 1
-            counts.next += 1
-            return counts.next
-        }
+    /// Closes the clients' connections.
+    func close() {
+        for channel in clients.withLock({ Array($0.open.values) }) { channel.close(promise: nil) }
     }
 
-    private func serve(_ client: ControlChannel, number: UInt64) async {
-        do {
-            try await client.executeThenClose { inbound, outbound in
-                var session = ControlSession(
-                    server: self, number: number, channel: client.channel, inbound: inbound.makeAsyncIterator(),
-                    outbound: outbound)
-                try await session.run()
+    private func enter(_ channel: any Channel) -> UInt64? {
+        let number: UInt64? = clients.withLock { clients in
+            guard clients.open.count < Self.maximumConnections else { return nil }
+            clients.next += 1
+            clients.open[clients.next] = channel
+            return clients.next
+        }
+        if let number { channel.closeFuture.whenComplete { _ in self.left(number) } }
+        return number
+    }
+
+    private func left(_ number: UInt64) {
+        _ = clients.withLock { $0.open.removeValue(forKey: number) }
+        for gone in registry.removeAll(of: number) { node.removeHandler(for: gone) }
+    }
+
+    /// Hands a stream that a peer has opened to the client that is registered for its protocol.
+    func handOver(_ stream: P2PStream) {
+        guard let address = registry.next(for: stream.protocol) else { return stream.reset() }
+        let info = StreamInfo(
+            peer: stream.remotePeer, address: stream.connection.remoteAddress, protocolName: stream.protocol.name)
+        let head = ByteBuffer(bytes: FrameDecoder.frame(info.protobuf))
+        ControlChannels.connect(to: address, group: stream.eventLoop) { channel in
+            channel.eventLoop.makeCompletedFuture {
+                try channel.pipeline.syncOperations.addHandler(StreamRelay(stream))
             }
-        } catch {
-            logger.debug("client connection ended", metadata: ["conn": "\(number)", "reason": "\(error)"])
+        }.assumeIsolated().whenComplete { [logger] outcome in
+            do {
+                let channel = try outcome.get()
+                try channel.pipeline.syncOperations.handler(type: StreamRelay.self).begin(
+                    head: head, first: ByteBuffer())
+            } catch {
+                logger.debug(
+                    "client does not take the stream",
+                    metadata: ["peer": "\(stream.remotePeer)", "proto": "\(stream.protocol)", "reason": "\(error)"])
+                stream.reset()
+            }
         }
     }
 }

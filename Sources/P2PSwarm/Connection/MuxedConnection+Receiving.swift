@@ -12,6 +12,7 @@ extension MuxedConnection {
             self.isReceiving = true
             var bytes = ByteBuffer(bytes: plaintext)
             self.parse(&bytes)
+            self.tellObservers()
             self.isReceiving = false
         }
         if !sealed.isEmpty { self.pipeReceived(ByteBuffer(bytes: sealed)) }
@@ -29,6 +30,7 @@ extension MuxedConnection {
         } else {
             self.open(&bytes)
         }
+        self.tellObservers()
         self.isReceiving = false
     }
 
@@ -51,6 +53,32 @@ extension MuxedConnection {
             self.pipeInputClosed()
         }
         self.pipe = nil
+    }
+
+    // MARK: Observers
+
+    /// Something came for a stream with an observer, which hears of it once all that was read has been taken apart.
+    func note(_ state: StreamState) {
+        guard self.isReceiving else {
+            state.observer?.streamIsReadable()
+            return
+        }
+        guard !state.isNoted else { return }
+        state.isNoted = true
+        self.noted.append(state)
+    }
+
+    private func tellObservers() {
+        guard !self.noted.isEmpty else { return }
+        // An observer that is told may cause others to be noted: they follow.
+        var index = 0
+        while index < self.noted.count {
+            let state = self.noted[index]
+            state.isNoted = false
+            state.observer?.streamIsReadable()
+            index += 1
+        }
+        self.noted.removeAll(keepingCapacity: true)
     }
 
     // MARK: Noise frames

@@ -28,6 +28,11 @@ extension MuxedConnection {
         self.eventLoop.assumeIsolated().execute { self.flush() }
     }
 
+    /// Sends now what was queued, or at the end of the read that is under way.
+    func flushUnlessReceiving() {
+        if !self.isReceiving { self.flush() }
+    }
+
     /// Sends until nothing is left that may be sent, or the pipe is full.
     func flush(regardless: Bool = false) {
         self.flushIsScheduled = false

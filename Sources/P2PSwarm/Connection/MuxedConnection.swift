@@ -68,6 +68,8 @@ public final class MuxedConnection: @unchecked Sendable {
     var payloadRemaining = 0
     var payloadStream: StreamState?
     var isReceiving = false
+    /// Streams whose observers are to be told of what came.
+    var noted: [StreamState] = []
 
     // Sending
     var sealer: NoiseCipher?
@@ -187,7 +189,8 @@ public final class MuxedConnection: @unchecked Sendable {
 
     // MARK: Streams, on the loop
 
-    private func openNow() throws(ConnectionError) -> MuxedStream? {
+    /// A new stream, or nil while too many wait for the peer's acknowledgement. On the loop only.
+    package func openNow() throws(ConnectionError) -> MuxedStream? {
         switch self.life {
         case .open: break
         case .draining(let code): throw .closed(.local(code: code))
@@ -267,11 +270,11 @@ public final class MuxedConnection: @unchecked Sendable {
         self.handleEvents()
     }
 
-    func hasPending(_ state: StreamState, added: Int) {
+    func hasPending(_ state: StreamState, added: Int, flushing: Bool) {
         self.touch(state)
         self.statistics.pendingBytes += added
         self.enqueue(state)
-        self.scheduleFlush()
+        if flushing { self.scheduleFlush() }
     }
 
     func enqueue(_ state: StreamState) {

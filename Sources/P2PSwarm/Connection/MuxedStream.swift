@@ -49,7 +49,7 @@ public final class MuxedStream: Sendable {
     public nonisolated(nonsending) func read() async throws -> ByteBuffer? {
         if self.connection.eventLoop.inEventLoop {
             switch try self.state.readNow() {
-            case .data(let bytes): return bytes
+            case .bytes(let bytes): return bytes
             case .end: return nil
             case .nothingYet: break
             }
@@ -116,7 +116,10 @@ public final class MuxedStream: Sendable {
 
     /// Writes and reads no more, in order: what was written still reaches the peer, what it sends from now on is dropped.
     /// Does not wait for the peer.
-    public nonisolated(nonsending) func close() async {
+    public nonisolated(nonsending) func close() async { self.closeNow() }
+
+    /// The same; not asynchronous, from anywhere.
+    package func closeNow() {
         self.isReleased.store(true, ordering: .relaxed)
         // At once, so that a write after this call is refused and not handed over.
         self.state.refusesWrites.store(true, ordering: .relaxed)
@@ -132,6 +135,12 @@ public final class MuxedStream: Sendable {
     public func reset(code: UInt32 = 0) {
         self.isReleased.store(true, ordering: .relaxed)
         self.onLoop { state in state.connection.reset(state, code: code) }
+    }
+
+    /// For what may only be called on the loop.
+    func onLoopNow<Value, Failure: Error>(_ body: (StreamState) throws(Failure) -> Value) throws(Failure) -> Value {
+        self.connection.eventLoop.assertInEventLoop()
+        return try body(self.state)
     }
 
     private func onLoop(_ body: @escaping @Sendable (StreamState) -> Void) {

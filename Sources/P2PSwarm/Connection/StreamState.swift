@@ -11,12 +11,6 @@ final class StreamState {
     /// Copied payloads that wait are gathered in chunks of up to this size.
     private static let gatherBytes = 64 * 1024
 
-    enum ReadOutcome {
-        case data(ByteBuffer)
-        case end
-        case nothingYet
-    }
-
     private enum Waiter<Value: Sendable> {
         case none
         case waiting(ticket: UInt32, CheckedContinuation<Value, any Error>)
@@ -43,6 +37,12 @@ final class StreamState {
     private var writer = Waiter<Void>.none
     private var cancelledWrite: UInt32?
 
+    /// Who is called instead of readers and writers that wait.
+    var observer: (any StreamObserver)?
+    /// In the connection's list of streams whose observer is to be told of what came.
+    var isNoted = false
+    private var observerWaitsForRoom = false
+
     /// The application has read or written.
     var isTouched = false
     /// In the connection's queue of streams with something to send.
@@ -58,7 +58,7 @@ final class StreamState {
     // MARK: Reading
 
     /// Takes what has arrived, and tells the machine so that credit goes back.
-    func readNow() throws(StreamError) -> ReadOutcome {
+    func readNow() throws(StreamError) -> StreamReading {
         if self.readClosed { throw self.failure ?? .readClosed }
         guard let chunk = self.inbox.popFirst() else {
             if self.endReceived { return .end }
@@ -67,7 +67,7 @@ final class StreamState {
         }
         if self.inbox.isEmpty { self.lastIsGathered = false }
         self.connection.consumed(self, count: chunk.readableBytes)
-        return .data(chunk)
+        return .bytes(chunk)
     }
 
     /// Answers now or when something happens.
@@ -79,7 +79,7 @@ final class StreamState {
         if case .waiting = self.reader { return continuation.resume(throwing: StreamError.busy) }
         do throws(StreamError) {
             switch try self.readNow() {
-            case .data(let chunk): continuation.resume(returning: chunk)
+            case .bytes(let chunk): continuation.resume(returning: chunk)
             case .end: continuation.resume(returning: nil)
             case .nothingYet:
                 self.reader = .waiting(ticket: ticket, continuation)
@@ -102,6 +102,7 @@ final class StreamState {
     /// Payload from the peer: goes to the waiting reader or into the inbox, which the granted window bounds.
     func deliver(_ slice: ByteBuffer) {
         if self.readClosed || self.failure != nil { return }
+        if self.observer != nil { self.connection.note(self) }
         let isLarge = slice.readableBytes >= Self.sliceBytes
         if case .waiting(_, let continuation) = self.reader {
             self.reader = .none
@@ -128,6 +129,7 @@ final class StreamState {
 
     func endOfStream() {
         self.endReceived = true
+        if self.observer != nil { return self.connection.note(self) }
         guard case .waiting(_, let continuation) = self.reader else { return }
         self.reader = .none
         continuation.resume(returning: nil)
@@ -163,11 +165,21 @@ final class StreamState {
         }
     }
 
-    private func append(_ bytes: ByteBuffer) {
+    /// Queues bytes of an observer, which flushes by itself. Whether there is room for more.
+    func writeNow(_ bytes: ByteBuffer) throws(StreamError) -> Bool {
+        if let failure = self.failure { throw failure }
+        if self.finishRequested { throw .writeClosed }
+        self.accepted.add(bytes.readableBytes, ordering: .relaxed)
+        self.append(bytes, flushing: false)
+        self.observerWaitsForRoom = self.mustWait
+        return !self.observerWaitsForRoom
+    }
+
+    private func append(_ bytes: ByteBuffer, flushing: Bool = true) {
         guard bytes.readableBytes > 0 else { return }
         self.outbox.append(bytes)
         self.pendingBytes += bytes.readableBytes
-        self.connection.hasPending(self, added: bytes.readableBytes)
+        self.connection.hasPending(self, added: bytes.readableBytes, flushing: flushing)
     }
 
     var mustWait: Bool { self.accepted.load(ordering: .relaxed) > self.connection.configuration.streamWriteBuffer }
@@ -222,7 +234,11 @@ final class StreamState {
         }
         self.pendingBytes -= copied
         self.accepted.subtract(copied, ordering: .relaxed)
-        if self.pendingBytes == 0 || !self.mustWait, case .waiting(_, let continuation) = self.writer {
+        guard self.pendingBytes == 0 || !self.mustWait else { return }
+        if self.observerWaitsForRoom {
+            self.observerWaitsForRoom = false
+            self.observer?.streamIsWritable()
+        } else if case .waiting(_, let continuation) = self.writer {
             self.writer = .none
             continuation.resume()
         }
@@ -256,6 +272,10 @@ final class StreamState {
         self.pendingBytes = 0
         self.accepted.subtract(unsent, ordering: .relaxed)
         self.requestFinish()
+        if let observer = self.observer {
+            self.observer = nil
+            observer.streamIsReadable()
+        }
         if case .waiting(_, let continuation) = self.reader {
             self.reader = .none
             continuation.resume(throwing: error)

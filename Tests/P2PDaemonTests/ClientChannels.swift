@@ -2,10 +2,13 @@ import Multiformats
 import NIOCore
 import NIOPosix
 
+@testable import P2PDaemon
+
 /// A connection with a client, either way around; one direction may be closed before the other.
 typealias ControlChannel = NIOAsyncChannel<ByteBuffer, ByteBuffer>
 
-enum ControlChannels {
+/// A client's side of the connections with a daemon.
+enum ClientChannels {
     /// Listens for clients.
     static func listen(
         on address: ControlAddress, group: any EventLoopGroup
