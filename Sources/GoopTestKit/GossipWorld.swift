@@ -64,6 +64,8 @@ public struct GossipWorld: Sendable {
     public private(set) var nodes: [Node?] = []
     /// Attackers by number.
     public private(set) var adversaries: [NodeNumber: any Adversary] = [:]
+    /// The honest nodes that an attacker has dialled.
+    public private(set) var victims: [NodeNumber: [NodeNumber]] = [:]
     /// What was published, in order.
     public private(set) var publications: [(id: MessageID, publication: Publication)] = []
     /// Frames each honest node wrote.
@@ -179,6 +181,7 @@ public struct GossipWorld: Sendable {
             dialler != listener
         else { return }
         network.connect(dialler, listener, quality: quality)
+        if adversaries[dialler] != nil { victims[dialler, default: []].append(listener) }
         nodes[dialler]?.neighbours[listener] = (true, nil)
         nodes[listener]?.neighbours[dialler] = (false, diallerAddress)
         open(dialler, to: listener)
@@ -291,6 +294,14 @@ public struct GossipWorld: Sendable {
     /// An attacker's frame. Honest nodes write through their routers only.
     public mutating func inject(_ rpc: GossipRPC, from number: NodeNumber, to receiver: NodeNumber) {
         network.send(Frame(body: rpc.encode()[...]), from: number, to: receiver)
+    }
+
+    /// An attacker's frame to all honest nodes it has dialled.
+    public mutating func inject(_ rpc: GossipRPC, fromAttacker number: NodeNumber, except spared: NodeNumber? = nil) {
+        let body = rpc.encode()[...]
+        for victim in victims[number] ?? [] where victim != spared {
+            network.send(Frame(body: body), from: number, to: victim)
+        }
     }
 
     private mutating func arm(_ number: NodeNumber) {

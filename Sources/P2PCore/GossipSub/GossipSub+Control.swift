@@ -75,6 +75,7 @@ extension GossipSub {
         peers[peer]?.budget.wantedIDs += asked.count
         counts.idsWanted &+= UInt64(asked.count)
         peers[peer]?.queue.ask(asked)
+        toFlush.append(peer)
         if peers[peer]?.version != nil {
             promises.watch(watched, from: peer, until: now.advanced(by: parameters.promiseTimeout))
         }
@@ -92,27 +93,29 @@ extension GossipSub {
                 break
             }
             peers[peer]?.budget.servedIDs += 1
-            guard peers[peer]?.unwanted[id] == nil,
+            guard peers[peer]?.unwanted.contains(id) == false,
                 let message = cache.take(id, for: peer, limit: parameters.gossipRetransmissions)
             else { continue }
             fields.append(message.publishField())
         }
         guard !fields.isEmpty else { return }
         counts.messagesServed &+= UInt64(fields.count)
+        toFlush.append(peer)
         if peers[peer]?.queue.push(fields: fields) == false { counts.messagesDroppedForSlowPeers &+= 1 }
     }
 
     private mutating func handle(dontWant ids: [MessageID], from peer: PeerID) {
-        let end = tick + UInt64(parameters.dontWantHeartbeats)
         for id in ids {
             guard let count = peers[peer]?.budget.dontWantIDs, count < limits.maximumDontWantPerHeartbeat,
-                let remembered = peers[peer]?.unwanted.count, remembered < limits.maximumDontWantPerPeer
+                let remembered = peers[peer]?.unwanted.count, remembered < limits.maximumDontWantPerPeer,
+                unwantedIDs < limits.maximumDontWant
             else {
                 counts.entriesOverLimit &+= 1
                 return
             }
             peers[peer]?.budget.dontWantIDs += 1
-            peers[peer]?.unwanted[id] = end
+            peers[peer]?.unwanted.insert(id)
+            unwantedIDs += 1
         }
     }
 
@@ -120,6 +123,7 @@ extension GossipSub {
         guard let version = peers[peer]?.version else { return }
         let seconds = version >= .v1_1 ? UInt64(clamping: backoff.components.seconds) : nil
         peers[peer]?.queue.change(topic, .prune(backoffSeconds: seconds))
+        toFlush.append(peer)
         counts.prunesSent &+= 1
     }
 }

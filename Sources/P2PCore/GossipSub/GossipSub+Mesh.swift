@@ -10,11 +10,11 @@ extension GossipSub {
             counts.promisesBroken &+= UInt64(broken)
             scores.breached(peer, by: broken)
         }
-        for peer in peers.keys {
-            peers[peer]?.budget = Budget()
-            if let unwanted = peers[peer]?.unwanted, !unwanted.isEmpty {
-                peers[peer]?.unwanted = unwanted.filter { $0.value > tick }
-            }
+        unwantedIDs = 0
+        for index in peers.elements.indices {
+            peers.values[index].budget = Budget()
+            peers.values[index].unwanted.shift()
+            unwantedIDs += peers.values[index].unwanted.count
         }
         seen.expire(now: now)
         if tick.isMultiple(of: 15) { backoffs.expire(slack: parameters.backoffSlack, now: now) }
@@ -24,6 +24,7 @@ extension GossipSub {
         for topic in topics.keys {
             tendMesh(of: topic, now: now)
             gossip(about: topic, excluding: topics[topic]?.mesh ?? [], now: now)
+            gossipToNewcomers(of: topic, now: now)
         }
         tendFanout(now: now)
         cache.shift()
@@ -62,12 +63,14 @@ extension GossipSub {
 
     mutating func addToMesh(_ peer: PeerID, topic: String, now: MonotonicInstant) {
         topics[topic]?.mesh.append(peer)
+        topics[topic]?.newcomers[peer] = now
         scores.grafted(peer, topic: topic, now: now)
     }
 
     private mutating func graft(_ peer: PeerID, topic: String, now: MonotonicInstant) {
         addToMesh(peer, topic: topic, now: now)
         peers[peer]?.queue.change(topic, .graft)
+        toFlush.append(peer)
         counts.graftsSent &+= 1
     }
 
@@ -94,6 +97,7 @@ extension GossipSub {
         addOutboundPeers(to: topic, now: now)
         if parameters.opportunisticGraftTicks > 0, tick.isMultiple(of: UInt64(parameters.opportunisticGraftTicks)) {
             graftBetterPeers(for: topic, now: now)
+            graftRescuers(for: topic, now: now)
         }
     }
 
@@ -137,6 +141,16 @@ extension GossipSub {
         }
     }
 
+    /// Who repeatedly brought what the mesh kept back belongs into the mesh. This also finds out peers that pass on
+    /// everything but one author's messages: they have the best of scores, so the median shows nothing.
+    private mutating func graftRescuers(for topic: String, now: MonotonicInstant) {
+        guard let joined = topics[topic], !joined.rescuers.isEmpty else { return }
+        topics[topic]?.rescuers = [:]
+        let useful = joined.rescuers.filter { $0.value > 1 }.sorted { $0.value > $1.value }.map(\.key)
+        let eligible = useful.filter { candidates(for: topic, only: $0, now: now).first != nil }
+        for peer in eligible.prefix(parameters.opportunisticGraftPeers) { graft(peer, topic: topic, now: now) }
+    }
+
     // MARK: - Gossip
 
     /// Tells some peers outside the mesh what can be had.
@@ -150,8 +164,28 @@ extension GossipSub {
         let share = Int(Double(eligible.count) * parameters.gossipFactor)
         for peer in eligible.shuffled(using: &random).prefix(max(parameters.lazyDegree, share)) {
             let limit = limits.maximumWantedIDsPerHeartbeat
+            toFlush.append(peer)
             peers[peer]?.queue.advertise(
                 topic, ids.count <= limit ? ids : Array(ids.shuffled(using: &random).prefix(limit)))
+        }
+    }
+
+    /// A peer that enters the mesh leaves the circle of those that hear gossip, but had none of the messages before it.
+    /// Without this, what is said before a mesh has formed would reach nobody whom the mesh then consists of.
+    private mutating func gossipToNewcomers(of topic: String, now: MonotonicInstant) {
+        guard let joined = topics[topic], !joined.newcomers.isEmpty else { return }
+        let memory = parameters.heartbeatInterval * (parameters.historyGossip + 1)
+        topics[topic]?.newcomers = joined.newcomers.filter { peer, since in
+            joined.mesh.contains(peer) && since.advanced(by: memory) > now
+        }
+        let settled = now.advanced(by: .zero - parameters.gossipMinimumAge)
+        for (peer, since) in topics[topic]?.newcomers ?? [:] where scores.score(peer) >= scores.scoring.gossipThreshold
+        {
+            let missed = cache.gossipIDs(topic: topic, arrivedBy: min(since, settled))
+            guard !missed.isEmpty else { continue }
+            let ids = Array(missed.prefix(limits.maximumWantedIDsPerHeartbeat))
+            peers[peer]?.queue.advertise(topic, ids)
+            toFlush.append(peer)
         }
     }
 

@@ -110,15 +110,18 @@ extension GossipSub {
         _ subscriptions: [GossipRPC.Subscription], from peer: PeerID, now: MonotonicInstant
     ) {
         for entry in subscriptions {
-            guard let known = peers[peer], known.topics.contains(entry.topic) != entry.subscribes else { continue }
-            guard known.budget.subscriptionChanges < limits.maximumSubscriptionChangesPerHeartbeat else {
+            // Not through a copy of the entry, which would copy its topics with every change.
+            guard let follows = peers[peer]?.topics.contains(entry.topic), follows != entry.subscribes,
+                let changes = peers[peer]?.budget.subscriptionChanges, let topicCount = peers[peer]?.topics.count
+            else { continue }
+            guard changes < limits.maximumSubscriptionChangesPerHeartbeat else {
                 counts.entriesOverLimit &+= 1
                 scores.breached(peer)
                 return
             }
             peers[peer]?.budget.subscriptionChanges += 1
             if entry.subscribes {
-                guard known.topics.count < limits.maximumTopicsPerPeer else {
+                guard topicCount < limits.maximumTopicsPerPeer else {
                     counts.entriesOverLimit &+= 1
                     continue
                 }
@@ -198,7 +201,10 @@ extension GossipSub {
     private mutating func accept(_ ticket: GossipTicket, _ entry: Pending, now: MonotonicInstant) {
         let message = entry.message
         forget(ticket)
-        guard topics[message.topic] != nil else { return }
+        guard let mesh = topics[message.topic]?.mesh else { return }
+        if !mesh.contains(entry.from), mesh.isDisjoint(with: entry.alsoFrom) {
+            topics[message.topic]?.rescuers[entry.from, default: 0] += 1
+        }
         counts.messagesAccepted &+= 1
         scores.deliveredFirst(entry.from, topic: message.topic)
         for peer in entry.alsoFrom { scores.deliveredInMesh(peer, topic: message.topic) }
@@ -213,7 +219,7 @@ extension GossipSub {
         targets.remove(entry.from)
         targets.remove(message.source)
         targets.subtract(entry.alsoFrom)
-        let informed = targets.filter { peers[$0]?.unwanted[message.id] != nil }
+        let informed = targets.filter { peers[$0]?.unwanted.contains(message.id) == true }
         targets.subtract(informed)
         var later: OrderedSet<PeerID> = []
         if parameters.eagerDegree > 0, targets.count > parameters.eagerDegree,
@@ -232,7 +238,10 @@ extension GossipSub {
         send(message, to: Array(targets))
         if parameters.eagerDegree > 0, message.data.count < parameters.dontWantThresholdBytes {
             // Those that have it already hold back a copy for us, as we do for the others.
-            for peer in informed.union(later) { peers[peer]?.queue.refuse(message.id) }
+            for peer in informed.union(later) {
+                peers[peer]?.queue.refuse(message.id)
+                toFlush.append(peer)
+            }
         }
         guard !later.isEmpty else { return }
         let due = now.advanced(by: parameters.deferral)
@@ -277,6 +286,7 @@ extension GossipSub {
         for peer in mesh where peer != entry.from && !entry.alsoFrom.contains(peer) {
             guard let version = peers[peer]?.version, version >= .v1_2 else { continue }
             peers[peer]?.queue.refuse(entry.message.id)
+            toFlush.append(peer)
         }
     }
 
@@ -327,7 +337,8 @@ extension GossipSub {
         guard !targets.isEmpty else { return }
         let field = message.publishField()
         for peer in targets {
-            guard peers[peer]?.unwanted[message.id] == nil else { continue }
+            guard peers[peer]?.unwanted.contains(message.id) == false else { continue }
+            toFlush.append(peer)
             if peers[peer]?.queue.push(field) == true {
                 counts.messagesSent &+= 1
             } else {

@@ -27,8 +27,8 @@ public struct GossipSub: Sendable {
         var isOutbound: Bool
         var topics = OrderedSet<String>()
         var queue: OutboundQueue
-        /// Ids the peer does not want, with the heartbeat in which that ends.
-        var unwanted: [MessageID: UInt64] = [:]
+        /// Ids the peer does not want.
+        var unwanted: RefusedIDs
         var pending = 0
         /// The peer opened a new stream: what it follows now is what its first frame says.
         var expectsHello = false
@@ -46,6 +46,10 @@ public struct GossipSub: Sendable {
 
     struct Topic: Sendable {
         var mesh = OrderedSet<PeerID>()
+        /// When mesh peers of the last heartbeats came in: what arrived before was not sent to them.
+        var newcomers: OrderedDictionary<PeerID, MonotonicInstant> = [:]
+        /// Peers outside the mesh that brought what no mesh peer had brought, since the last opportunistic graft.
+        var rescuers: OrderedDictionary<PeerID, Int> = [:]
         var asksForValidation: Bool
         var pending = 0
     }
@@ -88,10 +92,14 @@ public struct GossipSub: Sendable {
     var pending: [UInt64: Pending] = [:]
     var pendingByID: [MessageID: [UInt64]] = [:]
     var pendingBytes = 0
+    /// Ids that peers do not want, of all peers together.
+    var unwantedIDs = 0
     var nextTicket: UInt64 = 0
     /// In the order in which they are due.
     var deferred = Deque<Deferred>()
     var tick: UInt64 = 0
+    /// Peers whose queue got something since it was last looked at: a frame costs as many looks as it caused answers.
+    var toFlush: OrderedSet<PeerID> = []
     var actions: [GossipSubAction] = []
 
     private var nextHeartbeat: MonotonicInstant
@@ -239,6 +247,7 @@ public struct GossipSub: Sendable {
         topics[topic] = Topic(asksForValidation: validates)
         for peer in peers.keys where peers[peer]?.version != nil {
             peers[peer]?.queue.announce(topic, subscribes: true)
+            toFlush.append(peer)
         }
         joinMesh(of: topic, now: now)
         flushAll()
@@ -255,6 +264,7 @@ public struct GossipSub: Sendable {
         }
         for peer in peers.keys where peers[peer]?.version != nil {
             peers[peer]?.queue.announce(topic, subscribes: false)
+            toFlush.append(peer)
         }
         flushAll()
         return takeActions()
@@ -284,7 +294,9 @@ public struct GossipSub: Sendable {
             actions.append(.refuse(peer))
             return false
         }
-        peers[peer] = Peer(isOutbound: isOutbound, queue: OutboundQueue(limits: limits))
+        peers[peer] = Peer(
+            isOutbound: isOutbound, queue: OutboundQueue(limits: limits),
+            unwanted: RefusedIDs(lifetime: parameters.dontWantHeartbeats))
         scores.connect(peer, address: address)
         return true
     }
@@ -305,7 +317,9 @@ public struct GossipSub: Sendable {
     }
 
     mutating func flushAll() {
-        for peer in peers.keys { flush(peer) }
+        let touched = toFlush
+        toFlush.removeAll(keepingCapacity: true)
+        for peer in touched { flush(peer) }
     }
 
     mutating func takeActions() -> [GossipSubAction] {

@@ -32,8 +32,9 @@ public struct GossipSubParameters: Sendable, Hashable {
     public var seenTTL: Duration = .seconds(120)
     /// How long the peers of a topic we publish to without joining it are remembered.
     public var fanoutTTL: Duration = .seconds(60)
-    /// How long a pruned peer stays away.
-    public var pruneBackoff: Duration = .seconds(60)
+    /// How long a pruned peer stays away. Half of go-libp2p-pubsub's: among many attackers an honest peer that was pruned
+    /// is back within the minute. Peers take the figure from the PRUNE; those of v1.0 stay away longer by themselves.
+    public var pruneBackoff: Duration = .seconds(30)
     /// How long a peer stays away after we left the topic.
     public var unsubscribeBackoff: Duration = .seconds(10)
     /// What we wait beyond a back-off before we graft again: an early GRAFT costs score.
@@ -46,8 +47,9 @@ public struct GossipSubParameters: Sendable, Hashable {
     public var dontWantThresholdBytes = 1024
     /// Heartbeats an IDONTWANT is honoured.
     public var dontWantHeartbeats = 3
-    /// Every so many heartbeats the mesh may take in better peers than its median.
-    public var opportunisticGraftTicks = 60
+    /// Every so many heartbeats the mesh may take in better peers than its median, and those that had to bring by
+    /// gossip what the mesh did not. More often than go-libp2p-pubsub's 60, so that a captured mesh is free in a minute.
+    public var opportunisticGraftTicks = 20
     /// How many peers that takes in.
     public var opportunisticGraftPeers = 2
     /// Every so many heartbeats missing direct peers are dialled.
@@ -87,8 +89,8 @@ public struct GossipSubLimits: Sendable, Hashable {
     public var maximumControlEntriesPerRPC = 200
     /// Message ids read per RPC.
     public var maximumIDsPerRPC = 5000
-    /// Longest message id.
-    public var maximumIDBytes = 512
+    /// Longest message id. Ours are a peer id and eight bytes.
+    public var maximumIDBytes = 128
     /// Longest topic.
     public var maximumTopicBytes = 1024
     /// IHAVE entries answered per peer and heartbeat.
@@ -101,6 +103,8 @@ public struct GossipSubLimits: Sendable, Hashable {
     public var maximumDontWantPerHeartbeat = 1000
     /// IDONTWANT ids remembered per peer.
     public var maximumDontWantPerPeer = 3000
+    /// The same, of all peers together.
+    public var maximumDontWant = 100_000
     /// Ids remembered as seen; the oldest goes first.
     public var maximumSeen = 100_000
     /// Bytes of messages kept for IWANT; the oldest goes first.

@@ -109,6 +109,26 @@ import Testing
         #expect(bench.messages(to: testPeer(2)) == [2, 3, 5, 6, 7].map { testMessage($0).id })
     }
 
+    @Test func refusalsOfAllPeersTogetherAreBounded() throws {
+        var limits = GossipSubLimits()
+        limits.maximumDontWant = 3
+        var bench = RouterBench(limits: limits)
+        try bench.join("t")
+        for number in 1...3 { bench.open(testPeer(number), topics: ["t"]) }
+        func refuse(_ peer: Int) {
+            bench.receive(from: testPeer(peer)) { $0.dontWant = (0..<2).map { testMessage($0).id } }
+        }
+        refuse(2)
+        refuse(3)
+        bench.clearSent()
+        bench.receive(from: testPeer(1)) { $0.messages = (0..<2).map { testMessage($0).encoded[...] } }
+        #expect(bench.messages(to: testPeer(2)).isEmpty)
+        #expect(bench.messages(to: testPeer(3)) == [testMessage(1).id], "there was room for one of its two")
+        bench.advance(by: .seconds(4))
+        refuse(3)
+        #expect(bench.router.counts.entriesOverLimit == 1, "three heartbeats later there is room again")
+    }
+
     @Test func seenIdsAreBounded() throws {
         var limits = GossipSubLimits()
         limits.maximumSeen = 3

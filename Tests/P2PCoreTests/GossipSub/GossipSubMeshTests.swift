@@ -102,7 +102,7 @@ import Testing
         #expect(bench.router.meshPeers(of: "a").count == 12)
         bench.receive(from: testPeer(13)) { $0.graft = ["a"] }
         #expect(!bench.router.meshPeers(of: "a").contains(testPeer(13)))
-        #expect(bench.prunes(to: testPeer(13)) == [.init(topic: "a", backoffSeconds: 60)])
+        #expect(bench.prunes(to: testPeer(13)) == [.init(topic: "a", backoffSeconds: 30)])
         bench.open(testPeer(20), topics: ["a"], outbound: true)
         bench.receive(from: testPeer(20)) { $0.graft = ["a"] }
         #expect(bench.router.meshPeers(of: "a").contains(testPeer(20)))
@@ -163,7 +163,7 @@ import Testing
         }
         bench.receive(from: testPeer(1)) { $0.graft = ["a"] }
         #expect(bench.router.score(of: testPeer(1)) == -4)
-        #expect(bench.prunes(to: testPeer(1)) == [.init(topic: "a", backoffSeconds: 60)])
+        #expect(bench.prunes(to: testPeer(1)) == [.init(topic: "a", backoffSeconds: 30)])
         bench.advance(by: .seconds(20))
         bench.receive(from: testPeer(2)) { $0.graft = ["a"] }
         #expect(bench.router.score(of: testPeer(2)) == -1)
@@ -198,7 +198,7 @@ import Testing
         bench.router.setApplicationScore(of: testPeer(1), to: -1)
         bench.advance(by: .seconds(1))
         #expect(bench.router.meshPeers(of: "a").isEmpty)
-        #expect(bench.prunes(to: testPeer(1)) == [.init(topic: "a", backoffSeconds: 60)])
+        #expect(bench.prunes(to: testPeer(1)) == [.init(topic: "a", backoffSeconds: 30)])
     }
 
     @Test func idleMeshTakesInBetterPeers() throws {

@@ -209,6 +209,28 @@ import Testing
         }
     }
 
+    @Test func whoEntersTheMeshHearsOfWhatCameBefore() throws {
+        var bench = RouterBench()
+        try bench.join("t")
+        func own(_ number: UInt64) -> GossipMessage { testMessage(number, source: RouterBench.key.peerID) }
+        bench.perform(try bench.router.publish(own(1), now: bench.now))
+        bench.open(testPeer(1), topics: ["t"])
+        #expect(bench.router.meshPeers(of: "t") == [testPeer(1)])
+        #expect(bench.messages(to: testPeer(1)).isEmpty, "nobody was there to hear it")
+        bench.perform(try bench.router.publish(own(2), now: bench.now.advanced(by: .milliseconds(1))))
+        #expect(bench.messages(to: testPeer(1)) == [own(2).id])
+        bench.advance(by: .milliseconds(1500))
+        let told = (bench.sent[testPeer(1)] ?? []).flatMap(\.have).flatMap(\.ids)
+        #expect(Set(told) == [own(1).id], "of what it was sent it needs no word")
+        bench.receive(from: testPeer(1)) { $0.want = [own(1).id] }
+        #expect(bench.messages(to: testPeer(1)) == [own(2).id, own(1).id])
+        bench.advance(by: .seconds(5))
+        bench.clearSent()
+        bench.perform(try bench.router.publish(own(3), now: bench.now))
+        bench.advance(by: .seconds(5))
+        #expect((bench.sent[testPeer(1)] ?? []).flatMap(\.have).isEmpty, "no longer a newcomer")
+    }
+
     @Test func asksForUnseenAndServesThreeTimes() throws {
         var bench = try bench()
         let known = testMessage(1)
