@@ -1,0 +1,203 @@
+/// Turns what a stranger wrote into SQL that can do no more than the query grammar says.
+///
+/// The text is never passed on. It is read into an expression, whose columns exist, whose functions are on a list, and whose
+/// size is bounded; the SQL is then written from the expression: names quoted, values bound. The grammar is in
+/// `docs/query-grammar.md`.
+///
+/// What the statement around it has to see to: that it reads one table and adds the row filter of the policy with AND, that
+/// double quotes never mean texts, that a text cannot grow beyond a limit (`SQLITE_LIMIT_LENGTH`), and that a handler ends
+/// statements that run too long.
+public enum QueryCompiler {
+    /// What is read at most; beyond it the query is refused.
+    public enum Limit {
+        /// Bytes of UTF-8 in one text.
+        public static let textBytes = 4096
+        /// Nested parentheses, lists, calls, CASE and prefixes.
+        public static let depth = 32
+        /// Columns, values, operators and calls in one text.
+        public static let parts = 512
+        /// Arguments for placeholders.
+        public static let arguments = 256
+        /// `||` in one text: each copies its operands.
+        public static let concatenations = 32
+        /// Bytes of a pattern, of a text to look for, of letters to trim, of a format of time. A pattern is compared at
+        /// every place of a value, and SQLite cannot be stopped within one comparison.
+        public static let patternBytes = 256
+        /// `%` of LIKE, `*` of GLOB in one pattern.
+        public static let wildcards = 16
+        /// Sort terms.
+        public static let orderTerms = 16
+        /// Results of `expressions`.
+        public static let expressions = 32
+        /// Names of `columns`.
+        public static let columns = 512
+        /// Entries of SQLite's parser stack, which has 100, for one fragment.
+        static let parserStack = 84
+    }
+
+    /// Compiles a condition (`where`), for example `age >= ? AND name LIKE 'A%'`.
+    ///
+    /// - Returns: the condition in parentheses.
+    /// - Throws: also if there are more arguments than the text uses.
+    public static func condition(
+        _ text: String, args: [QueryValue] = [], scope: QueryScope
+    ) throws(QueryError) -> CompiledFragment {
+        var parser = try QueryParser(text, arguments: args, scope: scope, aggregatesAllowed: false)
+        let expression = try parser.expression()
+        try parser.finish()
+        var writer = SQLWriter(values: .bound(arguments: args))
+        writer.append("(")
+        try check(writer.append(expression), at: 0)
+        writer.append(")")
+        return CompiledFragment(sql: writer.sql, bindings: writer.bindings)
+    }
+
+    /// Compiles sort terms, for example `score DESC NULLS LAST, name COLLATE NOCASE`.
+    ///
+    /// - Parameter aggregates: true if rows are grouped, so that `COUNT(*) DESC` has a meaning.
+    /// - Returns: what stands behind ORDER BY.
+    public static func order(
+        _ text: String, scope: QueryScope, aggregates: Bool = false
+    ) throws(QueryError) -> CompiledFragment {
+        var parser = try QueryParser(text, arguments: [], scope: scope, aggregatesAllowed: aggregates)
+        var writer = SQLWriter(values: .bound(arguments: []))
+        var count = 0
+        repeat {
+            let position = parser.current.position
+            count += 1
+            guard count <= Limit.orderTerms else { throw .tooManyTerms(position: position, limit: Limit.orderTerms) }
+            let expression = try parser.expression()
+            guard !expression.isSameForEveryRow else { throw .constantOrder(position: position) }
+            if count > 1 { writer.append(", ") }
+            try check(writer.append(expression), at: position)
+            if parser.accept(word: "DESC") {
+                writer.append(" DESC")
+            } else if parser.accept(word: "ASC") {
+                writer.append(" ASC")
+            }
+            if parser.accept(word: "NULLS") {
+                if parser.accept(word: "FIRST") {
+                    writer.append(" NULLS FIRST")
+                } else {
+                    try parser.expect(word: "LAST")
+                    writer.append(" NULLS LAST")
+                }
+            }
+        } while parser.accept(.comma)
+        try parser.finish()
+        return CompiledFragment(sql: writer.sql, bindings: writer.bindings)
+    }
+
+    /// Compiles names with commas between them, or `*` for all columns.
+    public static func columns(_ text: String, scope: QueryScope) throws(QueryError) -> CompiledFragment {
+        var parser = try QueryParser(text, arguments: [], scope: scope, aggregatesAllowed: false)
+        var names: [String] = []
+        if parser.accept(.star) {
+            names = scope.columns
+        } else {
+            repeat {
+                let token = parser.current
+                switch token.kind {
+                case .word(let name), .quotedName(let name): names.append(try parser.column(name, at: token))
+                default: throw parser.unexpected("the name of a column")
+                }
+                parser.advance()
+                guard names.count <= Limit.columns else {
+                    throw .tooManyTerms(position: token.position, limit: Limit.columns)
+                }
+            } while parser.accept(.comma)
+        }
+        try parser.finish()
+        return fragment(of: names)
+    }
+
+    /// Compiles names of columns, each one a bare name or a quoted one.
+    ///
+    /// The position of an error is the number of the name, from 0.
+    public static func columns(_ names: [String], scope: QueryScope) throws(QueryError) -> CompiledFragment {
+        guard !names.isEmpty else { throw .empty }
+        guard names.count <= Limit.columns else {
+            throw .tooManyTerms(position: Limit.columns, limit: Limit.columns)
+        }
+        if names == ["*"] { return fragment(of: scope.columns) }
+        var found: [String] = []
+        for (index, name) in names.enumerated() {
+            if let column = scope.column(name) {
+                found.append(column)
+            } else if let tokens = try? QueryLexer.tokens(of: String(name.prefix(512))), tokens.count == 2,
+                case .quotedName(let inner) = tokens[0].kind, let column = scope.column(inner)
+            {
+                found.append(column)
+            } else {
+                throw .unknownColumn(position: index, name: name, suggestion: scope.suggestion(for: name))
+            }
+        }
+        return fragment(of: found)
+    }
+
+    private static func fragment(of columns: [String]) -> CompiledFragment {
+        CompiledFragment(sql: columns.map(SQLWriter.quoted).joined(separator: ", "))
+    }
+
+    /// Compiles results over groups of rows, for example `COUNT(*) AS n, ROUND(AVG(score), 1) AS average`.
+    ///
+    /// A result without a name gets its own text as its name, as SQLite does it; no two results may be called the same.
+    public static func expressions(
+        _ text: String, args: [QueryValue] = [], scope: QueryScope
+    ) throws(QueryError) -> CompiledFragment {
+        var parser = try QueryParser(text, arguments: args, scope: scope, aggregatesAllowed: true)
+        let bytes = Array(text.utf8)
+        var writer = SQLWriter(values: .bound(arguments: args))
+        var names: Set<[UInt8]> = []
+        var count = 0
+        repeat {
+            let position = parser.current.position
+            count += 1
+            guard count <= Limit.expressions else { throw .tooManyTerms(position: position, limit: Limit.expressions) }
+            let expression = try parser.expression()
+            var name = String(decoding: bytes[position..<max(position, parser.endOfPrevious)], as: UTF8.self)
+            if case .column(let column) = expression { name = column }
+            if parser.accept(word: "AS") {
+                switch parser.current.kind {
+                case .word(let alias), .quotedName(let alias):
+                    guard isName(alias) else { throw parser.unexpected("a name of letters, digits and _") }
+                    name = alias
+                default: throw parser.unexpected("a name")
+                }
+                parser.advance()
+            }
+            guard names.insert(QueryScope.folded(name)).inserted else {
+                throw .duplicateName(position: position, name: name)
+            }
+            if count > 1 { writer.append(", ") }
+            try check(writer.append(expression), at: position)
+            writer.append(" AS ")
+            writer.appendName(name)
+        } while parser.accept(.comma)
+        try parser.finish()
+        return CompiledFragment(sql: writer.sql, bindings: writer.bindings)
+    }
+
+    /// The names that tables, columns and results may have: a letter or `_`, then letters, digits and `_`, at most 64.
+    public static func isName(_ name: String) -> Bool {
+        guard let first = name.utf8.first, name.utf8.count <= 64, first < 0x30 || first > 0x39 else { return false }
+        return name.utf8.allSatisfy {
+            ($0 >= 0x30 && $0 <= 0x39) || ($0 | 0x20 >= 0x61 && $0 | 0x20 <= 0x7A) || $0 == UInt8(ascii: "_")
+        }
+    }
+
+    private static func check(_ weight: Int, at position: Int) throws(QueryError) {
+        guard weight <= Limit.parserStack else { throw .tooDeep(position: position, limit: Limit.depth) }
+    }
+}
+
+extension QueryExpression {
+    /// True for a value by itself: SQLite would take a number here for the position of a result.
+    fileprivate var isSameForEveryRow: Bool {
+        switch self {
+        case .literal, .constant, .placeholder: true
+        case .collate(let inner, _), .unary(_, let inner): inner.isSameForEveryRow
+        default: false
+        }
+    }
+}
