@@ -76,7 +76,7 @@ public struct DataRequest: Sendable, Hashable {
         }
         let name = object["op"]?.string ?? ""
         guard let op = DataOperation(rawValue: name) else {
-            throw DataError(code: .unknownOperation, message: "unknown operation", detail: String(name.prefix(100)))
+            throw DataError(code: .unknownOperation, message: "unknown op: \(name.prefix(100))")
         }
         self.op = op
         let reader = MemberReader(object: object)

@@ -51,6 +51,12 @@ public struct JSONObject: Sendable, Hashable, ExpressibleByDictionaryLiteral {
         public var name: String
         /// Its value.
         public var value: JSONValue
+
+        /// Makes a member.
+        public init(name: String, value: JSONValue) {
+            self.name = name
+            self.value = value
+        }
     }
 
     /// In the order of the text.
@@ -64,7 +70,8 @@ public struct JSONObject: Sendable, Hashable, ExpressibleByDictionaryLiteral {
         members = elements.map { Member(name: $0.0, value: $0.1) }
     }
 
-    init(members: [Member]) { self.members = members }
+    /// Makes an object of these members in this order.
+    public init(members: [Member]) { self.members = members }
 
     /// Reads or writes a member by its exact name; of several the last counts. Writing nil removes it, a new name is
     /// put last.
