@@ -80,8 +80,9 @@ final class StreamRelay: ChannelDuplexHandler, StreamObserver {
     func errorCaught(context: ChannelHandlerContext, error: any Error) { fail() }
 
     func channelInactive(context: ChannelHandlerContext) {
-        // A client that closed after its last byte may be gone before that byte is: it still arrives.
-        let isInOrder = clientHasEnded
+        // A client that closed after its last byte may be gone before that byte is: it still arrives. Once our direction to it
+        // is closed, the end of its direction comes as the end of the channel and as nothing else.
+        let isInOrder = clientHasEnded || peerHasEnded
         end { isInOrder ? $0.closeNow() : $0.reset() }
         context.fireChannelInactive()
     }
