@@ -11,6 +11,7 @@ struct ViewerResponder: Sendable {
     let assets: WebAssets
     let notices: NoticeRenderer
     let sites: SiteProxy
+    let siteOrigins: SiteResponder
     let events: EventStream
     let backend: any ViewerBackend
 
@@ -27,6 +28,10 @@ struct ViewerResponder: Sendable {
             backend: backend, headers: headers, notices: notices, visited: VisitedSites(), failures: failures,
             answerTimeout: configuration.siteAnswerTimeout, stallTimeout: configuration.siteStallTimeout, logger: logger
         )
+        siteOrigins = SiteResponder(
+            origins: SiteOrigin(port: port), headers: headers, notices: notices, files: sites,
+            data: DataProxy(backend: backend, failures: failures, configuration: configuration, logger: logger),
+            backend: backend)
         events = EventStream(feed: feed, backend: backend)
         self.backend = backend
     }
@@ -46,6 +51,8 @@ struct ViewerResponder: Sendable {
         case .redirect(let location):
             return redirect(
                 to: location, status: .temporaryRedirect, isSite: RequestTarget.isSite(request.head.path ?? ""))
+        case .site(let peer, let target):
+            return await siteOrigins.respond(to: request, target: target, peer: peer)
         case .allowed(let target):
             if target.isSite {
                 return await sites.respond(to: request, target: target)

@@ -1,4 +1,5 @@
 import HTTPTypes
+import PeerIdentity
 
 /// The checks every request passes before anything looks at its path: target form, host name, method, body.
 ///
@@ -11,6 +12,8 @@ struct RequestGuard: Sendable {
     enum Verdict: Sendable, Equatable {
         /// Go on; the value is the path and query as they were sent.
         case allowed(RequestTarget)
+        /// The same on the origin of this peer's site.
+        case site(PeerID, RequestTarget)
         /// The same target under 127.0.0.1, so that browsers keep one origin for the viewer.
         case redirect(location: String)
         case refused(Refusal)
@@ -29,6 +32,9 @@ struct RequestGuard: Sendable {
         guard let authority = head.authority, head.headerFields[values: .hostField].isEmpty else {
             return .refused(.badHost)
         }
+        if let peer = SiteOrigin(port: port).peer(ofHost: authority) {
+            return judge(head, target: target, onOriginOf: peer)
+        }
         let name = hostName(of: authority)
         guard let name else { return .refused(.wrongHost(given: authority, address: origin + "/")) }
         guard head.method == .get || head.method == .head else { return .refused(.methodNotAllowed) }
@@ -38,6 +44,19 @@ struct RequestGuard: Sendable {
         }
         if name != .address, !target.isProbe { return .redirect(location: origin + text) }
         return .allowed(target)
+    }
+
+    /// On a site's origin its pages also send data, which the data routes read and bound.
+    private func judge(_ head: HTTPRequest, target: RequestTarget, onOriginOf peer: PeerID) -> Verdict {
+        let isData = DataAddress(path: target.path) != nil
+        guard head.method == .get || head.method == .head || (head.method == .post && isData) else {
+            return .refused(.methodNotAllowed)
+        }
+        let length = head.headerFields[values: .contentLength]
+        guard head.headerFields[values: .transferEncoding].isEmpty, length.count <= 1,
+            head.method == .post || length.isEmpty || length == ["0"]
+        else { return .refused(.bodyNotAccepted) }
+        return .site(peer, target)
     }
 
     private enum HostName { case address, localhost, addressV6 }

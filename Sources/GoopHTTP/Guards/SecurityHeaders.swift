@@ -51,6 +51,21 @@ struct SecurityHeaders: Sendable {
         return fields
     }
 
+    /// For everything on the origin of a peer's site: that origin holds nothing else, so the site may use all of it and
+    /// nothing beyond.
+    func siteOrigin(_ own: String) -> HTTPFields {
+        var fields = shared()
+        fields[.contentSecurityPolicy] =
+            "sandbox allow-scripts allow-forms allow-same-origin; default-src 'none'; script-src 'self'; "
+            + "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
+            + "media-src 'self' data: blob:; connect-src 'self'; form-action 'self'; base-uri 'none'; "
+            + "frame-ancestors 'self' \(origin)"
+        fields[.crossOriginResourcePolicy] = "same-origin"
+        fields[.vary] = "Origin, Sec-Fetch-Site"
+        fields[.cacheControl] = "no-store"
+        return fields
+    }
+
     /// For a page of ours under `/p/`, such as "cannot be reached": text of ours, no script, one inline style sheet.
     func siteNotice(styleNonce: String) -> HTTPFields {
         var fields = shared()

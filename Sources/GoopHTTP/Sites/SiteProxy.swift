@@ -33,13 +33,33 @@ struct SiteProxy: Sendable {
         case .file(let peer, let path):
             switch admit(origin, peer: peer) {
             case .admitted:
-                return await open(path, of: peer, request: request, target: target, origin: origin)
+                let fields = headers.site(
+                    of: peer.base58, isOpenedByPerson: visited.contains(peer), isOpaqueScript: origin.isOpaqueScript)
+                return await open(path, of: peer, request: request, target: target, fields: fields)
             case .needsClick:
                 let who = await name(of: peer)
                 return notices.siteNotice(.confirmVisit(of: who, address: target.path + target.querySuffix))
             case .refused:
                 return notices.siteNotice(.init(.foreignPage))
             }
+        }
+    }
+
+    /// The same on the site's own origin, where the request was admitted already.
+    func respond(
+        to request: Request, target: RequestTarget, onOriginOf site: PeerID, fields: HTTPFields
+    ) async -> Response {
+        switch SiteAddress(target) {
+        case .redirect(let location):
+            var fields = fields
+            fields[.location] = location
+            return Response(status: .permanentRedirect, headers: fields)
+        case .badPath(_, let problem):
+            return notices.siteNotice(.badSitePath(problem))
+        case .file(site, let path):
+            return await open(path, of: site, request: request, target: target, fields: fields)
+        case .file, .noPeer:
+            return notices.siteNotice(.noSuchPeer)
         }
     }
 
@@ -66,7 +86,7 @@ struct SiteProxy: Sendable {
     }
 
     private func open(
-        _ path: String, of peer: PeerID, request: Request, target: RequestTarget, origin: RequestOrigin
+        _ path: String, of peer: PeerID, request: Request, target: RequestTarget, fields: HTTPFields
     ) async -> Response {
         let address = target.path + target.querySuffix
         if let known = failures.failure(of: peer, now: .now) {
@@ -77,7 +97,7 @@ struct SiteProxy: Sendable {
         }
         switch opened {
         case .success(let body):
-            return stream(body, path: path, peer: peer, request: request, origin: origin)
+            return stream(body, path: path, request: request, fields: fields)
         case .failure(let error):
             failures.record(error, of: peer, now: .now)
             logger.debug("site not shown", metadata: ["peer": "\(peer)", "reason": "\(error.kind.rawValue)"])
@@ -99,10 +119,9 @@ struct SiteProxy: Sendable {
     }
 
     private func stream(
-        _ body: SiteBody, path: String, peer: PeerID, request: Request, origin: RequestOrigin
+        _ body: SiteBody, path: String, request: Request, fields: HTTPFields
     ) -> Response {
-        var fields = headers.site(
-            of: peer.base58, isOpenedByPerson: visited.contains(peer), isOpaqueScript: origin.isOpaqueScript)
+        var fields = fields
         fields[.contentType] = SiteMediaType.ofFile(at: path, claim: body.head.mediaType)
         let size = max(body.head.size, 0)
         fields[.contentLength] = String(size)

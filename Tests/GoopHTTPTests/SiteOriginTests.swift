@@ -1,0 +1,104 @@
+import GoopCore
+import PeerIdentity
+import Testing
+
+@testable import GoopHTTP
+
+/// The origin of a peer's site: that site, the SDK, its tables, and nothing else.
+@Suite struct SiteOriginTests {
+    let backend = FakeBackend()
+    let peer = PrivateKey.generate().peerID
+
+    init() {
+        backend.set(.files(["/": .init("<p>hello")]), of: peer)
+        backend.apply(.updated(.sample(peer)))
+    }
+
+    private func host(_ port: Int, of peer: PeerID? = nil) -> String {
+        "Host: \((peer ?? self.peer).base36).localhost:\(port)"
+    }
+
+    @Test func theSiteAndItsTablesAreThereAndNothingElse() async throws {
+        backend.answer(.success(.array([["_id": .integer(1)]])))
+        try await withViewer(backend) { port in
+            let page = try await request("/p/\(peer.base58)/", port: port, fields: [host(port)])
+            #expect(page.status == 200)
+            #expect(page.body == "<p>hello")
+            #expect(page["Content-Security-Policy"]?.contains("allow-same-origin") == true)
+            #expect(
+                page["Content-Security-Policy"]?.contains("frame-ancestors 'self' http://127.0.0.1:\(port)") == true)
+            #expect(try await request("/sdk/goop-data.js", port: port, fields: [host(port)]).status == 200)
+            let body = #"{"table":"t"}"#
+            let rows = try await request(
+                "/api/p/\(peer.base58)/data/find", method: "POST", port: port,
+                fields: [
+                    host(port), "Content-Type: application/json", "Content-Length: \(body.utf8.count)",
+                    "Origin: http://\(peer.base36).localhost:\(port)", "Sec-Fetch-Site: same-origin",
+                ], body: body)
+            #expect(rows.status == 200)
+            #expect(rows.body == #"[{"_id":1}]"#)
+            for path in ["/", "/peers", "/self", "/assets/viewer.js", "/api/events", "/api/mq/events", "/healthz"] {
+                #expect(try await request(path, port: port, fields: [host(port)]).status == 404, "\(path)")
+            }
+            let other = PrivateKey.generate().peerID
+            #expect(try await request("/p/\(other.base58)/", port: port, fields: [host(port)]).status == 404)
+            let foreign = try await request(
+                "/api/p/\(other.base58)/data/tables", port: port, fields: [host(port)])
+            #expect(foreign.status == 403)
+        }
+    }
+
+    @Test func aSiteLearnsNoEMails() async throws {
+        try await withViewer(backend) { port in
+            let own = try await request("/api/self", port: port, fields: [host(port)])
+            #expect(own.body.contains(backend.owner.id.base58))
+            let peers = try await request("/api/peers", port: port, fields: [host(port)])
+            #expect(peers.body.contains(peer.base58))
+            #expect(!(own.body + peers.body).contains("example.org"))
+        }
+    }
+
+    @Test(
+        arguments: [
+            ["Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: cors"], ["Sec-Fetch-Site: same-site"],
+            ["Origin: http://127.0.0.1"], ["Origin: null"], ["Sec-Fetch-Dest: serviceworker"],
+            ["Service-Worker: script"],
+        ])
+    func othersReachNothingOfIt(fields: [String]) async throws {
+        try await withViewer(backend) { port in
+            for path in ["/p/\(peer.base58)/", "/api/self", "/api/p/\(peer.base58)/data/tables"] {
+                let answer = try await request(path, port: port, fields: [host(port)] + fields)
+                #expect(answer.status == 403, "\(path)")
+            }
+        }
+        #expect(backend.asked.isEmpty)
+        #expect(backend.opened.isEmpty)
+    }
+
+    @Test func onlyOneSpellingIsAHost() throws {
+        let origins = SiteOrigin(port: 8080)
+        #expect(origins.peer(ofHost: "\(peer.base36).localhost:8080") == peer)
+        #expect(origins.peer(ofHost: "\(peer.base36.uppercased()).LOCALHOST:8080") == peer)
+        #expect(origins.peer(ofHost: "\(peer.base36).localhost") == nil)
+        #expect(origins.peer(ofHost: "\(peer.base36).localhost:8081") == nil)
+        #expect(origins.peer(ofHost: "\(peer.base36).localhost.:8080") == nil)
+        #expect(origins.peer(ofHost: "x.\(peer.base36).localhost:8080") == nil)
+        #expect(origins.peer(ofHost: "\(peer.base58).localhost:8080") == nil)
+        #expect(origins.peer(ofHost: "localhost:8080") == nil)
+    }
+
+    @Test func changesOfATableReachThePage() async throws {
+        try await withViewer(backend) { port in
+            try await RawConnection.open(port: port) { connection in
+                try await connection.send(
+                    "GET /api/p/\(peer.base58)/data/subscribe?table=t HTTP/1.1\r\n\(host(port))\r\n\r\n")
+                let opening = try await connection.read(until: "event: ready")
+                #expect(opening.contains("text/event-stream"))
+                backend.change(DataChange(table: "t", kind: .insert, id: 7, row: ["_id": .integer(7)]))
+                _ = try await connection.read(until: #"{"table":"t","kind":"insert","id":7,"row":{"_id":7}}"#)
+                backend.change(nil)
+                _ = try await connection.read(until: #""code":"unreachable""#)
+            }
+        }
+    }
+}
