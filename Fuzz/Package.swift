@@ -30,6 +30,8 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "CLibCrypto", providers: [.apt(["libssl-dev"])]),
+        // The query grammar is judged by the library that its SQL is for.
+        .systemLibrary(name: "CSQLite", providers: [.apt(["libsqlite3-dev"])]),
         .target(name: "Multiformats", swiftSettings: settings),
         .target(name: "PeerIdentity", dependencies: ["Multiformats", crypto, cryptoExtras], swiftSettings: settings),
         .target(
@@ -42,7 +44,7 @@ let package = Package(
             name: "GoopCore", dependencies: ["Multiformats", "PeerIdentity", crypto, orderedCollections],
             swiftSettings: settings),
         .executableTarget(
-            name: "Fuzz", dependencies: ["Multiformats", "PeerIdentity", "P2PCore", "GoopCore"],
+            name: "Fuzz", dependencies: ["CSQLite", "Multiformats", "PeerIdentity", "P2PCore", "GoopCore"],
             swiftSettings: settings),
     ]
 )

@@ -64,4 +64,5 @@ nonisolated(unsafe) let entries: [String: ([UInt8]) -> Void] = [
     "presence": fuzzPresence,
     "json": fuzzJSON,
     "configuration": fuzzConfiguration,
+    "query": fuzzQuery,
 ]

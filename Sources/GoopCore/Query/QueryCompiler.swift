@@ -33,6 +33,9 @@ public enum QueryCompiler {
         public static let columns = 512
         /// Entries of SQLite's parser stack, which has 100, for one fragment.
         static let parserStack = 84
+        /// Expressions that wait for their last part: one for each nesting, and one for each operator between, which takes
+        /// three entries of that stack.
+        static let pendingExpressions = 1 + depth + parserStack / 3
     }
 
     /// Compiles a condition (`where`), for example `age >= ? AND name LIKE 'A%'`.

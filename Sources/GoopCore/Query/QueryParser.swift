@@ -9,6 +9,8 @@ struct QueryParser {
     private let tokens: [QueryToken]
     private var index = 0
     private var depth = 0
+    /// Calls of `expression` under way.
+    private var pending = 0
     private var parts = 0
     private var concatenations = 0
     /// The highest placeholder so far: `?` means the next one.
@@ -100,6 +102,12 @@ struct QueryParser {
     mutating func expression(
         atLeast minimum: QueryExpression.Precedence = .or
     ) throws(QueryError) -> QueryExpression {
+        pending += 1
+        defer { pending -= 1 }
+        // Each waits for at least an entry of SQLite's parser stack: more than this is refused in the end.
+        guard pending <= QueryCompiler.Limit.pendingExpressions else {
+            throw .tooDeep(position: current.position, limit: QueryCompiler.Limit.depth)
+        }
         var left = try prefix()
         while true {
             if let binary = binaryOperator, binary.precedence >= minimum {
