@@ -292,7 +292,8 @@ public final class Node: Service {
 
     func connected(_ connection: SwarmConnection) {
         self.publish(.connected(connection.info))
-        self.identify(connection)
+        // Behind those who wait for the connection, who are served in this turn of the loop.
+        connection.eventLoop.execute { self.identify(connection) }
     }
 
     func disconnected(_ connection: SwarmConnection, isLast: Bool) {

@@ -47,6 +47,7 @@ public struct NoiseHandshake: Sendable {
     private let expectedPeer: PeerID?
     private let muxers: [ProtocolID]
     private let identity: PrivateKey
+    private let signed: SignedNoiseKey?
     private var pattern: NoisePattern
     private var buffer = NoiseFrameBuffer()
     private var isOver = false
@@ -59,7 +60,7 @@ public struct NoiseHandshake: Sendable {
     ///   - identity: signs our static key.
     ///   - expectedPeer: the only identity accepted, or nil to accept any proved one.
     ///   - muxers: names for the early muxer choice in order of preference; empty to leave the choice to multistream.
-    ///   - keys: this connection's X25519 keys.
+    ///   - keys: this connection's X25519 keys. A static key that another identity has signed is signed anew.
     /// - Throws: `NoiseError.invalidOwnKey`.
     public init(
         role: ConnectionRole, identity: PrivateKey, expectedPeer: PeerID?, muxers: [ProtocolID], keys: NoiseKeys
@@ -68,6 +69,7 @@ public struct NoiseHandshake: Sendable {
         self.identity = identity
         self.expectedPeer = expectedPeer
         self.muxers = muxers
+        signed = keys.signed.flatMap { $0.identity == identity.peerID ? $0 : nil }
         pattern = try NoisePattern(role: role, keys: keys)
     }
 
@@ -127,7 +129,8 @@ public struct NoiseHandshake: Sendable {
     }
 
     private func ownPayload() throws(NoiseError) -> [UInt8] {
-        try NoisePayload(identity: identity, staticKey: pattern.ownStatic, muxers: muxers).protobuf
+        if let signed { return NoisePayload(signed, muxers: muxers).protobuf }
+        return try NoisePayload(identity: identity, staticKey: pattern.ownStatic, muxers: muxers).protobuf
     }
 
     private func frame(_ message: [UInt8]) throws(NoiseError) -> [UInt8] {

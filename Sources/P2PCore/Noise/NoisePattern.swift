@@ -22,7 +22,8 @@ struct NoisePattern: Sendable {
     init(role: ConnectionRole, prologue: [UInt8] = [], keys: NoiseKeys) throws(NoiseError) {
         self.role = role
         do {
-            staticKey = try Curve25519.KeyAgreement.PrivateKey(rawRepresentation: keys.staticKey)
+            staticKey =
+                try keys.signed?.key ?? Curve25519.KeyAgreement.PrivateKey(rawRepresentation: keys.staticKey)
             ephemeralKey = try Curve25519.KeyAgreement.PrivateKey(rawRepresentation: keys.ephemeralKey)
         } catch {
             throw .invalidOwnKey

@@ -27,6 +27,13 @@ struct NoisePayload: Sendable, Equatable {
         self.muxers = muxers
     }
 
+    /// What a key that is signed already says.
+    init(_ signed: SignedNoiseKey, muxers: [ProtocolID]) {
+        identityKey = signed.identityKey
+        signature = signed.signature
+        self.muxers = muxers
+    }
+
     init(protobuf bytes: [UInt8]) throws(NoiseError) {
         var identityKey: [UInt8]?
         var signature: [UInt8]?

@@ -123,6 +123,9 @@ public final class TLSLayer: TLSProvider {
             .ecdsaSecp256R1Sha256, .ed25519, .ecdsaSecp384R1Sha384, .ecdsaSecp521R1Sha512, .rsaPssRsaeSha256,
             .rsaPssRsaeSha384, .rsaPssRsaeSha512,
         ]
+        // Without the library's hybrid with ML-KEM, which makes each connection dearer for both sides: TLS and Noise are
+        // interchangeable here, and Noise has X25519 alone.
+        configuration.curves = [.x25519, .secp256r1, .secp384r1]
         configuration.applicationProtocols =
             muxers.map(\.name) + [ConnectionUpgrade.tlsFallbackApplicationProtocol]
         configuration.shutdownTimeout = .seconds(1)

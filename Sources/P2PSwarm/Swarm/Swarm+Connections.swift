@@ -63,10 +63,9 @@ extension Swarm {
         configuration.upgradeTimeout = role == .responder ? limits.inboundUpgradeTimeout : limits.dialTimeout
         configuration.windowBudget = self.windowBudget
         configuration.tls = self.configuration.tls
-        var generator = SystemRandomNumberGenerator()
         return MuxedConnection.upgrade(
             link.channel, role: role, localAddress: link.localAddress, remoteAddress: link.remoteAddress,
-            configuration: configuration, keys: NoiseKeys(using: &generator)
+            configuration: configuration, keys: self.noiseKeys()
         ).flatMapThrowing { muxed in
             let connection = try self.established(
                 muxed, direction: role == .initiator ? .outbound : .inbound,
@@ -76,6 +75,11 @@ extension Swarm {
             muxed.closeFuture.whenComplete { _ in holder.connection = nil }
             return connection
         }
+    }
+
+    private func noiseKeys() -> NoiseKeys {
+        var generator = SystemRandomNumberGenerator()
+        return self.noiseKey.map { NoiseKeys(signed: $0, using: &generator) } ?? NoiseKeys(using: &generator)
     }
 
     // MARK: Ready and ended

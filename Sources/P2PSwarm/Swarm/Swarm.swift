@@ -22,6 +22,8 @@ public final class Swarm: Sendable {
     let state: Mutex<SwarmState>
     /// Shared by all connections: what stream windows may grow to together.
     let windowBudget: WindowBudget
+    /// Signed once for all handshakes; nil if the identity cannot sign, which each handshake then says.
+    let noiseKey: SignedNoiseKey?
     private let upkeep = Mutex<RepeatedTask?>(nil)
 
     /// A swarm that does nothing yet.
@@ -31,6 +33,8 @@ public final class Swarm: Sendable {
     ) {
         self.configuration = configuration
         self.localPeer = configuration.identity.peerID
+        var generator = SystemRandomNumberGenerator()
+        self.noiseKey = try? SignedNoiseKey(identity: configuration.identity, using: &generator)
         self.transports = transports
         self.group = group
         self.logger = logger

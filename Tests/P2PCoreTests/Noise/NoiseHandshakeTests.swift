@@ -72,6 +72,34 @@ struct NoisePatternTests {
 
 @Suite("Noise handshake")
 struct NoiseHandshakeTests {
+    @Test("a static key signed once serves many handshakes, each with its own session; never another identity's")
+    func signedOnce() throws {
+        var generator = SystemRandomNumberGenerator()
+        let (one, two, stranger) = (PrivateKey.generate(), PrivateKey.generate(), PrivateKey.generate())
+        let (first, second) = (
+            try SignedNoiseKey(identity: one, using: &generator), try SignedNoiseKey(identity: two, using: &generator)
+        )
+        #expect("\(first)" == "SignedNoiseKey(redacted)")
+        #expect(String(reflecting: NoiseKeys(signed: first, using: &generator)) == "NoiseKeys(redacted)")
+        func session(_ identity: PrivateKey) throws -> NoiseSession {
+            var initiator = try NoiseHandshake(
+                role: .initiator, identity: identity, expectedPeer: two.peerID, muxers: [],
+                keys: NoiseKeys(signed: first, using: &generator))
+            var responder = try NoiseHandshake(
+                role: .responder, identity: two, expectedPeer: identity.peerID, muxers: [],
+                keys: NoiseKeys(signed: second, using: &generator))
+            let answer = try responder.received(initiator.start()[...])
+            let proof = try initiator.received(answer.send[...])
+            var sender = try #require(proof.session).0
+            var receiver = try #require(try responder.received(proof.send[...]).session).0
+            #expect(try receiver.receiver.opened(try sender.sender.sealed([1, 2, 3])[...]) == [1, 2, 3])
+            return sender
+        }
+        #expect(try session(one).handshakeHash != session(one).handshakeHash)
+        // Signed anew, as the stranger that uses it: the responder would refuse the wrong peer.
+        #expect(try session(stranger).peer == two.peerID)
+    }
+
     @Test("the libp2p transcript, both roles, byte for byte")
     func transcript() throws {
         let initiatorPeer = try PeerID(text: LibP2PTranscript.initiatorPeer)
