@@ -126,9 +126,9 @@ public struct ConnectionUpgrade: Sendable {
             switch upgrade.role {
             case .initiator: try upgrade.propose(&actions)
             case .responder:
-                var responder = MultistreamResponder(supported: Set(upgrade.configuration.security))
-                actions.append(.send(responder.start().send))
-                upgrade.phase = .answeringSecurity(responder)
+                // Our header goes out with the first answer: the initiator has to speak first anyway, and is woken once.
+                upgrade.phase = .answeringSecurity(
+                    MultistreamResponder(supported: Set(upgrade.configuration.security)))
             }
         }
         return actions
