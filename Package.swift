@@ -138,6 +138,12 @@ let package = Package(
             name: "example-send", dependencies: ["LibP2P", nio("NIOCore")], path: "Examples/SendFile",
             swiftSettings: settings),
 
+        // What bench/run measures.
+        .executableTarget(
+            name: "bench-connections", dependencies: ["LibP2P", nio("NIOCore"), nio("NIOPosix")],
+            path: "Benchmarks/Connections", swiftSettings: settings),
+        .executableTarget(name: "link-shaper", path: "Benchmarks/LinkShaper", swiftSettings: settings),
+
         // Tests.
         .target(
             name: "GoopTestKit", dependencies: ["Multiformats", "PeerIdentity", "P2PCore", "GoopCore"],

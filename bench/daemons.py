@@ -21,15 +21,15 @@ CHUNK = 64 * 1024
 class Running:
     """A daemon process with a key and a control socket in a folder of its own."""
 
-    def __init__(self, binary, security, folder):
+    def __init__(self, binary, security, folder, prefix=(), host="127.0.0.1"):
         self.folder = pathlib.Path(tempfile.mkdtemp(dir=folder))
         key = self.folder / "key"
         key.write_bytes(make_key())
         path = self.folder / "control.sock"
-        flags = ["-listen", f"/unix{path}", "-id", str(key), "-hostAddrs", "/ip4/127.0.0.1/tcp/0", "-idleTimeout", "0",
+        flags = ["-listen", f"/unix{path}", "-id", str(key), "-hostAddrs", f"/ip4/{host}/tcp/0", "-idleTimeout", "0",
                  "-relayDiscovery=false", "-relayService=false", "-tls=false" if security == "noise" else "-noise=false"]
         begin = time.perf_counter()
-        self.process = subprocess.Popen([binary, *flags], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.process = subprocess.Popen([*prefix, binary, *flags], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         self.daemon = Daemon(str(path))
         while True:
             try:

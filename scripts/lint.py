@@ -24,6 +24,8 @@ ALLOWED = {
     "example-echo": {"LibP2P"},
     "example-chat": {"LibP2P"},
     "example-send": {"LibP2P"},
+    "bench-connections": {"LibP2P"},
+    "link-shaper": set(),
     "GoopTestKit": {"Multiformats", "PeerIdentity", "P2PCore", "GoopCore"},
 }
 # Levels 0 to 2 do no I/O: these modules must not appear there.

@@ -24,6 +24,7 @@ extension Node {
     public func openStream(
         to peer: PeerID, protocols: [ProtocolID], options: StreamOptions
     ) async throws -> P2PStream {
+        if let stream = try self.openStreamNow(to: peer, protocols: protocols, options: options) { return stream }
         let started = MonotonicInstant.now()
         var lastError: (any Error)?
         // A connection may turn out to have just ended; then the next best, or a new one, gets a try.
@@ -137,6 +138,7 @@ extension Node {
 
     /// A raw stream; waits, but not longer than `timeout`, while the peer has 256 of ours to acknowledge.
     private func open(on connection: SwarmConnection, timeout: Duration) async throws -> MuxedStream {
+        if connection.eventLoop.inEventLoop, let muxed = try connection.muxed.openNow() { return muxed }
         let opening = Task(executorPreference: connection.executor) { try await connection.muxed.openStream() }
         let timer = connection.eventLoop.scheduleTask(in: TimeAmount(timeout)) { opening.cancel() }
         defer { timer.cancel() }
@@ -263,7 +265,7 @@ extension Node {
         switch handler.body {
         case .call(let accept): accept(stream)
         case .task(let body):
-            self.tasks.spawn(on: handler.limits.runsOnEventLoop ? connection.executor : nil) { await body(stream) }
+            self.tasks.spawn(on: handler.limits.runsOnEventLoop ? connection.executor : nil, with: stream, body)
         }
     }
 

@@ -70,9 +70,12 @@ public final class P2PStream: Sendable {
     ///   `.protocolNotSupported`; `CancellationError`.
     public nonisolated(nonsending) func read() async throws -> ByteBuffer? {
         if let ready = self.takeUnread() { return ready }
-        try await self.settle()
-        if let ready = self.takeUnread() { return ready }
-        return try await self.receive()
+        if self.state.withLock({ $0.negotiation != nil }) {
+            try await self.settle()
+            if let ready = self.takeUnread() { return ready }
+        }
+        // Written out, not called: a task that waits here keeps the frames of all calls.
+        do { return try await self.muxed.read() } catch { throw P2PError.translating(error, peer: self.remotePeer) }
     }
 
     /// Exactly `count` bytes.

@@ -16,12 +16,19 @@ final class StreamTasks: Sendable {
 
     /// Runs `body` as a task, unless all have been cancelled.
     func spawn(on executor: (any TaskExecutor)?, _ body: @escaping @Sendable () async -> Void) {
+        self.spawn(on: executor, with: ()) { await body() }
+    }
+
+    /// Runs `body` with `value`.
+    func spawn<Value: Sendable>(
+        on executor: (any TaskExecutor)?, with value: Value, _ body: @escaping @Sendable (Value) async -> Void
+    ) {
         self.state.withLock { state in
             guard !state.isClosed else { return }
             let number = state.next
             state.next &+= 1
             state.tasks[number] = Task(executorPreference: executor) {
-                await body()
+                await body(value)
                 self.ended(number)
             }
         }

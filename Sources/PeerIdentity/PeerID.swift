@@ -30,6 +30,9 @@ public struct PeerID: Hashable, Sendable {
     /// The multihash.
     public let bytes: [UInt8]
 
+    /// All bytes at once: an array feeds the hasher one by one, and ids are looked up for every message.
+    public func hash(into hasher: inout Hasher) { bytes.withUnsafeBytes { hasher.combine(bytes: $0) } }
+
     /// The id of a key.
     public init(publicKey: PublicKey) {
         let message = publicKey.protobuf

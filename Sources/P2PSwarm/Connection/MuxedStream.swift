@@ -56,7 +56,7 @@ public final class MuxedStream: Sendable {
         }
         let ticket = self.readTickets.add(1, ordering: .relaxed).newValue
         return try await withTaskCancellationHandler {
-            try await withCheckedThrowingContinuation { continuation in
+            try await withUnsafeThrowingContinuation { continuation in
                 self.onLoop { state in state.read(ticket: ticket, continuation) }
             }
         } onCancel: {
@@ -74,7 +74,7 @@ public final class MuxedStream: Sendable {
             try self.state.enqueue(bytes)
             guard self.state.mustWait else { return }
             return try await withTaskCancellationHandler {
-                try await withCheckedThrowingContinuation { continuation in
+                try await withUnsafeThrowingContinuation { continuation in
                     self.onLoop { state in state.waitForRoom(ticket: ticket, continuation) }
                 }
             } onCancel: {
@@ -83,7 +83,7 @@ public final class MuxedStream: Sendable {
         }
         if self.accept(bytes) { return }
         try await withTaskCancellationHandler {
-            try await withCheckedThrowingContinuation { continuation in
+            try await withUnsafeThrowingContinuation { continuation in
                 self.onLoop { state in state.write(bytes, ticket: ticket, continuation) }
             }
         } onCancel: {
@@ -109,7 +109,7 @@ public final class MuxedStream: Sendable {
     /// - Throws: `StreamError` if the stream has failed.
     public nonisolated(nonsending) func closeWrite() async throws {
         if self.connection.eventLoop.inEventLoop { return try self.state.connection.finish(self.state) }
-        try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+        try await withUnsafeThrowingContinuation { (continuation: UnsafeContinuation<Void, any Error>) in
             self.onLoop { state in continuation.resume(with: Result { try state.connection.finish(state) }) }
         }
     }

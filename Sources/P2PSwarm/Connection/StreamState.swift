@@ -11,9 +11,11 @@ final class StreamState {
     /// Copied payloads that wait are gathered in chunks of up to this size.
     private static let gatherBytes = 64 * 1024
 
+    /// Unsafe continuations, which cost a waiting reader no object of its own: each is taken out of here before it is resumed,
+    /// on the loop, and whatever ends the stream ends the wait.
     private enum Waiter<Value: Sendable> {
         case none
-        case waiting(ticket: UInt32, CheckedContinuation<Value, any Error>)
+        case waiting(ticket: UInt32, UnsafeContinuation<Value, any Error>)
     }
 
     let id: UInt32
@@ -71,7 +73,7 @@ final class StreamState {
     }
 
     /// Answers now or when something happens.
-    func read(ticket: UInt32, _ continuation: CheckedContinuation<ByteBuffer?, any Error>) {
+    func read(ticket: UInt32, _ continuation: UnsafeContinuation<ByteBuffer?, any Error>) {
         if self.cancelledRead == ticket {
             self.cancelledRead = nil
             return continuation.resume(throwing: CancellationError())
@@ -185,7 +187,7 @@ final class StreamState {
     var mustWait: Bool { self.accepted.load(ordering: .relaxed) > self.connection.configuration.streamWriteBuffer }
 
     /// Queues bytes and answers when there is room for more.
-    func write(_ bytes: ByteBuffer, ticket: UInt32, _ continuation: CheckedContinuation<Void, any Error>) {
+    func write(_ bytes: ByteBuffer, ticket: UInt32, _ continuation: UnsafeContinuation<Void, any Error>) {
         do throws(StreamError) {
             try self.enqueue(bytes)
             self.waitForRoom(ticket: ticket, continuation)
@@ -194,7 +196,7 @@ final class StreamState {
         }
     }
 
-    func waitForRoom(ticket: UInt32, _ continuation: CheckedContinuation<Void, any Error>) {
+    func waitForRoom(ticket: UInt32, _ continuation: UnsafeContinuation<Void, any Error>) {
         if self.cancelledWrite == ticket {
             self.cancelledWrite = nil
             continuation.resume(throwing: CancellationError())

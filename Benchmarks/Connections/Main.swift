@@ -3,18 +3,22 @@ import NIOCore
 
 /// Speed of connections between two nodes of ours in one process.
 ///
-///     ConnectionBenchmark [noise|tls] [throughput|streams|echo|idle] [rounds] [mib=N] [on-loop]
+///     bench-connections [noise|tls] [throughput|streams|echo|idle-streams|idle-connections] [rounds] [mib=N] [on-loop]
 ///
 /// `throughput`: 1 GiB (or N MiB) in 64 KiB writes on one stream. `streams`: opened, one byte each way, closed; 16 at a time.
-/// `echo`: 32 bytes there and back on one stream. `idle`: memory of streams that are open and silent.
+/// `echo`: 32 bytes there and back on one stream. `idle-…`: memory of what is open and silent; once, in a process of its own.
 @main
-struct ConnectionBenchmark {
+struct ConnectionBenchmarks {
     static func main() async throws {
         let arguments = CommandLine.arguments.dropFirst()
         let security: ProtocolID = arguments.contains("tls") ? "/tls/1.0.0" : "/noise"
         let rounds = arguments.compactMap(Int.init).first ?? 3
         let mebibytes = arguments.compactMap { $0.hasPrefix("mib=") ? Int($0.dropFirst(4)) : nil }.first ?? 1024
-        let all = ["throughput", "streams", "echo", "idle"]
+        let all = ["throughput", "streams", "echo"]
+        if arguments.contains("idle-streams") {
+            return try await Idle.streams(security, withTasks: !arguments.contains("on-loop"))
+        }
+        if arguments.contains("idle-connections") { return try await Idle.connections(security) }
         let chosen = all.filter(arguments.contains)
         for benchmark in chosen.isEmpty ? all : chosen {
             let pair = try await NodePair(security: security, onLoop: arguments.contains("on-loop"))
@@ -22,8 +26,7 @@ struct ConnectionBenchmark {
                 switch benchmark {
                 case "throughput": try await throughput(pair, security, bytes: mebibytes << 20)
                 case "streams": try await streams(pair, security)
-                case "echo": try await echo(pair, security)
-                default: try await idle(pair, security)
+                default: try await echo(pair, security)
                 }
             }
             await pair.stop()
@@ -96,19 +99,5 @@ struct ConnectionBenchmark {
         await stream.close()
         let (p50, p90, p99) = percentiles(times)
         print("echo \(security): p50 \(rounded(p50, 1)) us, p90 \(rounded(p90, 1)) us, p99 \(rounded(p99, 1)) us")
-    }
-
-    static func idle(_ pair: NodePair, _ security: ProtocolID) async throws {
-        let count = 200
-        let before = residentBytes()
-        var streams: [P2PStream] = []
-        for _ in 0..<count {
-            let stream = try await pair.near.openStream(to: pair.far.peerID, protocols: [NodePair.hold])
-            _ = try await stream.readExactly(1)
-            streams.append(stream)
-        }
-        let each = (residentBytes() - before) / count
-        print("idle \(security): \(each) bytes a stream, both ends and the handler's task")
-        for stream in streams { stream.reset() }
     }
 }

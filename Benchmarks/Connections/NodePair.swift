@@ -6,7 +6,6 @@ import NIOPosix
 struct NodePair {
     static let sink: ProtocolID = "/bench/sink/1.0.0"
     static let echo: ProtocolID = "/bench/echo/1.0.0"
-    static let hold: ProtocolID = "/bench/hold/1.0.0"
 
     let near: Node
     let far: Node
@@ -38,17 +37,9 @@ struct NodePair {
             } catch { print("echo: \(error)") }
             await stream.close()
         }
-        // Answers one byte and then waits for the end.
-        self.far.setHandler(for: Self.hold, limits: limits) { stream in
-            do {
-                try await stream.write([1])
-                while try await stream.read() != nil {}
-            } catch {}  // The end of the benchmark resets it.
-            await stream.close()
-        }
         try await self.near.start()
         try await self.far.start()
-        self.address = await self.far.listenAddresses()[0]
+        self.address = self.far.listenAddresses()[0]
         try await self.near.connect(to: self.far.peerID, addresses: [self.address])
     }
 
