@@ -69,7 +69,8 @@ let package = Package(
             swiftSettings: settings),
         // The only target that sees SQLite.
         .target(
-            name: "GoopStore", dependencies: ["GoopCore", "Multiformats", "PeerIdentity", grdb], swiftSettings: settings),
+            name: "GoopStore", dependencies: ["GoopCore", "Multiformats", "PeerIdentity", grdb], swiftSettings: settings
+        ),
 
         // Level 3 and 4: the thin adapters, and the library's public face.
         .target(
@@ -111,7 +112,9 @@ let package = Package(
             swiftSettings: settings),
         .executableTarget(
             name: "goop2",
-            dependencies: ["GoopNode", "GoopCore", "GoopStore", "LibP2P", "PeerIdentity", arguments, logging, lifecycle],
+            dependencies: [
+                "GoopNode", "GoopCore", "GoopStore", "LibP2P", "PeerIdentity", arguments, logging, lifecycle,
+            ],
             swiftSettings: settings),
         .target(
             name: "P2PDaemon",
@@ -133,7 +136,8 @@ let package = Package(
         .executableTarget(
             name: "example-echo", dependencies: ["LibP2P", nio("NIOCore")], path: "Examples/Echo",
             swiftSettings: settings),
-        .executableTarget(name: "example-chat", dependencies: ["LibP2P"], path: "Examples/Chat", swiftSettings: settings),
+        .executableTarget(
+            name: "example-chat", dependencies: ["LibP2P"], path: "Examples/Chat", swiftSettings: settings),
         .executableTarget(
             name: "example-send", dependencies: ["LibP2P", nio("NIOCore")], path: "Examples/SendFile",
             swiftSettings: settings),
