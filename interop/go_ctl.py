@@ -3,6 +3,8 @@
 
     DIR/venv/bin/python go_ctl.py SOCKET id | peers | connect ADDR | disconnect ADDR | ping ADDR | protocols ADDR
                                          | echo ADDR [--bytes N] [--parallel N] | echo-server | refused ADDR PROTOCOL
+                                         | end-first ADDR | end-last ADDR | reset ADDR | abandon ADDR
+                                         | stalled ADDR
                                          | subscribe TOPIC | publish TOPIC TEXT [--count N] | topic-peers TOPIC
 
 ADDR is a multiaddr with /p2p/PEER (a relayed one too); ping, echo, protocols and refused connect first. p2pd itself does not
@@ -23,7 +25,8 @@ from p2pclient.libp2p_stubs.peer.id import ID
 from p2pclient.pb import p2pd_pb2
 from p2pclient.utils import raise_if_failed, read_pbmsg_safe, write_pbmsg
 
-ECHO, PING = "/echo/1.0.0", "/ipfs/ping/1.0.0"
+ECHO, GREET, PING = "/echo/1.0.0", "/greet/1.0.0", "/ipfs/ping/1.0.0"
+GREETING = bytes(i % 251 for i in range(300_000))
 
 
 def say(event, **fields):
@@ -40,6 +43,12 @@ async def read_exactly(stream, size):
     while len(data) < size:
         data += await stream.receive(size - len(data))
     return bytes(data)
+
+
+async def written(stream):
+    """Until the kernel has everything: closing an anyio stream throws away what its transport still holds."""
+    while (transport := getattr(stream, "_transport", None)) and transport.get_write_buffer_size():
+        await anyio.sleep(0.005)
 
 
 async def serve(client, protocol, handler):
@@ -62,9 +71,93 @@ async def serve(client, protocol, handler):
                 await read_pbmsg_safe(stream, info)
                 try:
                     await handler(str(ID(info.peer)), str(Multiaddr(info.addr)), stream)
+                    await written(stream)
                 except Exception as error:
                     say("stream-ended", error=repr(error))
         await listener.serve(accepted)
+
+
+async def echo_all(client, peer, protocol, payload):
+    """One echo, from the first byte to the end of the stream."""
+    _, stream = await client.stream_open(peer, [protocol])
+    async with anyio.create_task_group() as group:
+        group.start_soon(stream.send, payload)
+        back = await read_exactly(stream, len(payload))
+    await stream.send_eof()
+    await stream.aclose()
+    if back != payload:
+        raise ValueError("echo differs")
+
+
+async def read_to_end(stream):
+    data = bytearray()
+    try:
+        while True:
+            data += await stream.receive()
+    except anyio.EndOfStream:
+        return bytes(data)
+
+
+async def behave(args, client, peer):
+    """Streams that end in unusual ways. Each time, other streams of the connection must not notice."""
+    if args.command == "end-first":  # what we sent still comes back
+        _, stream = await client.stream_open(peer, [args.echo_protocol])
+        async with anyio.create_task_group() as group:
+            async def send():
+                await stream.send(GREETING)
+                await stream.send_eof()
+            group.start_soon(send)
+            back = await read_to_end(stream)
+        await stream.aclose()
+        if back != GREETING:
+            raise ValueError(f"after our end {len(back)} of {len(GREETING)} bytes came back")
+        say("half-closed", peer=str(peer))
+    elif args.command == "end-last":  # the other side still takes what we send
+        _, stream = await client.stream_open(peer, [GREET])
+        if await read_to_end(stream) != GREETING:
+            raise ValueError("another greeting")
+        await stream.send(GREETING)
+        await stream.send_eof()
+        await stream.aclose()
+        say("half-closed", peer=str(peer))
+    elif args.command == "reset":
+        for _ in range(5):
+            _, stream = await client.stream_open(peer, [args.echo_protocol])
+            with anyio.move_on_after(0.2):  # nobody reads what comes back, so this gets stuck in the middle
+                await stream.send(bytes(64 << 20))
+            await stream.aclose()
+        await echo_all(client, peer, args.echo_protocol, GREETING)
+        say("reset", peer=str(peer))
+    elif args.command == "abandon":
+        left = [await client.stream_open(peer, [args.echo_protocol]) for _ in range(20)]
+        for _, stream in left[:10]:
+            await stream.send(b"and then nothing")
+        await echo_all(client, peer, args.echo_protocol, GREETING)
+        await anyio.sleep(1)
+        await echo_all(client, peer, args.echo_protocol, GREETING)
+        say("abandoned", peer=str(peer), streams=len(left))
+    elif args.command == "stalled":
+        async def stalled(started, go_on):
+            _, stream = await client.stream_open(peer, [args.echo_protocol])
+            async with anyio.create_task_group() as group:
+                group.start_soon(stream.send, GREETING * 20)
+                await started.wait()
+                await go_on.wait()
+                if await read_exactly(stream, 20 * len(GREETING)) != GREETING * 20:
+                    raise ValueError("echo differs")
+            await stream.aclose()
+        started, go_on = anyio.Event(), anyio.Event()
+        async with anyio.create_task_group() as group:
+            for _ in range(5):
+                group.start_soon(stalled, started, go_on)
+            await anyio.sleep(0.5)
+            started.set()
+            begin = time.perf_counter()
+            for _ in range(20):
+                await echo_all(client, peer, args.echo_protocol, GREETING)
+            say("live", seconds=round(time.perf_counter() - begin, 2))
+            go_on.set()
+        say("stalled", peer=str(peer))
 
 
 async def work(args, client):
@@ -79,12 +172,15 @@ async def work(args, client):
     if args.command == "topic-peers":
         say("topic-peers", topic=args.args[0], peers=[str(peer) for peer in await client.pubsub_list_peers(args.args[0])])
         return
-    if args.command in ("connect", "disconnect", "ping", "protocols", "echo", "refused"):
+    behaviours = ("end-first", "end-last", "reset", "abandon", "stalled")
+    if args.command in ("connect", "disconnect", "ping", "protocols", "echo", "refused", *behaviours):
         peer, addrs = split(args.args[0])
         if addrs and args.command != "disconnect":
             await client.connect(peer, addrs)
             say("connected", peer=str(peer))
-    if args.command == "ping":
+    if args.command in behaviours:
+        await behave(args, client, peer)
+    elif args.command == "ping":
         _, stream = await client.stream_open(peer, [PING])
         for _ in range(args.count):
             payload, begin = secrets.token_bytes(32), time.perf_counter()
@@ -92,6 +188,7 @@ async def work(args, client):
             if await read_exactly(stream, 32) != payload:
                 raise ValueError("pong differs")
             say("pong", peer=str(peer), ms=round((time.perf_counter() - begin) * 1000, 2))
+            await anyio.sleep(args.pause)
         await stream.aclose()
     elif args.command == "disconnect":
         await client.disconnect(peer)
@@ -150,9 +247,22 @@ async def work(args, client):
     elif args.command == "echo-server":
         async def echo(peer, addr, stream):
             say("echo-stream", peer=peer, addr=addr)
-            async for data in stream:
-                await stream.send(data)
-        await serve(client, args.echo_protocol, echo)
+            total = 0
+            try:
+                async for data in stream:
+                    total += len(data)
+                    await stream.send(data)
+            finally:
+                say("echo-ended", peer=peer, bytes=total)
+
+        async def greet(peer, addr, stream):
+            await stream.send(GREETING)
+            await stream.send_eof()
+            say("greeted", peer=peer, bytes=len(await read_to_end(stream)))
+        async with anyio.create_task_group() as group:
+            if args.echo_protocol == ECHO:
+                group.start_soon(serve, client, GREET, greet)
+            await serve(client, args.echo_protocol, echo)
     elif args.command == "subscribe":
         stream = await client.pubsub_subscribe(args.args[0])
         say("subscribed", topic=args.args[0])
@@ -161,6 +271,13 @@ async def work(args, client):
             await read_pbmsg_safe(stream, message)
             say("message", topic=args.args[0], data=message.data.decode(errors="replace"),
                 origin=str(ID(getattr(message, "from"))))
+    elif args.command == "rate":
+        topic, text = args.args
+        begin = time.monotonic()
+        for n in range(args.count):
+            await client.pubsub_publish(topic, f"{text} {n}".encode())
+            await anyio.sleep(max(0, begin + (n + 1) * args.every - time.monotonic()))
+        say("rate", topic=topic, count=args.count, seconds=round(time.monotonic() - begin, 1))
     elif args.command == "publish":
         topic, text = args.args
         for n in range(args.count):
@@ -183,10 +300,11 @@ def main():
     parser.add_argument("socket")
     parser.add_argument("command", choices=[
         "id", "peers", "connect", "disconnect", "ping", "protocols", "echo", "echo-server", "refused", "subscribe", "publish",
-        "topic-peers"])
+        "topic-peers", "end-first", "end-last", "reset", "abandon", "stalled", "rate"])
     parser.add_argument("args", nargs="*")
     parser.add_argument("--count", type=int, default=3)
     parser.add_argument("--every", type=float, default=0.5)
+    parser.add_argument("--pause", type=float, default=0, help="ping: seconds between one and the next")
     parser.add_argument("--bytes", type=int, default=100_000)
     parser.add_argument("--parallel", type=int, default=1, help="streams at the same time")
     parser.add_argument("--stall", type=float, default=0, help="echo: read nothing for this many seconds")

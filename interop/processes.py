@@ -17,7 +17,8 @@ class Program:
         self.lines = queue.Queue()
         self.log = open(os.path.join(log_folder, f"{name}.log"), "w+")
         # A session of its own, so that the launcher and what it started can be ended together.
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, text=True, start_new_session=True)
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True, start_new_session=True)
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self):
@@ -29,6 +30,14 @@ class Program:
             except ValueError:
                 continue
         self.lines.put(None)
+
+    def tell(self, line):
+        """A line for the program's standard input."""
+        try:
+            self.process.stdin.write(line + "\n")
+            self.process.stdin.flush()
+        except OSError as error:
+            raise Failure(f"{self.name} does not listen: {error}") from None
 
     def wait_for(self, event, seconds=20, **fields):
         """The first event of this kind whose fields have these values; earlier ones count too."""
@@ -46,6 +55,21 @@ class Program:
             if line is None:
                 raise Failure(f"{self.name} has ended; its log says: {self.tail()}")
             self.events.append(line)
+
+    def collect(self, wanted, count, quiet=5.0):
+        """What `wanted` makes of the events, without None and doubles, until there are `count` or nothing comes for a while."""
+        found = {value for event in self.events if (value := wanted(event)) is not None}
+        while len(found) < count:
+            try:
+                line = self.lines.get(timeout=quiet)
+            except queue.Empty:
+                break
+            if line is None:
+                break
+            self.events.append(line)
+            if (value := wanted(line)) is not None:
+                found.add(value)
+        return found
 
     def tail(self):
         self.log.flush()
