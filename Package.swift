@@ -29,6 +29,7 @@ let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates"
 let asn1 = Target.Dependency.product(name: "SwiftASN1", package: "swift-asn1")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let sqlite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 
 let package = Package(
@@ -69,7 +70,8 @@ let package = Package(
             swiftSettings: settings),
         // The only target that sees SQLite.
         .target(
-            name: "GoopStore", dependencies: ["GoopCore", "Multiformats", "PeerIdentity", grdb], swiftSettings: settings
+            name: "GoopStore", dependencies: ["GoopCore", "Multiformats", "PeerIdentity", grdb, sqlite],
+            swiftSettings: settings
         ),
 
         // Level 3 and 4: the thin adapters, and the library's public face.

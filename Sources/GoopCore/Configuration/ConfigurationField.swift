@@ -126,5 +126,9 @@ struct ConfigurationField: Sendable {
         number("lua.rate_limit_global", \.lua.rateLimitGlobal),
         flag("lua.http_enabled", \.lua.httpEnabled),
         flag("lua.kv_enabled", \.lua.kvEnabled),
+        text("data.durability", \.data.durability),
+        number("data.visitor_rows", \.data.visitorRows),
+        number("data.visitor_megabytes", \.data.visitorMegabytes),
+        number("data.total_megabytes", \.data.totalMegabytes),
     ]
 }

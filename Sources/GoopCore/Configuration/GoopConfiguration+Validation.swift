@@ -3,7 +3,7 @@ import Multiformats
 extension GoopConfiguration {
     /// Every rule that the settings break; empty if they can be used.
     public func validate() -> [ConfigurationProblem] {
-        validateCommon() + validatePresence() + validateLua()
+        validateCommon() + validatePresence() + validateLua() + validateData()
     }
 
     private func validateCommon() -> [ConfigurationProblem] {
@@ -76,6 +76,17 @@ extension GoopConfiguration {
                     "presence.relay_\(name)_sec", seconds, in: 0...86_400, hint: "0 means the peer's default")
             }
         }
+        return problems.found
+    }
+
+    private func validateData() -> [ConfigurationProblem] {
+        var problems = Problems()
+        if data.durability != "full", data.durability != "normal" {
+            problems.add("data.durability", "must be full or normal", "full survives a power cut, normal is faster")
+        }
+        problems.require("data.visitor_rows", data.visitorRows, in: 0...100_000_000, hint: "10000 is usual")
+        problems.require("data.visitor_megabytes", data.visitorMegabytes, in: 0...1_048_576, hint: "16 is usual")
+        problems.require("data.total_megabytes", data.totalMegabytes, in: 0...1_048_576, hint: "1024 is usual")
         return problems.found
     }
 

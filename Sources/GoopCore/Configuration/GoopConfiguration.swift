@@ -172,6 +172,18 @@ public struct GoopConfiguration: Sendable, Hashable {
         public var kvEnabled = true
     }
 
+    /// Keys under `data`; ours, not upstream's.
+    public struct Tables: Sendable, Hashable {
+        /// `durability`: `full` or `normal`.
+        public var durability = "full"
+        /// `visitor_rows`: rows of one visitor in all tables.
+        public var visitorRows = 10_000
+        /// `visitor_megabytes`: size of the rows of one visitor.
+        public var visitorMegabytes = 16
+        /// `total_megabytes`: size of the rows of all visitors.
+        public var totalMegabytes = 1024
+    }
+
     /// The section `identity`.
     public var identity = Identity()
     /// The section `paths`.
@@ -186,6 +198,8 @@ public struct GoopConfiguration: Sendable, Hashable {
     public var viewer = Viewer()
     /// The section `lua`.
     public var lua = Lua()
+    /// The section `data`.
+    public var data = Tables()
 
     /// The file as it was read, which is what a save starts from.
     var document = JSONObject()

@@ -10,6 +10,8 @@ struct PeerBackend: ViewerBackend {
     let directory: PeerDirectory
     let client: SiteClient
     let site: SiteFolder
+    let tables: SiteTables
+    let dataClient: DataClient
     let progress: StartProgress
 
     func selfProfile() async -> SelfProfile { profile }
@@ -21,13 +23,15 @@ struct PeerBackend: ViewerBackend {
     func readiness() async -> Readiness { progress.readiness }
 
     func data(_ request: DataRequest, of peer: PeerID) async throws(DataError) -> JSONValue {
-        throw DataError(code: .unreachable, message: "peer unreachable", detail: "this peer serves no tables")
+        guard peer != profile.id else { return try await tables.perform(request, caller: .owner) }
+        return try await dataClient.perform(request, of: peer)
     }
 
     func dataChanges(
         of peer: PeerID, table: String
     ) async throws(DataError) -> AsyncThrowingStream<DataChange, any Error> {
-        throw DataError(code: .unreachable, message: "peer unreachable", detail: "this peer serves no tables")
+        guard peer != profile.id else { return try await tables.changes(of: table, caller: .owner) }
+        return try await dataClient.changes(of: peer, table: table)
     }
 
     func openSite(of peer: PeerID, path: String) async throws(SiteError) -> SiteBody {
@@ -51,7 +55,7 @@ struct PeerBackend: ViewerBackend {
 final class StartProgress: Sendable {
     /// The parts, in the order they start.
     enum Part: String, Sendable, CaseIterable {
-        case node, viewer, discovery
+        case node, data, viewer, discovery
     }
 
     private let state = Mutex<[Part: (isReady: Bool, detail: String)]>([:])

@@ -23,6 +23,7 @@ final class RunningPeer: Sendable {
     let logger: Logger
     let clock = PeerClock()
     let directory: PeerDirectory
+    let tables: SiteTables
     let backend: PeerBackend
     let voice: PresenceVoice
     let progress = StartProgress()
@@ -61,10 +62,17 @@ final class RunningPeer: Sendable {
             }
         }
         let profile = configuration.profile
+        let tables = SiteTables.open(peer, owner: id, logger: logger)
+        self.tables = tables
+        progress.set(.data, isReady: true, detail: tables.fault.map { "not usable: \($0)" } ?? SiteTables.fileName)
+        DataService(tables: tables, logger: logger) { [directory] peer in
+            await directory.entry(of: peer)?.email ?? ""
+        }.register(on: node)
         backend = PeerBackend(
             profile: SelfProfile(id: id, label: profile.label, email: profile.email), directory: directory,
             client: SiteClient(node: node),
-            site: SiteFolder(root: peer.siteRoot, hidden: configuration.hiddenSiteFolders), progress: progress)
+            site: SiteFolder(root: peer.siteRoot, hidden: configuration.hiddenSiteFolders),
+            tables: tables, dataClient: DataClient(node: node), progress: progress)
         let topic = PubSubTopic(pubsub: pubsub, name: configuration.presenceTopic, logger: logger)
         self.topic = topic
         voice = PresenceVoice(
@@ -104,10 +112,16 @@ final class RunningPeer: Sendable {
         } catch is CancellationError {
             // The ordinary end.
         } catch {
-            await Task { await self.node.stop() }.value
+            await Task { await self.stop() }.value
             throw failure(of: error)
         }
-        await Task { await self.node.stop() }.value
+        await Task { await self.stop() }.value
+    }
+
+    /// The node first: then nobody can ask for rows any more.
+    private func stop() async {
+        await node.stop()
+        await tables.close()
     }
 
     /// While everything still stands: afterwards nothing would carry it.

@@ -27,6 +27,8 @@ public struct SiteDatabase: Sendable {
         configuration.label = "data.db"
         configuration.maximumReaderCount = Self.maximumReaders
         configuration.busyMode = .timeout(5)
+        // A rollback that fails must be an error of the next transaction, not a trap.
+        configuration.allowsUnsafeTransactions = true
         configuration.prepareDatabase { database in
             // A file from elsewhere may carry triggers and views with functions of its own choice.
             try database.execute(sql: "PRAGMA trusted_schema=OFF")

@@ -1,0 +1,78 @@
+/// The lines of `/goop/data/1.0.0`, which upstream speaks too, and of `/goop/data-watch/1.0.0`, which is ours.
+///
+/// Source: P2P wire reference, section 4.5; docs/protocols.md for the second.
+public enum DataProtocol {
+    /// One request and one answer.
+    public static let dataID = "/goop/data/1.0.0"
+    /// Changes of one table for as long as the stream is open.
+    public static let watchID = "/goop/data-watch/1.0.0"
+    /// The longest request line, in bytes.
+    public static let maximumRequestBytes = 1 << 20
+    /// The longest request to watch, in bytes.
+    public static let maximumWatchRequestBytes = 1024
+    /// The longest answer line, in bytes: JSON can be longer than the values that it is made of.
+    public static let maximumReplyBytes = 32 << 20
+
+    /// The line of a request.
+    public static func line(_ request: DataRequest) -> [UInt8] { line(request.json) }
+
+    /// The line of an answer.
+    public static func line(_ reply: DataReply) -> [UInt8] { line(reply.json) }
+
+    /// JSON as a line.
+    public static func line(_ json: JSONValue) -> [UInt8] { JSONWriter.compact(json) + [0x0A] }
+
+    /// Reads a request line.
+    /// - Throws: `badRequest` also for the sealed form, `unknownOperation`, `tooLarge`.
+    public static func request(inLine line: some Collection<UInt8>) throws(DataError) -> DataRequest {
+        guard !line.starts(with: Array("ENC:".utf8)) else {
+            throw DataError(
+                code: .badRequest, message: "decrypt error",
+                detail: "sealed requests are not opened here; the connection itself is encrypted")
+        }
+        return try DataRequest(
+            json: json(inLine: line, limits: .init(bytes: maximumRequestBytes, depth: 16, values: 16_384)))
+    }
+
+    /// Reads an answer line.
+    public static func reply(inLine line: some Collection<UInt8>) throws(DataError) -> DataReply {
+        let limits = JSONParser.Limits(bytes: maximumReplyBytes, depth: 16, values: 2_000_000)
+        let json: JSONValue
+        do throws(JSONError) { json = try JSONParser.parse(line, limits: limits) } catch {
+            throw DataError(code: .unreachable, message: "the peer's answer makes no sense", detail: "\(error)")
+        }
+        return try DataReply(json: json)
+    }
+
+    /// The table that a watch line asks for.
+    public static func watchedTable(inLine line: some Collection<UInt8>) throws(DataError) -> String {
+        let value = try json(inLine: line, limits: .init(bytes: maximumWatchRequestBytes, depth: 2, values: 16))
+        guard let table = value.object?["table"]?.string, !table.isEmpty else {
+            throw DataError(code: .badRequest, message: "table name required")
+        }
+        return table
+    }
+
+    private static func json(
+        inLine line: some Collection<UInt8>, limits: JSONParser.Limits
+    ) throws(DataError) -> JSONValue {
+        do throws(JSONError) { return try JSONParser.parse(line, limits: limits) } catch {
+            throw DataError(code: .badRequest, message: "invalid json: \(error)")
+        }
+    }
+}
+
+extension DataChange {
+    /// The change as a line of the wire has it.
+    public var json: JSONValue {
+        ["table": .string(table), "kind": .string(kind.rawValue), "id": .integer(id), "row": row ?? .null]
+    }
+
+    /// Reads a change; nil if it is none.
+    public init?(json: JSONValue) {
+        guard let object = json.object, let table = object["table"]?.string,
+            let kind = object["kind"]?.string.flatMap(Kind.init(rawValue:)), let id = object["id"]?.int64
+        else { return nil }
+        self.init(table: table, kind: kind, id: id, row: object["row"].flatMap { $0.isNull ? nil : $0 })
+    }
+}

@@ -1,0 +1,131 @@
+import GoopCore
+import LibP2P
+import NIOCore
+
+/// Asks other peers for what is in their tables.
+struct DataClient: Sendable {
+    /// Connecting, if needed, included.
+    var openTimeout = Duration.seconds(5)
+    /// From the request to the end of the answer.
+    var answerTimeout = Duration.seconds(15)
+    /// The longest silence of a watch; its owner gives a sign of life every 15 s.
+    var watchPatience = Duration.seconds(50)
+    /// Changes that a reader may be behind.
+    static let changesPerReader = 256
+
+    let node: Node
+
+    /// Performs one operation on a peer's tables.
+    func perform(_ request: DataRequest, of peer: PeerID) async throws(DataError) -> JSONValue {
+        let stream = try await open(DataProtocol.dataID, to: peer)
+        do {
+            let line = ByteBuffer(bytes: DataProtocol.line(request))
+            let answer = try await StallWatch.run(limit: answerTimeout, onStall: { stream.reset() }) { _ in
+                try await stream.write(line)
+                try await stream.closeWrite()
+                return try await stream.readToEnd(max: DataProtocol.maximumReplyBytes)
+            }
+            await stream.close()
+            guard answer.readableBytes > 0 else {
+                throw DataError(code: .unreachable, message: "peer unreachable", detail: "it closed without an answer")
+            }
+            return try DataProtocol.reply(inLine: answer.readableBytesView).get()
+        } catch {
+            stream.reset()
+            throw DataClient.dataError(error, peer: peer)
+        }
+    }
+
+    /// Changes of a peer's table, until it or the caller ends them.
+    func changes(
+        of peer: PeerID, table: String
+    ) async throws(DataError) -> AsyncThrowingStream<DataChange, any Error> {
+        let stream = try await open(DataProtocol.watchID, to: peer)
+        do {
+            let request = ByteBuffer(bytes: DataProtocol.line(["table": .string(table)]))
+            let first = try await StallWatch.run(limit: openTimeout, onStall: { stream.reset() }) { _ in
+                try await stream.write(request)
+                return try await stream.readLine(max: DataProtocol.maximumReplyBytes)
+            }
+            guard let first else {
+                throw DataError(code: .unreachable, message: "peer unreachable", detail: "it closed without an answer")
+            }
+            _ = try DataProtocol.reply(inLine: first.readableBytesView).get()
+        } catch {
+            stream.reset()
+            throw DataClient.dataError(error, peer: peer)
+        }
+        let (changes, sink) = AsyncThrowingStream.makeStream(
+            of: DataChange.self, bufferingPolicy: .bufferingOldest(DataClient.changesPerReader))
+        let patience = watchPatience
+        let reader = Task {
+            do {
+                try await StallWatch.run(limit: patience, onStall: { stream.reset() }) { watch in
+                    try await DataClient.follow(stream, watch, table: table, into: sink)
+                }
+                sink.finish()
+            } catch {
+                sink.finish(throwing: DataClient.dataError(error, peer: peer))
+            }
+            stream.reset()
+        }
+        sink.onTermination = { _ in
+            reader.cancel()
+            stream.reset()
+        }
+        return changes
+    }
+
+    private static func follow(
+        _ stream: P2PStream, _ watch: StallWatch, table: String,
+        into sink: AsyncThrowingStream<DataChange, any Error>.Continuation
+    ) async throws {
+        while let line = try await stream.readLine(max: DataProtocol.maximumReplyBytes) {
+            watch.progressed()
+            guard line.readableBytes > 0 else { continue }
+            let value = try JSONParser.parse(
+                line.readableBytesView, limits: .init(bytes: DataProtocol.maximumReplyBytes, depth: 16, values: 65_536))
+            if value.object?["ok"] != nil {
+                _ = try DataReply(json: value).get()
+                continue
+            }
+            // The table is what we asked for, whatever the peer writes.
+            guard let change = DataChange(json: value), change.table == table else { continue }
+            if case .dropped = sink.yield(change) {
+                throw DataError(code: .tooLarge, message: "changes were lost", detail: "read the table again")
+            }
+        }
+    }
+
+    private func open(_ name: String, to peer: PeerID) async throws(DataError) -> P2PStream {
+        do {
+            var options = StreamOptions()
+            options.timeout = openTimeout
+            options.allowsLimitedConnection = true
+            return try await node.openStream(to: peer, protocols: [ProtocolID(name)], options: options)
+        } catch {
+            throw DataClient.dataError(error, peer: peer)
+        }
+    }
+
+    /// What an error on the way means for somebody who wants data.
+    static func dataError(_ error: any Error, peer: PeerID) -> DataError {
+        switch error {
+        case let error as DataError: return error
+        case is JSONError:
+            return DataError(code: .unreachable, message: "the peer's answer makes no sense", detail: "\(error)")
+        default: break
+        }
+        let site = SiteClient.siteError(error, peer: peer, elapsed: .zero)
+        let tried = site.attempts.prefix(8).map { "\($0.address): \($0.reason)" }.joined(separator: "; ")
+        let detail = [site.detail, tried].filter { !$0.isEmpty }.joined(separator: "; ")
+        switch site.kind {
+        case .timedOut: return DataError(code: .timedOut, message: "no answer in time", detail: detail)
+        case .busy: return DataError(code: .busy, message: "too many requests", detail: detail)
+        case .disabled:
+            return DataError(
+                code: .unreachable, message: "peer unreachable", detail: "it does not serve this kind of request")
+        default: return DataError(code: .unreachable, message: "peer unreachable", detail: detail)
+        }
+    }
+}

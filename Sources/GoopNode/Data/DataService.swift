@@ -1,0 +1,201 @@
+import GoopCore
+import LibP2P
+import Logging
+import NIOCore
+import Synchronization
+
+/// Serves this peer's tables to other peers.
+///
+/// Who asks is the peer that the connection authenticated, and nothing that a request says. Its e-mail is taken from its
+/// presence, so it is empty unless that peer shares it.
+struct DataService: Sendable {
+    /// How long a visitor may take to send its request, and to take the answer.
+    static let patience = Duration.seconds(20)
+    /// Requests at a time of one visitor; one more is answered with `busy`.
+    static let maximumRequestsPerPeer = 32
+    /// Requests at a time of all visitors.
+    static let maximumRequests = 512
+    /// How often a quiet watch gives a sign of life.
+    static let beat = Duration.seconds(15)
+    /// Changes that a watch may be behind, beside those that the store keeps.
+    static let changesPerWatch = 256
+
+    let tables: SiteTables
+    let email: @Sendable (PeerID) async -> String
+    let logger: Logger
+    private let load = RequestLoad()
+
+    init(tables: SiteTables, logger: Logger, email: @escaping @Sendable (PeerID) async -> String) {
+        self.tables = tables
+        self.logger = logger
+        self.email = email
+    }
+
+    /// Answers both protocols on a node.
+    func register(on node: Node) {
+        // Beyond these the stream is reset; up to them `busy` is said.
+        var limits = HandlerLimits(streams: 2048, streamsPerPeer: 128)
+        limits.allowsLimitedConnection = true
+        node.setHandler(for: ProtocolID(DataProtocol.dataID), limits: limits) { await serve($0, answer) }
+        var watchLimits = HandlerLimits(streams: 512, streamsPerPeer: 32)
+        watchLimits.allowsLimitedConnection = true
+        node.setHandler(for: ProtocolID(DataProtocol.watchID), limits: watchLimits) { await serve($0, watch) }
+    }
+
+    private func serve(
+        _ stream: P2PStream, _ body: @escaping @Sendable (P2PStream, StallWatch) async throws -> Void
+    ) async {
+        do {
+            try await StallWatch.run(limit: DataService.patience, onStall: { stream.reset() }) { watch in
+                try await body(stream, watch)
+            }
+            await stream.close()
+        } catch {
+            logger.debug(
+                "data request ended early",
+                metadata: ["peer": "\(stream.remotePeer)", "reason": "\(String(describing: error).prefix(200))"])
+            stream.reset()
+        }
+    }
+
+    private func caller(_ peer: PeerID) async -> DataCaller { .remote(peer, email: await email(peer)) }
+
+    // MARK: One request
+
+    private func answer(_ stream: P2PStream, _ watch: StallWatch) async throws {
+        let peer = stream.remotePeer
+        guard load.begin(peer) else {
+            let busy = DataError(code: .busy, message: "too many requests", detail: "wait for the answers to come")
+            return try await stream.write(ByteBuffer(bytes: DataProtocol.line(DataReply.failure(busy))))
+        }
+        defer { load.end(peer) }
+        guard let line = try await line(of: stream, most: DataProtocol.maximumRequestBytes) else { return }
+        watch.progressed()
+        let reply = await reply(to: line, from: peer)
+        watch.progressed()
+        try await stream.write(ByteBuffer(bytes: DataProtocol.line(reply)))
+    }
+
+    private func reply(to line: Result<ByteBuffer, DataError>, from peer: PeerID) async -> DataReply {
+        do throws(DataError) {
+            let request = try DataProtocol.request(inLine: line.get().readableBytesView)
+            return .success(try await tables.perform(request, caller: await caller(peer)))
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    /// A line, whose end may be the end of the stream; nil if nothing came.
+    private func line(of stream: P2PStream, most limit: Int) async throws -> Result<ByteBuffer, DataError>? {
+        var line = ByteBuffer()
+        while let chunk = try await stream.read() {
+            let view = chunk.readableBytesView
+            guard let end = view.firstIndex(of: 0x0A) else {
+                line.writeImmutableBuffer(chunk)
+                guard line.readableBytes <= limit else { return .failure(DataService.tooLong(limit)) }
+                continue
+            }
+            line.writeBytes(view[..<end])
+            return line.readableBytes <= limit ? .success(line) : .failure(DataService.tooLong(limit))
+        }
+        return line.readableBytes == 0 ? nil : .success(line)
+    }
+
+    private static func tooLong(_ limit: Int) -> DataError {
+        DataError(code: .tooLarge, message: "request too large", detail: "a line holds at most \(limit) bytes")
+    }
+
+    // MARK: Watching
+
+    private enum Event: Sendable {
+        case change(DataChange)
+        case beat
+        case end(DataError)
+    }
+
+    /// Lines of changes until the visitor leaves, changes are lost, or the store closes.
+    private func watch(_ stream: P2PStream, _ watch: StallWatch) async throws {
+        let peer = stream.remotePeer
+        guard let line = try await line(of: stream, most: DataProtocol.maximumWatchRequestBytes) else { return }
+        let changes: AsyncThrowingStream<DataChange, any Error>
+        do throws(DataError) {
+            let table = try DataProtocol.watchedTable(inLine: line.get().readableBytesView)
+            changes = try await tables.changes(of: table, caller: await caller(peer))
+        } catch {
+            return try await stream.write(ByteBuffer(bytes: DataProtocol.line(DataReply.failure(error))))
+        }
+        try await stream.write(ByteBuffer(bytes: DataProtocol.line(["ok": true])))
+        watch.progressed()
+        let (events, sink) = AsyncStream.makeStream(
+            of: Event.self, bufferingPolicy: .bufferingOldest(DataService.changesPerWatch))
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                var last = DataError(code: .unreachable, message: "the owner leaves", detail: "")
+                do {
+                    for try await change in changes {
+                        if case .dropped = sink.yield(.change(change)) {
+                            throw DataError(
+                                code: .tooLarge, message: "changes were lost", detail: "read the table again")
+                        }
+                    }
+                } catch let error as DataError {
+                    last = error
+                }
+                // The last place is for this: whatever waits is not worth sending when changes are missing.
+                while case .dropped = sink.yield(.end(last)) { try await Task.sleep(for: .milliseconds(20)) }
+                sink.finish()
+            }
+            group.addTask {
+                while true {
+                    try await Task.sleep(for: DataService.beat)
+                    sink.yield(.beat)
+                }
+            }
+            group.addTask {
+                // A visitor that ends its side only says that it has nothing more to ask.
+                while try await stream.read() != nil {}
+                try await Task.sleep(for: .seconds(365 * 86_400))
+            }
+            group.addTask {
+                for await event in events {
+                    switch event {
+                    case .change(let change):
+                        try await stream.write(ByteBuffer(bytes: DataProtocol.line(change.json)))
+                    case .beat: try await stream.write([0x0A])
+                    case .end(let error):
+                        try await stream.write(ByteBuffer(bytes: DataProtocol.line(DataReply.failure(error))))
+                    }
+                    watch.progressed()
+                }
+                throw CancellationError()
+            }
+            // The first that ends, ends all.
+            defer { group.cancelAll() }
+            do { while try await group.next() != nil {} } catch is CancellationError {}
+        }
+    }
+}
+
+/// How many requests are under way.
+private final class RequestLoad: Sendable {
+    private let counts = Mutex<(total: Int, perPeer: [PeerID: Int])>((0, [:]))
+
+    func begin(_ peer: PeerID) -> Bool {
+        counts.withLock { counts in
+            guard counts.total < DataService.maximumRequests,
+                counts.perPeer[peer, default: 0] < DataService.maximumRequestsPerPeer
+            else { return false }
+            counts.total += 1
+            counts.perPeer[peer, default: 0] += 1
+            return true
+        }
+    }
+
+    func end(_ peer: PeerID) {
+        counts.withLock { counts in
+            counts.total -= 1
+            let left = counts.perPeer[peer, default: 1] - 1
+            counts.perPeer[peer] = left > 0 ? left : nil
+        }
+    }
+}

@@ -1,0 +1,106 @@
+import GoopCore
+import Synchronization
+
+/// Hands changes to whoever watches a table.
+///
+/// A subscriber that is more than `capacity` changes behind loses its stream, with an error that says so: it reads the table
+/// anew and subscribes again. Nobody else waits for it.
+final class ChangeHub: Sendable {
+    /// Changes that a subscriber can be behind.
+    static let capacity = 256
+    /// Subscribers in all, and of one caller.
+    static let maximumSubscribers = 512
+    static let maximumPerCaller = 32
+
+    private struct Subscriber {
+        let table: String
+        let caller: DataCaller
+        /// The rows that it hears of; nil: all.
+        let owner: String?
+        let continuation: AsyncThrowingStream<DataChange, any Error>.Continuation
+    }
+
+    private struct State {
+        var subscribers: [Int: Subscriber] = [:]
+        var next = 0
+        var isClosed = false
+    }
+
+    private let state = Mutex(State())
+
+    /// Whether anybody watches a table.
+    func isWatched(_ table: String) -> Bool {
+        state.withLock { state in state.subscribers.values.contains { $0.table == table } }
+    }
+
+    /// Changes of a table from now on.
+    func subscribe(
+        table: String, caller: DataCaller, owner: String?
+    ) throws(DataError) -> AsyncThrowingStream<DataChange, any Error> {
+        let (stream, continuation) = AsyncThrowingStream.makeStream(
+            of: DataChange.self, bufferingPolicy: .bufferingOldest(ChangeHub.capacity))
+        let outcome = state.withLock { state -> Result<Int, DataError> in
+            guard !state.isClosed else {
+                return .failure(DataError(code: .unreachable, message: "database not available"))
+            }
+            let own = state.subscribers.values.count { $0.caller.peer == caller.peer }
+            guard state.subscribers.count < ChangeHub.maximumSubscribers,
+                caller == .owner || own < ChangeHub.maximumPerCaller
+            else {
+                return .failure(
+                    DataError(code: .busy, message: "too many subscriptions", detail: "close pages that watch tables"))
+            }
+            let number = state.next
+            state.next += 1
+            state.subscribers[number] = Subscriber(
+                table: table, caller: caller, owner: owner, continuation: continuation)
+            return .success(number)
+        }
+        let number = try outcome.get()
+        continuation.onTermination = { [weak self] _ in self?.forget(number) }
+        return stream
+    }
+
+    private func forget(_ number: Int) { state.withLock { _ = $0.subscribers.removeValue(forKey: number) } }
+
+    /// Hands out what a commit changed.
+    func publish(_ changes: [RowChange]) {
+        guard !changes.isEmpty else { return }
+        let subscribers = state.withLock { Array($0.subscribers) }
+        for (number, subscriber) in subscribers {
+            for change in changes where change.change.table == subscriber.table {
+                if let owner = subscriber.owner, owner != change.owner { continue }
+                if case .dropped = subscriber.continuation.yield(change.change) {
+                    subscriber.continuation.finish(
+                        throwing: DataError(
+                            code: .tooLarge, message: "changes were lost", detail: "read the table again"))
+                    forget(number)
+                    break
+                }
+            }
+        }
+    }
+
+    /// Ends the streams of tables whose policy or form changed: what their subscribers may see must be asked anew.
+    func end(tables: (String) -> Bool) {
+        let ended = state.withLock { state -> [Subscriber] in
+            let ended = state.subscribers.filter { tables($0.value.table) }
+            for number in ended.keys { state.subscribers[number] = nil }
+            return Array(ended.values)
+        }
+        for subscriber in ended {
+            subscriber.continuation.finish(
+                throwing: DataError(code: .conflict, message: "the table changed", detail: "read the table again"))
+        }
+    }
+
+    /// Ends everything.
+    func close() {
+        let all = state.withLock { state -> [Subscriber] in
+            state.isClosed = true
+            defer { state.subscribers = [:] }
+            return Array(state.subscribers.values)
+        }
+        for subscriber in all { subscriber.continuation.finish() }
+    }
+}

@@ -1,0 +1,318 @@
+import Foundation
+import GRDB
+public import GoopCore
+public import PeerIdentity
+
+/// The database of a site, as its owner and its visitors use it: every operation of the data protocol, under the policies.
+///
+/// Reads run beside each other on read-only connections; writes share commits in one line, and are on the disk before they
+/// are acknowledged. May be used from any task.
+///
+/// Source: peer wire reference, sections 4 to 7.
+public final class DataStore: Sendable {
+    /// How a store behaves.
+    public struct Configuration: Sendable {
+        /// When a write counts as done.
+        public var durability = SiteDatabase.Durability.full
+        /// What visitors may fill.
+        public var quota = VisitorQuota()
+        /// The owner, who is the `_owner` of rows that are made here.
+        public var owner: PeerID
+        /// The owner's e-mail for those rows, or empty.
+        public var ownerEmail = ""
+
+        /// Makes a configuration with the defaults.
+        public init(owner: PeerID) { self.owner = owner }
+    }
+
+    /// What an answer to a visitor may cost: 10,000 rows, 4 MiB, 2 s.
+    static let visitorLimits = ReadConnection.Limits(rows: 10_000, bytes: 4 << 20, time: .seconds(2))
+    /// What an answer to the owner may cost: 200,000 rows, 64 MiB, 30 s.
+    static let ownerLimits = ReadConnection.Limits(rows: 200_000, bytes: 64 << 20, time: .seconds(30))
+
+    private let database: SiteDatabase
+    private let configuration: Configuration
+    private let readers: ReaderPool
+    private let writer: WriteQueue
+    private let hub: ChangeHub
+    private let known: KnownTables
+
+    /// Opens a file, new or old, of ours or of upstream.
+    ///
+    /// - Throws: `corrupt` if it is no database or a damaged one, `locked`, or `full`.
+    public static func open(path: String, configuration: Configuration) throws(DataError) -> DataStore {
+        // For the owner's eyes only, from the first moment; SQLite gives its log the same mode.
+        if !FileManager.default.fileExists(atPath: path) {
+            _ = FileManager.default.createFile(atPath: path, contents: nil, attributes: [.posixPermissions: 0o600])
+        }
+        do {
+            let database = try SiteDatabase(path: path, durability: configuration.durability)
+            do {
+                return try DataStore(path: path, database: database, configuration: configuration)
+            } catch {
+                // The first error is the one to tell.
+                try? database.close()
+                throw error
+            }
+        } catch {
+            throw DataError(writing: error, isOwner: true)
+        }
+    }
+
+    private init(path: String, database: SiteDatabase, configuration: Configuration) throws {
+        self.database = database
+        self.configuration = configuration
+        let hub = ChangeHub()
+        let known = try database.pool.writeWithoutTransaction { connection in
+            try SystemTables.prepare(connection)
+            return try KnownTables(connection, hub: hub)
+        }
+        self.hub = hub
+        self.known = known
+        readers = ReaderPool(path: path, width: SiteDatabase.maximumReaders)
+        writer = WriteQueue(
+            database: database,
+            makeTransaction: { connection in
+                let (catalogue, total) = try known.inTransaction(connection)
+                return WriteTransaction(
+                    database: connection, catalogue: catalogue, totalUsage: total,
+                    owner: (configuration.owner.base58, configuration.ownerEmail), quota: configuration.quota,
+                    isWatched: { hub.isWatched($0) })
+            },
+            onCommit: { effects in
+                known.committed(effects)
+                hub.publish(effects.changes)
+            })
+    }
+
+    /// Writes what waits, ends subscriptions, and closes the file.
+    public func close() async {
+        hub.close()
+        await writer.close()
+        await readers.close()
+        // Nothing is lost if it fails: what was acknowledged is in the file or its log.
+        try? database.close()
+    }
+
+    /// Whether the file is whole, as SQLite's own check finds; for tools and tests.
+    public func integrityProblems() async throws(DataError) -> [String] {
+        do {
+            let found = try await database.pool.read { try String.fetchAll($0, sql: "PRAGMA integrity_check") }
+            return found == ["ok"] ? [] : found
+        } catch {
+            throw DataError(writing: error, isOwner: true)
+        }
+    }
+
+    // MARK: Operations
+
+    /// Performs one operation.
+    ///
+    /// - Returns: the bare value of the answer, in upstream's shape; an empty list where upstream says null.
+    /// - Throws: `DataError` with upstream's text where it has one.
+    public func perform(_ request: DataRequest, caller: DataCaller) async throws(DataError) -> JSONValue {
+        switch request.op {
+        case .tables, .ormSchema, .describe, .role, .exportSchema:
+            return try await describe(request, caller: caller)
+        case .query, .queryOne, .exists, .count, .pluck, .distinct, .aggregate:
+            return try await read(request, caller: caller)
+        case .insert, .update, .delete, .upsert:
+            return try await write(request, caller: caller)
+        case .updateWhere, .deleteWhere:
+            return try await writeMany(request, caller: caller)
+        case .createTable, .addColumn, .dropColumn, .renameTable, .deleteTable, .setPolicy:
+            return try await changeTables(request, caller: caller)
+        case .luaList:
+            return ["functions": .array([])]
+        case .luaCall:
+            throw DataError(
+                code: .luaNotAvailable, message: "lua scripting not enabled", detail: "this peer runs no functions")
+        }
+    }
+
+    /// Changes of a table from now on, of the rows that the caller may read.
+    ///
+    /// The stream ends with `tooLarge` when its reader is more than 256 changes behind, with `conflict` when the table itself
+    /// changed: read it again then, and ask anew.
+    public func changes(
+        of table: String, caller: DataCaller
+    ) async throws(DataError) -> AsyncThrowingStream<DataChange, any Error> {
+        let table = try await catalogue().table(table)
+        let owner = try owner(for: .read, of: table, caller: caller)
+        return try hub.subscribe(table: table.name, caller: caller, owner: owner)
+    }
+
+    private func catalogue() async throws(DataError) -> Catalogue {
+        do { return try await known.current(in: database.pool) } catch {
+            throw DataError(writing: error, isOwner: false)
+        }
+    }
+
+    /// No groups exist yet, so the policy `group` lets nobody in.
+    private static func role(of caller: DataCaller) -> CallerRole { .noGroups }
+
+    private static func decision(_ action: RowAction, of table: TableInfo, caller: DataCaller) -> AccessDecision {
+        table.access.decision(action, caller: caller, role: role(of: caller), roles: table.schema?.roles)
+    }
+
+    /// The owner whose rows alone may be seen; nil: all.
+    private func owner(for action: RowAction, of table: TableInfo, caller: DataCaller) throws(DataError) -> String? {
+        switch DataStore.decision(action, of: table, caller: caller) {
+        case .allowed(.allRows): return nil
+        case .allowed(.ownRows): return caller.peer?.base58 ?? configuration.owner.base58
+        case .refused(let text): throw DataError(code: .refused, message: text)
+        }
+    }
+
+    // MARK: Reading
+
+    private func describe(_ request: DataRequest, caller: DataCaller) async throws(DataError) -> JSONValue {
+        let catalogue = try await catalogue()
+        /// A table that a visitor can do nothing with is not shown to it.
+        func isShown(_ table: TableInfo) -> Bool {
+            RowAction.allCases.contains { action in
+                if case .allowed = DataStore.decision(action, of: table, caller: caller) { true } else { false }
+            }
+        }
+        switch request.op {
+        case .tables:
+            return .array(
+                catalogue.sorted.filter(isShown).map { table in
+                    var object: JSONObject = [
+                        "name": .string(table.name), "insert_policy": .string(table.insertPolicy),
+                        "created_at": .string(table.createdAt),
+                    ]
+                    if caller == .owner { object["mode"] = table.schema == nil ? "classic" : "orm" }
+                    return .object(object)
+                })
+        case .ormSchema:
+            let schemas = catalogue.sorted.filter(isShown).compactMap { table in
+                table.schema.map { JSONObject.Member(name: table.name, value: $0.json) }
+            }
+            return .object(JSONObject(members: schemas))
+        default: break
+        }
+        let table = try catalogue.table(request.table ?? request.name)
+        switch request.op {
+        case .role:
+            guard caller != .owner else { return ["permissions": RolePermissions.all.json, "role": "owner"] }
+            return ["permissions": .null, "role": ""]
+        case .exportSchema:
+            guard caller == .owner else { throw DataStore.ownersOnly() }
+            guard let schema = table.schema else {
+                throw DataError(
+                    code: .badRequest, message: "not an ORM table", detail: "only those have a schema to export")
+            }
+            return ["schema": schema.json, "status": "exported", "table": .string(table.name)]
+        default:
+            guard isShown(table) else {
+                throw DataError(code: .refused, message: "describe not allowed: table is local-only")
+            }
+            if let schema = table.schema { return ["mode": "orm", "schema": schema.json] }
+            return ["columns": .array(table.columns.map(\.json)), "mode": "classic"]
+        }
+    }
+
+    private func read(_ request: DataRequest, caller: DataCaller) async throws(DataError) -> JSONValue {
+        let table = try await catalogue().table(request.table ?? request.name)
+        let plan = SelectPlan(table: table, owner: try owner(for: .read, of: table, caller: caller))
+        let select: CompiledFragment =
+            switch request.op {
+            case .queryOne: try plan.rows(request, only: 1)
+            case .exists: try plan.exists(request)
+            case .count: try plan.count(request)
+            case .pluck: try plan.column(request, isDistinct: false)
+            case .distinct: try plan.column(request, isDistinct: true)
+            case .aggregate: try plan.aggregate(request)
+            default: try plan.rows(request)
+            }
+        let isOwner = caller == .owner
+        let limits = isOwner ? DataStore.ownerLimits : DataStore.visitorLimits
+        return try await readers.read { (connection) throws(DataError) in
+            let found = try connection.rows(select, table: table, limits: limits, isOwner: isOwner)
+            switch request.op {
+            case .queryOne: return found.rows.first.map(found.object) ?? .null
+            case .exists: return ["exists": .bool(!found.rows.isEmpty)]
+            case .count: return ["count": found.rows.first?.first ?? .integer(0)]
+            case .pluck, .distinct: return found.firstValues
+            default: return found.objects
+            }
+        }
+    }
+
+    // MARK: Writing
+
+    private func write(_ request: DataRequest, caller: DataCaller) async throws(DataError) -> JSONValue {
+        try await writer.write(cost: request.cost, isOwner: caller == .owner) { transaction in
+            let rows = RowWriter(
+                transaction: transaction, table: try transaction.catalogue.table(request.table ?? request.name),
+                caller: caller, role: DataStore.role(of: caller))
+            switch request.op {
+            case .insert: return try rows.insert(request.data ?? [:])
+            case .update: return try rows.update(request.id ?? 0, request.data ?? [:])
+            case .delete: return try rows.delete(request.id ?? 0)
+            default: return try rows.upsert(request.keyColumn ?? request.columnName, request.data ?? [:])
+            }
+        }
+    }
+
+    private func writeMany(_ request: DataRequest, caller: DataCaller) async throws(DataError) -> JSONValue {
+        let table = try await catalogue().table(request.table ?? request.name)
+        guard let condition = try SelectPlan.condition(request, table: table) else {
+            throw DataError(code: .badRequest, message: "where is required")
+        }
+        // The condition has to be one on the guarded connection too, before it is used on the one that writes.
+        let isOwner = caller == .owner
+        try await readers.read { (connection) throws(DataError) in
+            try connection.check(
+                CompiledFragment(
+                    sql: "SELECT \"_id\" FROM \(table.quoted) WHERE \(condition.sql)", bindings: condition.bindings),
+                table: table, isOwner: isOwner)
+        }
+        return try await writer.write(cost: request.cost, isOwner: isOwner) { transaction in
+            let current = try transaction.catalogue.table(table.name)
+            guard current.columns == table.columns else {
+                throw DataError(code: .conflict, message: "the table changed", detail: "try again")
+            }
+            let rows = RowWriter(
+                transaction: transaction, table: current, caller: caller, role: DataStore.role(of: caller))
+            return request.op == .updateWhere
+                ? try rows.updateWhere(condition, request.data ?? [:]) : try rows.deleteWhere(condition)
+        }
+    }
+
+    private func changeTables(_ request: DataRequest, caller: DataCaller) async throws(DataError) -> JSONValue {
+        guard caller == .owner else { throw DataStore.ownersOnly() }
+        return try await writer.write(cost: request.cost, isOwner: true) { transaction in
+            let tables = SchemaWriter(transaction: transaction)
+            switch request.op {
+            case .createTable: return try tables.create(request)
+            case .addColumn: return try tables.addColumn(request)
+            case .dropColumn: return try tables.dropColumn(request)
+            case .renameTable: return try tables.rename(request)
+            case .deleteTable: return try tables.drop(request)
+            default: return try tables.setPolicy(request)
+            }
+        }
+    }
+
+    private static func ownersOnly() -> DataError {
+        DataError(code: .refused, message: "schema operations not allowed for remote peers")
+    }
+}
+
+extension DataRequest {
+    /// About the bytes that the request holds on to while it waits.
+    var cost: Int {
+        func size(_ value: JSONValue) -> Int {
+            switch value {
+            case .string(let text), .number(let text): text.utf8.count + 16
+            case .array(let values): values.reduce(16) { $0 + size($1) }
+            case .object(let object): object.members.reduce(16) { $0 + $1.name.utf8.count + size($1.value) }
+            case .null, .bool: 8
+            }
+        }
+        return 512 + (data ?? [:]).reduce(0) { $0 + $1.key.utf8.count + size($1.value) }
+            + args.reduce(0) { $0 + size($1) } + (`where` ?? "").utf8.count + columnDefs.reduce(0) { $0 + size($1) }
+    }
+}

@@ -1,0 +1,89 @@
+import Foundation
+import GRDB
+import GoopCore
+import Multiformats
+
+/// Values between JSON and SQLite.
+///
+/// Null, texts and numbers are themselves; whole numbers of 64 bits keep every digit; true and false become 1 and 0. A BLOB
+/// is `{"$blob":"base64"}` both ways. Infinity, which JSON cannot say, reads as null.
+enum DataValue {
+    /// What a JSON value means in the table.
+    /// - Throws: `badRequest` for lists and objects, and for texts with NUL, where SQLite's text functions end.
+    static func value(_ json: JSONValue, column: String) throws(DataError) -> QueryValue {
+        switch json {
+        case .null: return .null
+        case .bool(let flag): return .integer(flag ? 1 : 0)
+        case .number(let digits):
+            if let integer = Int64(digits) { return .integer(integer) }
+            guard let real = Double(digits), real.isFinite else {
+                throw DataError(code: .badRequest, message: "the number for \(column.prefix(64)) is out of range")
+            }
+            // Scripts write 5.0 as 5, Go writes 5 as 5 or 5e+00: a whole number is one, however it is written.
+            if let integer = Int64(exactly: real), abs(real) <= 9_007_199_254_740_992 { return .integer(integer) }
+            return .real(real)
+        case .string(let text): return .text(text)
+        case .object(let object):
+            if object.members.count == 1, let text = object["$blob"]?.string {
+                guard let bytes = try? Base64.decode(text) else {
+                    throw DataError(code: .badRequest, message: "invalid blob", detail: "$blob must hold base64")
+                }
+                return .blob(bytes)
+            }
+            throw unfit(json, column)
+        case .array: throw unfit(json, column)
+        }
+    }
+
+    private static func unfit(_ json: JSONValue, _ column: String) -> DataError {
+        DataError(
+            code: .badRequest, message: "unsupported value for \(column.prefix(64))",
+            detail: "\(json.kindName) cannot be stored; write it as text")
+    }
+
+    static func json(real: Double) -> JSONValue { real.isFinite ? .number("\(real)") : .null }
+
+    static func json(blob: some Sequence<UInt8>) -> JSONValue { ["$blob": .string(Base64.encode(Array(blob)))] }
+}
+
+extension QueryValue {
+    /// For GRDB.
+    var databaseValue: DatabaseValue {
+        switch self {
+        case .null: .null
+        case .integer(let value): value.databaseValue
+        case .real(let value): value.databaseValue
+        case .text(let value): value.databaseValue
+        case .blob(let bytes): Data(bytes).databaseValue
+        }
+    }
+
+    /// About how many bytes it takes in a row.
+    var storedBytes: Int64 {
+        switch self {
+        case .null: 0
+        case .integer, .real: 8
+        case .text(let text): Int64(text.utf8.count)
+        case .blob(let bytes): Int64(bytes.count)
+        }
+    }
+}
+
+/// Times as upstream reads them back: `YYYY-MM-DD HH:MM:SS`, UTC.
+enum TimeText {
+    /// True for the declared types whose texts are times.
+    static func isTime(declaredType type: String) -> Bool {
+        let type = type.uppercased()
+        return type == "DATETIME" || type == "TIMESTAMP"
+    }
+
+    /// RFC 3339 in UTC (`2026-01-02T03:04:05.6Z`) in upstream's form; every other text stays as it is.
+    static func normalized(_ text: String) -> String {
+        let bytes = Array(text.utf8)
+        guard bytes.count >= 20, bytes.last == UInt8(ascii: "Z"), bytes[10] == UInt8(ascii: "T"),
+            bytes[4] == UInt8(ascii: "-"), bytes[7] == UInt8(ascii: "-"), bytes[13] == UInt8(ascii: ":"),
+            bytes[16] == UInt8(ascii: ":")
+        else { return text }
+        return String(decoding: bytes[0..<10] + [UInt8(ascii: " ")] + bytes[11..<19], as: UTF8.self)
+    }
+}

@@ -1,0 +1,81 @@
+import GRDB
+import GoopCore
+import Synchronization
+
+/// What the store remembers of the file between requests: the tables, and how much visitors have filled.
+final class KnownTables: Sendable {
+    /// How long tables are believed to be as they were, while another program could have changed them.
+    static let lifetime = Duration.seconds(2)
+
+    private struct State {
+        var catalogue: Catalogue
+        var total: VisitorUsage
+        var loaded = ContinuousClock.now
+        /// Counts changes by this store, so that an older reading never replaces a newer one.
+        var generation = 0
+        /// SQLite's count of commits of others, on the writer's connection.
+        var version: Int64
+    }
+
+    private let state: Mutex<State>
+    private let hub: ChangeHub
+
+    init(_ database: Database, hub: ChangeHub) throws {
+        self.hub = hub
+        state = Mutex(
+            State(
+                catalogue: try Catalogue.load(database), total: try VisitorUsage.total(in: database),
+                version: try KnownTables.version(database)))
+    }
+
+    private static func version(_ database: Database) throws -> Int64 {
+        try database.cachedRows("PRAGMA data_version", []).first?[0] ?? 0
+    }
+
+    /// For a transaction of the writer: looks whether another program has written.
+    func inTransaction(_ database: Database) throws -> (catalogue: Catalogue, total: VisitorUsage) {
+        let version = try KnownTables.version(database)
+        let known = state.withLock { ($0.version == version ? $0.catalogue : nil, $0.total) }
+        if let catalogue = known.0 { return (catalogue, known.1) }
+        let catalogue = try Catalogue.load(database)
+        let total = try VisitorUsage.total(in: database)
+        replace(with: catalogue) { state in
+            state.version = version
+            state.total = total
+        }
+        return (catalogue, total)
+    }
+
+    /// After a commit.
+    func committed(_ effects: WriteTransaction.Effects) {
+        guard let catalogue = effects.catalogue else { return state.withLock { $0.total = effects.total } }
+        replace(with: catalogue) { $0.total = effects.total }
+    }
+
+    /// For a read; tables that are older than their lifetime are read anew, by one caller, while the others go on with them.
+    func current(in pool: DatabasePool) async throws -> Catalogue {
+        let (catalogue, generation) = state.withLock { state -> (Catalogue, Int?) in
+            guard ContinuousClock.now - state.loaded > KnownTables.lifetime else { return (state.catalogue, nil) }
+            state.loaded = .now
+            return (state.catalogue, state.generation)
+        }
+        guard let generation else { return catalogue }
+        let read = try await pool.read { try Catalogue.load($0) }
+        guard state.withLock({ $0.generation == generation }) else { return state.withLock { $0.catalogue } }
+        replace(with: read) { _ in }
+        return read
+    }
+
+    private func replace(with catalogue: Catalogue, _ change: (inout State) -> Void) {
+        let old = state.withLock { state -> Catalogue in
+            let old = state.catalogue
+            state.catalogue = catalogue
+            state.loaded = .now
+            state.generation &+= 1
+            change(&state)
+            return old
+        }
+        // What a subscriber may see, and in which columns, has to be asked anew.
+        hub.end { old.tables[$0] != catalogue.tables[$0] }
+    }
+}

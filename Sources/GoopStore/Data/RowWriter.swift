@@ -1,0 +1,332 @@
+import Foundation
+import GRDB
+import GoopCore
+import PeerIdentity
+
+/// The writes to rows: `insert`, `update`, `delete`, their bulk forms and `upsert`, for one caller under the table's policies.
+///
+/// Source: peer wire reference, sections 4, 5 and 7.
+struct RowWriter {
+    let transaction: WriteTransaction
+    let table: TableInfo
+    let caller: DataCaller
+    let role: CallerRole
+
+    private var database: Database { transaction.database }
+    private var isVisitor: Bool { caller != .owner }
+    private var callerID: String { caller.peer?.base58 ?? transaction.ownerID }
+
+    private func decision(_ action: RowAction) -> AccessDecision {
+        table.access.decision(action, caller: caller, role: role, roles: table.schema?.roles)
+    }
+
+    /// The rows that a policy lets the caller touch.
+    /// - Throws: `refused`.
+    private func scope(_ action: RowAction) throws(DataError) -> RowScope {
+        switch decision(action) {
+        case .allowed(let scope): return scope
+        case .refused(let text): throw DataError(code: .refused, message: text)
+        }
+    }
+
+    // MARK: One row
+
+    /// `insert`: `{status:"inserted", id}`.
+    func insert(_ data: [String: JSONValue]) throws -> JSONValue {
+        _ = try scope(.insert)
+        let id = try insertRow(data)
+        return ["id": .integer(id), "status": "inserted"]
+    }
+
+    /// `update` of one row.
+    func update(_ id: Int64, _ data: [String: JSONValue]) throws -> JSONValue {
+        let scope = try scope(.update)
+        try require(id)
+        let values = try valuesForUpdate(data)
+        guard try updateRow(id, values, scope: scope) else { throw missing(.update, scope) }
+        return ["status": "updated"]
+    }
+
+    /// `delete` of one row.
+    func delete(_ id: Int64) throws -> JSONValue {
+        let scope = try scope(.delete)
+        try require(id)
+        guard try deleteRow(id, scope: scope) else { throw missing(.delete, scope) }
+        return ["status": "deleted"]
+    }
+
+    private func require(_ id: Int64) throws(DataError) {
+        guard id > 0 else { throw DataError(code: .badRequest, message: "valid row id required") }
+    }
+
+    /// Whether the row is another's or does not exist is the same answer: neither can be found out by trying.
+    private func missing(_ action: RowAction, _ scope: RowScope) -> DataError {
+        guard scope == .ownRows else {
+            return DataError(code: .notFound, message: "row not found or not owned by caller")
+        }
+        let text =
+            table.access[action] == .owner
+            ? "\(action.rawValue) not allowed: owner only" : "row not found or not owned by caller"
+        return DataError(
+            code: .refused, message: text, detail: "there is no such row that you have made yourself")
+    }
+
+    // MARK: Many rows
+
+    /// `update-where`: `{affected}`.
+    func updateWhere(_ condition: CompiledFragment, _ data: [String: JSONValue]) throws -> JSONValue {
+        let scope = try bulkScope(.update)
+        let values = try valuesForUpdate(data)
+        let ids = try ids(where: condition, scope: scope)
+        for id in ids {
+            try checkTime()
+            _ = try updateRow(id, values, scope: scope)
+        }
+        return ["affected": .integer(ids.count)]
+    }
+
+    /// `delete-where`: `{affected}`.
+    func deleteWhere(_ condition: CompiledFragment) throws -> JSONValue {
+        let scope = try bulkScope(.delete)
+        let ids = try ids(where: condition, scope: scope)
+        for id in ids {
+            try checkTime()
+            _ = try deleteRow(id, scope: scope)
+        }
+        return ["affected": .integer(ids.count)]
+    }
+
+    /// `upsert`: changes the first row with that value in the key column that the caller may change, or makes a new one.
+    func upsert(_ keyColumn: String?, _ data: [String: JSONValue]) throws -> JSONValue {
+        guard let keyColumn, !keyColumn.isEmpty else {
+            throw DataError(code: .badRequest, message: "key_col is required")
+        }
+        guard let column = table.column(keyColumn), !DataName.isSystemColumn(column.name) else {
+            throw DataError(code: .badRequest, message: "invalid column name: \(keyColumn.prefix(64))")
+        }
+        guard let key = data.first(where: { $0.key.lowercased() == column.name.lowercased() })?.value, !key.isNull
+        else {
+            throw DataError(code: .badRequest, message: "data has no value for \(column.name)")
+        }
+        _ = try scope(.insert)
+        let scope = try bulkScope(.update)
+        let condition = CompiledFragment(
+            sql: "(\(DataName.quoted(column.name)) = ?)",
+            bindings: [try DataValue.value(key, column: column.name)])
+        if let id = try ids(where: condition, scope: scope, limit: 1).first {
+            _ = try updateRow(id, try valuesForUpdate(data), scope: scope)
+            return ["id": .integer(id), "status": "ok"]
+        }
+        return ["id": .integer(try insertRow(data)), "status": "ok"]
+    }
+
+    /// The rows that a condition may be tried on: those the caller may change and also read, else the number of affected
+    /// rows would tell what is in rows that are not shown.
+    private func bulkScope(_ action: RowAction) throws(DataError) -> RowScope {
+        let scopes = [try scope(action), try scope(.read)]
+        return scopes.contains(.ownRows) ? .ownRows : .allRows
+    }
+
+    private func ids(where condition: CompiledFragment, scope: RowScope, limit: Int = 100_000) throws -> [Int64] {
+        var sql = "SELECT \"_id\" FROM \(table.quoted) WHERE \(condition.sql)"
+        var values = condition.bindings
+        if scope == .ownRows {
+            sql += " AND \"_owner\" = ?"
+            values.append(.text(callerID))
+        }
+        sql += " ORDER BY \"_id\" LIMIT \(limit + 1)"
+        let rows = try Row.fetchCursor(
+            database, sql: sql, arguments: StatementArguments(values.map(\.databaseValue)))
+        var ids: [Int64] = []
+        while let row = try rows.next() {
+            if limit == 1, ids.count == 1 { break }
+            guard ids.count < limit else {
+                throw DataError(
+                    code: .tooLarge, message: "too many rows", detail: "at most \(limit) are changed at once")
+            }
+            ids.append(row[0])
+        }
+        return ids
+    }
+
+    private func checkTime() throws(DataError) {
+        guard ContinuousClock.now < transaction.deadline else {
+            throw DataError(
+                code: .timedOut, message: "the change took too long", detail: "nothing was changed; change fewer rows")
+        }
+    }
+
+    // MARK: Steps
+
+    private func insertRow(_ data: [String: JSONValue]) throws -> Int64 {
+        var data = settable(data)
+        if let schema = table.schema {
+            data = try schema.valuesForInsert(data) { column throws(DataError) in try automatic(column) }
+        }
+        var given = try columns(data)
+        // The owner of a site may say whose a row is, as an import does.
+        func defaulted(_ name: String, _ text: String) {
+            if !given.contains(where: { $0.name == name }) { given.insert((name, .text(text)), at: 0) }
+        }
+        defaulted("_owner_email", isVisitor ? email : transaction.ownerEmail)
+        defaulted("_owner", callerID)
+        let names = given.map { DataName.quoted($0.name) }.joined(separator: ", ")
+        let marks = Array(repeating: "?", count: given.count).joined(separator: ", ")
+        try database.cached("INSERT INTO \(table.quoted) (\(names)) VALUES (\(marks))", given.map(\.value))
+        let id = database.lastInsertedRowID
+        let owner = given.first { $0.name == "_owner" }.flatMap { QueryValue.text(of: $0.value) } ?? callerID
+        let bytes = given.reduce(Int64(0)) { DataName.isSystemColumn($1.name) ? $0 : $0 + $1.value.storedBytes }
+        try transaction.charge(owner, rows: 1, bytes: bytes, isVisitor: isVisitor)
+        try note(.insert, id, owner: owner)
+        return id
+    }
+
+    private var email: String {
+        if case .remote(_, let email) = caller { String(email.prefix(320)) } else { "" }
+    }
+
+    private func updateRow(_ id: Int64, _ values: [(name: String, value: QueryValue)], scope: RowScope) throws -> Bool {
+        guard let before = try state(of: id, scope: scope) else { return false }
+        var assignments = values.map { "\(DataName.quoted($0.name)) = ?" }
+        if !values.contains(where: { $0.name == "_updated_at" }) {
+            assignments.append("\"_updated_at\" = CURRENT_TIMESTAMP")
+        }
+        try database.cached(
+            "UPDATE \(table.quoted) SET \(assignments.joined(separator: ", ")) WHERE \"_id\" = ?",
+            values.map(\.value) + [.integer(id)])
+        // The row may have got another id or owner from the site's owner.
+        let newID = values.first { $0.name == "_id" }.flatMap { QueryValue.integer(of: $0.value) } ?? id
+        guard let after = try state(of: newID, scope: .allRows) else { return true }
+        if before.owner == after.owner {
+            try transaction.charge(
+                after.owner, rows: 0, bytes: after.bytes - before.bytes, isVisitor: isVisitor && after.owner == callerID
+            )
+        } else {
+            try transaction.charge(before.owner, rows: -1, bytes: -before.bytes, isVisitor: false)
+            try transaction.charge(after.owner, rows: 1, bytes: after.bytes, isVisitor: false)
+        }
+        try note(.update, newID, owner: after.owner)
+        return true
+    }
+
+    private func deleteRow(_ id: Int64, scope: RowScope) throws -> Bool {
+        guard let before = try state(of: id, scope: scope) else { return false }
+        try database.cached("DELETE FROM \(table.quoted) WHERE \"_id\" = ?", [.integer(id)])
+        try transaction.charge(before.owner, rows: -1, bytes: -before.bytes, isVisitor: false)
+        try note(.delete, id, owner: before.owner)
+        return true
+    }
+
+    /// Whose a row is and how large; nil if it does not exist or is not in the caller's reach.
+    private func state(of id: Int64, scope: RowScope) throws -> (owner: String, bytes: Int64)? {
+        var sql = "SELECT \"_owner\", \(table.sizeExpression) FROM \(table.quoted) WHERE \"_id\" = ?"
+        var values: [QueryValue] = [.integer(id)]
+        if scope == .ownRows {
+            sql += " AND \"_owner\" = ?"
+            values.append(.text(callerID))
+        }
+        guard let row = try database.cachedRows(sql, values).first else { return nil }
+        return (row[0] ?? "", row[1] ?? 0)
+    }
+
+    private func note(_ kind: DataChange.Kind, _ id: Int64, owner: String) throws {
+        guard transaction.isWatched(table.name) else { return }
+        var row: JSONValue?
+        if kind != .delete {
+            let names = table.columns.map { DataName.quoted($0.name) }.joined(separator: ", ")
+            row = try database.cachedRows("SELECT \(names) FROM \(table.quoted) WHERE \"_id\" = ?", [.integer(id)])
+                .first.map { $0.json(of: table) }
+        }
+        transaction.effects.changes.append(
+            RowChange(change: DataChange(table: table.name, kind: kind, id: id, row: row), owner: owner))
+    }
+
+    // MARK: Values
+
+    /// What a caller may set: nobody remote sets a system column. A page that sends back a row as it read it does no harm.
+    private func settable(_ data: [String: JSONValue]) -> [String: JSONValue] {
+        isVisitor ? data.filter { !DataName.isSystemColumn($0.key) } : data
+    }
+
+    private func valuesForUpdate(_ data: [String: JSONValue]) throws(DataError) -> [(name: String, value: QueryValue)] {
+        let data = settable(data)
+        try table.schema?.checkUpdate(data)
+        let values = try columns(data)
+        guard !values.isEmpty else {
+            throw DataError(code: .badRequest, message: "no columns to update", detail: "system columns cannot be set")
+        }
+        return values
+    }
+
+    /// The values by the table's own spelling of the columns, in the table's order so that equal requests are one statement.
+    private func columns(_ data: [String: JSONValue]) throws(DataError) -> [(name: String, value: QueryValue)] {
+        var found: [(position: Int, name: String, value: QueryValue)] = []
+        for (name, json) in data {
+            guard DataName.isValid(name) else {
+                throw DataError(code: .badRequest, message: "invalid column name: \(name.prefix(64))")
+            }
+            guard let column = table.column(name) else {
+                throw DataError(code: .badRequest, message: "table \(table.name) has no column named \(name)")
+            }
+            guard !found.contains(where: { $0.position == column.position }) else {
+                throw DataError(code: .badRequest, message: "column \(column.name) is given twice")
+            }
+            found.append((column.position, column.name, try DataValue.value(json, column: name)))
+        }
+        return found.sorted { $0.position < $1.position }.map { ($0.name, $0.value) }
+    }
+
+    private func automatic(_ column: OrmColumn) throws(DataError) -> JSONValue? {
+        switch column.type {
+        case .guid: return .string(UUID().uuidString.lowercased())
+        case .datetime: return .string(now("%Y-%m-%dT%H:%M:%SZ"))
+        case .date: return .string(now("%Y-%m-%d"))
+        case .time: return .string(now("%H:%M:%S"))
+        case .integer:
+            do {
+                let name = DataName.quoted(column.name)
+                let row = try database.cachedRows("SELECT coalesce(max(\(name)), 0) FROM \(table.quoted)", []).first
+                let largest: Int64 = row?[0] ?? 0
+                guard largest < Int64.max else {
+                    throw DataError(code: .conflict, message: "column \(column.name) has no next number")
+                }
+                return .integer(largest + 1)
+            } catch {
+                throw DataError(writing: error, isOwner: !isVisitor)
+            }
+        default: return nil
+        }
+    }
+
+    private func now(_ format: String) -> String {
+        // SQLite's clock, so that all times in the file come from one.
+        (try? String.fetchOne(database, sql: "SELECT strftime(?, 'now')", arguments: [format])) ?? ""
+    }
+}
+
+extension QueryValue {
+    static func text(of value: QueryValue) -> String? { if case .text(let text) = value { text } else { nil } }
+
+    static func integer(of value: QueryValue) -> Int64? { if case .integer(let number) = value { number } else { nil } }
+}
+
+extension Row {
+    /// The row as JSON, as a reader would give it.
+    func json(of table: TableInfo) -> JSONValue {
+        .object(
+            JSONObject(
+                members: map { name, value in
+                    let json: JSONValue
+                    switch value.storage {
+                    case .null: json = .null
+                    case .int64(let number): json = .integer(number)
+                    case .double(let real): json = DataValue.json(real: real)
+                    case .string(let text):
+                        let isTime = TimeText.isTime(declaredType: table.column(name)?.type ?? "")
+                        json = .string(isTime ? TimeText.normalized(text) : text)
+                    case .blob(let data): json = DataValue.json(blob: data)
+                    }
+                    return JSONObject.Member(name: name, value: json)
+                }))
+    }
+}

@@ -1,0 +1,295 @@
+import GRDB
+import GoopCore
+
+/// The owner's changes to tables: make, change, rename, drop, and set the policy.
+///
+/// Source: peer wire reference, sections 4, 6 and 7.
+struct SchemaWriter {
+    let transaction: WriteTransaction
+
+    private var database: Database { transaction.database }
+
+    private static let systemColumns = """
+        "_id" INTEGER PRIMARY KEY AUTOINCREMENT, "_owner" TEXT NOT NULL, "_owner_email" TEXT DEFAULT '', \
+        "_created_at" DATETIME DEFAULT CURRENT_TIMESTAMP, "_updated_at" DATETIME DEFAULT CURRENT_TIMESTAMP
+        """
+
+    /// `create-table`: an ORM table if a column or the request says something that only those have, else a classic one.
+    func create(_ request: DataRequest) throws -> JSONValue {
+        let name = request.name ?? request.table ?? ""
+        guard DataName.isUserTable(name) else { throw SchemaWriter.badTable(name) }
+        var definitions = request.columnDefs
+        if definitions.isEmpty, let column = request.column { definitions = [column] }
+        guard definitions.count <= OrmSchema.maximumColumns else {
+            throw DataError(
+                code: .tooLarge, message: "too many columns", detail: "at most \(OrmSchema.maximumColumns)")
+        }
+        try requireFree(name)
+        let isORM =
+            request.access != nil
+            || definitions.contains { column in
+                let object = column.object
+                return ["key", "required", "auto", "values"].contains { object?[$0] != nil }
+            }
+        if isORM {
+            var document: JSONObject = [
+                "name": .string(name), "columns": .array(definitions),
+            ]
+            if !definitions.contains(where: { $0.object?["key"]?.bool == true }) { document["system_key"] = true }
+            document["access"] = request.access
+            try make(OrmSchema(json: .object(document)), policy: request.policy ?? "owner")
+        } else {
+            let columns = try definitions.map(SchemaWriter.classicColumn)
+            try makeTable(name, columns: columns, policy: try SchemaWriter.policy(request.policy ?? "owner"))
+        }
+        try transaction.tablesChanged()
+        return ["mode": .string(isORM ? "orm" : "classic"), "status": "created", "table": .string(name)]
+    }
+
+    /// Makes the table of a whole schema, as an import or a starter site has it.
+    func create(_ schema: OrmSchema, policy: String) throws {
+        try requireFree(schema.name)
+        try make(schema, policy: policy)
+        try transaction.tablesChanged()
+    }
+
+    private func make(_ schema: OrmSchema, policy: String) throws {
+        let columns = try schema.columns.map { column throws(DataError) -> String in
+            var text = "\(DataName.quoted(column.name)) \(column.type.sqlType)"
+            if column.isKey || column.isRequired { text += " NOT NULL" }
+            if let value = column.defaultValue {
+                text += " DEFAULT \(SchemaWriter.literal(try DataValue.value(value, column: column.name)))"
+            }
+            return text
+        }
+        try makeTable(schema.name, columns: columns, policy: try SchemaWriter.policy(policy))
+        try database.execute(
+            sql: "INSERT OR REPLACE INTO \"_orm_schemas\" (table_name, schema_json) VALUES (?, ?)",
+            arguments: [schema.name, String(decoding: JSONWriter.compact(schema.json), as: UTF8.self)])
+    }
+
+    private func makeTable(_ name: String, columns: [String], policy: String) throws {
+        let columns = [SchemaWriter.systemColumns] + columns
+        let sql = "CREATE TABLE \(DataName.quoted(name)) (\(columns.joined(separator: ", ")))"
+        try database.execute(sql: sql)
+        try database.execute(
+            sql: "INSERT INTO \"_tables\" (name, schema, insert_policy) VALUES (?, ?, ?)",
+            arguments: [name, sql, policy])
+    }
+
+    /// `add-column`.
+    func addColumn(_ request: DataRequest) throws -> JSONValue {
+        let table = try transaction.catalogue.table(request.table ?? request.name)
+        guard let definition = request.column else {
+            throw DataError(code: .badRequest, message: "column required")
+        }
+        var schema = table.schema
+        let text: String
+        if var document = schema?.document {
+            let json = definition.string.map { JSONValue.object(["name": .string($0), "type": "text"]) } ?? definition
+            document["columns"] = .array((document["columns"]?.array ?? []) + [json])
+            let changed = try OrmSchema(json: .object(document))
+            guard let column = changed.columns.last else { throw SchemaWriter.badColumn("") }
+            text = "\(DataName.quoted(column.name)) \(column.type.sqlType)"
+            schema = changed
+        } else {
+            text = try SchemaWriter.classicColumn(definition)
+        }
+        try database.execute(sql: "ALTER TABLE \(table.quoted) ADD COLUMN \(text)")
+        try store(schema, of: table.name)
+        return ["status": "added"]
+    }
+
+    /// `drop-column`.
+    func dropColumn(_ request: DataRequest) throws -> JSONValue {
+        let table = try transaction.catalogue.table(request.table)
+        let name = request.columnName ?? request.name ?? ""
+        guard let column = table.column(name), !DataName.isSystemColumn(column.name) else {
+            throw SchemaWriter.badColumn(name)
+        }
+        try database.execute(sql: "ALTER TABLE \(table.quoted) DROP COLUMN \(DataName.quoted(column.name))")
+        var schema = table.schema
+        if var document = schema?.document {
+            let left = (document["columns"]?.array ?? []).filter {
+                $0.object?["name"]?.string?.lowercased() != column.name.lowercased()
+            }
+            document["columns"] = .array(left)
+            if !left.contains(where: { $0.object?["key"]?.bool == true }) { document["system_key"] = true }
+            schema = try OrmSchema(json: .object(document))
+        }
+        try store(schema, of: table.name)
+        return ["status": "dropped"]
+    }
+
+    /// `rename-table`.
+    func rename(_ request: DataRequest) throws -> JSONValue {
+        let table = try transaction.catalogue.table(request.oldName ?? request.table)
+        let name = request.newName ?? ""
+        guard DataName.isUserTable(name) else { throw SchemaWriter.badTable(name) }
+        if name.lowercased() != table.name.lowercased() { try requireFree(name) }
+        try database.execute(sql: "ALTER TABLE \(table.quoted) RENAME TO \(DataName.quoted(name))")
+        try database.execute(
+            sql: "UPDATE \"_tables\" SET name = ? WHERE name = ?", arguments: [name, table.name])
+        try database.execute(
+            sql: "UPDATE \"_orm_schemas\" SET table_name = ? WHERE table_name = ?", arguments: [name, table.name])
+        var schema = table.schema
+        if var document = schema?.document {
+            document["name"] = .string(name)
+            schema = try OrmSchema(json: .object(document))
+        }
+        try store(schema, of: name)
+        return ["new_name": .string(name), "status": "renamed"]
+    }
+
+    /// `delete-table`.
+    func drop(_ request: DataRequest) throws -> JSONValue {
+        let table = try transaction.catalogue.table(request.table ?? request.name)
+        let rows = try Row.fetchAll(
+            database,
+            sql: """
+                SELECT "_owner", COUNT(*), SUM(\(table.sizeExpression)) FROM \(table.quoted)
+                WHERE "_owner" IN (SELECT peer_id FROM "_goop2_usage") GROUP BY "_owner"
+                """)
+        for row in rows {
+            try transaction.charge(row[0] ?? "", rows: -(row[1] ?? 0), bytes: -(row[2] ?? 0), isVisitor: false)
+        }
+        try database.execute(sql: "DROP TABLE \(table.quoted)")
+        try database.execute(sql: "DELETE FROM \"_tables\" WHERE name = ?", arguments: [table.name])
+        try database.execute(sql: "DELETE FROM \"_orm_schemas\" WHERE table_name = ?", arguments: [table.name])
+        try transaction.tablesChanged()
+        return ["status": "deleted", "table": .string(table.name)]
+    }
+
+    /// `set-policy`: one word for a classic table; for an ORM table also the four words of `access`.
+    func setPolicy(_ request: DataRequest) throws -> JSONValue {
+        let table = try transaction.catalogue.table(request.table ?? request.name)
+        if let word = request.policy {
+            let policy = try SchemaWriter.policy(word)
+            try database.execute(
+                sql: "UPDATE \"_tables\" SET insert_policy = ? WHERE name = ?", arguments: [policy, table.name])
+        }
+        var schema = table.schema
+        if let access = request.access {
+            guard var document = schema?.document else {
+                throw DataError(
+                    code: .badRequest, message: "not an ORM table", detail: "a classic table has one policy word only")
+            }
+            document["access"] = access
+            schema = try OrmSchema(json: .object(document))
+        } else if request.policy == nil {
+            throw DataError(code: .badRequest, message: "policy required")
+        }
+        try store(schema, of: table.name)
+        return [
+            "policy": .string(request.policy ?? table.insertPolicy), "status": "updated", "table": .string(table.name),
+        ]
+    }
+
+    private func store(_ schema: OrmSchema?, of name: String) throws {
+        if let schema {
+            try database.execute(
+                sql: "UPDATE \"_orm_schemas\" SET schema_json = ? WHERE table_name = ?",
+                arguments: [String(decoding: JSONWriter.compact(schema.json), as: UTF8.self), name])
+        }
+        try database.execute(
+            sql: """
+                UPDATE "_tables" SET schema = coalesce(
+                    (SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?1), schema) WHERE name = ?1
+                """, arguments: [name])
+        try transaction.tablesChanged()
+    }
+
+    private func requireFree(_ name: String) throws {
+        let isTaken = try Bool.fetchOne(
+            database,
+            sql: """
+                SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE lower(name) = lower(?1))
+                    OR EXISTS (SELECT 1 FROM "_tables" WHERE lower(name) = lower(?1))
+                """, arguments: [name])
+        guard isTaken == false else {
+            throw DataError(code: .conflict, message: "table \(name) already exists")
+        }
+    }
+
+    // MARK: Text
+
+    private static func badTable(_ name: String) -> DataError {
+        DataError(
+            code: .badRequest, message: "invalid table name: \(name.prefix(64))",
+            detail: "letters, digits and _, beginning with a letter, at most 64")
+    }
+
+    private static func badColumn(_ name: String) -> DataError {
+        DataError(
+            code: .badRequest, message: "invalid column name: \(name.prefix(64))",
+            detail: "letters, digits and _, beginning with a letter, at most 64; system columns stay")
+    }
+
+    static func policy(_ word: String) throws(DataError) -> String {
+        let word = word == "public" ? "open" : word
+        guard AccessPolicy(rawValue: word) != nil else {
+            throw DataError(
+                code: .badRequest, message: "unknown policy: \(word.prefix(32))",
+                detail: "one of local, owner, group, open")
+        }
+        return word
+    }
+
+    /// A column of a classic table, `{"name","type","not_null","default"}` or only a name, as SQL.
+    static func classicColumn(_ json: JSONValue) throws(DataError) -> String {
+        let name = json.string ?? json.object?["name"]?.string ?? ""
+        guard DataName.isUserColumn(name) else { throw badColumn(name) }
+        let type = (json.object?["type"]?.string ?? "TEXT").uppercased()
+        let isType =
+            (1...32).contains(type.utf8.count)
+            && type.utf8.allSatisfy {
+                (0x41...0x5A).contains($0) || (0x30...0x39).contains($0) || [0x20, 0x28, 0x29, 0x2C].contains($0)
+            }
+        // Words only, with an optional size: nothing that could end the definition.
+        let words = type.prefix { $0 != "(" }
+        let size = type.dropFirst(words.count)
+        let isSize =
+            size.isEmpty
+            || (size.hasSuffix(")") && size.dropFirst().dropLast().allSatisfy { $0.isNumber || $0 == "," || $0 == " " })
+        let isWord =
+            words.allSatisfy { $0.isLetter || $0 == " " }
+            && ![
+                "PRIMARY", "REFERENCES", "UNIQUE", "CHECK", "DEFAULT", "GENERATED", "AS", "COLLATE", "CONSTRAINT",
+                "NOT",
+            ].contains { words.split(separator: " ").contains(Substring($0)) }
+        guard isType, isSize, isWord, !words.allSatisfy({ $0 == " " }) else {
+            throw DataError(code: .badRequest, message: "invalid column type: \(type.prefix(32))")
+        }
+        var text = "\(DataName.quoted(name)) \(type)"
+        if json.object?["not_null"]?.bool == true { text += " NOT NULL" }
+        if let value = json.object?["default"], !value.isNull, value != .string("") {
+            text += " DEFAULT \(try defaultText(value, column: name))"
+        }
+        return text
+    }
+
+    /// A default: a JSON value, or as upstream's callers write it, a piece of SQL that is a literal.
+    private static func defaultText(_ json: JSONValue, column: String) throws(DataError) -> String {
+        guard let text = json.string else { return literal(try DataValue.value(json, column: column)) }
+        let word = text.uppercased()
+        if ["NULL", "CURRENT_TIMESTAMP", "CURRENT_DATE", "CURRENT_TIME"].contains(word) { return word }
+        if Int64(text) != nil { return text }
+        if let real = Double(text), real.isFinite { return "\(real)" }
+        if text.utf8.count >= 2, text.hasPrefix("'"), text.hasSuffix("'") {
+            let inner = text.dropFirst().dropLast().replacing("''", with: "'")
+            return literal(.text(String(inner)))
+        }
+        return literal(.text(text))
+    }
+
+    static func literal(_ value: QueryValue) -> String {
+        switch value {
+        case .null: "NULL"
+        case .integer(let number): String(number)
+        case .real(let number): "\(number)"
+        case .text(let text): "'" + text.replacing("'", with: "''").replacing("\u{0}", with: "") + "'"
+        case .blob(let bytes):
+            "x'" + bytes.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined() + "'"
+        }
+    }
+}

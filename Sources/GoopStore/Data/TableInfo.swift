@@ -1,0 +1,118 @@
+import GRDB
+import GoopCore
+
+/// What is known about one user table.
+struct TableInfo: Sendable, Hashable {
+    /// A column of the table in the file.
+    struct Column: Sendable, Hashable {
+        let position: Int
+        let name: String
+        let type: String
+        let isNotNull: Bool
+        let defaultText: String?
+        let keyPosition: Int
+
+        /// Upstream's form.
+        var json: JSONValue {
+            [
+                "cid": .integer(position), "name": .string(name), "type": .string(type), "not_null": .bool(isNotNull),
+                "default": defaultText.map { .string($0) } ?? .null, "pk": .integer(keyPosition),
+            ]
+        }
+    }
+
+    let name: String
+    let insertPolicy: String
+    let createdAt: String
+    let columns: [Column]
+    let schema: OrmSchema?
+    let access: TableAccess
+    /// The columns by their names in lower case: SQLite does not tell the cases apart.
+    private let columnsByName: [String: Column]
+
+    init(name: String, insertPolicy: String, createdAt: String, columns: [Column], schema: OrmSchema?) {
+        self.name = name
+        self.insertPolicy = insertPolicy
+        self.createdAt = createdAt
+        self.columns = columns
+        self.schema = schema
+        access = schema?.access ?? TableAccess(insertPolicy: insertPolicy)
+        columnsByName = Dictionary(columns.map { ($0.name.lowercased(), $0) }) { first, _ in first }
+    }
+
+    /// The name in quotes.
+    var quoted: String { DataName.quoted(name) }
+
+    func column(_ name: String) -> Column? { columnsByName[name] ?? columnsByName[name.lowercased()] }
+
+    var scope: QueryScope { QueryScope(columns: columns.map(\.name)) }
+
+    /// How many bytes the values of a row take, as SQL.
+    var sizeExpression: String {
+        let parts = columns.filter { !DataName.isSystemColumn($0.name) }.map { column in
+            let name = DataName.quoted(column.name)
+            return "CASE typeof(\(name)) WHEN 'null' THEN 0 WHEN 'text' THEN length(CAST(\(name) AS BLOB)) "
+                + "WHEN 'blob' THEN length(\(name)) ELSE 8 END"
+        }
+        return parts.isEmpty ? "0" : parts.joined(separator: " + ")
+    }
+}
+
+/// The user tables of a file at one moment.
+struct Catalogue: Sendable {
+    let tables: [String: TableInfo]
+
+    /// In the order of their names.
+    var sorted: [TableInfo] { tables.values.sorted { $0.name < $1.name } }
+
+    /// A table that the request names.
+    /// - Throws: `badRequest` without a name or with an impossible one, `notFound` for every other name, be there such a
+    ///   table of the system or not.
+    func table(_ name: String?) throws(DataError) -> TableInfo {
+        guard let name, !name.isEmpty else { throw DataError(code: .badRequest, message: "table name required") }
+        guard DataName.isValid(name) else {
+            throw DataError(code: .badRequest, message: "invalid table name: \(name.prefix(64))")
+        }
+        guard let table = tables[name] else { throw DataError(code: .notFound, message: "no such table: \(name)") }
+        return table
+    }
+
+    /// Reads the registered tables that have the system columns; anything else in the file is none of a request's business.
+    static func load(_ database: Database) throws -> Catalogue {
+        let present = try Set(
+            String.fetchAll(
+                database, sql: "SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'")
+        )
+        var schemas: [String: OrmSchema] = [:]
+        for row in try Row.fetchAll(database, sql: "SELECT table_name, schema_json FROM \"_orm_schemas\"") {
+            guard let name: String = row["table_name"], let text: String = row["schema_json"],
+                let json = try? JSONParser.parse(Array(text.utf8)), let schema = try? OrmSchema(json: json)
+            else { continue }
+            schemas[name] = schema
+        }
+        let unreadable = try Set(String.fetchAll(database, sql: "SELECT table_name FROM \"_orm_schemas\""))
+            .subtracting(schemas.keys)
+        var tables: [String: TableInfo] = [:]
+        let list = try Row.fetchAll(database, sql: "SELECT name, insert_policy, created_at FROM \"_tables\"")
+        for row in list {
+            guard let name: String = row["name"], DataName.isUserTable(name), present.contains(name) else { continue }
+            let columns = try Row.fetchAll(
+                database, sql: "SELECT * FROM pragma_table_info(?)", arguments: [name]
+            ).map { row in
+                TableInfo.Column(
+                    position: row["cid"], name: row["name"], type: row["type"] ?? "",
+                    isNotNull: row["notnull"] == 1, defaultText: row["dflt_value"], keyPosition: row["pk"])
+            }
+            let names = Set(columns.map { $0.name.lowercased() })
+            guard DataName.systemColumns.allSatisfy(names.contains) else { continue }
+            let created: String = row["created_at"] ?? ""
+            // Access words that cannot be understood must not become the open ones of a classic table.
+            let word: String = row["insert_policy"] ?? "owner"
+            let policy = unreadable.contains(name) ? "owner" : word
+            tables[name] = TableInfo(
+                name: name, insertPolicy: policy, createdAt: TimeText.normalized(created),
+                columns: columns, schema: schemas[name])
+        }
+        return Catalogue(tables: tables)
+    }
+}

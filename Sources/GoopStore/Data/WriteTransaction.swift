@@ -1,0 +1,90 @@
+import GRDB
+import GoopCore
+import PeerIdentity
+
+/// One transaction of the writer, with what its writes lead to once it is committed.
+///
+/// Used on the writer's thread only.
+final class WriteTransaction {
+    /// What follows from a commit.
+    struct Effects: Sendable {
+        /// Of user tables, with the owner of the row for those who may see only their own.
+        var changes: [RowChange] = []
+        /// The tables after it, if they changed.
+        var catalogue: Catalogue?
+        /// Usage by peer, as far as it was looked at.
+        var usage: [String: VisitorUsage] = [:]
+        var total = VisitorUsage()
+    }
+
+    let database: Database
+    let ownerID: String
+    let ownerEmail: String
+    let quota: VisitorQuota
+    /// Whether anybody wants to hear of a table's changes.
+    let isWatched: (String) -> Bool
+    var effects: Effects
+    var deadline = ContinuousClock.now
+    private let startCatalogue: Catalogue
+
+    init(
+        database: Database, catalogue: Catalogue, totalUsage: VisitorUsage, owner: (id: String, email: String),
+        quota: VisitorQuota, isWatched: @escaping (String) -> Bool
+    ) {
+        self.database = database
+        startCatalogue = catalogue
+        ownerID = owner.id
+        ownerEmail = owner.email
+        self.quota = quota
+        self.isWatched = isWatched
+        effects = Effects(total: totalUsage)
+    }
+
+    /// The tables as this transaction sees them.
+    var catalogue: Catalogue { effects.catalogue ?? startCatalogue }
+
+    /// To be called when tables were made, changed or removed.
+    func tablesChanged() throws {
+        // The statements that GRDB keeps are compiled anew by SQLite itself.
+        effects.catalogue = try Catalogue.load(database)
+    }
+
+    /// Writes down the usage, before the commit.
+    func finish() throws {
+        for (peer, usage) in effects.usage { try usage.store(peer, in: database) }
+    }
+
+    // MARK: Quota
+
+    /// Notes that rows of a peer were added or removed.
+    /// - Throws: `quota` if it grows beyond what a visitor may have.
+    func charge(_ peer: String, rows: Int64, bytes: Int64, isVisitor: Bool) throws {
+        guard peer != ownerID, !peer.isEmpty else { return }
+        let before = try effects.usage[peer] ?? VisitorUsage.of(peer, in: database)
+        let change = VisitorUsage(rows: rows, bytes: bytes &+ rows &* VisitorUsage.bytesPerRow)
+        let after = before + change
+        if isVisitor, change.rows > 0 || change.bytes > 0 {
+            if after.rows > quota.rows, change.rows > 0 {
+                throw WriteTransaction.exceeded("\(quota.rows) rows", "of one visitor")
+            }
+            if after.bytes > quota.bytes { throw WriteTransaction.exceeded("\(quota.bytes) bytes", "of one visitor") }
+            if (effects.total + change).bytes > quota.totalBytes {
+                throw WriteTransaction.exceeded("\(quota.totalBytes) bytes", "of all visitors")
+            }
+        }
+        effects.total = effects.total + change
+        effects.usage[peer] = after
+    }
+
+    private static func exceeded(_ limit: String, _ whose: String) -> DataError {
+        DataError(
+            code: .quota, message: "quota exceeded",
+            detail: "the owner keeps at most \(limit) \(whose); delete rows, or ask the owner")
+    }
+}
+
+/// A change of one row, and who owns the row.
+struct RowChange: Sendable {
+    var change: DataChange
+    var owner: String
+}

@@ -1,0 +1,177 @@
+import GoopCore
+import GoopStore
+import LibP2P
+import Logging
+import NIOCore
+import Testing
+
+@testable import GoopNode
+
+/// Tables across two peers, over a real connection.
+@Suite(.timeLimit(.minutes(1))) struct DataTests {
+    let temporary = TemporaryFolder()
+
+    /// A node that asks.
+    private func visitor() async throws -> Node {
+        let node = Node(configuration: .init(identity: .generate(), listen: []))
+        try await node.start()
+        return node
+    }
+
+    private func request(_ text: String) throws -> DataRequest {
+        try DataRequest(json: JSONParser.parse(Array(text.utf8)))
+    }
+
+    /// A peer with a guestbook that everybody may write into.
+    private func host(
+        _ label: String, read: String = "open", configure: (inout GoopConfiguration) -> Void = { _ in }
+    ) async throws -> TestPeer {
+        temporary.write("", to: label + "/site/empty.txt")
+        let store = try DataStore.open(
+            path: temporary.path + "/\(label)/data.db", configuration: .init(owner: PrivateKey.generate().peerID))
+        _ = try await store.perform(
+            try request(
+                """
+                {"op":"create-table","name":"guests","column_defs":[{"name":"text","type":"text","required":true}],
+                 "access":{"read":"\(read)","insert":"open","update":"owner","delete":"owner"}}
+                """), caller: .owner)
+        await store.close()
+        return try await TestPeer.start(in: temporary, label: label, configure: configure)
+    }
+
+    private func connect(_ node: Node, to peer: TestPeer) async throws -> DataClient {
+        try await node.connect(to: peer.id, addresses: [peer.address])
+        return DataClient(node: node)
+    }
+
+    @Test func aRowOfAVisitorIsItsOwn() async throws {
+        let host = try await host("host")
+        let (ada, bob) = (try await visitor(), try await visitor())
+        let (adas, bobs) = (try await connect(ada, to: host), try await connect(bob, to: host))
+        let made = try await adas.perform(
+            try request(#"{"op":"insert","table":"guests","data":{"text":"hello","_owner":"me"}}"#), of: host.id)
+        #expect(made.object?["id"]?.int64 == 1)
+        let row = try await bobs.perform(try request(#"{"op":"query-one","table":"guests"}"#), of: host.id)
+        #expect(row.object?["_owner"]?.string == ada.peerID.base58)
+        #expect(row.object?["text"]?.string == "hello" && row.object?["_owner_email"]?.string == "")
+        let error = await #expect(throws: DataError.self) {
+            _ = try await bobs.perform(try request(#"{"op":"delete","table":"guests","id":1}"#), of: host.id)
+        }
+        #expect(
+            error
+                == DataError(
+                    code: .refused, message: "delete not allowed: owner only",
+                    detail: "there is no such row that you have made yourself"))
+        _ = try await adas.perform(
+            try request(#"{"op":"update","table":"guests","id":1,"data":{"text":"changed"}}"#), of: host.id)
+        #expect(
+            try await bobs.perform(try request(#"{"op":"pluck","table":"guests","column":"text"}"#), of: host.id)
+                == .array(["changed"]))
+        await ada.stop()
+        await bob.stop()
+        try await host.stop()
+    }
+
+    @Test func upstreamsWireFormIsServed() async throws {
+        let host = try await host("host")
+        let node = try await visitor()
+        try await node.connect(to: host.id, addresses: [host.address])
+        for (text, answer) in [
+            (
+                "{\"op\":\"insert\",\"table\":\"guests\",\"data\":{\"text\":\"a\"}}\n",
+                #"{"ok":true,"data":{"id":1,"status":"inserted"}}"#
+            ),
+            (
+                "{\"op\":\"query\",\"table\":\"guests\",\"columns\":[\"text\"],\"where\":\"text LIKE ?\",\"args\":[\"a%\"],\"limit\":20}",
+                #"{"ok":true,"data":[{"text":"a"}]}"#
+            ),
+            ("{\"op\":\"nope\"}\r\n", #"{"ok":false,"error":"unknown op: nope","code":"unknown_operation"}"#),
+            ("ENC:AAAA\n", #""error":"decrypt error""#), ("{\n", #""error":"invalid json: "#), ("[]\n", #""ok":false"#),
+            ("{\"op\":\"query\",\"table\":\"_meta\"}\n", #""code":"not_found""#),
+            (
+                "{\"op\":\"query\",\"table\":\"guests\",\"where\":\"1) UNION SELECT value FROM _meta --\"}\n",
+                #""code":"invalid_query""#
+            ),
+            ("{\"op\":\"role\",\"table\":\"guests\"}\n", #"{"ok":true,"data":{"permissions":null,"role":""}}"#),
+            ("{\"op\":\"lua-call\",\"function\":\"x\"}\n", #""code":"lua_not_available""#),
+        ] {
+            let stream = try await node.openStream(to: host.id, protocols: [ProtocolID(DataProtocol.dataID)])
+            try await stream.write(ByteBuffer(string: text))
+            try await stream.closeWrite()
+            let reply = String(buffer: try await stream.readToEnd(max: 100_000))
+            #expect(reply.contains(answer) && reply.hasSuffix("\n"), "\(text): \(reply)")
+            await stream.close()
+        }
+        let stream = try await node.openStream(to: host.id, protocols: [ProtocolID(DataProtocol.dataID)])
+        let piece = ByteBuffer(repeating: UInt8(ascii: "x"), count: 65_536)
+        let reply = try? await {
+            for _ in 0..<20 { try await stream.write(piece) }
+            return String(buffer: try await stream.readToEnd(max: 100_000))
+        }()
+        #expect(reply == nil || reply?.contains(#""code":"too_large""#) == true)
+        stream.reset()
+        await node.stop()
+        try await host.stop()
+    }
+
+    @Test func changesArriveOverOneStreamAndOnlyWhereTheyMay() async throws {
+        let host = try await host("host")
+        let shy = try await self.host("shy", read: "owner")
+        let (ada, bob) = (try await visitor(), try await visitor())
+        let (adas, bobs) = (try await connect(ada, to: host), try await connect(bob, to: host))
+        var changes = try await adas.changes(of: host.id, table: "guests").makeAsyncIterator()
+        let insert = try request(#"{"op":"insert","table":"guests","data":{"text":"live"}}"#)
+        _ = try await bobs.perform(insert, of: host.id)
+        let change = try await changes.next()
+        #expect(change?.kind == .insert && change?.row?.object?["text"]?.string == "live")
+        #expect(change?.row?.object?["_owner"]?.string == bob.peerID.base58)
+
+        try await ada.connect(to: shy.id, addresses: [shy.address])
+        try await bob.connect(to: shy.id, addresses: [shy.address])
+        var own = try await adas.changes(of: shy.id, table: "guests").makeAsyncIterator()
+        _ = try await bobs.perform(insert, of: shy.id)
+        _ = try await adas.perform(insert, of: shy.id)
+        #expect(try await own.next()?.id == 2, "the row of another is not told")
+
+        let refused = await #expect(throws: DataError.self) {
+            _ = try await adas.changes(of: host.id, table: "_meta")
+        }
+        #expect(refused?.code == .notFound)
+        try await host.stop()
+        let ended = await #expect(throws: DataError.self) { _ = try await changes.next() }
+        #expect(ended?.code == .unreachable || ended?.code == .timedOut)
+        let gone = await #expect(throws: DataError.self) { _ = try await adas.perform(insert, of: host.id) }
+        #expect(gone?.code == .unreachable || gone?.code == .timedOut)
+        await ada.stop()
+        await bob.stop()
+        try await shy.stop()
+    }
+
+    @Test func aDamagedDatabaseStopsNothingElse() async throws {
+        temporary.write(String(repeating: "no database ", count: 1000), to: "host/data.db")
+        let host = try await TestPeer.start(in: temporary, label: "host")
+        let node = try await visitor()
+        let client = try await connect(node, to: host)
+        let error = await #expect(throws: DataError.self) {
+            _ = try await client.perform(DataRequest(op: .tables), of: host.id)
+        }
+        #expect(error?.code == .corrupt)
+        #expect(try await Probe(node: node, timeout: .seconds(5)).run(host.id) == "host")
+        #expect(temporary.read("host/data.db")?.hasPrefix("no database") == true)
+        await node.stop()
+        try await host.stop()
+    }
+
+    @Test func theQuotaOfTheSettingsHolds() async throws {
+        let host = try await host("host") { $0.data.visitorRows = 2 }
+        let node = try await visitor()
+        let client = try await connect(node, to: host)
+        let insert = try request(#"{"op":"insert","table":"guests","data":{"text":"x"}}"#)
+        for _ in 0..<2 { _ = try await client.perform(insert, of: host.id) }
+        let error = await #expect(throws: DataError.self) { _ = try await client.perform(insert, of: host.id) }
+        #expect(error?.code == .quota && error?.code.httpStatus == 507)
+        #expect(temporary.mode("host/data.db") == 0o600)
+        await node.stop()
+        try await host.stop()
+    }
+}

@@ -1,0 +1,369 @@
+import Foundation
+import GRDB
+import GoopCore
+import PeerIdentity
+import Testing
+
+@testable import GoopStore
+
+@Suite(.timeLimit(.minutes(1))) struct DataStoreTests {
+    @Test func aVisitorsRowIsTheVisitors() async throws {
+        let fixture = try StoreFixture()
+        try await fixture.makeNotes()
+        let made = try await fixture.ask(
+            #"{"op":"insert","table":"notes","data":{"title":"hi","_owner":"someone","_id":99,"_created_at":"1999"}}"#,
+            as: fixture.ada)
+        #expect(made["id"]?.int64 == 1 && made["status"]?.string == "inserted")
+        let row = try await fixture.ask(#"{"op":"query-one","table":"notes"}"#, as: fixture.bob)
+        #expect(row["_owner"]?.string == fixture.ada.id)
+        #expect(row["_owner_email"]?.string == "ada@example.org")
+        #expect(row["_created_at"]?.string?.hasPrefix("20") == true)
+        #expect(
+            row.object?.members.map(\.name)
+                == ["_id", "_owner", "_owner_email", "_created_at", "_updated_at", "title", "score", "body"])
+        await fixture.store.close()
+    }
+
+    @Test func valuesComeBackAsTheyWere() async throws {
+        let fixture = try StoreFixture()
+        try await fixture.makeNotes()
+        try await fixture.ask(
+            #"{"op":"insert","table":"notes","data":{"title":"5","score":9007199254740993,"body":{"$blob":"AP8="}}}"#)
+        try await fixture.ask(#"{"op":"insert","table":"notes","data":{"title":5,"score":1.5,"body":true}}"#)
+        #expect(
+            try await fixture.text(#"{"op":"query","table":"notes","fields":["title","score","body"],"order":"_id"}"#)
+                == #"[{"title":"5","score":9007199254740993,"body":{"$blob":"AP8="}},{"title":"5","score":1.5,"body":1}]"#
+        )
+        for value in ["[1]", #"{"a":1}"#, "1e999", #"{"$blob":"***"}"#] {
+            let error = await fixture.refusal(#"{"op":"insert","table":"notes","data":{"title":\#(value)}}"#)
+            #expect(error?.code == .badRequest, "\(value)")
+        }
+        await fixture.store.close()
+    }
+
+    @Test func everyReadOperation() async throws {
+        let fixture = try StoreFixture()
+        try await fixture.makeNotes()
+        for (title, score) in [("a", 1), ("b", 2), ("b", 3)] {
+            try await fixture.ask(
+                #"{"op":"insert","table":"notes","data":{"title":"\#(title)","score":\#(score)}}"#, as: fixture.ada)
+        }
+        let answers = [
+            (
+                #"{"op":"query","table":"notes","columns":["title"],"where":"score > ?","args":[1],"limit":1}"#,
+                #"[{"title":"b"}]"#
+            ),
+            (
+                #"{"op":"query","table":"notes","fields":["score"],"order":"score DESC","limit":2,"offset":1}"#,
+                #"[{"score":2},{"score":1}]"#
+            ),
+            (#"{"op":"query","table":"notes","where":"score > 9"}"#, "[]"),
+            (
+                #"{"op":"query-one","table":"notes","fields":["score"],"where":"title = 'b'","order":"score DESC"}"#,
+                #"{"score":3}"#
+            ),
+            (#"{"op":"query-one","table":"notes","where":"score = 9"}"#, "null"),
+            (#"{"op":"exists","table":"notes","where":"score = 3"}"#, #"{"exists":true}"#),
+            (#"{"op":"exists","table":"notes","where":"score = 4"}"#, #"{"exists":false}"#),
+            (#"{"op":"count","table":"notes"}"#, #"{"count":3}"#),
+            (#"{"op":"pluck","table":"notes","column":"score","order":"score DESC"}"#, "[3,2,1]"),
+            (#"{"op":"pluck","table":"notes","key_col":"title","limit":1}"#, #"["a"]"#),
+            (#"{"op":"distinct","table":"notes","column":{"name":"title"}}"#, #"["a","b"]"#),
+            (#"{"op":"aggregate","table":"notes","expr":"COUNT(*) AS n, SUM(score) AS s"}"#, #"[{"n":3,"s":6}]"#),
+            (
+                #"{"op":"aggregate","table":"notes","expr":"MAX(score) AS m","group_by":"title","order":"title"}"#,
+                #"[{"title":"a","m":1},{"title":"b","m":3}]"#
+            ),
+            (
+                #"{"op":"aggregate","table":"notes","expr":"title, COUNT(*) AS n","group_by":"title","order":"title DESC","limit":1}"#,
+                #"[{"title":"b","n":2}]"#
+            ),
+        ]
+        for (request, answer) in answers {
+            #expect(try await fixture.text(request, as: fixture.bob) == answer, "\(request)")
+        }
+        for (request, code) in [
+            (#"{"op":"query"}"#, DataErrorCode.badRequest), (#"{"op":"query","table":"a b"}"#, .badRequest),
+            (#"{"op":"query","table":"nothing"}"#, .notFound), (#"{"op":"query","table":"_meta"}"#, .notFound),
+            (#"{"op":"count","table":"_chat_messages"}"#, .notFound),
+            (#"{"op":"query","table":"sqlite_master"}"#, .notFound),
+            (#"{"op":"query","table":"notes","where":"1=1) OR (1=1"}"#, .invalidQuery),
+            (#"{"op":"query","table":"notes","where":"nothing = 1"}"#, .invalidQuery),
+            (#"{"op":"query","table":"notes","columns":["title, (SELECT 1)"]}"#, .invalidQuery),
+            (#"{"op":"query","table":"notes","order":"score; DROP TABLE notes"}"#, .invalidQuery),
+            (#"{"op":"query","table":"notes","limit":-1}"#, .badRequest),
+            (#"{"op":"query","table":"notes","args":[1]}"#, .badRequest),
+            (#"{"op":"aggregate","table":"notes"}"#, .badRequest), (#"{"op":"pluck","table":"notes"}"#, .badRequest),
+        ] {
+            #expect(await fixture.refusal(request, as: fixture.bob)?.code == code, "\(request)")
+        }
+        await fixture.store.close()
+    }
+
+    @Test func thePoliciesHold() async throws {
+        let fixture = try StoreFixture()
+        try await fixture.makeORM("mine", read: "owner", insert: "open", update: "owner", delete: "owner")
+        try await fixture.makeORM("closed", read: "local", insert: "local", update: "local", delete: "local")
+        try await fixture.makeORM("wiki", read: "open", insert: "open", update: "open", delete: "open")
+        try await fixture.makeORM("club", read: "group", insert: "group", update: "group", delete: "group")
+        for table in ["mine", "wiki"] {
+            for caller in [fixture.ada, fixture.bob] {
+                try await fixture.ask(
+                    #"{"op":"insert","table":"\#(table)","data":{"title":"x","score":1}}"#, as: caller)
+            }
+        }
+        #expect(try await fixture.text(#"{"op":"count","table":"mine"}"#, as: fixture.ada) == #"{"count":1}"#)
+        #expect(try await fixture.text(#"{"op":"count","table":"mine"}"#) == #"{"count":2}"#)
+        #expect(
+            try await fixture.text(#"{"op":"count","table":"mine","where":"1 = 1 OR _id > 0"}"#, as: fixture.ada)
+                == #"{"count":1}"#)
+        // The own row can be changed under `owner`; another's looks as if it were not there.
+        try await fixture.ask(#"{"op":"update","table":"mine","id":1,"data":{"title":"y"}}"#, as: fixture.ada)
+        for request in [
+            #"{"op":"update","table":"mine","id":2,"data":{"title":"y"}}"#,
+            #"{"op":"update","table":"mine","id":77,"data":{"title":"y"}}"#, #"{"op":"delete","table":"mine","id":2}"#,
+        ] {
+            let error = await fixture.refusal(request, as: fixture.ada)
+            #expect(error?.code == .refused && error?.message.hasSuffix("not allowed: owner only") == true)
+        }
+        #expect(
+            try await fixture.text(
+                #"{"op":"update-where","table":"mine","where":"score = 1 OR 1 = 1","data":{"score":5}}"#,
+                as: fixture.ada)
+                == #"{"affected":1}"#)
+        #expect(
+            try await fixture.text(#"{"op":"delete-where","table":"mine","where":"1 = 1"}"#, as: fixture.bob)
+                == #"{"affected":1}"#)
+        #expect(try await fixture.text(#"{"op":"count","table":"mine"}"#) == #"{"count":1}"#)
+        try await fixture.ask(#"{"op":"update","table":"wiki","id":1,"data":{"title":"bobs"}}"#, as: fixture.bob)
+        #expect(
+            try await fixture.ask(#"{"op":"query-one","table":"wiki"}"#)["_owner"]?.string == fixture.ada.id,
+            "changing a row does not take it over")
+        for op in ["query", "count", "insert", "update", "delete"] {
+            for table in ["closed", "club"] {
+                let error = await fixture.refusal(
+                    #"{"op":"\#(op)","table":"\#(table)","id":1,"data":{"title":"x"}}"#, as: fixture.ada)
+                #expect(error?.code == .refused, "\(op) \(table)")
+            }
+        }
+        #expect(try await fixture.text(#"{"op":"tables"}"#, as: fixture.ada).contains("closed") == false)
+        #expect(try await fixture.text(#"{"op":"tables"}"#).contains("closed"))
+        for op in ["create-table", "add-column", "drop-column", "rename-table", "delete-table", "set-policy"] {
+            let error = await fixture.refusal(#"{"op":"\#(op)","table":"wiki","name":"x"}"#, as: fixture.ada)
+            #expect(error?.message == "schema operations not allowed for remote peers")
+        }
+        await fixture.store.close()
+    }
+
+    @Test func ormRulesHoldForInsertAndUpdate() async throws {
+        let fixture = try StoreFixture()
+        try await fixture.ask(
+            """
+            {"op":"create-table","name":"tasks","policy":"open","column_defs":[
+             {"name":"key","type":"guid","key":true,"auto":true},{"name":"number","type":"integer","auto":true},
+             {"name":"state","type":"enum","values":[{"key":"new"},{"key":"done"}],"default":"new"},
+             {"name":"at","type":"datetime","auto":true}],
+             "access":{"read":"open","insert":"open","update":"owner","delete":"owner"}}
+            """)
+        for _ in 0..<2 { try await fixture.ask(#"{"op":"insert","table":"tasks","data":{}}"#, as: fixture.ada) }
+        let rows = try await fixture.ask(#"{"op":"query","table":"tasks","order":"_id"}"#, as: fixture.ada).array ?? []
+        #expect(rows.map { $0["number"]?.int64 } == [1, 2])
+        #expect(rows[0]["state"]?.string == "new" && rows[0]["key"]?.string?.count == 36)
+        #expect(rows[0]["at"]?.string?.count == 19 && rows[0]["at"]?.string?.contains("T") == false)
+        for request in [
+            #"{"op":"insert","table":"tasks","data":{"state":"later"}}"#,
+            #"{"op":"insert","table":"tasks","data":{"other":1}}"#,
+            #"{"op":"update","table":"tasks","id":1,"data":{"state":"later"}}"#,
+            #"{"op":"update","table":"tasks","id":1,"data":{"key":null}}"#,
+            #"{"op":"update","table":"tasks","id":1,"data":{"_owner":"me"}}"#,
+            #"{"op":"update-where","table":"tasks","where":"1=1","data":{"number":"x"}}"#,
+            #"{"op":"upsert","table":"tasks","key_col":"_id","data":{"state":"new"}}"#,
+        ] {
+            #expect(await fixture.refusal(request, as: fixture.ada)?.code == .badRequest, "\(request)")
+        }
+        try await fixture.ask(
+            #"{"op":"update","table":"tasks","id":1,"data":{"state":"done","_owner":"x"}}"#, as: fixture.ada)
+        #expect(
+            try await fixture.text(#"{"op":"count","table":"tasks","where":"state = 'done'"}"#) == #"{"count":1}"#)
+        await fixture.store.close()
+    }
+
+    @Test func upsertChangesOrMakes() async throws {
+        let fixture = try StoreFixture()
+        try await fixture.makeNotes()
+        for score in [1, 2] {
+            try await fixture.ask(
+                #"{"op":"upsert","table":"notes","key_col":"title","data":{"title":"vote","score":\#(score)}}"#,
+                as: fixture.ada)
+        }
+        try await fixture.ask(
+            #"{"op":"upsert","table":"notes","key_col":"title","data":{"title":"vote","score":9}}"#, as: fixture.bob)
+        #expect(
+            try await fixture.text(#"{"op":"pluck","table":"notes","column":"score","order":"_id"}"#) == "[2,9]",
+            "each visitor has a row of the key of its own")
+        await fixture.store.close()
+    }
+
+    @Test func tablesAreMadeChangedRenamedAndDropped() async throws {
+        let fixture = try StoreFixture()
+        try await fixture.makeNotes(policy: "owner")
+        #expect(await fixture.refusal(#"{"op":"create-table","name":"NOTES","column_defs":[]}"#)?.code == .conflict)
+        for name in ["_x", "sqlite_x", "a b", "", "1", "x\\\"y"] {
+            #expect(
+                await fixture.refusal(#"{"op":"create-table","name":"\#(name)","column_defs":[]}"#)?.code == .badRequest
+            )
+        }
+        for type in ["TEXT); DROP TABLE notes; --", "TEXT PRIMARY KEY", "TEXT DEFAULT 1", "INTEGER(1))", "x'"] {
+            let request =
+                #"{"op":"create-table","name":"bad","column_defs":[{"name":"a","type":"\#(type)"}]}"#
+            #expect(await fixture.refusal(request)?.code == .badRequest, "\(type)")
+        }
+        try await fixture.ask(
+            #"{"op":"add-column","table":"notes","column":{"name":"tag","type":"VARCHAR(20)","not_null":true,"default":"it's"}}"#
+        )
+        try await fixture.ask(#"{"op":"insert","table":"notes","data":{"title":"a"}}"#)
+        #expect(try await fixture.text(#"{"op":"pluck","table":"notes","column":"tag"}"#) == #"["it's"]"#)
+        try await fixture.ask(#"{"op":"drop-column","table":"notes","column":"score"}"#)
+        #expect(await fixture.refusal(#"{"op":"drop-column","table":"notes","column":"_owner"}"#)?.code == .badRequest)
+        try await fixture.ask(#"{"op":"rename-table","old_name":"notes","new_name":"papers"}"#)
+        try await fixture.ask(#"{"op":"set-policy","table":"papers","policy":"open"}"#)
+        try await fixture.ask(#"{"op":"insert","table":"papers","data":{"title":"b"}}"#, as: fixture.ada)
+        #expect(await fixture.refusal(#"{"op":"set-policy","table":"papers","policy":"all"}"#)?.code == .badRequest)
+        #expect(try await fixture.text(#"{"op":"tables"}"#).contains(#""insert_policy":"open""#))
+        let described = try await fixture.ask(#"{"op":"describe","table":"papers"}"#, as: fixture.bob)
+        #expect(described["mode"]?.string == "classic" && described["columns"]?.array?.count == 8)
+        try await fixture.ask(#"{"op":"delete-table","table":"papers"}"#)
+        #expect(await fixture.refusal(#"{"op":"count","table":"papers"}"#)?.code == .notFound)
+        #expect(try await fixture.text(#"{"op":"tables"}"#) == "[]")
+        await fixture.store.close()
+    }
+
+    @Test func quotasAreKept() async throws {
+        let fixture = try StoreFixture(quota: VisitorQuota(rows: 3, bytes: 2000, totalBytes: 3000))
+        try await fixture.makeNotes()
+        let insert = #"{"op":"insert","table":"notes","data":{"title":"x"}}"#
+        for _ in 0..<3 { try await fixture.ask(insert, as: fixture.ada) }
+        #expect(await fixture.refusal(insert, as: fixture.ada)?.code == .quota)
+        try await fixture.ask(#"{"op":"delete","table":"notes","id":1}"#, as: fixture.ada)
+        try await fixture.ask(insert, as: fixture.ada)
+        let large =
+            #"{"op":"update","table":"notes","id":2,"data":{"title":"\#(String(repeating: "y", count: 2000))"}}"#
+        #expect(await fixture.refusal(large, as: fixture.ada)?.code == .quota)
+        let big = #"{"op":"insert","table":"notes","data":{"title":"\#(String(repeating: "y", count: 1800))"}}"#
+        try await fixture.ask(big, as: fixture.bob)
+        #expect(
+            await fixture.refusal(big, as: .remote(PrivateKey.generate().peerID, email: ""))?.code == .quota,
+            "identities are free, the disk is not")
+        for _ in 0..<10 { try await fixture.ask(big) }
+        try await fixture.ask(#"{"op":"delete-table","table":"notes"}"#)
+        try await fixture.makeNotes()
+        for _ in 0..<3 { try await fixture.ask(insert, as: fixture.ada) }
+        await fixture.store.close()
+    }
+
+    @Test func answersAreBounded() async throws {
+        let fixture = try StoreFixture()
+        try await fixture.makeNotes()
+        try await fixture.ask(#"{"op":"insert","table":"notes","data":{"title":"x"}}"#)
+        let path = fixture.path
+        let queue = try DatabaseQueue(path: path)
+        try await queue.write { database in
+            try database.execute(
+                sql: """
+                    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10001)
+                    INSERT INTO notes (_owner, title, score) SELECT 'x', 'row', i FROM n
+                    """)
+        }
+        try queue.close()
+        let error = await fixture.refusal(#"{"op":"query","table":"notes"}"#, as: fixture.ada)
+        #expect(error?.code == .tooLarge && error?.detail.contains("limit") == true)
+        #expect(
+            try await fixture.ask(#"{"op":"query","table":"notes","limit":10000}"#, as: fixture.ada).array?.count
+                == 10000)
+        let text = String(repeating: "z", count: 500_000)
+        for _ in 0..<9 { try await fixture.ask(#"{"op":"insert","table":"notes","data":{"title":"\#(text)"}}"#) }
+        let heavy = await fixture.refusal(
+            #"{"op":"query","table":"notes","where":"length(title) > 100"}"#, as: fixture.ada)
+        #expect(heavy?.code == .tooLarge)
+        await fixture.store.close()
+    }
+
+    @Test func oneFailureInABatchFailsAlone() async throws {
+        let fixture = try StoreFixture()
+        try await fixture.ask(
+            #"{"op":"create-table","name":"strict","policy":"open","column_defs":[{"name":"a","type":"TEXT","not_null":true}]}"#
+        )
+        let outcomes = await withTaskGroup(of: Bool.self) { group in
+            for number in 0..<200 {
+                group.addTask {
+                    let value = number % 3 == 0 ? "null" : "\"x\""
+                    let request = #"{"op":"insert","table":"strict","data":{"a":\#(value)}}"#
+                    do {
+                        try await fixture.ask(request, as: fixture.ada)
+                        return true
+                    } catch {
+                        #expect((error as? DataError)?.code == .conflict)
+                        return false
+                    }
+                }
+            }
+            return await group.reduce(into: 0) { $0 += $1 ? 1 : 0 }
+        }
+        #expect(outcomes == 133)
+        #expect(try await fixture.text(#"{"op":"count","table":"strict"}"#) == #"{"count":133}"#)
+        #expect(try await fixture.store.integrityProblems() == [])
+        await fixture.store.close()
+    }
+
+    @Test func changesReachWhoMaySeeThem() async throws {
+        let fixture = try StoreFixture()
+        try await fixture.makeORM("mine", read: "owner", insert: "open", update: "owner", delete: "owner")
+        try await fixture.makeNotes()
+        var adas = try await fixture.store.changes(of: "mine", caller: fixture.ada).makeAsyncIterator()
+        var all = try await fixture.store.changes(of: "notes", caller: fixture.bob).makeAsyncIterator()
+        try await fixture.ask(#"{"op":"insert","table":"mine","data":{"title":"bobs"}}"#, as: fixture.bob)
+        try await fixture.ask(#"{"op":"insert","table":"mine","data":{"title":"adas"}}"#, as: fixture.ada)
+        try await fixture.ask(#"{"op":"insert","table":"notes","data":{"title":"n"}}"#, as: fixture.ada)
+        try await fixture.ask(#"{"op":"update","table":"notes","id":1,"data":{"title":"m"}}"#)
+        try await fixture.ask(#"{"op":"delete","table":"notes","id":1}"#)
+        let own = try await adas.next()
+        #expect(own?.id == 2 && own?.row?["title"]?.string == "adas")
+        let kinds = [try await all.next(), try await all.next(), try await all.next()]
+        #expect(kinds.map { $0?.kind } == [.insert, .update, .delete])
+        #expect(kinds[1]?.row?["title"]?.string == "m" && kinds[2]?.row == nil)
+        await #expect(throws: DataError.self) { _ = try await fixture.store.changes(of: "_meta", caller: fixture.ada) }
+
+        // Whoever is too slow loses the stream, and is told to read again.
+        let slow = try await fixture.store.changes(of: "notes", caller: fixture.ada)
+        for _ in 0..<(ChangeHub.capacity + 5) {
+            try await fixture.ask(#"{"op":"insert","table":"notes","data":{"title":"n"}}"#)
+        }
+        var count = 0
+        let error = await #expect(throws: DataError.self) { for try await _ in slow { count += 1 } }
+        #expect(count == ChangeHub.capacity && error?.code == .tooLarge)
+
+        // A new policy is asked anew.
+        let watched = try await fixture.store.changes(of: "notes", caller: fixture.ada)
+        try await fixture.ask(#"{"op":"set-policy","table":"notes","policy":"owner"}"#)
+        let ended = await #expect(throws: DataError.self) { for try await _ in watched {} }
+        #expect(ended?.code == .conflict)
+        await fixture.store.close()
+    }
+
+    @Test func aLockedDatabaseIsToldAndADamagedOneIsLeftAlone() async throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "goop2-\(UUID())")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let path = folder.appending(path: "data.db").path()
+        let rubbish = Data(repeating: 7, count: 8192)
+        try rubbish.write(to: URL(filePath: path))
+        let error = #expect(throws: DataError.self) {
+            _ = try DataStore.open(path: path, configuration: .init(owner: PrivateKey.generate().peerID))
+        }
+        #expect(error?.code == .corrupt && error?.code.httpStatus == 500)
+        #expect(try Data(contentsOf: URL(filePath: path)) == rubbish)
+        #expect(DataError(sqliteCode: 5, text: "", isOwner: false).code == .locked)
+        #expect(DataError(sqliteCode: 13, text: "", isOwner: false).code.httpStatus == 507)
+        #expect(DataError(sqliteCode: 517, text: "", isOwner: false).code.httpStatus == 503)
+    }
+}

@@ -1,0 +1,82 @@
+import Foundation
+import GRDB
+import GoopCore
+import PeerIdentity
+import Testing
+
+@testable import GoopStore
+
+/// A store on a file of its own, and callers.
+final class StoreFixture: Sendable {
+    let folder: String
+    let path: String
+    let owner = PrivateKey.generate().peerID
+    let ada = DataCaller.remote(PrivateKey.generate().peerID, email: "ada@example.org")
+    let bob = DataCaller.remote(PrivateKey.generate().peerID, email: "")
+    let store: DataStore
+
+    /// - Parameter prepare: fills the file before the store opens it.
+    init(quota: VisitorQuota = .init(), prepare: (String) throws -> Void = { _ in }) throws {
+        folder = FileManager.default.temporaryDirectory.appending(path: "goop2-store-\(UUID())").path()
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        path = folder + "/data.db"
+        try prepare(path)
+        var configuration = DataStore.Configuration(owner: owner)
+        configuration.quota = quota
+        configuration.ownerEmail = "owner@example.org"
+        configuration.durability = .normal
+        store = try DataStore.open(path: path, configuration: configuration)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: folder) }
+
+    /// Performs a request that is written as JSON.
+    @discardableResult
+    func ask(_ text: String, as caller: DataCaller = .owner) async throws -> JSONValue {
+        try await store.perform(
+            DataRequest(json: JSONParser.parse(Array(text.utf8))), caller: caller)
+    }
+
+    /// The error of a request that must fail.
+    func refusal(_ text: String, as caller: DataCaller = .owner) async -> DataError? {
+        do {
+            let value = try await ask(text, as: caller)
+            Issue.record("\(text) gave \(String(decoding: JSONWriter.compact(value), as: UTF8.self))")
+            return nil
+        } catch {
+            return error as? DataError
+        }
+    }
+
+    /// The answer as text.
+    func text(_ request: String, as caller: DataCaller = .owner) async throws -> String {
+        String(decoding: JSONWriter.compact(try await ask(request, as: caller)), as: UTF8.self)
+    }
+
+    /// A classic table `notes(title, score, body)` under a policy.
+    func makeNotes(policy: String = "open") async throws {
+        try await ask(
+            """
+            {"op":"create-table","name":"notes","policy":"\(policy)","column_defs":[
+             {"name":"title","type":"TEXT"},{"name":"score","type":"INTEGER"},{"name":"body","type":"BLOB"}]}
+            """)
+    }
+
+    /// An ORM table with the four words of access.
+    func makeORM(_ name: String, read: String, insert: String, update: String, delete: String) async throws {
+        try await ask(
+            """
+            {"op":"create-table","name":"\(name)","column_defs":[
+             {"name":"title","type":"text","required":true},{"name":"score","type":"integer"}],
+             "access":{"read":"\(read)","insert":"\(insert)","update":"\(update)","delete":"\(delete)"}}
+            """)
+    }
+}
+
+extension DataCaller {
+    var id: String { peer?.base58 ?? "" }
+}
+
+extension JSONValue {
+    subscript(name: String) -> JSONValue? { object?[name] }
+}
