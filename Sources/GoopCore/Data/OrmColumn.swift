@@ -21,13 +21,17 @@ public enum OrmColumnType: String, Sendable, Hashable, CaseIterable {
 ///
 /// Source: peer wire reference, section 6.
 public struct OrmColumn: Sendable, Hashable {
+    /// The column's name.
     public var name: String
+    /// What it holds.
     public var type: OrmColumnType
     /// Stored as NOT NULL; `_id` stays the key of the table.
     public var isKey: Bool
+    /// A new row needs a value.
     public var isRequired: Bool
     /// Filled on insert when the value is absent, null or empty.
     public var isAutomatic: Bool
+    /// The value of a new row that is given none.
     public var defaultValue: JSONValue?
     /// The keys of an enum.
     public var choices: [String]

@@ -7,7 +7,9 @@ public struct OrmSchema: Sendable, Hashable {
     /// The most values of an enum.
     public static let maximumChoices = 256
 
+    /// Of the table.
     public var name: String
+    /// The user's columns, in order.
     public var columns: [OrmColumn]
     /// No column needs to be a key.
     public var hasSystemKey: Bool

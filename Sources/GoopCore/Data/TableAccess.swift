@@ -56,9 +56,13 @@ public struct RolePermissions: Sendable, Hashable {
 ///
 /// Source: peer wire reference, section 5; the difference from upstream is stated at `decision`.
 public struct TableAccess: Sendable, Hashable {
+    /// Who sees rows.
     public var read: AccessPolicy?
+    /// Who makes rows.
     public var insert: AccessPolicy?
+    /// Who changes rows.
     public var update: AccessPolicy?
+    /// Who removes rows.
     public var delete: AccessPolicy?
 
     /// Makes an access rule.
