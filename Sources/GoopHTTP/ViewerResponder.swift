@@ -12,6 +12,9 @@ struct ViewerResponder: Sendable {
     let notices: NoticeRenderer
     let sites: SiteProxy
     let siteOrigins: SiteResponder
+    let shell: ShellRoutes
+    /// Guards every route that changes something; see there how a route uses it.
+    let control: ControlGuard
     let events: EventStream
     let backend: any ViewerBackend
 
@@ -20,18 +23,24 @@ struct ViewerResponder: Sendable {
         failures: FailureMemory,
         logger: Logger
     ) {
-        requestGuard = RequestGuard(port: port)
+        let capabilities = CapabilityTable()
+        let frames = FrameWatch()
+        requestGuard = RequestGuard(port: port, capabilities: capabilities)
         headers = SecurityHeaders(origin: requestGuard.origin)
-        assets = WebAssets()
+        control = ControlGuard(token: ControlToken(), headers: headers)
+        assets = WebAssets(token: control.token)
         notices = NoticeRenderer(headers: headers, assets: assets)
         sites = SiteProxy(
-            backend: backend, headers: headers, notices: notices, visited: VisitedSites(), failures: failures,
+            backend: backend, headers: headers, notices: notices,
+            shell: ShellRenderer(headers: headers, origins: requestGuard.origins, template: assets.shell), visited: VisitedSites(), failures: failures,
             answerTimeout: configuration.siteAnswerTimeout, stallTimeout: configuration.siteStallTimeout, logger: logger
         )
         siteOrigins = SiteResponder(
-            origins: SiteOrigin(port: port), headers: headers, notices: notices, files: sites,
+            origins: requestGuard.origins, headers: headers, notices: notices, files: sites,
             data: DataProxy(backend: backend, failures: failures, configuration: configuration, logger: logger),
-            backend: backend)
+            frames: frames, backend: backend)
+        shell = ShellRoutes(
+            backend: backend, control: control, capabilities: capabilities, frames: frames, headers: headers)
         events = EventStream(feed: feed, backend: backend)
         self.backend = backend
     }
@@ -51,14 +60,23 @@ struct ViewerResponder: Sendable {
         case .redirect(let location):
             return redirect(
                 to: location, status: .temporaryRedirect, isSite: RequestTarget.isSite(request.head.path ?? ""))
-        case .site(let peer, let target):
-            return await siteOrigins.respond(to: request, target: target, peer: peer)
-        case .allowed(let target):
-            if target.isSite {
-                return await sites.respond(to: request, target: target)
-            }
+        case .probe:
+            return Response(status: .noContent, headers: headers.probe())
+        case .allowed(let target, .site(let peer)):
+            return await siteOrigins.respond(to: request, target: target, peer: peer, place: .site(peer))
+        case .allowed(let target, .capability(let peer)):
+            return await siteOrigins.respond(to: request, target: target, peer: peer, place: .capability(peer))
+        case .allowed(let target, .viewer):
+            if target.isSite { return await sites.respond(to: request, target: target) }
+            if request.method == .post { return await post(request, target: target) }
             return await answer(request, target: target)
         }
+    }
+
+    /// Everything of the viewer that changes something. Each route passes the control guard before it does anything.
+    private func post(_ request: Request, target: RequestTarget) async -> Response {
+        if let response = await shell.post(request, target: target) { return response }
+        return refuse(.methodNotAllowed, path: target.path)
     }
 
     private func answer(_ request: Request, target: RequestTarget) async -> Response {
@@ -66,7 +84,7 @@ struct ViewerResponder: Sendable {
         switch target.path {
         case "/":
             guard origin.mayShowViewerPage else { return refuse(.foreignPage, path: target.path) }
-            return asset(assets.index, request: request)
+            return page(assets.index)
         case "/peers":
             guard origin.mayShowViewerPage else { return refuse(.foreignPage, path: target.path) }
             return redirect(to: "/", status: .permanentRedirect)
@@ -89,6 +107,7 @@ struct ViewerResponder: Sendable {
         case "/api/peers": return json(await backend.peers().map(PeerAnswer.init))
         case "/api/events": return events.respond(to: request, form: .viewer, headers: headers.viewer())
         case "/api/mq/events": return events.respond(to: request, form: .messageQueue, headers: headers.viewer())
+        case "/api/shell/site": return await shell.site(target)
         case "/healthz": return text("ok\n")
         case "/readyz":
             let readiness = await backend.readiness()
@@ -101,9 +120,11 @@ struct ViewerResponder: Sendable {
         let notice = NoticePage(refusal)
         var response = RequestTarget.isSite(path) ? notices.siteNotice(notice) : notices.viewerNotice(notice)
         switch refusal {
-        case .methodNotAllowed: response.headers[.allow] = "GET, HEAD"
+        case .methodNotAllowed:
+            response.headers[.allow] = "GET, HEAD"
+            response.headers[.connection] = "close"
         case .bodyNotAccepted, .badTarget, .badHost, .targetTooLong: response.headers[.connection] = "close"
-        case .wrongHost, .foreignPage: break
+        case .wrongHost, .foreignPage, .visitEnded: break
         }
         return response
     }
@@ -112,6 +133,13 @@ struct ViewerResponder: Sendable {
         var fields = isSite ? headers.siteNotice(styleNonce: "none") : headers.viewer()
         fields[.location] = location
         return Response(status: status, headers: fields)
+    }
+
+    /// A page of the viewer. It holds the token, so it is never stored.
+    private func page(_ html: HTMLText) -> Response {
+        var fields = headers.viewer()
+        fields[.contentType] = "text/html; charset=utf-8"
+        return Response(status: .ok, headers: fields, body: ResponseBody(byteBuffer: ByteBuffer(string: html.markup)))
     }
 
     private func asset(_ asset: WebAssets.Asset, request: Request) -> Response {

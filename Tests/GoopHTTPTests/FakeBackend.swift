@@ -37,6 +37,7 @@ final class FakeBackend: ViewerBackend {
         var nextListener = 0
         var opened: [String] = []
         var discarded = 0
+        var consents: Set<PeerID> = []
         var tables = FakeTables()
         var readiness = Readiness(components: [.init(name: "node", isReady: true)])
     }
@@ -118,6 +119,14 @@ final class FakeBackend: ViewerBackend {
             of: DataChange.self, bufferingPolicy: .bufferingNewest(64))
         state.withLock { $0.tables.watchers.append(continuation) }
         return stream
+    }
+
+    func sharesEmail(with peer: PeerID) async -> Bool { state.withLock { $0.consents.contains(peer) } }
+
+    func setSharesEmail(_ shares: Bool, with peer: PeerID) async throws {
+        state.withLock { state in
+            if shares { state.consents.insert(peer) } else { state.consents.remove(peer) }
+        }
     }
 
     func readiness() async -> Readiness { state.withLock { $0.readiness } }

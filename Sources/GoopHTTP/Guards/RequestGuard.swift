@@ -10,10 +10,10 @@ struct RequestGuard: Sendable {
     static let maximumTargetBytes = 8192
 
     enum Verdict: Sendable, Equatable {
-        /// Go on; the value is the path and query as they were sent.
-        case allowed(RequestTarget)
-        /// The same on the origin of this peer's site.
-        case site(PeerID, RequestTarget)
+        /// Go on: path and query as they were sent, without the prefix of a capability, and where they belong.
+        case allowed(RequestTarget, RequestPlace)
+        /// The shell asks whether this browser finds names under `localhost`.
+        case probe
         /// The same target under 127.0.0.1, so that browsers keep one origin for the viewer.
         case redirect(location: String)
         case refused(Refusal)
@@ -21,6 +21,9 @@ struct RequestGuard: Sendable {
 
     /// The port the viewer listens on.
     let port: Int
+    let capabilities: CapabilityTable
+
+    var origins: SiteOrigin { SiteOrigin(port: port) }
 
     /// The viewer's own origin, as browsers write it in `Origin`.
     var origin: String { port == 80 ? "http://127.0.0.1" : "http://127.0.0.1:\(port)" }
@@ -32,31 +35,38 @@ struct RequestGuard: Sendable {
         guard let authority = head.authority, head.headerFields[values: .hostField].isEmpty else {
             return .refused(.badHost)
         }
-        if let peer = SiteOrigin(port: port).peer(ofHost: authority) {
-            return judge(head, target: target, onOriginOf: peer)
+        if let peer = origins.peer(ofHost: authority) { return judge(head, target: target, place: .site(peer)) }
+        if origins.isProbe(authority), target.path == "/probe", head.method == .get { return .probe }
+        guard let name = hostName(of: authority) else {
+            return .refused(.wrongHost(given: authority, address: origin + "/"))
         }
-        let name = hostName(of: authority)
-        guard let name else { return .refused(.wrongHost(given: authority, address: origin + "/")) }
-        guard head.method == .get || head.method == .head else { return .refused(.methodNotAllowed) }
-        let length = head.headerFields[values: .contentLength]
-        guard head.headerFields[values: .transferEncoding].isEmpty, length.isEmpty || length == ["0"] else {
-            return .refused(.bodyNotAccepted)
+        if name == .address, let rest = target.path.dropping(prefix: RequestTarget.capabilityPrefix) {
+            let token = rest.prefix { $0 != "/" }
+            guard let peer = capabilities.peer(of: token), let inner = target.inside(token) else {
+                return .refused(.visitEnded)
+            }
+            return judge(head, target: inner, place: .capability(peer))
         }
-        if name != .address, !target.isProbe { return .redirect(location: origin + text) }
-        return .allowed(target)
+        let verdict = judge(head, target: target, place: .viewer)
+        if case .allowed = verdict, name != .address, !target.isProbe { return .redirect(location: origin + text) }
+        return verdict
     }
 
-    /// On a site's origin its pages also send data, which the data routes read and bound.
-    private func judge(_ head: HTTPRequest, target: RequestTarget, onOriginOf peer: PeerID) -> Verdict {
-        let isData = DataAddress(path: target.path) != nil
-        guard head.method == .get || head.method == .head || (head.method == .post && isData) else {
-            return .refused(.methodNotAllowed)
+    /// Methods and bodies: what is sent goes to `/api/`, where the routes read and bound it. A page with an opaque origin
+    /// asks first, by OPTIONS.
+    private func judge(_ head: HTTPRequest, target: RequestTarget, place: RequestPlace) -> Verdict {
+        let isAPI = target.path.hasPrefix("/api/")
+        switch (head.method, place) {
+        case (.get, _), (.head, _): break
+        case (.post, _) where isAPI: break
+        case (.options, .capability) where isAPI: break
+        default: return .refused(.methodNotAllowed)
         }
         let length = head.headerFields[values: .contentLength]
         guard head.headerFields[values: .transferEncoding].isEmpty, length.count <= 1,
             head.method == .post || length.isEmpty || length == ["0"]
         else { return .refused(.bodyNotAccepted) }
-        return .site(peer, target)
+        return .allowed(target, place)
     }
 
     private enum HostName { case address, localhost, addressV6 }
@@ -99,6 +109,20 @@ struct RequestTarget: Sendable, Equatable {
         }
     }
 
+    /// Begins the path of a site without an origin of its own.
+    static let capabilityPrefix = "/c/"
+
+    /// `/c/<token>` when the target was under such a path, else empty; goes in front of every address in an answer.
+    private(set) var prefix = ""
+
+    /// The target behind `/c/<token>`; nil when nothing is behind it.
+    func inside(_ token: Substring) -> RequestTarget? {
+        let prefix = Self.capabilityPrefix + token
+        guard var inner = RequestTarget(String(path.dropFirst(prefix.count)) + querySuffix) else { return nil }
+        inner.prefix = prefix
+        return inner
+    }
+
     /// The query with its question mark, or nothing.
     var querySuffix: String { query.map { "?" + $0 } ?? "" }
 
@@ -122,6 +146,8 @@ enum Refusal: Sendable, Equatable {
     case bodyNotAccepted
     /// A page of another origin asked for something of the viewer's own.
     case foreignPage
+    /// A path that stood for a visit before the viewer was started again.
+    case visitEnded
 
     var status: HTTPResponse.Status {
         switch self {
@@ -130,7 +156,7 @@ enum Refusal: Sendable, Equatable {
         case .wrongHost: .misdirectedRequest
         case .methodNotAllowed: .methodNotAllowed
         case .bodyNotAccepted: .contentTooLarge
-        case .foreignPage: .forbidden
+        case .foreignPage, .visitEnded: .forbidden
         }
     }
 
@@ -142,6 +168,7 @@ enum Refusal: Sendable, Equatable {
         case .methodNotAllowed: "Only reading is possible here"
         case .bodyNotAccepted: "Nothing can be sent here"
         case .foreignPage: "This page may not ask that"
+        case .visitEnded: "This visit has ended"
         }
     }
 
@@ -158,8 +185,14 @@ enum Refusal: Sendable, Equatable {
         case .foreignPage:
             "Another website, or a site you visit, asked for something that belongs to your viewer alone. "
                 + "It was refused."
+        case .visitEnded: "The viewer was started again since. Reload the page to visit the site again."
         }
     }
+}
+
+extension String {
+    /// The rest behind a prefix; nil if the text begins otherwise.
+    func dropping(prefix: String) -> Substring? { hasPrefix(prefix) ? dropFirst(prefix.count) : nil }
 }
 
 extension HTTPField.Name {
@@ -175,6 +208,7 @@ extension HTTPField.Name {
     static let crossOriginOpenerPolicy = HTTPField.Name.known("Cross-Origin-Opener-Policy")
     static let referrerPolicy = HTTPField.Name.known("Referrer-Policy")
     static let dnsPrefetchControl = HTTPField.Name.known("X-DNS-Prefetch-Control")
+    static let clearSiteData = HTTPField.Name.known("Clear-Site-Data")
     static let frameOptions = HTTPField.Name.known("X-Frame-Options")
 
     /// A name written in this file; every one of them is a valid token, so the fallback is never used.

@@ -26,10 +26,16 @@ struct RequestOrigin: Sendable, Equatable {
     let isOpaqueScript: Bool
     /// An `Origin` that is neither ours nor null, or a referring page within `/p/`.
     let isForeignPage: Bool
-    /// Worker scripts and service workers would outlive the visit.
+    /// The script of any worker.
     let isWorker: Bool
+    /// A service worker outlives the visit, and a shared one the page.
+    let isLastingWorker: Bool
+    /// A page in a frame.
+    let isFrame: Bool
+    /// The page that made the request, as far as it tells.
+    let referer: String?
 
-    init(_ fields: HTTPFields, ownOrigin: String) {
+    init(_ fields: HTTPFields, ownOrigin: String, isOwnRefererForeign: Bool = true) {
         let mode = fields[.secFetchMode]
         let destination = fields[.secFetchDest]
         switch fields[.secFetchSite] {
@@ -45,10 +51,11 @@ struct RequestOrigin: Sendable, Equatable {
         isOpaqueScript = origin == ["null"]
         isForeignPage =
             !(origin.isEmpty || origin == [ownOrigin] || origin == ["null"])
-            || (fields[.referer]?.hasPrefix(ownOrigin + "/p/") ?? false)
-        isWorker =
-            fields[.serviceWorker] != nil
-            || ["serviceworker", "sharedworker", "worker"].contains(destination)
+            || (isOwnRefererForeign && fields[.referer]?.hasPrefix(ownOrigin + "/p/") ?? false)
+        isLastingWorker = fields[.serviceWorker] != nil || ["serviceworker", "sharedworker"].contains(destination)
+        isWorker = isLastingWorker || destination == "worker"
+        isFrame = isNavigation && destination == "iframe"
+        referer = fields[.referer]
     }
 
     /// True when a page of the viewer, the person, or a program on this machine asks for data of the viewer.

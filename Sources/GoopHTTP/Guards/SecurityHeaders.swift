@@ -7,8 +7,8 @@ struct SecurityHeaders: Sendable {
 
     /// Device and tracking features that neither the viewer nor a site gets.
     static let permissions = [
-        "accelerometer", "browsing-topics", "camera", "display-capture", "geolocation", "gyroscope", "hid",
-        "idle-detection", "local-fonts", "magnetometer", "microphone", "midi", "payment", "publickey-credentials-get",
+        "accelerometer", "browsing-topics", "camera", "display-capture", "fullscreen", "geolocation", "gyroscope", "hid",
+        "idle-detection", "local-fonts", "magnetometer", "microphone", "midi", "payment", "picture-in-picture", "publickey-credentials-get",
         "screen-wake-lock", "serial", "usb", "window-management", "xr-spatial-tracking",
     ].map { $0 + "=()" }.joined(separator: ", ")
 
@@ -53,25 +53,78 @@ struct SecurityHeaders: Sendable {
 
     /// For everything on the origin of a peer's site: that origin holds nothing else, so the site may use all of it and
     /// nothing beyond.
-    func siteOrigin(_ own: String) -> HTTPFields {
+    ///
+    /// No frames: the shell takes every page that a frame asks for as a step of the site. No inline scripts, as upstream:
+    /// a row that some visitor wrote must not become one.
+    func siteOrigin() -> HTTPFields {
         var fields = shared()
         fields[.contentSecurityPolicy] =
-            "sandbox allow-scripts allow-forms allow-same-origin; default-src 'none'; script-src 'self'; "
-            + "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
-            + "media-src 'self' data: blob:; connect-src 'self'; form-action 'self'; base-uri 'none'; "
-            + "frame-ancestors 'self' \(origin)"
+            "sandbox allow-scripts allow-forms allow-same-origin allow-downloads; default-src 'none'; "
+            + "script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; style-src 'self' 'unsafe-inline'; "
+            + "img-src 'self' data: blob:; font-src 'self' data:; media-src 'self' data: blob:; connect-src 'self'; "
+            + "manifest-src 'none'; form-action 'self'; base-uri 'none'; frame-ancestors \(origin)"
+        fields[.crossOriginOpenerPolicy] = "same-origin"
         fields[.crossOriginResourcePolicy] = "same-origin"
-        fields[.vary] = "Origin, Sec-Fetch-Site"
+        fields[.vary] = "Origin, Sec-Fetch-Site, Sec-Fetch-Dest"
+        fields[.cacheControl] = "no-store"
+        return fields
+    }
+
+    /// For everything of a site under its secret path, where it has no origin of its own: the sandbox makes it opaque, so
+    /// its own files are foreign to it and must be open to an opaque page.
+    /// - Parameters:
+    ///   - prefix: `/c/<token>`.
+    ///   - isOpaqueScript: a script with an opaque origin asked, and may read the answer.
+    func capability(prefix: String, isOpaqueScript: Bool) -> HTTPFields {
+        let own = "\(origin)\(prefix)/"
+        let sdk = "\(origin)/sdk/"
+        var fields = shared()
+        fields[.contentSecurityPolicy] =
+            "sandbox allow-scripts allow-forms allow-downloads; default-src 'none'; "
+            + "script-src \(own) \(sdk) 'wasm-unsafe-eval'; style-src \(own) \(sdk) 'unsafe-inline'; "
+            + "img-src \(own) data: blob:; font-src \(own) data:; media-src \(own) data: blob:; connect-src \(own); "
+            + "form-action \(own); base-uri 'none'; frame-ancestors \(origin)"
+        fields[.crossOriginResourcePolicy] = "cross-origin"
+        if isOpaqueScript { fields[.accessControlAllowOrigin] = "null" }
+        fields[.vary] = "Origin, Sec-Fetch-Site, Sec-Fetch-Dest"
+        fields[.cacheControl] = "no-store"
+        return fields
+    }
+
+    /// For the page around a site's frame.
+    /// - Parameters:
+    ///   - site: the origin of the site, the only thing besides secret paths that the frame may show.
+    ///   - probe: address that tells whether the browser finds such origins.
+    func shell(site: String, probe: String) -> HTTPFields {
+        var fields = viewer()
+        fields[.contentSecurityPolicy] =
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self' \(probe); "
+            + "frame-src \(site) \(origin)\(RequestTarget.capabilityPrefix); base-uri 'none'; form-action 'none'; "
+            + "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+        return fields
+    }
+
+    /// For the answer to the shell's probe, which only the viewer's pages may read.
+    func probe() -> HTTPFields {
+        var fields = shared()
+        fields[.accessControlAllowOrigin] = origin
+        fields[.crossOriginResourcePolicy] = "cross-origin"
+        fields[.contentSecurityPolicy] = "sandbox; default-src 'none'; frame-ancestors 'none'"
+        fields[.vary] = "Origin"
         fields[.cacheControl] = "no-store"
         return fields
     }
 
     /// For a page of ours under `/p/`, such as "cannot be reached": text of ours, no script, one inline style sheet.
-    func siteNotice(styleNonce: String) -> HTTPFields {
+    ///
+    /// - Parameter place: on its own origin the notice belongs to that origin, so that its links count as the site's.
+    func siteNotice(styleNonce: String, place: RequestPlace = .viewer) -> HTTPFields {
         var fields = shared()
+        var sandbox = "sandbox"
+        if case .site = place { sandbox = "sandbox allow-same-origin" }
         fields[.contentSecurityPolicy] =
-            "sandbox; default-src 'none'; style-src 'nonce-\(styleNonce)'; base-uri 'none'; form-action 'none'; "
-            + "frame-ancestors 'self'"
+            "\(sandbox); default-src 'none'; style-src 'nonce-\(styleNonce)'; base-uri 'none'; form-action 'none'; "
+            + "frame-ancestors 'self' \(origin)"
         fields[.crossOriginResourcePolicy] = "same-origin"
         fields[.cacheControl] = "no-store"
         fields[.vary] = "Origin, Sec-Fetch-Site"

@@ -94,10 +94,15 @@ struct NoticeRenderer: Sendable {
         return render(notice, nonce: nonce, fields: headers.notice(styleNonce: nonce))
     }
 
-    /// A notice under `/p/`.
-    func siteNotice(_ notice: NoticePage) -> Response {
+    /// A notice under `/p/`, in a tab or in the shell's frame.
+    func siteNotice(_ notice: NoticePage, place: RequestPlace = .viewer, prefix: String = "") -> Response {
         let nonce = Self.nonce()
-        return render(notice, nonce: nonce, fields: headers.siteNotice(styleNonce: nonce))
+        var notice = notice
+        if place != .viewer {
+            // Inside of the frame there is no way to the viewer's pages; the bar around it has one.
+            notice.actions = notice.actions.filter { $0.address != "/" }.map { ($0.text, prefix + $0.address) }
+        }
+        return render(notice, nonce: nonce, fields: headers.siteNotice(styleNonce: nonce, place: place))
     }
 
     private func render(_ notice: NoticePage, nonce: String, fields: HTTPFields) -> Response {

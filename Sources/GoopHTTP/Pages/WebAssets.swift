@@ -20,8 +20,29 @@ struct WebAssets: Sendable {
         }
     }
 
-    let index = Asset(contentType: "text/html; charset=utf-8", bytes: PackageResources.index_html)
+    /// Stands in a page where the token of `ControlGuard` belongs.
+    static let tokenMark = "{{token}}"
+
+    /// The front page.
+    let index: HTMLText
+    /// The page around a site; `ShellRenderer` fills the rest of its marks.
+    let shell: HTMLText
+
+    /// - Parameter token: given to the viewer's own pages and nobody else.
+    init(token: ControlToken) {
+        index = Self.page(PackageResources.index_html, token: token)
+        shell = Self.page(PackageResources.shell_html, token: token)
+    }
+
+    /// A page of the viewer with the token in it. Send such a page with `no-store`, and only to the viewer's own address.
+    static func page(_ bytes: [UInt8], token: ControlToken) -> HTMLText {
+        HTMLText(
+            stringLiteral: String(decoding: bytes, as: UTF8.self).replacing(tokenMark, with: token.text))
+    }
+
     let byPath = [
+        "/assets/shell.css": Asset(contentType: "text/css; charset=utf-8", bytes: PackageResources.shell_css),
+        "/assets/shell.js": Asset(contentType: "text/javascript; charset=utf-8", bytes: PackageResources.shell_js),
         "/assets/viewer.css": Asset(contentType: "text/css; charset=utf-8", bytes: PackageResources.viewer_css),
         "/assets/viewer.js": Asset(contentType: "text/javascript; charset=utf-8", bytes: PackageResources.viewer_js),
         "/assets/identicon.js": Asset(

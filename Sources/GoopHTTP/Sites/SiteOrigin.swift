@@ -23,4 +23,20 @@ struct SiteOrigin: Sendable {
     func origin(of peer: PeerID) -> String {
         "http://\(peer.base36).localhost" + (port == 80 ? "" : ":\(port)")
     }
+
+    /// True for a name that only asks whether `*.localhost` is found at all: eight to thirty letters and digits, too few
+    /// for an id.
+    func isProbe(_ authority: String) -> Bool {
+        let suffix = ".localhost" + (port == 80 ? "" : ":\(port)")
+        let label = authority.dropLast(suffix.count)
+        return authority.hasSuffix(suffix) && (8...30).contains(label.utf8.count)
+            && label.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x7a).contains($0) }
+    }
+
+    /// A name for `isProbe` that no browser has kept an answer for.
+    func probeAddress() -> String {
+        var generator = SystemRandomNumberGenerator()
+        let nonce = String(generator.next() as UInt64 | 1 << 63, radix: 36)
+        return "http://\(nonce).localhost" + (port == 80 ? "" : ":\(port)") + "/probe"
+    }
 }

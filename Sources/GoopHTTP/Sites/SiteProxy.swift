@@ -12,6 +12,7 @@ struct SiteProxy: Sendable {
     let backend: any ViewerBackend
     let headers: SecurityHeaders
     let notices: NoticeRenderer
+    let shell: ShellRenderer
     let visited: VisitedSites
     let failures: FailureMemory
     let answerTimeout: Duration
@@ -32,10 +33,13 @@ struct SiteProxy: Sendable {
             return notices.siteNotice(.badSitePath(problem))
         case .file(let peer, let path):
             switch admit(origin, peer: peer) {
+            case .admitted where origin.isTopLevelNavigation:
+                return shell.page(for: peer, who: await name(of: peer))
             case .admitted:
                 let fields = headers.site(
                     of: peer.base58, isOpenedByPerson: visited.contains(peer), isOpaqueScript: origin.isOpaqueScript)
-                return await open(path, of: peer, request: request, target: target, fields: fields)
+                return await open(
+                    path, of: peer, request: request, target: target, place: .viewer, fields: fields)
             case .needsClick:
                 let who = await name(of: peer)
                 return notices.siteNotice(.confirmVisit(of: who, address: target.path + target.querySuffix))
@@ -45,21 +49,21 @@ struct SiteProxy: Sendable {
         }
     }
 
-    /// The same on the site's own origin, where the request was admitted already.
+    /// The same on the site's own origin or secret path, where the request was admitted already.
     func respond(
-        to request: Request, target: RequestTarget, onOriginOf site: PeerID, fields: HTTPFields
+        to request: Request, target: RequestTarget, of site: PeerID, place: RequestPlace, fields: HTTPFields
     ) async -> Response {
         switch SiteAddress(target) {
         case .redirect(let location):
             var fields = fields
-            fields[.location] = location
+            fields[.location] = target.prefix + location
             return Response(status: .permanentRedirect, headers: fields)
         case .badPath(_, let problem):
-            return notices.siteNotice(.badSitePath(problem))
+            return notices.siteNotice(.badSitePath(problem), place: place, prefix: target.prefix)
         case .file(site, let path):
-            return await open(path, of: site, request: request, target: target, fields: fields)
+            return await open(path, of: site, request: request, target: target, place: place, fields: fields)
         case .file, .noPeer:
-            return notices.siteNotice(.noSuchPeer)
+            return notices.siteNotice(.noSuchPeer, place: place, prefix: target.prefix)
         }
     }
 
@@ -75,22 +79,19 @@ struct SiteProxy: Sendable {
             if origin.site == .unknown || origin.isTopLevelNavigation { visited.insert(peer) }
             return .admitted
         case .foreign:
-            if origin.isTopLevelNavigation {
-                if origin.isUserActivated { visited.insert(peer) }
-                return visited.contains(peer) ? .admitted : .needsClick
-            }
-            // Parts of a visited page look foreign, for its origin is opaque. Frames do not: sites have none.
-            guard !origin.isNavigation, visited.contains(peer) else { return .refused }
-            return .admitted
+            // Parts of a site are asked for on its own origin; a foreign page that asks here belongs to no visit.
+            guard origin.isTopLevelNavigation else { return .refused }
+            if origin.isUserActivated { visited.insert(peer) }
+            return visited.contains(peer) ? .admitted : .needsClick
         }
     }
 
     private func open(
-        _ path: String, of peer: PeerID, request: Request, target: RequestTarget, fields: HTTPFields
+        _ path: String, of peer: PeerID, request: Request, target: RequestTarget, place: RequestPlace,
+        fields: HTTPFields
     ) async -> Response {
-        let address = target.path + target.querySuffix
         if let known = failures.failure(of: peer, now: .now) {
-            return await failure(known, peer: peer, address: address)
+            return await failure(known, peer: peer, target: target, place: place)
         }
         let opened = await withDeadline(answerTimeout) { () async throws(SiteError) -> SiteBody in
             try await backend.openSite(of: peer, path: path)
@@ -101,13 +102,16 @@ struct SiteProxy: Sendable {
         case .failure(let error):
             failures.record(error, of: peer, now: .now)
             logger.debug("site not shown", metadata: ["peer": "\(peer)", "reason": "\(error.kind.rawValue)"])
-            return await failure(error, peer: peer, address: address)
+            return await failure(error, peer: peer, target: target, place: place)
         }
     }
 
-    private func failure(_ error: SiteError, peer: PeerID, address: String) async -> Response {
+    private func failure(
+        _ error: SiteError, peer: PeerID, target: RequestTarget, place: RequestPlace
+    ) async -> Response {
+        let address = target.path + target.querySuffix
         let notice = NoticePage(error, peer: peer, who: await name(of: peer), address: address)
-        var response = notices.siteNotice(notice)
+        var response = notices.siteNotice(notice, place: place, prefix: target.prefix)
         if notice.status == .serviceUnavailable { response.headers[.retryAfter] = "1" }
         return response
     }

@@ -4,54 +4,137 @@ import HummingbirdCore
 import NIOCore
 import PeerIdentity
 
-/// Answers on the origin of one peer's site. There is nothing but that site, the SDK, the site's tables, and what a site
-/// may know of its visitor.
+/// Answers on the origin of one peer's site, or under its secret path. There is nothing but that site, the SDK, the
+/// site's tables, and what a site may know of its visitor.
 struct SiteResponder: Sendable {
+    /// What the frame is sent to when everything the site kept in the browser is to go; only the shell can send it there.
+    static let forgetPath = "/forget"
+
     let origins: SiteOrigin
     let headers: SecurityHeaders
     let notices: NoticeRenderer
     let files: SiteProxy
     let data: DataProxy
+    let frames: FrameWatch
     let backend: any ViewerBackend
 
-    func respond(to request: Request, target: RequestTarget, peer: PeerID) async -> Response {
-        let own = origins.origin(of: peer)
-        let fields = headers.siteOrigin(own)
-        let origin = RequestOrigin(request.headers, ownOrigin: own)
-        guard admits(request, origin) else { return json(error: "not from here", fields: fields) }
-        if let response = SDKAssets.response(path: target.path, request: request, headers: fields) { return response }
+    /// - Parameters:
+    ///   - peer: whose site the place is.
+    ///   - place: `.site` or `.capability` of that peer.
+    func respond(to request: Request, target: RequestTarget, peer: PeerID, place: RequestPlace) async -> Response {
+        let isCapability = place == .capability(peer)
+        let origin = RequestOrigin(
+            request.headers, ownOrigin: isCapability ? "null" : origins.origin(of: peer), isOwnRefererForeign: false)
+        let fields =
+            isCapability
+            ? headers.capability(prefix: target.prefix, isOpaqueScript: origin.isOpaqueScript) : headers.siteOrigin()
+        switch admit(origin, isCapability: isCapability) {
+        case .refused: return refuse(request, origin, target: target, place: place)
+        case .inShell: return toShell(target)
+        case .fromShell where target.path == Self.forgetPath: return forget(place: place)
+        case .fromShell, .admitted: break
+        }
+        if request.method == .options { return preflight(fields) }
+        if target.path.hasPrefix("/p/"), origin.isFrame { noteStep(target, of: peer) }
+        return await answer(request, target: target, peer: peer, place: place, fields: fields)
+    }
+
+    private func answer(
+        _ request: Request, target: RequestTarget, peer: PeerID, place: RequestPlace, fields: HTTPFields
+    ) async -> Response {
         if let address = DataAddress(path: target.path) {
             return await data.respond(
-                to: request, address: address, query: target.query, place: .site(peer), headers: fields)
+                to: request, address: address, query: target.query, place: place, headers: fields)
         }
+        guard request.method == .get || request.method == .head else {
+            return refuse(.unknownOperation, "there is no such operation", fields: fields)
+        }
+        if let response = SDKAssets.response(path: target.path, request: request, headers: fields) { return response }
         switch target.path {
         case "/api/self":
             var profile = await backend.selfProfile()
-            profile.email = ""
+            if await !backend.sharesEmail(with: peer) { profile.email = "" }
             return json(SelfAnswer(profile), fields: fields)
         case "/api/peers":
             let peers = await backend.peers().map { entry in
                 var entry = entry
                 entry.email = ""
+                entry.favorite = false
                 return PeerAnswer(entry: entry)
             }
             return json(peers, fields: fields)
         default:
-            guard target.isSite else { return notices.siteNotice(.notFound) }
-            return await files.respond(to: request, target: target, onOriginOf: peer, fields: fields)
+            guard target.isSite else { return notices.siteNotice(.notFound, place: place, prefix: target.prefix) }
+            return await files.respond(to: request, target: target, of: peer, place: place, fields: fields)
         }
     }
 
-    /// Pages of this site, programs, and navigations that lead here; nothing of another origin.
-    private func admits(_ request: Request, _ origin: RequestOrigin) -> Bool {
-        guard !origin.isWorker, !origin.isOpaqueScript, !origin.isForeignPage else { return false }
-        return origin.site != .foreign || (origin.isNavigation && request.method == .get)
+    // MARK: Who asks
+
+    private enum Admission { case admitted, fromShell, inShell, refused }
+
+    /// Pages of this site, the shell's frame, and programs; nothing of another origin, and no page in a tab of its own.
+    private func admit(_ origin: RequestOrigin, isCapability: Bool) -> Admission {
+        if origin.isTopLevelNavigation { return .inShell }
+        guard !origin.isLastingWorker, !origin.isForeignPage else { return .refused }
+        if isCapability {
+            // The secret path is the proof. Its own pages are opaque, so whatever they ask looks foreign.
+            return origin.isNavigation && !origin.isFrame ? .refused : .admitted
+        }
+        guard !origin.isOpaqueScript else { return .refused }
+        switch origin.site {
+        case .unknown, .sameOrigin: return origin.isNavigation && !origin.isFrame ? .refused : .admitted
+        // Only a page of the viewer can name the viewer as the page that refers.
+        case .none, .foreign: return origin.isFrame && origin.referer == headers.origin + "/" ? .fromShell : .refused
+        }
     }
 
-    private func json(error: String, fields: HTTPFields) -> Response {
-        DataFailure.response(
-            DataError(code: .refused, message: error, detail: "this belongs to the site at its own address"),
+    private func refuse(
+        _ request: Request, _ origin: RequestOrigin, target: RequestTarget, place: RequestPlace
+    ) -> Response {
+        guard !target.path.hasPrefix("/api/") else {
+            return refuse(.refused, "not from here", fields: headers.siteOrigin())
+        }
+        return notices.siteNotice(.init(.foreignPage), place: place, prefix: target.prefix)
+    }
+
+    private func noteStep(_ target: RequestTarget, of peer: PeerID) {
+        guard let path = target.path.dropping(prefix: "/p/\(peer.base58)"), path.first == "/" else { return }
+        frames.moved(peer, to: path + target.querySuffix)
+    }
+
+    // MARK: Answers
+
+    /// A site has no tab of its own: the shell shows it.
+    private func toShell(_ target: RequestTarget) -> Response {
+        var fields = headers.siteNotice(styleNonce: "none")
+        fields[.location] = headers.origin + target.path + target.querySuffix
+        return Response(status: .temporaryRedirect, headers: fields)
+    }
+
+    private func forget(place: RequestPlace) -> Response {
+        var fields = headers.siteNotice(styleNonce: "none", place: place)
+        fields[.clearSiteData] = "\"cache\", \"cookies\", \"storage\""
+        fields[.contentType] = "text/html; charset=utf-8"
+        let page = "<!doctype html><html lang=\"en\"><title>Forgotten</title>"
+        return Response(status: .ok, headers: fields, body: ResponseBody(byteBuffer: ByteBuffer(string: page)))
+    }
+
+    /// Says that an opaque page may send JSON here.
+    private func preflight(_ fields: HTTPFields) -> Response {
+        var fields = fields
+        fields[.accessControlAllowMethods] = "GET, POST"
+        fields[.accessControlAllowHeaders] = "content-type"
+        return Response(status: .noContent, headers: fields)
+    }
+
+    private func refuse(_ code: DataErrorCode, _ message: String, fields: HTTPFields) -> Response {
+        var response = DataFailure.response(
+            DataError(code: code, message: message, detail: "this belongs to the site at its own address"),
             headers: fields)
+        // The body was not read; what is left of it would be taken for the next request.
+        response.headers[.connection] = "close"
+        return response
     }
 
     private func json(_ value: some Encodable, fields: HTTPFields) -> Response {

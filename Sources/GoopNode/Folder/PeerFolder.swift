@@ -20,6 +20,8 @@ public struct PeerFolder: Sendable, Hashable {
     public var lockFile: String { dataFolder + "/peer.lock" }
     /// Chosen ports.
     public var stateFile: String { dataFolder + "/state.json" }
+    /// Which sites learn the owner's e-mail address.
+    public var consentsFile: String { dataFolder + "/consents.json" }
     /// Where a running peer takes commands.
     public var controlSocket: String { dataFolder + "/control.sock" }
 

@@ -13,12 +13,17 @@ struct PeerBackend: ViewerBackend {
     let tables: SiteTables
     let dataClient: DataClient
     let progress: StartProgress
+    let consents: SiteConsents
 
     func selfProfile() async -> SelfProfile { profile }
 
     func peers() async -> [PeerEntry] { await directory.entries }
 
     func peerChanges() async -> AsyncStream<PeerChange> { await directory.changes() }
+
+    func sharesEmail(with peer: PeerID) async -> Bool { consents.sharesEmail(with: peer) }
+
+    func setSharesEmail(_ shares: Bool, with peer: PeerID) async throws { try consents.set(shares, for: peer) }
 
     func readiness() async -> Readiness { progress.readiness }
 

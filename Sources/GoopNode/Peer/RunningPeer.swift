@@ -72,7 +72,8 @@ final class RunningPeer: Sendable {
             profile: SelfProfile(id: id, label: profile.label, email: profile.email), directory: directory,
             client: SiteClient(node: node),
             site: SiteFolder(root: peer.siteRoot, hidden: configuration.hiddenSiteFolders),
-            tables: tables, dataClient: DataClient(node: node), progress: progress)
+            tables: tables, dataClient: DataClient(node: node), progress: progress,
+            consents: SiteConsents(path: peer.folder.consentsFile))
         let topic = PubSubTopic(pubsub: pubsub, name: configuration.presenceTopic, logger: logger)
         self.topic = topic
         voice = PresenceVoice(

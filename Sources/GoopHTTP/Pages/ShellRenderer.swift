@@ -1,0 +1,28 @@
+import HTTPTypes
+import HummingbirdCore
+import NIOCore
+import PeerIdentity
+
+/// Makes the page around a peer's site: the bar, which belongs to the viewer, and a frame, which belongs to the site.
+///
+/// The page is the same for every path of a site; its script takes the path from the address.
+struct ShellRenderer: Sendable {
+    let headers: SecurityHeaders
+    let origins: SiteOrigin
+    let template: HTMLText
+
+    /// The page around the site of a peer.
+    /// - Parameter who: its name with the fingerprint, shown until the script knows more.
+    func page(for peer: PeerID, who: String) -> Response {
+        let site = origins.origin(of: peer)
+        let probe = origins.probeAddress()
+        var fields = headers.shell(site: site, probe: probe)
+        fields[.contentType] = "text/html; charset=utf-8"
+        let marks: [(String, HTMLText)] = [
+            ("{{peer}}", "\(peer.base58)"), ("{{site}}", "\(site)"), ("{{probe}}", "\(probe)"), ("{{who}}", "\(who)"),
+        ]
+        // The name goes last: a name that looks like a mark stays a name.
+        let text = marks.reduce(template.markup) { $0.replacing($1.0, with: $1.1.markup) }
+        return Response(status: .ok, headers: fields, body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
+    }
+}

@@ -1,0 +1,43 @@
+import PeerIdentity
+import Synchronization
+
+/// Which page of each site a frame asked for last.
+///
+/// The shell cannot look into the frame, which is a stranger's; but each page that the frame goes to is asked for here.
+/// So the shell asks for this when its frame has loaded, and keeps its own address true. Changes of the fragment, and
+/// addresses that a page makes up with `history.pushState`, ask for nothing and are not seen.
+final class FrameWatch: Sendable {
+    struct Step: Sendable, Equatable {
+        /// Path and query within the site, beginning with a slash, still percent-encoded.
+        var path: String
+        /// Grows with every step of any site, so that a shell can tell a new one.
+        var sequence: UInt64
+    }
+
+    private struct State {
+        var steps: [PeerID: Step] = [:]
+        var sequence: UInt64 = 0
+    }
+
+    private let limit: Int
+    private let state = Mutex(State())
+
+    /// At the limit the site whose last step is the oldest is forgotten.
+    init(limit: Int = 256) {
+        self.limit = max(limit, 1)
+    }
+
+    func moved(_ peer: PeerID, to path: String) {
+        state.withLock { state in
+            state.sequence &+= 1
+            state.steps[peer] = Step(path: path, sequence: state.sequence)
+            if state.steps.count > limit, let oldest = state.steps.min(by: { $0.value.sequence < $1.value.sequence }) {
+                state.steps[oldest.key] = nil
+            }
+        }
+    }
+
+    func last(of peer: PeerID) -> Step? {
+        state.withLock { $0.steps[peer] }
+    }
+}

@@ -1,0 +1,86 @@
+import GoopCore
+import HTTPTypes
+import HummingbirdCore
+import NIOCore
+import PeerIdentity
+
+/// What the page around a site asks of the viewer, under `/api/shell/`.
+struct ShellRoutes: Sendable {
+    let backend: any ViewerBackend
+    let control: ControlGuard
+    let capabilities: CapabilityTable
+    let frames: FrameWatch
+    let headers: SecurityHeaders
+
+    /// `GET /api/shell/site?peer=ID`: `{"path","sequence","email","shares_email"}`: the page that a frame of this site
+    /// asked for last (null: none yet), the owner's e-mail address, and whether this site gets it.
+    func site(_ target: RequestTarget) async -> Response {
+        guard let peer = QueryText.value(of: "peer", in: target.query ?? "").flatMap({ try? PeerID(text: $0) }) else {
+            return refuse(DataError(code: .badRequest, message: "peer is missing", detail: "site?peer=ID"))
+        }
+        let step = frames.last(of: peer)
+        return DataFailure.json(
+            [
+                "path": step.map { .string($0.path) } ?? .null, "sequence": .integer(Int(step?.sequence ?? 0)),
+                "email": .string(await backend.selfProfile().email),
+                "shares_email": .bool(await backend.sharesEmail(with: peer)),
+            ], headers: headers.viewer())
+    }
+
+    /// The POST routes; nil when the path is none of them.
+    ///
+    /// - `capability {"peer"}` → `{"prefix"}`: a secret path for a browser without origins for sites.
+    /// - `consent {"peer","email"}` → `{"shares_email"}`: whether the site learns the owner's e-mail address.
+    /// - `forget {"peer"}` → `{}`: the consent and the secret path go; the shell then has the browser drop the rest.
+    func post(_ request: Request, target: RequestTarget) async -> Response? {
+        guard let action = target.path.dropping(prefix: "/api/shell/"), ["capability", "consent", "forget"].contains(action)
+        else { return nil }
+        switch await control.admit(request, place: .viewer) {
+        case .refused(let response): return response
+        case .admitted(let body):
+            do throws(DataError) {
+                return DataFailure.json(try await perform(String(action), body), headers: headers.viewer())
+            } catch {
+                return refuse(error)
+            }
+        }
+    }
+
+    private func perform(_ action: String, _ body: ByteBuffer) async throws(DataError) -> JSONValue {
+        let object: JSONObject
+        do throws(JSONError) {
+            object = try JSONParser.parse(body.readableBytesView, limits: .init(bytes: 4096)).object ?? [:]
+        } catch {
+            throw DataError(code: .badRequest, message: "bad JSON", detail: "\(error)")
+        }
+        guard let peer = object["peer"]?.string.flatMap({ try? PeerID(text: $0) }) else {
+            throw DataError(code: .badRequest, message: "peer is missing", detail: "the id of a peer")
+        }
+        switch action {
+        case "capability":
+            return ["prefix": .string(RequestTarget.capabilityPrefix + capabilities.token(of: peer))]
+        case "consent":
+            guard let shares = object["email"]?.bool else {
+                throw DataError(code: .badRequest, message: "email is missing", detail: "true or false")
+            }
+            try await keep(shares, peer)
+            return ["shares_email": .bool(shares)]
+        default:
+            try await keep(false, peer)
+            capabilities.revoke(peer)
+            return [:]
+        }
+    }
+
+    private func keep(_ shares: Bool, _ peer: PeerID) async throws(DataError) {
+        do {
+            try await backend.setSharesEmail(shares, with: peer)
+        } catch {
+            throw DataError(code: .internalFailure, message: "this could not be kept", detail: "\(error)")
+        }
+    }
+
+    private func refuse(_ error: DataError) -> Response {
+        DataFailure.response(error, headers: headers.viewer())
+    }
+}

@@ -1,0 +1,270 @@
+// The page around a site. The bar says whose site it is and never lets the site speak for itself: nothing here reads a
+// message of the frame, and text of strangers only becomes text nodes.
+
+import { showPicture } from "/assets/identicon.js";
+
+const find = (id) => document.getElementById(id);
+const { peer, site, probe } = document.body.dataset;
+const token = document.querySelector('meta[name="goop-token"]').content;
+const base = `/p/${peer}`;
+const place = find("frame-place");
+const clean = (text) => text.replace(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]/gu, " ").trim();
+const printOf = (id) => `…${id.slice(-8, -4)}\u00a0${id.slice(-4)}`;
+const ways = { loopback: "on this computer", lan: "on your network", internet: "over the internet", relay: "through a relay" };
+
+const setText = (node, text) => { if (node.textContent !== text) node.textContent = text; };
+const say = (text) => { find("announcer").textContent = text; };
+
+function agoText(milliseconds) {
+  if (!milliseconds) return "";
+  const minutes = Math.round(Math.max(0, Date.now() - milliseconds) / 60000);
+  if (minutes < 1) return "last seen just now";
+  if (minutes < 60) return `last seen ${minutes} min ago`;
+  const hours = Math.round(minutes / 60);
+  return hours < 24 ? `last seen ${hours} h ago` : `last seen ${Math.round(hours / 24)} days ago`;
+}
+
+async function ask(action, body) {
+  const answer = await fetch(`/api/shell/${action}`, {
+    method: "POST", body: JSON.stringify({ peer, ...body }),
+    headers: { "Content-Type": "application/json", "X-Goop-Token": token },
+  });
+  const value = await answer.json();
+  if (!answer.ok) throw new Error(`${value.error}: ${value.detail}`);
+  return value;
+}
+
+const facts = () => fetch(`/api/shell/site?peer=${encodeURIComponent(peer)}`, { cache: "no-store" }).then((answer) => answer.json());
+
+// MARK: The frame
+
+let frame = null;
+/// Where the site lives: its own origin, or a secret path where names under localhost are not found.
+let root = null;
+let isSealed = false;
+let lastSequence = 0;
+
+async function findRoot() {
+  try {
+    await fetch(probe, { mode: "cors", credentials: "omit", cache: "no-store", signal: AbortSignal.timeout(1000) });
+    root = site;
+  } catch {
+    isSealed = true;
+    root = location.origin + (await ask("capability", {})).prefix;
+    find("sealed").hidden = false;
+    find("may-keep").textContent = "Keep nothing: this browser gives it no place of its own.";
+  }
+}
+
+function unload() {
+  frame?.remove();
+  frame = null;
+}
+
+/// Shows an address of the site in a new frame, so that nothing of the old page is left.
+function show(address, onLoad = follow) {
+  unload();
+  find("curtain").hidden = true;
+  frame = document.createElement("iframe");
+  frame.title = "The site";
+  frame.setAttribute("sandbox", `allow-scripts allow-forms allow-downloads${isSealed ? "" : " allow-same-origin"}`);
+  frame.setAttribute("referrerpolicy", "origin");
+  frame.setAttribute("allow", "");
+  frame.addEventListener("load", onLoad);
+  frame.src = address;
+  place.append(frame);
+}
+
+const showHere = () => show(root + location.pathname + location.search + location.hash);
+
+/// The frame has loaded something: asks which page it was, and keeps the address of this page true.
+async function follow(event) {
+  const loaded = event.currentTarget;
+  const { path, sequence } = await facts();
+  if (loaded !== frame || path === null || sequence <= lastSequence) return;
+  lastSequence = sequence;
+  const old = location.pathname + location.search;
+  if (base + path !== old) history.replaceState(null, "", base + path);
+}
+
+// MARK: What covers the frame
+
+function cover(title, text, { target = "", show: again = "" } = {}) {
+  unload();
+  setText(find("curtain-title"), title);
+  setText(find("curtain-text"), text);
+  setText(find("curtain-target"), target);
+  find("curtain-target").hidden = target === "";
+  find("curtain-open").hidden = target === "";
+  if (target) find("curtain-open").href = target; else find("curtain-open").removeAttribute("href");
+  setText(find("curtain-show"), again);
+  find("curtain-show").hidden = again === "";
+  find("curtain").hidden = false;
+  find("curtain-title").focus({ preventScroll: true });
+  say(`${title}. ${text}`);
+}
+
+find("curtain-show").addEventListener("click", showHere);
+
+// The frame may show this one site only. When a link leads elsewhere, the browser refuses and tells this page where to.
+document.addEventListener("securitypolicyviolation", (event) => {
+  if (event.effectiveDirective !== "frame-src" || !frame) return;
+  let target;
+  try { target = new URL(event.blockedURI); } catch { target = null; }
+  if (!target || !/^https?:$/.test(target.protocol)) {
+    cover("This link does not open here", "It leads to something that is no page of this site and no web address.", { show: "Back to the site" });
+    return;
+  }
+  if (target.hostname === location.hostname || target.hostname === "localhost" || target.hostname.endsWith(".localhost")) {
+    cover("This link leads out of the site", "It points to another page of your own viewer. A site cannot open those for you.", { show: "Back to the site" });
+    return;
+  }
+  cover("This link leads out of Goop²",
+    `The site of ${nameText()} wants to take you to the address below. Whoever runs it will see that you come. Your browser tells the viewer only this much of the address.`,
+    { target: target.href, show: "Back to the site" });
+});
+
+// MARK: Whose site, and whether its owner is here
+
+let person = null;
+let wasHere = false;
+let isGone = false;
+
+const nameText = () => (person && clean(person.label)) || printOf(peer);
+const isHere = (one) => one.state === "online" || one.state === "arriving";
+
+function tell(state, text) {
+  find("state").dataset.state = state;
+  setText(find("state-text"), text);
+}
+
+function update(one) {
+  person = one;
+  setText(find("name"), nameText());
+  setText(find("print"), clean(one.label) ? printOf(peer) : "");
+  document.title = `${nameText()} · Goop²`;
+  if (isHere(one)) {
+    wasHere = true;
+    tell("online", one.isOwn ? "Your own site" : `Here now${ways[one.path] ? `, ${ways[one.path]}` : ""}`);
+    if (isGone) cover(`${nameText()} is back`, "The site can be shown again.", { show: "Show the site" });
+  } else {
+    leave(agoText(one.lastSeen));
+  }
+}
+
+/// Gone means gone: a site is there as long as its owner is.
+function leave(seen) {
+  tell("gone", ["Gone", seen].filter(Boolean).join(", "));
+  // Whoever was away from the start may answer all the same: the frame says what came of it.
+  if (!wasHere || (isGone && find("curtain-show").hidden)) return;
+  isGone = true;
+  cover(`${nameText()} is gone`, `${seen ? `${seen[0].toUpperCase()}${seen.slice(1)}. ` : ""}A site is there only while its owner is. It is offered here again when they come back.`);
+}
+
+let source = null;
+let retryTimer = 0;
+let retryDelay = 1000;
+
+function connect() {
+  if (source || document.hidden) return;
+  clearTimeout(retryTimer);
+  source = new EventSource("/api/events");
+  source.addEventListener("snapshot", (event) => {
+    retryDelay = 1000;
+    const { owner, peers } = JSON.parse(event.data);
+    const one = owner.id === peer ? { ...owner, state: "online", isOwn: true } : peers.find((other) => other.id === peer);
+    if (one) update(one); else if (wasHere) leave(agoText(person?.lastSeen)); else tell("unknown", "Not in the list of people");
+  });
+  source.addEventListener("peer", (event) => {
+    const one = JSON.parse(event.data);
+    if (one.id === peer) update(one);
+  });
+  source.addEventListener("gone", (event) => { if (JSON.parse(event.data).id === peer) leave(agoText(person?.lastSeen)); });
+  source.addEventListener("error", () => {
+    disconnect();
+    tell("lost", "Goop² on this computer does not answer");
+    retryTimer = setTimeout(connect, retryDelay);
+    retryDelay = Math.min(retryDelay * 2, 15000);
+  });
+}
+
+function disconnect() {
+  clearTimeout(retryTimer);
+  if (source) source.close();
+  source = null;
+}
+
+// A hidden tab gives its connection back: browsers allow six to one address, for all tabs together.
+document.addEventListener("visibilitychange", () => (document.hidden ? disconnect() : connect()));
+addEventListener("pagehide", disconnect);
+addEventListener("pageshow", connect);
+
+// MARK: The tools of the bar
+
+find("reload").addEventListener("click", () => { isGone = false; showHere(); });
+
+find("copy").addEventListener("click", async (event) => {
+  const button = event.currentTarget;
+  try {
+    await navigator.clipboard.writeText(location.href);
+    say("The address was copied.");
+    button.classList.add("done");
+    setTimeout(() => button.classList.remove("done"), 1500);
+  } catch {
+    say("The browser did not allow copying.");
+  }
+});
+
+const panel = find("panel");
+const choice = find("share-email");
+
+find("rights").addEventListener("click", async () => {
+  panel.showModal();
+  try {
+    const { email, shares_email: shares } = await facts();
+    choice.checked = shares;
+    choice.disabled = !email;
+    setText(find("share-email-text"), email ? `Tell this site my e-mail address, ${clean(email)}` : "Tell this site my e-mail address (you have set none)");
+  } catch {
+    choice.disabled = true;
+  }
+});
+find("panel-close").addEventListener("click", () => panel.close());
+choice.addEventListener("change", async () => {
+  try {
+    choice.checked = (await ask("consent", { email: choice.checked })).shares_email;
+    say(choice.checked ? "This site learns your e-mail address." : "This site does not learn your e-mail address.");
+  } catch (error) {
+    choice.checked = !choice.checked;
+    say(String(error.message));
+  }
+});
+
+find("forget").addEventListener("click", async () => {
+  panel.close();
+  try {
+    await ask("forget", {});
+  } catch (error) {
+    cover("This did not work", String(error.message), { show: "Back to the site" });
+    return;
+  }
+  const done = () => cover("This site is forgotten", "What it kept in this browser is gone, and it no longer learns your e-mail address.", { show: "Visit it again" });
+  if (isSealed) {
+    root = location.origin + (await ask("capability", {})).prefix;
+    done();
+  } else {
+    show(`${site}/forget`, done);
+  }
+});
+
+// MARK: Begin
+
+showPicture(find("picture"), peer);
+setText(find("print"), "");
+connect();
+try {
+  await findRoot();
+  showHere();
+} catch (error) {
+  cover("The site cannot be shown", String(error.message), {});
+}

@@ -1,0 +1,228 @@
+import GoopCore
+import PeerIdentity
+import Testing
+
+@testable import GoopHTTP
+
+/// The page around a site, what it asks of the viewer, and the secret path for browsers without origins for sites.
+@Suite("The shell", .timeLimit(.minutes(1))) struct ShellTests {
+    private let peer = PrivateKey.generate().peerID
+    private let backend = FakeBackend()
+    private static let typed = ["Sec-Fetch-Site: none", "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document"]
+    private static let frame = ["Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: iframe"]
+
+    init() {
+        backend.set(.files(["/": .init("page"), "/sub/x.html": .init("sub")]), of: peer)
+        backend.apply(.updated(.sample(peer, label: "<b>{{token}}")))
+    }
+
+    private func host(_ port: Int) -> String { "Host: \(peer.base36).localhost:\(port)" }
+
+    private func token(_ port: Int) async throws -> String {
+        let page = try await request("/p/\(peer)/", port: port, fields: Self.typed).body
+        let mark = "name=\"goop-token\" content=\""
+        let start = try #require(page.firstRange(of: mark)).upperBound
+        return String(page[start...].prefix(64))
+    }
+
+    private func post(
+        _ path: String, _ body: String, port: Int, token: String?, fields: [String] = [],
+        type: String = "application/json"
+    ) async throws -> RawAnswer {
+        try await request(
+            path, method: "POST", port: port,
+            fields: [
+                "Content-Type: \(type)", "Content-Length: \(body.utf8.count)",
+            ] + (token.map { ["X-Goop-Token: \($0)"] } ?? []) + fields, body: body)
+    }
+
+    @Test func aTabGetsTheShellAndAProgramTheFile() async throws {
+        try await withViewer(backend) { port in
+            let shell = try await request("/p/\(peer)/sub/x.html?a=1", port: port, fields: Self.typed)
+            #expect(shell.status == 200)
+            #expect(shell.body.contains("data-site=\"http://\(peer.base36).localhost:\(port)\""))
+            #expect(shell.body.contains("&lt;b&gt;{{token}}"), "a name became markup, or was taken for a mark")
+            #expect(shell["cache-control"] == "no-store")
+            let policy = try #require(shell["content-security-policy"])
+            #expect(policy.contains("frame-src http://\(peer.base36).localhost:\(port) http://127.0.0.1:\(port)/c/;"))
+            #expect(policy.contains("frame-ancestors 'none'"))
+            #expect(backend.opened.isEmpty, "the shell itself needs nothing of the peer")
+            let file = try await request("/p/\(peer)/sub/x.html", port: port)
+            #expect(file.body == "sub")
+            #expect(file["content-security-policy"]?.hasPrefix("sandbox allow-scripts allow-forms;") == true)
+        }
+    }
+
+    @Test func onItsOriginASiteIsForTheShellsFrameOnly() async throws {
+        try await withViewer(backend) { port in
+            let table: [(fields: [String], status: Int)] = [
+                (Self.frame + ["Sec-Fetch-Site: cross-site", "Referer: http://127.0.0.1:\(port)/"], 200),
+                (Self.frame + ["Sec-Fetch-Site: same-origin"], 200),
+                (Self.frame + ["Sec-Fetch-Site: cross-site"], 403),
+                (Self.frame + ["Sec-Fetch-Site: cross-site", "Referer: http://evil.example/"], 403),
+                (Self.frame + ["Sec-Fetch-Site: cross-site", "Referer: http://127.0.0.1:\(port)/p/x/"], 403),
+                (["Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: object", "Sec-Fetch-Site: same-origin"], 403),
+                (["Sec-Fetch-Mode: no-cors", "Sec-Fetch-Dest: image", "Sec-Fetch-Site: cross-site"], 403),
+                (["Sec-Fetch-Mode: same-origin", "Sec-Fetch-Dest: sharedworker", "Sec-Fetch-Site: same-origin"], 403),
+                (["Service-Worker: script", "Sec-Fetch-Site: same-origin"], 403),
+                (["Sec-Fetch-Mode: same-origin", "Sec-Fetch-Dest: worker", "Sec-Fetch-Site: same-origin"], 200),
+            ]
+            for (fields, status) in table {
+                let answer = try await request("/p/\(peer)/", port: port, fields: [host(port)] + fields)
+                #expect(answer.status == status, "\(fields)")
+            }
+            let tab = try await request("/p/\(peer)/?q=1", port: port, fields: [host(port)] + Self.typed)
+            #expect(tab.status == 307)
+            #expect(tab["location"] == "http://127.0.0.1:\(port)/p/\(peer)/?q=1")
+        }
+    }
+
+    @Test func theShellFollowsTheFrame() async throws {
+        try await withViewer(backend) { port in
+            let before = try await request("/api/shell/site?peer=\(peer)", port: port)
+            #expect(before.body.contains("\"path\":null"))
+            for path in ["/", "/sub/x.html?a=%2F", "/missing"] {
+                _ = try await request(
+                    "/p/\(peer)\(path)", port: port, fields: [host(port), "Sec-Fetch-Site: same-origin"] + Self.frame)
+                let after = try await request("/api/shell/site?peer=\(peer)", port: port)
+                #expect(after.body.contains("\"path\":\"\(path)\""), "\(after.body)")
+            }
+            // A picture is no step.
+            _ = try await request(
+                "/p/\(peer)/", port: port, fields: [host(port), "Sec-Fetch-Site: same-origin", "Sec-Fetch-Dest: image"])
+            #expect(try await request("/api/shell/site?peer=\(peer)", port: port).body.contains("/missing"))
+        }
+    }
+
+    @Test func theEMailIsToldOnlyAfterConsent() async throws {
+        try await withViewer(backend) { port in
+            let fields = [host(port), "Sec-Fetch-Site: same-origin"]
+            let token = try await token(port)
+            #expect(try await !request("/api/self", port: port, fields: fields).body.contains("o@example.org"))
+            let body = "{\"peer\":\"\(peer)\",\"email\":true}"
+            #expect(try await post("/api/shell/consent", body, port: port, token: token).status == 200)
+            #expect(try await request("/api/self", port: port, fields: fields).body.contains("o@example.org"))
+            #expect(try await !request("/api/peers", port: port, fields: fields).body.contains("@example.org"))
+            #expect(
+                try await post("/api/shell/forget", "{\"peer\":\"\(peer)\"}", port: port, token: token).status == 200)
+            #expect(try await !request("/api/self", port: port, fields: fields).body.contains("o@example.org"))
+        }
+    }
+
+    @Test func theControlGuardHoldsWithoutEachOfItsProofs() async throws {
+        try await withViewer(backend) { port in
+            let token = try await token(port)
+            let body = "{\"peer\":\"\(peer)\",\"email\":true}"
+            let path = "/api/shell/consent"
+            let own = "Origin: http://127.0.0.1:\(port)"
+            let refused: [(token: String?, fields: [String], type: String, status: Int)] = [
+                (nil, [own, "Sec-Fetch-Site: same-origin"], "application/json", 403),
+                (String(token.reversed()), [own], "application/json", 403),
+                (token, ["Origin: http://evil.example"], "application/json", 403),
+                (token, ["Origin: null"], "application/json", 403),
+                (token, ["Origin: http://\(peer.base36).localhost:\(port)"], "application/json", 403),
+                (token, ["Sec-Fetch-Site: cross-site"], "application/json", 403),
+                (token, ["Sec-Fetch-Site: same-site"], "application/json", 403),
+                (token, ["Sec-Fetch-Site: none"], "application/json", 403),
+                (token, ["Referer: http://127.0.0.1:\(port)/p/\(peer)/"], "application/json", 403),
+                (token, [own], "text/plain", 400), (token, [own], "application/x-www-form-urlencoded", 400),
+                (token, [host(port), own], "application/json", 403), (token, ["Host: evil.example"], "application/json", 421),
+            ]
+            for one in refused {
+                let answer = try await post(
+                    path, body, port: port, token: one.token, fields: one.fields, type: one.type)
+                #expect(answer.status == one.status, "\(one)")
+                #expect(answer["access-control-allow-origin"] == nil)
+            }
+            #expect(await !backend.sharesEmail(with: peer))
+            let large = try await request(
+                path, method: "POST", port: port,
+                fields: ["Content-Type: application/json", "X-Goop-Token: \(token)", "Content-Length: 70000"])
+            #expect(large.status == 413)
+            let onSite = try await request(
+                path, method: "POST", port: port,
+                fields: [
+                    "Content-Type: application/json", "X-Goop-Token: \(token)", "Content-Length: \(body.utf8.count)",
+                    host(port), "Origin: http://\(peer.base36).localhost:\(port)", "Sec-Fetch-Site: same-origin",
+                ], body: body)
+            #expect(onSite.status == 404 || onSite.status == 403)
+            #expect(await !backend.sharesEmail(with: peer))
+            let accepted = try await post(
+                path, body, port: port, token: token, fields: [own, "Sec-Fetch-Site: same-origin"])
+            #expect(accepted.status == 200)
+        }
+    }
+
+    @Test func aSecretPathOpensOneSiteAndNothingElse() async throws {
+        try await withViewer(backend) { port in
+            let token = try await token(port)
+            let answer = try await post("/api/shell/capability", "{\"peer\":\"\(peer)\"}", port: port, token: token)
+            let prefix = String(try #require(answer.body.split(separator: "\"").last { $0.hasPrefix("/c/") }))
+            let opaque = ["Origin: null", "Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: cors", "Sec-Fetch-Dest: empty"]
+            let file = try await request("\(prefix)/p/\(peer)/", port: port, fields: opaque)
+            #expect(file.body == "page")
+            #expect(file["access-control-allow-origin"] == "null")
+            #expect(file["access-control-allow-credentials"] == nil)
+            #expect(file["cross-origin-resource-policy"] == "cross-origin")
+            let policy = try #require(file["content-security-policy"])
+            #expect(policy.hasPrefix("sandbox allow-scripts allow-forms allow-downloads;"))
+            #expect(!policy.contains("allow-same-origin"))
+            #expect(try await request("\(prefix)/api/self", port: port, fields: opaque).status == 200)
+            #expect(try await request("\(prefix)/sdk/goop-data.js", port: port, fields: opaque).status == 200)
+            let other = PrivateKey.generate().peerID
+            for path in ["/p/\(other)/", "/", "/api/events", "/assets/viewer.js", "/api/shell/site?peer=\(peer)", "/c/x/"] {
+                #expect(try await request(prefix + path, port: port, fields: opaque).status == 404, "\(path)")
+            }
+            #expect(
+                try await request("\(prefix)/p/\(peer)/", port: port, fields: ["Origin: http://evil.example"]).status
+                    == 403)
+            #expect(try await request("/c/guess/p/\(peer)/", port: port, fields: opaque).status == 403)
+            let asked = try await request(
+                "\(prefix)/api/p/\(peer)/data/find", method: "OPTIONS", port: port, fields: opaque)
+            #expect(asked.status == 204)
+            #expect(asked["access-control-allow-origin"] == "null")
+            let link = try await request("\(prefix)/p/\(peer)", port: port, fields: opaque)
+            #expect(link["location"] == "\(prefix)/p/\(peer)/")
+            _ = try await post("/api/shell/forget", "{\"peer\":\"\(peer)\"}", port: port, token: token)
+            #expect(try await request("\(prefix)/p/\(peer)/", port: port, fields: opaque).status == 403)
+        }
+    }
+
+    @Test func theProbeAnswersTheViewersPageOnly() async throws {
+        try await withViewer(backend) { port in
+            let probe = try await request("/probe", port: port, fields: ["Host: abcdefgh1.localhost:\(port)"])
+            #expect(probe.status == 204)
+            #expect(probe["access-control-allow-origin"] == "http://127.0.0.1:\(port)")
+            for (path, name) in [("/", "abcdefgh1"), ("/probe", "abc"), ("/probe", "abcdefgh.x"), ("/api/peers", "abcdefgh1")] {
+                let answer = try await request(path, port: port, fields: ["Host: \(name).localhost:\(port)"])
+                #expect(answer.status == 421, "\(name) \(path)")
+            }
+        }
+    }
+
+    @Test func forgettingIsForTheShellOnly() async throws {
+        try await withViewer(backend) { port in
+            let fields = [host(port), "Sec-Fetch-Site: cross-site"] + Self.frame
+            let forgotten = try await request(
+                "/forget", port: port, fields: fields + ["Referer: http://127.0.0.1:\(port)/"])
+            #expect(forgotten.status == 200)
+            #expect(forgotten["clear-site-data"] == "\"cache\", \"cookies\", \"storage\"")
+            #expect(try await request("/forget", port: port, fields: fields)["clear-site-data"] == nil)
+            let own = try await request(
+                "/forget", port: port, fields: [host(port), "Sec-Fetch-Site: same-origin"] + Self.frame)
+            #expect(own["clear-site-data"] == nil)
+        }
+    }
+
+    @Test func tablesAreBounded() {
+        let peers = (0..<3).map { _ in PrivateKey.generate().peerID }
+        let capabilities = CapabilityTable(limit: 2)
+        let tokens = peers.map(capabilities.token)
+        #expect(Set(tokens).count == 3)
+        #expect(tokens.map { capabilities.peer(of: $0) } == [nil, peers[1], peers[2]])
+        #expect(capabilities.token(of: peers[1]) == tokens[1])
+        let frames = FrameWatch(limit: 2)
+        for peer in peers { frames.moved(peer, to: "/") }
+        #expect(peers.map { frames.last(of: $0) != nil } == [false, true, true])
+    }
+}
