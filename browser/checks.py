@@ -7,156 +7,12 @@ import shutil
 import sys
 import tempfile
 import time
-import traceback
 import urllib.request
 
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
-from selenium.webdriver.common.by import By
-from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.ui import WebDriverWait
-
+import origins
+from origins import site_text, wait_site
 from peer import Peer
-
-HERE = pathlib.Path(__file__).parent
-HOSTILE_NAME = "<img src=x onerror=\"window.pwned=1\">'\"</script>"
-
-
-class Browser:
-    """Chromium with one size and one colour scheme; messages of its console are findings."""
-
-    def __init__(self, width=1280, height=900, dark=False, reduced_motion=False):
-        options = webdriver.ChromeOptions()
-        for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--hide-scrollbars",
-                         "--disable-background-networking", "--disable-component-update", "--no-first-run"):
-            options.add_argument(argument)
-        options.binary_location = shutil.which("chromium")
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-        self.driver = webdriver.Chrome(service=Service(shutil.which("chromedriver")), options=options)
-        self.driver.set_page_load_timeout(30)
-        self.cdp("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
-        self.cdp("Emulation.setEmulatedMedia", features=[
-            {"name": "prefers-color-scheme", "value": "dark" if dark else "light"},
-            {"name": "prefers-reduced-motion", "value": "reduce" if reduced_motion else "no-preference"}])
-
-    def cdp(self, command, **parameters):
-        return self.driver.execute_cdp_cmd(command, parameters)
-
-    def run(self, script, *arguments):
-        return self.driver.execute_script(script, *arguments)
-
-    def wait(self, condition, what, seconds=10):
-        try:
-            return WebDriverWait(self.driver, seconds, poll_frequency=0.02).until(lambda _: condition())
-        except Exception:
-            raise AssertionError(f"not within {seconds} s: {what}; the page says: {self.text()[:600]}") from None
-
-    def text(self):
-        return self.run("return document.body.innerText")
-
-    def one(self, selector):
-        return self.driver.find_element(By.CSS_SELECTOR, selector)
-
-    def complaints(self, *expected):
-        """Console messages of level warning and above since the last call, without the expected ones."""
-        messages = [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] != "INFO"]
-        return [message for message in messages if not any(part in message for part in expected)]
-
-    def close(self):
-        self.driver.quit()
-
-
-@contextlib.contextmanager
-def browser(*arguments, **options):
-    opened = Browser(*arguments, **options)
-    try:
-        yield opened
-    finally:
-        opened.close()
-
-
-class Suite:
-    def __init__(self, screenshots):
-        self.failed = []
-        self.count = 0
-        self.screenshots = screenshots
-
-    @contextlib.contextmanager
-    def check(self, name):
-        self.count += 1
-        start = time.monotonic()
-        try:
-            yield
-            print(f"  ok    {name} ({time.monotonic() - start:.1f} s)", flush=True)
-        except Exception as error:
-            self.failed.append(name)
-            print(f"  FAIL  {name}: {error}", flush=True)
-            if not isinstance(error, AssertionError):
-                traceback.print_exc()
-
-    def shot(self, page, name):
-        page.driver.save_screenshot(str(self.screenshots / f"{name}.png"))
-
-
-def expect(condition, what):
-    if not condition:
-        raise AssertionError(what)
-
-
-def card(page, peer):
-    found = page.driver.find_elements(By.CSS_SELECTOR, f'.person:not(.leaving) a[href="/p/{peer}/"]')
-    return found[0] if found else None
-
-
-def state(page, peer):
-    link = card(page, peer)
-    return link and page.run("return arguments[0].closest('.person').dataset.state", link)
-
-
-def looks(suite, url, name):
-    """Every size and scheme: nothing overflows, nothing complains, and a picture for a person to look at."""
-    for width in (320, 1280):
-        for dark in (False, True):
-            label = f"{name}-{width}-{'dark' if dark else 'light'}"
-            with suite.check(f"looks right: {label}"), browser(width=width, dark=dark, reduced_motion=True) as page:
-                page.driver.get(url)
-                if name == "front":
-                    page.wait(lambda: page.one("#link").get_attribute("data-state") == "live", "live")
-                time.sleep(0.3)  # only for the picture: images are drawn after the text
-                suite.shot(page, label)
-                wide = page.run("return document.documentElement.scrollWidth - innerWidth")
-                expect(wide <= 0, f"{wide} pixels too wide")
-                complaints = page.complaints("Failed to load resource: the server responded with a status of")
-                expect(not complaints, complaints)
-
-
-def keyboard(suite, url):
-    with suite.check("by keyboard: skip link, buttons, every card, and the focus is visible"), browser() as page:
-        page.driver.get(url)
-        page.wait(lambda: page.one("#link").get_attribute("data-state") == "live", "live")
-        cards = len(page.driver.find_elements(By.CSS_SELECTOR, ".person a"))
-        stops = []
-        for _ in range(cards + 6):
-            page.driver.switch_to.active_element.send_keys(Keys.TAB)
-            stops.append(page.run(
-                "const e = document.activeElement; const s = getComputedStyle(e);"
-                "return [e.tagName, (e.labels?.[0] ?? e).innerText || '', s.outlineStyle !== 'none']"))
-        expect(stops[0][1] == "Skip to people", stops)
-        expect(sum(1 for stop in stops if stop[0] == "A") >= cards + 3, stops)
-        expect(all(stop[2] for stop in stops if stop[0] != "BODY"), f"a stop without a visible focus: {stops}")
-        expect(all(stop[1].strip() for stop in stops if stop[0] != "BODY"), f"a stop without a name: {stops}")
-
-    with suite.check("by screen reader: landmarks, one heading of the first level, a polite live region"), browser() as page:
-        page.driver.get(url)
-        page.wait(lambda: page.one("#link").get_attribute("data-state") == "live", "live")
-        nodes = page.cdp("Accessibility.getFullAXTree")["nodes"]
-        roles = [node.get("role", {}).get("value") for node in nodes if not node.get("ignored")]
-        for role in ("banner", "main", "contentinfo", "status"):
-            expect(roles.count(role) >= 1, f"no {role}: {sorted(set(map(str, roles)))}")
-        expect(len(page.driver.find_elements(By.TAG_NAME, "h1")) == 1, "not one h1")
-        for node in nodes:
-            if node.get("role", {}).get("value") in ("link", "button", "searchbox") and not node.get("ignored"):
-                expect(node.get("name", {}).get("value", "").strip(), f"without a name: {node}")
+from story import HERE, HOSTILE_NAME, Suite, browser, card, expect, keyboard, looks, state
 
 
 def read(url):
@@ -170,6 +26,9 @@ def story(suite, program, folder):
     neighbour = Peer(program, folder / "neighbour", "--label", "Neighbour", "--no-viewer")
     hostile = Peer(program, folder / "hostile", "--label", HOSTILE_NAME, "--no-viewer")
     try:
+        me.start()
+        me.stop()
+        me.set_config("profile", "email", "me@example.org")
         url = me.start()["viewer"]["url"]
         with browser() as page:
             with suite.check("the front page says that nobody is here, and whose it is"):
@@ -194,12 +53,11 @@ def story(suite, program, folder):
             with suite.check("a click shows its site; an edit shows on reload"):
                 neighbour.write("index.html", "<!doctype html><title>One</title><h1>first</h1>")
                 card(page, neighbour.id).click()
-                page.wait(lambda: page.text() == "first", "the site")
+                wait_site(page, "first")
                 expect(page.driver.current_url == f"{url}p/{neighbour.id}/", page.driver.current_url)
-                expect(page.run("return origin") == "null", "the site has an origin")
                 neighbour.write("index.html", "<!doctype html><title>Two</title><h1>second</h1>")
                 page.driver.refresh()
-                page.wait(lambda: page.text() == "second", "the edited site")
+                wait_site(page, "second")
                 page.driver.back()
                 page.wait(lambda: state(page, neighbour.id) == "online", "back at the list")
                 expect(not page.complaints(), "console")
@@ -207,9 +65,10 @@ def story(suite, program, folder):
             with suite.check("a site's folder, its own page under its address, and a page that is missing"):
                 neighbour.write("sub/page.html", "<!doctype html><title>Sub</title><p>sub page")
                 page.driver.get(f"{url}p/{neighbour.id}/sub/page.html")
-                expect(page.text() == "sub page", page.text())
+                wait_site(page, "sub page")
                 page.driver.get(f"{url}p/{neighbour.id}/missing.html")
-                expect("no such page" in page.text() and "Neighbour" in page.text(), page.text())
+                wait_site(page, "no such page")
+                expect("Neighbour" in site_text(page), site_text(page))
                 page.complaints()
 
             with suite.check("localhost leads to the address, path and query kept"):
@@ -219,6 +78,13 @@ def story(suite, program, folder):
             shutil.copytree(HERE / "hostile", hostile.site, dirs_exist_ok=True)
             hostile.start()
             attacks(suite, page, url, me, hostile)
+
+            origins.visits(suite, page, url, me, neighbour)
+            origins.sealed(suite, url, me, neighbour, hostile)
+            origins.in_firefox(suite, url, me, neighbour, hostile)
+            origins.foreign_pages(suite, url, me, neighbour)
+            origins.leftovers(suite, url, me, neighbour, folder)
+            origins.gone(suite, page, url, neighbour)
 
             looks(suite, url, "front")
             keyboard(suite, url)
@@ -238,12 +104,14 @@ def story(suite, program, folder):
             with suite.check("its site then says why it is not shown, within 5 s and at once the second time"):
                 start = time.monotonic()
                 page.driver.get(f"{url}p/{neighbour.id}/")
+                page.wait(lambda: site_text(page), "an answer")
                 first = time.monotonic() - start
-                expect("cannot be reached" in page.text() or "No answer" in page.text(), page.text())
-                expect("Neighbour" in page.text(), page.text())
+                text = site_text(page)
+                expect("cannot be reached" in text or "No answer" in text, text)
+                expect("Neighbour" in text, text)
                 start = time.monotonic()
-                page.one(".actions a").click()
-                page.wait(lambda: page.run("return document.readyState") == "complete", "the second answer")
+                page.one("#reload").click()
+                page.wait(lambda: site_text(page), "the second answer")
                 second = time.monotonic() - start
                 print(f"        first {first:.2f} s, second {second:.2f} s")
                 expect(first < 5, f"{first:.2f} s")
@@ -256,7 +124,7 @@ def story(suite, program, folder):
                 page.driver.get(url)
                 page.wait(lambda: state(page, neighbour.id) == "online", "online again")
                 card(page, neighbour.id).click()
-                page.wait(lambda: page.text() == "second", "the site again")
+                wait_site(page, "shell home")
 
             with suite.check("the page notices that its own Goop² stopped, and that it is back"):
                 page.driver.get(url)
@@ -283,19 +151,9 @@ def attacks(suite, page, url, me, hostile):
         page.run("localStorage.setItem(arguments[0], 'secret')", canary)
         expect(not page.complaints(), "console")
 
-    page.driver.get(f"{url}p/{hostile.id}/?other={me.id}")
-    results = {}
-    with suite.check("the hostile site runs to its end"):
-        page.wait(lambda: page.driver.title == "done", "its report", seconds=90)
-        results = json.loads(page.run("return document.getElementById('results').textContent"))
-    for name, result in results.items():
-        with suite.check(f"hostile site: {name}: {result[:90]}"):
-            expect(result.startswith("GOT ") if name.startswith("own ") and name != "own site framed"
-                   else result.startswith("refused"), result)
-    with suite.check("own style was applied, so the site really ran as a site"):
-        expect(results.get("own style") == "GOT rgb(1, 2, 3)", results.get("own style"))
-        expect(page.driver.current_url.startswith(f"{url}p/{hostile.id}/"), page.driver.current_url)
-    page.complaints()
+    page.driver.execute_async_script("const r = indexedDB.open(arguments[0]); r.onsuccess = () => arguments[1]()", canary)
+    page.driver.execute_async_script("caches.open(arguments[0]).then(arguments[1])", canary)
+    origins.attacks(suite, page, url, me, hostile)
     with suite.check("the viewer's storage is as it was"):
         page.driver.get(url)
         expect(page.run("return localStorage.getItem(arguments[0])", canary) == "secret", "changed")

@@ -32,7 +32,8 @@ struct ViewerResponder: Sendable {
         notices = NoticeRenderer(headers: headers, assets: assets)
         sites = SiteProxy(
             backend: backend, headers: headers, notices: notices,
-            shell: ShellRenderer(headers: headers, origins: requestGuard.origins, template: assets.shell), visited: VisitedSites(), failures: failures,
+            shell: ShellRenderer(headers: headers, origins: requestGuard.origins, template: assets.shell),
+            visited: VisitedSites(), failures: failures,
             answerTimeout: configuration.siteAnswerTimeout, stallTimeout: configuration.siteStallTimeout, logger: logger
         )
         siteOrigins = SiteResponder(

@@ -126,7 +126,8 @@ import Testing
                 (token, ["Sec-Fetch-Site: none"], "application/json", 403),
                 (token, ["Referer: http://127.0.0.1:\(port)/p/\(peer)/"], "application/json", 403),
                 (token, [own], "text/plain", 400), (token, [own], "application/x-www-form-urlencoded", 400),
-                (token, [host(port), own], "application/json", 403), (token, ["Host: evil.example"], "application/json", 421),
+                (token, [host(port), own], "application/json", 403),
+                (token, ["Host: evil.example"], "application/json", 421),
             ]
             for one in refused {
                 let answer = try await post(
@@ -158,7 +159,9 @@ import Testing
             let token = try await token(port)
             let answer = try await post("/api/shell/capability", "{\"peer\":\"\(peer)\"}", port: port, token: token)
             let prefix = String(try #require(answer.body.split(separator: "\"").last { $0.hasPrefix("/c/") }))
-            let opaque = ["Origin: null", "Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: cors", "Sec-Fetch-Dest: empty"]
+            let opaque = [
+                "Origin: null", "Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: cors", "Sec-Fetch-Dest: empty",
+            ]
             let file = try await request("\(prefix)/p/\(peer)/", port: port, fields: opaque)
             #expect(file.body == "page")
             #expect(file["access-control-allow-origin"] == "null")
@@ -170,7 +173,9 @@ import Testing
             #expect(try await request("\(prefix)/api/self", port: port, fields: opaque).status == 200)
             #expect(try await request("\(prefix)/sdk/goop-data.js", port: port, fields: opaque).status == 200)
             let other = PrivateKey.generate().peerID
-            for path in ["/p/\(other)/", "/", "/api/events", "/assets/viewer.js", "/api/shell/site?peer=\(peer)", "/c/x/"] {
+            for path in [
+                "/p/\(other)/", "/", "/api/events", "/assets/viewer.js", "/api/shell/site?peer=\(peer)", "/c/x/",
+            ] {
                 #expect(try await request(prefix + path, port: port, fields: opaque).status == 404, "\(path)")
             }
             #expect(
@@ -193,7 +198,9 @@ import Testing
             let probe = try await request("/probe", port: port, fields: ["Host: abcdefgh1.localhost:\(port)"])
             #expect(probe.status == 204)
             #expect(probe["access-control-allow-origin"] == "http://127.0.0.1:\(port)")
-            for (path, name) in [("/", "abcdefgh1"), ("/probe", "abc"), ("/probe", "abcdefgh.x"), ("/api/peers", "abcdefgh1")] {
+            for (path, name) in [
+                ("/", "abcdefgh1"), ("/probe", "abc"), ("/probe", "abcdefgh.x"), ("/api/peers", "abcdefgh1"),
+            ] {
                 let answer = try await request(path, port: port, fields: ["Host: \(name).localhost:\(port)"])
                 #expect(answer.status == 421, "\(name) \(path)")
             }

@@ -91,7 +91,8 @@ struct ControlGuard: Sendable {
             return response
         }
         let origin = RequestOrigin(request.headers, ownOrigin: headers.origin)
-        guard origin.site == .sameOrigin || origin.site == .unknown, !origin.isForeignPage, !origin.isOpaqueScript else {
+        guard origin.site == .sameOrigin || origin.site == .unknown, !origin.isForeignPage, !origin.isOpaqueScript
+        else {
             return refuse(.refused, "not from here", "another page asked for this")
         }
         let tokens = request.headers[values: .goopToken]

@@ -7,8 +7,10 @@ struct SecurityHeaders: Sendable {
 
     /// Device and tracking features that neither the viewer nor a site gets.
     static let permissions = [
-        "accelerometer", "browsing-topics", "camera", "display-capture", "fullscreen", "geolocation", "gyroscope", "hid",
-        "idle-detection", "local-fonts", "magnetometer", "microphone", "midi", "payment", "picture-in-picture", "publickey-credentials-get",
+        "accelerometer", "browsing-topics", "camera", "display-capture", "fullscreen", "geolocation", "gyroscope",
+        "hid",
+        "idle-detection", "local-fonts", "magnetometer", "microphone", "midi", "payment", "picture-in-picture",
+        "publickey-credentials-get",
         "screen-wake-lock", "serial", "usb", "window-management", "xr-spatial-tracking",
     ].map { $0 + "=()" }.joined(separator: ", ")
 

@@ -33,7 +33,8 @@ struct ShellRoutes: Sendable {
     /// - `consent {"peer","email"}` → `{"shares_email"}`: whether the site learns the owner's e-mail address.
     /// - `forget {"peer"}` → `{}`: the consent and the secret path go; the shell then has the browser drop the rest.
     func post(_ request: Request, target: RequestTarget) async -> Response? {
-        guard let action = target.path.dropping(prefix: "/api/shell/"), ["capability", "consent", "forget"].contains(action)
+        guard let action = target.path.dropping(prefix: "/api/shell/"),
+            ["capability", "consent", "forget"].contains(action)
         else { return nil }
         switch await control.admit(request, place: .viewer) {
         case .refused(let response): return response

@@ -1,0 +1,154 @@
+"""The browser, the checks and their counts: what all stories in a browser share."""
+import contextlib
+import pathlib
+import shutil
+import time
+import traceback
+
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
+
+HERE = pathlib.Path(__file__).parent
+HOSTILE_NAME = "<img src=x onerror=\"window.pwned=1\">'\"</script>"
+
+
+class Browser:
+    """Chromium with one size and one colour scheme; messages of its console are findings."""
+
+    def __init__(self, width=1280, height=900, dark=False, reduced_motion=False, arguments=()):
+        options = webdriver.ChromeOptions()
+        for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--hide-scrollbars",
+                         "--disable-background-networking", "--disable-component-update", "--no-first-run", *arguments):
+            options.add_argument(argument)
+        options.binary_location = shutil.which("chromium")
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        self.driver = webdriver.Chrome(service=Service(shutil.which("chromedriver")), options=options)
+        self.driver.set_page_load_timeout(30)
+        self.cdp("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+        self.cdp("Emulation.setEmulatedMedia", features=[
+            {"name": "prefers-color-scheme", "value": "dark" if dark else "light"},
+            {"name": "prefers-reduced-motion", "value": "reduce" if reduced_motion else "no-preference"}])
+
+    def cdp(self, command, **parameters):
+        return self.driver.execute_cdp_cmd(command, parameters)
+
+    def run(self, script, *arguments):
+        return self.driver.execute_script(script, *arguments)
+
+    def wait(self, condition, what, seconds=10):
+        try:
+            return WebDriverWait(self.driver, seconds, poll_frequency=0.02).until(lambda _: condition())
+        except Exception:
+            raise AssertionError(f"not within {seconds} s: {what}; the page says: {self.text()[:600]}") from None
+
+    def text(self):
+        return self.run("return document.body.innerText")
+
+    def one(self, selector):
+        return self.driver.find_element(By.CSS_SELECTOR, selector)
+
+    def complaints(self, *expected):
+        """Console messages of level warning and above since the last call, without the expected ones."""
+        messages = [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] != "INFO"]
+        return [message for message in messages if not any(part in message for part in expected)]
+
+    def close(self):
+        self.driver.quit()
+
+
+@contextlib.contextmanager
+def browser(*arguments, **options):
+    opened = Browser(*arguments, **options)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+class Suite:
+    def __init__(self, screenshots):
+        self.failed = []
+        self.count = 0
+        self.screenshots = screenshots
+
+    @contextlib.contextmanager
+    def check(self, name):
+        self.count += 1
+        start = time.monotonic()
+        try:
+            yield
+            print(f"  ok    {name} ({time.monotonic() - start:.1f} s)", flush=True)
+        except Exception as error:
+            self.failed.append(name)
+            print(f"  FAIL  {name}: {error}", flush=True)
+            if not isinstance(error, AssertionError):
+                traceback.print_exc()
+
+    def shot(self, page, name):
+        page.driver.save_screenshot(str(self.screenshots / f"{name}.png"))
+
+
+def expect(condition, what):
+    if not condition:
+        raise AssertionError(what)
+
+
+def card(page, peer):
+    found = page.driver.find_elements(By.CSS_SELECTOR, f'.person:not(.leaving) a[href="/p/{peer}/"]')
+    return found[0] if found else None
+
+
+def state(page, peer):
+    link = card(page, peer)
+    return link and page.run("return arguments[0].closest('.person').dataset.state", link)
+
+
+def looks(suite, url, name):
+    """Every size and scheme: nothing overflows, nothing complains, and a picture for a person to look at."""
+    for width in (320, 1280):
+        for dark in (False, True):
+            label = f"{name}-{width}-{'dark' if dark else 'light'}"
+            with suite.check(f"looks right: {label}"), browser(width=width, dark=dark, reduced_motion=True) as page:
+                page.driver.get(url)
+                if name == "front":
+                    page.wait(lambda: page.one("#link").get_attribute("data-state") == "live", "live")
+                if name == "shell":
+                    page.wait(lambda: page.run("return document.getElementById('state').dataset.state") == "online", "the state")
+                time.sleep(0.3)  # only for the picture: images are drawn after the text
+                suite.shot(page, label)
+                wide = page.run("return document.documentElement.scrollWidth - innerWidth")
+                expect(wide <= 0, f"{wide} pixels too wide")
+                complaints = page.complaints("Failed to load resource: the server responded with a status of")
+                expect(not complaints, complaints)
+
+
+def keyboard(suite, url):
+    with suite.check("by keyboard: skip link, buttons, every card, and the focus is visible"), browser() as page:
+        page.driver.get(url)
+        page.wait(lambda: page.one("#link").get_attribute("data-state") == "live", "live")
+        cards = len(page.driver.find_elements(By.CSS_SELECTOR, ".person a"))
+        stops = []
+        for _ in range(cards + 6):
+            page.driver.switch_to.active_element.send_keys(Keys.TAB)
+            stops.append(page.run(
+                "const e = document.activeElement; const s = getComputedStyle(e);"
+                "return [e.tagName, (e.labels?.[0] ?? e).innerText || '', s.outlineStyle !== 'none']"))
+        expect(stops[0][1] == "Skip to people", stops)
+        expect(sum(1 for stop in stops if stop[0] == "A") >= cards + 3, stops)
+        expect(all(stop[2] for stop in stops if stop[0] != "BODY"), f"a stop without a visible focus: {stops}")
+        expect(all(stop[1].strip() for stop in stops if stop[0] != "BODY"), f"a stop without a name: {stops}")
+
+    with suite.check("by screen reader: landmarks, one heading of the first level, a polite live region"), browser() as page:
+        page.driver.get(url)
+        page.wait(lambda: page.one("#link").get_attribute("data-state") == "live", "live")
+        nodes = page.cdp("Accessibility.getFullAXTree")["nodes"]
+        roles = [node.get("role", {}).get("value") for node in nodes if not node.get("ignored")]
+        for role in ("banner", "main", "contentinfo", "status"):
+            expect(roles.count(role) >= 1, f"no {role}: {sorted(set(map(str, roles)))}")
+        expect(len(page.driver.find_elements(By.TAG_NAME, "h1")) == 1, "not one h1")
+        for node in nodes:
+            if node.get("role", {}).get("value") in ("link", "button", "searchbox") and not node.get("ignored"):
+                expect(node.get("name", {}).get("value", "").strip(), f"without a name: {node}")
