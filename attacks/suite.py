@@ -61,6 +61,12 @@ def persistently(port, source, until, body):
             connection.close()
 
 
+@attack("for comparison: attackers that only keep the processor busy")
+def busy(port, source, until):
+    while time.monotonic() < until:
+        os.urandom(10_000)
+
+
 # Connections and handshakes
 
 @attack("half-open handshakes: connections that stop after the first words")
