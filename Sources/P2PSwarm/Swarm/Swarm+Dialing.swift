@@ -324,20 +324,24 @@ extension Swarm {
     /// Enters the channel of an attempt, so that it can be abandoned; false if it already was.
     private func adopt(_ channel: any Channel, for order: AttemptOrder) -> Bool {
         self.state.withLock { state in
-            guard state.dials[order.peer]?.attempts[order.number] != nil else { return false }
+            guard state.isUnderWay(order) else { return false }
             state.dials[order.peer]?.attempts[order.number]?.channel = channel
             return true
         }
     }
 
     private func transportConnected(_ order: AttemptOrder) {
-        self.state.withLock { $0.dials[order.peer]?.machine.transportConnected(order.number, now: .now()) }
+        self.state.withLock { state in
+            guard state.isUnderWay(order) else { return }
+            state.dials[order.peer]?.machine.transportConnected(order.number, now: .now())
+        }
     }
 
     private func succeeded(_ order: AttemptOrder, _ connection: SwarmConnection) {
         self.metrics.attemptSucceeded()
         let effects: [Effect] = self.state.withLock { state in
             state.book.dialSucceeded(order.address, of: order.peer, now: .now())
+            // Its attempt is out of the books already: a connection serves whoever waits for the peer now.
             guard var dial = state.dials[order.peer] else { return [] }
             let actions = dial.machine.succeeded(order.number)
             let effects = self.apply(actions, to: order.peer, in: &state)
@@ -372,14 +376,15 @@ extension Swarm {
         if case .wrongPeer = DialFailureReason(upgrade: error) { return false }
         if error is LimitExceeded || error is DialError { return false }
         guard again.presumed != order.presumed || (again.reusesPort != order.reusesPort) else { return false }
-        return self.state.withLock { $0.dials[order.peer]?.attempts[order.number] != nil }
+        return self.state.withLock { $0.isUnderWay(order) }
     }
 
     private func failed(_ order: AttemptOrder, _ reason: DialFailureReason) {
         self.metrics.attemptFailed(reason)
         let now = MonotonicInstant.now()
         let effects: [Effect] = self.state.withLock { state in
-            guard self.endAttempt(order.number, of: order.peer, in: &state) != nil, var dial = state.dials[order.peer]
+            guard state.isUnderWay(order), self.endAttempt(order.number, of: order.peer, in: &state) != nil,
+                var dial = state.dials[order.peer]
             else { return [] }
             if case .limit = reason {} else { state.book.dialFailed(order.address, of: order.peer, now: now) }
             let permits = self.configuration.limits.concurrentDials - state.attemptsUnderWay
@@ -389,6 +394,14 @@ extension Swarm {
         }
         self.perform(effects)
         self.wakeOthers(than: order.peer)
+    }
+}
+
+extension SwarmState {
+    /// Whether an attempt is one of the dial under way. The outcome of one that was abandoned may come when the same peer is
+    /// being dialled again, and attempts have the same numbers in each dial; their reservations are their own.
+    fileprivate func isUnderWay(_ order: Swarm.AttemptOrder) -> Bool {
+        self.dials[order.peer]?.attempts[order.number]?.slot == order.slot
     }
 }
 
