@@ -50,6 +50,8 @@ check-long: setup-test build p2pd
 	@scripts/check-long
 
 bench: setup-test p2pd
+	$(SWIFT) build $(RELEASE) --product bench-connections
+	$(SWIFT) build $(RELEASE) --product link-shaper
 	@bench/run
 
 lint:
