@@ -111,6 +111,7 @@ let package = Package(
                 nio("NIOPosix"), crypto,
                 logging, lifecycle,
             ],
+            resources: [.embedInCode("Starters")],
             swiftSettings: settings),
         .executableTarget(
             name: "goop2",

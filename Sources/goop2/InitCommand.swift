@@ -12,6 +12,10 @@ struct InitCommand: ParsableCommand {
             EXAMPLES
               goop2 init ./peers/me
               goop2 init ./peers/me --label Ada
+              goop2 init ./peers/party --starter guestbook
+
+            STARTERS
+            \(StarterName.list)
 
             Creates settings, identity and a starter site where they are missing, and changes nothing else.
             """)
@@ -22,12 +26,12 @@ struct InitCommand: ParsableCommand {
     @Option(help: "The name that neighbours see; default: the folder's name.")
     var label: String?
 
-    @Option(help: "The site: own or neighbour.")
-    var starter = Starter.own
+    @Option(help: "The site: \(StarterName.names).", transform: StarterName.read)
+    var starter = StarterSite.plain
 
     func run() throws {
         let peer = try PreparedPeer.open(
-            directory.folder, options: .init(createsMissing: true, label: label, starterSite: starter.site))
+            directory.folder, options: .init(createsMissing: true, label: label, starterSite: starter))
         defer { peer.release() }
         for note in peer.notes { Console.note("goop2: note: \(TerminalText.safe(note, maximumCharacters: 400))") }
         if output.json {

@@ -24,8 +24,8 @@ struct PeerCommand: AsyncParsableCommand {
     @Option(help: "The name that neighbours see; only for a new peer.")
     var label: String?
 
-    @Option(help: "The site of a new peer: own or neighbour.")
-    var starter = Starter.own
+    @Option(help: "The site of a new peer; goop2 init --help lists them.", transform: StarterName.read)
+    var starter = StarterSite.plain
 
     @Flag(inversion: .prefixedNo, help: "Show the pages for the owner's browser.")
     var viewer = true
@@ -42,7 +42,7 @@ struct PeerCommand: AsyncParsableCommand {
     func run() async throws {
         let peer = try PreparedPeer.open(
             directory.folder,
-            options: .init(createsMissing: true, label: label, starterSite: starter.site))
+            options: .init(createsMissing: true, label: label, starterSite: starter))
         let announcer = StartAnnouncer(isJSON: output.json, isLocal: local)
         announcer.opened(peer)
         var options = PeerService.Options()
@@ -65,11 +65,4 @@ struct PeerCommand: AsyncParsableCommand {
             throw Failure(.unavailable, "the peer ended: \(error)", nextStep: "start it again")
         }
     }
-}
-
-/// The starter sites by their names on the command line.
-enum Starter: String, ExpressibleByArgument, CaseIterable {
-    case own, neighbour
-
-    var site: StarterSite { self == .own ? .own : .neighbour }
 }

@@ -18,7 +18,7 @@ public final class PreparedPeer: Sendable {
 
         /// Makes options.
         public init(
-            createsMissing: Bool, label: String? = nil, starterSite: StarterSite = .own, takesLock: Bool = true
+            createsMissing: Bool, label: String? = nil, starterSite: StarterSite = .plain, takesLock: Bool = true
         ) {
             self.createsMissing = createsMissing
             self.takesLock = takesLock
@@ -188,6 +188,7 @@ public final class PreparedPeer: Sendable {
             guard options.createsMissing, !AtomicFile.exists(root) else { return }
             try AtomicFile.createFolder(root)
             for (name, text) in options.starterSite.files(label: configuration.profile.label) {
+                try AtomicFile.createFolder(FolderPath.parent(of: root + "/" + name))
                 try AtomicFile.create(Array(text.utf8), at: root + "/" + name, mode: 0o644)
             }
             created.append("starter site")

@@ -1,14 +1,62 @@
-/// The first site of a new peer: two files to be changed by their owner.
+/// The first site of a new peer, to be changed by its owner.
 public enum StarterSite: String, Sendable, Hashable, CaseIterable {
-    /// Tells an owner how to make it theirs.
-    case own
-    /// The sample neighbour of `make run`.
+    /// One page that tells an owner how to make it theirs.
+    case plain
+    /// Visitors leave a message; it appears on every open page.
+    case guestbook
+    /// Visitors vote; the chart moves on every open page.
+    case poll
+    /// The owner writes, visitors read.
+    case blog
+    /// The sample neighbour of `make run`: all of them behind one front page.
     case neighbour
 
-    /// File names and contents.
+    /// What it is, for a list of choices.
+    public var summary: String {
+        switch self {
+        case .plain: "one page to start from"
+        case .guestbook: "visitors leave a message; it appears on every open page"
+        case .poll: "visitors vote; the chart moves on every open page"
+        case .blog: "you write, visitors read"
+        case .neighbour: "all of them behind one front page, as the sample neighbour has it"
+        }
+    }
+
+    /// Paths within the site folder and contents.
     func files(label: String) -> [(name: String, text: String)] {
-        let name = StarterSite.escaped(label)
-        return [("index.html", page(name: name)), ("style.css", style)]
+        let page = StarterPage(name: StarterSite.escaped(label), accent: accent)
+        let style = (name: "style.css", text: page.style)
+        switch self {
+        case .plain: return [("index.html", page.plain), style]
+        case .guestbook: return page.guestbook(in: "", header: "") + [style]
+        case .poll: return page.poll(in: "", header: "") + [style]
+        case .blog: return page.blog(in: "", header: "") + [style]
+        case .neighbour:
+            let header = page.header
+            return [("index.html", page.home), style] + page.guestbook(in: "guestbook/", header: header)
+                + page.poll(in: "poll/", header: header) + page.blog(in: "blog/", header: header)
+        }
+    }
+
+    /// The tables that its pages use.
+    var tables: [StarterTable] {
+        switch self {
+        case .plain: []
+        case .guestbook: [.guestbook]
+        case .poll: [.votes]
+        case .blog: [.posts]
+        case .neighbour: [.guestbook, .votes, .posts]
+        }
+    }
+
+    private var accent: String {
+        switch self {
+        case .plain: "#3b6ea5"
+        case .guestbook: "#7a5195"
+        case .poll: "#2f7d6b"
+        case .blog: "#8a6d1f"
+        case .neighbour: "#a5563b"
+        }
     }
 
     /// Text as it may stand in a page.
@@ -20,72 +68,69 @@ public enum StarterSite: String, Sendable, Hashable, CaseIterable {
             case ">": result += "&gt;"
             case "\"": result += "&quot;"
             case "'": result += "&#39;"
+            // The marks of the files below, so that no name is taken for one.
+            case "{": result += "&#123;"
             default: result.append(character)
             }
         }
     }
+}
 
-    private func page(name: String) -> String {
-        switch self {
-        case .own: frame(title: name, heading: "Hello, I am \(name).", body: StarterSite.ownBody)
-        case .neighbour: frame(title: name, heading: "Good to see you next door.", body: StarterSite.neighbourBody)
+/// The pages of the starter sites: files compiled into the program, with marks for what differs.
+private struct StarterPage {
+    /// Escaped.
+    let name: String
+    let accent: String
+
+    var style: String { filled(PackageResources.starter_css) }
+    var plain: String { filled(PackageResources.plain_html) }
+    var home: String { filled(PackageResources.home_html) }
+
+    /// Links to all parts of the neighbour's site, for pages one folder down.
+    var header: String {
+        """
+        <header><nav aria-label="Site"><ul>
+            <li><a href="../">\(name)</a></li>
+            <li><a href="../guestbook/">Guestbook</a></li>
+            <li><a href="../poll/">Poll</a></li>
+            <li><a href="../blog/">Blog</a></li>
+          </ul></nav></header>
+        """
+    }
+
+    func guestbook(in folder: String, header: String) -> [(name: String, text: String)] {
+        [
+            (folder + "index.html", filled(PackageResources.guestbook_html, folder: folder, header: header)),
+            (folder + "guestbook.js", filled(PackageResources.guestbook_js)),
+        ]
+    }
+
+    func poll(in folder: String, header: String) -> [(name: String, text: String)] {
+        [
+            (folder + "index.html", filled(PackageResources.poll_html, folder: folder, header: header)),
+            (folder + "poll.js", filled(PackageResources.poll_js)),
+        ]
+    }
+
+    func blog(in folder: String, header: String) -> [(name: String, text: String)] {
+        [
+            (folder + "index.html", filled(PackageResources.blog_html, folder: folder, header: header)),
+            (folder + "blog.js", filled(PackageResources.blog_js)),
+            (folder + "post.html", filled(PackageResources.post_html, folder: folder, header: header)),
+            (folder + "post.js", filled(PackageResources.post_js)),
+        ]
+    }
+
+    private func filled(_ bytes: [UInt8], folder: String = "", header: String = "") -> String {
+        let values = ["NAME": name, "ACCENT": accent, "ROOT": folder.isEmpty ? "" : "../", "HEADER": header]
+        var result = ""
+        var rest = Substring(String(decoding: bytes, as: UTF8.self))
+        while let start = rest.firstRange(of: "{{"), let end = rest[start.upperBound...].firstRange(of: "}}") {
+            result += rest[..<start.lowerBound]
+            let mark = String(rest[start.upperBound..<end.lowerBound])
+            result += values[mark] ?? "{{\(mark)}}"
+            rest = rest[end.upperBound...]
         }
-    }
-
-    private func frame(title: String, heading: String, body: String) -> String {
-        """
-        <!doctype html>
-        <html lang="en">
-        <head>
-          <meta charset="utf-8">
-          <meta name="viewport" content="width=device-width, initial-scale=1">
-          <title>\(title)</title>
-          <link rel="stylesheet" href="style.css">
-        </head>
-        <body>
-          <main>
-            <h1>\(heading)</h1>
-        \(body)
-          </main>
-        </body>
-        </html>
-
-        """
-    }
-
-    private static let ownBody = """
-            <p>This page is a file on my own machine. You are reading it straight from there.</p>
-            <h2>Make it yours</h2>
-            <ul>
-              <li>Change <code>site/index.html</code> and reload: the new page is there at once.</li>
-              <li>Put pictures, styles, scripts and folders beside it. A folder shows its <code>index.html</code>.</li>
-              <li>Names that begin with a dot, and the folder <code>lua</code>, are never shown to visitors.</li>
-            </ul>
-        """
-
-    private static let neighbourBody = """
-            <p>I am the sample neighbour: a second peer in its own folder and its own process. I stay as long as
-              <code>make run</code> does.</p>
-            <p>Change a file in my <code>site</code> folder and reload this page. Then stop me, and watch me go from
-              your list.</p>
-        """
-
-    private var style: String {
-        let accent = self == .own ? "#3b6ea5" : "#a5563b"
-        return """
-            :root { color-scheme: light dark; --accent: \(accent); }
-            * { box-sizing: border-box; }
-            body { margin: 0; font: 1.0625rem/1.6 system-ui, sans-serif; }
-            main { max-width: 40rem; margin: 0 auto; padding: clamp(1.5rem, 6vw, 5rem) 1.25rem; }
-            h1 { font-size: clamp(1.75rem, 6vw, 2.75rem); line-height: 1.15; margin: 0 0 1.5rem; text-wrap: balance; }
-            h1::after { content: ""; display: block; width: 3.5rem; height: 0.35rem; margin-top: 1.25rem;
-              border-radius: 1rem; background: var(--accent); }
-            h2 { font-size: 1.125rem; margin: 2.5rem 0 0.5rem; }
-            ul { padding-left: 1.25rem; }
-            li { margin: 0.4rem 0; }
-            code { font-size: 0.92em; padding: 0.1em 0.35em; border-radius: 0.3em;
-              background: color-mix(in srgb, currentColor 10%, transparent); }
-
-            """
+        return result + rest
     }
 }

@@ -23,7 +23,11 @@
     simple(make("input", { type: "datetime-local", min: options.min, max: options.max }));
 
   /** A colour, `#rrggbb`. */
-  ui.colorpicker ??= (options = {}) => simple(make("input", { type: "color", value: options.value ?? "#3b6ea5" }));
+  ui.colorpicker ??= (options = {}) => {
+    const first = options.value ?? "#3b6ea5";
+    const control = make("input", { type: "color", value: first });
+    return { ...simple(control), set: (value) => { control.value = value || first; } };
+  };
 
   /** On or off: "1" or "0". */
   ui.toggle ??= () => {
@@ -45,7 +49,7 @@
     const element = make("span", { class: "goop-stepper" },
       make("button", { type: "button", "aria-label": "less", onclick: move(-1) }, "−"), control,
       make("button", { type: "button", "aria-label": "more", onclick: move(1) }, "+"));
-    return { ...simple(control), element };
+    return { ...simple(control), element, set: (given) => { control.value = given || value; } };
   };
 
   /** Words, kept as one text with commas. Enter or a comma ends a word, Backspace takes the last one back. */

@@ -1,0 +1,47 @@
+import GoopCore
+
+/// A table that a starter site uses: its columns, who may do what, and its first row.
+struct StarterTable: Sendable, Hashable {
+    let name: String
+    /// A schema in upstream's form. Source: peer wire reference, section 6.
+    let schema: JSONValue
+    /// A row of the owner, so that a new site is not empty; empty for none.
+    let firstRow: [String: JSONValue]
+
+    private init(
+        _ name: String, columns: [JSONValue], insert: JSONValue, firstRow: [String: JSONValue] = [:]
+    ) {
+        self.name = name
+        schema = [
+            "name": .string(name), "system_key": true, "context": false, "columns": .array(columns),
+            // `owner`: whoever added a row may change and delete it; the owner of the site may do everything.
+            "access": ["read": "open", "insert": insert, "update": "owner", "delete": "owner"],
+        ]
+        self.firstRow = firstRow
+    }
+
+    private static func text(_ name: String) -> JSONValue {
+        ["name": .string(name), "type": "text", "required": true]
+    }
+
+    /// Everybody may add an entry.
+    static let guestbook = StarterTable("guestbook", columns: [text("name"), text("message")], insert: "open")
+
+    /// Everybody may vote; the page counts the newest vote of each visitor.
+    static let votes = StarterTable("votes", columns: [text("choice")], insert: "open")
+
+    /// Only the owner writes.
+    static let posts = StarterTable(
+        "posts", columns: [text("slug"), text("title"), text("body")], insert: "owner",
+        firstRow: [
+            "slug": "hello", "title": "Hello",
+            "body": .string(
+                """
+                This is the first post. It is a row of the table “posts” in the database on this machine; the pages that \
+                show it are files in the folder “site”.
+
+                When the owner opens this blog in their own viewer, there is a form to write the next one. Whoever has \
+                the page open sees it without reloading.
+                """),
+        ])
+}

@@ -1,0 +1,41 @@
+// One post, named by `?slug=` in the address.
+const find = (id) => document.getElementById(id);
+
+async function start() {
+  const slug = Goop.router.param("slug");
+  const post = slug ? await Goop.data.getBy("posts", "slug", slug) : null;
+  if (!post) {
+    find("title").textContent = "There is no such post";
+    find("status").textContent = "It may have been removed by its author.";
+    return;
+  }
+  document.title = post.title;
+  find("title").textContent = post.title;
+  find("when").textContent = Goop.date(post._created_at, { dateStyle: "long" });
+  find("text").replaceChildren(...post.body.split(/\n{2,}/).map((part) =>
+    Object.assign(document.createElement("p"), { textContent: part })));
+  const me = await Goop.peer();
+  const button = find("delete");
+  button.hidden = !me.isOwner;
+  button.addEventListener("click", async () => {
+    // Asked once more in place: a site cannot open windows of the browser.
+    if (button.dataset.sure !== "yes") {
+      button.dataset.sure = "yes";
+      button.textContent = "Really delete it? Press again";
+      return;
+    }
+    try {
+      await Goop.data.remove("posts", post._id);
+      Goop.router.go(`${Goop.router.page().replace(/post\.html$/, "")}index.html`);
+    } catch (error) {
+      find("status").textContent = Goop.explain(error);
+    }
+  });
+}
+
+start()
+  .catch((error) => {
+    find("title").textContent = "This post cannot be shown";
+    find("status").textContent = Goop.explain(error);
+  })
+  .finally(() => find("post").removeAttribute("aria-busy"));

@@ -1,0 +1,347 @@
+"""The starter sites across peers: a visitor's row lands in the owner's database and on every other open page. See run."""
+import argparse
+import contextlib
+import json
+import pathlib
+import shutil
+import sqlite3
+import sys
+import tempfile
+import time
+
+from checks import Suite, browser, expect
+from peer import Peer
+
+HERE = pathlib.Path(__file__).parent
+OWNER_GONE = "cannot be reached right now"
+
+# What the site written for upstream must say, step by step; a callable judges instead of comparing.
+UPSTREAM = {
+    "identity.get": "avatar_hash,email,id,label",
+    "identity names": lambda text: text.startswith("true,") and text.endswith(",string,given"),
+    "peer": "true,false,false",
+    "peers.list": "true",
+    "tables": "items",
+    "describe": "orm",
+    "schemas": "true",
+    "role": lambda text: text not in ("owner", "undefined"),
+    "subscribe": "open",
+    "insert": "true",
+    "own rows": "3",
+    "find": "c3,b2",
+    "find, offset": "b",
+    "findOne": "1",
+    "findOne, nothing": "null",
+    "get": "b",
+    "getBy": "3",
+    "list": "2",
+    "query": "1",
+    "query, nothing": "[]",
+    "pluck": "a,b,c",
+    "distinct": "a,b,c",
+    "exists": "true,false",
+    "count": "2",
+    "aggregate": "3 3",
+    "aggregate, grouped": "3",
+    "update": "20",
+    "remove": "null",
+    "changes seen": "insert:b,insert:a,insert:c,update:b,delete:true",
+    "orm": lambda text: text.startswith("items,title+score+") and text.endswith(",true,false,1,2"),
+    "refused table": "true refused 403",
+    "system table": lambda text: text.startswith("true ") and text.split()[1] in ("refused", "not_found"),
+    "missing table": "true not_found 404",
+    "bad condition": "true invalid_query 400",
+    "call": "true lua_not_available 404",
+    "functions": "0",
+    "watching a refused table": lambda text: text.split()[0] in ("refused", "not_found"),
+    "form": "true Thank you, it is stored. from a form,7,1,red,blue,2,y",
+    "form, one answer": "second",
+    "forms": "2",
+    "list helper": "2 none",
+    "date": "03:04",
+    "overlay": "true true",
+    "partial": "<article>&lt;i&gt; [0:x 1:y ] shown<u>r</u></article>",
+    "render": '<p class="k">&lt;t&gt;</p>',
+    "ui": "A,e,TIME,goop-grid",
+    "dialog": "true,false,typed,true,true",
+    "toast": "stored 0",
+    "toolbar": "1 two",
+    "drag": "0>1 two,one,three",
+    "router": '1,index.html,true,{"q":"1"}',
+    "router stays in the site": "bad_request",
+    "site.read": "body",
+    "site.upload": "true read_only 0",
+    "group": '{"subscriptions":[],"active_groups":[]}',
+    "mq": "true messages_not_available 0",
+    "template": '{"require_email":false},false',
+    "module": "true,true,true,true",
+    "style sheets": "true",
+    "content policy": "",
+}
+
+
+def visit(page, url):
+    """Opens a page of a site and goes into the frame that the viewer shows it in."""
+    page.driver.switch_to.default_content()
+    page.driver.get(url)
+    enter(page)
+
+
+def enter(page):
+    page.driver.switch_to.default_content()
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        frames = page.driver.find_elements("css selector", "iframe")
+        if frames:
+            page.driver.switch_to.frame(frames[0])
+            if page.run("return location.href") != "about:blank" and page.run("return document.readyState") == "complete":
+                return
+            page.driver.switch_to.default_content()
+        elif page.run("return document.querySelector('main') !== null && document.querySelector('script[src^=\"/assets\"]') === null"):
+            return  # shown without a frame
+        time.sleep(0.02)
+    raise AssertionError(f"no site within 10 s: {page.text()[:300]}")
+
+
+def live(page):
+    page.wait(lambda: page.run("return document.getElementById('live')?.dataset.state") == "live" or
+              page.run("return document.getElementById('live')?.textContent.includes('post')"), "live")
+
+
+def texts(page, selector):
+    return page.run("return [...document.querySelectorAll(arguments[0])].map((element) => element.innerText)", selector)
+
+
+def fill(page, selector, text):
+    field = page.one(selector)
+    field.clear()
+    field.send_keys(text)
+
+
+def rows(peer, query):
+    with contextlib.closing(sqlite3.connect(f"file:{peer.folder}/data.db?mode=ro", uri=True)) as database:
+        return database.execute(query).fetchall()
+
+
+def guestbook(suite, first, second, owner, here, there, stop, start):
+    with suite.check("guestbook: signing it stores a row at the owner with the visitor as its owner"):
+        visit(first, here("guestbook/"))
+        visit(second, there("guestbook/"))
+        live(first)
+        live(second)
+        message = "Hello from <b>next door</b> & 'quotes' \U0001f44b"
+        first.wait(lambda: first.driver.find_elements("css selector", "#sign textarea"), "the form")
+        expect(first.one("#sign input").get_attribute("value"), "the form does not know the visitor's name")
+        # ChromeDriver types characters of the basic plane only.
+        first.run("arguments[0].value = arguments[1]", first.one("#sign textarea"), message)
+        start_time = time.monotonic()
+        first.one("#sign button[type=submit]").click()
+        second.wait(lambda: message in texts(second, ".entry p"), "the entry on the other visitor's page")
+        print(f"        on the other page after {time.monotonic() - start_time:.2f} s, without reload")
+        first.wait(lambda: message in texts(first, ".entry p"), "the entry on the own page")
+        first.wait(lambda: "stored" in first.one("#sign [role=status]").text, "the thanks")
+        expect(first.run("return document.querySelectorAll('.entry b b').length") == 0, "markup of a visitor came through")
+        if owner:
+            expect(rows(owner, "SELECT message FROM guestbook ORDER BY _id DESC LIMIT 1")[0][0] == message, "not in data.db")
+            found = rows(owner, "SELECT _owner FROM guestbook ORDER BY _id DESC LIMIT 1")[0][0]
+            expect(found == suite.visitor, f"_owner is {found}, not the visitor {suite.visitor}")
+    suite.shot(first, "guestbook-signed")
+    suite.shot(second, "guestbook-other-page")
+
+    with suite.check("guestbook: visitors delete their own entries only, and others see it go"):
+        own = first.driver.find_elements("css selector", ".entry button")
+        expect(len(own) >= 1, "no button at the own entry")
+        expect(not second.driver.find_elements("css selector", ".entry:first-child button"), "a button at a stranger's entry")
+        before = len(texts(second, ".entry"))
+        own[0].click()
+        second.wait(lambda: len(texts(second, ".entry")) < before, "the entry gone on the other page")
+
+    with suite.check("guestbook: by keyboard alone"):
+        visit(first, here("guestbook/"))
+        live(first)
+        first.wait(lambda: first.driver.find_elements("css selector", "#sign textarea"), "the form")
+        first.run("document.querySelector('#sign input').focus(); document.querySelector('#sign input').select()")
+        first.driver.switch_to.active_element.send_keys("Keyboard")
+        first.driver.switch_to.active_element.send_keys("\ue004")
+        first.driver.switch_to.active_element.send_keys("typed without a mouse")
+        first.driver.switch_to.active_element.send_keys("\ue004")
+        expect(first.run("return document.activeElement.textContent") == "Sign", "Tab does not reach the button")
+        first.driver.switch_to.active_element.send_keys("\ue007")
+        second.wait(lambda: "typed without a mouse" in texts(second, ".entry p"), "the entry")
+
+    with suite.check("guestbook: an owner who goes is said so, and one who comes back goes on by itself"):
+        stop()
+        second.wait(lambda: OWNER_GONE in second.one("#live").text, "the message about the owner", seconds=30)
+        expect(second.run("return document.getElementById('live').dataset.state") == "lost", "not marked as lost")
+        expect(texts(second, ".entry p"), "the entries vanished")
+        suite.shot(second, "guestbook-owner-gone")
+        start()
+        for page in (first, second):
+            page.wait(lambda: page.run("return document.getElementById('live')?.dataset.state") == "live", "live again",
+                      seconds=45)
+        fill(first, "#sign textarea", "after the pause")
+        first.one("#sign button[type=submit]").click()
+        second.wait(lambda: "after the pause" in texts(second, ".entry p"), "the entry after the pause")
+
+
+def poll(suite, first, second, owner, here, there):
+    with suite.check("poll: a vote moves the chart on the other page"):
+        visit(first, here("poll/"))
+        visit(second, there("poll/"))
+        live(first)
+        live(second)
+        label = lambda page: page.one("#result svg").get_attribute("aria-label")
+        before = label(second)
+        first.one("input[value='A long walk']").click()
+        first.one("#vote button").click()
+        second.wait(lambda: label(second) != before, "the chart")
+        expect("A long walk: 1 of 1" in label(second), label(second))
+        expect(second.one("#result .bar:nth-of-type(6), #result svg").is_displayed(), "no chart")
+    with suite.check("poll: a second vote of the same visitor replaces the first"):
+        first.wait(lambda: first.one("#vote button").is_enabled(), "the button")
+        first.one("input[value='Friends']").click()
+        first.one("#vote button").click()
+        second.wait(lambda: "Friends: 1 of 1" in label(second), "the changed vote")
+        if owner:
+            expect(rows(owner, "SELECT count(*) FROM votes") == [(1,)], "more than one row")
+    with suite.check("poll: the vote of somebody else is counted beside it"):
+        second.one("input[value='Building things']").click()
+        second.one("#vote button").click()
+        first.wait(lambda: "Building things: 1 of 2" in label(first), "the second vote")
+        if owner:
+            expect(len(rows(owner, "SELECT DISTINCT _owner FROM votes")) == 2, "not two voters")
+    suite.shot(first, "poll-two-votes")
+
+
+def blog(suite, page, here, as_owner=None):
+    with suite.check("blog: the list, a post by its address, and one that is not there"):
+        visit(page, here("blog/"))
+        live(page)
+        expect(page.driver.find_elements("css selector", "#posts a"), "no post")
+        expect(not page.one("#write").is_displayed(), "a visitor sees the form for posts")
+        title = texts(page, "#posts a")[0]
+        page.one("#posts a").click()
+        page.wait(lambda: texts(page, "h1") == [title], "the post")
+        expect(texts(page, "#text p"), "no text")
+        suite.shot(page, "blog-post")
+        visit(page, here("blog/post.html?slug=nothing"))
+        page.wait(lambda: "no such post" in page.text(), "the missing post")
+    if as_owner is None:
+        return
+    with suite.check("blog: the owner writes and deletes, and readers see it without reload"):
+        visit(page, here("blog/"))
+        live(page)
+        with browser() as owner:
+            visit(owner, as_owner("blog/"))
+            live(owner)
+            owner.wait(lambda: owner.one("#write").is_displayed(), "the form")
+            fill(owner, "#title", "Written by hand")
+            fill(owner, "#body", "One.\n\nTwo.")
+            owner.one("#editor button").click()
+            page.wait(lambda: "Written by hand" in texts(page, "#posts a"), "the new post at the reader")
+            owner.wait(lambda: "Written by hand" in texts(owner, "#posts a"), "the new post")
+            suite.shot(owner, "blog-owner")
+            owner.driver.find_elements("css selector", "#posts a")[0].click()
+            owner.wait(lambda: owner.driver.find_elements("css selector", "#delete:not([hidden])"), "the button")
+            expect(len(texts(owner, "#text p")) == 2, "not two paragraphs")
+            owner.one("#delete").click()
+            owner.one("#delete").click()
+            page.wait(lambda: "Written by hand" not in texts(page, "#posts a"), "the post gone")
+
+
+def pictures(suite, here, names=("", "guestbook/", "poll/", "blog/")):
+    """Every starter at two widths and in both schemes: nothing too wide, nothing blocked."""
+    for name in names:
+        for width in (320, 1280):
+            for dark in (False, True):
+                label = f"starter-{name.strip('/') or 'home'}-{width}-{'dark' if dark else 'light'}"
+                with suite.check(f"looks right: {label}"), browser(width=width, dark=dark, reduced_motion=True) as page:
+                    visit(page, here(name))
+                    if name:
+                        live(page)
+                    time.sleep(0.2)  # only for the picture
+                    wide = page.run("return document.documentElement.scrollWidth - innerWidth")
+                    suite.shot(page, label)
+                    expect(wide <= 0, f"{wide} pixels too wide")
+                    expect(len(page.driver.find_elements("css selector", "h1")) == 1, "not one h1")
+                    unnamed = page.run("""
+                        return [...document.querySelectorAll('input, textarea, select, button, a')]
+                          .filter((e) => !(e.labels?.length || e.innerText?.trim() || e.ariaLabel)).map((e) => e.outerHTML)""")
+                    expect(not unnamed, f"without a name: {unnamed}")
+                    blocked = [line for line in page.complaints() if "Content Security Policy" in line]
+                    expect(not blocked, blocked)
+
+
+def upstream(suite, page, url):
+    with suite.check("a site written for upstream runs to its end"):
+        visit(page, url)
+        page.wait(lambda: page.run("return document.title") == "done", "its report", seconds=90)
+    results = json.loads(page.run("return document.getElementById('results').textContent") or "{}")
+    for name, wanted in UPSTREAM.items():
+        with suite.check(f"upstream's SDK: {name}"):
+            got = results.get(name)
+            expect(got is not None and (wanted(got) if callable(wanted) else got == wanted), f"{got!r}, not {wanted!r}")
+    suite.shot(page, "upstream-site")
+
+
+def story(suite, program, folder):
+    me = Peer(program, folder / "me", "--label", "Ada")
+    other = Peer(program, folder / "other", "--label", "Grace")
+    owner = Peer(program, folder / "neighbour", "--label", "Neighbour", "--starter", "neighbour")
+    peers = (me, other, owner)
+    try:
+        # The owner keeps one id and one folder over its restarts.
+        views = [peer.start()["viewer"]["url"] for peer in peers]
+        suite.visitor = me.id
+        here, there, own = ((lambda path, url=url: f"{url}p/{owner.id}/{path}") for url in views)
+        shutil.copytree(HERE / "upstream", owner.site / "upstream", dirs_exist_ok=True)
+        with browser() as first, browser() as second:
+            for page, url in ((first, views[0]), (second, views[1])):
+                page.driver.get(url)
+                page.wait(lambda: page.run("return document.body.innerText").count("Neighbour") > 0, "the neighbour", seconds=20)
+            guestbook(suite, first, second, owner, here, there, owner.stop, owner.start)
+            poll(suite, first, second, owner, here, there)
+            blog(suite, first, here, own)
+        pictures(suite, here)
+    finally:
+        for peer in peers:
+            with suite.check(f"{peer.folder.name} ends cleanly"):
+                peer.stop()
+
+    site = Peer(program, folder / "unchanged", "--label", "Unchanged")
+    visitor = Peer(program, folder / "visitor", "--label", "Visitor")
+    try:
+        site.folder.mkdir(parents=True)
+        shutil.copytree(HERE / "upstream", site.site)
+        url = visitor.start()["viewer"]["url"]
+        site.start()
+        tables(site)
+        with browser() as page:
+            page.driver.get(url)
+            page.wait(lambda: "Unchanged" in page.run("return document.body.innerText"), "the peer", seconds=20)
+            upstream(suite, page, f"{url}p/{site.id}/?q=1")
+    finally:
+        for peer in (site, visitor):
+            with suite.check(f"{peer.folder.name} ends cleanly"):
+                peer.stop()
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--screenshots", default="browser/screenshots")
+    parser.add_argument("--goop2", default="./goop2")
+    options = parser.parse_args()
+    screenshots = pathlib.Path(options.screenshots)
+    screenshots.mkdir(parents=True, exist_ok=True)
+    suite = Suite(screenshots)
+    program = pathlib.Path(options.goop2).resolve()
+    if not program.exists():
+        sys.exit(f"browser: {program} is not there; build it with: make build")
+    with tempfile.TemporaryDirectory(prefix="goop2-starters-") as folder:
+        story(suite, program, pathlib.Path(folder))
+    print(f"starters: {suite.count - len(suite.failed)} of {suite.count} checks passed; pictures in {screenshots}")
+    sys.exit(1 if suite.failed else 0)
+
+
+if __name__ == "__main__":
+    main()
