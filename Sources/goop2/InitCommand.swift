@@ -4,7 +4,7 @@ import GoopNode
 import PeerIdentity
 
 /// `goop2 init DIR`.
-struct InitCommand: ParsableCommand {
+struct InitCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "init",
         abstract: "Create a peer's folder without starting it.",
@@ -29,10 +29,11 @@ struct InitCommand: ParsableCommand {
     @Option(help: "The site: \(StarterName.names).", transform: StarterName.read)
     var starter = StarterSite.plain
 
-    func run() throws {
+    func run() async throws {
         let peer = try PreparedPeer.open(
             directory.folder, options: .init(createsMissing: true, label: label, starterSite: starter))
         defer { peer.release() }
+        try await peer.createStarterTables()
         for note in peer.notes { Console.note("goop2: note: \(TerminalText.safe(note, maximumCharacters: 400))") }
         if output.json {
             return try Console.answer(json: [

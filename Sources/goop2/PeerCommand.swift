@@ -43,6 +43,7 @@ struct PeerCommand: AsyncParsableCommand {
         let peer = try PreparedPeer.open(
             directory.folder,
             options: .init(createsMissing: true, label: label, starterSite: starter))
+        try await peer.createStarterTables()
         let announcer = StartAnnouncer(isJSON: output.json, isLocal: local)
         announcer.opened(peer)
         var options = PeerService.Options()

@@ -1,4 +1,6 @@
 import GoopCore
+import GoopStore
+import PeerIdentity
 import Testing
 
 @testable import GoopNode
@@ -36,12 +38,41 @@ import Testing
         #expect(StarterSite.plain.tables == [])
         #expect(StarterSite.neighbour.tables.map(\.name) == ["guestbook", "votes", "posts"])
         for table in StarterSite.neighbour.tables {
-            let access = try #require(table.schema.object?["access"]?.object)
+            let access = try #require(table.access.object)
             #expect(access["read"]?.string == "open")
             #expect(access["insert"]?.string == (table.name == "posts" ? "owner" : "open"))
             #expect(access["update"]?.string == "owner")
             #expect(access["delete"]?.string == "owner")
         }
+    }
+
+    @Test func tablesAreMadeOnceWithTheSite() async throws {
+        let temporary = TemporaryFolder()
+        let folder = PeerFolder(temporary.path + "/ada/")
+        let options = PreparedPeer.Options(createsMissing: true, starterSite: .neighbour)
+        let first = try PreparedPeer.open(folder, options: options)
+        try await first.createStarterTables()
+        first.release()
+        let second = try PreparedPeer.open(folder, options: options)
+        try await second.createStarterTables()
+        let store = try DataStore.open(
+            path: folder.databaseFile, configuration: .init(owner: second.identity.peerID))
+        let visitor = DataCaller.remote(PrivateKey.generate().peerID, email: "")
+        let posts = try await store.perform(DataRequest(op: .query, table: "posts"), caller: visitor)
+        #expect(posts.array?.count == 1, "one first post, not one each start")
+        var post = DataRequest(op: .insert, table: "posts")
+        post.data = ["slug": "x", "title": "x", "body": "x"]
+        await #expect(throws: DataError.self) { try await store.perform(post, caller: visitor) }
+        var entry = DataRequest(op: .insert, table: "guestbook")
+        entry.data = ["name": "V", "message": "hello"]
+        let answer = try await store.perform(entry, caller: visitor)
+        var change = DataRequest(op: .update, table: "guestbook")
+        change.id = answer.object?["id"]?.int64
+        change.data = ["message": "changed"]
+        _ = try await store.perform(change, caller: visitor)
+        let stranger = DataCaller.remote(PrivateKey.generate().peerID, email: "")
+        await #expect(throws: DataError.self) { try await store.perform(change, caller: stranger) }
+        await store.close()
     }
 
     @Test(arguments: [StarterSite.guestbook, .neighbour]) func whatAnOwnerHasIsLeftAlone(site: StarterSite) throws {

@@ -22,6 +22,8 @@ public struct PeerFolder: Sendable, Hashable {
     public var stateFile: String { dataFolder + "/state.json" }
     /// Which sites learn the owner's e-mail address.
     public var consentsFile: String { dataFolder + "/consents.json" }
+    /// The tables of the site.
+    public var databaseFile: String { path + "/data.db" }
     /// Where a running peer takes commands.
     public var controlSocket: String { dataFolder + "/control.sock" }
 

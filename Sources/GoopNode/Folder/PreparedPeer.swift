@@ -38,10 +38,15 @@ public final class PreparedPeer: Sendable {
     /// What the owner should know, one line each.
     public let notes: [String]
     let lock: FolderLock?
+    /// The tables that the pages of the starter site use.
+    let starterTables: [StarterTable]
+
+    /// How `created` names the starter site.
+    static let starterSite = "starter site"
 
     private init(
         folder: PeerFolder, configuration: GoopConfiguration, identity: PrivateKey, created: [String], notes: [String],
-        lock: FolderLock?
+        lock: FolderLock?, starterTables: [StarterTable]
     ) {
         self.folder = folder
         self.configuration = configuration
@@ -49,6 +54,7 @@ public final class PreparedPeer: Sendable {
         self.created = created
         self.notes = notes
         self.lock = lock
+        self.starterTables = starterTables
     }
 
     /// The folder that visitors see.
@@ -111,7 +117,7 @@ public final class PreparedPeer: Sendable {
             }
             return PreparedPeer(
                 folder: folder, configuration: configuration, identity: identity, created: created, notes: notes,
-                lock: lock)
+                lock: lock, starterTables: options.starterSite.tables)
         }
 
         private mutating func settings() throws -> GoopConfiguration {
@@ -191,7 +197,7 @@ public final class PreparedPeer: Sendable {
                 try AtomicFile.createFolder(FolderPath.parent(of: root + "/" + name))
                 try AtomicFile.create(Array(text.utf8), at: root + "/" + name, mode: 0o644)
             }
-            created.append("starter site")
+            created.append(PreparedPeer.starterSite)
         }
 
         private mutating func protect(_ path: String) throws(FileFault) {

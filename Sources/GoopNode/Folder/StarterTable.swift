@@ -3,8 +3,10 @@ import GoopCore
 /// A table that a starter site uses: its columns, who may do what, and its first row.
 struct StarterTable: Sendable, Hashable {
     let name: String
-    /// A schema in upstream's form. Source: peer wire reference, section 6.
-    let schema: JSONValue
+    /// Definitions of upstream's form. Source: peer wire reference, section 6.
+    let columns: [JSONValue]
+    /// Who may do what. `owner`: whoever added a row may change and delete it; the owner of the site may do everything.
+    let access: JSONValue
     /// A row of the owner, so that a new site is not empty; empty for none.
     let firstRow: [String: JSONValue]
 
@@ -12,11 +14,8 @@ struct StarterTable: Sendable, Hashable {
         _ name: String, columns: [JSONValue], insert: JSONValue, firstRow: [String: JSONValue] = [:]
     ) {
         self.name = name
-        schema = [
-            "name": .string(name), "system_key": true, "context": false, "columns": .array(columns),
-            // `owner`: whoever added a row may change and delete it; the owner of the site may do everything.
-            "access": ["read": "open", "insert": insert, "update": "owner", "delete": "owner"],
-        ]
+        self.columns = columns
+        access = ["read": "open", "insert": insert, "update": "owner", "delete": "owner"]
         self.firstRow = firstRow
     }
 
