@@ -15,6 +15,14 @@ const failure = async (promise) => {
 const seen = [];
 
 const steps = {
+  "a clean start": async () => {
+    for (const table of ["items", "answers"]) {
+      for (const { _id } of await Goop.data.find(table, { where: "_owner = ?", args: [await Goop.identity.id()] })) {
+        await Goop.data.remove(table, _id);
+      }
+    }
+    return "clean";
+  },
   "identity.get": async () => Object.keys(await Goop.identity.get()).sort().join(),
   "identity names": async () => [await Goop.identity.id() === (await Goop.identity.get()).id, await Goop.identity.label(),
     typeof await Goop.identity.email(), await Goop.identity.resolveName("12D3KooWunknown", "given")].join(),
