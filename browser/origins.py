@@ -189,7 +189,11 @@ def report(page, address):
         with contextlib.suppress(Exception), inside(page):
             return page.driver.execute_script("return document.title") == "done"
         return False
-    page.wait(ended, "the report of the hostile site", seconds=150)
+    try:
+        page.wait(ended, "the report of the hostile site", seconds=150)
+    except Exception as error:  # it led the tab away, or stopped: judged as no results
+        print(f"        no report: {str(error)[:300]}", flush=True)
+        return {}
     with inside(page):
         return json.loads(page.run("return document.getElementById('results').textContent"))
 
