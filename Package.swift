@@ -149,6 +149,10 @@ let package = Package(
         .executableTarget(
             name: "bench-connections", dependencies: ["LibP2P", nio("NIOCore"), nio("NIOPosix")],
             path: "Benchmarks/Connections", swiftSettings: settings),
+        .executableTarget(
+            name: "bench-tables",
+            dependencies: ["GoopNode", "GoopCore", "GoopStore", "LibP2P", nio("NIOCore"), nio("NIOPosix"), logging],
+            path: "Benchmarks/Tables", swiftSettings: settings),
         .executableTarget(name: "link-shaper", path: "Benchmarks/LinkShaper", swiftSettings: settings),
 
         // Tests.

@@ -25,6 +25,7 @@ ALLOWED = {
     "example-chat": {"LibP2P"},
     "example-send": {"LibP2P"},
     "bench-connections": {"LibP2P"},
+    "bench-tables": {"GoopNode", "GoopCore", "GoopStore", "LibP2P"},
     "link-shaper": set(),
     "GoopTestKit": {"Multiformats", "PeerIdentity", "P2PCore", "GoopCore"},
 }

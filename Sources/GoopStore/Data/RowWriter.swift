@@ -135,18 +135,21 @@ struct RowWriter {
             values.append(.text(callerID))
         }
         sql += " ORDER BY \"_id\" LIMIT \(limit + 1)"
-        let rows = try Row.fetchCursor(
-            database, sql: sql, arguments: StatementArguments(values.map(\.databaseValue)))
-        var ids: [Int64] = []
-        while let row = try rows.next() {
-            if limit == 1, ids.count == 1 { break }
-            guard ids.count < limit else {
-                throw DataError(
-                    code: .tooLarge, message: "too many rows", detail: "at most \(limit) are changed at once")
+        let deadline = ScanDeadline(isVisitor ? .seconds(1) : .seconds(30))
+        return try deadline.watch(database) {
+            let rows = try Row.fetchCursor(
+                database, sql: sql, arguments: StatementArguments(values.map(\.databaseValue)))
+            var ids: [Int64] = []
+            while let row = try rows.next() {
+                if limit == 1, ids.count == 1 { break }
+                guard ids.count < limit else {
+                    throw DataError(
+                        code: .tooLarge, message: "too many rows", detail: "at most \(limit) are changed at once")
+                }
+                ids.append(row[0])
             }
-            ids.append(row[0])
+            return ids
         }
-        return ids
     }
 
     private func checkTime() throws(DataError) {
@@ -198,9 +201,9 @@ struct RowWriter {
         let newID = values.first { $0.name == "_id" }.flatMap { QueryValue.integer(of: $0.value) } ?? id
         guard let after = try state(of: newID, scope: .allRows) else { return true }
         if before.owner == after.owner {
+            // What a visitor adds to another's row counts as the visitor's: else a table that all may change has no bound.
             try transaction.charge(
-                after.owner, rows: 0, bytes: after.bytes - before.bytes, isVisitor: isVisitor && after.owner == callerID
-            )
+                isVisitor ? callerID : after.owner, rows: 0, bytes: after.bytes - before.bytes, isVisitor: isVisitor)
         } else {
             try transaction.charge(before.owner, rows: -1, bytes: -before.bytes, isVisitor: false)
             try transaction.charge(after.owner, rows: 1, bytes: after.bytes, isVisitor: false)
