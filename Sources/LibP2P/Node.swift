@@ -220,6 +220,17 @@ public final class Node: Service {
         for connection in open { _ = try? await connection.muxed.closeFuture.get() }
     }
 
+    /// Has nothing to do with these peers from now on, in place of those of the last call: their connections are closed, none
+    /// is dialled or accepted, so none of their streams is answered.
+    ///
+    /// A peer that connects learns so after the handshake, which is when its id is proved.
+    public func refuse(_ peers: Set<PeerID>) async {
+        let open = peers.flatMap { self.swarm.connections(with: $0) }
+        self.swarm.refuse(peers)
+        // A connection that ended with an error has ended all the same.
+        for connection in open { _ = try? await connection.muxed.closeFuture.get() }
+    }
+
     /// Tags a peer: connections of peers with a low sum of tags are closed first when there are too many.
     public func tag(_ peer: PeerID, _ name: String, value: Int) {
         self.swarm.withTrimming { $0.tag(peer, name, value: value) }

@@ -11,6 +11,7 @@ extension P2PError {
             case .timedOut: (.timedOut, "not connected within \(timeout)")
             case .limit(let exceeded): (.limitReached, "\(exceeded)")
             case .selfDial: (.selfDial, "that is our own id")
+            case .refused: (.refusedPeer, "this peer is refused here")
             case .stopped: (.notRunning, "the node is not running")
             }
         self.init(code, message, cause: error, peer: error.peer, attempts: error.attempts)

@@ -32,6 +32,8 @@ public struct P2PError: Error, Sendable, CustomStringConvertible {
         public static let limitReached = Code("limitReached")
         /// The peer is ourselves.
         public static let selfDial = Code("selfDial")
+        /// We refuse this peer, see `Node.refuse`.
+        public static let refusedPeer = Code("refusedPeer")
         /// The node is not running.
         public static let notRunning = Code("notRunning")
         /// An address could not be listened on.

@@ -54,6 +54,12 @@ public struct PeerEntry: Sendable, Hashable {
     public var verified: Bool
     /// Chosen by the owner of this table.
     public var favorite: Bool
+    /// The owner's own name for the peer, or empty; wins over the label wherever the peer is named.
+    public var petname = ""
+    /// The owner wants to hear nothing of it; listed at the end.
+    public var isMuted = false
+    /// A favourite or named peer with another key whose name this one bears too.
+    public var resembles: PeerID?
     /// True once a connection or a probe has succeeded, false again after two failed probes.
     public var reachable: Bool
     /// True after a goodbye or when nothing was heard for the time to live.
@@ -105,6 +111,9 @@ public struct PeerEntry: Sendable, Hashable {
 extension PeerEntry {
     /// The state in one word: `online`, `unreachable` (heard of, but no answer) or `offline`.
     public var stateName: String { offline ? "offline" : reachable ? "online" : "unreachable" }
+
+    /// What the owner calls the peer: the petname, else the label.
+    public var shownName: String { petname.isEmpty ? label : petname }
 }
 
 /// One change of the peer table, as the viewer's live list receives it.

@@ -280,6 +280,12 @@ public struct PeerTable: Sendable {
         return update(peer) { $0.entry.favorite = favorite }
     }
 
+    /// Takes a peer off the list and forgets what is known of it, at once.
+    public mutating func remove(_ peer: PeerID) -> [Effect] {
+        preludes[peer] = nil
+        return records.removeValue(forKey: peer) == nil ? [] : [.changed(.removed(peer))]
+    }
+
     // MARK: Time
 
     /// Lets time pass: to be called about once a second.

@@ -1,5 +1,6 @@
 public import GoopCore
 import GoopHTTP
+import GoopStore
 import LibP2P
 public import Logging
 public import NIOCore
@@ -82,6 +83,28 @@ public struct PeerCommands: Sendable {
                     throw error.failure
                 }
             }
+    }
+
+    /// Decides how the owner stands to a peer; at once, and over restarts.
+    /// - Parameters:
+    ///   - peer: an id, or a name of the running peer's list.
+    /// - Returns: an object with `peer` and `standing`.
+    /// - Throws: `Failure`.
+    public func stand(_ peer: String, _ standing: PeerStanding) async throws -> JSONValue {
+        if client.isPeerRunning { return try await client.ask(.stand(peer: peer, standing: standing.rawValue)) }
+        let prepared = try PreparedPeer.open(folder, options: .init(createsMissing: false))
+        defer { prepared.release() }
+        let (id, _) = try PeerName.resolve(peer)
+        do {
+            let store = try PeerStore(path: folder.peersDatabase)
+            var records = PeerRecords(ownID: prepared.identity.peerID, known: try await store.load())
+            let record = try records.setStanding(standing, of: id)
+            try await store.save([record])
+            try store.close()
+            return ["peer": .string(id.base58), "standing": .string(record.standing.rawValue)]
+        } catch let refusal as PeerRecords.Refusal {
+            throw Failure(.usage, "\(refusal)", nextStep: "")
+        }
     }
 
     private var client: ControlClient { ControlClient(folder: folder, group: group) }

@@ -14,6 +14,8 @@ enum ControlRequest: Sendable, Hashable {
     case ping(peer: String)
     /// A file of a site; its bytes follow the answer's line.
     case get(peer: String, path: String)
+    /// Blocks, mutes, or neither.
+    case stand(peer: String, standing: String)
 
     /// The line, with its line feed.
     var encoded: [UInt8] {
@@ -23,6 +25,8 @@ enum ControlRequest: Sendable, Hashable {
             case .peers: ["command": "peers"]
             case .ping(let peer): ["command": "ping", "peer": .string(peer)]
             case .get(let peer, let path): ["command": "get", "peer": .string(peer), "path": .string(path)]
+            case .stand(let peer, let standing):
+                ["command": "stand", "peer": .string(peer), "standing": .string(standing)]
             }
         return JSONWriter.compact(value) + [0x0A]
     }
@@ -44,6 +48,7 @@ enum ControlRequest: Sendable, Hashable {
         case "peers": self = .peers
         case "ping": self = .ping(peer: try text("peer"))
         case "get": self = .get(peer: try text("peer"), path: try text("path"))
+        case "stand": self = .stand(peer: try text("peer"), standing: try text("standing"))
         case let other:
             throw Failure(
                 .protocolViolation, "the running peer does not know the command \(other.prefix(40))",

@@ -24,6 +24,8 @@ public struct PeerFolder: Sendable, Hashable {
     public var consentsFile: String { dataFolder + "/consents.json" }
     /// The tables of the site.
     public var databaseFile: String { path + "/data.db" }
+    /// Known peers and what was decided about them.
+    public var peersDatabase: String { dataFolder + "/peers.db" }
     /// Where a running peer takes commands.
     public var controlSocket: String { dataFolder + "/control.sock" }
 

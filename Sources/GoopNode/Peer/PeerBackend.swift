@@ -44,6 +44,9 @@ struct PeerBackend: ViewerBackend {
             let chunks = try await SiteFileChunks.open(path, in: site)
             return SiteBody(head: chunks.file.head, chunks: chunks)
         }
+        guard !(await directory.isBlocked(peer)) else {
+            throw SiteError(kind: .unreachable, detail: "you have blocked this peer")
+        }
         let path = try SitePath(path)
         do throws(SiteError) {
             let body = try await client.open(path, of: peer)

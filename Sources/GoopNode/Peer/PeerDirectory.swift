@@ -1,17 +1,25 @@
 import GoopCore
+import GoopHTTP
+import GoopStore
 import Multiformats
 import PeerIdentity
 
 /// The peer table with its clock, its listeners, and what it asks for.
 ///
-/// Decides nothing: `PeerTable` does.
+/// Decides nothing: `PeerTable` does, and `PeerRecords` for what lasts longer than a run.
 actor PeerDirectory {
+    /// How often what was seen is written down.
+    static let noteInterval = 60
     /// Changes that a slow listener can be behind; then it loses the oldest.
     static let changesPerListener = 1024
     /// Listeners at a time.
     static let maximumListeners = 128
 
     private var table: PeerTable
+    private var records: PeerRecords
+    private let store: PeerStore?
+    /// What was seen and is not stored yet; at most one for each record.
+    private var unwritten: [PeerID: KnownPeer?] = [:]
     private let clock: PeerClock
     private let perform: @Sendable (Request) -> Void
     private var listeners: [Int: AsyncStream<PeerChange>.Continuation] = [:]
@@ -24,19 +32,34 @@ actor PeerDirectory {
         case learn(PeerID, [Multiaddr])
     }
 
-    /// - Parameter perform: starts what is wanted and returns at once.
-    init(table: PeerTable, clock: PeerClock, perform: @escaping @Sendable (Request) -> Void) {
+    /// - Parameters:
+    ///   - records: as they were stored.
+    ///   - store: where they are kept; without one nothing lasts.
+    ///   - perform: starts what is wanted and returns at once.
+    init(
+        table: PeerTable, records: PeerRecords, store: PeerStore?, clock: PeerClock,
+        perform: @escaping @Sendable (Request) -> Void
+    ) {
         self.table = table
+        self.records = records
+        self.store = store
         self.clock = clock
         self.perform = perform
     }
 
-    var entries: [PeerEntry] { table.entries }
+    var entries: [PeerEntry] { table.entries.map(records.dressed) }
 
-    func entry(of peer: PeerID) -> PeerEntry? { table[peer] }
+    func entry(of peer: PeerID) -> PeerEntry? { table[peer].map(records.dressed) }
+
+    var known: [KnownPeer] { records.all }
+
+    var blocked: Set<PeerID> { records.blocked }
+
+    func isBlocked(_ peer: PeerID) -> Bool { records.isBlocked(peer) }
 
     /// A message whose signature was verified.
     func received(_ message: PresenceMessage, from signer: PeerID) {
+        guard !records.isBlocked(signer) else { return }
         do {
             apply(try table.received(message, from: signer, now: clock.now()))
         } catch {
@@ -51,17 +74,66 @@ actor PeerDirectory {
     }
 
     func connectionChanged(_ peer: PeerID, path: PeerPath) {
+        guard !records.isBlocked(peer) else { return }
         apply(table.connectionChanged(peer, path: path, now: clock.now()))
     }
 
-    func discovered(_ peer: PeerID) { apply(table.discovered(peer, source: .mdns, now: clock.now())) }
+    func discovered(_ peer: PeerID) {
+        guard !records.isBlocked(peer) else { return }
+        apply(table.discovered(peer, source: .mdns, now: clock.now()))
+    }
+
+    // MARK: What lasts
+
+    /// Lists whom the owner chose and who was there within a week, as away, with the addresses to try.
+    func recall() {
+        let now = clock.now()
+        for peer in records.expire(unixMilliseconds: now.unixMilliseconds) { unwritten[peer] = .some(nil) }
+        let week = now.unixMilliseconds - 7 * 86_400_000
+        for record in records.all where record.standing != .blocked {
+            guard record.isChosen || record.lastSeenMilliseconds > week else { continue }
+            let entry = PeerEntry(
+                id: record.id, label: record.label, favorite: record.isFavorite,
+                lastSeenMilliseconds: record.lastSeenMilliseconds, addresses: record.addresses)
+            apply(table.seed(entry, now: now))
+            if !record.addresses.isEmpty { perform(.learn(record.id, record.addresses)) }
+        }
+    }
+
+    /// Takes effect at once; returns when it is on the disk.
+    /// - Throws: `PeerRecords.Refusal`, or what the disk said; then it is in effect until the next start.
+    func decide(_ decision: PeerDecision, about peer: PeerID) async throws -> KnownPeer {
+        let before = entries
+        let record: KnownPeer
+        switch decision {
+        case .petname(let name): record = try records.setPetname(name, of: peer)
+        case .favorite(let isFavorite):
+            record = try records.setFavorite(isFavorite, of: peer)
+            apply(table.setFavorite(peer, isFavorite))
+        case .standing(let standing):
+            record = try records.setStanding(standing, of: peer)
+            if standing == .blocked { apply(table.remove(peer)) }
+        }
+        // A name may make others look like impostors, or no longer.
+        for (old, new) in zip(before.filter { $0.id != peer || table[peer] != nil }, entries) where old != new {
+            tell(.updated(new))
+        }
+        unwritten[peer] = nil
+        try await store?.save([record])
+        return record
+    }
 
     /// Lets time pass until cancelled.
     func run() async {
+        var seconds = 0
         while !Task.isCancelled {
             do { try await Task.sleep(for: .seconds(1)) } catch { break }
             apply(table.timerFired(now: clock.now()))
+            seconds += 1
+            if seconds % PeerDirectory.noteInterval == 0 { await note() }
         }
+        // A task of its own, for this one is cancelled.
+        await Task { await note() }.value
         for listener in listeners.values { listener.finish() }
         listeners = [:]
     }
@@ -88,10 +160,37 @@ actor PeerDirectory {
     private func apply(_ effects: [PeerTable.Effect]) {
         for effect in effects {
             switch effect {
-            case .changed(let change): for listener in listeners.values { listener.yield(change) }
+            case .changed(.updated(let entry)):
+                if !entry.offline { saw(entry) }
+                tell(.updated(records.dressed(entry)))
+            case .changed(let change): tell(change)
             case .probe(let peer): perform(.probe(peer))
             case .learned(let peer, let addresses): perform(.learn(peer, addresses))
             }
+        }
+    }
+
+    private func tell(_ change: PeerChange) {
+        for listener in listeners.values { listener.yield(change) }
+    }
+
+    private func saw(_ entry: PeerEntry) {
+        let writes = records.remember(entry)
+        if let removed = writes.removed { unwritten[removed] = .some(nil) }
+        if let stored = writes.stored { unwritten[stored.id] = stored }
+    }
+
+    /// Writes down what was seen.
+    private func note() async {
+        for entry in table.entries where !entry.offline { saw(entry) }
+        let writes = unwritten
+        unwritten = [:]
+        do {
+            try await store?.save(
+                writes.values.compactMap(\.self), removing: writes.filter { $0.value == nil }.map(\.key))
+        } catch {
+            // Tried again with the next note; what is newer by then stays.
+            unwritten.merge(writes) { newer, _ in newer }
         }
     }
 }

@@ -18,7 +18,9 @@ enum PeerName {
             }
             return (peer, address.withoutPeerID)
         }
-        let named = entries.filter { $0.label == text }
+        // The owner's own names come first: a stranger cannot take one by calling itself so.
+        let own = entries.filter { $0.petname == text }
+        let named = own.isEmpty ? entries.filter { $0.label == text } : own
         guard let only = named.first else {
             let labels = entries.map(\.label).filter { !$0.isEmpty }
             let suggestion = NameSuggestion.nearest(to: text, among: labels)

@@ -1,5 +1,6 @@
 public import GoopCore
 import GoopHTTP
+import GoopStore
 public import LibP2P
 public import Logging
 public import NIOCore
@@ -79,9 +80,13 @@ public final class PeerService: Service {
     public func run() async throws {
         defer { peer.release() }
         let viewer = try viewerAddress()
-        let (node, pubsub) = try await startNode()
+        let store = try openStore()
+        defer { try? store.close() }
+        let records = PeerRecords(ownID: peer.identity.peerID, known: try await store.load())
+        let (node, pubsub) = try await startNode(refusing: records.blocked)
         let running = RunningPeer(
-            peer: peer, options: options, node: node, pubsub: pubsub, viewer: viewer, group: group, logger: logger)
+            peer: peer, options: options, node: node, pubsub: pubsub, viewer: viewer, group: group, records: records,
+            store: store, logger: logger)
         try await running.run()
     }
 
@@ -96,10 +101,25 @@ public final class PeerService: Service {
         }
     }
 
+    private func openStore() throws(Failure) -> PeerStore {
+        let path = peer.folder.peersDatabase
+        do {
+            try AtomicFile.createFolder(peer.folder.dataFolder, mode: 0o700)
+            let store = try PeerStore(path: path)
+            _ = try AtomicFile.makePrivate(path)
+            return store
+        } catch {
+            // Not without it: whoever was blocked would be let in.
+            throw Failure(
+                .data, "\(path) cannot be opened: \(String("\(error)".prefix(200)))",
+                nextStep: "put a backup of it there; or move it away, and with it favourites, names and blocks")
+        }
+    }
+
     // MARK: The node
 
     /// Starts a node on the first set of addresses that can be had, and remembers a port that was chosen.
-    private func startNode() async throws -> (Node, PubSub) {
+    private func startNode(refusing blocked: Set<PeerID>) async throws -> (Node, PubSub) {
         var state = PeerState.load(peer.folder.stateFile)
         let configured = peer.configuration.p2p.listenPort
         let plan = ListenPlan(configured: configured, remembered: state.listenPort)
@@ -115,6 +135,7 @@ public final class PeerService: Service {
                 continue
             }
             let node = makeNode(listen: addresses)
+            await node.refuse(blocked)
             // Before the start, so that the first peer hears of it.
             let pubsub = PubSub(node: node)
             do {

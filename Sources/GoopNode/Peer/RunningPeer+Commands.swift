@@ -11,6 +11,7 @@ extension RunningPeer {
             case .peers: return .value(.array(await directory.entries.map { $0.json }))
             case .ping(let text): return .value(try await ping(text))
             case .get(let text, let path): return .file(try await get(text, path: path))
+            case .stand(let text, let standing): return .value(try await stand(text, standing))
             }
         } catch {
             return .failure(error)
@@ -42,6 +43,19 @@ extension RunningPeer {
         }
     }
 
+    private func stand(_ text: String, _ name: String) async throws(Failure) -> JSONValue {
+        guard let standing = PeerStanding(rawValue: name) else {
+            throw Failure(.usage, "\(name.prefix(40)) is no standing", nextStep: "use the goop2 program")
+        }
+        let peer = try await resolve(text).peer
+        do throws(PeerBookError) {
+            let record = try await book.decide(.standing(standing), about: peer)
+            return ["peer": .string(peer.base58), "standing": .string(record.standing.rawValue)]
+        } catch {
+            throw Failure(error.isStored ? .usage : .temporary, error.message, nextStep: "")
+        }
+    }
+
     private func resolve(_ text: String) async throws(Failure) -> (peer: PeerID, address: Multiaddr?) {
         try PeerName.resolve(text, among: await directory.entries)
     }
@@ -55,6 +69,7 @@ extension PeerEntry {
             "path": .string(path.rawValue),
             "last_seen": .integer(lastSeenMilliseconds), "version": .string(clientVersion),
             "addresses": .array(addresses.map { .string($0.description) }),
+            "petname": .string(petname), "favorite": .bool(favorite), "muted": .bool(isMuted),
             "sources": .array(sources.map(\.rawValue).sorted().map { .string($0) }),
         ]
         if !email.isEmpty { object["email"] = .string(email) }

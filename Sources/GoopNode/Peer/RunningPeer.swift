@@ -1,5 +1,6 @@
 import GoopCore
 import GoopHTTP
+import GoopStore
 import LibP2P
 import Logging
 import NIOCore
@@ -25,6 +26,7 @@ final class RunningPeer: Sendable {
     let directory: PeerDirectory
     let tables: SiteTables
     let backend: PeerBackend
+    let book: NodePeerBook
     let voice: PresenceVoice
     let progress = StartProgress()
     let neighbours = Neighbours()
@@ -35,7 +37,7 @@ final class RunningPeer: Sendable {
 
     init(
         peer: PreparedPeer, options: PeerService.Options, node: Node, pubsub: PubSub, viewer: ViewerAddress,
-        group: any EventLoopGroup,
+        group: any EventLoopGroup, records: PeerRecords, store: PeerStore?,
         logger: Logger
     ) {
         self.peer = peer
@@ -53,7 +55,7 @@ final class RunningPeer: Sendable {
                 ownID: id,
                 limits: .init(
                     timeToLive: .seconds(configuration.presence.ttlSeconds), grace: configuration.offlineGrace)),
-            clock: clock
+            records: records, store: store, clock: clock
         ) { request in
             switch request {
             case .probe(let peer): probes.request(peer)
@@ -61,6 +63,7 @@ final class RunningPeer: Sendable {
                 node.addAddresses(addresses, of: peer, source: .hearsay, ttl: .seconds(120))
             }
         }
+        book = NodePeerBook(node: node, directory: directory)
         let profile = configuration.profile
         let tables = SiteTables.open(peer, owner: id, logger: logger)
         self.tables = tables
@@ -138,6 +141,7 @@ final class RunningPeer: Sendable {
         // What happens to the node is heard before anything can happen.
         let events = node.events()
         let presence = try await topic.events()
+        await directory.recall()
         let changes = await directory.changes()
         group.addTask { for await change in changes { self.options.onEvent(.changed(change)) } }
         group.addTask { await self.directory.run() }

@@ -97,6 +97,7 @@ extension Swarm {
                 return .failure(DialError(.stopped, peer: peer))
             }
             guard peer != self.localPeer else { return .failure(DialError(.selfDial, peer: peer)) }
+            guard !state.refusedPeers.contains(peer) else { return .failure(DialError(.refused, peer: peer)) }
             do throws(LimitExceeded) { try state.ledger.bind(slot, to: peer) } catch { return .failure(error) }
             let connection = SwarmConnection(
                 id: state.takeNumber(), muxed: muxed, direction: direction, opened: now,
@@ -149,7 +150,9 @@ extension Swarm {
 
     /// The peer opened a stream.
     func inbound(_ stream: MuxedStream, on connection: SwarmConnection) {
-        let reserved: Result<ResourceLedger.StreamSlot, LimitExceeded> = self.state.withLock { state in
+        let reserved: Result<ResourceLedger.StreamSlot, LimitExceeded>? = self.state.withLock { state in
+            // Its connection is closing, and until then it gets nothing more.
+            guard !state.refusedPeers.contains(connection.peer) else { return nil }
             do throws(LimitExceeded) {
                 return .success(try state.ledger.reserveStream(on: connection.slot, direction: .inbound))
             } catch {
@@ -157,6 +160,7 @@ extension Swarm {
             }
         }
         switch reserved {
+        case nil: stream.reset(code: YamuxCode.streamShutdown)
         case .success(let slot): self.callbacks.inboundStream(stream, connection, slot)
         case .failure(let exceeded):
             self.metrics.refused(exceeded.name)

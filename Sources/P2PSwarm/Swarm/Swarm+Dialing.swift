@@ -46,6 +46,7 @@ extension Swarm {
         let now = MonotonicInstant.now()
         let outcome: Result<(UInt64, [Effect]), DialError> = self.state.withLock { state in
             guard state.phase == .running else { return .failure(DialError(.stopped, peer: peer)) }
+            guard !state.refusedPeers.contains(peer) else { return .failure(DialError(.refused, peer: peer)) }
             let number = state.takeNumber()
             if let live = state.best(of: peer, local: self.localPeer, allowsLimited: false) {
                 return .success((number, [.succeed(promise, live)]))

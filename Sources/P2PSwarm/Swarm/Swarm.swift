@@ -187,6 +187,18 @@ public final class Swarm: Sendable {
     /// Gives a stream back.
     public func release(_ slot: ResourceLedger.StreamSlot) { self.state.withLock { $0.ledger.release(slot) } }
 
+    /// Neither dials nor accepts these peers from now on, in place of those of the last call; ends what lives with them.
+    public func refuse(_ peers: Set<PeerID>) {
+        let added: Set<PeerID> = self.state.withLock { state in
+            defer { state.refusedPeers = peers }
+            return peers.subtracting(state.refusedPeers)
+        }
+        for peer in added {
+            self.endDial(of: peer, error: DialError(.refused, peer: peer))
+            self.disconnect(peer)
+        }
+    }
+
     /// Closes all connections with a peer.
     public func disconnect(_ peer: PeerID, code: UInt32 = ConnectionCode.normal) {
         for connection in self.connections(with: peer) { connection.muxed.close(code: code) }

@@ -83,6 +83,8 @@ public struct DialError: Error, Sendable {
         case limit(LimitExceeded)
         /// The peer is ourselves.
         case selfDial
+        /// We refuse this peer, see `Swarm.refuse`.
+        case refused
         /// The node is not running.
         case stopped
     }

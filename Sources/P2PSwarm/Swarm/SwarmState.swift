@@ -35,6 +35,8 @@ struct SwarmState {
     /// Dials that could use a permit when one becomes free.
     var starved: Set<PeerID> = []
     var nextNumber: UInt64 = 1
+    /// Peers that are neither dialled nor accepted.
+    var refusedPeers: Set<PeerID> = []
 
     init(configuration: SwarmConfiguration) {
         self.ledger = ResourceLedger(limits: configuration.limits)

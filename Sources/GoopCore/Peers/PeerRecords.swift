@@ -1,0 +1,213 @@
+public import PeerIdentity
+
+/// The peers that are remembered over restarts, and what the owner decided about them: decides, and stores nothing.
+///
+/// Whoever owns it stores each record that a method gives back, and removes those that `expire` and `remember` name.
+///
+/// Bounds: at most `Limits.peers` records. A newly seen peer takes the place of the one that was seen longest ago and about which the
+/// owner decided nothing; when there is none it is not remembered. A decision of the owner about a new peer beyond the bound is
+/// refused. What nobody decided about is forgotten `Limits.lifetimeMilliseconds` after it was seen last.
+public struct PeerRecords: Sendable {
+    /// Times and bounds.
+    public struct Limits: Sendable, Hashable {
+        /// The most records.
+        public var peers = 4096
+        /// Addresses of one record.
+        public var addresses = 8
+        /// The longest petname, in UTF-8 bytes.
+        public var petnameBytes = 128
+        /// Ninety days.
+        public var lifetimeMilliseconds: Int64 = 90 * 86_400_000
+        /// A mere sign of life is worth a new record only this long after the last one.
+        public var refreshMilliseconds: Int64 = 60_000
+
+        /// The usual limits.
+        public init() {}
+    }
+
+    /// Why a decision was refused.
+    public enum Refusal: Error, Sendable, Hashable, CustomStringConvertible {
+        /// Nobody decides about themselves.
+        case ownPeer
+        /// More bytes than the limit, line breaks, or characters that cannot be seen.
+        case petname(maximumBytes: Int)
+        /// As many decisions as can be kept.
+        case full(limit: Int)
+
+        /// For the person.
+        public var description: String {
+            switch self {
+            case .ownPeer: "that is your own peer"
+            case .petname(let maximum): "a name has at most \(maximum) bytes, in one line of visible characters"
+            case .full(let limit): "\(limit) peers are remembered already; forget one first"
+            }
+        }
+    }
+
+    /// What to write after something was seen.
+    public struct Writes: Sendable, Hashable {
+        /// To be stored.
+        public var stored: KnownPeer?
+        /// To be removed.
+        public var removed: PeerID?
+    }
+
+    private let ownID: PeerID
+    private let limits: Limits
+    private var known: [PeerID: KnownPeer] = [:]
+    /// The names of favourites and of peers with a name of the owner's choice, and who bears them.
+    private var pinned: [String: Set<PeerID>] = [:]
+
+    /// - Parameter known: as it was stored; what does not fit the limits is left out.
+    public init(ownID: PeerID, known: [KnownPeer] = [], limits: Limits = .init()) {
+        self.ownID = ownID
+        self.limits = limits
+        // Decisions first: if not all fit, sightings are left out.
+        for peer in known.sorted(by: { $0.isChosen && !$1.isChosen }) where peer.id != ownID {
+            guard self.known.count < limits.peers else { break }
+            var peer = peer
+            peer.addresses = Array(peer.addresses.prefix(limits.addresses))
+            self.known[peer.id] = peer
+        }
+        for peer in self.known.values { pin(peer) }
+    }
+
+    /// Every record, sorted by id.
+    public var all: [KnownPeer] { known.values.sorted { $0.id < $1.id } }
+
+    /// The record of a peer.
+    public subscript(peer: PeerID) -> KnownPeer? { known[peer] }
+
+    /// Everybody who does not exist here.
+    public var blocked: Set<PeerID> { Set(known.values.lazy.filter { $0.standing == .blocked }.map(\.id)) }
+
+    /// True for a peer that does not exist here.
+    public func isBlocked(_ peer: PeerID) -> Bool { known[peer]?.standing == .blocked }
+
+    // MARK: Seen
+
+    /// A peer is there as this entry says.
+    public mutating func remember(_ entry: PeerEntry) -> Writes {
+        var writes = Writes()
+        guard entry.id != ownID, !isBlocked(entry.id) else { return writes }
+        if known[entry.id] == nil, known.count >= limits.peers {
+            let expendable = known.values.filter { !$0.isChosen }
+            guard
+                let oldest = expendable.min(by: { ($0.lastSeenMilliseconds, $0.id) < ($1.lastSeenMilliseconds, $1.id) })
+            else { return writes }
+            known[oldest.id] = nil
+            writes.removed = oldest.id
+        }
+        let before = known[entry.id]
+        var record = before ?? KnownPeer(id: entry.id)
+        record.label = entry.label
+        if !entry.addresses.isEmpty { record.addresses = Array(entry.addresses.prefix(limits.addresses)) }
+        record.lastSeenMilliseconds = max(record.lastSeenMilliseconds, entry.lastSeenMilliseconds)
+        if let before, before.label == record.label, before.addresses == record.addresses,
+            record.lastSeenMilliseconds &- before.lastSeenMilliseconds < limits.refreshMilliseconds
+        {
+            return writes
+        }
+        replace(before, by: record)
+        writes.stored = record
+        return writes
+    }
+
+    /// Forgets whom nobody decided about and who was not seen for long; gives back those whose records are to be removed.
+    public mutating func expire(unixMilliseconds now: Int64) -> [PeerID] {
+        let old = known.values.filter {
+            !$0.isChosen && now.subtractingReportingOverflow($0.lastSeenMilliseconds).partialValue
+                > limits.lifetimeMilliseconds
+        }.map(\.id)
+        for peer in old { known[peer] = nil }
+        return old.sorted()
+    }
+
+    // MARK: Decided
+
+    /// Gives a peer a name of the owner's choice; blanks around it are cut, and an empty one takes the name away.
+    public mutating func setPetname(_ name: String, of peer: PeerID) throws(Refusal) -> KnownPeer {
+        let name = Self.trimmed(name)
+        guard name.utf8.count <= limits.petnameBytes, name.unicodeScalars.allSatisfy(Self.isVisible) else {
+            throw .petname(maximumBytes: limits.petnameBytes)
+        }
+        return try decide(peer) { $0.petname = name }
+    }
+
+    /// Makes a peer a favourite, or no longer.
+    public mutating func setFavorite(_ isFavorite: Bool, of peer: PeerID) throws(Refusal) -> KnownPeer {
+        try decide(peer) { $0.isFavorite = isFavorite }
+    }
+
+    /// Mutes, blocks, or neither.
+    public mutating func setStanding(_ standing: PeerStanding, of peer: PeerID) throws(Refusal) -> KnownPeer {
+        try decide(peer) { $0.standing = standing }
+    }
+
+    private mutating func decide(
+        _ peer: PeerID, _ change: (inout KnownPeer) -> Void
+    ) throws(Refusal) -> KnownPeer {
+        guard peer != ownID else { throw .ownPeer }
+        guard known[peer] != nil || known.count < limits.peers else { throw .full(limit: limits.peers) }
+        let before = known[peer]
+        var record = before ?? KnownPeer(id: peer)
+        change(&record)
+        replace(before, by: record)
+        return record
+    }
+
+    private mutating func replace(_ before: KnownPeer?, by record: KnownPeer) {
+        if let before {
+            for name in Self.pinnedNames(of: before) { pinned[name]?.remove(before.id) }
+        }
+        known[record.id] = record
+        pin(record)
+    }
+
+    private mutating func pin(_ peer: KnownPeer) {
+        for name in Self.pinnedNames(of: peer) { pinned[name, default: []].insert(peer.id) }
+    }
+
+    private static func pinnedNames(of peer: KnownPeer) -> Set<String> {
+        guard peer.standing != .blocked, peer.isFavorite || !peer.petname.isEmpty else { return [] }
+        return Set([folded(peer.petname), folded(peer.label)].filter { !$0.isEmpty })
+    }
+
+    // MARK: Shown
+
+    /// The entry with what the owner decided.
+    public func dressed(_ entry: PeerEntry) -> PeerEntry {
+        var entry = entry
+        let record = known[entry.id]
+        entry.petname = record?.petname ?? ""
+        entry.isMuted = record?.standing == .muted
+        entry.favorite = record?.isFavorite ?? false
+        entry.resembles = resembled(by: entry)
+        return entry
+    }
+
+    /// A favourite or named peer with another key whose name this peer bears: perhaps an impostor.
+    private func resembled(by entry: PeerEntry) -> PeerID? {
+        guard known[entry.id]?.petname.isEmpty ?? true, !(known[entry.id]?.isFavorite ?? false) else { return nil }
+        let name = Self.folded(entry.label)
+        guard !name.isEmpty else { return nil }
+        return pinned[name]?.filter { $0 != entry.id }.min()
+    }
+
+    private static func folded(_ name: String) -> String { trimmed(name).lowercased() }
+
+    private static func trimmed(_ text: String) -> String {
+        var text = Substring(text)
+        while let first = text.first, first.isWhitespace { text = text.dropFirst() }
+        while let last = text.last, last.isWhitespace { text = text.dropLast() }
+        return String(text)
+    }
+
+    /// No control characters, line ends or marks that turn the direction of the text around them.
+    private static func isVisible(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.value {
+        case 0..<0x20, 0x7f..<0xa0, 0x2028, 0x2029, 0x200e, 0x200f, 0x061c, 0x202a...0x202e, 0x2066...0x2069, 0xfeff: false
+        default: true
+        }
+    }
+}

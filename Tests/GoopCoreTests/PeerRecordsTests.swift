@@ -1,0 +1,93 @@
+import GoopCore
+import PeerIdentity
+import Testing
+
+@Suite struct PeerRecordsTests {
+    let own = PrivateKey.generate().peerID
+    let ids = (0..<4).map { _ in PrivateKey.generate().peerID }.sorted()
+
+    private func entry(_ id: PeerID, _ label: String, seen: Int64 = 1_000_000) -> PeerEntry {
+        PeerEntry(id: id, label: label, lastSeenMilliseconds: seen)
+    }
+
+    @Test func whatIsSeenIsWrittenOnceAndAgainWhenItChangesOrMuchLater() {
+        var records = PeerRecords(ownID: own)
+        #expect(records.remember(entry(ids[0], "bob")).stored?.label == "bob")
+        #expect(records.remember(entry(ids[0], "bob", seen: 1_059_999)) == .init())
+        #expect(records.remember(entry(ids[0], "bob", seen: 1_060_000)).stored?.lastSeenMilliseconds == 1_060_000)
+        #expect(records.remember(entry(ids[0], "robert", seen: 1_060_001)).stored?.label == "robert")
+        #expect(records.remember(entry(own, "me")) == .init())
+    }
+
+    @Test func theOldestUndecidedGivesWay() throws {
+        var limits = PeerRecords.Limits()
+        limits.peers = 2
+        var records = PeerRecords(ownID: own, limits: limits)
+        _ = records.remember(entry(ids[0], "a", seen: 1))
+        _ = try records.setFavorite(true, of: ids[0])
+        _ = records.remember(entry(ids[1], "b", seen: 2))
+        let writes = records.remember(entry(ids[2], "c", seen: 3))
+        #expect(writes.removed == ids[1] && writes.stored?.id == ids[2])
+        _ = try records.setStanding(.blocked, of: ids[2])
+        #expect(records.remember(entry(ids[3], "d", seen: 4)) == .init())
+        #expect(throws: PeerRecords.Refusal.full(limit: 2)) { _ = try records.setFavorite(true, of: ids[3]) }
+        #expect(records.all.map(\.id) == [ids[0], ids[2]])
+    }
+
+    @Test func whatNobodyDecidedAboutExpires() throws {
+        var records = PeerRecords(ownID: own)
+        for id in ids { _ = records.remember(entry(id, "x", seen: 1000)) }
+        _ = try records.setPetname(" Ann ", of: ids[1])
+        _ = try records.setStanding(.blocked, of: ids[2])
+        let lifetime = PeerRecords.Limits().lifetimeMilliseconds
+        #expect(records.expire(unixMilliseconds: 1000 + lifetime) == [])
+        #expect(records.expire(unixMilliseconds: 1001 + lifetime) == [ids[0], ids[3]])
+        #expect(records[ids[1]]?.petname == "Ann")
+    }
+
+    @Test func aPetnameWinsAndABlockHides() throws {
+        var records = PeerRecords(ownID: own)
+        _ = try records.setPetname("Ann", of: ids[0])
+        #expect(records.dressed(entry(ids[0], "evil")).shownName == "Ann")
+        _ = try records.setStanding(.muted, of: ids[0])
+        #expect(records.dressed(entry(ids[0], "evil")).isMuted)
+        _ = try records.setStanding(.blocked, of: ids[0])
+        #expect(records.isBlocked(ids[0]) && records.blocked == [ids[0]])
+        #expect(records.remember(entry(ids[0], "evil")) == .init())
+        _ = try records.setStanding(.ordinary, of: ids[0])
+        #expect(records.blocked.isEmpty)
+        #expect(throws: PeerRecords.Refusal.ownPeer) { _ = try records.setStanding(.blocked, of: own) }
+    }
+
+    @Test(arguments: ["a\nb", "a\u{202e}b", "\u{7}", String(repeating: "x", count: 129)])
+    func petnamesThatDeceiveAreRefused(_ name: String) {
+        var records = PeerRecords(ownID: own)
+        #expect(throws: PeerRecords.Refusal.petname(maximumBytes: 128)) {
+            _ = try records.setPetname(name, of: ids[0])
+        }
+    }
+
+    @Test func anotherKeyUnderAFavouritesNameIsTold() throws {
+        var records = PeerRecords(ownID: own)
+        _ = records.remember(entry(ids[0], "Ada"))
+        _ = try records.setFavorite(true, of: ids[0])
+        #expect(records.dressed(entry(ids[1], " ada")).resembles == ids[0])
+        #expect(records.dressed(entry(ids[0], "Ada")).resembles == nil)
+        #expect(records.dressed(entry(ids[1], "")).resembles == nil)
+        // The favourite is renamed: its old name is free.
+        _ = records.remember(entry(ids[0], "Lovelace"))
+        #expect(records.dressed(entry(ids[1], "ada")).resembles == nil)
+        #expect(records.dressed(entry(ids[1], "lovelace")).resembles == ids[0])
+        _ = try records.setFavorite(false, of: ids[0])
+        #expect(records.dressed(entry(ids[1], "lovelace")).resembles == nil)
+    }
+
+    @Test func storedRecordsComeBackDecisionsFirst() {
+        var limits = PeerRecords.Limits()
+        limits.peers = 1
+        let records = PeerRecords(
+            ownID: own, known: [KnownPeer(id: ids[0]), KnownPeer(id: ids[1], standing: .blocked), KnownPeer(id: own)],
+            limits: limits)
+        #expect(records.all.map(\.id) == [ids[1]])
+    }
+}
