@@ -173,7 +173,8 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(name: "GoopCoreTests", dependencies: ["GoopCore", "GoopTestKit"], swiftSettings: settings),
         .testTarget(
-            name: "GoopStoreTests", dependencies: ["GoopStore", "GoopCore", "Multiformats", "PeerIdentity", "GoopTestKit", grdb],
+            name: "GoopStoreTests",
+            dependencies: ["GoopStore", "GoopCore", "Multiformats", "PeerIdentity", "GoopTestKit", grdb],
             swiftSettings: settings),
         .testTarget(
             name: "GoopHTTPTests",

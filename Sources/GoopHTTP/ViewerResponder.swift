@@ -17,9 +17,10 @@ struct ViewerResponder: Sendable {
     let control: ControlGuard
     let events: EventStream
     let backend: any ViewerBackend
+    let rooms: RoomRoutes
 
     init(
-        port: Int, configuration: ViewerConfiguration, backend: any ViewerBackend, feed: PeerFeed,
+        port: Int, configuration: ViewerConfiguration, backend: any ViewerBackend, rooms: ViewerRooms, feed: PeerFeed,
         failures: FailureMemory,
         logger: Logger
     ) {
@@ -44,6 +45,7 @@ struct ViewerResponder: Sendable {
             backend: backend, control: control, capabilities: capabilities, frames: frames, headers: headers)
         events = EventStream(feed: feed, backend: backend)
         self.backend = backend
+        self.rooms = RoomRoutes(rooms: rooms, control: control, headers: headers)
     }
 
     /// The complete answer: HEAD without a body, and the date.
@@ -77,6 +79,7 @@ struct ViewerResponder: Sendable {
     /// Everything of the viewer that changes something. Each route passes the control guard before it does anything.
     private func post(_ request: Request, target: RequestTarget) async -> Response {
         if let response = await shell.post(request, target: target) { return response }
+        if let response = await rooms.post(request, target: target) { return response }
         return refuse(.methodNotAllowed, path: target.path)
     }
 
@@ -86,6 +89,9 @@ struct ViewerResponder: Sendable {
         case "/":
             guard origin.mayShowViewerPage else { return refuse(.foreignPage, path: target.path) }
             return page(assets.index)
+        case let path where assets.rooms[path] != nil:
+            guard origin.mayShowViewerPage else { return refuse(.foreignPage, path: path) }
+            return assets.rooms[path].map(page) ?? notices.viewerNotice(.notFound)
         case "/peers":
             guard origin.mayShowViewerPage else { return refuse(.foreignPage, path: target.path) }
             return redirect(to: "/", status: .permanentRedirect)
@@ -113,7 +119,7 @@ struct ViewerResponder: Sendable {
         case "/readyz":
             let readiness = await backend.readiness()
             return json(ReadinessAnswer(readiness), status: readiness.isReady ? .ok : .serviceUnavailable)
-        default: return notices.viewerNotice(.notFound)
+        default: return await rooms.get(target) ?? notices.viewerNotice(.notFound)
         }
     }
 

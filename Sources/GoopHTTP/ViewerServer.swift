@@ -14,16 +14,18 @@ import Synchronization
 public final class ViewerServer: Service {
     private let configuration: ViewerConfiguration
     private let backend: any ViewerBackend
+    private let rooms: ViewerRooms
     private let eventLoopGroup: any EventLoopGroup
     private let logger: Logger
 
     /// Makes a server that does nothing until `run()`; without a group it uses SwiftNIO's shared one.
     public init(
-        configuration: ViewerConfiguration, backend: any ViewerBackend,
+        configuration: ViewerConfiguration, backend: any ViewerBackend, rooms: ViewerRooms = .init(),
         eventLoopGroup: (any EventLoopGroup)? = nil, logger: Logger
     ) {
         self.configuration = configuration
         self.backend = backend
+        self.rooms = rooms
         self.eventLoopGroup = eventLoopGroup ?? MultiThreadedEventLoopGroup.singleton
         self.logger = logger
     }
@@ -47,8 +49,8 @@ public final class ViewerServer: Service {
             configuration.address, rememberedPort: configuration.rememberedPort, using: binder)
         responder.fill(
             ViewerResponder(
-                port: listener.port, configuration: configuration, backend: backend, feed: feed, failures: failures,
-                logger: logger))
+                port: listener.port, configuration: configuration, backend: backend, rooms: rooms, feed: feed,
+                failures: failures, logger: logger))
         await serve(http, on: listener, registry: registry, feed: feed, failures: failures)
     }
 

@@ -29,7 +29,8 @@ struct Goop2: AsyncParsableCommand {
             """,
         version: "goop2 \(version)",
         subcommands: [
-            PeerCommand.self, InitCommand.self, PeersCommand.self, GetCommand.self, PingCommand.self, BlockCommand.self, IDCommand.self,
+            PeerCommand.self, InitCommand.self, PeersCommand.self, GetCommand.self, PingCommand.self, BlockCommand.self,
+            IDCommand.self,
         ])
 
     static func main() async {

@@ -7,13 +7,15 @@ import Testing
 
 /// A server on a free port, stopped when `body` returns.
 func withViewer(
-    _ backend: FakeBackend = FakeBackend(), configure: (inout ViewerConfiguration) -> Void = { _ in },
+    _ backend: FakeBackend = FakeBackend(), rooms: ViewerRooms = .init(),
+    configure: (inout ViewerConfiguration) -> Void = { _ in },
     _ body: @Sendable (Int) async throws -> Void
 ) async throws {
     let (ports, listening) = AsyncStream.makeStream(of: Int.self)
     var configuration = ViewerConfiguration(address: .port(0)) { listening.yield($0.port) }
     configure(&configuration)
-    let server = ViewerServer(configuration: configuration, backend: backend, logger: Logger(label: "test"))
+    let server = ViewerServer(
+        configuration: configuration, backend: backend, rooms: rooms, logger: Logger(label: "test"))
     try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask {
             defer { listening.finish() }

@@ -6,12 +6,14 @@ struct ConfigurationField: Sendable {
     let name: String
     /// What kind of value the file must hold, with its article.
     let kind: String
+    /// True for a value that no page may hold.
+    let isSecret: Bool
     let read: @Sendable (GoopConfiguration) -> JSONValue
     /// Takes over a value; false if it is of another kind.
     let write: @Sendable (inout GoopConfiguration, JSONValue) -> Bool
 
     private init(
-        _ key: String, kind: String, read: @escaping @Sendable (GoopConfiguration) -> JSONValue,
+        _ key: String, kind: String, isSecret: Bool = false, read: @escaping @Sendable (GoopConfiguration) -> JSONValue,
         write: @escaping @Sendable (inout GoopConfiguration, JSONValue) -> Bool
     ) {
         self.key = key
@@ -19,6 +21,7 @@ struct ConfigurationField: Sendable {
         self.section = String(key[..<dot])
         self.name = String(key[dot...].dropFirst())
         self.kind = kind
+        self.isSecret = isSecret
         self.read = read
         self.write = write
     }
@@ -34,7 +37,9 @@ struct ConfigurationField: Sendable {
     }
 
     private static func secret(_ key: String, _ path: Path<Secret>) -> ConfigurationField {
-        ConfigurationField(key, kind: "a text", read: { .string($0[keyPath: path].revealed) }) { configuration, value in
+        ConfigurationField(
+            key, kind: "a text", isSecret: true, read: { .string($0[keyPath: path].revealed) }
+        ) { configuration, value in
             guard let text = value.string else { return false }
             configuration[keyPath: path] = Secret(text)
             return true

@@ -50,6 +50,9 @@ public struct PeerRecords: Sendable {
         public var stored: KnownPeer?
         /// To be removed.
         public var removed: PeerID?
+
+        /// Nothing to write.
+        public init() {}
     }
 
     private let ownID: PeerID
@@ -116,8 +119,9 @@ public struct PeerRecords: Sendable {
     /// Forgets whom nobody decided about and who was not seen for long; gives back those whose records are to be removed.
     public mutating func expire(unixMilliseconds now: Int64) -> [PeerID] {
         let old = known.values.filter {
-            !$0.isChosen && now.subtractingReportingOverflow($0.lastSeenMilliseconds).partialValue
-                > limits.lifetimeMilliseconds
+            !$0.isChosen
+                && now.subtractingReportingOverflow($0.lastSeenMilliseconds).partialValue
+                    > limits.lifetimeMilliseconds
         }.map(\.id)
         for peer in old { known[peer] = nil }
         return old.sorted()
@@ -206,7 +210,8 @@ public struct PeerRecords: Sendable {
     /// No control characters, line ends or marks that turn the direction of the text around them.
     private static func isVisible(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.value {
-        case 0..<0x20, 0x7f..<0xa0, 0x2028, 0x2029, 0x200e, 0x200f, 0x061c, 0x202a...0x202e, 0x2066...0x2069, 0xfeff: false
+        case 0..<0x20, 0x7f..<0xa0, 0x2028, 0x2029, 0x200e, 0x200f, 0x061c, 0x202a...0x202e, 0x2066...0x2069, 0xfeff:
+            false
         default: true
         }
     }

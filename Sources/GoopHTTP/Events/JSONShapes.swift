@@ -43,6 +43,12 @@ struct ViewerPeer: Encodable {
     let lastSeen: Int64
     let favorite: Bool
     let verified: Bool
+    /// The owner's own name for the peer; left out when there is none.
+    let petname: String?
+    /// True or left out.
+    let muted: Bool?
+    /// The favourite whose name this other key bears.
+    let resembles: String?
 
     init(_ entry: PeerEntry) {
         id = entry.id.base58
@@ -59,6 +65,9 @@ struct ViewerPeer: Encodable {
         lastSeen = entry.lastSeenMilliseconds
         favorite = entry.favorite
         verified = entry.verified
+        petname = entry.petname.isEmpty ? nil : entry.petname
+        muted = entry.isMuted ? true : nil
+        resembles = entry.resembles?.base58
     }
 }
 

@@ -25,12 +25,19 @@ struct WebAssets: Sendable {
 
     /// The front page.
     let index: HTMLText
+    /// The other rooms, by their paths.
+    let rooms: [String: HTMLText]
     /// The page around a site; `ShellRenderer` fills the rest of its marks.
     let shell: HTMLText
 
     /// - Parameter token: given to the viewer's own pages and nobody else.
     init(token: ControlToken) {
         index = Self.page(PackageResources.index_html, token: token)
+        rooms = [
+            "/settings": Self.page(PackageResources.settings_html, token: token),
+            "/network": Self.page(PackageResources.network_html, token: token),
+            "/help": Self.page(PackageResources.help_html, token: token),
+        ]
         shell = Self.page(PackageResources.shell_html, token: token)
     }
 
@@ -43,6 +50,11 @@ struct WebAssets: Sendable {
     let byPath = [
         "/assets/shell.css": Asset(contentType: "text/css; charset=utf-8", bytes: PackageResources.shell_css),
         "/assets/shell.js": Asset(contentType: "text/javascript; charset=utf-8", bytes: PackageResources.shell_js),
+        "/assets/rooms.css": Asset(contentType: "text/css; charset=utf-8", bytes: PackageResources.rooms_css),
+        "/assets/words.js": Asset(contentType: "text/javascript; charset=utf-8", bytes: PackageResources.words_js),
+        "/assets/settings.js": Asset(
+            contentType: "text/javascript; charset=utf-8", bytes: PackageResources.settings_js),
+        "/assets/network.js": Asset(contentType: "text/javascript; charset=utf-8", bytes: PackageResources.network_js),
         "/assets/viewer.css": Asset(contentType: "text/css; charset=utf-8", bytes: PackageResources.viewer_css),
         "/assets/viewer.js": Asset(contentType: "text/javascript; charset=utf-8", bytes: PackageResources.viewer_js),
         "/assets/identicon.js": Asset(

@@ -1,47 +1,29 @@
-// The list of people, kept up to date by server-sent events. Names and reasons were written by strangers: they only
-// ever become text nodes.
+// The Peers room: the list of people, kept up to date by server-sent events, and what the owner decides about them. Names
+// and reasons were written by strangers: they only ever become text nodes.
 
 import { showPicture } from "/assets/identicon.js";
+import { agoText, button, clean, element, find, get, nameOf, post, printOf, say, setText, tell, ways } from "/assets/words.js";
 
-const find = (id) => document.getElementById(id);
 const people = new Map();
 const rows = new Map();
+const latencies = new Map();
 const list = find("people");
 const search = find("search");
 const searchFrom = 8;
 
 // MARK: Words
 
-const ways = {
-  loopback: "on this computer",
-  lan: "on your network",
-  internet: "over the internet",
-  relay: "through a relay",
-};
 const rank = { online: 0, arriving: 1, unreachable: 2, offline: 3 };
 
-// Without control characters and marks that change the direction of the text around them.
-const clean = (text) => text.replace(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]/gu, " ").trim();
-const nameOf = (person) => clean(person.label) || "Somebody without a name";
-const printOf = (id) => `…${id.slice(-8, -4)} ${id.slice(-4)}`;
-
-function agoText(milliseconds) {
-  if (!milliseconds) return "never seen";
-  const seconds = Math.max(0, (Date.now() - milliseconds) / 1000);
-  if (seconds < 45) return "seen just now";
-  const minutes = Math.round(seconds / 60);
-  if (minutes < 60) return `last seen ${minutes} min ago`;
-  const hours = Math.round(minutes / 60);
-  if (hours < 24) return `last seen ${hours} h ago`;
-  const days = Math.round(hours / 24);
-  return days === 1 ? "last seen yesterday" : `last seen ${days} days ago`;
-}
+const latencyText = (milliseconds) =>
+  milliseconds === undefined ? "" : `, ${milliseconds < 10 ? milliseconds.toFixed(1) : Math.round(milliseconds)} ms`;
 
 function stateText(person) {
   switch (person.state) {
     case "online": {
       const way = ways[person.path];
-      return way ? `Here now, ${way}` : "Here now";
+      const time = latencyText(latencies.get(person.id));
+      return way ? `Here now, ${way}${time}` : `Here now${time}`;
     }
     case "arriving": return "Just appeared, knocking…";
     case "unreachable": {
@@ -54,13 +36,6 @@ function stateText(person) {
 
 // MARK: Rows
 
-function element(tag, className, ...children) {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  made.append(...children);
-  return made;
-}
-
 function makeRow(id) {
   const name = document.createElement("bdi");
   const row = {
@@ -69,6 +44,9 @@ function makeRow(id) {
     picture: element("span", "picture"),
     stateLine: element("span"),
     link: document.createElement("a"),
+    star: element("span", "star"),
+    alike: element("span", "fault alike"),
+    more: button("⋯", "button more", () => openCard(id)),
     item: element("li", "person"),
   };
   const dot = element("span", "dot");
@@ -78,20 +56,30 @@ function makeRow(id) {
   const space = () => document.createTextNode(" ");
   row.link.href = `/p/${encodeURIComponent(id)}/`;
   row.link.append(row.picture, element("span", "", row.nameLine, space(), print), space(), element("span", "person-state", dot, row.stateLine));
-  row.item.append(row.link);
+  row.star.setAttribute("aria-hidden", "true");
+  row.nameLine.prepend(row.star);
+  row.alike.hidden = true;
+  row.link.append(row.alike);
+  row.item.append(row.link, row.more);
   return row;
-}
-
-function setText(node, text) {
-  if (node.textContent !== text) node.textContent = text;
 }
 
 function fillRow(row, person) {
   setText(row.name, nameOf(person));
-  row.nameLine.classList.toggle("unnamed", !clean(person.label));
+  row.nameLine.classList.toggle("unnamed", !clean(person.petname) && !clean(person.label));
+  setText(row.star, person.favorite ? "★" : "");
+  row.item.classList.toggle("muted", Boolean(person.muted));
+  row.more.setAttribute("aria-label", `More about ${nameOf(person)}`);
+  row.alike.hidden = !person.resembles;
+  setText(row.alike, person.resembles ? alikeText(person) : "");
   row.item.dataset.state = person.state;
   setText(row.stateLine, stateText(person));
   showPicture(row.picture, person.id);
+}
+
+function alikeText(person) {
+  const other = people.get(person.resembles);
+  return `Not the ${other ? nameOf(other) : clean(person.label)} that you know: this is another key.`;
 }
 
 function dropRow(id) {
@@ -108,7 +96,7 @@ function dropRow(id) {
 }
 
 const byPlace = (a, b) =>
-  rank[a.state] - rank[b.state] || nameOf(a).localeCompare(nameOf(b)) || (a.id < b.id ? -1 : 1);
+  Boolean(a.muted) - Boolean(b.muted) || rank[a.state] - rank[b.state] || Boolean(b.favorite) - Boolean(a.favorite) || nameOf(a).localeCompare(nameOf(b)) || (a.id < b.id ? -1 : 1);
 
 function arrange() {
   const wanted = clean(search.value).toLowerCase();
@@ -126,7 +114,7 @@ function arrange() {
     fillRow(row, person);
     if (row.item.parentNode !== list || nextStaying(row.item) !== before) list.insertBefore(row.item, before);
     before = row.item;
-    row.item.hidden = wanted !== "" && !nameOf(person).toLowerCase().includes(wanted) && !person.id.toLowerCase().includes(wanted);
+    row.item.hidden = wanted !== "" && !nameOf(person).toLowerCase().includes(wanted) && !clean(person.label).toLowerCase().includes(wanted) && !person.id.toLowerCase().includes(wanted);
     if (!row.item.hidden) shown += 1;
   }
   if (focused && focused !== document.activeElement && list.contains(focused)) focused.focus({ preventScroll: true });
@@ -146,7 +134,7 @@ function nextStaying(item) {
 
 let arranging = 0;
 function arrangeSoon() {
-  if (!arranging) arranging = requestAnimationFrame(() => { arranging = 0; arrange(); });
+  if (!arranging) arranging = requestAnimationFrame(() => { arranging = 0; arrange(); if (card.open) fillCard(); });
 }
 
 // MARK: What a screen reader hears
@@ -154,6 +142,7 @@ function arrangeSoon() {
 const heard = { came: new Map(), left: new Map(), timer: 0 };
 
 function announce(kind, person) {
+  if (person.muted) return;
   heard[kind === "came" ? "left" : "came"].delete(person.id);
   heard[kind].set(person.id, nameOf(person));
   if (!heard.timer) heard.timer = setTimeout(speak, 1500);
@@ -214,6 +203,144 @@ function replaceAll(snapshot) {
   arrange();
 }
 
+// MARK: One of them
+
+const card = find("card");
+let carded = "";
+
+function fact(term, text) {
+  return [element("dt", "", term), element("dd", "", text)];
+}
+
+function fillCard() {
+  const person = people.get(carded);
+  if (!person) {
+    if (card.open) card.close();
+    return;
+  }
+  setText(find("card-name"), nameOf(person));
+  const own = clean(person.label);
+  setText(find("card-self"), person.petname ? `calls itself ${own || "nothing"}` : printOf(person.id));
+  showPicture(find("card-picture"), person.id);
+  find("card-alike").hidden = !person.resembles;
+  setText(find("card-alike"), person.resembles ? alikeText(person) : "");
+  const time = latencies.get(person.id);
+  find("card-facts").replaceChildren(
+    ...fact("Now", stateText(person)),
+    ...fact("Way", ways[person.path] ?? "not connected"),
+    ...(time === undefined ? [] : fact("Round trip", latencyText(time).slice(2))),
+    ...fact("Id", person.id),
+  );
+  find("card-favorite").setAttribute("aria-pressed", String(Boolean(person.favorite)));
+  find("card-mute").setAttribute("aria-pressed", String(Boolean(person.muted)));
+}
+
+function openCard(id) {
+  carded = id;
+  fillCard();
+  find("petname").value = people.get(id)?.petname ?? "";
+  find("petname-fault").hidden = true;
+  card.showModal();
+}
+
+function closeCard() {
+  card.close();
+}
+
+card.addEventListener("close", () => {
+  const more = rows.get(carded)?.more;
+  carded = "";
+  if (more?.isConnected) more.focus();
+});
+find("card-close").addEventListener("click", closeCard);
+
+const decide = (id, decision) => post("/api/rooms/peers/decide", { id, ...decision });
+
+find("petname-form").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const fault = find("petname-fault");
+  fault.hidden = true;
+  try {
+    await decide(carded, { petname: find("petname").value });
+    closeCard();
+    tell("The name was saved.");
+  } catch (error) {
+    fault.textContent = error.message;
+    fault.hidden = false;
+    find("petname").focus();
+  }
+});
+
+async function toggle(decision, text) {
+  try {
+    await decide(carded, decision);
+    say(text);
+  } catch (error) {
+    closeCard();
+    tell(error.message, { isError: true });
+  }
+}
+
+find("card-favorite").addEventListener("click", () => {
+  const favorite = !people.get(carded)?.favorite;
+  toggle({ favorite }, favorite ? "A favourite now." : "No favourite any more.");
+});
+find("card-mute").addEventListener("click", () => {
+  const muted = !people.get(carded)?.muted;
+  toggle({ standing: muted ? "muted" : "ordinary" }, muted ? "Muted." : "No longer muted.");
+});
+find("card-block").addEventListener("click", async () => {
+  const id = carded;
+  const person = people.get(id);
+  if (!person) return;
+  const standing = person.muted ? "muted" : "ordinary";
+  try {
+    await decide(id, { standing: "blocked" });
+    closeCard();
+    await showBlocked();
+    tell(`${nameOf(person)} is blocked.`, { undo: async () => {
+      await decide(id, { standing });
+      await showBlocked();
+      tell(`${nameOf(person)} is no longer blocked.`);
+    } });
+  } catch (error) {
+    closeCard();
+    tell(error.message, { isError: true });
+  }
+});
+
+async function showBlocked() {
+  const { blocked } = await get("/api/rooms/peers");
+  find("blocked").hidden = blocked.length === 0;
+  find("blocked-list").replaceChildren(...blocked.map((person) => {
+    const back = button("Unblock", "button small", async () => {
+      try {
+        await decide(person.id, { standing: "ordinary" });
+        await showBlocked();
+        (find("blocked").hidden ? list : find("blocked-title")).focus();
+        tell(`${nameOf(person)} is no longer blocked.`);
+      } catch (error) {
+        tell(error.message, { isError: true });
+      }
+    });
+    back.setAttribute("aria-label", `Unblock ${nameOf(person)}`);
+    return element("li", "", element("span", "", element("bdi", "", nameOf(person)), " ", element("span", "print", printOf(person.id))), back);
+  }));
+}
+
+async function measure() {
+  if (document.hidden || ![...people.values()].some((person) => person.state === "online")) return;
+  try {
+    const found = await get("/api/rooms/peers/latency");
+    latencies.clear();
+    for (const [id, time] of Object.entries(found)) latencies.set(id, time);
+    arrange();
+  } catch { /* The list itself says when the viewer does not answer. */ }
+}
+
+setInterval(measure, 15000);
+setTimeout(measure, 1500);
+
 // MARK: The connection
 
 let source = null;
@@ -233,6 +360,8 @@ function connect() {
     retryDelay = 1000;
     showLink("live", "Live");
     replaceAll(JSON.parse(event.data));
+    if (card.open) fillCard();
+    showBlocked().catch(() => {});
   });
   source.addEventListener("peer", (event) => { put(JSON.parse(event.data)); arrangeSoon(); });
   source.addEventListener("gone", (event) => { take(JSON.parse(event.data).id); arrangeSoon(); });

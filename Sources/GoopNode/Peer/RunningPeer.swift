@@ -27,6 +27,7 @@ final class RunningPeer: Sendable {
     let tables: SiteTables
     let backend: PeerBackend
     let book: NodePeerBook
+    let journal: NetworkJournal
     let voice: PresenceVoice
     let progress = StartProgress()
     let neighbours = Neighbours()
@@ -64,6 +65,7 @@ final class RunningPeer: Sendable {
             }
         }
         book = NodePeerBook(node: node, directory: directory)
+        journal = NetworkJournal(clock: clock)
         let profile = configuration.profile
         let tables = SiteTables.open(peer, owner: id, logger: logger)
         self.tables = tables
@@ -143,7 +145,20 @@ final class RunningPeer: Sendable {
         let presence = try await topic.events()
         await directory.recall()
         let changes = await directory.changes()
-        group.addTask { for await change in changes { self.options.onEvent(.changed(change)) } }
+        group.addTask {
+            // As many as are listed.
+            var states: [PeerID: String] = [:]
+            for await change in changes {
+                switch change {
+                case .updated(let entry):
+                    self.journal.note(change, before: states[entry.id])
+                    states[entry.id] = entry.stateName
+                case .removed(let peer):
+                    self.journal.note(change, before: states.removeValue(forKey: peer))
+                }
+                self.options.onEvent(.changed(change))
+            }
+        }
         group.addTask { await self.directory.run() }
         group.addTask { await self.follow(events) }
         group.addTask { await self.listen(to: presence) }
@@ -173,7 +188,13 @@ final class RunningPeer: Sendable {
             ) { endpoint in
                 self.viewerListens(endpoint)
                 outcome.yield(nil)
-            }, backend: backend, eventLoopGroup: self.group, logger: logger)
+            }, backend: backend,
+            rooms: ViewerRooms(
+                book: book,
+                settings: NodeSettingsDesk(file: peer.folder.configurationFile, running: peer.configuration),
+                network: NodeNetworkView(
+                    node: node, directory: directory, label: peer.configuration.profile.label, clock: clock,
+                    journal: journal)), eventLoopGroup: self.group, logger: logger)
         group.addTask {
             do { try await server.run() } catch {
                 outcome.yield(error)
@@ -241,13 +262,25 @@ final class RunningPeer: Sendable {
     // MARK: What happens
 
     private func follow(_ events: NodeEvents) async {
+        // When each connection began; starts anew if events were lost and ends are missing.
+        var began: [UInt64: ContinuousClock.Instant] = [:]
         for await event in events {
             switch event {
-            case .connected(let info): await connectionsChanged(info.peer)
-            case .disconnected(let info, let isLast):
+            case .connected(let info):
+                if began.count >= 4096 { began = [:] }
+                began[info.id] = .now
+                journal.note("connection", "connected with \(info.peer) at \(info.remoteAddress)")
                 await connectionsChanged(info.peer)
-                if isLast, await directory.entry(of: info.peer)?.offline == false { dials.request(info.peer) }
+            case .disconnected(let info, let isLast):
+                journal.note("connection", "the connection with \(info.peer) ended")
+                await connectionsChanged(info.peer)
+                // A peer that ends connections as they begin may have blocked us: it is tried again, but not at once.
+                let lived = began.removeValue(forKey: info.id).map { ContinuousClock.now - $0 } ?? .zero
+                if isLast, lived > RunningPeer.checkInterval, await directory.entry(of: info.peer)?.offline == false {
+                    dials.request(info.peer)
+                }
             case .listenAddressesChanged(let addresses):
+                journal.note("peer", "listens at \(addresses.map(\.description).joined(separator: ", "))")
                 voice.addressesChanged(addresses)
                 discovery.withLock { $0 }?.addressesChanged()
             case .identified, .identifyFailed: break

@@ -23,7 +23,8 @@ struct NodePeerBook: PeerBook {
         } catch {
             outcome = .failure(
                 PeerBookError(
-                    message: "in effect, but it could not be stored: \(String("\(error)".prefix(200)))", isStored: false))
+                    message: "in effect, but it could not be stored: \(String("\(error)".prefix(200)))", isStored: false
+                ))
         }
         if case .standing = decision { await node.refuse(await directory.blocked) }
         return try outcome.get()

@@ -1,0 +1,69 @@
+import GoopCore
+import HTTPTypes
+import HummingbirdCore
+import NIOCore
+import PeerIdentity
+
+/// What the pages of the rooms ask of the viewer, under `/api/rooms/`.
+///
+/// GET answers to the viewer's own pages only; every POST passes the control guard before anything is looked at.
+struct RoomRoutes: Sendable {
+    static let prefix = "/api/rooms/"
+
+    let rooms: ViewerRooms
+    let control: ControlGuard
+    let headers: SecurityHeaders
+
+    /// The GET routes; nil when the path is none of them.
+    func get(_ target: RequestTarget) async -> Response? {
+        guard let name = target.path.dropping(prefix: Self.prefix) else { return nil }
+        switch name {
+        case "peers": return await PeersRoom(book: rooms.book, routes: self).known()
+        case "peers/latency": return await PeersRoom(book: rooms.book, routes: self).latencies()
+        case "settings": return await SettingsRoom(desk: rooms.settings, routes: self).sheet()
+        case "network":
+            guard let network = rooms.network else { return closed }
+            return encoded(await network.network())
+        case "network/log":
+            guard let network = rooms.network else { return closed }
+            return encoded(await network.log())
+        default: return nil
+        }
+    }
+
+    /// The POST routes; nil when the path is none of them.
+    func post(_ request: Request, target: RequestTarget) async -> Response? {
+        guard let name = target.path.dropping(prefix: Self.prefix),
+            ["peers/decide", "settings/check", "settings/save"].contains(name)
+        else { return nil }
+        switch await control.admit(request, place: .viewer) {
+        case .refused(let response): return response
+        case .admitted(let body):
+            guard
+                let object = (try? JSONParser.parse(body.readableBytesView, limits: .init(bytes: 64 * 1024)))?.object
+            else { return refuse(.badRequest, "bad JSON", "an object is needed") }
+            switch name {
+            case "peers/decide": return await PeersRoom(book: rooms.book, routes: self).decide(object)
+            default:
+                return await SettingsRoom(desk: rooms.settings, routes: self)
+                    .apply(object, isOnlyCheck: name == "settings/check")
+            }
+        }
+    }
+
+    /// Nothing stands behind the room.
+    var closed: Response { refuse(.notFound, "this room is closed", "the peer has no such part") }
+
+    func answer(_ value: JSONValue) -> Response { DataFailure.json(value, headers: headers.viewer()) }
+
+    func encoded(_ value: some Encodable) -> Response {
+        var fields = headers.viewer()
+        fields[.contentType] = "application/json"
+        return Response(
+            status: .ok, headers: fields, body: ResponseBody(byteBuffer: ByteBuffer(bytes: JSONText.encode(value))))
+    }
+
+    func refuse(_ code: DataErrorCode, _ message: String, _ detail: String) -> Response {
+        DataFailure.response(DataError(code: code, message: message, detail: detail), headers: headers.viewer())
+    }
+}

@@ -1,0 +1,63 @@
+import GoopCore
+import HTTPTypes
+import HummingbirdCore
+
+/// Behind the Settings room: the sheet, `check` and `save`.
+struct SettingsRoom: Sendable {
+    let desk: (any SettingsDesk)?
+    let routes: RoomRoutes
+
+    /// `{"settings":[…],"waiting":[keys],"file","notes":[…]}`.
+    func sheet() async -> Response {
+        guard let desk else { return routes.closed }
+        do throws(ConfigurationError) {
+            return routes.answer(json(try await desk.settings()))
+        } catch {
+            return problems(error)
+        }
+    }
+
+    /// `{"changes":{key: value or null for the default}}` → the sheet, or 400 with `"problems":[{"key","cause","next"}]`.
+    func apply(_ object: JSONObject, isOnlyCheck: Bool) async -> Response {
+        guard let desk else { return routes.closed }
+        guard let changes = object["changes"]?.object else {
+            return routes.refuse(.badRequest, "changes are missing", "an object of keys and values")
+        }
+        let values = Dictionary(changes.members.map { ($0.name, $0.value) }) { _, last in last }
+        do throws(ConfigurationError) {
+            return routes.answer(json(try await desk.apply(values, isOnlyCheck: isOnlyCheck)))
+        } catch {
+            return problems(error)
+        }
+    }
+
+    private func problems(_ error: ConfigurationError) -> Response {
+        let problems = error.problems.map { problem -> JSONValue in
+            [
+                "key": problem.key.map { .string($0) } ?? .null, "cause": .string(problem.cause),
+                "next": .string(problem.nextStep),
+            ]
+        }
+        var response = routes.answer([
+            "error": "the settings cannot be used so", "code": "badRequest", "detail": .string(error.description),
+            "problems": .array(problems),
+        ])
+        response.status = .badRequest
+        return response
+    }
+
+    private func json(_ sheet: SettingsSheet) -> JSONValue {
+        let settings = sheet.settings.map { setting -> JSONValue in
+            [
+                "key": .string(setting.key), "meaning": .string(setting.meaning),
+                "kind": .string(setting.kind.rawValue),
+                "value": setting.value, "standard": setting.standard, "secret": .bool(setting.isSecret),
+                "set": .bool(setting.isSet),
+            ]
+        }
+        return [
+            "settings": .array(settings), "waiting": .array(sheet.waitingForRestart.map { .string($0) }),
+            "file": .string(sheet.file), "notes": .array(sheet.notes.map { .string($0) }),
+        ]
+    }
+}

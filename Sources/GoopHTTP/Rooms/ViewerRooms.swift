@@ -1,0 +1,18 @@
+/// What stands behind the viewer's rooms, besides the backend; a room without it answers that it is closed.
+public struct ViewerRooms: Sendable {
+    /// Peers: names, favourites, mutes, blocks.
+    public var book: (any PeerBook)?
+    /// Settings.
+    public var settings: (any SettingsDesk)?
+    /// Network.
+    public var network: (any NetworkView)?
+
+    /// Rooms behind which nothing stands, unless given.
+    public init(
+        book: (any PeerBook)? = nil, settings: (any SettingsDesk)? = nil, network: (any NetworkView)? = nil
+    ) {
+        self.book = book
+        self.settings = settings
+        self.network = network
+    }
+}

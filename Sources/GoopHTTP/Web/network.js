@@ -1,0 +1,125 @@
+// The Network room: addresses, connections as a picture and as a table, and the log.
+
+import { clean, element, find, get, printOf, setText, tell, ways } from "/assets/words.js";
+
+const SVG = "http://www.w3.org/2000/svg";
+const mostNodes = 24;
+let lines = [];
+let isPaused = false;
+
+function shape(name, attributes, ...children) {
+  const made = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.append(...children);
+  return made;
+}
+
+const nameIn = (connection) => clean(connection.name) || printOf(connection.peer);
+
+function uptimeText(seconds) {
+  if (seconds < 90) return `Up for ${seconds} seconds.`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 90) return `Up for ${minutes} minutes.`;
+  return `Up for ${Math.round(minutes / 60)} hours.`;
+}
+
+// One picture of what the table says: this peer in the middle, the others around it.
+function draw(picture) {
+  const byPeer = new Map(picture.connections.map((connection) => [connection.peer, connection]));
+  const peers = [...byPeer.values()].slice(0, mostNodes);
+  const box = find("picture");
+  if (peers.length === 0) return box.replaceChildren();
+  const [width, height] = [560, 320];
+  const svg = shape("svg", { viewBox: `0 0 ${width} ${height}`, role: "img" });
+  svg.setAttribute("aria-label", `A picture of the table below: you, connected with ${peers.map(nameIn).join(", ")}.`);
+  const middle = { x: width / 2, y: height / 2 };
+  const marks = [];
+  peers.forEach((peer, index) => {
+    const angle = (index / peers.length) * 2 * Math.PI;
+    const at = { x: middle.x + Math.cos(angle) * 215, y: middle.y + Math.sin(angle) * 110 };
+    svg.append(shape("line", { class: `wire ${peer.path}`, x1: middle.x, y1: middle.y, x2: at.x, y2: at.y }));
+    marks.push(shape("circle", { class: "node", cx: at.x, cy: at.y, r: 13 }));
+    const text = shape("text", { x: Math.min(Math.max(at.x, 60), width - 60), y: at.y + (at.y < middle.y - 1 ? -22 : 32) });
+    text.textContent = nameIn(peer).slice(0, 16);
+    marks.push(text);
+  });
+  const own = shape("text", { x: middle.x, y: middle.y + 38 });
+  own.textContent = "You";
+  svg.append(...marks, shape("circle", { class: "node own", cx: middle.x, cy: middle.y, r: 18 }), own);
+  box.replaceChildren(svg);
+}
+
+function rowOf(connection) {
+  const head = element("th", "", element("bdi", "", nameIn(connection)));
+  head.scope = "row";
+  head.title = connection.peer;
+  return element("tr", "", head,
+    element("td", "", ways[connection.path] ?? connection.path),
+    element("td", "", connection.direction === "inbound" ? "they" : "you"),
+    element("td", "mono", connection.address),
+    element("td", "", connection.security.replace(/^\//, "")));
+}
+
+let shown = "";
+function showNetwork(picture) {
+  setText(find("uptime"), `${uptimeText(picture.uptimeSeconds)} ${picture.streams} streams in use.`);
+  const text = JSON.stringify([picture.addresses, picture.connections]);
+  // What has not changed is not touched, so that reading and selecting go on.
+  if (text === shown) return;
+  shown = text;
+  find("addresses").replaceChildren(...picture.addresses.map((address) => element("li", "", `${address}/p2p/${picture.id}`)));
+  find("connections").tBodies[0].replaceChildren(...picture.connections.map(rowOf));
+  find("connections").hidden = picture.connections.length === 0;
+  find("alone").hidden = picture.connections.length > 0;
+  draw(picture);
+}
+
+function matching() {
+  const kind = find("kind").value;
+  const words = clean(find("words").value).toLowerCase();
+  return lines.filter((line) => (!kind || line.kind === kind) && (!words || line.text.toLowerCase().includes(words)));
+}
+
+function showLog() {
+  const found = matching().slice(-300).reverse();
+  find("log").replaceChildren(...(found.length ? found.map((line) => {
+    const time = element("time", "", new Date(line.time).toLocaleTimeString());
+    time.dateTime = new Date(line.time).toISOString();
+    return element("li", "", time, element("span", "", clean(line.text)));
+  }) : [element("li", "", element("span", "", lines.length ? "Nothing like that." : "Nothing has happened yet."))]));
+}
+
+async function refresh() {
+  if (document.hidden) return;
+  try {
+    showNetwork(await get("/api/rooms/network"));
+    if (isPaused) return;
+    const fresh = await get("/api/rooms/network/log");
+    if (fresh.at(-1)?.number !== lines.at(-1)?.number || lines.length === 0) {
+      lines = fresh;
+      showLog();
+    }
+  } catch (error) {
+    setText(find("uptime"), error.message);
+  }
+}
+
+find("kind").addEventListener("change", showLog);
+find("words").addEventListener("input", showLog);
+find("pause").addEventListener("click", (event) => {
+  isPaused = !isPaused;
+  event.currentTarget.setAttribute("aria-pressed", String(isPaused));
+  if (!isPaused) refresh();
+});
+find("copy").addEventListener("click", async () => {
+  const text = matching().map((line) => `${new Date(line.time).toISOString()} ${line.kind} ${line.text}`).join("\n");
+  try {
+    await navigator.clipboard.writeText(text);
+    tell("The log was copied.");
+  } catch {
+    tell("The browser did not allow copying.", { isError: true });
+  }
+});
+
+refresh();
+setInterval(refresh, 2000);

@@ -1,0 +1,127 @@
+// Words and small parts that every room uses. Names and reasons were written by strangers: they only ever become text.
+
+export const find = (id) => document.getElementById(id);
+
+/// Without control characters and marks that change the direction of the text around them.
+export const clean = (text) => String(text ?? "").replace(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]/gu, " ").trim();
+
+/// The end of an id, which is what people can compare.
+export const printOf = (id) => `…${id.slice(-8, -4)} ${id.slice(-4)}`;
+
+/// The owner's own name for a peer wins over the one it gives itself.
+export const nameOf = (peer) => clean(peer.petname) || clean(peer.label) || "Somebody without a name";
+
+export const ways = {
+  loopback: "on this computer",
+  lan: "on your network",
+  internet: "over the internet",
+  relay: "through a relay",
+};
+
+export function agoText(milliseconds) {
+  if (!milliseconds) return "never seen";
+  const seconds = Math.max(0, (Date.now() - milliseconds) / 1000);
+  if (seconds < 45) return "seen just now";
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 60) return `last seen ${minutes} min ago`;
+  const hours = Math.round(minutes / 60);
+  if (hours < 24) return `last seen ${hours} h ago`;
+  const days = Math.round(hours / 24);
+  return days === 1 ? "last seen yesterday" : `last seen ${days} days ago`;
+}
+
+export function sizeText(bytes) {
+  if (bytes < 1000) return `${bytes} bytes`;
+  const units = ["kB", "MB", "GB", "TB"];
+  let value = bytes / 1000;
+  let unit = 0;
+  while (value >= 1000 && unit < units.length - 1) { value /= 1000; unit += 1; }
+  return `${value < 10 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
+}
+
+export function element(tag, className, ...children) {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  made.append(...children);
+  return made;
+}
+
+export function setText(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+export function button(text, className, action) {
+  const made = element("button", className, text);
+  made.type = "button";
+  made.addEventListener("click", action);
+  return made;
+}
+
+/// Heard by a screen reader, and seen by nobody.
+export function say(text) {
+  const place = find("announcer");
+  if (!place) return;
+  // The same sentence twice is heard twice.
+  place.textContent = "";
+  requestAnimationFrame(() => { place.textContent = text; });
+}
+
+// MARK: Asking the viewer
+
+async function answerOf(response) {
+  let value = null;
+  try { value = await response.json(); } catch { /* Not every refusal is JSON. */ }
+  if (response.ok) return value;
+  const error = new Error(clean(value?.error) || `The viewer answered ${response.status}.`);
+  error.detail = clean(value?.detail);
+  error.problems = value?.problems ?? [];
+  error.status = response.status;
+  throw error;
+}
+
+async function ask(path, options) {
+  let response;
+  try {
+    response = await fetch(path, options);
+  } catch {
+    throw new Error("Goop² on this computer does not answer.");
+  }
+  return answerOf(response);
+}
+
+export const get = (path) => ask(path, { headers: { Accept: "application/json" } });
+
+export const tokenHeader = () => ({ "X-Goop-Token": document.querySelector('meta[name="goop-token"]')?.content ?? "" });
+
+export const post = (path, value) => ask(path, {
+  method: "POST",
+  headers: { "Content-Type": "application/json", ...tokenHeader() },
+  body: JSON.stringify(value),
+});
+
+// MARK: What was done, and how to take it back
+
+let toastTimer = 0;
+
+/// Shows a sentence at the foot of the window, perhaps with a way back. The way back gets the focus.
+export function tell(text, { undo, isError } = {}) {
+  const toast = find("toast");
+  clearTimeout(toastTimer);
+  toast.replaceChildren(element("span", "", text));
+  toast.dataset.kind = isError ? "error" : "done";
+  const close = () => { toast.hidden = true; toast.replaceChildren(); };
+  if (undo) {
+    const back = button("Undo", "button small", async () => {
+      close();
+      try { await undo(); } catch (error) { tell(error.message, { isError: true }); }
+    });
+    toast.append(back);
+    back.setAttribute("aria-label", `Undo: ${text}`);
+    toast.hidden = false;
+    back.focus({ preventScroll: true });
+  }
+  toast.append(button("Close", "button small", close));
+  toast.hidden = false;
+  say(text);
+  if (!isError) toastTimer = setTimeout(() => { if (!toast.contains(document.activeElement)) close(); }, 12000);
+}

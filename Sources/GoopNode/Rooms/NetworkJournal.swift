@@ -1,0 +1,42 @@
+import GoopCore
+import GoopHTTP
+import PeerIdentity
+import Synchronization
+
+/// What happened lately, in words; the oldest line goes when there are too many.
+final class NetworkJournal: Sendable {
+    /// Lines that are kept.
+    static let maximum = 400
+    /// Characters of a line.
+    static let maximumLength = 300
+
+    private let clock: PeerClock
+    private let state = Mutex<(lines: [NetworkLine], next: UInt64)>(([], 1))
+
+    init(clock: PeerClock) { self.clock = clock }
+
+    var lines: [NetworkLine] { state.withLock { $0.lines } }
+
+    /// - Parameter text: may hold strangers' texts.
+    func note(_ kind: String, _ text: String) {
+        let time = clock.now().unixMilliseconds
+        let clean = String(text.prefix(NetworkJournal.maximumLength).map { $0.isNewline || $0 == "\u{1B}" ? " " : $0 })
+        state.withLock { state in
+            if state.lines.count >= NetworkJournal.maximum { state.lines.removeFirst(state.lines.count / 8) }
+            state.lines.append(NetworkLine(number: state.next, time: time, kind: kind, text: clean))
+            state.next += 1
+        }
+    }
+
+    /// Notes a change of the peer list, if its state is another than before.
+    func note(_ change: PeerChange, before: String?) {
+        switch change {
+        case .updated(let entry):
+            guard entry.stateName != before, !entry.isMuted else { return }
+            let name = entry.shownName.isEmpty ? entry.id.base58 : entry.shownName
+            let reason = entry.unreachableReason.map { ": " + $0 } ?? ""
+            note("presence", "\(name) is \(entry.stateName)\(entry.reachable ? "" : reason)")
+        case .removed(let peer): note("presence", "\(peer) is no longer listed")
+        }
+    }
+}

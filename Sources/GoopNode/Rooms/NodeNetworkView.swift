@@ -1,0 +1,27 @@
+import GoopCore
+import GoopHTTP
+import LibP2P
+
+/// The node's addresses, connections and log, for the Network room.
+struct NodeNetworkView: NetworkView {
+    let node: Node
+    let directory: PeerDirectory
+    let label: String
+    let clock: PeerClock
+    let journal: NetworkJournal
+
+    func network() async -> NetworkPicture {
+        let names = Dictionary(await directory.entries.map { ($0.id, $0.shownName) }) { first, _ in first }
+        let connections = node.connections().map { info in
+            NetworkPicture.Connection(
+                peer: info.peer.base58, name: names[info.peer] ?? "", direction: "\(info.direction)",
+                address: info.remoteAddress.description, path: info.path.rawValue, security: "\(info.security)")
+        }
+        return NetworkPicture(
+            id: node.peerID.base58, label: label, addresses: node.listenAddresses().map(\.description),
+            connections: connections.sorted { ($0.name, $0.peer) < ($1.name, $1.peer) }, streams: node.usage.streams,
+            uptimeSeconds: Int(clock.now().uptime.components.seconds))
+    }
+
+    func log() async -> [NetworkLine] { journal.lines }
+}

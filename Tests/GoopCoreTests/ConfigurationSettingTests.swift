@@ -1,0 +1,42 @@
+import GoopCore
+import Testing
+
+/// The settings as a page shows and changes them.
+@Suite struct ConfigurationSettingTests {
+    @Test func everyKeyHasAMeaning() {
+        let settings = GoopConfiguration().settings
+        #expect(settings.map(\.key) == GoopConfiguration.knownKeys)
+        for setting in settings { #expect(!setting.meaning.isEmpty, "\(setting.key)") }
+    }
+
+    @Test func aSecretIsNeverShownOnlyWhetherThereIsOne() {
+        var configuration = GoopConfiguration()
+        configuration.presence.adminPassword = Secret("hush")
+        let settings = configuration.settings
+        #expect(settings.first { $0.key == "presence.admin_password" }?.isSet == true)
+        #expect(settings.first { $0.key == "profile.bridge_token" }?.isSet == false)
+        #expect(!"\(settings)".contains("hush"))
+        for setting in settings where setting.key.hasSuffix("token") || setting.key.contains("private") {
+            #expect(setting.isSecret && setting.value == .null, "\(setting.key)")
+        }
+    }
+
+    @Test func changesAreCheckedAsAWholeAndTakenWholeOrNotAtAll() throws {
+        var configuration = GoopConfiguration()
+        try configuration.apply(["presence.ttl_seconds": .integer(60), "presence.heartbeat_seconds": .integer(30)])
+        #expect(configuration.presence.ttlSeconds == 60)
+        let before = configuration
+        for changes: [String: JSONValue] in [
+            ["profile.label": .string("new"), "p2p.listen_port": .integer(70_000)],
+            ["profile.label": .string("new"), "p2p.listen_port": .string("many")],
+            ["profile.label": .string("new"), "p2p.nothing": .bool(true)],
+            ["presence.heartbeat_seconds": .integer(60)],
+        ] {
+            #expect(throws: ConfigurationError.self) { try configuration.apply(changes) }
+            #expect(configuration == before)
+        }
+        try configuration.apply(["presence.ttl_seconds": .null, "presence.heartbeat_seconds": .null])
+        #expect(configuration.differences(from: GoopConfiguration()) == [])
+        #expect(configuration.differences(from: before) == ["presence.ttl_seconds", "presence.heartbeat_seconds"])
+    }
+}

@@ -1,0 +1,227 @@
+"""The viewer's rooms: what a person does there with the mouse, with keys alone, and what axe-core says. See run."""
+import argparse
+import json
+import pathlib
+import sys
+import tempfile
+
+import axe_core_python
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from checks import Suite, browser, card, expect
+from peer import Peer
+
+AXE = (pathlib.Path(axe_core_python.__file__).parent / "axe.min.js").read_text()
+ROOMS = {"peers": "", "settings": "settings", "network": "network", "help": "help"}
+
+
+def violations(page):
+    page.run(AXE)
+    found = page.driver.execute_async_script(
+        "const done = arguments[0]; axe.run(document, {resultTypes: ['violations']}).then(r => done(r.violations))")
+    return [f"{rule['id']} ({rule['impact']}): " + "; ".join(node["html"][:120] for node in rule["nodes"][:3])
+            for rule in found]
+
+
+def looks(suite, url, name, prepare=lambda page: None):
+    """Every width and scheme: axe finds nothing, nothing overflows, and a picture for a person to look at."""
+    for width in (320, 1280):
+        for dark in (False, True):
+            label = f"room-{name}-{width}-{'dark' if dark else 'light'}"
+            with suite.check(f"{label}: axe-core finds nothing, nothing is wider than the window"):
+                with browser(width, 900, dark, reduced_motion=True) as page:
+                    page.driver.get(url)
+                    prepare(page)
+                    suite.shot(page, label)
+                    found = violations(page)
+                    expect(not found, "\n".join(found))
+                    wide = page.run("return document.documentElement.scrollWidth - innerWidth")
+                    expect(wide <= 0, f"{wide} pixels too wide")
+                    # Hints for password managers, which have no business here.
+                    complaints = page.complaints("[DOM]")
+                    expect(not complaints, complaints)
+
+
+def ready(page, name):
+    if name == "peers":
+        page.wait(lambda: page.driver.find_elements(By.CSS_SELECTOR, ".person .more"), "somebody in the list")
+    if name == "settings":
+        page.wait(lambda: page.driver.find_elements(By.CSS_SELECTOR, ".setting input"), "the settings")
+    if name == "network":
+        page.wait(lambda: page.driver.find_elements(By.CSS_SELECTOR, "#connections tbody tr"), "a connection")
+
+
+def focused(page):
+    return page.run("const e = document.activeElement; if (!e || e === document.body) return '';"
+                    "return e.getAttribute('aria-label') || e.id || e.textContent.trim()")
+
+
+def keys(page, *text):
+    page.driver.switch_to.active_element.send_keys(*text)
+
+
+def tab_to(page, wanted, most=200):
+    """Presses Tab until the focus is on what is wanted."""
+    for _ in range(most):
+        if wanted in (focused(page) or ""):
+            return
+        keys(page, Keys.TAB)
+    raise AssertionError(f"{wanted} cannot be reached by Tab; the focus is on {focused(page)}")
+
+
+def by_keyboard(suite, url, neighbour, folder):
+    """Tasks with keys alone, one page, in this order."""
+    with browser(1280, 900, reduced_motion=True) as page:
+        page.driver.get(url)
+        ready(page, "peers")
+        with suite.check("keys: skip to the people"):
+            keys(page, Keys.TAB)
+            expect("Skip" in focused(page), focused(page))
+            keys(page, Keys.ENTER)
+        with suite.check("keys: open somebody's card, and Escape gives the focus back"):
+            tab_to(page, "More about Bob")
+            keys(page, Keys.ENTER)
+            page.wait(lambda: page.run("return document.getElementById('card').open"), "the card")
+            keys(page, Keys.ESCAPE)
+            page.wait(lambda: "More about Bob" in focused(page), "the focus on the card's button")
+        with suite.check("keys: a petname wins over the name that somebody chose"):
+            keys(page, Keys.ENTER)
+            tab_to(page, "petname")
+            keys(page, "My neighbour", Keys.ENTER)
+            page.wait(lambda: "My neighbour" in card(page, neighbour.id).text, "the petname in the list")
+        with suite.check("keys: make a favourite"):
+            tab_to(page, "More about My neighbour")
+            keys(page, Keys.ENTER)
+            tab_to(page, "card-favorite")
+            keys(page, Keys.SPACE)
+            page.wait(lambda: page.one("#card-favorite").get_attribute("aria-pressed") == "true", "a pressed button")
+        with suite.check("keys: mute, and no longer"):
+            tab_to(page, "card-mute")
+            keys(page, Keys.SPACE)
+            page.wait(lambda: page.one("#card-mute").get_attribute("aria-pressed") == "true", "a pressed button")
+            keys(page, Keys.SPACE)
+            page.wait(lambda: page.one("#card-mute").get_attribute("aria-pressed") == "false", "a button at rest")
+        with suite.check("keys: block, and undo"):
+            tab_to(page, "card-block")
+            keys(page, Keys.ENTER)
+            page.wait(lambda: card(page, neighbour.id) is None, "the list without the blocked one")
+            page.wait(lambda: "Undo" in focused(page), "the focus on Undo")
+            keys(page, Keys.ENTER)
+            page.wait(lambda: card(page, neighbour.id) is not None, "the neighbour again", 20)
+        with suite.check("keys: block, and unblock in the list of the blocked"):
+            tab_to(page, "More about My neighbour")
+            keys(page, Keys.ENTER)
+            tab_to(page, "card-block")
+            keys(page, Keys.ENTER)
+            page.wait(lambda: page.one("#blocked").is_displayed(), "the list of the blocked")
+            suite.shot(page, "room-peers-blocked")
+            tab_to(page, "Unblock My neighbour")
+            keys(page, Keys.ENTER)
+            page.wait(lambda: card(page, neighbour.id) is not None, "the neighbour again", 20)
+        with suite.check("keys: go to the settings"):
+            page.driver.get(url)
+            ready(page, "peers")
+            tab_to(page, "Settings")
+            keys(page, Keys.ENTER)
+            page.wait(lambda: page.driver.current_url.endswith("/settings"), "the settings")
+            ready(page, "settings")
+        with suite.check("keys: a wrong value is told at once, and not saved"):
+            before = (folder / "goop.json").read_text()
+            tab_to(page, "set-p2p.listen_port")
+            keys(page, Keys.CONTROL + "a")
+            keys(page, "70000")
+            tab_to(page, "save")
+            keys(page, Keys.ENTER)
+            page.wait(lambda: page.one("#problems").is_displayed() and focused(page) == "problems", "the problems")
+            expect("p2p.listen_port" in page.one("#problems").text, page.one("#problems").text)
+            expect((folder / "goop.json").read_text() == before, "the file has changed")
+            suite.shot(page, "room-settings-problem")
+            tab_to(page, "discard")
+            keys(page, Keys.ENTER)
+            page.wait(lambda: not page.one("#problems").is_displayed(), "no problem")
+        with suite.check("keys: save a setting; the page says that a restart is needed"):
+            tab_to(page, "set-profile.label")
+            keys(page, Keys.CONTROL + "a")
+            keys(page, "Ada the first")
+            tab_to(page, "save")
+            keys(page, Keys.ENTER)
+            page.wait(lambda: page.one("#restart").is_displayed(), "the word about the restart")
+            expect("profile.label" in page.one("#restart").text, page.one("#restart").text)
+            label = json.loads((folder / "goop.json").read_text())["profile"]["label"]
+            expect(label == "Ada the first", label)
+            suite.shot(page, "room-settings-saved")
+        with suite.check("secrets are never in the page"):
+            secret = json.loads((folder / "goop.json").read_text())["p2p"]["nacl_private_key"]
+            expect(len(secret) > 20, "no secret to look for")
+            answer = page.driver.execute_async_script(
+                "const done = arguments[0]; fetch('/api/rooms/settings').then(r => r.text()).then(done)")
+            expect(secret not in page.driver.page_source and secret not in answer, "the secret is there")
+        with suite.check("keys: find a setting"):
+            tab_to(page, "search")
+            keys(page, "mdns")
+            page.wait(lambda: sum(row.is_displayed() for row in
+                                  page.driver.find_elements(By.CSS_SELECTOR, ".setting")) in range(1, 4), "few rows")
+        with suite.check("keys: read the network, filter the log, pause it"):
+            page.driver.get(url + "network")
+            ready(page, "network")
+            tab_to(page, "words")
+            keys(page, "connected with")
+            page.wait(lambda: "connected with" in page.one("#log").text, "a line of the log")
+            tab_to(page, "pause")
+            keys(page, Keys.SPACE)
+            expect(page.one("#pause").get_attribute("aria-pressed") == "true", "not paused")
+        with suite.check("keys: help"):
+            tab_to(page, "Help")
+            keys(page, Keys.ENTER)
+            page.wait(lambda: page.driver.current_url.endswith("/help"), "the help")
+        with suite.check("nothing complained on the console"):
+            # The refused save is one, and expected.
+            found = page.complaints("status of 400", "[DOM]")
+            expect(not found, found)
+
+
+def guarded(suite, url):
+    with suite.check("a decision without the token is refused"):
+        with browser() as page:
+            page.driver.get(url)
+            status = page.driver.execute_async_script(
+                "const done = arguments[0]; fetch('/api/rooms/peers/decide', {method: 'POST', body: '{}',"
+                "headers: {'Content-Type': 'application/json'}}).then(r => done(r.status))")
+            expect(status == 403, status)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--goop2", default="./goop2", type=pathlib.Path)
+    parser.add_argument("--screenshots", help="folder for pictures (default: a new one under the temporary folder)")
+    options = parser.parse_args()
+    screenshots = pathlib.Path(options.screenshots or tempfile.mkdtemp(prefix="goop2-rooms-"))
+    screenshots.mkdir(parents=True, exist_ok=True)
+    suite = Suite(screenshots)
+    with tempfile.TemporaryDirectory() as root:
+        ada = Peer(options.goop2.resolve(), pathlib.Path(root) / "Ada", "--local")
+        bob = Peer(options.goop2.resolve(), pathlib.Path(root) / "Bob", "--local", "--no-viewer")
+        try:
+            events = ada.start()
+            url = events["viewer"]["url"]
+            bob.start()
+            for name, path in ROOMS.items():
+                looks(suite, url + path, name, lambda page, name=name: ready(page, name))
+
+            def open_card(page):
+                ready(page, "peers")
+                page.one(".person .more").click()
+                page.wait(lambda: page.run("return document.getElementById('card').open"), "the card")
+            looks(suite, url, "card", open_card)
+            guarded(suite, url)
+            by_keyboard(suite, url, bob, ada.folder)
+        finally:
+            bob.stop()
+            ada.stop()
+    print(f"{suite.count - len(suite.failed)} of {suite.count} checks of the rooms")
+    sys.exit(1 if suite.failed else 0)
+
+
+if __name__ == "__main__":
+    main()
