@@ -5,7 +5,7 @@ SWIFT ?= swift
 RELEASE = --configuration release --static-swift-stdlib
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-unit test-programs check-long bench lint format clean setup-run setup-test p2pd
+.PHONY: help run build test test-unit test-programs check-long bench lint format clean setup-run setup-test setup-bench p2pd
 
 help:
 	@echo "make run         build goop2, start your peer and a sample neighbour, show the viewer's address"
@@ -22,6 +22,9 @@ setup-run:
 
 setup-test: setup-run
 	@scripts/setup test
+
+setup-bench: setup-run
+	@scripts/setup bench
 
 build: setup-run
 	$(SWIFT) build $(RELEASE) --product goop2
@@ -49,7 +52,7 @@ test: test-unit test-programs
 check-long: setup-test build p2pd
 	@scripts/check-long
 
-bench: setup-test p2pd
+bench: setup-bench build p2pd
 	$(SWIFT) build $(RELEASE) --product bench-connections
 	$(SWIFT) build $(RELEASE) --product link-shaper
 	@bench/run

@@ -15,6 +15,7 @@ struct ViewerResponder: Sendable {
     let shell: ShellRoutes
     /// Guards every route that changes something; see there how a route uses it.
     let control: ControlGuard
+    let changes: SiteEvents
     let events: EventStream
     let backend: any ViewerBackend
     let rooms: RoomRoutes
@@ -37,10 +38,11 @@ struct ViewerResponder: Sendable {
             visited: VisitedSites(), failures: failures,
             answerTimeout: configuration.siteAnswerTimeout, stallTimeout: configuration.siteStallTimeout, logger: logger
         )
+        changes = SiteEvents(backend: backend, failures: failures, configuration: configuration)
         siteOrigins = SiteResponder(
             origins: requestGuard.origins, headers: headers, notices: notices, files: sites,
             data: DataProxy(backend: backend, failures: failures, configuration: configuration, logger: logger),
-            frames: frames, backend: backend)
+            changes: changes, frames: frames, backend: backend)
         shell = ShellRoutes(
             backend: backend, control: control, capabilities: capabilities, frames: frames, headers: headers)
         events = EventStream(feed: feed, backend: backend)
@@ -119,7 +121,11 @@ struct ViewerResponder: Sendable {
         case "/readyz":
             let readiness = await backend.readiness()
             return json(ReadinessAnswer(readiness), status: readiness.isReady ? .ok : .serviceUnavailable)
-        default: return await rooms.get(target) ?? notices.viewerNotice(.notFound)
+        default:
+            if let peer = SiteEvents.peer(path: target.path) {
+                return await changes.respond(to: request, peer: peer, place: .viewer, headers: headers.viewer())
+            }
+            return await rooms.get(target) ?? notices.viewerNotice(.notFound)
         }
     }
 

@@ -1,3 +1,5 @@
+import P2PSwarm
+
 /// What went wrong between us and a peer: a code, a sentence, and, if a peer was to be reached, every address that was tried
 /// and what came back.
 public struct P2PError: Error, Sendable, CustomStringConvertible {
@@ -60,6 +62,11 @@ public struct P2PError: Error, Sendable, CustomStringConvertible {
         self.cause = cause
         self.peer = peer
         self.attempts = attempts
+    }
+
+    /// The code with which a stream was reset, of `.streamReset`: libp2p's own codes are 0x1001 to 0x1009.
+    public var resetCode: UInt32? {
+        if case StreamError.reset(let number, _)? = self.cause { number } else { nil }
     }
 
     /// For people and logs.

@@ -16,6 +16,8 @@ final class FakeBackend: ViewerBackend {
 
     struct File: Sendable {
         var mediaType = "text/html"
+        /// The whole head, where a test wants another than that of a whole file.
+        var head: SiteHead?
         /// What the head announces; nil for the true size.
         var announcedSize: Int?
         var chunks: [ByteBuffer]
@@ -36,8 +38,10 @@ final class FakeBackend: ViewerBackend {
         var listeners: [Int: AsyncStream<PeerChange>.Continuation] = [:]
         var nextListener = 0
         var opened: [String] = []
+        var queries: [SiteQuery] = []
         var discarded = 0
         var consents: Set<PeerID> = []
+        var siteWatchers: [AsyncThrowingStream<SiteChanges, any Error>.Continuation] = []
         var tables = FakeTables()
         var readiness = Readiness(components: [.init(name: "node", isReady: true)])
     }
@@ -50,6 +54,7 @@ final class FakeBackend: ViewerBackend {
     }
 
     var opened: [String] { state.withLock { $0.opened } }
+    var queries: [SiteQuery] { state.withLock { $0.queries } }
     var discarded: Int { state.withLock { $0.discarded } }
 
     func set(_ site: Site, of peer: PeerID) {
@@ -129,11 +134,28 @@ final class FakeBackend: ViewerBackend {
         }
     }
 
+    /// Tells everybody who watches a site; nil ends their streams.
+    func tell(_ changes: SiteChanges?) {
+        for watcher in state.withLock({ $0.siteWatchers }) {
+            if let changes { watcher.yield(changes) } else { watcher.finish(throwing: SiteError(kind: .unreachable)) }
+        }
+    }
+
+    func siteChanges(of peer: PeerID) async throws(SiteError) -> AsyncThrowingStream<SiteChanges, any Error> {
+        if case .failing(let error) = state.withLock({ $0.sites[peer] }) { throw error }
+        let (stream, continuation) = AsyncThrowingStream.makeStream(
+            of: SiteChanges.self, bufferingPolicy: .bufferingNewest(8))
+        state.withLock { $0.siteWatchers.append(continuation) }
+        return stream
+    }
+
     func readiness() async -> Readiness { state.withLock { $0.readiness } }
 
-    func openSite(of peer: PeerID, path: String) async throws(SiteError) -> SiteBody {
+    func openSite(_ query: SiteQuery, of peer: PeerID) async throws(SiteError) -> SiteBody {
+        let path = query.path
         let site = state.withLock { state in
             state.opened.append(path)
+            state.queries.append(query)
             return state.sites[peer]
         }
         switch site {
@@ -147,8 +169,9 @@ final class FakeBackend: ViewerBackend {
         case .files(let files):
             guard let file = files[path] else { throw SiteError(kind: .notFound) }
             let size = file.chunks.reduce(0) { $0 + $1.readableBytes }
+            let head = file.head ?? SiteHead(mediaType: file.mediaType, size: file.announcedSize ?? size)
             return SiteBody(
-                head: SiteHead(mediaType: file.mediaType, size: file.announcedSize ?? size),
+                head: head,
                 chunks: Chunks(chunks: file.chunks, stalls: file.stalls),
                 discard: { self.state.withLock { $0.discarded += 1 } })
         }

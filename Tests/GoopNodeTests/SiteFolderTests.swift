@@ -1,8 +1,8 @@
 import Glibc
-import GoopCore
 import NIOCore
 import Testing
 
+@testable import GoopCore
 @testable import GoopNode
 
 @Suite struct SiteFolderTests {
@@ -95,5 +95,122 @@ import Testing
     @Test func hiddenFoldersOfTheSettings() async {
         let strict = SiteFolder(root: site.root, hidden: [["lua"], ["about"]])
         await #expect(throws: SiteError.self) { try await SiteFileChunks.open("/us/", in: strict) }
+    }
+
+    // MARK: Queries
+
+    private let tags = ContentTags()
+
+    private func answer(_ query: SiteQuery) async throws -> (head: SiteHead, text: String) {
+        let chunks = try await SiteFileChunks.answer(query, in: site, tags: tags)
+        var text = ""
+        for try await chunk in chunks { text += String(buffer: chunk) }
+        return (chunks.file.head, text)
+    }
+
+    @Test func partsTagsAndHeads() async throws {
+        let whole = try await answer(SiteQuery("/css/app.css"))
+        #expect(whole.text == "body {}" && whole.head.status == .whole && whole.head.tag.utf8.count == 32)
+        let tag = whole.head.tag
+        #expect(try await answer(SiteQuery("/style")).head.tag == tag, "the same content under another name")
+        let part = try await answer(SiteQuery("/css/app.css", part: .between(1, 3), partOf: tag))
+        #expect(part.text == "ody" && part.head.first == 1 && part.head.total == 7)
+        #expect(try await answer(SiteQuery("/css/app.css", part: .last(2))).text == "{}")
+        let none = try await answer(SiteQuery("/css/app.css", part: .from(7)))
+        #expect(none.head.status == .noSuchPart && none.text.isEmpty)
+        let known = try await answer(SiteQuery("/css/app.css", known: [tag]))
+        #expect(known.head.status == .notModified && known.text.isEmpty)
+        let head = try await answer(SiteQuery("/css/app.css", method: .head))
+        #expect(head.head == whole.head && head.text.isEmpty)
+        temporary.write("body {a}", to: "site/css/app.css")
+        #expect(try await answer(SiteQuery("/css/app.css", known: [tag])).text == "body {a}")
+    }
+
+    @Test func foldersAndWhatIsMissing() async throws {
+        #expect(try await answer(SiteQuery("/about")).head.status == .folder)
+        #expect(try await answer(SiteQuery("/about/")).text == "about")
+        #expect(try await answer(SiteQuery("/")).text == "<h1>")
+        for path in ["/empty", "/css", "/css/", "/loop", "/loop/x", "/nothing"] {
+            await #expect(throws: SiteError(kind: .notFound), "\(path)") { _ = try await answer(SiteQuery(path)) }
+        }
+        temporary.write("lost?", to: "site/404.html")
+        let missing = try await answer(SiteQuery("/nothing", known: ["*"], part: .from(2)))
+        #expect(missing.head.status == .missing && missing.text == "lost?" && missing.head.tag.isEmpty)
+        #expect(try await answer(SiteQuery("/empty/")).head.status == .missing)
+        #expect(try await answer(SiteQuery("/404.html")).head.status == .whole)
+        await #expect(throws: SiteError.self) { _ = try await answer(SiteQuery("/.env")) }
+    }
+
+    @Test func hashesAreRememberedOnceAFileIsLeftAlone() async throws {
+        _ = try await answer(SiteQuery("/css/app.css"))
+        _ = try await answer(SiteQuery("/css/app.css"))
+        #expect(tags.hashed == 2 && tags.count == 0, "a file that was written just now may change in the same instant")
+        // Three seconds old: the change time cannot be set, so the rule is asked directly.
+        let file = open(temporary.path + "/site/css/app.css", O_RDONLY)
+        defer { close(file) }
+        let stamp = try #require(FileStamp(descriptor: file))
+        #expect(!stamp.isSettled(for: .seconds(2)))
+        #expect(stamp.isSettled(for: .seconds(2), now: FileStamp.now() + 3_000_000_000))
+        // Files of the system were not changed just now.
+        let bounded = ContentTags(capacity: 4)
+        for _ in 0..<2 {
+            for path in ["/etc/passwd", "/etc/group"] {
+                let file = open(path, O_RDONLY)
+                defer { close(file) }
+                guard let stamp = FileStamp(descriptor: file), stamp.isSettled(for: .seconds(2)) else { continue }
+                #expect(bounded.tag(of: file, stamp: stamp).utf8.count == 32)
+            }
+        }
+        #expect(bounded.hashed == bounded.count && bounded.hashed <= 2)
+    }
+
+    @Test func aHugeFileHasATagWithoutBeingRead() async throws {
+        let path = temporary.path + "/site/huge.bin"
+        temporary.write("", to: "site/huge.bin")
+        let size = 3 << 30
+        truncate(path, off_t(size))
+        let part = try await answer(SiteQuery("/huge.bin", part: .last(3)))
+        #expect(part.text == "\0\0\0" && part.head.first == size - 3 && part.head.total == size)
+        #expect(tags.hashed == 0 && part.head.tag.utf8.count == 32)
+        #expect(try await answer(SiteQuery("/huge.bin", method: .head)).head.tag == part.head.tag)
+        truncate(path, off_t(size + 1))
+        #expect(try await answer(SiteQuery("/huge.bin", method: .head)).head.tag != part.head.tag)
+    }
+
+    @Test func aFileThatChangesWhileItIsSentDoesNotEndWell() async throws {
+        let size = 200_000
+        for change in ["shorter", "other", "longer"] {
+            temporary.write(String(repeating: "x", count: size), to: "site/large.bin")
+            let chunks = try await SiteFileChunks.answer(SiteQuery("/large.bin"), in: site, tags: tags)
+            let path = temporary.path + "/site/large.bin"
+            switch change {
+            case "shorter": truncate(path, 100_000)
+            case "longer": truncate(path, 300_000)
+            default:
+                // The clock of a file system moves in steps; a change within one would not show.
+                temporary.write(String(repeating: "y", count: size), to: "site/large.bin")
+                var times = [timespec(tv_sec: 1, tv_nsec: 0), timespec(tv_sec: 1, tv_nsec: 0)]
+                utimensat(AT_FDCWD, path, &times, 0)
+            }
+            await #expect(throws: SiteError.self, "\(change)") { for try await _ in chunks {} }
+        }
+        // A file that is replaced under its name stays what it was for those who opened it.
+        temporary.write(String(repeating: "x", count: size), to: "site/large.bin")
+        let chunks = try await SiteFileChunks.answer(SiteQuery("/large.bin"), in: site, tags: tags)
+        temporary.write("new", to: "site/new.bin")
+        rename(temporary.path + "/site/new.bin", temporary.path + "/site/large.bin")
+        var count = 0
+        for try await chunk in chunks { count += chunk.readableBytes }
+        #expect(count == size)
+    }
+
+    @Test func namesThatAreNotTextAreNotServed() async throws {
+        let name = Array((temporary.path + "/site/").utf8) + [0xFF, 0xFE, 0]
+        name.withUnsafeBytes { bytes in
+            guard let path = bytes.bindMemory(to: CChar.self).baseAddress else { return }
+            close(open(path, O_CREAT | O_WRONLY, 0o644))
+        }
+        await #expect(throws: SiteError(kind: .notFound)) { _ = try await answer(SiteQuery("/\u{FFFD}\u{FFFD}")) }
+        #expect(try await answer(SiteQuery("/")).text == "<h1>")
     }
 }

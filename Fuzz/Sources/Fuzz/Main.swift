@@ -61,6 +61,7 @@ nonisolated(unsafe) let entries: [String: ([UInt8]) -> Void] = [
     "dns": fuzzDNS,
     "mdns": fuzzMDNS,
     "site": fuzzSite,
+    "site-query": fuzzSiteQuery,
     "presence": fuzzPresence,
     "json": fuzzJSON,
     "configuration": fuzzConfiguration,

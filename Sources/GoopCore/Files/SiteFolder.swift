@@ -30,23 +30,74 @@ public struct SiteFolder: Sendable {
     ///   `.busy` if no more files can be opened.
     package func open(_ text: String) throws(SiteError) -> SiteFile {
         let path = try SitePath(text, hidden: hidden)
-        guard let realRoot = FolderPath.real(root) else { throw SiteError(kind: .disabled) }
+        guard let root = FolderPath.real(root) else { throw SiteError(kind: .disabled) }
+        guard let opened = try open(path, root: root, isStrict: false) else { throw SiteError(kind: .notFound) }
+        let head = SiteHead(mediaType: opened.mediaType, size: opened.stamp.size)
+        return SiteFile(descriptor: opened.descriptor, stamp: opened.stamp, head: head)
+    }
+
+    /// Opens what answers a query: the file or a part of it, the word that it is a folder, or the site's `404.html`.
+    ///
+    /// Blocks as `open` does, and for the hash of a file that was not asked for since it changed.
+    /// - Throws: `SiteError` as `open` does.
+    package func answer(_ query: SiteQuery, tags: ContentTags) throws(SiteError) -> SiteFile {
+        let path = try SitePath(query.path, hidden: hidden)
+        guard let root = FolderPath.real(root) else { throw SiteError(kind: .disabled) }
+        do throws(SiteError) {
+            guard let opened = try open(path, root: root, isStrict: true) else {
+                return SiteFile(folder: SiteHead(mediaType: MediaType.unknown, size: 0, status: .folder))
+            }
+            let tag = tags.tag(of: opened.descriptor, stamp: opened.stamp)
+            let head = query.answer(mediaType: opened.mediaType, size: opened.stamp.size, tag: tag)
+            return SiteFile(descriptor: opened.descriptor, stamp: opened.stamp, head: head)
+        } catch {
+            guard error.kind == .notFound, let page = missingPage(root: root) else { throw error }
+            return page
+        }
+    }
+
+    /// Begins to watch what visitors may ask for. Blocks for as long as the file system does.
+    package func watch(usesKernel: Bool = true) -> FolderWatch {
+        FolderWatch(root: root, hidden: hidden, usesKernel: usesKernel)
+    }
+
+    /// The page that the site shows for files it does not have, if it has such a page.
+    private func missingPage(root: String) -> SiteFile? {
+        guard let path = try? SitePath("/404.html", hidden: hidden),
+            let opened = try? open(path, root: root, isStrict: true)
+        else { return nil }
+        let head = SiteHead(mediaType: opened.mediaType, size: opened.stamp.size, status: .missing)
+        return SiteFile(descriptor: opened.descriptor, stamp: opened.stamp, head: head)
+    }
+
+    /// A file that was found and may be served.
+    private struct Opened {
+        let descriptor: CInt
+        let stamp: FileStamp
+        let mediaType: String
+    }
+
+    /// - Parameter isStrict: a folder that is named without a slash is not served by its index: pages in it would look for
+    ///   their parts one level up.
+    /// - Returns: nil for such a folder, if it has an index.
+    private func open(_ path: SitePath, root: String, isStrict: Bool) throws(SiteError) -> Opened? {
         let names = path.components
-        let (descriptor, isFolder) = try openDescriptor(root: realRoot, names: names)
+        let (descriptor, isFolder) = try openDescriptor(root: root, names: names)
         guard isFolder else {
             guard !path.namesFolder else {
                 close(descriptor)
                 throw SiteError(kind: .notFound)
             }
-            return try file(descriptor, root: realRoot)
+            return try opened(descriptor)
         }
         close(descriptor)
-        let (index, isStillFolder) = try openDescriptor(root: realRoot, names: names + ["index.html"])
-        guard !isStillFolder else {
+        let (index, isStillFolder) = try openDescriptor(root: root, names: names + ["index.html"])
+        guard !isStillFolder, !isStrict || path.namesFolder else {
             close(index)
-            throw SiteError(kind: .notFound)
+            guard !isStillFolder else { throw SiteError(kind: .notFound) }
+            return nil
         }
-        return try file(index, root: realRoot)
+        return try opened(index)
     }
 
     private func openDescriptor(root: String, names: [String]) throws(SiteError) -> (CInt, isFolder: Bool) {
@@ -84,15 +135,13 @@ public struct SiteFolder: Sendable {
         }
     }
 
-    private func file(_ descriptor: CInt, root: String) throws(SiteError) -> SiteFile {
-        var status = stat()
-        guard fstat(descriptor, &status) == 0, status.st_size >= 0 else {
+    private func opened(_ descriptor: CInt) throws(SiteError) -> Opened {
+        guard let stamp = FileStamp(descriptor: descriptor) else {
             close(descriptor)
             throw SiteError(kind: .notFound)
         }
         let name = SiteFolder.place(of: descriptor).map(FolderPath.lastName) ?? ""
-        let head = SiteHead(mediaType: MediaType.ofFile(named: name), size: Int(status.st_size))
-        return SiteFile(descriptor: descriptor, head: head)
+        return Opened(descriptor: descriptor, stamp: stamp, mediaType: MediaType.ofFile(named: name))
     }
 
     /// The real path of an opened file.
@@ -116,19 +165,34 @@ public struct SiteFolder: Sendable {
 
 private func systemOpen(_ path: String, _ flags: CInt) -> CInt { open(path, flags) }
 
-/// One opened file of a site.
+/// One opened file of a site, or the answer that needs none.
 ///
-/// The size is that of the moment of opening: a file that grows meanwhile is sent up to it.
+/// The size is that of the moment of opening. A file that has changed when its last byte was read was perhaps read half old
+/// and half new; `isUnchanged` tells, and the answer must not end as if it were whole.
 package final class SiteFile: Sendable {
     package let head: SiteHead
     private let descriptor: CInt
+    private let stamp: FileStamp?
 
-    init(descriptor: CInt, head: SiteHead) {
+    init(descriptor: CInt, stamp: FileStamp, head: SiteHead) {
         self.descriptor = descriptor
+        self.stamp = stamp
         self.head = head
     }
 
-    deinit { close(descriptor) }
+    /// An answer without a file.
+    init(folder head: SiteHead) {
+        descriptor = -1
+        stamp = nil
+        self.head = head
+    }
+
+    deinit {
+        if descriptor >= 0 { close(descriptor) }
+    }
+
+    /// Whether the file is as it was when it was opened.
+    package var isUnchanged: Bool { stamp?.isSameContent(as: FileStamp(descriptor: descriptor)) ?? true }
 
     /// Reads into a buffer from an offset; 0 at the end of the file. Blocks for as long as the file system does.
     package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(SiteError) -> Int {

@@ -4,8 +4,10 @@
 /// says. White space around a line is ignored, so CR LF is tolerated.
 /// Source: P2P wire reference, sections 4.1, 4.3 and 4.4.
 public enum SiteProtocol {
-    /// The protocol id of the site protocol.
+    /// The protocol id of the site protocol as upstream speaks it.
     public static let siteID = "/goop/site/1.0.0"
+    /// The protocol id of our own form of it, with parts, tags and heads: `SiteQuery`, `SiteHead`.
+    public static let querySiteID = "/goop/site/2.0.0"
     /// The protocol id of the label protocol, which serves as probe.
     public static let contentID = "/goop/content/1.0.0"
     /// The longest request line in bytes: the longest path and room around it.

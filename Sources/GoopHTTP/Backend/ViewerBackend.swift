@@ -13,15 +13,21 @@ public protocol ViewerBackend: Sendable {
     /// Changes of the peer list from now on. The stream may drop its oldest elements when nobody reads it fast
     /// enough; the viewer sends full snapshots often enough to repair that.
     func peerChanges() async -> AsyncStream<PeerChange>
-    /// Opens one file of a peer's site; the own id reads the own folder under the same guards.
+    /// Answers one query for a file of a peer's site; the own id reads the own folder under the same guards.
     ///
     /// - Parameters:
+    ///   - query: its path begins with a slash, is percent-decoded once, and has no empty, `.` or `..` segment; `/` or a
+    ///     trailing slash asks for the folder's index.
     ///   - peer: whose site.
-    ///   - path: begins with a slash, percent-decoded once, no empty, `.` or `..` segment; `/` or a trailing slash
-    ///     asks for the folder's index.
-    /// - Returns: the head and a body that is read while it arrives.
+    /// - Returns: the head and a body that is read while it arrives. A peer that speaks upstream's protocol only answers a
+    ///   query for a part with the whole.
     /// - Throws: `SiteError` with the class, the facts, and for an unreachable peer the addresses tried.
-    func openSite(of peer: PeerID, path: String) async throws(SiteError) -> SiteBody
+    func openSite(_ query: SiteQuery, of peer: PeerID) async throws(SiteError) -> SiteBody
+    /// Files of a peer's site that change from now on; bounded, and ended with an error when the peer goes. The own id
+    /// watches the own folder.
+    ///
+    /// - Throws: `SiteError`; `.disabled` if the peer does not tell.
+    func siteChanges(of peer: PeerID) async throws(SiteError) -> AsyncThrowingStream<SiteChanges, any Error>
     /// Performs one operation on a peer's tables; the own id means the own database, as its owner.
     ///
     /// - Returns: the bare value of the answer.
@@ -41,6 +47,22 @@ public protocol ViewerBackend: Sendable {
     func setSharesEmail(_ shares: Bool, with peer: PeerID) async throws
     /// Which parts of the peer are up.
     func readiness() async -> Readiness
+}
+
+extension ViewerBackend {
+    /// Opens one whole file; a folder means its index, and a page that says "not found" is not a file.
+    public func openSite(of peer: PeerID, path: String) async throws(SiteError) -> SiteBody {
+        let body = try await openSite(SiteQuery(path), of: peer)
+        switch body.head.status {
+        case .whole: return body
+        case .folder where !path.hasSuffix("/"):
+            body.discard()
+            return try await openSite(of: peer, path: path + "/")
+        default:
+            body.discard()
+            throw SiteError(kind: body.head.status == .missing ? .notFound : .protocolViolation)
+        }
+    }
 }
 
 /// The owner of the viewer, as pages and `/api/self` show it.

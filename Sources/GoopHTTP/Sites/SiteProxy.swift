@@ -93,12 +93,13 @@ struct SiteProxy: Sendable {
         if let known = failures.failure(of: peer, now: .now) {
             return await failure(known, peer: peer, target: target, place: place)
         }
+        let query = SiteConditions.query(path, method: request.method, fields: request.headers)
         let opened = await withDeadline(answerTimeout) { () async throws(SiteError) -> SiteBody in
-            try await backend.openSite(of: peer, path: path)
+            try await backend.openSite(query, of: peer)
         }
         switch opened {
         case .success(let body):
-            return stream(body, path: path, request: request, fields: fields)
+            return stream(body, path: path, request: request, target: target, fields: fields)
         case .failure(let error):
             failures.record(error, of: peer, now: .now)
             logger.debug("site not shown", metadata: ["peer": "\(peer)", "reason": "\(error.kind.rawValue)"])
@@ -123,15 +124,14 @@ struct SiteProxy: Sendable {
     }
 
     private func stream(
-        _ body: SiteBody, path: String, request: Request, fields: HTTPFields
+        _ body: SiteBody, path: String, request: Request, target: RequestTarget, fields: HTTPFields
     ) -> Response {
         var fields = fields
-        fields[.contentType] = SiteMediaType.ofFile(at: path, claim: body.head.mediaType)
+        let status = SiteConditions.describe(body.head, path: path, target: target, in: &fields)
         let size = max(body.head.size, 0)
-        fields[.contentLength] = String(size)
-        guard request.method == .get else {
+        guard request.method == .get, status != .notModified, size > 0 else {
             body.discard()
-            return Response(status: .ok, headers: fields)
+            return Response(status: status, headers: fields)
         }
         let stallTimeout = stallTimeout
         let content = ResponseBody(contentLength: size) { writer in
@@ -151,7 +151,7 @@ struct SiteProxy: Sendable {
             }
             try await writer.finish(nil)
         }
-        return Response(status: .ok, headers: fields, body: content)
+        return Response(status: status, headers: fields, body: content)
     }
 
     /// Copies exactly `size` bytes; fewer or a failure end the connection, so that no browser takes a part for the

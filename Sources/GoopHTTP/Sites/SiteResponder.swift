@@ -15,6 +15,7 @@ struct SiteResponder: Sendable {
     let notices: NoticeRenderer
     let files: SiteProxy
     let data: DataProxy
+    let changes: SiteEvents
     let frames: FrameWatch
     let backend: any ViewerBackend
 
@@ -45,6 +46,9 @@ struct SiteResponder: Sendable {
         if let address = DataAddress(path: target.path) {
             return await data.respond(
                 to: request, address: address, query: target.query, place: place, headers: fields)
+        }
+        if let watched = SiteEvents.peer(path: target.path) {
+            return await changes.respond(to: request, peer: watched, place: place, headers: fields)
         }
         guard request.method == .get || request.method == .head else {
             return refuse(.unknownOperation, "there is no such operation", fields: fields)

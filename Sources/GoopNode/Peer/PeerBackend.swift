@@ -14,6 +14,8 @@ struct PeerBackend: ViewerBackend {
     let dataClient: DataClient
     let progress: StartProgress
     let consents: SiteConsents
+    let watch: SiteWatch
+    let tags = ContentTags()
 
     func selfProfile() async -> SelfProfile { profile }
 
@@ -39,17 +41,34 @@ struct PeerBackend: ViewerBackend {
         return try await dataClient.changes(of: peer, table: table)
     }
 
-    func openSite(of peer: PeerID, path: String) async throws(SiteError) -> SiteBody {
+    func siteChanges(of peer: PeerID) async throws(SiteError) -> AsyncThrowingStream<SiteChanges, any Error> {
+        guard !(await directory.isBlocked(peer)) else {
+            throw SiteError(kind: .unreachable, detail: "you have blocked this peer")
+        }
+        guard peer == profile.id else { return try await client.changes(of: peer) }
+        let own = try await watch.changes()
+        let (changes, continuation) = AsyncThrowingStream.makeStream(
+            of: SiteChanges.self, bufferingPolicy: .bufferingNewest(8))
+        let task = Task {
+            for await change in own {
+                if case .dropped = continuation.yield(change) { continuation.yield(.unnamed) }
+            }
+            continuation.finish()
+        }
+        continuation.onTermination = { _ in task.cancel() }
+        return changes
+    }
+
+    func openSite(_ query: SiteQuery, of peer: PeerID) async throws(SiteError) -> SiteBody {
         if peer == profile.id {
-            let chunks = try await SiteFileChunks.open(path, in: site)
+            let chunks = try await SiteFileChunks.answer(query, in: site, tags: tags)
             return SiteBody(head: chunks.file.head, chunks: chunks)
         }
         guard !(await directory.isBlocked(peer)) else {
             throw SiteError(kind: .unreachable, detail: "you have blocked this peer")
         }
-        let path = try SitePath(path)
         do throws(SiteError) {
-            let body = try await client.open(path, of: peer)
+            let body = try await client.open(query, of: peer)
             await directory.probeSucceeded(peer)
             return body
         } catch {

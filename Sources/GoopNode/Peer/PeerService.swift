@@ -179,6 +179,7 @@ public final class PeerService: Service {
             eventLoopGroup: group, logger: logger)
         let folder = SiteFolder(root: peer.siteRoot, hidden: configuration.hiddenSiteFolders)
         SiteService(folder: folder, label: configuration.profile.label, logger: logger).register(on: node)
+        WatchService(watch: SiteWatch(folder: folder), logger: logger).register(on: node)
         return node
     }
 

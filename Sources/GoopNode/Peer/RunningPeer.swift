@@ -73,12 +73,12 @@ final class RunningPeer: Sendable {
         DataService(tables: tables, logger: logger) { [directory] peer in
             await directory.entry(of: peer)?.email ?? ""
         }.register(on: node)
+        let site = SiteFolder(root: peer.siteRoot, hidden: configuration.hiddenSiteFolders)
         backend = PeerBackend(
             profile: SelfProfile(id: id, label: profile.label, email: profile.email), directory: directory,
-            client: SiteClient(node: node),
-            site: SiteFolder(root: peer.siteRoot, hidden: configuration.hiddenSiteFolders),
-            tables: tables, dataClient: DataClient(node: node), progress: progress,
-            consents: SiteConsents(path: peer.folder.consentsFile))
+            client: SiteClient(node: node), site: site, tables: tables, dataClient: DataClient(node: node),
+            progress: progress, consents: SiteConsents(path: peer.folder.consentsFile),
+            watch: SiteWatch(folder: site))
         let topic = PubSubTopic(pubsub: pubsub, name: configuration.presenceTopic, logger: logger)
         self.topic = topic
         voice = PresenceVoice(

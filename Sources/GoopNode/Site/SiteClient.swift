@@ -3,47 +3,113 @@ import GoopHTTP
 import LibP2P
 import NIOCore
 
-/// Fetches files of other peers' sites.
+/// Fetches files of other peers' sites: by `/goop/site/2.0.0` where the peer speaks it, else by upstream's protocol.
 struct SiteClient: Sendable {
     /// How long the head of an answer may take, connecting included.
     var answerTimeout = Duration.milliseconds(4700)
     /// The longest pause within a body.
     var patience = Duration.seconds(20)
-    /// The largest file that is accepted, in bytes.
+    /// The largest file that is accepted by upstream's protocol, in bytes.
     var maximumFileBytes = SiteProtocol.maximumFileBytes
+
+    /// The reset code of a peer that has no room for another stream.
+    private static let resourceLimitCode: UInt32 = 0x1002
+    /// The reset code of a peer that does not speak what the stream was opened for.
+    private static let negotiationFailedCode: UInt32 = 0x1001
 
     let node: Node
 
-    /// Opens a file: connects if needed, asks, and reads the head.
+    /// Opens a whole file; a folder means its index, and a page that says "not found" is not a file.
     func open(_ path: SitePath, of peer: PeerID) async throws(SiteError) -> SiteBody {
+        let body = try await open(SiteQuery(path.description), of: peer)
+        switch body.head.status {
+        case .whole: return body
+        case .folder where !path.namesFolder:
+            body.discard()
+            return try await open(try SitePath("\(path)/"), of: peer)
+        default:
+            body.discard()
+            throw SiteError(kind: body.head.status == .missing ? .notFound : .protocolViolation)
+        }
+    }
+
+    /// Sends a query: connects if needed, asks, and reads the head.
+    ///
+    /// A peer that speaks upstream's protocol only gives the whole file whatever part is asked for, and never a tag.
+    func open(_ query: SiteQuery, of peer: PeerID) async throws(SiteError) -> SiteBody {
+        let path = try SitePath(query.path)
         let started = ContinuousClock.now
-        let stream: P2PStream
         do {
-            var options = StreamOptions()
-            options.timeout = answerTimeout
-            options.allowsLimitedConnection = true
-            stream = try await node.openStream(to: peer, protocols: [ProtocolID(SiteProtocol.siteID)], options: options)
+            return try await ask(query, path: path, of: peer, negotiation: .automatic, started: started)
+        } catch let error as P2PError where SiteClient.isRefusal(error) {
+            // What the peer was known to speak it speaks no longer; now it is asked first.
+            do {
+                return try await ask(query, path: path, of: peer, negotiation: .eager, started: started)
+            } catch {
+                throw SiteClient.siteError(error, peer: peer, elapsed: ContinuousClock.now - started)
+            }
         } catch {
             throw SiteClient.siteError(error, peer: peer, elapsed: ContinuousClock.now - started)
         }
+    }
+
+    /// Whether the peer does not speak what was proposed to it together with the query.
+    private static func isRefusal(_ error: P2PError) -> Bool {
+        error.code == .protocolNotSupported || error.resetCode == negotiationFailedCode
+    }
+
+    private func ask(
+        _ query: SiteQuery, path: SitePath, of peer: PeerID, negotiation: StreamOptions.Negotiation,
+        started: ContinuousClock.Instant
+    ) async throws -> SiteBody {
+        var options = StreamOptions()
+        options.timeout = max(.milliseconds(200), answerTimeout - (ContinuousClock.now - started))
+        options.allowsLimitedConnection = true
+        options.negotiation = negotiation
+        let stream = try await node.openStream(
+            to: peer, protocols: [ProtocolID(SiteProtocol.querySiteID), ProtocolID(SiteProtocol.siteID)],
+            options: options)
         do {
             let left = max(.milliseconds(200), answerTimeout - (ContinuousClock.now - started))
-            let limit = maximumFileBytes
-            let line = try await StallWatch.run(limit: left, onStall: { stream.reset() }) { _ in
-                try await stream.write(ByteBuffer(bytes: SiteProtocol.requestLine(path: path)))
-                return try await stream.readLine(max: SiteProtocol.maximumHeadLine)
+            let isQuery = stream.protocol == ProtocolID(SiteProtocol.querySiteID)
+            return try await StallWatch.run(limit: left, onStall: { stream.reset() }) { _ in
+                isQuery ? try await askByQuery(query, on: stream) : try await askByLine(path, query.method, on: stream)
             }
-            guard let line else {
-                throw SiteError(kind: .protocolViolation, detail: "the peer closed without an answer")
-            }
-            let head = try SiteProtocol.head(inLine: line.readableBytesView, limit: limit)
-            return SiteBody(
-                head: head, chunks: SiteStreamChunks(stream: stream, size: head.size, patience: patience),
-                discard: { stream.reset() })
         } catch {
             stream.reset()
-            throw SiteClient.siteError(error, peer: peer, elapsed: ContinuousClock.now - started)
+            throw error
         }
+    }
+
+    private func askByQuery(_ query: SiteQuery, on stream: P2PStream) async throws -> SiteBody {
+        try await stream.write(ByteBuffer(bytes: query.encoded))
+        var reader = SiteAnswerReader(method: query.method)
+        while var bytes = try await stream.read() {
+            // No more is copied than a head can have; what is behind it stays where it is.
+            let front = bytes.readableBytesView.prefix(SiteHead.maximumBytes + 16)
+            guard let (head, consumed) = try reader.headReceived(Array(front)[...]) else { continue }
+            bytes.moveReaderIndex(forwardBy: consumed)
+            return SiteBody(
+                head: head,
+                chunks: SiteStreamChunks(stream: stream, reader: reader, unread: bytes, patience: patience),
+                discard: { stream.reset() })
+        }
+        try reader.ended()
+        throw SiteError(kind: .protocolViolation, detail: "the peer closed without an answer")
+    }
+
+    private func askByLine(
+        _ path: SitePath, _ method: SiteQuery.Method, on stream: P2PStream
+    ) async throws -> SiteBody {
+        try await stream.write(ByteBuffer(bytes: SiteProtocol.requestLine(path: path)))
+        guard let line = try await stream.readLine(max: SiteProtocol.maximumHeadLine) else {
+            throw SiteError(kind: .protocolViolation, detail: "the peer closed without an answer")
+        }
+        let head = try SiteProtocol.head(inLine: line.readableBytesView, limit: maximumFileBytes)
+        let reader = SiteAnswerReader(bodyOf: method == .get ? head.size : 0)
+        return SiteBody(
+            head: head, chunks: SiteStreamChunks(stream: stream, reader: reader, unread: nil, patience: patience),
+            discard: { stream.reset() })
     }
 
     /// What an error of the network means for somebody who wants a page.
@@ -58,6 +124,7 @@ struct SiteClient: Sendable {
         }
         let kind: SiteError.Kind =
             switch error.code {
+            case .streamReset where error.resetCode == SiteClient.resourceLimitCode: .busy
             case .timedOut, .streamReset: attempts.isEmpty ? .timedOut : .unreachable
             case .protocolNotSupported: .disabled
             case .protocolViolation, .endOfStream, .tooLong: .protocolViolation
@@ -73,50 +140,59 @@ struct SiteClient: Sendable {
 /// Ends after exactly the announced bytes; fails if the peer ends before, sends nothing for too long, or more.
 struct SiteStreamChunks: AsyncSequence, Sendable {
     let stream: P2PStream
-    let size: Int
+    let reader: SiteAnswerReader
+    /// What came together with the head.
+    let unread: ByteBuffer?
     let patience: Duration
 
-    func makeAsyncIterator() -> Iterator { Iterator(stream: stream, left: size, patience: patience) }
+    func makeAsyncIterator() -> Iterator {
+        Iterator(stream: stream, patience: patience, reader: reader, unread: unread)
+    }
 
     struct Iterator: AsyncIteratorProtocol {
         let stream: P2PStream
-        var left: Int
         let patience: Duration
+        var reader: SiteAnswerReader
+        var unread: ByteBuffer?
         private var isDone = false
 
-        init(stream: P2PStream, left: Int, patience: Duration) {
+        init(stream: P2PStream, patience: Duration, reader: SiteAnswerReader, unread: ByteBuffer?) {
             self.stream = stream
-            self.left = left
             self.patience = patience
+            self.reader = reader
+            self.unread = unread
         }
 
         mutating func next() async throws -> ByteBuffer? {
-            guard left > 0 else {
-                if !isDone {
-                    isDone = true
-                    await stream.close()
-                }
-                return nil
-            }
             do {
-                let watchdog = Task { [stream, patience] in
-                    try await Task.sleep(for: patience)
-                    stream.reset()
+                guard let chunk = try await receive() else {
+                    try reader.ended()
+                    if !isDone {
+                        isDone = true
+                        await stream.close()
+                    }
+                    return nil
                 }
-                defer { watchdog.cancel() }
-                guard let chunk = try await stream.read() else {
-                    throw SiteError(
-                        kind: .protocolViolation, detail: "the peer ended \(left) bytes before the file's end")
-                }
-                guard chunk.readableBytes <= left else {
-                    throw SiteError(kind: .protocolViolation, detail: "the peer sent more bytes than it announced")
-                }
-                left -= chunk.readableBytes
+                try reader.bodyReceived(chunk.readableBytes)
                 return chunk
             } catch {
                 stream.reset()
                 throw SiteClient.siteError(error, peer: stream.remotePeer, elapsed: .zero)
             }
+        }
+
+        private mutating func receive() async throws -> ByteBuffer? {
+            if let unread, unread.readableBytes > 0 {
+                self.unread = nil
+                return unread
+            }
+            guard reader.left != 0 else { return nil }
+            let watchdog = Task { [stream, patience] in
+                try await Task.sleep(for: patience)
+                stream.reset()
+            }
+            defer { watchdog.cancel() }
+            return try await stream.read()
         }
     }
 }

@@ -8,14 +8,38 @@ struct SiteFileChunks: AsyncSequence, Sendable {
     static let chunkBytes = 64 * 1024
 
     let file: SiteFile
+    /// The first bytes, read together with the opening.
+    private let first: ByteBuffer?
+    /// Bytes to send in all.
+    private let size: Int
 
-    /// Opens a file where waiting for the disk is allowed.
+    private init(_ file: SiteFile, method: SiteQuery.Method) throws(SiteError) {
+        self.file = file
+        size = method == .get ? file.head.size : 0
+        first = size > 0 ? try SiteFileChunks.read(file, done: 0, of: size) : nil
+    }
+
+    /// Opens a file for `/goop/site/1.0.0`, where waiting for the disk is allowed.
     static func open(_ path: String, in folder: SiteFolder) async throws(SiteError) -> SiteFileChunks {
+        try await onDiskThread { () throws(SiteError) in try SiteFileChunks(try folder.open(path), method: .get) }
+    }
+
+    /// Opens what answers a query, where waiting for the disk is allowed.
+    static func answer(
+        _ query: SiteQuery, in folder: SiteFolder, tags: ContentTags
+    ) async throws(SiteError) -> SiteFileChunks {
+        try await onDiskThread { () throws(SiteError) in
+            try SiteFileChunks(try folder.answer(query, tags: tags), method: query.method)
+        }
+    }
+
+    private static func onDiskThread(
+        _ body: @escaping @Sendable () throws(SiteError) -> SiteFileChunks
+    ) async throws(SiteError) -> SiteFileChunks {
         do {
-            let outcome = try await NIOThreadPool.singleton.runIfActive { () -> Result<SiteFile, SiteError> in
-                do throws(SiteError) { return .success(try folder.open(path)) } catch { return .failure(error) }
-            }
-            return SiteFileChunks(file: try outcome.get())
+            return try await NIOThreadPool.singleton.runIfActive { () -> Result<SiteFileChunks, SiteError> in
+                do throws(SiteError) { return .success(try body()) } catch { return .failure(error) }
+            }.get()
         } catch let error as SiteError {
             throw error
         } catch {
@@ -23,30 +47,53 @@ struct SiteFileChunks: AsyncSequence, Sendable {
         }
     }
 
-    func makeAsyncIterator() -> Iterator { Iterator(file: file) }
+    /// The next chunk behind `done` bytes. With the last one it is made sure that the file was one and the same throughout.
+    private static func read(_ file: SiteFile, done: Int, of size: Int) throws(SiteError) -> ByteBuffer {
+        let wanted = Swift.min(size - done, chunkBytes)
+        var chunk = ByteBufferAllocator().buffer(capacity: wanted)
+        let offset = file.head.first + done
+        let outcome = chunk.withUnsafeMutableWritableBytes { buffer -> Result<Int, SiteError> in
+            do throws(SiteError) {
+                return .success(
+                    try file.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer.prefix(wanted)), at: offset))
+            } catch { return .failure(error) }
+        }
+        let count = try outcome.get()
+        guard count > 0 else { throw SiteError(kind: .notFound, detail: "the file became shorter while it was sent") }
+        chunk.moveWriterIndex(forwardBy: count)
+        guard done + count < size || file.isUnchanged else {
+            throw SiteError(kind: .notFound, detail: "the file changed while it was sent")
+        }
+        return chunk
+    }
+
+    func makeAsyncIterator() -> Iterator { Iterator(chunks: self) }
 
     struct Iterator: AsyncIteratorProtocol {
-        let file: SiteFile
-        private var offset = 0
+        private let file: SiteFile
+        private let size: Int
+        private var first: ByteBuffer?
+        private var done = 0
 
-        init(file: SiteFile) { self.file = file }
+        init(chunks: SiteFileChunks) {
+            file = chunks.file
+            size = chunks.size
+            first = chunks.first
+        }
 
-        /// - Throws: `SiteError` if the file has become shorter than its head says.
+        /// - Throws: `SiteError` if the file is not any more what its head says.
         mutating func next() async throws -> ByteBuffer? {
-            let wanted = Swift.min(file.head.size - offset, SiteFileChunks.chunkBytes)
-            guard wanted > 0 else { return nil }
+            if let first {
+                self.first = nil
+                done = first.readableBytes
+                return first
+            }
+            guard done < size else { return nil }
             try Task.checkCancellation()
-            let chunk = try await NIOThreadPool.singleton.runIfActive { [file, offset] in
-                var chunk = ByteBufferAllocator().buffer(capacity: wanted)
-                try chunk.writeWithUnsafeMutableBytes(minimumWritableBytes: wanted) { buffer in
-                    try file.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer.prefix(wanted)), at: offset)
-                }
-                return chunk
+            let chunk = try await NIOThreadPool.singleton.runIfActive { [file, done, size] in
+                try SiteFileChunks.read(file, done: done, of: size)
             }
-            guard chunk.readableBytes > 0 else {
-                throw SiteError(kind: .notFound, detail: "the file became shorter while it was sent")
-            }
-            offset += chunk.readableBytes
+            done += chunk.readableBytes
             return chunk
         }
     }

@@ -9,16 +9,33 @@ struct SiteService: Sendable {
     static let patience = Duration.seconds(20)
     /// How long one answer may take in all.
     static let maximumDuration = Duration.seconds(30 * 60)
-    /// Requests at a time: of all visitors, and of one.
-    static let limits = HandlerLimits(streams: 512, streamsPerPeer: 64)
+    /// Requests that are answered at a time, of all visitors and of one; further ones hear "busy".
+    static let limits = HandlerLimits(streams: 512, streamsPerPeer: 128)
+    /// Streams at a time, of all visitors and of one; further ones are reset.
+    static let streamLimits = HandlerLimits(streams: 1024, streamsPerPeer: 256)
 
     let folder: SiteFolder
     let label: String
     let logger: Logger
+    private let tags = ContentTags()
+    private let admission: SiteAdmission
 
-    /// Answers both protocols on a node.
+    init(folder: SiteFolder, label: String, logger: Logger, limits: HandlerLimits = SiteService.limits) {
+        self.folder = folder
+        self.label = label
+        self.logger = logger
+        admission = SiteAdmission(total: limits.streams, perPeer: limits.streamsPerPeer)
+    }
+
+    /// Answers the three protocols on a node.
     func register(on node: Node) {
-        node.setHandler(for: ProtocolID(SiteProtocol.siteID), limits: relayed(SiteService.limits)) { await serve($0) }
+        let limits = relayed(SiteService.streamLimits)
+        node.setHandler(for: ProtocolID(SiteProtocol.querySiteID), limits: limits) { stream in
+            await serve(stream, refusal: SiteHead.refusal) { try await answerQuery(stream, $0) }
+        }
+        node.setHandler(for: ProtocolID(SiteProtocol.siteID), limits: limits) { stream in
+            await serve(stream, refusal: SiteProtocol.errorLine) { try await answerLine(stream, $0) }
+        }
         node.setHandler(
             for: ProtocolID(SiteProtocol.contentID), limits: relayed(HandlerLimits(streams: 512, streamsPerPeer: 16))
         ) { stream in
@@ -34,10 +51,19 @@ struct SiteService: Sendable {
         return limits
     }
 
-    private func serve(_ stream: P2PStream) async {
+    private func serve(
+        _ stream: P2PStream, refusal: (SiteError) -> [UInt8],
+        _ answer: @escaping @Sendable (StallWatch) async throws -> Void
+    ) async {
+        guard admission.enter(stream.remotePeer) else {
+            // A visitor that has gone before this answer misses nothing.
+            try? await stream.write(ByteBuffer(bytes: refusal(SiteError(kind: .busy))))
+            return await stream.close()
+        }
+        defer { admission.leave(stream.remotePeer) }
         do {
             try await StallWatch.run(limit: SiteService.patience, onStall: { stream.reset() }) { watch in
-                try await answer(stream, watch)
+                try await answer(watch)
             }
             await stream.close()
         } catch {
@@ -48,7 +74,36 @@ struct SiteService: Sendable {
         }
     }
 
-    private func answer(_ stream: P2PStream, _ watch: StallWatch) async throws {
+    /// `/goop/site/2.0.0`.
+    private func answerQuery(_ stream: P2PStream, _ watch: StallWatch) async throws {
+        let chunks: SiteFileChunks
+        do throws(SiteError) {
+            guard let query = try await query(from: stream) else { return }
+            watch.progressed()
+            chunks = try await SiteFileChunks.answer(query, in: folder, tags: tags)
+        } catch {
+            return try await stream.write(ByteBuffer(bytes: SiteHead.refusal(error)))
+        }
+        try await send(chunks, behind: chunks.file.head.encoded, on: stream, watch)
+    }
+
+    /// The query on a stream; nil if the visitor went before it was complete.
+    private func query(from stream: P2PStream) async throws(SiteError) -> SiteQuery? {
+        var reader = SiteMessageReader(limit: SiteQuery.maximumBytes)
+        while let bytes = try? await stream.read() {
+            do throws(SiteError) {
+                if let (message, _) = try reader.received(Array(bytes.readableBytesView)[...]) {
+                    return try SiteQuery(decoding: message)
+                }
+            } catch {
+                throw SiteError(kind: .badRequest, detail: error.detail)
+            }
+        }
+        return nil
+    }
+
+    /// `/goop/site/1.0.0`.
+    private func answerLine(_ stream: P2PStream, _ watch: StallWatch) async throws {
         // Upstream closes without an answer when the line has no end.
         guard let line = try await stream.readLine(max: SiteProtocol.maximumRequestLine) else { return }
         watch.progressed()
@@ -59,20 +114,25 @@ struct SiteService: Sendable {
         } catch {
             return try await stream.write(ByteBuffer(bytes: SiteProtocol.errorLine(error)))
         }
+        try await send(chunks, behind: SiteProtocol.headLine(chunks.file.head), on: stream, watch)
+    }
+
+    private func send(
+        _ chunks: SiteFileChunks, behind head: [UInt8], on stream: P2PStream, _ watch: StallWatch
+    ) async throws {
         let deadline = ContinuousClock.now + SiteService.maximumDuration
-        var head = ByteBuffer(bytes: SiteProtocol.headLine(chunks.file.head))
-        if chunks.file.head.size == 0 { return try await stream.write(head) }
-        var isFirst = true
+        var head: ByteBuffer? = ByteBuffer(bytes: head)
         for try await var chunk in chunks {
-            if isFirst {
+            if var first = head {
                 // Head and first bytes travel together.
-                head.writeBuffer(&chunk)
-                chunk = head
-                isFirst = false
+                first.writeBuffer(&chunk)
+                chunk = first
+                head = nil
             }
             try await stream.write(chunk)
             watch.progressed()
             guard ContinuousClock.now < deadline else { throw SiteError(kind: .timedOut) }
         }
+        if let head { try await stream.write(head) }
     }
 }

@@ -23,6 +23,38 @@ func fuzzSite(_ bytes: [UInt8]) {
     require(SiteProtocol.labelLine(label).filter { $0 == 10 }.count == 1, "one label is one line")
 }
 
+/// Both ends of `/goop/site/2.0.0`: what is read is written and read again, and an answer about it keeps to the file.
+func fuzzSiteQuery(_ bytes: [UInt8]) {
+    var framed = SiteMessageReader(limit: SiteQuery.maximumBytes)
+    if let (message, consumed) = (try? framed.received(bytes[...])) ?? nil {
+        require(consumed <= bytes.count && message.count <= SiteQuery.maximumBytes, "a message is a part of the input")
+    }
+    if let query = try? SiteQuery(decoding: bytes[...]) {
+        require(query.known.count <= SiteQuery.maximumTags, "tags are counted")
+        var reader = SiteMessageReader(limit: 2 * SiteQuery.maximumBytes)
+        let again = (try? reader.received(query.encoded[...])).flatMap { $0 }.flatMap {
+            try? SiteQuery(decoding: $0.message)
+        }
+        if query.encoded.count <= 2 * SiteQuery.maximumBytes { require(again == query, "a query reads back") }
+        for size in [0, 1, 1000, SiteQuery.maximumPosition] {
+            let head = query.answer(mediaType: "a/b", size: size, tag: "t")
+            require(head.size >= 0 && head.first >= 0 && head.first + head.size <= size, "a part lies in the file")
+        }
+    }
+    if let head = try? SiteHead(decoding: bytes[...]) {
+        var reader = SiteMessageReader(limit: 2 * SiteHead.maximumBytes)
+        let again = (try? reader.received(head.encoded[...])).flatMap { $0 }.flatMap {
+            try? SiteHead(decoding: $0.message)
+        }
+        require(again == head, "a head reads back")
+    }
+    var answer = SiteAnswerReader(method: .get)
+    if let (head, consumed) = (try? answer.headReceived(bytes[...])) ?? nil {
+        require(answer.left == head.size && consumed <= bytes.count, "the head says what follows")
+        try? answer.bodyReceived(bytes.count - consumed)
+    }
+}
+
 func fuzzPresence(_ bytes: [UInt8]) {
     guard let message = try? PresenceMessage(decoding: bytes) else { return }
     guard let again = try? PresenceMessage(decoding: message.encoded()) else {

@@ -1,0 +1,145 @@
+import GoopCore
+import HTTPTypes
+import HummingbirdCore
+import NIOCore
+import PeerIdentity
+
+/// `GET /api/p/<id>/watch`: the files of a site that change, as server-sent events. Ours, not upstream's.
+///
+/// Events: `ready` (once, changes arrive from now on), `change` (`{"paths":[…],"more":false}`; `more` if other files changed
+/// too), `lost` (`{"error","code","detail"}`, then the end; the browser connects again by itself). A comment line is a
+/// sign of life.
+/// Source: WHATWG HTML, section 9.2 (event stream format); docs/protocols.md, "Changes of a site".
+struct SiteEvents: Sendable {
+    let backend: any ViewerBackend
+    let failures: FailureMemory
+    let places: StreamPlaces
+    let heartbeat: Duration
+    let answerTimeout: Duration
+
+    init(backend: any ViewerBackend, failures: FailureMemory, configuration: ViewerConfiguration) {
+        self.backend = backend
+        self.failures = failures
+        places = StreamPlaces(
+            limit: configuration.maximumEventStreams, limitPerPeer: configuration.maximumEventStreams / 2)
+        heartbeat = configuration.heartbeat
+        answerTimeout = configuration.siteAnswerTimeout
+    }
+
+    /// The peer that a path asks about; nil for every other path.
+    static func peer(path: String) -> PeerID? {
+        let parts = path.split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count == 5, parts[0].isEmpty, parts[1] == "api", parts[2] == "p", parts[4] == "watch",
+            parts[3].utf8.count <= 128, let peer = try? PeerID(text: String(parts[3])), peer.base58 == parts[3]
+        else { return nil }
+        return peer
+    }
+
+    /// Answers a request that the guards of its place have let through.
+    func respond(to request: Request, peer: PeerID, place: RequestPlace, headers: HTTPFields) async -> Response {
+        var headers = headers
+        headers[.cacheControl] = "no-store"
+        do throws(DataError) {
+            if place != .viewer, place != .site(peer), place != .capability(peer) {
+                throw DataError(code: .refused, message: "not from here", detail: "a site watches itself only")
+            }
+            guard request.method == .get else {
+                throw DataError(code: .badRequest, message: "GET is needed", detail: "this is a stream of events")
+            }
+            guard let seat = places.take(for: peer) else {
+                throw DataError(code: .busy, message: "too many open pages", detail: "close pages of this site")
+            }
+            if let known = failures.failure(of: peer, now: .now) { throw DataError(known) }
+            let backend = backend
+            let opened = await withDeadline(answerTimeout) {
+                () async throws(SiteError) -> AsyncThrowingStream<SiteChanges, any Error> in
+                try await backend.siteChanges(of: peer)
+            }
+            switch opened {
+            case .success(let changes): return stream(changes, to: request, seat: seat, headers: headers)
+            case .failure(let error): throw Self.failure(error)
+            }
+        } catch {
+            return DataFailure.response(error, headers: headers)
+        }
+    }
+
+    private static func failure(_ error: SiteError) -> DataError {
+        switch error.kind {
+        case .disabled:
+            DataError(
+                code: .unknownOperation, message: "not told", detail: "this peer does not tell of changed files")
+        case .busy: DataError(code: .busy, message: "too many watch this site", detail: error.detail)
+        default: DataError(error)
+        }
+    }
+
+    private func stream(
+        _ changes: AsyncThrowingStream<SiteChanges, any Error>, to request: Request, seat: StreamPlaces.Place,
+        headers: HTTPFields
+    ) -> Response {
+        var headers = headers
+        headers[.contentType] = "text/event-stream"
+        let heartbeat = heartbeat
+        let body = ResponseBody { writer in
+            // Kept until the stream ends.
+            let seat = seat
+            try await request.body.consumeWithCancellationOnInboundClose { _ in
+                try await Self.write(changes, heartbeat: heartbeat, to: &writer)
+            }
+            withExtendedLifetime(seat) {}
+            try await writer.finish(nil)
+        }
+        return Response(status: .ok, headers: headers, body: body)
+    }
+
+    private enum Delivery: Sendable {
+        case change(SiteChanges)
+        case beat
+        case lost(DataError)
+    }
+
+    private static func write(
+        _ changes: AsyncThrowingStream<SiteChanges, any Error>, heartbeat: Duration,
+        to writer: inout any ResponseBodyWriter
+    ) async throws {
+        let (deliveries, mailbox) = AsyncStream.makeStream(of: Delivery.self, bufferingPolicy: .bufferingNewest(16))
+        var encoder = DataEventEncoder()
+        var hello = ByteBuffer(string: "retry: 2000\n\n")
+        hello.writeImmutableBuffer(encoder.event("ready", .object([:])))
+        try await writer.write(hello)
+        let reader = Task {
+            do {
+                for try await change in changes {
+                    // What a page misses it hears of as one unnamed change.
+                    if case .dropped = mailbox.yield(.change(change)) { mailbox.yield(.change(.unnamed)) }
+                }
+                mailbox.yield(.lost(DataError(code: .unreachable, message: "the owner ended the watch", detail: "")))
+            } catch {
+                let detail = (error as? SiteError)?.description ?? ""
+                mailbox.yield(.lost(DataError(code: .unreachable, message: "the connection broke", detail: detail)))
+            }
+            mailbox.finish()
+        }
+        let beats = Task {
+            while (try? await Task.sleep(for: heartbeat)) != nil { mailbox.yield(.beat) }
+        }
+        defer {
+            reader.cancel()
+            beats.cancel()
+        }
+        for await delivery in deliveries {
+            switch delivery {
+            case .beat: try await writer.write(EventEncoder.heartbeat)
+            case .change(let change):
+                let value: JSONValue = [
+                    "paths": .array(change.paths.map { .string($0) }), "more": .bool(change.hasMore),
+                ]
+                try await writer.write(encoder.event("change", value))
+            case .lost(let error):
+                try await writer.write(encoder.event("lost", DataFailure.body(of: error)))
+                return
+            }
+        }
+    }
+}

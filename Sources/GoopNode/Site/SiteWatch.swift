@@ -1,0 +1,100 @@
+import GoopCore
+import NIOPosix
+import Synchronization
+
+/// Tells those who have this peer's site open which of its files change.
+///
+/// The folder is looked after only while somebody listens: ten times a second what the kernel has queued, or every two
+/// seconds by comparing where the kernel cannot help. So changes within a tenth of a second are told together.
+final class SiteWatch: Sendable {
+    /// The most listeners.
+    static let maximumListeners = 128
+
+    private struct State {
+        var listeners: [Int: AsyncStream<SiteChanges>.Continuation] = [:]
+        var lastNumber = 0
+        var watcher: Task<Void, Never>?
+    }
+
+    private let folder: SiteFolder
+    private let interval: Duration
+    private let comparingInterval: Duration
+    private let usesKernel: Bool
+    private let state = Mutex(State())
+
+    init(
+        folder: SiteFolder, interval: Duration = .milliseconds(100), comparingInterval: Duration = .seconds(2),
+        usesKernel: Bool = true
+    ) {
+        self.folder = folder
+        self.interval = interval
+        self.comparingInterval = comparingInterval
+        self.usesKernel = usesKernel
+    }
+
+    /// Changes from now on. A listener that reads too slowly gets one "something changed" for what it missed.
+    /// - Throws: `SiteError` of kind `.busy` at the most listeners.
+    func changes() async throws(SiteError) -> AsyncStream<SiteChanges> {
+        let (stream, continuation) = AsyncStream.makeStream(of: SiteChanges.self, bufferingPolicy: .bufferingNewest(8))
+        let (ready, isReady) = AsyncStream.makeStream(of: Void.self)
+        let isAdmitted = state.withLock { state in
+            guard state.listeners.count < SiteWatch.maximumListeners else { return false }
+            state.lastNumber += 1
+            let number = state.lastNumber
+            state.listeners[number] = continuation
+            continuation.onTermination = { [weak self] _ in self?.leave(number) }
+            if state.watcher == nil {
+                state.watcher = Task { await self.watch(isReady) }
+            } else {
+                isReady.finish()
+            }
+            return true
+        }
+        guard isAdmitted else { throw SiteError(kind: .busy, detail: "too many watch this site") }
+        // What changes behind this line is told.
+        for await _ in ready {}
+        return stream
+    }
+
+    private func leave(_ number: Int) {
+        state.withLock { state in
+            state.listeners[number] = nil
+            guard state.listeners.isEmpty else { return }
+            state.watcher?.cancel()
+            state.watcher = nil
+        }
+    }
+
+    private func watch(_ isReady: AsyncStream<Void>.Continuation) async {
+        let box = WatchBox()
+        let (folder, usesKernel) = (folder, usesKernel)
+        do {
+            try await NIOThreadPool.singleton.runIfActive { box.open(folder, usesKernel: usesKernel) }
+            isReady.finish()
+            while !Task.isCancelled {
+                try await Task.sleep(for: box.isComparing ? comparingInterval : interval)
+                let changes = try await NIOThreadPool.singleton.runIfActive { box.changes() }
+                if !changes.isEmpty { tell(changes) }
+            }
+        } catch {
+            // Cancelled because nobody listens, or the program ends.
+            isReady.finish()
+        }
+    }
+
+    private func tell(_ changes: SiteChanges) {
+        let listeners = state.withLock { Array($0.listeners.values) }
+        for listener in listeners {
+            if case .dropped = listener.yield(changes) { listener.yield(.unnamed) }
+        }
+    }
+}
+
+/// Carries the watch between threads; one at a time uses it, for its owner waits for each call.
+private final class WatchBox: @unchecked Sendable {
+    private var watch: FolderWatch?
+
+    func open(_ folder: SiteFolder, usesKernel: Bool) { watch = folder.watch(usesKernel: usesKernel) }
+    func changes() -> SiteChanges { watch?.changes() ?? SiteChanges() }
+    var isComparing: Bool { watch?.isComparing ?? true }
+}

@@ -1,0 +1,121 @@
+import Glibc
+import LibP2P
+import Logging
+import Testing
+
+@testable import GoopCore
+@testable import GoopNode
+
+/// Changes of a folder as they are told to visitors.
+@Suite(.timeLimit(.minutes(1))) struct SiteWatchTests {
+    let temporary = TemporaryFolder()
+    let folder: SiteFolder
+
+    init() {
+        folder = SiteFolder(root: temporary.path + "/site")
+        temporary.write("<h1>", to: "site/index.html")
+        temporary.write("body {}", to: "site/css/app.css")
+        temporary.write("secret", to: "site/lua/x.lua")
+    }
+
+    /// Steps, each with what is told of it.
+    private func run(_ watch: FolderWatch) {
+        #expect(watch.changes().isEmpty)
+        temporary.write("<h2>", to: "site/index.html")
+        temporary.write("body {a}", to: "site/css/app.css")
+        #expect(watch.changes().paths == ["/css/app.css", "/index.html"])
+        #expect(watch.changes().isEmpty)
+        temporary.write("x", to: "site/.env")
+        temporary.write("x", to: "site/lua/x.lua")
+        temporary.write("x", to: "site/LUA/y.lua")
+        #expect(watch.changes().isEmpty, "what is not served is not told")
+        temporary.write("1", to: "site/new/deep/file.txt")
+        #expect(watch.changes().paths == ["/new/deep/file.txt"])
+        temporary.write("22", to: "site/new/deep/file.txt")
+        #expect(watch.changes().paths == ["/new/deep/file.txt"])
+        // As editors save: another file under the old name.
+        temporary.write("333", to: "site/new/.tmp")
+        rename(temporary.path + "/site/new/.tmp", temporary.path + "/site/new/deep/file.txt")
+        #expect(watch.changes().paths == ["/new/deep/file.txt"])
+        unlink(temporary.path + "/site/index.html")
+        #expect(watch.changes().paths == ["/index.html"])
+        rename(temporary.path + "/site/new/deep", temporary.path + "/outside")
+        #expect(!watch.changes().isEmpty)
+        temporary.write("x", to: "outside/file.txt")
+        temporary.write("x", to: "outside/other.txt")
+        #expect(watch.changes().isEmpty, "a folder that left the site is nobody's business")
+        rename(temporary.path + "/outside", temporary.path + "/site/back")
+        #expect(watch.changes().paths.contains("/back/file.txt"))
+        temporary.write("yy", to: "site/back/file.txt")
+        #expect(watch.changes().paths == ["/back/file.txt"])
+    }
+
+    @Test func theKernelTells() { run(folder.watch()) }
+
+    @Test func comparingTells() {
+        let watch = folder.watch(usesKernel: false)
+        #expect(watch.isComparing)
+        run(watch)
+    }
+
+    @Test func oddNamesAndLinksAreHarmless() {
+        symlink("..", temporary.path + "/site/up")
+        symlink("loop", temporary.path + "/site/loop")
+        for watch in [folder.watch(), folder.watch(usesKernel: false)] {
+            let name = Array((temporary.path + "/site/").utf8) + [0xFF, UInt8.random(in: 0x41...0x5A), 0]
+            name.withUnsafeBytes { bytes in
+                guard let path = bytes.bindMemory(to: CChar.self).baseAddress else { return }
+                close(open(path, O_CREAT | O_WRONLY, 0o644))
+            }
+            #expect(watch.changes().paths.isEmpty)
+            temporary.write("\(UInt32.random(in: 0...UInt32.max))", to: "outside.txt")
+            #expect(watch.changes().isEmpty)
+        }
+    }
+
+    @Test func aRootThatComesAndGoes() {
+        let watch = SiteFolder(root: temporary.path + "/later").watch()
+        #expect(watch.isComparing && watch.changes().isEmpty)
+        temporary.write("x", to: "later/index.html")
+        #expect(watch.changes().paths == ["/index.html"])
+        let other = folder.watch()
+        rename(temporary.path + "/site", temporary.path + "/old")
+        #expect(other.changes() == .unnamed && other.isComparing)
+        temporary.write("x", to: "site/a.html")
+        #expect(other.changes().paths == ["/a.html"])
+    }
+
+    @Test func manyChangesAreOneMessage() {
+        var changes = SiteChanges()
+        for number in 0..<1000 { changes.insert("/\(number)" + String(repeating: "x", count: 900)) }
+        #expect(changes.hasMore && changes.paths.count <= SiteChanges.maximumPaths)
+        #expect(changes.encoded.count <= SiteChanges.maximumBytes)
+    }
+
+    @Test func changesReachAVisitorAndTheStreamEndsWithThePeer() async throws {
+        let bob = try await TestPeer.start(in: temporary, label: "bob")
+        let visitor = Node(configuration: .init(identity: .generate(), listen: []))
+        try await visitor.start()
+        try await visitor.connect(to: bob.id, addresses: [bob.address.withoutPeerID])
+        let changes = try await SiteClient(node: visitor).changes(of: bob.id)
+        var iterator = changes.makeAsyncIterator()
+        temporary.write("hello", to: "bob/site/hello.txt")
+        #expect(try await iterator.next()?.paths == ["/hello.txt"])
+        try await bob.stop()
+        await #expect(throws: SiteError.self) { while try await iterator.next() != nil {} }
+        await visitor.stop()
+    }
+
+    @Test func aPeerThatDoesNotTell() async throws {
+        let server = Node(
+            configuration: .init(
+                identity: .generate(), listen: [Multiaddr(ip: .v4(0x7f00_0001), tcpPort: 0)]))
+        try await server.start()
+        let visitor = Node(configuration: .init(identity: .generate(), listen: []))
+        try await visitor.start()
+        try await visitor.connect(to: server.peerID, addresses: server.listenAddresses())
+        await #expect(throws: SiteError.self) { _ = try await SiteClient(node: visitor).changes(of: server.peerID) }
+        await visitor.stop()
+        await server.stop()
+    }
+}
