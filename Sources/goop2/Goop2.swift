@@ -30,7 +30,7 @@ struct Goop2: AsyncParsableCommand {
         version: "goop2 \(version)",
         subcommands: [
             PeerCommand.self, InitCommand.self, PeersCommand.self, GetCommand.self, PingCommand.self, BlockCommand.self,
-            IDCommand.self,
+            BackupCommand.self, RestoreCommand.self, IDCommand.self,
         ])
 
     static func main() async {

@@ -50,7 +50,7 @@ import Testing
             let found = try queue.read { database in
                 try Int.fetchOne(
                     database, sql: "SELECT COUNT(*) FROM t WHERE \(compiled.sql)",
-                    arguments: StatementArguments(compiled.bindings.map(\.databaseValue)))
+                    arguments: StatementArguments(compiled.bindings.map(\.forSQLite)))
             }
             #expect(found == 0)
             // It took 0.5 s where it was measured; without the limits it is minutes.
@@ -146,7 +146,7 @@ private struct AttackedDatabase {
 
     private func run(_ sql: String, _ values: [QueryValue]) throws -> [Row] {
         try queue.read { database in
-            try Row.fetchAll(database, sql: sql, arguments: StatementArguments(values.map(\.databaseValue)))
+            try Row.fetchAll(database, sql: sql, arguments: StatementArguments(values.map(\.forSQLite)))
         }
     }
 

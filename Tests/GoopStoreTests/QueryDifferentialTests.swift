@@ -118,7 +118,7 @@ struct QueryWorld {
             for _ in 0..<12 {
                 try database.execute(
                     sql: "INSERT INTO t VALUES (?,?,?,?,?,?)",
-                    arguments: StatementArguments(RandomQuery.columns.map { _ in random.value().databaseValue }))
+                    arguments: StatementArguments(RandomQuery.columns.map { _ in random.value().forSQLite }))
             }
         }
     }
@@ -166,7 +166,7 @@ struct QueryWorld {
         do {
             return .success(
                 try queue.read { database in
-                    try Row.fetchAll(database, sql: sql, arguments: StatementArguments(arguments.map(\.databaseValue)))
+                    try Row.fetchAll(database, sql: sql, arguments: StatementArguments(arguments.map(\.forSQLite)))
                         .map { Array($0.databaseValues) }
                 })
         } catch let error as DatabaseError {
@@ -178,7 +178,7 @@ struct QueryWorld {
 }
 
 extension QueryValue {
-    var databaseValue: DatabaseValue {
+    var forSQLite: DatabaseValue {
         switch self {
         case .null: .null
         case .integer(let value): value.databaseValue

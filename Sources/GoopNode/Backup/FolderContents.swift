@@ -1,0 +1,90 @@
+import GoopCore
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// What is in a folder, all the way down.
+struct FolderContents {
+    struct Item {
+        /// From the folder, with slashes.
+        var path: String
+        var size: Int64
+        var mode: UInt32
+        var modified: Int64
+        var isFolder: Bool
+    }
+
+    /// The most files and folders.
+    static let maximumItems = 1_000_000
+    /// The most folders inside each other.
+    static let maximumDepth = 64
+
+    /// Files and folders, sorted, a folder before what is in it.
+    private(set) var items: [Item] = []
+    /// What is neither: links, sockets, devices.
+    private(set) var skipped: [String] = []
+
+    /// Lists a folder; `isWanted` is asked for each path, and a folder that is not wanted is not entered.
+    init(of root: String, isWanted: (String) -> Bool) throws(FileFault) {
+        try list(root, prefix: "", depth: 0, isWanted)
+    }
+
+    private mutating func list(
+        _ folder: String, prefix: String, depth: Int, _ isWanted: (String) -> Bool
+    ) throws(FileFault) {
+        guard depth < FolderContents.maximumDepth else {
+            throw FileFault("read", folder, reason: "folders are nested deeper than \(FolderContents.maximumDepth)")
+        }
+        for name in try FolderContents.names(in: folder) {
+            let path = prefix + name
+            guard isWanted(path) else { continue }
+            guard items.count < FolderContents.maximumItems else {
+                throw FileFault("read", folder, reason: "there are more than \(FolderContents.maximumItems) files")
+            }
+            var status = stat()
+            guard lstat(folder + "/" + name, &status) == 0 else { throw FileFault("look at", folder + "/" + name) }
+            let kind = status.st_mode & S_IFMT
+            guard kind == S_IFREG || kind == S_IFDIR else {
+                skipped.append(path)
+                continue
+            }
+            items.append(
+                Item(
+                    path: path, size: kind == S_IFREG ? Int64(status.st_size) : 0,
+                    mode: UInt32(status.st_mode) & 0o777, modified: Int64(status.st_mtim.tv_sec),
+                    isFolder: kind == S_IFDIR))
+            if kind == S_IFDIR { try list(folder + "/" + name, prefix: path + "/", depth: depth + 1, isWanted) }
+        }
+    }
+
+    /// The names in one folder, sorted.
+    static func names(in folder: String) throws(FileFault) -> [String] {
+        guard let handle = opendir(folder) else { throw FileFault("read", folder) }
+        defer { closedir(handle) }
+        var names: [String] = []
+        while let entry = readdir(handle) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names.sorted()
+    }
+
+    /// Removes a folder that this program made, with everything in it.
+    static func remove(_ path: String) {
+        var status = stat()
+        guard lstat(path, &status) == 0 else { return }
+        guard status.st_mode & S_IFMT == S_IFDIR else {
+            unlink(path)
+            return
+        }
+        // Also a folder whose rights from the archive keep its owner out.
+        chmod(path, 0o700)
+        for name in (try? names(in: path)) ?? [] { remove(path + "/" + name) }
+        rmdir(path)
+    }
+}

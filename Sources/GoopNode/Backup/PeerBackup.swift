@@ -1,0 +1,147 @@
+import Crypto
+import GoopCore
+import GoopStore
+import Multiformats
+import PeerIdentity
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// Everything of a peer in one file: settings, identity, databases, site.
+///
+/// The file is a tar archive that any tool opens, for its owner's eyes only, because the identity is in it. Databases are
+/// copied as they are at one moment, also while the peer runs. What a peer makes anew is left out: locks, sockets,
+/// caches, unfinished files, the logs of databases.
+public struct PeerBackup: Sendable {
+    /// What was written.
+    public struct Report: Sendable, Hashable {
+        /// The peer's id.
+        public var id: String
+        public var files: Int
+        /// Bytes of all contents.
+        public var bytes: Int64
+        /// What is not in it, in words.
+        public var notes: [String]
+    }
+
+    private let folder: PeerFolder
+
+    /// A backup of a folder.
+    public init(of folder: PeerFolder) { self.folder = folder }
+
+    /// Writes the backup to a file that does not exist, whole or not at all.
+    ///
+    /// - Throws: `Failure`.
+    public func write(to file: String) throws -> Report {
+        do {
+            return try write(file)
+        } catch let fault as FileFault {
+            throw fault.failure
+        } catch let fault as DatabaseCopy.Fault {
+            throw Failure(
+                .data, "a database of \(folder.path) cannot be copied: \(fault)",
+                nextStep: "copy the folder as it is, and restore data.db from an older backup")
+        }
+    }
+
+    private func write(_ file: String) throws -> Report {
+        let peer = try PreparedPeer.open(folder, options: .init(createsMissing: false, takesLock: false))
+        guard !AtomicFile.exists(file) else {
+            throw Failure(.cannotCreate, "\(file) exists already", nextStep: "choose another name, or remove it")
+        }
+        try refuseInside(file)
+        var notes: [String] = []
+        let own = FolderPath.real(folder.path) ?? folder.path
+        for (what, path) in [
+            ("the identity", folder.resolve(peer.configuration.identity.keyFile)), ("the site", peer.siteRoot),
+        ] {
+            guard let real = FolderPath.real(path) else { continue }
+            if !real.hasPrefix(own + "/") {
+                notes.append("\(what) is outside of the folder and not in the backup: \(path)")
+            }
+        }
+        let contents = try FolderContents(of: folder.path, isWanted: PeerBackup.isWanted)
+        notes += contents.skipped.prefix(20).map { "left out, it is no file: \($0)" }
+        let output = try PartialFile(file, mode: 0o600)
+        var manifest = BackupManifest(
+            id: peer.identity.peerID.base58, label: peer.configuration.profile.label, created: Int64(time(nil)),
+            files: [])
+        for item in contents.items {
+            if item.isFolder {
+                try output.append(
+                    TarHeader(path: item.path, size: 0, mode: item.mode, modified: item.modified, isFolder: true)
+                        .encoded)
+            } else {
+                manifest.files.append(try add(item, to: output))
+            }
+        }
+        let list = manifest.encoded
+        try output.append(
+            TarHeader(path: BackupManifest.path, size: Int64(list.count), mode: 0o600, modified: manifest.created)
+                .encoded)
+        try output.append(
+            list + [UInt8](repeating: 0, count: TarHeader.padding(after: Int64(list.count)) + 2 * TarHeader.blockBytes))
+        try output.finish()
+        return Report(
+            id: manifest.id, files: manifest.files.count, bytes: manifest.files.reduce(0) { $0 + $1.size }, notes: notes
+        )
+    }
+
+    /// A backup in the folder would be in the next backup, and in the site everybody could read the key.
+    private func refuseInside(_ file: String) throws(Failure) {
+        guard let target = FolderPath.real(FolderPath.parent(of: file)), let own = FolderPath.real(folder.path) else {
+            return
+        }
+        if target == own || target.hasPrefix(own + "/") {
+            throw Failure(
+                .usage, "\(file) is inside of the peer's folder", nextStep: "choose a place outside of \(folder.path)")
+        }
+    }
+
+    private static func isWanted(_ path: String) -> Bool {
+        let name = FolderPath.lastName(of: path)
+        if path == "data/peer.lock" || path == "data/control.sock" || path == "cache" || path == BackupManifest.path {
+            return false
+        }
+        return !(name.hasPrefix(".") && name.hasSuffix(".tmp")) && !name.hasSuffix("-wal") && !name.hasSuffix("-shm")
+            && !name.hasSuffix("-journal")
+    }
+
+    private func add(_ item: FolderContents.Item, to output: PartialFile) throws -> BackupManifest.File {
+        let path = folder.path + "/" + item.path
+        guard item.path.hasSuffix(".db"), try InputFile(path).isDatabase() else {
+            return try add(item, at: path, output)
+        }
+        let copy = folder.dataFolder + "/.backup." + String(UInt64.random(in: 0...UInt64.max), radix: 36) + ".tmp"
+        defer { unlink(copy) }
+        try DatabaseCopy.write(from: path, to: copy)
+        return try add(item, at: copy, output)
+    }
+
+    private func add(_ item: FolderContents.Item, at path: String, _ output: PartialFile) throws -> BackupManifest.File
+    {
+        let input = try InputFile(path)
+        let size = input.size
+        guard size <= TarHeader.maximumBytes else {
+            throw Failure(
+                .data, "\(path) has \(size) bytes, more than a tar archive holds", nextStep: "move it elsewhere")
+        }
+        try output.append(TarHeader(path: item.path, size: size, mode: item.mode, modified: item.modified).encoded)
+        var hash = SHA256()
+        var rest = size
+        while rest > 0 {
+            let chunk = try input.read(Int(min(rest, Int64(InputFile.chunkBytes))))
+            guard !chunk.isEmpty else {
+                throw Failure(.temporary, "\(path) became shorter while it was read", nextStep: "try again")
+            }
+            hash.update(data: chunk)
+            try output.append(chunk)
+            rest -= Int64(chunk.count)
+        }
+        try output.append([UInt8](repeating: 0, count: TarHeader.padding(after: size)))
+        return BackupManifest.File(path: item.path, size: size, sha256: Hex.encode(Array(hash.finalize())))
+    }
+}

@@ -1,0 +1,221 @@
+import Crypto
+import GoopCore
+import GoopStore
+import Multiformats
+import PeerIdentity
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// Makes a peer's folder out of a backup, whole or not at all.
+///
+/// The archive is read twice. The first time nothing is written: every header, name, size and checksum has to be what the
+/// list at its end says, and the settings and the identity have to be readable. The second time the files are written into a
+/// folder beside the one that is wanted, the databases are looked through, and only then does it get its name.
+public struct PeerRestore: Sendable {
+    private let file: String
+
+    /// A restore from a file.
+    public init(from file: String) { self.file = file }
+
+    /// Restores into a folder that does not exist or is empty.
+    ///
+    /// - Throws: `Failure`; the folder is as it was then.
+    public func restore(to folder: PeerFolder) throws -> PeerBackup.Report {
+        do {
+            try refuseUsed(folder)
+            let archive = try BackupArchive(file)
+            let manifest = try archive.verify()
+            try unpack(archive, of: manifest, to: folder)
+            return PeerBackup.Report(
+                id: manifest.id, files: manifest.files.count, bytes: manifest.files.reduce(0) { $0 + $1.size },
+                notes: [])
+        } catch let fault as FileFault {
+            throw fault.failure
+        }
+    }
+
+    private func refuseUsed(_ folder: PeerFolder) throws {
+        if FolderLock.isHeld(path: folder.lockFile) {
+            throw Failure(
+                .temporary, "a peer runs on \(folder.path)", nextStep: "stop it, and restore into another folder")
+        }
+        guard AtomicFile.exists(folder.path) else { return }
+        guard AtomicFile.isFolder(folder.path) else {
+            throw Failure(.cannotCreate, "\(folder.path) is no folder", nextStep: "choose another name")
+        }
+        guard try FolderContents.names(in: folder.path).isEmpty else {
+            throw Failure(
+                .cannotCreate, "\(folder.path) is not empty", nextStep: "restore into a folder that does not exist yet")
+        }
+    }
+
+    private func unpack(_ archive: BackupArchive, of manifest: BackupManifest, to folder: PeerFolder) throws {
+        let parent = FolderPath.parent(of: folder.path)
+        try AtomicFile.createFolder(parent)
+        let temporary =
+            parent + "/." + folder.name + ".restore." + String(UInt64.random(in: 0...UInt64.max), radix: 36) + ".tmp"
+        try AtomicFile.createFolder(temporary, mode: 0o700)
+        defer { FolderContents.remove(temporary) }
+        try archive.unpack(into: temporary)
+        for file in manifest.files where file.path.hasSuffix(".db") {
+            let path = temporary + "/" + file.path
+            guard try InputFile(path).isDatabase() else { continue }
+            do throws(DatabaseCopy.Fault) { try DatabaseCopy.check(path) } catch {
+                throw Failure(
+                    .data, "\(file.path) in the backup cannot be used: \(error)", nextStep: "try an older backup")
+            }
+        }
+        // An empty folder of that name gives way; one that has been filled meanwhile does not.
+        guard rename(temporary, folder.path) == 0 else { throw FileFault("create", folder.path) }
+    }
+}
+
+/// The archive of a backup.
+struct BackupArchive {
+    private let input: InputFile
+
+    init(_ path: String) throws(FileFault) { input = try InputFile(path) }
+
+    /// Reads everything and compares it with the list at the end.
+    /// - Throws: `Failure` of kind `.data` for whatever is not as it should be.
+    func verify() throws -> BackupManifest {
+        var found: [BackupManifest.File] = []
+        var names: Set<String> = []
+        var list: [UInt8] = []
+        var isLast = false
+        var settings: GoopConfiguration?
+        var small: [String: [UInt8]] = [:]
+        try forEachEntry { entry, content in
+            guard !isLast else { throw damaged("something stands behind the list of its files") }
+            guard names.insert(entry.path).inserted else { throw damaged("\(entry.path) is in it twice") }
+            if entry.isFolder { return }
+            if entry.path == BackupManifest.path {
+                guard entry.size <= BackupManifest.maximumBytes else {
+                    throw damaged("the list of its files is too long")
+                }
+                while let chunk = try content.next() { list += chunk }
+                isLast = true
+                return
+            }
+            var hash = SHA256()
+            var bytes: [UInt8] = []
+            while let chunk = try content.next() {
+                hash.update(data: chunk)
+                if entry.size <= 1 << 16 { bytes += chunk }
+            }
+            if entry.path == GoopConfiguration.fileName { settings = try? GoopConfiguration(decoding: bytes) }
+            if entry.path.hasSuffix(".key") { small[entry.path] = bytes }
+            found.append(
+                .init(path: entry.path, size: entry.size, sha256: Hex.encode(Array(hash.finalize()))))
+        }
+        guard let manifest = BackupManifest(decoding: list) else {
+            throw damaged("it has no list of its files that can be used; it is no backup of goop2, or it is damaged")
+        }
+        guard manifest.files.count == found.count else {
+            throw damaged("it holds \(found.count) files and lists \(manifest.files.count)")
+        }
+        let wanted = Dictionary(manifest.files.map { ($0.path, $0) }) { first, _ in first }
+        for file in found where wanted[file.path] != file {
+            throw damaged("\(file.path) is not what it was when the backup was made")
+        }
+        guard let settings else { throw damaged("its settings (\(GoopConfiguration.fileName)) cannot be read") }
+        if let key = small[settings.identity.keyFile] {
+            guard (try? IdentityFile.key(in: key))?.peerID.base58 == manifest.id else {
+                throw damaged("its identity is not that of \(manifest.id)")
+            }
+        }
+        return manifest
+    }
+
+    /// Writes every file but the list; `verify` has been called.
+    func unpack(into folder: String) throws {
+        var modes: [(path: String, mode: UInt32)] = []
+        try forEachEntry { entry, content in
+            guard entry.path != BackupManifest.path else { return }
+            let path = folder + "/" + entry.path
+            if entry.isFolder {
+                try AtomicFile.createFolder(path, mode: 0o700)
+                modes.append((path, entry.mode))
+                return
+            }
+            try AtomicFile.createFolder(FolderPath.parent(of: path), mode: 0o700)
+            let output = try PartialFile(path, mode: mode_t(entry.mode & 0o755 | 0o600))
+            while let chunk = try content.next() { try output.append(chunk) }
+            try output.finish()
+        }
+        for (path, mode) in modes.reversed() {
+            guard chmod(path, mode_t(mode & 0o755 | 0o700)) == 0 else { throw FileFault("protect", path) }
+        }
+    }
+
+    /// The content of one entry, piece by piece.
+    final class Content {
+        private let input: InputFile
+        private(set) var rest: Int64
+
+        init(_ input: InputFile, size: Int64) {
+            self.input = input
+            rest = size
+        }
+
+        func next() throws -> [UInt8]? {
+            guard rest > 0 else { return nil }
+            let chunk = try input.read(Int(min(rest, Int64(InputFile.chunkBytes))))
+            guard !chunk.isEmpty else { throw damaged("it breaks off") }
+            rest -= Int64(chunk.count)
+            return chunk
+        }
+    }
+
+    private func forEachEntry(_ body: (TarHeader, Content) throws -> Void) throws {
+        try input.rewind()
+        var reader = TarHeaderReader()
+        var count = 0
+        while true {
+            do {
+                switch try reader.read(block: try block()) {
+                case .end: return
+                case .record(let size):
+                    let record = try take(size + TarHeader.padding(after: Int64(size)))
+                    try reader.read(record: Array(record.prefix(size)))
+                    continue
+                case .entry(let entry):
+                    count += 1
+                    guard count <= FolderContents.maximumItems + 1 else { throw damaged("it holds too many files") }
+                    let content = Content(input, size: entry.size)
+                    try body(entry, content)
+                    while try content.next() != nil {}
+                    _ = try take(TarHeader.padding(after: entry.size))
+                }
+            } catch let error as TarError {
+                throw damaged(error)
+            }
+        }
+    }
+
+    private func block() throws -> [UInt8] { try take(TarHeader.blockBytes) }
+
+    private func take(_ count: Int) throws -> [UInt8] {
+        let bytes = try input.read(count)
+        guard bytes.count == count else { throw damaged("it breaks off") }
+        return bytes
+    }
+}
+
+private func damaged(_ what: String) -> Failure {
+    Failure(.data, "this backup cannot be used: \(what)", nextStep: "try another backup; nothing was written")
+}
+
+private func damaged(_ error: TarError) -> Failure {
+    switch error {
+    case .truncated: damaged("it breaks off")
+    case .wrongChecksum: damaged("it is no tar archive, or it is damaged")
+    case .malformedNumber: damaged("a number in it cannot be read")
+    case .unsupportedKind: damaged("it holds a link or another thing that no backup holds")
+    case .unsafePath(let path): damaged("it holds a name that leads elsewhere: \(TerminalText.safe(path))")
+    }
+}

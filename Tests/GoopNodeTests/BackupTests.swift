@@ -1,0 +1,142 @@
+import Glibc
+import GoopCore
+import GoopStore
+import PeerIdentity
+import Testing
+
+@testable import GoopNode
+
+@Suite struct BackupTests {
+    let temporary = TemporaryFolder()
+    var folder: PeerFolder { PeerFolder(temporary.path + "/ada") }
+    var target: PeerFolder { PeerFolder(temporary.path + "/back") }
+    var file: String { temporary.path + "/ada.tar" }
+    let long = String(repeating: "long name ", count: 12)
+
+    /// A peer with a site, and a database that is in use.
+    private func makePeer() throws -> SiteDatabase {
+        try PreparedPeer.open(folder, options: .init(createsMissing: true, label: "Ada")).release()
+        temporary.write("", to: "ada/site/empty.txt")
+        temporary.write(String(repeating: "0123456789abcdef", count: 40_000), to: "ada/site/big.bin")
+        temporary.write("ü", to: "ada/site/\(long)/ümläut.html")
+        temporary.write("no", to: "ada/cache/avatars/x")
+        temporary.write("no", to: "ada/site/.half.tmp")
+        symlink("/etc/passwd", folder.path + "/site/link")
+        return try SiteDatabase(path: folder.path + "/data.db")
+    }
+
+    private func failure(_ body: () throws -> some Any) -> Failure? {
+        do {
+            _ = try body()
+            return nil
+        } catch {
+            return error as? Failure
+        }
+    }
+
+    @Test func aBackupComesBackAsItWas() throws {
+        let database = try makePeer()
+        let report = try PeerBackup(of: folder).write(to: file)
+        try database.close()
+        #expect(temporary.mode("ada.tar") == 0o600)
+        #expect(report.notes == ["left out, it is no file: site/link"])
+        let restored = try PeerRestore(from: file).restore(to: target)
+        #expect(restored.id == report.id && restored.files == report.files && restored.bytes == report.bytes)
+        for name in ["goop.json", "site/index.html", "site/empty.txt", "site/big.bin", "site/\(long)/ümläut.html"] {
+            #expect(temporary.read("back/" + name) == temporary.read("ada/" + name))
+            #expect(temporary.mode("back/" + name) == temporary.mode("ada/" + name))
+        }
+        #expect(temporary.mode("back/data/identity.key") == 0o600)
+        #expect(temporary.names(in: "back/data") == ["identity.key"])
+        #expect(temporary.names(in: "back").contains("data.db") && !temporary.names(in: "back").contains("cache"))
+        #expect(!temporary.names(in: "back/site").contains("link"))
+        let peer = try PreparedPeer.open(target, options: .init(createsMissing: false))
+        #expect(peer.identity.peerID.base58 == report.id)
+        peer.release()
+        // Beside the two folders and the file nothing is left.
+        #expect(temporary.names() == ["ada", "ada.tar", "back"])
+        #expect(temporary.names(in: "ada/data") == ["identity.key", "peer.lock"])
+    }
+
+    @Test func otherToolsOpenIt() throws {
+        _ = try makePeer()
+        _ = try PeerBackup(of: folder).write(to: file)
+        let pipe = try #require(popen("tar tf \(file) && tar xOf \(file) site/empty.txt && echo ok", "r"))
+        var text = ""
+        while case let byte = fgetc(pipe), byte != EOF {
+            text.append(Character(UnicodeScalar(UInt8(truncatingIfNeeded: byte))))
+        }
+        #expect(pclose(pipe) == 0)
+        #expect(
+            text.contains("goop.json\n") && text.contains("data/identity.key\n") && text.contains("goop2-backup.json\n")
+        )
+    }
+
+    @Test func aBackupIsNotPutWhereItWouldHarm() throws {
+        _ = try makePeer()
+        #expect(failure { try PeerBackup(of: folder).write(to: folder.path + "/site/x.tar") }?.kind == .usage)
+        #expect(failure { try PeerBackup(of: folder).write(to: folder.path + "/x.tar") }?.kind == .usage)
+        temporary.write("mine", to: "ada.tar")
+        #expect(failure { try PeerBackup(of: folder).write(to: file) }?.kind == .cannotCreate)
+        #expect(temporary.read("ada.tar") == "mine")
+        #expect(
+            failure { try PeerBackup(of: PeerFolder(temporary.path + "/none")).write(to: file + "2") }?.kind == .noInput
+        )
+    }
+
+    @Test func aDamagedDatabaseIsTold() throws {
+        try makePeer().close()
+        temporary.write("SQLite format 3", to: "ada/data.db")
+        let handle = try #require(fopen(folder.path + "/data.db", "w"))
+        var bytes = Array("SQLite format 3\0".utf8) + [UInt8](repeating: 7, count: 8000)
+        fwrite(&bytes, 1, bytes.count, handle)
+        fclose(handle)
+        #expect(failure { try PeerBackup(of: folder).write(to: file) }?.kind == .data)
+        #expect(!temporary.names().contains("ada.tar"))
+    }
+
+    @Test func aRestoreTakesNothingFromAnybody() throws {
+        _ = try makePeer()
+        _ = try PeerBackup(of: folder).write(to: file)
+        temporary.write("mine", to: "back/note.txt")
+        #expect(failure { try PeerRestore(from: file).restore(to: target) }?.kind == .cannotCreate)
+        #expect(temporary.names(in: "back") == ["note.txt"])
+        let running = try PreparedPeer.open(folder, options: .init(createsMissing: false))
+        #expect(failure { try PeerRestore(from: file).restore(to: folder) }?.kind == .temporary)
+        running.release()
+        #expect(failure { try PeerRestore(from: file).restore(to: PeerFolder(file)) }?.kind == .cannotCreate)
+        mkdir(temporary.path + "/empty", 0o755)
+        _ = try PeerRestore(from: file).restore(to: PeerFolder(temporary.path + "/empty/"))
+        #expect(temporary.names(in: "empty").contains("goop.json"))
+    }
+
+    @Test func nothingIsRestoredOfADamagedBackup() throws {
+        try PreparedPeer.open(folder, options: .init(createsMissing: true, label: "Ada")).release()
+        _ = try PeerBackup(of: folder).write(to: file)
+        let whole = try InputFile(file).read(1 << 24)
+        func expectRefused(_ bytes: [UInt8], _ what: String) throws {
+            let damaged = temporary.path + "/damaged.tar"
+            try AtomicFile.write(bytes, to: damaged)
+            let failure = failure { try PeerRestore(from: damaged).restore(to: target) }
+            #expect(failure?.kind == .data, "\(what): \(failure?.cause ?? "accepted")")
+            #expect(!AtomicFile.exists(target.path), "\(what)")
+        }
+        // What follows the end of the archive has no meaning; up to there every byte counts.
+        let end = whole.count - 2 * TarHeader.blockBytes
+        for index in stride(from: 0, to: end, by: 37) where whole[index] != 0 {
+            var bytes = whole
+            bytes[index] ^= 0x55
+            // Rights and times of a file are no matter of its content.
+            try expectRefused(bytes, "byte \(index)")
+        }
+        for count in stride(from: 0, to: end, by: 512) {
+            try expectRefused(Array(whole.prefix(count)), "first \(count)")
+        }
+        let evil = TarHeader(path: "../evil", size: 0, mode: 0o644, modified: 0).encoded
+        try expectRefused(evil + whole, "a name that leads elsewhere")
+        try expectRefused(
+            TarHeader(path: "x", size: 0, mode: 0o644, modified: 0).encoded + whole, "a file that is not listed")
+        try expectRefused(whole[..<end] + evil + [UInt8](repeating: 0, count: 1024), "something behind the list")
+        #expect(temporary.names() == ["ada", "ada.tar", "damaged.tar"])
+    }
+}
