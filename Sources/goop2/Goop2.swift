@@ -22,6 +22,8 @@ struct Goop2: AsyncParsableCommand {
               goop2 peers ./peers/me               who is around
               goop2 get ./peers/me Ada /index.html a page of a neighbour's site
               goop2 ping ./peers/me 12D3Koo...     how far away somebody is
+              goop2 data ./peers/me tables         what visitors wrote
+              goop2 backup ./peers/me me.tar       everything in one file
 
             Exit status: 0 done; 64 wrong command line; 65 damaged data; 66 no such folder, file or peer; 69 cannot be
             reached; 73 cannot create; 74 reading or writing failed; 75 in use or busy, try again; 76 the other side does
@@ -30,15 +32,16 @@ struct Goop2: AsyncParsableCommand {
         version: "goop2 \(version)",
         subcommands: [
             PeerCommand.self, InitCommand.self, PeersCommand.self, GetCommand.self, PingCommand.self, BlockCommand.self,
-            BackupCommand.self, RestoreCommand.self, IDCommand.self,
+            DataCommand.self, BackupCommand.self, RestoreCommand.self, IDCommand.self,
         ])
 
     static func main() async {
         // A reader that goes away is an error of the write, not the end of the program.
         signal(SIGPIPE, SIG_IGN)
         do {
-            if let failure = CommandName.failure(of: Array(CommandLine.arguments.dropFirst())) { throw failure }
-            var command = try parseAsRoot()
+            let arguments = Array(CommandLine.arguments.dropFirst())
+            if let failure = CommandName.failure(of: arguments) { throw failure }
+            var command = try parseAsRoot(DataCommand.arranged(arguments))
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
             } else {

@@ -44,7 +44,10 @@ import Testing
         var generator = SeededGenerator(seed: seed)
         let letters = ["a", "\"", ",", "\n", "\r", " ", "ü", "=", "-", "'", "\t"]
         let rows = (0..<20).map { _ in
-            (0..<3).map { _ in (0..<Int.random(in: 0..<5, using: &generator)).map { _ in letters.randomElement(using: &generator) ?? "" }.joined() }
+            (0..<3).map { _ in
+                (0..<Int.random(in: 0..<5, using: &generator)).map { _ in letters.randomElement(using: &generator) ?? ""
+                }.joined()
+            }
         }
         var writer = CSVWriter(isExact: true)
         let bytes = rows.flatMap { writer.line($0.map { .text($0) }) }
@@ -55,7 +58,10 @@ import Testing
 
     @Test func noCellIsAFormula() {
         var writer = CSVWriter(isExact: false)
-        let line = writer.line([.text("=1+1"), .text("@x"), .text("+1"), .text("-1"), .text("\tx"), .text("\r\n"), .number("-5"), .null, .text(""), .text("a=b")])
+        let line = writer.line([
+            .text("=1+1"), .text("@x"), .text("+1"), .text("-1"), .text("\tx"), .text("\r\n"), .number("-5"), .null,
+            .text(""), .text("a=b"),
+        ])
         #expect(String(decoding: line, as: UTF8.self) == "'=1+1,'@x,'+1,'-1,'\tx,\"'\r\n\",-5,,\"\",a=b\r\n")
         #expect(writer.guarded == 6)
     }

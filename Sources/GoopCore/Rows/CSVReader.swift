@@ -3,7 +3,7 @@
 /// A record that is not in order is given all the same, with its fault: the ones around it are not lost.
 package struct CSVReader: Sendable {
     /// The longest record in bytes; the rest of a longer one is dropped.
-    package static let maximumRecordBytes = 4 << 20
+    package static let maximumRecordBytes = 2 << 20
     package static let maximumFields = 2000
 
     package enum Fault: String, Sendable, Hashable {
@@ -11,7 +11,7 @@ package struct CSVReader: Sendable {
         case textBehindQuote = "text stands behind a closing quote"
         case quoteInside = "a quote stands in a field that does not begin with one"
         case unterminated = "a quote is opened and not closed"
-        case tooLong = "the line is longer than 4 MiB, or has more than 2,000 fields"
+        case tooLong = "the line is longer than 2 MiB, or has more than 2,000 fields"
     }
 
     package struct Field: Sendable, Hashable {

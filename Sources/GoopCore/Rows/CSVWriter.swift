@@ -37,7 +37,9 @@ package struct CSVWriter: Sendable {
         if needsGuard { guarded += 1 }
         let special: Set<UInt8> = [0x22, 0x2C, 0x0A, 0x0D]
         // A text of no characters is quoted, so that it differs from no value.
-        guard text.isEmpty || text.utf8.contains(where: special.contains) || text.utf8.last == 0x20 || text.utf8.first == 0x20
+        guard
+            text.isEmpty || text.utf8.contains(where: special.contains) || text.utf8.last == 0x20
+                || text.utf8.first == 0x20
         else {
             bytes += (needsGuard ? [0x27] : []) + Array(text.utf8)
             return

@@ -1,7 +1,7 @@
 /// Cuts a list of JSON objects, or objects one after the other (one a line, say), into the objects, piece by piece.
 package struct JSONRowReader: Sendable {
     /// The longest object in bytes.
-    package static let maximumRowBytes = 4 << 20
+    package static let maximumRowBytes = 2 << 20
 
     package enum Fault: Error, Sendable, Hashable {
         /// Something else than an object, in that line.
@@ -37,7 +37,8 @@ package struct JSONRowReader: Sendable {
                     row = [byte]
                     depth = 1
                 // The list around the objects, and what stands between them.
-                case UInt8(ascii: "["), UInt8(ascii: "]"), UInt8(ascii: ","), 0x20, 0x09, 0x0A, 0x0D, 0xEF, 0xBB, 0xBF: break
+                case UInt8(ascii: "["), UInt8(ascii: "]"), UInt8(ascii: ","), 0x20, 0x09, 0x0A, 0x0D, 0xEF, 0xBB, 0xBF:
+                    break
                 default: throw .notARow(line: line)
                 }
                 continue

@@ -28,7 +28,8 @@ struct BackupManifest: Sendable, Hashable {
 
     private func encoded(checksum: String) -> [UInt8] {
         JSONWriter.pretty([
-            "format": .string(BackupManifest.format), "version": .integer(1), "checksum": .string(checksum), "id": .string(id),
+            "format": .string(BackupManifest.format), "version": .integer(1), "checksum": .string(checksum),
+            "id": .string(id),
             "label": .string(label),
             "created": .integer(created),
             "files": .array(

@@ -20,6 +20,7 @@ public struct PeerBackup: Sendable {
     public struct Report: Sendable, Hashable {
         /// The peer's id.
         public var id: String
+        /// How many files are in it.
         public var files: Int
         /// Bytes of all contents.
         public var bytes: Int64

@@ -4,7 +4,7 @@ import GoopHTTP
 /// What a command asks of the running peer: one line of JSON over `data/control.sock`, one request a connection.
 enum ControlRequest: Sendable, Hashable {
     /// The longest line in bytes.
-    static let maximumLine = 16 * 1024
+    static let maximumLine = 16 * 1024 * 1024
 
     /// Who runs here, and where.
     case status
@@ -16,6 +16,10 @@ enum ControlRequest: Sendable, Hashable {
     case get(peer: String, path: String)
     /// Blocks, mutes, or neither.
     case stand(peer: String, standing: String)
+    /// An operation on the tables, as the owner.
+    case data(DataRequest)
+    /// Rows for a table, in one transaction; the answer lists those that it refused.
+    case insert(table: String, rows: [JSONValue])
 
     /// The line, with its line feed.
     var encoded: [UInt8] {
@@ -27,13 +31,16 @@ enum ControlRequest: Sendable, Hashable {
             case .get(let peer, let path): ["command": "get", "peer": .string(peer), "path": .string(path)]
             case .stand(let peer, let standing):
                 ["command": "stand", "peer": .string(peer), "standing": .string(standing)]
+            case .data(let request): ["command": "data", "request": request.json]
+            case .insert(let table, let rows):
+                ["command": "insert", "table": .string(table), "rows": .array(rows)]
             }
         return JSONWriter.compact(value) + [0x0A]
     }
 
     /// Reads a line.
     init(line: some Collection<UInt8>) throws(Failure) {
-        let limits = JSONParser.Limits(bytes: ControlRequest.maximumLine, depth: 4, values: 64)
+        let limits = JSONParser.Limits(bytes: ControlRequest.maximumLine, depth: 12, values: 400_000)
         guard let object = (try? JSONParser.parse(line, limits: limits))?.object else {
             throw Failure(.protocolViolation, "the request is no JSON object", nextStep: "use the goop2 program")
         }
@@ -49,6 +56,11 @@ enum ControlRequest: Sendable, Hashable {
         case "ping": self = .ping(peer: try text("peer"))
         case "get": self = .get(peer: try text("peer"), path: try text("path"))
         case "stand": self = .stand(peer: try text("peer"), standing: try text("standing"))
+        case "data":
+            do throws(DataError) { self = .data(try DataRequest(json: object["request"] ?? .null)) } catch {
+                throw error.failure
+            }
+        case "insert": self = .insert(table: try text("table"), rows: object["rows"]?.array ?? [])
         case let other:
             throw Failure(
                 .protocolViolation, "the running peer does not know the command \(other.prefix(40))",
@@ -84,7 +96,7 @@ enum ControlReply: Sendable {
 
     /// Reads an answer line.
     static func value(inLine line: some Collection<UInt8>) throws(Failure) -> JSONValue {
-        let limits = JSONParser.Limits(bytes: maximumLine, depth: 8, values: 4_000_000)
+        let limits = JSONParser.Limits(bytes: maximumLine, depth: 24, values: 8_000_000)
         guard let object = (try? JSONParser.parse(line, limits: limits))?.object else {
             throw Failure(.protocolViolation, "the running peer's answer is no JSON object", nextStep: "restart it")
         }

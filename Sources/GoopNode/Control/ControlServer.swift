@@ -89,8 +89,9 @@ struct ControlServer: Sendable {
             try await connection.executeThenClose { inbound, outbound in
                 var line = ByteBuffer()
                 for try await var chunk in inbound {
+                    let isComplete = chunk.readableBytesView.contains(0x0A)
                     line.writeBuffer(&chunk)
-                    if line.readableBytesView.contains(0x0A) || line.readableBytes > ControlRequest.maximumLine {
+                    if isComplete || line.readableBytes > ControlRequest.maximumLine {
                         break
                     }
                 }

@@ -38,6 +38,11 @@ struct SiteTables: Sendable {
         try await store.get().perform(request, caller: caller)
     }
 
+    /// Adds rows of the owner, those that the table refuses left out.
+    func insert(_ rows: [JSONValue], into table: String) async throws(DataError) -> [RefusedRow] {
+        try await store.get().insert(rows, into: table)
+    }
+
     /// Changes of a table.
     func changes(
         of table: String, caller: DataCaller

@@ -12,10 +12,26 @@ extension RunningPeer {
             case .ping(let text): return .value(try await ping(text))
             case .get(let text, let path): return .file(try await get(text, path: path))
             case .stand(let text, let standing): return .value(try await stand(text, standing))
+            case .data(let request):
+                return .value(
+                    try await data { (tables) throws(DataError) in try await tables.perform(request, caller: .owner) })
+            case .insert(let table, let rows):
+                return .value(
+                    .array(
+                        try await data { (tables) throws(DataError) in
+                            try await tables.insert(rows, into: table).map(\.json)
+                        }))
             }
         } catch {
             return .failure(error)
         }
+    }
+
+    /// Asks the tables, with their errors as those of commands.
+    private func data<Value>(
+        _ body: (SiteTables) async throws(DataError) -> Value
+    ) async throws(Failure) -> Value {
+        do { return try await body(tables) } catch { throw error.failure }
     }
 
     private func status() async -> JSONValue {

@@ -33,7 +33,7 @@ public final class DataStore: Sendable {
     private let database: SiteDatabase
     private let configuration: Configuration
     private let readers: ReaderPool
-    private let writer: WriteQueue
+    let writer: WriteQueue
     private let hub: ChangeHub
     private let known: KnownTables
 

@@ -1,0 +1,21 @@
+import GoopCore
+
+extension DataError {
+    /// The failure of a command that this means.
+    var failure: Failure {
+        let text = TerminalText.safe(description, maximumCharacters: 600)
+        return switch code {
+        case .badRequest, .invalidQuery, .unknownOperation:
+            Failure(.usage, text, nextStep: "see the examples: goop2 data --help")
+        case .notFound: Failure(.noInput, text, nextStep: "see what is there: goop2 data DIR tables")
+        case .refused: Failure(.permission, text, nextStep: "see the policies: goop2 data DIR tables")
+        case .conflict: Failure(.data, text, nextStep: "look at the rows that are there")
+        case .corrupt:
+            Failure(.data, text, nextStep: "restore a backup into another folder: goop2 restore FILE DIR")
+        case .full: Failure(.cannotCreate, text, nextStep: "make room on that disk")
+        case .tooLarge: Failure(.usage, text, nextStep: "ask for less at once, with --limit")
+        case .busy, .locked, .timedOut, .quota: Failure(.temporary, text, nextStep: "try again")
+        default: Failure(.unavailable, text, nextStep: "try again, or restart the peer")
+        }
+    }
+}

@@ -1,0 +1,196 @@
+import GoopCore
+
+/// Reads a file of rows into a table: piece by piece, in steps that are one transaction each.
+public struct RowImport: Sendable {
+    /// Rows of one step.
+    static let stepRows = 500
+    /// About the bytes of one step.
+    static let stepBytes = 512 << 10
+    /// Refused lines that are kept for the report; the others are counted.
+    static let reportedLines = 20
+
+    /// The form of a file.
+    public enum Form: String, Sendable, CaseIterable {
+        /// The first line has the names of the columns.
+        case csv
+        /// A list of objects, or objects one after the other.
+        case json
+    }
+
+    /// A line that was not taken.
+    public struct RefusedLine: Sendable, Hashable {
+        /// Its number in the file, from 1.
+        public var line: Int
+        /// Why, in one line.
+        public var reason: String
+    }
+
+    /// What became of the file.
+    public struct Report: Sendable, Hashable {
+        /// Rows that are in the table now.
+        public var added = 0
+        /// Lines that are not.
+        public var refused = 0
+        /// The first of them.
+        public var refusedLines: [RefusedLine] = []
+        /// Columns of the file that were not read.
+        public var skippedColumns: [String] = []
+
+        mutating func refuse(_ line: Int, _ reason: String) {
+            refused += 1
+            if refusedLines.count < RowImport.reportedLines { refusedLines.append(.init(line: line, reason: reason)) }
+        }
+    }
+
+    private let session: DataSession
+    private let table: String
+    private let columns: TableColumns
+    private let keepsSystemColumns: Bool
+    private var report = Report()
+    private var waiting: [(line: Int, row: JSONValue)] = []
+    private var waitingBytes = 0
+
+    /// Prepares an import.
+    ///
+    /// - Parameter keepsSystemColumns: whether `_id`, `_owner` and the like are taken from the file; otherwise rows are new
+    ///   ones of the owner.
+    public init(session: DataSession, table: String, keepsSystemColumns: Bool) async throws {
+        self.session = session
+        self.table = table
+        self.keepsSystemColumns = keepsSystemColumns
+        columns = try await TableColumns(of: table, session)
+    }
+
+    /// Reads the file to its end.
+    ///
+    /// - Throws: `Failure`; what earlier steps added stays.
+    public mutating func run(_ path: String, form: Form) async throws -> Report {
+        do {
+            let file = try InputFile(path)
+            switch form {
+            case .csv: try await readCSV(file)
+            case .json: try await readJSON(file)
+            }
+            try await step()
+            // What a table refuses is heard of later than what cannot be read.
+            report.refusedLines.sort { $0.line < $1.line }
+            return report
+        } catch let fault as FileFault {
+            throw fault.failure
+        }
+    }
+
+    private mutating func readCSV(_ file: InputFile) async throws {
+        var reader = CSVReader()
+        var header: [String?]?
+        var isAtEnd = false
+        while !isAtEnd {
+            let chunk = try file.read(InputFile.chunkBytes)
+            isAtEnd = chunk.isEmpty
+            for record in isAtEnd ? reader.finish() : reader.received(chunk) {
+                guard let names = header else {
+                    header = try names(record)
+                    continue
+                }
+                if let fault = record.fault {
+                    report.refuse(record.line, fault.rawValue)
+                } else if record.fields.count != names.count {
+                    report.refuse(record.line, "it has \(record.fields.count) fields, the first line \(names.count)")
+                } else {
+                    var row = JSONObject()
+                    var size = 0
+                    for (name, field) in zip(names, record.fields) {
+                        guard let name, let value = columns.value(ofCell: field, in: name) else { continue }
+                        row[name] = value
+                        size += field.text.utf8.count + name.utf8.count
+                    }
+                    try await add(record.line, .object(row), size: size)
+                }
+            }
+        }
+    }
+
+    /// The columns that the first line names; nil for those that are not read.
+    private mutating func names(_ record: CSVReader.Record) throws -> [String?] {
+        if let fault = record.fault {
+            throw Failure(
+                .data, "the first line has no names: \(fault.rawValue)", nextStep: "see goop2 data export for the form")
+        }
+        var names: [String?] = []
+        for field in record.fields { names.append(try known(field.text)) }
+        let used = names.compactMap { $0 }
+        guard Set(used).count == used.count else {
+            throw Failure(.data, "the first line names a column twice", nextStep: "remove one of the two")
+        }
+        return names
+    }
+
+    private mutating func known(_ name: String) throws -> String? {
+        guard let column = columns.spelling(of: name) else {
+            let near = NameSuggestion.nearest(to: name, among: columns.names)
+            throw Failure(
+                .data, "\(table) has no column \(TerminalText.safe(name))",
+                nextStep: near.map { "did you mean \($0)?" } ?? "see them: goop2 data DIR describe \(table)")
+        }
+        guard keepsSystemColumns || !column.hasPrefix("_") else {
+            if !report.skippedColumns.contains(column) { report.skippedColumns.append(column) }
+            return nil
+        }
+        return column
+    }
+
+    private mutating func readJSON(_ file: InputFile) async throws {
+        var reader = JSONRowReader()
+        do {
+            while case let chunk = try file.read(InputFile.chunkBytes), !chunk.isEmpty {
+                for row in try reader.received(chunk) {
+                    guard
+                        let object =
+                            (try? JSONParser.parse(row.bytes, limits: .init(bytes: JSONRowReader.maximumRowBytes)))?
+                            .object
+                    else {
+                        report.refuse(row.line, "it is no JSON object")
+                        continue
+                    }
+                    let members = object.members.filter { member in
+                        let isKept = keepsSystemColumns || !member.name.hasPrefix("_")
+                        if !isKept, !report.skippedColumns.contains(member.name), report.skippedColumns.count < 16 {
+                            report.skippedColumns.append(member.name)
+                        }
+                        return isKept
+                    }
+                    try await add(row.line, .object(JSONObject(members: members)), size: row.bytes.count)
+                }
+            }
+            try reader.finish()
+        } catch let fault as JSONRowReader.Fault {
+            // What was read before is added.
+            switch fault {
+            case .notARow(let line):
+                report.refuse(line, "an object should begin here; the rest of the file is not read")
+            case .tooLong(let line):
+                report.refuse(line, "the object is longer than 2 MiB; the rest of the file is not read")
+            case .unterminated(let line): report.refuse(line, "the object does not end")
+            }
+        }
+    }
+
+    private mutating func add(_ line: Int, _ row: JSONValue, size: Int) async throws {
+        // A large row goes by itself: with others it might be too long for one request.
+        if waitingBytes + size > RowImport.stepBytes { try await step() }
+        waiting.append((line, row))
+        waitingBytes += size
+        if waiting.count >= RowImport.stepRows || waitingBytes >= RowImport.stepBytes { try await step() }
+    }
+
+    private mutating func step() async throws {
+        guard !waiting.isEmpty else { return }
+        let refused = try await session.insert(waiting.map(\.row), into: table)
+        for row in refused where waiting.indices.contains(row.index) {
+            report.refuse(waiting[row.index].line, TerminalText.safe(row.reason, maximumCharacters: 200))
+        }
+        report.added += waiting.count - refused.count
+        waiting = []
+        waitingBytes = 0
+    }
+}

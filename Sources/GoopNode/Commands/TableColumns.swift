@@ -1,0 +1,60 @@
+public import GoopCore
+
+/// The columns of a table as its owner types values for them.
+public struct TableColumns: Sendable {
+    private let kinds: [(name: String, type: String)]
+
+    /// Asks for them.
+    public init(of table: String, _ session: DataSession) async throws {
+        let answer = try await session.perform(DataRequest(op: .describe, table: table)).object
+        let list = answer?["columns"]?.array ?? answer?["schema"]?.object?["columns"]?.array ?? []
+        var kinds = list.compactMap { value -> (name: String, type: String)? in
+            guard let name = value.object?["name"]?.string else { return nil }
+            return (name, (value.object?["type"]?.string ?? "").uppercased())
+        }
+        for (name, type) in TableColumns.system where !kinds.contains(where: { $0.name == name }) {
+            kinds.append((name, type))
+        }
+        self.kinds = kinds
+    }
+
+    private static let system = [
+        ("_id", "INTEGER"), ("_owner", "TEXT"), ("_owner_email", "TEXT"), ("_created_at", "DATETIME"),
+        ("_updated_at", "DATETIME"),
+    ]
+
+    /// All names, those of the system among them.
+    public var names: [String] { kinds.map(\.name) }
+
+    /// The table's spelling of a name; SQLite does not tell the cases of letters apart.
+    public func spelling(of name: String) -> String? {
+        names.first { $0 == name } ?? names.first { $0.lowercased() == name.lowercased() }
+    }
+
+    /// A text as the value that its column is for: digits in a column of numbers are a number.
+    public func value(of text: String, in column: String) -> JSONValue {
+        let type = kinds.first { $0.name == column }?.type ?? ""
+        let isNumber = ["INT", "REAL", "FLOA", "DOUB", "NUM", "DEC"].contains { type.contains($0) }
+        if isNumber, TableColumns.isNumber(text) { return .number(text) }
+        if type.contains("BLOB"), text.hasPrefix("{\"$blob\":"), let value = try? JSONParser.parse(Array(text.utf8)) {
+            return value
+        }
+        return .string(text)
+    }
+
+    /// A field of a CSV file: nothing between the commas is no value.
+    func value(ofCell field: CSVReader.Field, in column: String) -> JSONValue? {
+        field.text.isEmpty && !field.isQuoted ? nil : value(of: field.text, in: column)
+    }
+
+    /// An argument of a condition: what looks like a number is one.
+    public static func value(ofArgument text: String) -> JSONValue { isNumber(text) ? .number(text) : .string(text) }
+
+    /// True for the digits of a JSON number.
+    private static func isNumber(_ text: String) -> Bool {
+        guard let value = try? JSONParser.parse(Array(text.utf8)), case .number(let digits) = value else {
+            return false
+        }
+        return digits == text
+    }
+}

@@ -1,0 +1,152 @@
+import Glibc
+import GoopCore
+import Logging
+import PeerIdentity
+import Testing
+
+@testable import GoopNode
+
+@Suite struct DataSessionTests {
+    let temporary = TemporaryFolder()
+    var folder: PeerFolder { PeerFolder(temporary.path + "/ada") }
+    let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+    private func makePeer() throws {
+        try PreparedPeer.open(folder, options: .init(createsMissing: true, label: "Ada")).release()
+    }
+
+    private func makeTable(_ session: DataSession) async throws {
+        var request = DataRequest(op: .createTable, table: "notes")
+        request.name = "notes"
+        request.columnDefs = [
+            ["name": "text", "type": "TEXT", "not_null": true], ["name": "stars", "type": "INTEGER"],
+            ["name": "weight", "type": "REAL"],
+        ]
+        request.policy = "open"
+        _ = try await session.perform(request)
+    }
+
+    private func count(_ session: DataSession) async throws -> Int64? {
+        try await session.perform(DataRequest(op: .count, table: "notes")).object?["count"]?.int64
+    }
+
+    /// What the commands do, in both ways that there are.
+    private func useTables() async throws {
+        let session = try DataSession(folder: folder, logger: logger)
+        try await makeTable(session)
+        let refused = try await session.insert(
+            [
+                ["text": "one", "stars": .integer(1)], ["stars": .integer(2)], .integer(3),
+                ["text": "four", "nothing": true], ["text": "five"],
+            ],
+            into: "notes")
+        #expect(refused.map(\.index) == [1, 2, 3])
+        #expect(refused.allSatisfy { !$0.reason.isEmpty })
+        var query = DataRequest(op: .query, table: "notes")
+        query.where = "text IN (?, ?)"
+        query.args = ["one", "five"]
+        query.order = "_id DESC"
+        query.columns = ["text"]
+        #expect(try await session.perform(query) == .array([["text": "five"], ["text": "one"]]))
+        query.where = "text = 'x' --"
+        await #expect(throws: Failure.self) { try await session.perform(query) }
+        await #expect(throws: Failure.self) { try await session.insert([["text": "x"]], into: "none") }
+        #expect(try await count(session) == 2)
+        await session.close()
+    }
+
+    @Test func withoutARunningPeerTheDatabaseIsOpenedItself() async throws {
+        try makePeer()
+        try await useTables()
+        // The folder is free again.
+        try PreparedPeer.open(folder, options: .init(createsMissing: false)).release()
+    }
+
+    @Test func aRunningPeerIsAsked() async throws {
+        let peer = try await TestPeer.start(in: temporary, label: "ada")
+        try await useTables()
+        let report = try PeerBackup(of: folder).write(to: temporary.path + "/live.tar")
+        #expect(report.id == peer.id.base58)
+        try await peer.stop()
+        // What was written when the backup was made is in it.
+        let back = PeerFolder(temporary.path + "/back")
+        _ = try PeerRestore(from: temporary.path + "/live.tar").restore(to: back)
+        let session = try DataSession(folder: back, logger: logger)
+        #expect(try await count(session) == 2)
+        await session.close()
+    }
+
+    @Test func aFileOfRowsComesInAndGoesOutAgain() async throws {
+        try makePeer()
+        let session = try DataSession(folder: folder, logger: logger)
+        try await makeTable(session)
+        var lines = "TEXT,stars,_owner,weight\r\n"
+        for number in 1...2500 { lines += "\"note \(number)\r\nü\",\(number),mallory,\(number).5\r\n" }
+        lines += "=cmd(),x,me,\r\n,1,,\r\n\"\",7,,\r\ntoo,few\r\n\"broken\"x,1,2,3\r\n"
+        temporary.write(lines, to: "rows.csv")
+        var rows = try await RowImport(session: session, table: "notes", keepsSystemColumns: false)
+        let report = try await rows.run(temporary.path + "/rows.csv", form: .csv)
+        #expect(report.added == 2502 && report.refused == 3 && report.skippedColumns == ["_owner"])
+        #expect(report.refusedLines.map(\.line) == [5003, 5005, 5006])
+        #expect(try await count(session) == 2502)
+        var query = DataRequest(op: .query, table: "notes")
+        query.where = "_id IN (1, 2500, 2501)"
+        query.columns = ["_id", "text", "stars", "weight"]
+        #expect(
+            try await session.perform(query)
+                == .array([
+                    ["_id": .integer(1), "text": "note 1\r\nü", "stars": .integer(1), "weight": .number("1.5")],
+                    [
+                        "_id": .integer(2500), "text": "note 2500\r\nü", "stars": .integer(2500),
+                        "weight": .number("2500.5"),
+                    ],
+                    ["_id": .integer(2501), "text": "=cmd()", "stars": "x", "weight": .null],
+                ]))
+        // Every way out leads back in.
+        for (form, isExact) in [(RowImport.Form.csv, true), (.json, false)] {
+            var bytes: [UInt8] = []
+            let out = try await RowExport(session: session, table: "notes", isExact: isExact).run(form: form) {
+                bytes += $0
+            }
+            #expect(out.rows == 2502 && out.guarded == 0)
+            temporary.write(String(decoding: bytes, as: UTF8.self), to: "out")
+            var again = try await RowImport(session: session, table: "notes", keepsSystemColumns: false)
+            let before = try await count(session) ?? 0
+            let back = try await again.run(temporary.path + "/out", form: form)
+            #expect(back.added == 2502 && back.refused == 0)
+            var request = DataRequest(op: .deleteWhere, table: "notes")
+            request.where = "_id > ?"
+            request.args = [.integer(2502)]
+            #expect(before == 2502)
+            var distinct = DataRequest(op: .query, table: "notes")
+            distinct.columns = ["text", "stars", "weight"]
+            distinct.where = "_id > ?"
+            distinct.args = [.integer(2502)]
+            let copied = try await session.perform(distinct)
+            distinct.where = "_id <= ?"
+            #expect(try await session.perform(distinct) == copied)
+            _ = try await session.perform(request)
+        }
+        var bytes: [UInt8] = []
+        let safe = try await RowExport(session: session, table: "notes", isExact: false).run(form: .csv) { bytes += $0 }
+        #expect(safe.guarded == 1 && String(decoding: bytes, as: UTF8.self).contains("'=cmd()"))
+        await session.close()
+    }
+
+    @Test func aFileForAnotherTableAddsNothing() async throws {
+        try makePeer()
+        let session = try DataSession(folder: folder, logger: logger)
+        try await makeTable(session)
+        for text in ["text,strs\na,1\n", "text,text\na,b\n", "\"text\nx"] {
+            temporary.write(text, to: "rows.csv")
+            var rows = try await RowImport(session: session, table: "notes", keepsSystemColumns: false)
+            await #expect(throws: Failure.self) { try await rows.run(temporary.path + "/rows.csv", form: .csv) }
+        }
+        temporary.write("[{\"text\":\"a\"}, 5, {\"text\":\"b\"}]", to: "rows.json")
+        var rows = try await RowImport(session: session, table: "notes", keepsSystemColumns: false)
+        let report = try await rows.run(temporary.path + "/rows.json", form: .json)
+        #expect(report.refused == 1)
+        #expect(try await count(session) == Int64(report.added))
+        await session.close()
+    }
+}
