@@ -101,6 +101,8 @@ struct ControlServer: Sendable {
                 if case .file(let body) = reply {
                     for try await chunk in body.chunks { try await outbound.write(chunk) }
                 }
+                // Closing a channel drops what is still in it; writes are in order, so an empty one ends behind them all.
+                try await connection.channel.writeAndFlush(ByteBuffer()).get()
             }
         } catch {
             logger.debug("a command ended early", metadata: ["reason": "\(error)"])
