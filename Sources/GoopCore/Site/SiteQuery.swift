@@ -85,28 +85,39 @@ public struct SiteQuery: Sendable, Hashable {
         var hasPath = false
         var reader = ProtobufReader(message)
         while let field = try SiteQuery.next(&reader) {
-            switch field.number {
-            case 1:
-                guard let method = field.varint.flatMap(Method.init) else { throw SiteQuery.refusal("unknown method") }
-                self.method = method
-            case 2:
-                guard let path = field.string else { throw SiteQuery.refusal("the path is not UTF-8") }
-                self.path = path
-                hasPath = true
-            case 3:
-                let tag = try SiteQuery.tag(field)
-                guard known.count < SiteQuery.maximumTags else {
-                    throw SiteQuery.refusal("more than \(SiteQuery.maximumTags) tags")
-                }
-                known.append(tag)
-            case 4:
-                guard let bytes = field.bytes else { throw SiteQuery.refusal("the range is no message") }
-                part = try SiteQuery.part(bytes)
-            case 5: partOf = try SiteQuery.tag(field)
-            default: continue
-            }
+            hasPath = hasPath || field.number == 2
+            try take(field)
         }
         guard hasPath else { throw SiteQuery.refusal("no path") }
+    }
+
+    // A function of its own that stays one: inlined into the loop, Swift 6.3's optimizer gives up on it.
+    @inline(never)
+    private mutating func take(_ field: ProtobufField) throws(SiteError) {
+        switch field.number {
+        case 1: method = try SiteQuery.method(field)
+        case 2:
+            guard let path = field.string else { throw SiteQuery.refusal("the path is not UTF-8") }
+            self.path = path
+        case 3:
+            let tag = try SiteQuery.tag(field)
+            guard known.count < SiteQuery.maximumTags else {
+                throw SiteQuery.refusal("more than \(SiteQuery.maximumTags) tags")
+            }
+            known.append(tag)
+        case 4:
+            guard let bytes = field.bytes else { throw SiteQuery.refusal("the range is no message") }
+            part = try SiteQuery.part(bytes)
+        case 5: partOf = try SiteQuery.tag(field)
+        default: return
+        }
+    }
+
+    @inline(never)
+    private static func method(_ field: ProtobufField) throws(SiteError) -> Method {
+        let number = field.varint
+        guard let number, let method = Method(rawValue: number) else { throw refusal("unknown method") }
+        return method
     }
 
     private static func part(_ message: ArraySlice<UInt8>) throws(SiteError) -> Part {
