@@ -401,8 +401,7 @@ def leftovers(suite, url, me, neighbour, folder):
             page.one("#rights").click()
             page.one("#forget").click()
             page.wait(lambda: "is forgotten" in curtain(page), "forgotten")
-            # The store is empty again. The browser's own log of it may hold the erased bytes until it is written anew,
-            # which is the browser's business and not to be waited for.
+            # The store is empty again. Its bytes are not looked for below: Chromium's log of it was seen to hold them.
             page.driver.get(f"{url}p/{neighbour.id}/")
             wait_site(page, "shell home")
             with inside(page):
