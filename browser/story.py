@@ -136,7 +136,7 @@ def keyboard(suite, url):
             stops.append(page.run(
                 "const e = document.activeElement; const s = getComputedStyle(e);"
                 "return [e.tagName, (e.labels?.[0] ?? e).innerText || '', s.outlineStyle !== 'none']"))
-        expect(stops[0][1] == "Skip to people", stops)
+        expect(stops[0][1] == "Skip to content", stops)
         expect(sum(1 for stop in stops if stop[0] == "A") >= cards + 3, stops)
         expect(all(stop[2] for stop in stops if stop[0] != "BODY"), f"a stop without a visible focus: {stops}")
         expect(all(stop[1].strip() for stop in stops if stop[0] != "BODY"), f"a stop without a name: {stops}")

@@ -88,9 +88,6 @@ struct ViewerResponder: Sendable {
     private func answer(_ request: Request, target: RequestTarget) async -> Response {
         let origin = RequestOrigin(request.headers, ownOrigin: headers.origin)
         switch target.path {
-        case "/":
-            guard origin.mayShowViewerPage else { return refuse(.foreignPage, path: target.path) }
-            return page(assets.index)
         case let path where assets.rooms[path] != nil:
             guard origin.mayShowViewerPage else { return refuse(.foreignPage, path: path) }
             return assets.rooms[path].map(page) ?? notices.viewerNotice(.notFound)

@@ -1,5 +1,6 @@
 import Foundation
 import GoopCore
+import NIOCore
 import PeerIdentity
 import Testing
 
@@ -29,15 +30,28 @@ import Testing
         }
     }
 
-    @Test func thePageLoadsOnlyItsOwnFiles() {
-        for bytes in [PackageResources.index_html, PackageResources.viewer_css, PackageResources.viewer_js] {
-            let text = String(decoding: bytes, as: UTF8.self)
-            #expect(!text.contains("http://") && !text.contains("https://"))
-            #expect(!text.contains("innerHTML") && !text.contains("eval(") && !text.contains("document.write"))
-        }
-        let page = String(decoding: PackageResources.index_html, as: UTF8.self)
-        #expect(!page.contains("style=") && !page.contains("onclick"))
+    @Test(arguments: RoomPage.all.map(\.path))
+    func aRoomLoadsOnlyItsOwnFiles(path: String) throws {
+        let token = ControlToken()
+        let assets = WebAssets(token: token)
+        let page = try #require(assets.rooms[path]).markup
+        #expect(page.contains("content=\"\(token.text)\""))
+        #expect(page.matches(of: /<main id="content"/).count == 1 && page.matches(of: /aria-current="page"/).count == 1)
+        #expect(!page.contains("style=") && !page.contains("onclick") && !page.contains("{{"))
         #expect(page.matches(of: /<script[^>]*>[^<]/).isEmpty, "inline script")
+        for link in page.matches(of: /(?:src|href)="(\/assets\/[^"]*)"/) {
+            #expect(assets.byPath[String(link.1)] != nil, "\(link.1)")
+        }
+    }
+
+    @Test func theFilesOfTheRoomsAskNobodyElse() {
+        var files = RoomPage.all.map(\.content)
+        files += WebAssets(token: ControlToken()).byPath.values.map { Array($0.body.readableBytesView) }
+        for bytes in files {
+            let text = String(decoding: bytes, as: UTF8.self).replacing("http://www.w3.org/2000/svg", with: "")
+            #expect(!text.contains("https://") && !text.contains("innerHTML"))
+            #expect(!text.contains("eval(") && !text.contains("document.write"))
+        }
     }
 
     @Test func assetsAreRevalidated() async throws {

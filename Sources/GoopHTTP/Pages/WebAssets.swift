@@ -20,31 +20,20 @@ struct WebAssets: Sendable {
         }
     }
 
-    /// Stands in a page where the token of `ControlGuard` belongs.
+    /// Stands in the shell where the token of `ControlGuard` belongs.
     static let tokenMark = "{{token}}"
 
-    /// The front page.
-    let index: HTMLText
-    /// The other rooms, by their paths.
+    /// The pages of the rooms, by their paths.
     let rooms: [String: HTMLText]
     /// The page around a site; `ShellRenderer` fills the rest of its marks.
     let shell: HTMLText
 
     /// - Parameter token: given to the viewer's own pages and nobody else.
     init(token: ControlToken) {
-        index = Self.page(PackageResources.index_html, token: token)
-        rooms = [
-            "/settings": Self.page(PackageResources.settings_html, token: token),
-            "/network": Self.page(PackageResources.network_html, token: token),
-            "/help": Self.page(PackageResources.help_html, token: token),
-        ]
-        shell = Self.page(PackageResources.shell_html, token: token)
-    }
-
-    /// A page of the viewer with the token in it. Send such a page with `no-store`, and only to the viewer's own address.
-    static func page(_ bytes: [UInt8], token: ControlToken) -> HTMLText {
-        HTMLText(
-            stringLiteral: String(decoding: bytes, as: UTF8.self).replacing(tokenMark, with: token.text))
+        rooms = Dictionary(uniqueKeysWithValues: RoomPage.all.map { ($0.path, $0.page(token: token)) })
+        shell = HTMLText(
+            stringLiteral: String(decoding: PackageResources.shell_html, as: UTF8.self)
+                .replacing(Self.tokenMark, with: token.text))
     }
 
     let byPath = [

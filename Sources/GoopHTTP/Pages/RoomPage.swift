@@ -1,0 +1,89 @@
+/// The page of one room of the viewer: the same frame for all, a fragment of `Web/` in its middle.
+///
+/// A new room is a fragment with its `<main id="content" tabindex="-1">`, a script, and a line in `all`.
+struct RoomPage: Sendable {
+    /// Where it stands.
+    let path: String
+    /// Its name in the navigation and in the title.
+    let name: String
+    /// Its script below `/assets/`; nil if it needs none.
+    let script: String?
+    /// Its `<main>` and its dialogs.
+    let content: [UInt8]
+    /// Beside the brand.
+    var status: HTMLText = ""
+    /// What is said at its foot.
+    var foot: HTMLText = "Everything here is on your own computer. Nobody else can open these pages."
+
+    /// In the order of the navigation.
+    static let all = [
+        RoomPage(
+            path: "/", name: "Peers", script: "viewer.js", content: PackageResources.peers_html,
+            status: """
+                  <p class="link" id="link" data-state="connecting">
+                    <span class="dot" aria-hidden="true"></span><span id="link-text">Connecting…</span>
+                  </p>
+
+                """,
+            foot: """
+                A site here is a folder on somebody’s own computer. It comes straight from there to you; nobody in between \
+                keeps a copy, and it is gone when they are.
+                """),
+        RoomPage(
+            path: "/settings", name: "Settings", script: "settings.js", content: PackageResources.settings_html),
+        RoomPage(path: "/network", name: "Network", script: "network.js", content: PackageResources.network_html),
+        RoomPage(path: "/help", name: "Help", script: nil, content: PackageResources.help_html),
+    ]
+
+    /// The whole page. It holds the token: send it with `no-store`, and only to the viewer's own address.
+    func page(token: ControlToken) -> HTMLText {
+        """
+        <!doctype html>
+        <html lang="en">
+        <head>
+        <meta charset="utf-8">
+        <meta name="viewport" content="width=device-width, initial-scale=1">
+        <meta name="color-scheme" content="light dark">
+        <meta name="theme-color" media="(prefers-color-scheme: light)" content="#f6f7f3">
+        <meta name="theme-color" media="(prefers-color-scheme: dark)" content="#12171a">
+        <meta name="goop-token" content="\(token.text)">
+        <title>\(name) · Goop²</title>
+        <link rel="icon" type="image/svg+xml" href="/assets/icon.svg">
+        <link rel="stylesheet" href="/assets/viewer.css">
+        <link rel="stylesheet" href="/assets/rooms.css">
+        \(script.map { "<script type=\"module\" src=\"/assets/\($0)\"></script>\n" as HTMLText } ?? "")\
+        </head>
+        <body>
+        <a class="skip" href="#content">Skip to content</a>
+
+        <header class="top">
+          <a class="brand" href="/" aria-label="Goop squared, front page">
+            <img src="/assets/icon.svg" width="30" height="30" alt="">
+            <span aria-hidden="true">Goop<sup>2</sup></span>
+          </a>
+        \(status)\
+        </header>
+        <nav class="rooms" aria-label="Rooms">
+          <ul>
+        \(HTMLText(Self.all.map(navigationItem)))\
+          </ul>
+        </nav>
+
+        \(HTMLText(stringLiteral: String(decoding: content, as: UTF8.self)))
+        <footer class="foot">
+          <p>\(foot)</p>
+        </footer>
+
+        <div class="toast" id="toast" hidden></div>
+        <p class="visually-hidden" id="announcer" role="status" aria-live="polite"></p>
+        </body>
+        </html>
+
+        """
+    }
+
+    private func navigationItem(_ room: RoomPage) -> HTMLText {
+        let current: HTMLText = room.path == path ? " aria-current=\"page\"" : ""
+        return "    <li><a href=\"\(room.path)\"\(current)>\(room.name)</a></li>\n"
+    }
+}
