@@ -129,6 +129,30 @@ struct NodeTests {
         }
     }
 
+    @Test(
+        "a peer that gave up the security it was known for is reached all the same, within one connect",
+        arguments: [["/tls/1.0.0", "/noise"], ["/noise", "/tls/1.0.0"]] as [[ProtocolID]])
+    func presumedSecurityRefused(change: [ProtocolID]) async throws {
+        let identity = PrivateKey.generate()
+        func server(_ security: ProtocolID, _ listen: [Multiaddr]) async throws -> Node {
+            var configuration = Node.Configuration(identity: identity, listen: listen)
+            configuration.security = [security]
+            let node = Node(configuration: configuration)
+            try await node.start()
+            return node
+        }
+        try await withNodes(1) { nodes in
+            let first = try await server(change[0], [try Multiaddr(text: "/ip4/127.0.0.1/tcp/0")])
+            let addresses = first.listenAddresses()
+            #expect(try await nodes[0].connect(to: first.peerID, addresses: addresses).security == change[0])
+            await nodes[0].disconnect(first.peerID)
+            await first.stop()
+            let second = try await server(change[1], addresses)
+            #expect(try await nodes[0].connect(to: second.peerID, addresses: addresses).security == change[1])
+            await second.stop()
+        }
+    }
+
     @Test("of several protocols the first that the peer speaks is taken")
     func preference() async throws {
         try await withNodes { nodes in

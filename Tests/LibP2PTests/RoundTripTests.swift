@@ -100,9 +100,11 @@ struct RoundTripTests {
         #expect((3.0..<3.9).contains(count), "\(count) round trips")
     }
 
-    @Test("a peer known to speak Noise: two, with TCP's own three")
-    func known() async throws {
-        try await withNodes(2, configure: { $0.security = ["/noise"] }) { nodes in
+    @Test(
+        "a peer known to speak Noise or TLS: two, with TCP's own three",
+        arguments: ["/noise", "/tls/1.0.0"] as [ProtocolID])
+    func known(security: ProtocolID) async throws {
+        try await withNodes(2, configure: { $0.security = [security] }) { nodes in
             nodes[1].serveEcho()
             let target = try #require(nodes[1].listenAddresses().first)
             let link = try await SlowLink.open(to: target, oneWay: .milliseconds(100))

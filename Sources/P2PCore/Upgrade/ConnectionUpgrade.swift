@@ -6,7 +6,8 @@ public import PeerIdentity
 /// never loses bytes: what belongs to the next layer comes back in the result.
 ///
 /// Round trips, counted from the open socket, until the initiator's first application byte is under way:
-/// two (security choice, then handshake), or one if `assumeSecurity` names Noise; with an early muxer choice in both cases.
+/// two (security choice, then handshake), or one if `assumeSecurity` names Noise or TLS; with an early muxer choice in all
+/// cases.
 /// A peer that lists no muxer in its handshake costs one more.
 ///
 /// Bounds: a multistream message has 1024 bytes, a handshake frame 16 KiB, a negotiation 100 proposals; buffers never
@@ -24,9 +25,10 @@ public struct ConnectionUpgrade: Sendable {
         public var security: [ProtocolID]
         /// Muxers, best first.
         public var muxers: [ProtocolID]
-        /// Initiator only: a security protocol the peer is known to speak. With `/noise` its first handshake frame goes out
-        /// together with the proposal, which saves a round trip. If the peer turns out not to speak it, the upgrade fails
-        /// with `UpgradeError.assumptionRefused`. Other values are ignored.
+        /// Initiator only: a security protocol the peer is known to speak, `/noise` or `/tls/1.0.0`. Its first handshake
+        /// message goes out together with the proposal, which saves a round trip. If the peer turns out not to speak it, the
+        /// upgrade fails, mostly with `UpgradeError.assumptionRefused`: dial again without. Values that are not in `security`
+        /// are ignored.
         public var assumeSecurity: ProtocolID?
 
         /// Creates a configuration for Noise and yamux, the pair every peer has.
@@ -49,6 +51,9 @@ public struct ConnectionUpgrade: Sendable {
         /// Put a TLS layer on the connection, in the same role, and feed it `leftover` first: bytes that came behind the
         /// last negotiation message. Then report `tlsEstablished`.
         case startTLS(leftover: [UInt8])
+        /// Put a TLS layer on the connection as the client, with the presumption between it and the socket. Then report
+        /// `tlsEstablished`.
+        case presumeTLS(TLSPresumption)
         /// The connection is ready. No further actions follow.
         case finished(Result)
         /// The connection must be closed. No further actions follow.
@@ -189,6 +194,10 @@ public struct ConnectionUpgrade: Sendable {
     // MARK: Security
 
     private mutating func propose(_ actions: inout [Action]) throws(UpgradeError) {
+        if configuration.assumeSecurity == Self.tlsProtocolID, configuration.security.contains(Self.tlsProtocolID) {
+            phase = .awaitingTLS
+            return actions.append(.presumeTLS(TLSPresumption()))
+        }
         let noise = NoiseHandshake.protocolID
         guard configuration.assumeSecurity == noise, configuration.security.contains(noise) else {
             var initiator = MultistreamInitiator(candidates: configuration.security)

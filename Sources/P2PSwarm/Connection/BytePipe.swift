@@ -18,12 +18,13 @@ public protocol BytePipe: AnyObject {
     /// Ends both directions; unsent bytes may be lost. `pipeClosed` follows.
     func close()
     /// Puts a TLS layer under everything written from now on and feeds it `leftover` as if just received.
-    /// - Parameter established: called once, on the event loop, before any opened byte is reported.
+    /// - Parameters:
+    ///   - presumption: what stands between the TLS layer and the peer until the peer has agreed to TLS; nil if it has.
+    ///   - established: called once, on the event loop, before any opened byte is reported.
     /// - Throws: when this pipe cannot carry TLS.
     func startTLS(
         _ provider: any TLSProvider, role: ConnectionRole, expectedPeer: PeerID?, muxers: [ProtocolID],
-        leftover: ByteBuffer,
-        established: @escaping (TLSEstablished) -> Void
+        presumption: TLSPresumption?, leftover: ByteBuffer, established: @escaping (TLSEstablished) -> Void
     ) throws
 }
 
@@ -66,9 +67,10 @@ public protocol TLSProvider: Sendable {
     ///   - role: `.initiator` is the TLS client.
     ///   - expectedPeer: the only identity to accept, or nil for any that proves one.
     ///   - muxers: what ALPN offers before `libp2p`, best first.
+    ///   - presumption: what stands between the layer and the socket until the peer has agreed to TLS; nil if it has.
     ///   - established: to be called once, on the event loop, before any opened byte is fired on.
     func addHandlers(
         to pipeline: ChannelPipeline.SynchronousOperations, role: ConnectionRole, expectedPeer: PeerID?,
-        muxers: [ProtocolID], established: @escaping (TLSEstablished) -> Void
+        muxers: [ProtocolID], presumption: TLSPresumption?, established: @escaping (TLSEstablished) -> Void
     ) throws
 }

@@ -102,7 +102,9 @@ final class ConnectionDriver {
                 output.writeBytes(bytes)
             case .startTLS(let leftover):
                 send()
-                self.startTLS(leftover: leftover, on: pipe)
+                self.startTLS(presumption: nil, leftover: leftover, on: pipe)
+            case .presumeTLS(let presumption):
+                self.startTLS(presumption: presumption, leftover: [], on: pipe)
             case .finished(let result):
                 send()
                 self.connect(result, on: pipe)
@@ -114,14 +116,15 @@ final class ConnectionDriver {
         send()
     }
 
-    private func startTLS(leftover: [UInt8], on pipe: any BytePipe) {
+    private func startTLS(presumption: TLSPresumption?, leftover: [UInt8], on pipe: any BytePipe) {
         guard let provider = self.configuration.tls else {
             return self.fail(.tlsUnavailable("no TLS provider is configured"))
         }
         do {
             try pipe.startTLS(
                 provider, role: self.role, expectedPeer: self.configuration.upgrade.expectedPeer,
-                muxers: self.configuration.upgrade.muxers, leftover: ByteBuffer(bytes: leftover)
+                muxers: self.configuration.upgrade.muxers, presumption: presumption,
+                leftover: ByteBuffer(bytes: leftover)
             ) { outcome in
                 guard case .upgrading(var upgrade) = self.phase else { return }
                 let actions = upgrade.tlsEstablished(

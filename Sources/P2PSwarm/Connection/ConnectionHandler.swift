@@ -92,15 +92,15 @@ final class ConnectionHandler: ChannelInboundHandler, BytePipe {
 
     func startTLS(
         _ provider: any TLSProvider, role: ConnectionRole, expectedPeer: PeerID?, muxers: [ProtocolID],
-        leftover: ByteBuffer,
-        established: @escaping (TLSEstablished) -> Void
+        presumption: TLSPresumption?, leftover: ByteBuffer, established: @escaping (TLSEstablished) -> Void
     ) throws {
         guard let context = self.context else { return }
         let pipeline = context.pipeline.syncOperations
         // The TLS handler gathers all records of one read in a buffer that starts at two records and grows by copying.
         try context.channel.syncOptions?.setOption(.recvAllocator, value: Self.tlsReceiveAllocator)
         try provider.addHandlers(
-            to: pipeline, role: role, expectedPeer: expectedPeer, muxers: muxers, established: established)
+            to: pipeline, role: role, expectedPeer: expectedPeer, muxers: muxers, presumption: presumption,
+            established: established)
         if leftover.readableBytes > 0 {
             pipeline.fireChannelRead(NIOAny(leftover))
             pipeline.fireChannelReadComplete()

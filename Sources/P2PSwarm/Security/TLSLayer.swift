@@ -62,10 +62,11 @@ public final class TLSLayer: TLSProvider {
     ///   - role: `.initiator` is the TLS client.
     ///   - expectedPeer: the only identity to accept, or nil for any that proves one.
     ///   - muxers: what ALPN offers before `libp2p`, best first.
+    ///   - presumption: for a client whose peer has not agreed to TLS yet; it goes between the layer and the socket.
     ///   - established: called once, on the event loop, before any opened byte is fired on.
     public func addHandlers(
         to pipeline: ChannelPipeline.SynchronousOperations, role: ConnectionRole, expectedPeer: PeerID?,
-        muxers: [ProtocolID], established: @escaping (TLSEstablished) -> Void
+        muxers: [ProtocolID], presumption: TLSPresumption? = nil, established: @escaping (TLSEstablished) -> Void
     ) throws {
         let contexts = try contexts(for: muxers)
         let handshake = TLSHandshakeHandler(established: established)
@@ -81,15 +82,22 @@ public final class TLSLayer: TLSProvider {
             }
         }
         try pipeline.addHandler(handshake, position: .first)
+        var position = ChannelPipeline.SynchronousOperations.Position.first
+        if let presumption {
+            // In its place before the TLS handler, which writes as soon as it is added.
+            let presumptionHandler = TLSPresumptionHandler(presumption)
+            try pipeline.addHandler(presumptionHandler, position: .first)
+            position = .after(presumptionHandler)
+        }
         switch role {
         case .initiator:
             try pipeline.addHandler(
                 NIOSSLClientHandler(
                     context: contexts.client, serverHostname: nil, customVerificationCallback: verify),
-                position: .first)
+                position: position)
         case .responder:
             try pipeline.addHandler(
-                NIOSSLServerHandler(context: contexts.server, customVerificationCallback: verify), position: .first)
+                NIOSSLServerHandler(context: contexts.server, customVerificationCallback: verify), position: position)
         }
     }
 

@@ -197,9 +197,8 @@ extension Swarm {
                     let slot = try state.ledger.reserveOutbound(to: address.ipAddress)
                     state.attemptsUnderWay += 1
                     state.dials[peer]?.attempts[attempt] = SwarmState.Attempt(address: address, slot: slot)
-                    // Only Noise gains from presuming.
-                    let presumed = state.book.security(of: peer).flatMap { $0 == NoiseHandshake.protocolID ? $0 : nil }
-                    effects.append(.attempt(peer, attempt, address, slot, presumed: presumed))
+                    effects.append(
+                        .attempt(peer, attempt, address, slot, presumed: state.book.security(of: peer)))
                 } catch {
                     guard var dial = state.dials[peer] else { continue }
                     queue += dial.machine.failed(attempt, .limit(error), permits: 0, now: .now())

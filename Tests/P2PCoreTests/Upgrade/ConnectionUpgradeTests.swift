@@ -13,6 +13,7 @@ struct UpgradeEnd {
     var result: ConnectionUpgrade.Result?
     var error: UpgradeError?
     var tlsLeftover: [UInt8]?
+    var presumption: TLSPresumption?
 
     init(role: ConnectionRole, configuration: ConnectionUpgrade.Configuration) {
         let keys = role == .initiator ? LibP2PTranscript.initiatorKeys : LibP2PTranscript.responderKeys
@@ -30,6 +31,7 @@ struct UpgradeEnd {
                 outgoing += bytes
                 sent = sent || !bytes.isEmpty
             case .startTLS(let leftover): tlsLeftover = leftover
+            case .presumeTLS(let presumption): self.presumption = presumption
             case .finished(let result): self.result = result
             case .failed(let error): self.error = error
             }
@@ -209,6 +211,53 @@ struct ConnectionUpgradeTests {
             #expect(initiator.result?.security == "/tls/1.0.0" && initiator.result?.noise == nil)
             #expect(responder.result?.peer.description == LibP2PTranscript.initiatorPeer)
         }
+    }
+
+    @Test("assumed TLS: the answer is taken off in any pieces, what is behind it is TLS's", arguments: 1...60)
+    func assumedTLS(chunk: Int) throws {
+        var initiator = UpgradeEnd(
+            role: .initiator,
+            configuration: try configuration(.initiator, security: ["/noise", "/tls/1.0.0"], assuming: "/tls/1.0.0"))
+        var responder = UpgradeEnd(
+            role: .responder, configuration: try configuration(.responder, security: ["/tls/1.0.0"]))
+        initiator.start()
+        responder.start()
+        #expect(initiator.outgoing.isEmpty)
+        var presumption = try #require(initiator.presumption)
+        // One flight: header, proposal, and the first record, which the responder hands to its own TLS layer.
+        responder.receive((presumption.proposal + [0x16, 3, 1])[...])
+        #expect(responder.tlsLeftover == [0x16, 3, 1])
+        var answer = responder.outgoing + [0x16, 3, 3]
+        var forTLS: [UInt8]?
+        while forTLS == nil, !answer.isEmpty {
+            forTLS = try presumption.received(answer.prefix(chunk))
+            answer.removeFirst(min(chunk, answer.count))
+        }
+        #expect(try #require(forTLS) + answer == [0x16, 3, 3])
+        initiator.execute(
+            initiator.upgrade.tlsEstablished(
+                peerKey: try LibP2PTranscript.responderIdentity().publicKey, applicationProtocol: "/yamux/1.0.0"))
+        #expect(initiator.result?.security == "/tls/1.0.0" && initiator.result?.muxer == "/yamux/1.0.0")
+    }
+
+    @Test("assumed TLS that the peer refuses, or answers with something else, is said so")
+    func assumedTLSRefused() throws {
+        var presumption = TLSPresumption()
+        var responder = UpgradeEnd(role: .responder, configuration: try configuration(.responder))
+        responder.start()
+        responder.receive((presumption.proposal + [0x16, 3, 1, 0, 5, 1, 2, 3, 4, 5])[...])
+        #expect(responder.outgoing.suffix(4) == [3, 0x6e, 0x61, 0x0a])
+        #expect(throws: UpgradeError.assumptionRefused("/tls/1.0.0")) {
+            try presumption.received(responder.outgoing[...])
+        }
+        var other = TLSPresumption()
+        #expect(throws: UpgradeError.securityNegotiation(.missingHeader)) {
+            try other.received(hex("05485454500a")[...])
+        }
+        var initiator = UpgradeEnd(
+            role: .initiator, configuration: try configuration(.initiator, assuming: "/tls/1.0.0"))
+        initiator.start()
+        #expect(initiator.presumption == nil, "TLS is not among what we offer")
     }
 
     @Test("TLS with the wrong peer or an unknown application protocol fails")

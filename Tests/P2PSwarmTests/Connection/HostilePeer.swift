@@ -44,7 +44,7 @@ final class HostilePeer: BytePipeReceiver {
                 self.received = result.plaintextLeftover
                 self.sealed = result.leftover
                 self.openAll()
-            case .startTLS, .failed: Issue.record("the handshake went astray: \(action)")
+            case .startTLS, .presumeTLS, .failed: Issue.record("the handshake went astray: \(action)")
             }
         }
     }

@@ -56,8 +56,7 @@ final class MemoryPipe: BytePipe {
 
     func startTLS(
         _ provider: any TLSProvider, role: ConnectionRole, expectedPeer: PeerID?, muxers: [ProtocolID],
-        leftover: ByteBuffer,
-        established: @escaping (TLSEstablished) -> Void
+        presumption: TLSPresumption?, leftover: ByteBuffer, established: @escaping (TLSEstablished) -> Void
     ) throws { throw ChannelError.operationUnsupported }
 
     private func later(_ body: @escaping (MemoryPipe) -> Void) {

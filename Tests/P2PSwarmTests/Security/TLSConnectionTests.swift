@@ -12,12 +12,14 @@ private struct Side: Sendable {
     var security: [ProtocolID] = ["/tls/1.0.0", "/noise"]
     var muxers: [ProtocolID] = ["/yamux/1.0.0"]
     var expected: PeerID?
+    var assumed: ProtocolID?
 
     func configuration(
         onInboundStream: @escaping @Sendable (MuxedStream) -> Void
     ) throws -> ConnectionConfiguration {
         var configuration = ConnectionConfiguration(
-            upgrade: .init(identity: identity, expectedPeer: expected, security: security, muxers: muxers),
+            upgrade: .init(
+                identity: identity, expectedPeer: expected, security: security, muxers: muxers, assumeSecurity: assumed),
             onInboundStream: onInboundStream)
         configuration.tls = try TLSLayer(identity: identity)
         return configuration
@@ -79,11 +81,11 @@ struct TLSConnectionTests {
     }
 
     @Test(
-        "TLS is chosen when both have it, and streams carry bytes both ways; with and without the early muxer",
-        .timeLimit(.minutes(1)), arguments: [true, false])
-    func overTLS(early: Bool) async throws {
+        "TLS is chosen when both have it, and streams carry bytes both ways; with and without the early muxer and presumption",
+        .timeLimit(.minutes(1)), arguments: [true, false], ["/tls/1.0.0", nil] as [ProtocolID?])
+    func overTLS(early: Bool, assumed: ProtocolID?) async throws {
         let listener = Side(muxers: early ? ["/yamux/1.0.0"] : ["/other/1.0.0", "/yamux/1.0.0"])
-        let dialer = Side(expected: listener.identity.peerID)
+        let dialer = Side(expected: listener.identity.peerID, assumed: assumed)
         try await connect(dialer, listener) { ours, theirs, streams in
             let near = try ours.get()
             let far = try theirs.get()
@@ -108,6 +110,19 @@ struct TLSConnectionTests {
             try await sent
             try await echo
             #expect(received == payload.count)
+        }
+    }
+
+    @Test("a dialer that presumes TLS of a peer without it is told so", .timeLimit(.minutes(1)))
+    func presumptionRefused() async throws {
+        let listener = Side(security: ["/noise"])
+        try await connect(Side(assumed: "/tls/1.0.0"), listener) { ours, theirs, _ in
+            let error = #expect(throws: ConnectionError.self) { try ours.get() }
+            guard case .upgrade(.assumptionRefused("/tls/1.0.0"))? = error else {
+                Issue.record("expected a refused assumption, got \(String(describing: error))")
+                return
+            }
+            #expect(throws: ConnectionError.self) { try theirs.get() }
         }
     }
 

@@ -85,14 +85,14 @@ func fuzzUpgrade(_ bytes: [UInt8]) {
         role: role,
         configuration: .init(
             identity: role == .initiator ? dialer : listener, security: ["/noise", "/tls/1.0.0"],
-            assumeSecurity: choices & 2 == 2 ? "/noise" : nil),
+            assumeSecurity: choices & 2 == 0 ? nil : choices & 8 == 0 ? "/noise" : "/tls/1.0.0"),
         keys: role == .initiator ? dialerKeys : listenerKeys, offersEarlyMuxer: choices & 4 == 4)
     var ends = 0
     func note(_ actions: [ConnectionUpgrade.Action]) {
         for action in actions {
             switch action {
             case .finished, .failed: ends += 1
-            case .send, .startTLS: require(ends == 0, "nothing follows the end")
+            case .send, .startTLS, .presumeTLS: require(ends == 0, "nothing follows the end")
             }
         }
     }
