@@ -112,6 +112,7 @@ import Testing
         try await withViewer(configure: { $0.idleTimeout = .milliseconds(300) }) { port in
             try await RawConnection.open(port: port) { connection in
                 try await connection.send("GET / HTTP/1.1\r\n")
+                // The pace of the attack, not a wait for anything: a client that always sends a little more in time.
                 let dripped = Task {
                     while !Task.isCancelled {
                         try await connection.send("X-Drip: 1\r\n")

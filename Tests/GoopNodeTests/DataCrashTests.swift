@@ -104,9 +104,8 @@ import Testing
                         }
                     }
                 }
-                // Not before the first rows are acknowledged, then at any moment.
-                while acknowledged.rows.count < 20 { try await Task.sleep(for: .milliseconds(2)) }
-                try await Task.sleep(for: .milliseconds(Int.random(in: 0..<150)))
+                // Behind an acknowledgement drawn by lot: with 32 writers at work, in the middle of the others' writes.
+                await acknowledged.reached(Int.random(in: 20..<200))
                 kill(process.processIdentifier, SIGKILL)
                 process.waitUntilExit()
                 try await group.waitForAll()
@@ -138,8 +137,20 @@ import Testing
 /// The rows whose insert was answered.
 private final class Acknowledged: Sendable {
     private let state = Mutex<[Int64: String]>([:])
+    private let noted = AsyncStream.makeStream(of: Int.self, bufferingPolicy: .bufferingNewest(1))
 
     var rows: [Int64: String] { state.withLock { $0 } }
 
-    func note(_ id: Int64, _ mark: String) { state.withLock { $0[id] = mark } }
+    func note(_ id: Int64, _ mark: String) {
+        let count = state.withLock { rows in
+            rows[id] = mark
+            return rows.count
+        }
+        noted.continuation.yield(count)
+    }
+
+    /// Waits for so many rows.
+    func reached(_ wanted: Int) async {
+        for await count in noted.stream where count >= wanted { return }
+    }
 }

@@ -33,7 +33,7 @@ struct NodeChurnTests {
                 try await client.connect(to: identity.peerID, addresses: [listen])
                 #expect(try await client.echo("again", to: identity.peerID) == "again")
                 await server.stop()
-                try await eventually { client.connections().isEmpty }
+                await until(client) { $0.connections().isEmpty }
             }
         }
     }
@@ -139,7 +139,7 @@ struct NodeChurnTests {
             for node in nodes {
                 for other in nodes where other.peerID != node.peerID { await node.disconnect(other.peerID) }
             }
-            for node in nodes { try await eventually { node.usage == (0, 0) } }
+            for node in nodes { await until(node) { $0.usage == (0, 0) } }
         }
     }
 }

@@ -4,13 +4,11 @@ import NIOCore
 import NIOPosix
 import Testing
 
-/// Waits until `condition` holds, looking again every few milliseconds; for effects that no event announces.
-func eventually(within time: Duration = .seconds(5), _ condition: () async -> Bool) async throws {
-    let end = ContinuousClock.now + time
-    while await !condition() {
-        try #require(ContinuousClock.now < end, "did not happen within \(time)")
-        try await Task.sleep(for: .milliseconds(5))
-    }
+/// Waits until `condition` holds, looking whenever what `node` uses or refuses has changed. The suites bound the time.
+func until(_ node: Node, _ condition: (Node) -> Bool) async {
+    let changes = node.usageChanges()
+    if condition(node) { return }
+    for await _ in changes where condition(node) { return }
 }
 
 @Suite("Node: limits and hostile peers", .timeLimit(.minutes(1)))
@@ -21,9 +19,9 @@ struct NodeLimitsTests {
             nodes[1].serveEcho()
             try await nodes[0].connect(to: nodes[1].peerID, addresses: nodes[1].listenAddresses())
             for _ in 0..<50 { #expect(try await nodes[0].echo("x", to: nodes[1].peerID) == "x") }
-            for node in nodes { try await eventually { node.usage == (1, 0) } }
+            for node in nodes { await until(node) { $0.usage == (1, 0) } }
             await nodes[0].disconnect(nodes[1].peerID)
-            for node in nodes { try await eventually { node.usage == (0, 0) } }
+            for node in nodes { await until(node) { $0.usage == (0, 0) } }
         }
     }
 
@@ -47,21 +45,26 @@ struct NodeLimitsTests {
             #expect(nodes[1].refusals[.inboundStreamsPerProtocolAndPeer] == 1)
             try await first.closeWrite()
             _ = try await first.readToEnd(max: 10)
-            try await eventually { (try? await open()) != nil }
+            // The place is free once the server is done with the stream; until then it would refuse.
+            await until(nodes[1]) { $0.usage.streams == 1 }
+            _ = try await open()
             second.reset()
         }
     }
 
-    @Test("a stream that its handler drops is reset, not left hanging")
-    func droppedStream() async throws {
+    @Test("a stream that its handler drops is reset, not left hanging", arguments: [true, false])
+    func droppedStream(eagerly: Bool) async throws {
         try await withNodes { nodes in
-            nodes[1].setHandler(for: "/drop") { _ in }
+            // Nothing is dropped before the agreement on the protocol has arrived: a reset would overtake it.
+            let (agreed, agreement) = AsyncStream.makeStream(of: Void.self)
+            nodes[1].setHandler(for: "/drop") { _ in for await _ in agreed {} }
             try await nodes[0].connect(to: nodes[1].peerID, addresses: nodes[1].listenAddresses())
-            // The reset may overtake the agreement on the protocol: then it is the opening that fails.
-            let error = await #expect(throws: P2PError.self) {
-                let stream = try await nodes[0].openStream(to: nodes[1].peerID, protocols: ["/drop"])
-                _ = try await stream.read()
-            }
+            var options = StreamOptions()
+            options.negotiation = eagerly ? .eager : .lazy
+            let stream = try await nodes[0].openStream(to: nodes[1].peerID, protocols: ["/drop"], options: options)
+            if !eagerly { try await stream.write("proposed".utf8) }
+            agreement.finish()
+            let error = await #expect(throws: P2PError.self) { try await stream.read() }
             #expect(error?.code == .streamReset)
         }
     }
@@ -78,10 +81,10 @@ struct NodeLimitsTests {
                 nodes.append(node)
                 try await node.connect(to: servers[0].peerID, addresses: servers[0].listenAddresses())
             }
-            try await eventually { servers[0].refusals[.connectionsPerPeer] == 2 }
+            await until(servers[0]) { $0.refusals[.connectionsPerPeer] == 2 }
             #expect(servers[0].connections().count == 8)
             for node in nodes { await node.stop() }
-            try await eventually { servers[0].usage == (0, 0) }
+            await until(servers[0]) { $0.usage == (0, 0) }
         }
     }
 
@@ -95,7 +98,7 @@ struct NodeLimitsTests {
     func silentConnection() async throws {
         try await withNodes(1, configure: { $0.limits.inboundUpgradeTimeout = .milliseconds(100) }) { nodes in
             try await self.open(nodes[0]).closeFuture.get()
-            try await eventually { nodes[0].usage == (0, 0) }
+            await until(nodes[0]) { $0.usage == (0, 0) }
         }
     }
 
@@ -105,12 +108,12 @@ struct NodeLimitsTests {
             var channels: [any Channel] = []
             for count in 1...4 {
                 channels.append(try await self.open(nodes[0]))
-                try await eventually { nodes[0].usage == (count, 0) }
+                await until(nodes[0]) { $0.usage == (count, 0) }
             }
             try await self.open(nodes[0]).closeFuture.get()
             #expect(nodes[0].refusals[.pendingInboundConnections] == 1)
             for channel in channels { try await channel.close() }
-            try await eventually { nodes[0].usage == (0, 0) }
+            await until(nodes[0]) { $0.usage == (0, 0) }
         }
     }
 
@@ -128,7 +131,7 @@ struct NodeLimitsTests {
                 try? await channel.writeAndFlush(ByteBuffer(bytes: index % 2 == 0 ? noise : header + [0, 9] + noise))
                 try await channel.closeFuture.get()
             }
-            try await eventually { nodes[0].usage == (0, 0) }
+            await until(nodes[0]) { $0.usage == (0, 0) }
         }
     }
 
@@ -150,9 +153,9 @@ struct NodeLimitsTests {
                     try await client.connect(to: server.peerID, addresses: server.listenAddresses())
                     _ = try await client.ping(server.peerID)
                 }
-                try await eventually { server.connections().count == 5 && server.usage.streams == 0 }
+                await until(server) { $0.connections().count == 5 && $0.usage.streams == 0 }
                 server.trimConnections()
-                try await eventually { server.connections().count == 2 }
+                await until(server) { $0.connections().count == 2 }
                 #expect(Set(server.connections().map(\.peer)) == [clients[0].peerID, clients[1].peerID])
             }
         }
@@ -168,14 +171,14 @@ struct NodeLimitsTests {
             let impatient = Task {
                 try await nodes[0].connect(to: nodes[1].peerID, addresses: [nowhere], timeout: .seconds(30))
             }
-            try await eventually { nodes[0].usage.connections == 1 }
+            await until(nodes[0]) { $0.usage.connections == 1 }
             let timed = await #expect(throws: P2PError.self) {
                 try await nodes[0].connect(to: nodes[1].peerID, timeout: .milliseconds(30))
             }
             #expect(timed?.code == .timedOut)
             impatient.cancel()
             await #expect(throws: CancellationError.self) { try await impatient.value }
-            try await eventually { nodes[0].usage == (0, 0) }
+            await until(nodes[0]) { $0.usage == (0, 0) }
             try await nodes[0].connect(to: nodes[1].peerID, addresses: nodes[1].listenAddresses())
             try await silent.close().get()
         }

@@ -17,7 +17,8 @@ struct PubSubLink: Sendable {
         var delay: Duration = .zero
         while !Task.isCancelled, node.isConnected(to: peer) {
             if delay > .zero {
-                // Not all in step after a common cause. A cancelled sleep ends the loop above.
+                // The back-off between two attempts, not all in step after a common cause. What would change the outcome, the
+                // peer's going, cancels this task: a cancelled sleep ends the loop above.
                 try? await Task.sleep(for: delay * Double.random(in: 0.8..<1.2))
                 guard !Task.isCancelled else { break }
             }

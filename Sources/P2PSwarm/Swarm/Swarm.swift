@@ -139,6 +139,13 @@ public final class Swarm: Sendable {
         self.state.withLock { ($0.ledger.connectionCount, $0.ledger.streamCount) }
     }
 
+    /// Something comes whenever `usage` or `refusals` may have changed, from now on; changes that nobody has taken yet are one.
+    package func usageChanges() -> AsyncStream<Void> {
+        let (changes, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        self.state.withLock { $0.ledgerWatchers.append(continuation) }
+        return changes
+    }
+
     // MARK: Tables
 
     /// Reads or changes the address book.

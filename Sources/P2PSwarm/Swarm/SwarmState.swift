@@ -24,7 +24,11 @@ struct SwarmState {
     enum Phase { case idle, running, stopping }
 
     var phase = Phase.idle
-    var ledger: ResourceLedger
+    var ledger: ResourceLedger {
+        didSet { for watcher in self.ledgerWatchers { watcher.yield() } }
+    }
+    /// Told of every change of the ledger. None outside of tests, which so need not look again and again.
+    var ledgerWatchers: [AsyncStream<Void>.Continuation] = []
     var book: AddressBook
     var trimming: ConnectionTrimming
     var listeners: [any TransportListener] = []
