@@ -49,7 +49,7 @@ public final class Node: Service {
             identity: configuration.identity, security: configuration.security, limits: configuration.limits,
             trimming: configuration.trimming)
         if swarm.security.contains(ConnectionUpgrade.tlsProtocolID) {
-            do { swarm.tls = try TLSLayer(identity: configuration.identity) } catch {
+            do { swarm.tls = try TLSLayer(identity: configuration.identity, muxers: swarm.muxers) } catch {
                 logger.warning("TLS is not offered", metadata: ["reason": "\(error)"])
                 swarm.security.removeAll { $0 == ConnectionUpgrade.tlsProtocolID }
             }
@@ -151,6 +151,7 @@ public final class Node: Service {
                 return true
             }
             group.addTask {
+                // The patience with all of them; cancelled, and so over, as soon as they are done.
                 try? await Task.sleep(for: .seconds(1))
                 return false
             }
@@ -255,6 +256,9 @@ public final class Node: Service {
 
     /// How often each of our limits refused something.
     public var refusals: [LimitName: Int] { self.swarm.refusals }
+
+    /// Something comes whenever `usage` or `refusals` may have changed, from now on. For tests.
+    package func usageChanges() -> AsyncStream<Void> { self.swarm.usageChanges() }
 
     // MARK: Events
 

@@ -72,7 +72,7 @@ final class ConnectionHandler: ChannelInboundHandler, BytePipe {
     }
 
     private static let tlsReceiveAllocator = AdaptiveRecvByteBufferAllocator(
-        minimum: 2048, initial: 8192, maximum: 32 * 1024)
+        minimum: 2048, initial: 2048, maximum: 32 * 1024)
 
     // MARK: As a pipe
 
@@ -158,8 +158,9 @@ extension MuxedConnection {
         return (driver, promise.futureResult)
     }
 
+    /// Grows with what arrives; begins small, since every connection keeps its last buffer.
     private static let receiveAllocator = AdaptiveRecvByteBufferAllocator(
-        minimum: 2048, initial: 8192, maximum: LoopBuffers.batchBytes)
+        minimum: 2048, initial: 2048, maximum: LoopBuffers.batchBytes)
 }
 
 extension ConnectionDriver: BytePipeReceiver {

@@ -1,4 +1,3 @@
-import DequeModule
 import NIOCore
 import P2PCore
 import Synchronization
@@ -22,14 +21,14 @@ final class StreamState {
     let connection: MuxedConnection
     let isInbound: Bool
 
-    private var inbox: Deque<ByteBuffer> = []
+    private var inbox = BufferQueue()
     private var lastIsGathered = false
     private var endReceived = false
     private(set) var readClosed = false
     private var reader = Waiter<ByteBuffer?>.none
     private var cancelledRead: UInt32?
 
-    private var outbox: Deque<ByteBuffer> = []
+    private var outbox = BufferQueue()
     private(set) var pendingBytes = 0
     private(set) var finishRequested = false
     /// Bytes that writers have handed over and that are not on their way. Written from anywhere.
@@ -113,10 +112,8 @@ final class StreamState {
         } else if isLarge {
             self.inbox.append(slice)
             self.lastIsGathered = false
-        } else if self.lastIsGathered, let last = self.inbox.indices.last,
-            self.inbox[last].readableBytes + slice.readableBytes <= Self.gatherBytes
-        {
-            self.inbox[last].writeImmutableBuffer(slice)
+        } else if self.lastIsGathered, self.inbox.extendLast(with: slice, limit: Self.gatherBytes) {
+            return
         } else {
             self.inbox.append(Self.copy(slice))
             self.lastIsGathered = true
@@ -140,7 +137,7 @@ final class StreamState {
     func closeRead() {
         guard !self.readClosed else { return }
         self.readClosed = true
-        self.inbox.removeAll(keepingCapacity: false)
+        self.inbox.removeAll()
         guard case .waiting(_, let continuation) = self.reader else { return }
         self.reader = .none
         continuation.resume(throwing: StreamError.readClosed)
@@ -228,9 +225,9 @@ final class StreamState {
                     .copyMemory(from: UnsafeRawBufferPointer(rebasing: source.prefix(size)))
             }
             if size == first.readableBytes {
-                self.outbox.removeFirst()
+                _ = self.outbox.popFirst()
             } else {
-                self.outbox[self.outbox.startIndex].moveReaderIndex(forwardBy: size)
+                self.outbox.dropFromFirst(size)
             }
             copied += size
         }
@@ -268,9 +265,9 @@ final class StreamState {
         if self.failure == nil { self.failure = error }
         if !keepingUnread {
             self.endReceived = false
-            self.inbox.removeAll(keepingCapacity: false)
+            self.inbox.removeAll()
         }
-        self.outbox.removeAll(keepingCapacity: false)
+        self.outbox.removeAll()
         self.pendingBytes = 0
         self.accepted.subtract(unsent, ordering: .relaxed)
         self.requestFinish()

@@ -36,19 +36,21 @@ public final class TLSLayer: TLSProvider {
     ///
     /// - Parameters:
     ///   - identity: our certificate and its key.
+    ///   - muxers: a list whose contexts are made now, so that the first connection need not wait for them.
     ///   - now: seconds since the UNIX epoch, to judge the peers' certificates by; nil for the system's clock.
     /// - Throws: when the TLS library refuses the certificate or the key.
-    public init(identity: TLSIdentity, now: (@Sendable () -> Int64)? = nil) throws {
+    public init(identity: TLSIdentity, muxers: [ProtocolID]? = nil, now: (@Sendable () -> Int64)? = nil) throws {
         certificate = try NIOSSLCertificate(bytes: identity.certificate, format: .der)
         privateKey = try NIOSSLPrivateKey(bytes: identity.privateKey, format: .der)
         self.now = now ?? Self.systemTime
+        if let muxers { _ = try contexts(for: muxers) }
     }
 
     /// Makes a layer with a fresh certificate for `identity`.
-    public convenience init(identity: PrivateKey) throws {
+    public convenience init(identity: PrivateKey, muxers: [ProtocolID]? = nil) throws {
         var generator = SystemRandomNumberGenerator()
         let made = try TLSIdentity(identity: identity, now: Self.systemTime(), using: &generator)
-        try self.init(identity: made)
+        try self.init(identity: made, muxers: muxers)
     }
 
     /// Adds the TLS handlers in front of everything in `pipeline`; if the channel is active, a client sends its first
