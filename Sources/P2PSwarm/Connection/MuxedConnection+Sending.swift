@@ -5,8 +5,11 @@ import P2PCore
 extension MuxedConnection {
     /// Control frames wait here only while the pipe is blocked; a peer that provokes more than this is cut off.
     private static let maximumControlBytes = 1 << 20
-    /// The plaintext of one frame: as much as one Noise message holds, also over TLS.
-    private static let frameBytes = NoiseCipher.maximumPlaintext
+    /// The plaintext of one frame: as much as one Noise message holds, and over TLS, which cuts records of its own, a whole write
+    /// of 64 KiB with its header.
+    private var frameBytes: Int {
+        self.sealer == nil ? 64 * 1024 + YamuxHeader.length : NoiseCipher.maximumPlaintext
+    }
     /// What is left of a frame is not worth a piece of a longer run of data below this size.
     private static let smallestPiece = 1024
 
@@ -62,15 +65,15 @@ extension MuxedConnection {
     /// Room for what is queued, at most one batch and a frame that overlaps its end.
     private var batchCapacity: Int {
         let queued = self.control.readableBytes + self.statistics.pendingBytes + self.ready.count * YamuxHeader.length
-        let frames = queued / Self.frameBytes + 1
-        return min(queued + frames * 64, LoopBuffers.batchBytes + Self.frameBytes + 64)
+        let frames = queued / self.frameBytes + 1
+        return min(queued + frames * 64, LoopBuffers.batchBytes + self.frameBytes + 64)
     }
 
     /// Appends one frame: sealed over Noise, plain over TLS. It may come out empty when no stream has credit.
     private func appendFrame(to output: inout ByteBuffer) -> NoiseError? {
         guard self.sealer != nil else {
             output.writeWithUnsafeMutableBytes(minimumWritableBytes: self.nextFrameBound) { room in
-                self.fill(UnsafeMutableRawBufferPointer(rebasing: room.prefix(Self.frameBytes)))
+                self.fill(UnsafeMutableRawBufferPointer(rebasing: room.prefix(self.frameBytes)))
             }
             return nil
         }
@@ -78,7 +81,7 @@ extension MuxedConnection {
         let overhead = 2 + NoiseCipher.tagLength
         output.writeWithUnsafeMutableBytes(minimumWritableBytes: self.nextFrameBound + overhead) { room in
             let body = UnsafeMutableRawBufferPointer(rebasing: room[2...])
-            let plaintextRoom = min(Self.frameBytes, body.count - NoiseCipher.tagLength)
+            let plaintextRoom = min(self.frameBytes, body.count - NoiseCipher.tagLength)
             let length = self.fill(UnsafeMutableRawBufferPointer(rebasing: body.prefix(plaintextRoom)))
             guard length > 0 else { return 0 }
             do throws(NoiseError) {
@@ -97,7 +100,13 @@ extension MuxedConnection {
     private var nextFrameBound: Int {
         let queued = self.control.readableBytes + self.statistics.pendingBytes + self.ready.count * YamuxHeader.length
         // A stream that finishes in this frame adds one more header.
-        return min(Self.frameBytes, queued + (self.ready.count + 1) * YamuxHeader.length)
+        return min(self.frameBytes, queued + (self.ready.count + 1) * YamuxHeader.length)
+    }
+
+    /// How much of a stream's data a frame with so much room takes: all that fits; but half, if the other side would have to copy
+    /// what is left because it is so little. 64 KiB are a header too long for a Noise frame.
+    private static func piece(of pending: Int, room: Int) -> Int {
+        min(room, pending > room && pending - room < StreamState.sliceBytes ? pending / 2 : pending)
     }
 
     /// Writes control frames and then one data frame of each stream in turn, as far as there is room.
@@ -110,7 +119,9 @@ extension MuxedConnection {
                 break
             }
             stream.isQueued = false
-            guard let header = self.machine.claim(stream.id, count: min(stream.pendingBytes, left)) else { continue }
+            let piece = Self.piece(of: stream.pendingBytes, room: left)
+            let isHalf = piece < min(stream.pendingBytes, left)
+            guard let header = self.machine.claim(stream.id, count: piece) else { continue }
             header.encode(into: UnsafeMutableRawBufferPointer(rebasing: room[used...]))
             used += YamuxHeader.length
             let length = Int(header.length)
@@ -125,6 +136,8 @@ extension MuxedConnection {
                 self.handleEvents()
                 used += self.takeControl(into: UnsafeMutableRawBufferPointer(rebasing: room[used...]))
             }
+            // The other half is for the next frame.
+            if isHalf { break }
         }
         return used
     }
