@@ -1,0 +1,153 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// Something that was deleted and can come back.
+public struct DeletedItem: Sendable, Hashable {
+    /// Names it until it is gone for good.
+    public var ticket: String
+    /// Where it was.
+    public var path: String
+    /// When it was deleted, in milliseconds of UNIX time.
+    public var deletedMilliseconds: Int64
+
+    /// All of it.
+    public init(ticket: String, path: String, deletedMilliseconds: Int64) {
+        self.ticket = ticket
+        self.path = path
+        self.deletedMilliseconds = deletedMilliseconds
+    }
+}
+
+/// What was deleted from a site: each item in a folder of its own under `.goop/trash`, with a note of where it was.
+///
+/// Keeps the newest `capacity` items, each for `lifetime` at most; what is more or older goes for good at the next deletion.
+package struct SiteTrash: Sendable {
+    /// The most items.
+    package static let capacity = 50
+    /// How long an item stays, in milliseconds: a week.
+    package static let lifetimeMilliseconds: Int64 = 7 * 24 * 3600 * 1000
+    static let folderName = "trash"
+    private static let item = "item"
+    private static let note = "from"
+
+    private let editor: SiteEditor
+
+    /// The trash of a site.
+    package init(of editor: SiteEditor) { self.editor = editor }
+
+    /// Takes a file or folder, with everything in it, out of the site.
+    package func delete(_ path: String, nowMilliseconds: Int64) throws(SiteEditError) -> DeletedItem {
+        let (folders, name) = try editor.parts(of: path)
+        let top = try FolderHandle.root(editor.root)
+        let folder = try top.folder(at: folders)
+        guard try folder.status(of: name) != nil else { throw SiteEditError(.missing, path) }
+        let trash = try editor.workFolder(SiteTrash.folderName, of: top)
+        clean(trash, nowMilliseconds: nowMilliseconds, keeping: SiteTrash.capacity - 1)
+        let ticket = "\(nowMilliseconds)-\(String(UInt64.random(in: 0...UInt64.max), radix: 36))"
+        do throws(SiteEditError) {
+            let place = try trash.folderMadeIfMissing(ticket, mode: 0o700)
+            try SiteTrash.write(path, as: SiteTrash.note, in: place)
+            try folder.replace(name, to: place, as: SiteTrash.item)
+        } catch {
+            trash.remove(ticket)
+            throw error.kind == .full
+                ? SiteEditError(.full, path, detail: "nothing was deleted; empty the trash first") : error
+        }
+        folder.flush()
+        return DeletedItem(ticket: ticket, path: path, deletedMilliseconds: nowMilliseconds)
+    }
+
+    /// What can come back, newest first.
+    package func items() -> [DeletedItem] {
+        guard let trash = existing() else { return [] }
+        return SiteTrash.tickets(in: trash).compactMap { ticket in
+            guard let place = try? trash.folder(ticket.name), let path = SiteTrash.read(SiteTrash.note, in: place),
+                (try? place.status(of: SiteTrash.item)) != nil
+            else { return nil }
+            return DeletedItem(ticket: ticket.name, path: path, deletedMilliseconds: ticket.time)
+        }
+    }
+
+    /// Puts something back where it was; what is there now is never replaced.
+    /// - Returns: where it is again.
+    package func restore(_ ticket: String) throws(SiteEditError) -> String {
+        guard SiteTrash.time(of: ticket) != nil else { throw SiteEditError(.badName, ticket) }
+        let top = try FolderHandle.root(editor.root)
+        guard let trash = existing(), let place = try? trash.folder(ticket),
+            let path = SiteTrash.read(SiteTrash.note, in: place)
+        else { throw SiteEditError(.missing, "", detail: "it is not in the trash any more") }
+        let (folders, name) = try editor.parts(of: path)
+        let target = try top.folder(at: folders, makesMissing: true)
+        try place.move(SiteTrash.item, to: target, as: name)
+        target.flush()
+        trash.remove(ticket)
+        return path
+    }
+
+    /// Makes everything in it go for good, and the room on the disk free.
+    package func empty() {
+        guard let trash = existing() else { return }
+        clean(trash, nowMilliseconds: .max, keeping: 0)
+    }
+
+    /// Removes what an earlier run left unfinished.
+    package func removeUnfinished() {
+        guard let top = try? FolderHandle.root(editor.root), let work = try? top.folder(SiteEditor.workFolder) else {
+            return
+        }
+        work.remove(SiteUploadFile.folderName)
+    }
+
+    private func existing() -> FolderHandle? {
+        try? FolderHandle.root(editor.root).folder(at: [SiteEditor.workFolder, SiteTrash.folderName])
+    }
+
+    private func clean(_ trash: FolderHandle, nowMilliseconds: Int64, keeping count: Int) {
+        let tickets = SiteTrash.tickets(in: trash)
+        for (index, ticket) in tickets.enumerated() {
+            if index >= count || nowMilliseconds &- ticket.time > SiteTrash.lifetimeMilliseconds {
+                trash.remove(ticket.name)
+            }
+        }
+        // Left over from a removal that was interrupted.
+        guard let (names, _, _) = try? trash.names(limit: .max) else { return }
+        for name in names where SiteTrash.time(of: name) == nil { trash.remove(name) }
+    }
+
+    /// Newest first.
+    private static func tickets(in trash: FolderHandle) -> [(name: String, time: Int64)] {
+        guard let (names, _, _) = try? trash.names(limit: 10_000) else { return [] }
+        return names.compactMap { name in time(of: name).map { (name, $0) } }.sorted { $0.time > $1.time }
+    }
+
+    private static func time(of ticket: String) -> Int64? {
+        let parts = ticket.split(separator: "-", omittingEmptySubsequences: false)
+        guard parts.count == 2, let time = Int64(parts[0]), time >= 0, !parts[1].isEmpty,
+            parts[1].utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 || $0 >= 0x61 && $0 <= 0x7a })
+        else { return nil }
+        return time
+    }
+
+    private static func write(_ text: String, as name: String, in folder: FolderHandle) throws(SiteEditError) {
+        let file = try folder.makeFile(name)
+        defer { close(file) }
+        let bytes = Array(text.utf8)
+        guard systemWrite(file, bytes, bytes.count) == bytes.count else { throw SiteEditError(system: text) }
+    }
+
+    private static func read(_ name: String, in folder: FolderHandle) -> String? {
+        let file = openat(folder.descriptor, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+        guard file >= 0 else { return nil }
+        defer { close(file) }
+        var bytes = [UInt8](repeating: 0, count: SitePath.maximumBytes + 1)
+        let count = pread(file, &bytes, bytes.count, 0)
+        guard count > 0, count <= SitePath.maximumBytes else { return nil }
+        return String(validating: bytes.prefix(count), as: UTF8.self)
+    }
+}
+
+// The system call, where a method of the same name hides it.
+private func systemWrite(_ file: CInt, _ bytes: [UInt8], _ count: Int) -> Int { write(file, bytes, count) }
