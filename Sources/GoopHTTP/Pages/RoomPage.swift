@@ -29,6 +29,7 @@ struct RoomPage: Sendable {
                 A site here is a folder on somebody’s own computer. It comes straight from there to you; nobody in between \
                 keeps a copy, and it is gone when they are.
                 """),
+        RoomPage(path: "/site", name: "My site", script: "site.js", content: PackageResources.site_html),
         RoomPage(
             path: "/settings", name: "Settings", script: "settings.js", content: PackageResources.settings_html),
         RoomPage(path: "/network", name: "Network", script: "network.js", content: PackageResources.network_html),

@@ -40,6 +40,13 @@ struct WebAssets: Sendable {
         "/assets/shell.css": Asset(contentType: "text/css; charset=utf-8", bytes: PackageResources.shell_css),
         "/assets/shell.js": Asset(contentType: "text/javascript; charset=utf-8", bytes: PackageResources.shell_js),
         "/assets/rooms.css": Asset(contentType: "text/css; charset=utf-8", bytes: PackageResources.rooms_css),
+        "/assets/site.js": Asset(contentType: "text/javascript; charset=utf-8", bytes: PackageResources.site_js),
+        "/assets/site-dialogs.js": Asset(
+            contentType: "text/javascript; charset=utf-8", bytes: PackageResources.site_dialogs_js),
+        "/assets/site-upload.js": Asset(
+            contentType: "text/javascript; charset=utf-8", bytes: PackageResources.site_upload_js),
+        "/assets/site-starters.js": Asset(
+            contentType: "text/javascript; charset=utf-8", bytes: PackageResources.site_starters_js),
         "/assets/words.js": Asset(contentType: "text/javascript; charset=utf-8", bytes: PackageResources.words_js),
         "/assets/settings.js": Asset(
             contentType: "text/javascript; charset=utf-8", bytes: PackageResources.settings_js),

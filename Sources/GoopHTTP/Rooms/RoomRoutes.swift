@@ -20,6 +20,9 @@ struct RoomRoutes: Sendable {
         switch name {
         case "peers": return await PeersRoom(book: rooms.book, routes: self).known()
         case "peers/latency": return await PeersRoom(book: rooms.book, routes: self).latencies()
+        case "site": return await SiteRoom(desk: rooms.site, routes: self).sheet()
+        case "site/text": return await SiteRoom(desk: rooms.site, routes: self).text(target)
+        case "qr.svg": return code(target)
         case "settings": return await SettingsRoom(desk: rooms.settings, routes: self).sheet()
         case "network":
             guard let network = rooms.network else { return closed }
@@ -33,9 +36,12 @@ struct RoomRoutes: Sendable {
 
     /// The POST routes; nil when the path is none of them.
     func post(_ request: Request, target: RequestTarget) async -> Response? {
-        guard let name = target.path.dropping(prefix: Self.prefix),
-            ["peers/decide", "settings/check", "settings/save"].contains(name)
-        else { return nil }
+        guard let name = target.path.dropping(prefix: Self.prefix).map(String.init) else { return nil }
+        if name == SiteRoom.upload { return await upload(request, target: target) }
+        guard ["peers/decide", "settings/check", "settings/save"].contains(name) || SiteRoom.changes.contains(name)
+        else {
+            return nil
+        }
         switch await control.admit(request, place: .viewer) {
         case .refused(let response): return response
         case .admitted(let body):
@@ -44,11 +50,33 @@ struct RoomRoutes: Sendable {
             else { return refuse(.badRequest, "bad JSON", "an object is needed") }
             switch name {
             case "peers/decide": return await PeersRoom(book: rooms.book, routes: self).decide(object)
+            case _ where SiteRoom.changes.contains(name):
+                return await SiteRoom(desk: rooms.site, routes: self).change(name, object)
             default:
                 return await SettingsRoom(desk: rooms.settings, routes: self)
                     .apply(object, isOnlyCheck: name == "settings/check")
             }
         }
+    }
+
+    /// A file of any length, which the room reads as it arrives; the guard looks at everything but the body.
+    private func upload(_ request: Request, target: RequestTarget) async -> Response {
+        if let refused = control.refusal(
+            of: request, place: .viewer, type: "application/octet-stream", maximumBodyBytes: SiteEditor.maximumFileBytes
+        ) {
+            return refused
+        }
+        return await SiteRoom(desk: rooms.site, routes: self).upload(request, target: target)
+    }
+
+    /// `?text=` as a QR code: an image for a page of the viewer.
+    private func code(_ target: RequestTarget) -> Response {
+        guard let text = QueryText.value(of: "text", in: target.query ?? ""), let code = QRCode(text) else {
+            return refuse(.badRequest, "no code of this", "a text of at most \(QRCode.maximumBytes) bytes is needed")
+        }
+        var fields = headers.viewer()
+        fields[.contentType] = "image/svg+xml"
+        return Response(status: .ok, headers: fields, body: ResponseBody(byteBuffer: ByteBuffer(string: code.svg)))
     }
 
     /// Nothing stands behind the room.

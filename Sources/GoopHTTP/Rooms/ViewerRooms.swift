@@ -6,13 +6,17 @@ public struct ViewerRooms: Sendable {
     public var settings: (any SettingsDesk)?
     /// Network.
     public var network: (any NetworkView)?
+    /// My site: files, starters.
+    public var site: (any SiteDesk)?
 
     /// Rooms behind which nothing stands, unless given.
     public init(
-        book: (any PeerBook)? = nil, settings: (any SettingsDesk)? = nil, network: (any NetworkView)? = nil
+        book: (any PeerBook)? = nil, settings: (any SettingsDesk)? = nil, network: (any NetworkView)? = nil,
+        site: (any SiteDesk)? = nil
     ) {
         self.book = book
         self.settings = settings
         self.network = network
+        self.site = site
     }
 }

@@ -76,6 +76,7 @@ async function answerOf(response) {
   error.detail = clean(value?.detail);
   error.problems = value?.problems ?? [];
   error.status = response.status;
+  error.kind = value?.kind;
   throw error;
 }
 

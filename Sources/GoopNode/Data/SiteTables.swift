@@ -8,7 +8,7 @@ struct SiteTables: Sendable {
     /// The name of the file in the peer's folder.
     static let fileName = "data.db"
 
-    private let store: Result<DataStore, DataError>
+    let store: Result<DataStore, DataError>
 
     /// Opens the database of a folder; whatever is wrong is logged, and told to whoever asks for data.
     static func open(_ peer: PreparedPeer, owner: PeerID, logger: Logger) -> SiteTables {

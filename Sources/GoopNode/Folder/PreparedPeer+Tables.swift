@@ -27,19 +27,12 @@ extension PreparedPeer {
     }
 
     private static func create(_ table: StarterTable, in store: DataStore) async throws(DataError) {
-        var request = DataRequest(op: .createTable)
-        request.name = table.name
-        request.columnDefs = table.columns
-        request.access = table.access
         do throws(DataError) {
-            _ = try await store.perform(request, caller: .owner)
+            _ = try await store.perform(table.creation, caller: .owner)
         } catch {
             guard error.code == .conflict else { throw error }
             return
         }
-        guard !table.firstRow.isEmpty else { return }
-        var row = DataRequest(op: .insert, table: table.name)
-        row.data = table.firstRow
-        _ = try await store.perform(row, caller: .owner)
+        if let row = table.firstRowInsertion { _ = try await store.perform(row, caller: .owner) }
     }
 }

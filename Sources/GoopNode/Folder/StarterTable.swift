@@ -19,6 +19,23 @@ struct StarterTable: Sendable, Hashable {
         self.firstRow = firstRow
     }
 
+    /// What makes the table.
+    var creation: DataRequest {
+        var request = DataRequest(op: .createTable)
+        request.name = name
+        request.columnDefs = columns
+        request.access = access
+        return request
+    }
+
+    /// What adds the first row; nil if there is none.
+    var firstRowInsertion: DataRequest? {
+        guard !firstRow.isEmpty else { return nil }
+        var row = DataRequest(op: .insert, table: name)
+        row.data = firstRow
+        return row
+    }
+
     private static func text(_ name: String) -> JSONValue {
         ["name": .string(name), "type": "text", "required": true]
     }

@@ -194,7 +194,10 @@ final class RunningPeer: Sendable {
                 settings: NodeSettingsDesk(file: peer.folder.configurationFile, running: peer.configuration),
                 network: NodeNetworkView(
                     node: node, directory: directory, label: peer.configuration.profile.label, clock: clock,
-                    journal: journal)), eventLoopGroup: self.group, logger: logger)
+                    journal: journal),
+                site: NodeSiteDesk(
+                    root: peer.siteRoot, hidden: peer.configuration.hiddenSiteFolders, tables: tables,
+                    label: peer.configuration.profile.label)), eventLoopGroup: self.group, logger: logger)
         group.addTask {
             do { try await server.run() } catch {
                 outcome.yield(error)

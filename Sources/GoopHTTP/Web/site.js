@@ -1,0 +1,290 @@
+// The room "My site": the folder that visitors see, and what its owner does with it.
+
+import { button, clean, element, find, get, post, say, setText, sizeText, tell } from "/assets/words.js";
+import { askName, askQuestion, editText } from "/assets/site-dialogs.js";
+import { isUploading, prepare, send } from "/assets/site-upload.js";
+import { prepareStarters, showStarters } from "/assets/site-starters.js";
+
+const rowsAtOnce = 300;
+const editable = /\.(html?|css|m?js|json|txt|md|svg|xml|csv|toml|ya?ml|webmanifest)$/i;
+const largestText = 512 * 1024;
+
+let sheet = null;
+let folder = "";
+let shown = rowsAtOnce;
+let ownID = "";
+/// What stands on the page, so that it is only made anew when it differs.
+let drawn = "";
+
+const lastName = (path) => path.slice(path.lastIndexOf("/") + 1);
+const parentOf = (path) => (path.includes("/") ? path.slice(0, path.lastIndexOf("/")) : "");
+const within = (name) => (folder ? `${folder}/${name}` : name);
+const address = (path) => `/p/${ownID}/${path.split("/").map(encodeURIComponent).join("/")}`;
+const when = (milliseconds) => new Date(milliseconds).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+const counted = (count, one, many) => (count === 1 ? `1 ${one}` : `${count} ${many}`);
+
+// MARK: Showing
+
+function rowOf(entry) {
+  const name = clean(lastName(entry.path));
+  const facts = { file: `${sizeText(entry.size)}, changed ${when(entry.changed)}`, folder: "folder", link: "link; visitors see the file it leads to, if that is in your site", other: "no file; visitors do not see it" };
+  const title = entry.kind === "folder"
+    ? button(name, "name link-button", () => open(entry.path))
+    : element("span", "name", name);
+  if (entry.kind === "folder") title.append(element("span", "visually-hidden", ", folder"));
+  const head = element("div", "", title, element("p", "note", facts[entry.kind]));
+  const actions = element("div", "row");
+  const add = (word, action) => {
+    const made = button(word, "button small", action);
+    made.setAttribute("aria-label", `${word} ${name}`);
+    actions.append(made);
+  };
+  if (entry.kind === "file" || entry.kind === "link") {
+    const view = element("a", "button small", "Preview");
+    view.href = address(entry.path);
+    view.target = "_blank";
+    view.rel = "noopener";
+    view.setAttribute("aria-label", `Preview ${name}, in a new tab`);
+    actions.append(view);
+  }
+  if (entry.kind === "file" && editable.test(name) && entry.size <= largestText) add("Edit", () => edit(entry.path));
+  add("Rename", () => rename(entry));
+  add("Delete", () => remove(entry));
+  const item = element("li", "", head, actions);
+  item.dataset.path = entry.path;
+  return item;
+}
+
+function showFiles() {
+  // A folder that has gone is left.
+  while (folder && !sheet.files.some((entry) => entry.path === folder && entry.kind === "folder")) folder = parentOf(folder);
+  const here = sheet.files.filter((entry) => parentOf(entry.path) === folder)
+    .sort((a, b) => (a.kind === "folder") === (b.kind === "folder") ? (a.path < b.path ? -1 : 1) : a.kind === "folder" ? -1 : 1);
+  const drawing = JSON.stringify([folder, shown, here]);
+  if (drawing === drawn) return;
+  drawn = drawing;
+  const focused = document.activeElement?.closest?.("#files li")?.dataset.path;
+  const focusedLabel = document.activeElement?.getAttribute("aria-label");
+  find("files").replaceChildren(...here.slice(0, shown).map(rowOf));
+  find("files").removeAttribute("aria-busy");
+  if (focused) {
+    const again = [...find("files").children].find((item) => item.dataset.path === focused);
+    const control = [...again?.querySelectorAll("a, button") ?? []].find((item) => item.getAttribute("aria-label") === focusedLabel);
+    (control ?? find("files")).focus({ preventScroll: true });
+  }
+  find("none").hidden = here.length > 0;
+  find("more-files").hidden = here.length <= shown;
+  const crumbs = [["My site", ""]];
+  let path = "";
+  for (const name of folder ? folder.split("/") : []) {
+    path = path ? `${path}/${name}` : name;
+    crumbs.push([clean(name), path]);
+  }
+  find("crumbs").replaceChildren(...crumbs.map(([name, target], index) => {
+    if (index === crumbs.length - 1) {
+      const current = element("span", "", name);
+      current.setAttribute("aria-current", "true");
+      return element("li", "", current);
+    }
+    return element("li", "", button(name, "link-button", () => open(target)));
+  }));
+}
+
+function showSum() {
+  const files = sheet.files.filter((entry) => entry.kind === "file");
+  const folders = sheet.files.filter((entry) => entry.kind === "folder").length;
+  const parts = [`${counted(files.length, "file", "files")} in ${counted(folders + 1, "folder", "folders")}, ${sizeText(files.reduce((sum, entry) => sum + entry.size, 0))}.`];
+  if (sheet.free !== null) parts.push(`The disk has room for ${sizeText(sheet.free)}.`);
+  if (sheet.unserved > 0) parts.push(`${counted(sheet.unserved, "name that visitors never see is", "names that visitors never see are")} not listed.`);
+  if (!sheet.complete) parts.push("There is more than is listed here.");
+  setText(find("sum"), parts.join(" "));
+}
+
+let drawnTrash = "";
+
+function showTrash() {
+  const drawing = JSON.stringify(sheet.deleted);
+  if (drawing === drawnTrash) return;
+  drawnTrash = drawing;
+  find("trash").hidden = sheet.deleted.length === 0;
+  setText(find("trash-title"), `Deleted (${sheet.deleted.length})`);
+  find("trash-list").replaceChildren(...sheet.deleted.map((item) => {
+    const back = button("Put back", "button small", () => restore(item.ticket));
+    back.setAttribute("aria-label", `Put back ${clean(item.path)}`);
+    return element("li", "", element("div", "", element("span", "name", clean(item.path)), element("p", "note", `deleted ${when(item.deleted)}`)), element("div", "row", back));
+  }));
+}
+
+async function load() {
+  try {
+    sheet = await get("/api/rooms/site");
+  } catch (error) {
+    drawn = "";
+    find("files").replaceChildren(element("li", "fault", `${error.message} ${error.detail ?? ""}`));
+    find("files").removeAttribute("aria-busy");
+    return;
+  }
+  find("folder").replaceChildren("What visitors see is the folder ", element("code", "", clean(sheet.folder)), " on this computer.");
+  showFiles();
+  showSum();
+  showTrash();
+  showStarters(sheet.starters);
+}
+
+function open(path) {
+  folder = path;
+  shown = rowsAtOnce;
+  history.replaceState(null, "", path ? `#${encodeURIComponent(path)}` : location.pathname);
+  showFiles();
+  find("files").focus({ preventScroll: true });
+  say(path ? `Folder ${clean(lastName(path))}` : "My site");
+}
+
+// MARK: Doing
+
+async function attempt(action) {
+  try {
+    return await action();
+  } catch (error) {
+    tell([error.message, error.detail].filter(Boolean).join("; "), { isError: true });
+    return null;
+  } finally {
+    await load();
+  }
+}
+
+async function rename(entry) {
+  const done = await askName({
+    title: `Rename ${clean(lastName(entry.path))}`, label: "New name, with its folders", value: entry.path, ok: "Rename",
+    canReplace: entry.kind !== "folder",
+    take: (name, replaces) => post("/api/rooms/site/move", { path: entry.path, to: name, replace: replaces }),
+  });
+  if (!done) return;
+  await load();
+  tell(`Renamed to ${clean(done)}.`);
+}
+
+async function remove(entry) {
+  const inside = entry.kind === "folder" ? sheet.files.filter((other) => other.path.startsWith(`${entry.path}/`)).length : 0;
+  const answer = await askQuestion({
+    title: `Delete ${clean(lastName(entry.path))}?`,
+    text: `${inside > 0 ? `With ${counted(inside, "file or folder", "files and folders")} in it. ` : ""}Visitors will not find it any more. You can put it back for a week.`,
+    answers: [{ text: "Delete", value: true, danger: true }],
+  });
+  if (!answer) return;
+  const item = await attempt(() => post("/api/rooms/site/delete", { path: entry.path }));
+  if (item) tell(`Deleted ${clean(entry.path)}.`, { undo: () => restore(item.ticket) });
+}
+
+async function restore(ticket) {
+  const item = await attempt(() => post("/api/rooms/site/restore", { ticket }));
+  if (!item) return;
+  tell(`${clean(item.path)} is back.`);
+  find("files").focus({ preventScroll: true });
+}
+
+async function edit(path) {
+  let loaded;
+  try {
+    loaded = await get(`/api/rooms/site/text?${new URLSearchParams({ path })}`);
+  } catch (error) {
+    return tell([error.message, error.detail].filter(Boolean).join("; "), { isError: true });
+  }
+  // A text area has line feeds only.
+  const lineEnd = loaded.text.includes("\r\n") ? "\r\n" : "\n";
+  await editText({
+    title: clean(path), text: loaded.text,
+    save: async (text, saveOver) => {
+      const body = new Blob([lineEnd === "\n" ? text : text.replaceAll("\n", lineEnd)]);
+      await send(path, body, saveOver ? { replace: true } : { stamp: loaded.stamp });
+      tell(`${clean(path)} is saved.`);
+    },
+  });
+  await load();
+}
+
+find("new-folder").addEventListener("click", async () => {
+  const done = await askName({
+    title: "New folder", label: "Its name", value: "", ok: "Make it",
+    take: (name) => post("/api/rooms/site/folder", { path: within(name) }),
+  });
+  if (!done) return;
+  await load();
+  tell(`The folder ${clean(done)} is there.`);
+});
+
+find("new-text").addEventListener("click", async () => {
+  const done = await askName({
+    title: "New text file", label: "Its name, for example about.html", value: "", ok: "Make it",
+    take: (name) => send(within(name), new Blob([])),
+  });
+  if (!done) return;
+  await load();
+  await edit(within(done));
+});
+
+find("more-files").addEventListener("click", () => {
+  const first = shown;
+  shown += rowsAtOnce;
+  showFiles();
+  find("files").children[first]?.querySelector("a, button")?.focus();
+});
+
+find("trash-empty").addEventListener("click", async () => {
+  const answer = await askQuestion({
+    title: "Delete all of it for good?", text: "It cannot be put back then.", names: sheet.deleted.map((item) => clean(item.path)),
+    answers: [{ text: "Delete for good", value: true, danger: true }],
+  });
+  if (answer && await attempt(() => post("/api/rooms/site/empty-trash", {}))) {
+    tell("The trash is empty.");
+    find("files").focus({ preventScroll: true });
+  }
+});
+
+// MARK: Sharing
+
+function showLink() {
+  // Other people's viewers answer at the port that is usual.
+  const link = `http://127.0.0.1:8080/p/${ownID}/`;
+  find("link").value = link;
+  find("visit").href = `/p/${ownID}/`;
+  const code = find("code");
+  code.src = `/api/rooms/qr.svg?${new URLSearchParams({ text: link })}`;
+  code.hidden = false;
+}
+
+find("link").addEventListener("focus", () => find("link").select());
+
+find("copy-link").addEventListener("click", async () => {
+  try {
+    await navigator.clipboard.writeText(find("link").value);
+    tell("The link is copied.");
+  } catch {
+    find("link").focus();
+    tell("The browser did not allow copying. The link is selected: copy it with Ctrl-C.", { isError: true });
+  }
+});
+
+// MARK: Beginning
+
+/// Other programs change the folder too.
+function follow() {
+  const watch = new EventSource(`/api/p/${ownID}/watch`);
+  let timer = 0;
+  watch.addEventListener("change", () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => { if (!isUploading() && !document.querySelector("dialog[open]")) load(); }, 300);
+  });
+}
+
+prepare(() => ({ folder, sheet, whenDone: load }));
+prepareStarters(load);
+try {
+  ownID = (await get("/api/self")).id;
+  showLink();
+  follow();
+} catch (error) {
+  tell(error.message, { isError: true });
+}
+try { folder = decodeURIComponent(location.hash.slice(1)); } catch { folder = ""; }
+await load();
