@@ -3,12 +3,6 @@ import GoopHTTP
 import NIOCore
 import NIOPosix
 
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
-
 /// The owner's hands in the folder of the own site. Everything that waits for the disk does so on a thread that may.
 ///
 /// The watch of the folder tells open pages of what is changed here, as it does of every other change.
@@ -47,7 +41,7 @@ struct NodeSiteDesk: SiteDesk {
     }
 
     func delete(_ path: String) async throws(SiteEditError) -> DeletedItem {
-        let now = NodeSiteDesk.nowMilliseconds()
+        let now = PeerClock().now().unixMilliseconds
         return try await onDisk { [trash] () throws(SiteEditError) in
             try trash.delete(path, nowMilliseconds: now)
         }
@@ -161,14 +155,6 @@ struct NodeSiteDesk: SiteDesk {
                 error.code == .full ? .full : .failed, "data.db",
                 detail: "the files are there, but the table \(table.name) could not be made: \(error)")
         }
-    }
-
-    // MARK: Threads
-
-    private static func nowMilliseconds() -> Int64 {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return Int64(time.tv_sec) &* 1000 &+ Int64(time.tv_nsec) / 1_000_000
     }
 }
 
