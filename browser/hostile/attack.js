@@ -286,8 +286,11 @@ if (asked.has("leave")) {
   await new Promise(() => {});
 }
 
+// ?only=NAME: this one and no other.
+const only = asked.get("only");
 const results = {};
 for (const [name, attempt] of Object.entries(attempts)) {
+  if (only && name !== only) continue;
   try {
     results[name] = `GOT ${String(await attempt()).slice(0, 200)}`;
   } catch (error) {

