@@ -248,6 +248,8 @@ function closeCard() {
 }
 
 card.addEventListener("close", () => {
+  // Told at the next frame only: by then the card may be open for somebody else.
+  if (card.open) return;
   const more = rows.get(carded)?.more;
   carded = "";
   if (more?.isConnected) more.focus();
