@@ -9,6 +9,7 @@ import tempfile
 import time
 import urllib.request
 
+import keeping
 import origins
 from origins import site_text, wait_site
 from peer import Peer
@@ -83,6 +84,7 @@ def story(suite, program, folder):
             origins.sealed(suite, url, me, neighbour, hostile)
             origins.in_firefox(suite, url, me, neighbour, hostile)
             origins.foreign_pages(suite, url, me, neighbour)
+            keeping.keeping(suite, url, me, neighbour, hostile)
             origins.leftovers(suite, url, me, neighbour, folder)
             origins.gone(suite, page, url, neighbour)
 

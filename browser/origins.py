@@ -87,7 +87,8 @@ def visits(suite, page, url, me, neighbour):
             expect(page.run("return origin") == site_origin(url, neighbour.id), page.run("return origin"))
             expect(page.run("return location.pathname") == f"/p/{neighbour.id}/", "another path")
         expect(page.driver.current_url == here, page.driver.current_url)
-        expect(not page.complaints(), "console")
+        said = page.complaints()
+        expect(not said, said)
 
     with suite.check("the address follows the site, by link, by form and backwards; reload keeps it"):
         with inside(page):
@@ -116,6 +117,43 @@ def visits(suite, page, url, me, neighbour):
         expect(page.one("#curtain-open").get_attribute("href") == "http://out.example/", "another target")
         expect("noopener" in page.one("#curtain-open").get_attribute("rel"), "no noopener")
         page.one("#curtain-show").click()
+        wait_site(page, "shell home")
+        page.complaints()
+
+    neighbour.write("links.html", "<!doctype html><title>L</title><script src=/sdk/goop-data.js></script><h1>links</h1>"
+                    "<a id=deep href='https://out.example/a/b?c=d#e'>deep</a> <a id=named target=_blank href='http://you@out.example/n'>named</a>"
+                    f"<a id=own target=_blank href='sub/next.html?own'>own</a> <a id=other href='/p/{me.id}/sub/?q=1'>other</a>")
+    with suite.check("with the SDK the whole address of a link out is named, of a link for a new tab as well"):
+        page.driver.get(f"{here}links.html")
+        for name, target in (("deep", "https://out.example/a/b?c=d#e"), ("named", "http://out.example/n")):
+            wait_site(page, "links")
+            with inside(page):
+                page.one(f"#{name}").click()
+            page.wait(lambda: target in curtain(page), f"the page that names {target}")
+            expect(page.one("#curtain-open").get_attribute("href") == target, "another target")
+            expect(page.one("#curtain-open").get_attribute("target") == "_blank", "not in a new tab")
+            page.one("#curtain-show").click()
+        wait_site(page, "links")
+        suite.shot(page, "shell-links")
+        with inside(page):
+            page.one("#own").click()
+        wait_site(page, "next page")
+        page.wait(lambda: page.driver.current_url == f"{here}sub/next.html?own", "the own page")
+        expect(len(page.driver.window_handles) == 1, "a tab was opened")
+    with suite.check("a link to another site is named, and leads into the shell of that site"):
+        me.write("sub/index.html", "<!doctype html><title>M</title><h1>my own page</h1>")
+        page.driver.get(f"{here}links.html")
+        wait_site(page, "links")
+        with inside(page):
+            page.one("#other").click()
+        page.wait(lambda: "leads to another site" in curtain(page), "the page that names the other site")
+        expect("Me (" in curtain(page) and me.id in curtain(page), curtain(page))
+        expect(page.driver.current_url == f"{here}links.html", page.driver.current_url)
+        suite.shot(page, "shell-other-site")
+        page.one("#curtain-open").click()
+        wait_site(page, "my own page")
+        expect(page.driver.current_url == f"{url}p/{me.id}/sub/?q=1", page.driver.current_url)
+        page.driver.get(here)
         wait_site(page, "shell home")
         page.complaints()
 
@@ -163,7 +201,7 @@ def gone(suite, page, url, neighbour):
         neighbour.stop()
         page.wait(lambda: "Neighbour is gone" in curtain(page), "the news", 3)
         expect("ast seen" in curtain(page), curtain(page))
-        expect(not page.driver.find_elements(By.TAG_NAME, "iframe"), "the frame is there")
+        expect(not page.driver.find_elements(By.CSS_SELECTOR, "#frame-place iframe"), "the frame is there")
         for width, dark in ((320, True), (1280, False)):
             page.cdp("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
             page.cdp("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
@@ -239,7 +277,9 @@ def leaves(suite, page, url, me, hostile):
             expect(len(page.driver.window_handles) == 1, "a window")
             expect(hostile.id[-4:] in bar(page), bar(page))
             shown = curtain(page) or site_text(page) or ""
-            expect("Your bank" not in shown and me.id not in shown and "script ran" not in shown, shown)
+            expect("Your bank" not in shown and "script ran" not in shown, shown)
+            # A link to another site by its path is named, and opened by a person only.
+            expect(me.id not in shown or "This link leads to another site" in shown, shown)
             expect(page.run("return document.title") != "x", "the title")
             kept = me.folder / "data" / "consents.json"
             expect(not kept.exists() or hostile.id not in kept.read_text(), "it took the consent")
@@ -295,7 +335,8 @@ def elsewhere():
             pass
 
         def do_GET(self):
-            hits.append(self.path)
+            referer = self.headers.get("Referer")
+            hits.append(self.path + (f" from {referer}" if referer else ""))
             body = ELSEWHERE.encode()
             self.send_response(200)
             self.send_header("Content-Type", "text/html")
@@ -313,13 +354,13 @@ def elsewhere():
         server.shutdown()
 
 
-def foreign_pages(suite, url, me, neighbour):
-    """Web pages elsewhere: of another site, and of another port of this machine, which browsers call the same site."""
+def foreign_tries(url, neighbour):
+    """What a web page elsewhere may try, as scripts for its page."""
     port = url.rstrip("/").rsplit(":", 1)[1]
     site = site_origin(url, neighbour.id)
     unseen = "12D3KooWKnDdG3iXw9eTFijk3EWSunZcFi54Zka4wmtqtt6rPxc8"
     body = json.dumps({"peer": neighbour.id, "email": True})
-    tries = {
+    return {
         "peers": f"read('{url}api/peers')",
         "peers by a blind request": f"read('{url}api/peers', {{mode: 'no-cors'}})",
         "the front page with the token": f"read('{url}')",
@@ -334,6 +375,18 @@ def foreign_pages(suite, url, me, neighbour):
         "a row by a simple request": f"read('{site}/api/p/{neighbour.id}/data/insert', {{method: 'POST', body: '{{}}', headers: {{'Content-Type': 'text/plain'}}}})",
         "a picture of the viewer": f"loads('img', 'src', '{url}assets/icon.svg')",
         "a script of the viewer": f"loads('script', 'src', '{url}assets/viewer.js')",
+        "the SDK as script": f"loads('script', 'src', '{url}sdk/goop-data.js')",
+        "the SDK as module": f"within(import('{url}sdk/goop.mjs'))",
+        "the SDK as style": f"loads('link', 'href', '{url}sdk/goop-form.css', {{rel: 'stylesheet'}})",
+        "the SDK by a blind request": f"within(fetch('{url}sdk/goop-data.js', {{mode: 'no-cors'}}))",
+        "the SDK on a site's origin": f"loads('script', 'src', '{site}/sdk/goop-data.js')",
+        "a picture of the viewer by a blind request": f"within(fetch('{url}assets/icon.svg', {{mode: 'no-cors'}}))",
+        "the probe by a blind request": f"within(fetch('http://abcdefgh1.localhost:{port}/probe', {{mode: 'no-cors'}}))",
+        "localhost by a blind request": f"within(fetch('http://localhost:{port}/', {{mode: 'no-cors'}}))",
+        "forgetting a site": f"within(fetch('{site}/forget', {{mode: 'no-cors', credentials: 'include'}}))",
+        "a sandboxed frame that loads the SDK": "within(new Promise((y, n) => { const f = document.createElement('iframe'); f.sandbox = 'allow-scripts';"
+            f"f.srcdoc = \"<script src='{url}sdk/goop-data.js' onload='parent.postMessage(1, `*`)' onerror='parent.postMessage(0, `*`)'></\" + 'script>';"
+            "addEventListener('message', (e) => e.data ? y(e.data) : n(new Error('refused'))); document.body.append(f); }))",
         "the probe": f"read('http://abcdefgh1.localhost:{port}/probe')",
         "live events": f"within(new Promise((y, n) => {{ const s = new EventSource('{url}api/events'); s.onopen = () => y('open'); s.onerror = () => n(new Error('error')); }}))",
         "a socket": f"within(new Promise((y, n) => {{ const s = new WebSocket('ws://127.0.0.1:{port}/api/events'); s.onopen = () => y('open'); s.onerror = () => n(new Error('error')); }}))",
@@ -346,6 +399,14 @@ def foreign_pages(suite, url, me, neighbour):
             f"f.srcdoc = \"<script>fetch('{url}p/{neighbour.id}/index.html').then(r => r.text()).then(t => parent.postMessage(t, '*'), () => parent.postMessage('', '*'))</\" + 'script>';"
             "addEventListener('message', (e) => e.data ? y(e.data) : n(new Error('refused'))); document.body.append(f); }))",
     }
+
+
+def foreign_pages(suite, url, me, neighbour):
+    """Web pages elsewhere: of another site, and of another port of this machine, which browsers call the same site."""
+    port = url.rstrip("/").rsplit(":", 1)[1]
+    site = site_origin(url, neighbour.id)
+    body = json.dumps({"peer": neighbour.id, "email": True})
+    tries = foreign_tries(url, neighbour)
     with elsewhere() as (other, _), browser(arguments=["--host-resolver-rules=MAP *.example 127.0.0.1"]) as page:
         page.driver.get(f"{url}p/{neighbour.id}/")  # the site is being visited meanwhile
         wait_site(page, "shell home")
@@ -386,39 +447,89 @@ def foreign_pages(suite, url, me, neighbour):
 
 
 def leftovers(suite, url, me, neighbour, folder):
-    """After a visit neither the browser's profile nor the peer's folder holds a byte of the site."""
-    plants = {name: f"canary{name}7f3a91" for name in ("page", "script", "picture", "storage")}
-    neighbour.write("canary/index.html", f"<!doctype html><title>c</title><p>{plants['page']}<img src=c.svg><script src=c.js></script>")
-    neighbour.write("canary/c.js", f"/* {plants['script']} */ localStorage.setItem('c', ['can', '{plants['storage'][3:]}'].join('')); document.title = 'stored';")
+    """After a visit neither the browser's profile nor the peer's folder holds a byte of the site, unless it is kept."""
+    names = ("page", "script", "picture", "local", "session", "database", "cache", "file")
+    plants = {name: f"canary{name}7f3a91" for name in names}
+    neighbour.write("canary/index.html", f"<!doctype html><title>c</title><p>{plants['page']}<img src=c.svg><script type=module src=c.js></script>")
+    # No text of a plant but as the site stores it.
+    value = {name: f"['can', '{plant[3:]}'].join('')" for name, plant in plants.items()}
+    neighbour.write("canary/c.js", f"""/* {plants['script']} */
+localStorage.setItem('c', {value['local']});
+sessionStorage.setItem('c', {value['session']});
+await new Promise((done, failed) => {{
+  const opening = indexedDB.open('c');
+  opening.onerror = failed;
+  opening.onupgradeneeded = () => opening.result.createObjectStore('c');
+  opening.onsuccess = () => {{
+    const change = opening.result.transaction('c', 'readwrite');
+    change.objectStore('c').put({value['database']}, 'c');
+    change.oncomplete = () => {{ opening.result.close(); done(); }};
+  }};
+}});
+await (await caches.open('c')).put('c', new Response({value['cache']}));
+const file = await (await navigator.storage.getDirectory()).getFileHandle('c', {{ create: true }});
+const writer = await file.createWritable();
+await writer.write({value['file']});
+await writer.close();
+document.title = 'stored';""")
     neighbour.write("canary/c.svg", f"<svg xmlns='http://www.w3.org/2000/svg'><!-- {plants['picture']} --></svg>")
-    profile = folder / "profile"
-    with suite.check("after a visit and Forget the browser's profile and the peer's folder hold nothing of the site"):
-        with browser(arguments=[f"--user-data-dir={profile}"]) as page:
-            page.driver.get(f"{url}p/{neighbour.id}/canary/index.html")
-            wait_site(page, plants["page"])
-            with inside(page):
-                expect(page.run("return localStorage.getItem('c')") == plants["storage"], "not planted")
-            page.one("#rights").click()
-            page.one("#forget").click()
-            page.wait(lambda: "is forgotten" in curtain(page), "forgotten")
-            # The store is empty again. Its bytes are not looked for below: Chromium's log of it was seen to hold them.
-            page.driver.get(f"{url}p/{neighbour.id}/")
-            wait_site(page, "shell home")
-            with inside(page):
-                expect(page.run("return localStorage.getItem('c')") is None, "still stored")
-            page.driver.get("about:blank")
-        found = []
+    here = f"{url}p/{neighbour.id}/canary/index.html"
+
+    def found(profile, wanted):
+        hits = []
         for root in (profile, me.folder):
             for file in root.rglob("*"):
-                if not file.is_file():
-                    continue
-                content = file.read_bytes()
-                for name, plant in plants.items():
-                    if name == "storage" and "Local Storage" in file.parts:
-                        continue
-                    if plant.encode() in content or plant.encode("utf-16-le") in content:
-                        found.append(f"{name} in {file.relative_to(root)}")
-        expect(not found, found)
+                if file.is_file():
+                    content = file.read_bytes()
+                    hits += [f"{name} in {file.relative_to(root)}" for name, plant in plants.items()
+                             if name in wanted and (plant.encode() in content or plant.encode("utf-16-le") in content)]
+        return hits
+
+    def visit(page):
+        page.driver.get(here)
+        wait_site(page, plants["page"])
+
+        def title():
+            with inside(page):
+                return page.run("return document.title")
+        page.wait(lambda: title() == "stored", "everything planted")
+
+    def over(page):
+        page.driver.get(url)
+        page.wait(lambda: page.run("return localStorage.getItem('goop-visits')") is None, "the end of the visit", 30)
+
+    for label in ("a visit", "a visit in a tab that was closed, and the next start of the viewer", "Forget"):
+        profile = folder / ("profile-" + label[-6:].strip())
+        with suite.check(f"after {label} the browser's profile and the peer's folder hold nothing of the site"):
+            with browser(arguments=[f"--user-data-dir={profile}"]) as page:
+                visit(page)
+                expect(found(profile, ("database", "cache", "file")), "nothing was planted where it would be found")
+                if label == "Forget":
+                    page.one("#rights").click()
+                    page.one("#forget").click()
+                    page.wait(lambda: "is forgotten" in curtain(page), "forgotten")
+                if not label.startswith("a visit in"):
+                    over(page)
+            if label.startswith("a visit in"):
+                with browser(arguments=[f"--user-data-dir={profile}"]) as page:
+                    over(page)
+            expect(not found(profile, names), found(profile, names))
+    with suite.check("what a kept site stored is in the profile after a visit, and its files are not"):
+        profile = folder / "profile-kept"
+        with browser(arguments=[f"--user-data-dir={profile}"]) as page:
+            visit(page)
+            page.one("#keep").click()
+            page.one("#keep-yes").click()
+            page.wait(lambda: page.one("#keep").get_attribute("aria-pressed") == "true", "kept")
+            over(page)
+        expect(len(found(profile, ("local", "database", "cache", "file"))) >= 4, found(profile, names))
+        expect(not found(profile, ("page", "script", "picture")), found(profile, names))
+        with browser(arguments=[f"--user-data-dir={profile}"]) as page:
+            page.driver.get(here)
+            wait_site(page, plants["page"])
+            page.one("#keep").click()
+            page.one("#keep-forget").click()
+            page.wait(lambda: "is forgotten" in curtain(page), "forgotten")
 
 
 def in_firefox(suite, url, me, neighbour, hostile):
@@ -445,6 +556,23 @@ def in_firefox(suite, url, me, neighbour, hostile):
             page.in_site("document.getElementById('out').click(), 1")
             page.wait(lambda: "http://out.example/" in page.run("document.getElementById('curtain').innerText"), "the target")
             expect(page.tabs() == 1, "a tab was opened")
+        with suite.check("Firefox: after the visit the site finds nothing of what it stored"):
+            page.get(here)
+            page.wait(lambda: "shell home" in (page.in_site(text) or ""), "the site")
+            page.in_site("localStorage.setItem('k', 'v'), 1")
+            page.get(url)
+            page.wait(lambda: page.run("localStorage.getItem('goop-visits') === null"), "the end of the visit")
+            page.get(here)
+            page.wait(lambda: "shell home" in (page.in_site(text) or ""), "the site")
+            expect(page.in_site("String(localStorage.getItem('k'))") == "null", page.in_site("String(localStorage.getItem('k'))"))
+        with suite.check("Firefox: a kept site gets no service worker, whose pages nothing would hold to the policy"):
+            page.run("document.getElementById('keep-yes').click(), 1")
+            page.wait(lambda: page.run("document.getElementById('keep').getAttribute('aria-pressed')") == "true", "kept")
+            neighbour.write("sw.js", "1")
+            got = page.in_site("navigator.serviceWorker.register('sw.js').then(() => 'registered', () => 'refused')")
+            expect(got == "refused", got)
+            page.run("document.getElementById('keep-forget').click(), 1")
+            page.wait(lambda: "is forgotten" in page.run("document.getElementById('curtain').innerText"), "forgotten")
         with suite.check("Firefox: the hostile site runs to its end"):
             page.get(url)
             page.run("localStorage.setItem('canary-of-the-viewer', 'secret'), 1")

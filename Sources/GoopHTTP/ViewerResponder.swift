@@ -66,7 +66,13 @@ struct ViewerResponder: Sendable {
             return redirect(
                 to: location, status: .temporaryRedirect, isSite: RequestTarget.isSite(request.head.path ?? ""))
         case .probe:
+            // Only the shell asks, by a request that names its origin; any other page would learn that a viewer is here.
+            guard request.headers[values: .origin] == [headers.origin] else {
+                return refuse(.foreignPage, path: request.head.path ?? "")
+            }
             return Response(status: .noContent, headers: headers.probe())
+        case .scrub(let path):
+            return scrub(request, path: path)
         case .allowed(let target, .site(let peer)):
             return await siteOrigins.respond(to: request, target: target, peer: peer, place: .site(peer))
         case .allowed(let target, .capability(let peer)):
@@ -98,7 +104,12 @@ struct ViewerResponder: Sendable {
             guard origin.mayShowViewerPage else { return refuse(.foreignPage, path: target.path) }
             return redirect(to: "/p/\(await backend.selfProfile().id.base58)/", status: .temporaryRedirect)
         case let path where path.hasPrefix("/sdk/"):
-            return SDKAssets.response(path: path, request: request, headers: headers.viewer())
+            // A sealed site asks for the SDK by its usual address. Its origin is opaque and it names no page, so it cannot be
+            // told from a sandboxed frame elsewhere: it is answered only while there are sealed sites at all.
+            let isSealedSite = origin.mayBeOpaquePage && requestGuard.capabilities.isInUse
+            guard origin.mayReadViewerData || isSealedSite else { return refuse(.foreignPage, path: path) }
+            return SDKAssets.response(
+                path: path, request: request, headers: headers.viewer(), opensToOpaque: isSealedSite)
                 ?? notices.viewerNotice(.notFound)
         default:
             guard origin.mayReadViewerData else { return refuse(.foreignPage, path: target.path) }
@@ -124,6 +135,16 @@ struct ViewerResponder: Sendable {
             }
             return await rooms.get(target) ?? notices.viewerNotice(.notFound)
         }
+    }
+
+    /// The frame of a page of the viewer, which names itself as the page that refers, and that frame's script.
+    private func scrub(_ request: Request, path: String) -> Response {
+        let origin = RequestOrigin(request.headers, ownOrigin: headers.origin)
+        guard let asset = assets.scrubbing[path], origin.site == .sameOrigin || origin.referer == headers.origin + "/"
+        else { return refuse(.foreignPage, path: path) }
+        var fields = headers.scrub()
+        fields[.contentType] = asset.contentType
+        return Response(status: .ok, headers: fields, body: ResponseBody(byteBuffer: asset.body))
     }
 
     private func refuse(_ refusal: Refusal, path: String) -> Response {

@@ -40,7 +40,7 @@ final class FakeBackend: ViewerBackend {
         var opened: [String] = []
         var queries: [SiteQuery] = []
         var discarded = 0
-        var consents: Set<PeerID> = []
+        var consents: [SiteConsent: Set<PeerID>] = [:]
         var siteWatchers: [AsyncThrowingStream<SiteChanges, any Error>.Continuation] = []
         var tables = FakeTables()
         var readiness = Readiness(components: [.init(name: "node", isReady: true)])
@@ -126,11 +126,17 @@ final class FakeBackend: ViewerBackend {
         return stream
     }
 
-    func sharesEmail(with peer: PeerID) async -> Bool { state.withLock { $0.consents.contains(peer) } }
+    func hasConsent(_ consent: SiteConsent, for peer: PeerID) async -> Bool {
+        state.withLock { $0.consents[consent]?.contains(peer) ?? false }
+    }
 
-    func setSharesEmail(_ shares: Bool, with peer: PeerID) async throws {
+    func setConsent(_ consent: SiteConsent, _ given: Bool, for peer: PeerID) async throws {
         state.withLock { state in
-            if shares { state.consents.insert(peer) } else { state.consents.remove(peer) }
+            if given {
+                state.consents[consent, default: []].insert(peer)
+            } else {
+                state.consents[consent, default: []].remove(peer)
+            }
         }
     }
 

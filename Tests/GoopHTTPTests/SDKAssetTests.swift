@@ -34,13 +34,27 @@ import Testing
         #expect(String(buffer: types.body).contains("export const data: Data;"))
     }
 
-    @Test func aScriptIsPublicAndRevalidated() async throws {
+    @Test(arguments: [
+        ["Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: no-cors", "Sec-Fetch-Dest: script"],
+        ["Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: no-cors", "Referer: http://evil.example/"],
+        ["Sec-Fetch-Site: same-site", "Sec-Fetch-Mode: cors", "Origin: http://127.0.0.1:1"],
+        ["Origin: null"], ["Origin: http://evil.example"],
+    ])
+    func aPageElsewhereDoesNotLearnThatAViewerIsHere(_ fields: [String]) async throws {
         try await withViewer { port in
-            let answer = try await request("/sdk/goop-data.js", port: port, fields: ["Sec-Fetch-Site: cross-site"])
+            let answer = try await request("/sdk/goop-data.js", port: port, fields: fields)
+            #expect(answer.status == 403)
+            #expect(answer["Access-Control-Allow-Origin"] == nil)
+            #expect(answer["Cross-Origin-Resource-Policy"] == "same-origin")
+        }
+    }
+
+    @Test func aScriptIsRevalidated() async throws {
+        try await withViewer { port in
+            let answer = try await request("/sdk/goop-data.js", port: port, fields: ["Sec-Fetch-Site: same-origin"])
             #expect(answer.status == 200)
             #expect(answer["Content-Type"] == "text/javascript; charset=utf-8")
-            #expect(answer["Access-Control-Allow-Origin"] == "*")
-            #expect(answer["Cross-Origin-Resource-Policy"] == "cross-origin")
+            #expect(answer["Cross-Origin-Resource-Policy"] == "same-origin")
             let tag = try #require(answer["ETag"])
             let again = try await request("/sdk/goop-data.js", port: port, fields: ["If-None-Match: \(tag)"])
             #expect(again.status == 304)

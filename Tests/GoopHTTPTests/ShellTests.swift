@@ -44,7 +44,9 @@ import Testing
             #expect(shell.body.contains("&lt;b&gt;{{token}}"), "a name became markup, or was taken for a mark")
             #expect(shell["cache-control"] == "no-store")
             let policy = try #require(shell["content-security-policy"])
-            #expect(policy.contains("frame-src http://\(peer.base36).localhost:\(port) http://127.0.0.1:\(port)/c/;"))
+            let local = "localhost:\(port)"
+            let places = "http://\(peer.base36).\(local) http://goop2scrub.\(local) http://127.0.0.1:\(port)/c/"
+            #expect(policy.contains("frame-src \(places);"))
             #expect(policy.contains("frame-ancestors 'none'"))
             #expect(backend.opened.isEmpty, "the shell itself needs nothing of the peer")
             let file = try await request("/p/\(peer)/sub/x.html", port: port)
@@ -94,6 +96,35 @@ import Testing
         }
     }
 
+    @Test func theShellHearsWhereALinkLeadsOut() async throws {
+        let other = PrivateKey.generate().peerID
+        try await withViewer(backend) { port in
+            let step = [host(port), "Sec-Fetch-Site: same-origin"] + Self.frame
+            func facts() async throws -> String {
+                try await request("/api/shell/site?peer=\(peer)", port: port).body
+            }
+            _ = try await request("/p/\(peer)/sub/x.html", port: port, fields: step)
+            for (path, target) in [
+                ("/p/\(other)/a?b=c", "/p/\(other)/a?b=c"),
+                ("/out?to=https%3A%2F%2Fout.example%2Fa%3Fb%23c", "https://out.example/a?b#c"),
+            ] {
+                #expect(try await request(path, port: port, fields: step).status == 403)
+                let told = try await facts().replacing("\\/", with: "/")
+                #expect(
+                    told.contains("\"leads_to\":\"\(target)\"") && told.contains("\"path\":\"/sub/x.html\""), "\(told)")
+            }
+            // A part of a page asks for nothing, and what is no web address leads nowhere.
+            _ = try await request("/p/\(peer)/sub/x.html", port: port, fields: step)
+            for path in ["/out?to=javascript%3Aalert(1)", "/out?to=https%3A%2F%2Fa%20b", "/out?to=/p/", "/out"] {
+                #expect(try await request(path, port: port, fields: step).status == 404)
+            }
+            _ = try await request(
+                "/p/\(other)/a", port: port,
+                fields: [host(port), "Sec-Fetch-Site: same-origin", "Sec-Fetch-Mode: cors", "Sec-Fetch-Dest: empty"])
+            #expect(try await facts().contains("\"leads_to\":null"))
+        }
+    }
+
     @Test func theEMailIsToldOnlyAfterConsent() async throws {
         try await withViewer(backend) { port in
             let fields = [host(port), "Sec-Fetch-Site: same-origin"]
@@ -106,6 +137,62 @@ import Testing
             #expect(
                 try await post("/api/shell/forget", "{\"peer\":\"\(peer)\"}", port: port, token: token).status == 200)
             #expect(try await !request("/api/self", port: port, fields: fields).body.contains("o@example.org"))
+        }
+    }
+
+    @Test func onlyAKeptSiteHasAServiceWorkerAndOnlyInItsOwnFolder() async throws {
+        try await withViewer(backend) { port in
+            let engine =
+                "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0"
+            let worker = [
+                "Service-Worker: script", "Sec-Fetch-Site: same-origin", "Sec-Fetch-Mode: same-origin",
+                "Sec-Fetch-Dest: serviceworker",
+            ]
+            func status(_ path: String, _ fields: [String]) async throws -> Int {
+                try await request(path, port: port, fields: [host(port)] + fields).status
+            }
+            let path = "/p/\(peer)/sub/x.html"
+            #expect(try await status(path, worker + [engine]) == 403)
+            let token = try await token(port)
+            let body = "{\"peer\":\"\(peer)\"}"
+            #expect(try await post("/api/shell/keep", body, port: port, token: nil).status == 403)
+            #expect(try await post("/api/shell/keep", body, port: port, token: token).body == "{\"kept\":true}")
+            #expect(try await request("/api/shell/site?peer=\(peer)", port: port).body.contains("\"kept\":true"))
+            #expect(try await status(path, worker + [engine]) == 200)
+            // Nobody would hold the pages of such a worker to the policy of the frame.
+            #expect(try await status(path, worker) == 403)
+            #expect(try await status("/sdk/goop-data.js", worker + [engine]) == 403)
+            let shared = ["Sec-Fetch-Site: same-origin", "Sec-Fetch-Dest: sharedworker", engine]
+            #expect(try await status(path, shared) == 403)
+            let foreign = [
+                "Service-Worker: script", "Sec-Fetch-Site: cross-site", "Sec-Fetch-Dest: serviceworker", engine,
+            ]
+            #expect(try await status(path, foreign) == 403)
+            #expect(try await post("/api/shell/forget", body, port: port, token: token).status == 200)
+            #expect(try await status(path, worker + [engine]) == 403)
+        }
+    }
+
+    @Test func onlyThePagesOfTheViewerHaveASiteForgotten() async throws {
+        try await withViewer(backend) { port in
+            let table: [(fields: [String], clears: Bool)] = [
+                (
+                    ["Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: no-cors", "Referer: http://127.0.0.1:\(port)/"],
+                    false
+                ),
+                (Self.frame + ["Sec-Fetch-Site: cross-site", "Referer: http://127.0.0.1:\(port)/"], true),
+                (["Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: no-cors"], false),
+                (["Sec-Fetch-Site: cross-site", "Referer: http://evil.example/"], false),
+                (["Sec-Fetch-Site: same-origin"], false),
+            ]
+            for (fields, clears) in table {
+                let answer = try await request("/forget", port: port, fields: [host(port)] + fields)
+                #expect((answer["clear-site-data"] != nil) == clears, "\(fields)")
+            }
+            // Nothing else opens to them.
+            let file = try await request(
+                "/p/\(peer)/", port: port, fields: [host(port)] + table[0].fields)
+            #expect(file.status == 403)
         }
     }
 
@@ -135,7 +222,7 @@ import Testing
                 #expect(answer.status == one.status, "\(one)")
                 #expect(answer["access-control-allow-origin"] == nil)
             }
-            #expect(await !backend.sharesEmail(with: peer))
+            #expect(await !backend.hasConsent(.email, for: peer))
             let large = try await request(
                 path, method: "POST", port: port,
                 fields: ["Content-Type: application/json", "X-Goop-Token: \(token)", "Content-Length: 70000"])
@@ -147,7 +234,7 @@ import Testing
                     host(port), "Origin: http://\(peer.base36).localhost:\(port)", "Sec-Fetch-Site: same-origin",
                 ], body: body)
             #expect(onSite.status == 404 || onSite.status == 403)
-            #expect(await !backend.sharesEmail(with: peer))
+            #expect(await !backend.hasConsent(.email, for: peer))
             let accepted = try await post(
                 path, body, port: port, token: token, fields: [own, "Sec-Fetch-Site: same-origin"])
             #expect(accepted.status == 200)
@@ -172,6 +259,12 @@ import Testing
             #expect(!policy.contains("allow-same-origin"))
             #expect(try await request("\(prefix)/api/self", port: port, fields: opaque).status == 200)
             #expect(try await request("\(prefix)/sdk/goop-data.js", port: port, fields: opaque).status == 200)
+            // By the usual address too: a sealed page says neither its origin nor its address.
+            let script = ["Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: no-cors", "Sec-Fetch-Dest: script"]
+            let sdk = try await request("/sdk/goop-data.js", port: port, fields: script)
+            #expect(sdk.status == 200 && sdk["cross-origin-resource-policy"] == "cross-origin")
+            let referred = script + ["Referer: http://evil.example/"]
+            #expect(try await request("/sdk/goop-data.js", port: port, fields: referred).status == 403)
             let other = PrivateKey.generate().peerID
             for path in [
                 "/p/\(other)/", "/", "/api/events", "/assets/viewer.js", "/api/shell/site?peer=\(peer)", "/c/x/",
@@ -195,9 +288,16 @@ import Testing
 
     @Test func theProbeAnswersTheViewersPageOnly() async throws {
         try await withViewer(backend) { port in
-            let probe = try await request("/probe", port: port, fields: ["Host: abcdefgh1.localhost:\(port)"])
+            let probe = try await request(
+                "/probe", port: port, fields: ["Host: abcdefgh1.localhost:\(port)", "Origin: http://127.0.0.1:\(port)"])
             #expect(probe.status == 204)
             #expect(probe["access-control-allow-origin"] == "http://127.0.0.1:\(port)")
+            for fields in [[], ["Origin: http://evil.example"], ["Sec-Fetch-Site: cross-site"]] {
+                let other = try await request(
+                    "/probe", port: port, fields: ["Host: abcdefgh1.localhost:\(port)"] + fields)
+                #expect(other.status == 403)
+                #expect(other["cross-origin-resource-policy"] == "same-origin")
+            }
             for (path, name) in [
                 ("/", "abcdefgh1"), ("/probe", "abc"), ("/probe", "abcdefgh.x"), ("/api/peers", "abcdefgh1"),
             ] {

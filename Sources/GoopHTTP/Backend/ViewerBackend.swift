@@ -39,12 +39,12 @@ public protocol ViewerBackend: Sendable {
     func dataChanges(
         of peer: PeerID, table: String
     ) async throws(DataError) -> AsyncThrowingStream<DataChange, any Error>
-    /// True if the owner agreed that the site of this peer learns the owner's e-mail address.
-    func sharesEmail(with peer: PeerID) async -> Bool
+    /// True if the owner agreed to this for the site of a peer.
+    func hasConsent(_ consent: SiteConsent, for peer: PeerID) async -> Bool
     /// Keeps the owner's word on that, also over a restart.
     ///
     /// - Throws: what the file system said, when it could not be kept.
-    func setSharesEmail(_ shares: Bool, with peer: PeerID) async throws
+    func setConsent(_ consent: SiteConsent, _ given: Bool, for peer: PeerID) async throws
     /// Which parts of the peer are up.
     func readiness() async -> Readiness
 }

@@ -14,6 +14,8 @@ struct RequestGuard: Sendable {
         case allowed(RequestTarget, RequestPlace)
         /// The shell asks whether this browser finds names under `localhost`.
         case probe
+        /// A frame of the viewer's pages that writes over what visits left in the browser's storage log.
+        case scrub(path: String)
         /// The same target under 127.0.0.1, so that browsers keep one origin for the viewer.
         case redirect(location: String)
         case refused(Refusal)
@@ -37,6 +39,9 @@ struct RequestGuard: Sendable {
         }
         if let peer = origins.peer(ofHost: authority) { return judge(head, target: target, place: .site(peer)) }
         if origins.isProbe(authority), target.path == "/probe", head.method == .get { return .probe }
+        if origins.isScrub(authority), target.path == "/scrub" || target.path == "/scrub.js", head.method == .get {
+            return .scrub(path: target.path)
+        }
         guard let name = hostName(of: authority) else {
             return .refused(.wrongHost(given: authority, address: origin + "/"))
         }
@@ -202,6 +207,7 @@ extension HTTPField.Name {
     static let secFetchMode = HTTPField.Name.known("Sec-Fetch-Mode")
     static let secFetchDest = HTTPField.Name.known("Sec-Fetch-Dest")
     static let secFetchUser = HTTPField.Name.known("Sec-Fetch-User")
+    static let allowPolicyFrom = HTTPField.Name.known("Allow-CSP-From")
     static let serviceWorker = HTTPField.Name.known("Service-Worker")
     static let permissionsPolicy = HTTPField.Name.known("Permissions-Policy")
     static let crossOriginResourcePolicy = HTTPField.Name.known("Cross-Origin-Resource-Policy")

@@ -30,6 +30,9 @@ struct RequestOrigin: Sendable, Equatable {
     let isWorker: Bool
     /// A service worker outlives the visit, and a shared one the page.
     let isLastingWorker: Bool
+    /// The script of a service worker, by a browser that holds the pages it makes up to the policy that the shell sets
+    /// for its frame: browsers made of Chromium, by the name that the browser itself puts into the request for such a script.
+    let isBoundServiceWorker: Bool
     /// A page in a frame.
     let isFrame: Bool
     /// The page that made the request, as far as it tells.
@@ -53,6 +56,9 @@ struct RequestOrigin: Sendable, Equatable {
             !(origin.isEmpty || origin == [ownOrigin] || origin == ["null"])
             || (isOwnRefererForeign && fields[.referer]?.hasPrefix(ownOrigin + "/p/") ?? false)
         isLastingWorker = fields[.serviceWorker] != nil || ["serviceworker", "sharedworker"].contains(destination)
+        isBoundServiceWorker =
+            fields[.serviceWorker] == "script" && destination == "serviceworker"
+            && fields[.userAgent]?.contains("Chrome/") ?? false
         isWorker = isLastingWorker || destination == "worker"
         isFrame = isNavigation && destination == "iframe"
         referer = fields[.referer]
@@ -60,6 +66,9 @@ struct RequestOrigin: Sendable, Equatable {
 
     /// True when a page of the viewer, the person, or a program on this machine asks for data of the viewer.
     var mayReadViewerData: Bool { site != .foreign && !isOpaqueScript && !isForeignPage }
+
+    /// True when a part of a page asks whose origin is opaque, as far as browsers tell: it names neither origin nor page.
+    var mayBeOpaquePage: Bool { site == .foreign && !isNavigation && !isForeignPage && !isWorker && referer == nil }
 
     /// True when a page of the viewer may be shown: also to a person who follows a link from elsewhere.
     var mayShowViewerPage: Bool { mayReadViewerData || isTopLevelNavigation }

@@ -4,6 +4,10 @@ import HTTPTypes
 struct SecurityHeaders: Sendable {
     /// The viewer's own origin, `http://127.0.0.1:PORT`.
     let origin: String
+    /// Every site's origin: in a frame there a room of the viewer has the browser drop what a site stored.
+    private var sites: String { origin.replacing("//127.0.0.1", with: "//*.localhost") }
+    /// The place whose frames overwrite the browser's storage log.
+    private var scrubbing: String { origin.replacing("//127.0.0.1", with: "//\(SiteOrigin.scrubLabel).localhost") }
 
     /// Device and tracking features that neither the viewer nor a site gets.
     static let permissions = [
@@ -19,7 +23,7 @@ struct SecurityHeaders: Sendable {
         var fields = shared()
         fields[.contentSecurityPolicy] =
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-            + "manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+            + "frame-src \(sites); manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
             + "require-trusted-types-for 'script'; trusted-types 'none'"
         fields[.crossOriginOpenerPolicy] = "same-origin"
         fields[.crossOriginResourcePolicy] = "same-origin"
@@ -53,6 +57,13 @@ struct SecurityHeaders: Sendable {
         return fields
     }
 
+    /// What a page of a site may load and reach. The shell sets the same for its frame, where it also binds a page that a
+    /// service worker made up.
+    static let sitePolicy =
+        "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; "
+        + "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
+        + "media-src 'self' data: blob:; connect-src 'self'; manifest-src 'none'; form-action 'self'; base-uri 'none'"
+
     /// For everything on the origin of a peer's site: that origin holds nothing else, so the site may use all of it and
     /// nothing beyond.
     ///
@@ -61,10 +72,9 @@ struct SecurityHeaders: Sendable {
     func siteOrigin() -> HTTPFields {
         var fields = shared()
         fields[.contentSecurityPolicy] =
-            "sandbox allow-scripts allow-forms allow-same-origin allow-downloads; default-src 'none'; "
-            + "script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; style-src 'self' 'unsafe-inline'; "
-            + "img-src 'self' data: blob:; font-src 'self' data:; media-src 'self' data: blob:; connect-src 'self'; "
-            + "manifest-src 'none'; form-action 'self'; base-uri 'none'; frame-ancestors \(origin)"
+            "sandbox allow-scripts allow-forms allow-same-origin allow-downloads; \(Self.sitePolicy); "
+            + "frame-ancestors \(origin)"
+        fields[.allowPolicyFrom] = origin
         fields[.crossOriginOpenerPolicy] = "same-origin"
         fields[.crossOriginResourcePolicy] = "same-origin"
         fields[.vary] = "Origin, Sec-Fetch-Site, Sec-Fetch-Dest"
@@ -101,8 +111,8 @@ struct SecurityHeaders: Sendable {
         var fields = viewer()
         fields[.contentSecurityPolicy] =
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self' \(probe); "
-            + "frame-src \(site) \(origin)\(RequestTarget.capabilityPrefix); base-uri 'none'; form-action 'none'; "
-            + "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+            + "frame-src \(site) \(scrubbing) \(origin)\(RequestTarget.capabilityPrefix); "
+            + "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
         return fields
     }
 
@@ -110,9 +120,19 @@ struct SecurityHeaders: Sendable {
     func probe() -> HTTPFields {
         var fields = shared()
         fields[.accessControlAllowOrigin] = origin
-        fields[.crossOriginResourcePolicy] = "cross-origin"
+        fields[.crossOriginResourcePolicy] = "same-origin"
         fields[.contentSecurityPolicy] = "sandbox; default-src 'none'; frame-ancestors 'none'"
         fields[.vary] = "Origin"
+        fields[.cacheControl] = "no-store"
+        return fields
+    }
+
+    /// For the frame that overwrites the browser's storage log: a script of ours, and nothing else.
+    func scrub() -> HTTPFields {
+        var fields = shared()
+        fields[.contentSecurityPolicy] =
+            "default-src 'none'; script-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors \(origin)"
+        fields[.crossOriginResourcePolicy] = "same-origin"
         fields[.cacheControl] = "no-store"
         return fields
     }
@@ -123,7 +143,10 @@ struct SecurityHeaders: Sendable {
     func siteNotice(styleNonce: String, place: RequestPlace = .viewer) -> HTTPFields {
         var fields = shared()
         var sandbox = "sandbox"
-        if case .site = place { sandbox = "sandbox allow-same-origin" }
+        if case .site = place {
+            sandbox = "sandbox allow-same-origin"
+            fields[.allowPolicyFrom] = origin
+        }
         fields[.contentSecurityPolicy] =
             "\(sandbox); default-src 'none'; style-src 'nonce-\(styleNonce)'; base-uri 'none'; form-action 'none'; "
             + "frame-ancestors 'self' \(origin)"

@@ -24,6 +24,11 @@ extension NoticePage {
         explanation: "An address under /p/ begins with the id of a person's Goop², for example /p/12D3KooW…/",
         sign: "404", actions: [peersAction])
 
+    /// In a frame whose shell is about to say where the link leads.
+    static let wayOut = NoticePage(
+        status: .forbidden, title: "This link leads out of the site",
+        explanation: "Nothing was opened. The viewer says where it leads, and you decide.")
+
     static func badSitePath(_ problem: SitePathProblem) -> NoticePage {
         NoticePage(
             status: .badRequest, title: "This address cannot be used",

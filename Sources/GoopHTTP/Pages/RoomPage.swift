@@ -52,6 +52,7 @@ struct RoomPage: Sendable {
         <link rel="icon" type="image/svg+xml" href="/assets/icon.svg">
         <link rel="stylesheet" href="/assets/viewer.css">
         <link rel="stylesheet" href="/assets/rooms.css">
+        <script type="module" src="/assets/sweep.js"></script>
         \(script.map { "<script type=\"module\" src=\"/assets/\($0)\"></script>\n" as HTMLText } ?? "")\
         </head>
         <body>

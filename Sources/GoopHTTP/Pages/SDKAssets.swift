@@ -53,18 +53,23 @@ enum SDKAssets {
 
     /// The answer to a request for an SDK file; nil when there is no such file.
     ///
-    /// The files are public and the same for everybody, so any page may load them: a sandboxed site has an opaque
-    /// origin, to which everything is foreign.
+    /// The files are the same for everybody, but a page elsewhere that could load them would know that a Goop² runs here.
     /// - Parameters:
     ///   - path: begins with `/sdk/`.
+    ///   - opensToOpaque: a page with an opaque origin, to which everything is foreign, may load the file.
     ///   - headers: the header fields of the place that was asked.
-    static func response(path: String, request: Request, headers: HTTPFields) -> Response? {
+    static func response(
+        path: String, request: Request, headers: HTTPFields, opensToOpaque: Bool = false
+    ) -> Response? {
         guard let asset = byPath[path] else { return nil }
         var fields = headers
         fields[.cacheControl] = "no-cache"
         fields[.eTag] = asset.tag
-        fields[.crossOriginResourcePolicy] = "cross-origin"
-        fields[.accessControlAllowOrigin] = "*"
+        fields[.vary] = "Origin, Sec-Fetch-Site"
+        if opensToOpaque {
+            fields[.crossOriginResourcePolicy] = "cross-origin"
+            fields[.accessControlAllowOrigin] = "null"
+        }
         if request.headers[.ifNoneMatch] == asset.tag { return Response(status: .notModified, headers: fields) }
         fields[.contentType] = asset.contentType
         return Response(status: .ok, headers: fields, body: ResponseBody(byteBuffer: asset.body))

@@ -19,7 +19,8 @@ struct ShellRenderer: Sendable {
         var fields = headers.shell(site: site, probe: probe)
         fields[.contentType] = "text/html; charset=utf-8"
         let marks: [(String, HTMLText)] = [
-            ("{{peer}}", "\(peer.base58)"), ("{{site}}", "\(site)"), ("{{probe}}", "\(probe)"), ("{{who}}", "\(who)"),
+            ("{{peer}}", "\(peer.base58)"), ("{{site}}", "\(site)"), ("{{probe}}", "\(probe)"),
+            ("{{policy}}", "\(SecurityHeaders.sitePolicy)"), ("{{who}}", "\(who)"),
         ]
         // The name goes last: a name that looks like a mark stays a name.
         let text = marks.reduce(template.markup) { $0.replacing($1.0, with: $1.1.markup) }

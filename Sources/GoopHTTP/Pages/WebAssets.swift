@@ -39,6 +39,8 @@ struct WebAssets: Sendable {
     let byPath = [
         "/assets/shell.css": Asset(contentType: "text/css; charset=utf-8", bytes: PackageResources.shell_css),
         "/assets/shell.js": Asset(contentType: "text/javascript; charset=utf-8", bytes: PackageResources.shell_js),
+        "/assets/visits.js": Asset(contentType: "text/javascript; charset=utf-8", bytes: PackageResources.visits_js),
+        "/assets/sweep.js": Asset(contentType: "text/javascript; charset=utf-8", bytes: PackageResources.sweep_js),
         "/assets/rooms.css": Asset(contentType: "text/css; charset=utf-8", bytes: PackageResources.rooms_css),
         "/assets/site.js": Asset(contentType: "text/javascript; charset=utf-8", bytes: PackageResources.site_js),
         "/assets/site-dialogs.js": Asset(
@@ -56,6 +58,13 @@ struct WebAssets: Sendable {
         "/assets/identicon.js": Asset(
             contentType: "text/javascript; charset=utf-8", bytes: PackageResources.identicon_js),
         "/assets/icon.svg": Asset(contentType: "image/svg+xml", bytes: PackageResources.icon_svg),
+    ]
+    /// What is at the place that overwrites the browser's storage log.
+    let scrubbing = [
+        "/scrub": Asset(
+            contentType: "text/html; charset=utf-8",
+            bytes: Array("<!doctype html><title>Scrub</title><script src=\"/scrub.js\"></script>".utf8)),
+        "/scrub.js": Asset(contentType: "text/javascript; charset=utf-8", bytes: PackageResources.scrub_js),
     ]
     /// Style sheet of the pages that explain something and load nothing.
     let noticeStyle = HTMLText(stringLiteral: String(decoding: PackageResources.notice_css, as: UTF8.self))

@@ -35,6 +35,9 @@ final class CapabilityTable: Sendable {
         }
     }
 
+    /// True while there is any such path.
+    var isInUse: Bool { state.withLock { !$0.tokens.isEmpty } }
+
     /// Whose site a token stands for.
     func peer(of token: some StringProtocol) -> PeerID? {
         state.withLock { $0.peers[String(token)] }

@@ -12,6 +12,9 @@ final class FrameWatch: Sendable {
         var path: String
         /// Grows with every step of any site, so that a shell can tell a new one.
         var sequence: UInt64
+        /// Where the frame was asked to go instead, out of the site: a web address, or a path of another site's page that
+        /// begins with `/p/`. The shell names it, and only the person goes there.
+        var leadsTo: String?
     }
 
     private struct State {
@@ -28,9 +31,20 @@ final class FrameWatch: Sendable {
     }
 
     func moved(_ peer: PeerID, to path: String) {
+        note(peer) { _ in Step(path: path, sequence: 0) }
+    }
+
+    /// A link of the site leads out of it; the page before stays the last one of the site.
+    func asked(_ peer: PeerID, to target: String) {
+        note(peer) { Step(path: $0?.path ?? "/", sequence: 0, leadsTo: target) }
+    }
+
+    private func note(_ peer: PeerID, _ next: (Step?) -> Step) {
         state.withLock { state in
             state.sequence &+= 1
-            state.steps[peer] = Step(path: path, sequence: state.sequence)
+            var step = next(state.steps[peer])
+            step.sequence = state.sequence
+            state.steps[peer] = step
             if state.steps.count > limit, let oldest = state.steps.min(by: { $0.value.sequence < $1.value.sequence }) {
                 state.steps[oldest.key] = nil
             }

@@ -12,8 +12,8 @@ struct ShellRoutes: Sendable {
     let frames: FrameWatch
     let headers: SecurityHeaders
 
-    /// `GET /api/shell/site?peer=ID`: `{"path","sequence","email","shares_email"}`: the page that a frame of this site
-    /// asked for last (null: none yet), the owner's e-mail address, and whether this site gets it.
+    /// `GET /api/shell/site?peer=ID`: `{"path","sequence","leads_to","email","shares_email","kept"}`: the page that a frame of this site
+    /// asked for last (null: none yet), the owner's e-mail address, whether this site gets it, and whether it is kept.
     func site(_ target: RequestTarget) async -> Response {
         guard let peer = QueryText.value(of: "peer", in: target.query ?? "").flatMap({ try? PeerID(text: $0) }) else {
             return refuse(DataError(code: .badRequest, message: "peer is missing", detail: "site?peer=ID"))
@@ -22,8 +22,10 @@ struct ShellRoutes: Sendable {
         return DataFailure.json(
             [
                 "path": step.map { .string($0.path) } ?? .null, "sequence": .integer(Int(step?.sequence ?? 0)),
+                "leads_to": step?.leadsTo.map { .string($0) } ?? .null,
                 "email": .string(await backend.selfProfile().email),
-                "shares_email": .bool(await backend.sharesEmail(with: peer)),
+                "shares_email": .bool(await backend.hasConsent(.email, for: peer)),
+                "kept": .bool(await backend.hasConsent(.keep, for: peer)),
             ], headers: headers.viewer())
     }
 
@@ -31,10 +33,11 @@ struct ShellRoutes: Sendable {
     ///
     /// - `capability {"peer"}` → `{"prefix"}`: a secret path for a browser without origins for sites.
     /// - `consent {"peer","email"}` → `{"shares_email"}`: whether the site learns the owner's e-mail address.
-    /// - `forget {"peer"}` → `{}`: the consent and the secret path go; the shell then has the browser drop the rest.
+    /// - `keep {"peer"}` → `{"kept"}`: what the site stores in the browser outlasts the visit; undone by `forget`.
+    /// - `forget {"peer"}` → `{}`: the consents and the secret path go; the shell then has the browser drop the rest.
     func post(_ request: Request, target: RequestTarget) async -> Response? {
         guard let action = target.path.dropping(prefix: "/api/shell/"),
-            ["capability", "consent", "forget"].contains(action)
+            ["capability", "consent", "keep", "forget"].contains(action)
         else { return nil }
         switch await control.admit(request, place: .viewer) {
         case .refused(let response): return response
@@ -64,18 +67,21 @@ struct ShellRoutes: Sendable {
             guard let shares = object["email"]?.bool else {
                 throw DataError(code: .badRequest, message: "email is missing", detail: "true or false")
             }
-            try await keep(shares, peer)
+            try await set(.email, shares, peer)
             return ["shares_email": .bool(shares)]
+        case "keep":
+            try await set(.keep, true, peer)
+            return ["kept": true]
         default:
-            try await keep(false, peer)
+            for consent in SiteConsent.allCases { try await set(consent, false, peer) }
             capabilities.revoke(peer)
             return [:]
         }
     }
 
-    private func keep(_ shares: Bool, _ peer: PeerID) async throws(DataError) {
+    private func set(_ consent: SiteConsent, _ given: Bool, _ peer: PeerID) async throws(DataError) {
         do {
-            try await backend.setSharesEmail(shares, with: peer)
+            try await backend.setConsent(consent, given, for: peer)
         } catch {
             throw DataError(code: .internalFailure, message: "this could not be kept", detail: "\(error)")
         }

@@ -33,6 +33,15 @@ struct SiteOrigin: Sendable {
             && label.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x7a).contains($0) }
     }
 
+    /// Where the viewer's pages have the browser's storage log overwritten (`/scrub`, see `visits.js`): a place of its own,
+    /// so that nothing else is stored there.
+    static let scrubLabel = "goop2scrub"
+
+    /// True for that place.
+    func isScrub(_ authority: String) -> Bool {
+        authority == Self.scrubLabel + ".localhost" + (port == 80 ? "" : ":\(port)")
+    }
+
     /// A name for `isProbe` that no browser has kept an answer for.
     func probeAddress() -> String {
         var generator = SystemRandomNumberGenerator()

@@ -9,6 +9,10 @@ import PeerIdentity
 struct SiteResponder: Sendable {
     /// What the frame is sent to when everything the site kept in the browser is to go; only the shell can send it there.
     static let forgetPath = "/forget"
+    /// Where the SDK leads the frame when a link leads out of the site.
+    static let wayOutPath = "/out"
+    /// The longest address that is passed on to the shell, in bytes.
+    static let maximumWayOut = 4096
 
     let origins: SiteOrigin
     let headers: SecurityHeaders
@@ -29,14 +33,20 @@ struct SiteResponder: Sendable {
         let fields =
             isCapability
             ? headers.capability(prefix: target.prefix, isOpaqueScript: origin.isOpaqueScript) : headers.siteOrigin()
-        switch admit(origin, isCapability: isCapability) {
+        switch await admit(origin, target: target, peer: peer, isCapability: isCapability) {
         case .refused: return refuse(request, origin, target: target, place: place)
         case .inShell: return toShell(target)
         case .fromShell where target.path == Self.forgetPath: return forget(place: place)
         case .fromShell, .admitted: break
         }
         if request.method == .options { return preflight(fields) }
-        if target.path.hasPrefix("/p/"), origin.isFrame { noteStep(target, of: peer) }
+        if origin.isFrame {
+            if let way = wayOut(target, of: peer) {
+                frames.asked(peer, to: way)
+                return notices.siteNotice(.wayOut, place: place, prefix: target.prefix)
+            }
+            if target.path.hasPrefix("/p/") { noteStep(target, of: peer) }
+        }
         return await answer(request, target: target, peer: peer, place: place, fields: fields)
     }
 
@@ -53,11 +63,15 @@ struct SiteResponder: Sendable {
         guard request.method == .get || request.method == .head else {
             return refuse(.unknownOperation, "there is no such operation", fields: fields)
         }
-        if let response = SDKAssets.response(path: target.path, request: request, headers: fields) { return response }
+        if let response = SDKAssets.response(
+            path: target.path, request: request, headers: fields, opensToOpaque: place == .capability(peer))
+        {
+            return response
+        }
         switch target.path {
         case "/api/self":
             var profile = await backend.selfProfile()
-            if await !backend.sharesEmail(with: peer) { profile.email = "" }
+            if await !backend.hasConsent(.email, for: peer) { profile.email = "" }
             return json(SelfAnswer(profile), fields: fields)
         case "/api/peers":
             let peers = await backend.peers().map { entry in
@@ -78,9 +92,17 @@ struct SiteResponder: Sendable {
     private enum Admission { case admitted, fromShell, inShell, refused }
 
     /// Pages of this site, the shell's frame, and programs; nothing of another origin, and no page in a tab of its own.
-    private func admit(_ origin: RequestOrigin, isCapability: Bool) -> Admission {
+    private func admit(
+        _ origin: RequestOrigin, target: RequestTarget, peer: PeerID, isCapability: Bool
+    ) async -> Admission {
         if origin.isTopLevelNavigation { return .inShell }
-        guard !origin.isLastingWorker, !origin.isForeignPage else { return .refused }
+        guard !origin.isForeignPage else { return .refused }
+        if origin.isLastingWorker {
+            // Its scope is at most the folder of its script, so the site's files are all it can stand in for.
+            let isOwn = origin.isBoundServiceWorker && origin.site == .sameOrigin && !isCapability
+            guard isOwn, target.path.hasPrefix("/p/\(peer.base58)/") else { return .refused }
+            return await backend.hasConsent(.keep, for: peer) ? .admitted : .refused
+        }
         if isCapability {
             // The secret path is the proof. Its own pages are opaque, so whatever they ask looks foreign.
             return origin.isNavigation && !origin.isFrame ? .refused : .admitted
@@ -105,6 +127,23 @@ struct SiteResponder: Sendable {
     private func noteStep(_ target: RequestTarget, of peer: PeerID) {
         guard let path = target.path.dropping(prefix: "/p/\(peer.base58)"), path.first == "/" else { return }
         frames.moved(peer, to: path + target.querySuffix)
+    }
+
+    /// Where a frame is to go that is no page of this site: `/p/<other>/…`, or what the SDK makes of a link to the web,
+    /// `/out?to=<address>`. Nil for everything else.
+    private func wayOut(_ target: RequestTarget, of peer: PeerID) -> String? {
+        if target.path == Self.wayOutPath {
+            guard let address = QueryText.value(of: "to", in: target.query ?? ""),
+                address.hasPrefix("https://") || address.hasPrefix("http://"),
+                address.utf8.count <= Self.maximumWayOut,
+                !address.unicodeScalars.contains(where: { $0.value <= 0x20 || $0.value == 0x7f })
+            else { return nil }
+            return address
+        }
+        guard target.path.hasPrefix("/p/"), case .file(let other, _) = SiteAddress(target), other != peer,
+            target.path.utf8.count + target.querySuffix.utf8.count <= Self.maximumWayOut
+        else { return nil }
+        return target.path + target.querySuffix
     }
 
     // MARK: Answers

@@ -2,9 +2,10 @@
 // message of the frame, and text of strangers only becomes text nodes.
 
 import { showPicture } from "/assets/identicon.js";
+import * as visits from "/assets/visits.js";
 
 const find = (id) => document.getElementById(id);
-const { peer, site, probe } = document.body.dataset;
+const { peer, site, probe, policy } = document.body.dataset;
 const token = document.querySelector('meta[name="goop-token"]').content;
 const base = `/p/${peer}`;
 const place = find("frame-place");
@@ -42,6 +43,7 @@ let frame = null;
 /// Where the site lives: its own origin, or a secret path where names under localhost are not found.
 let root = null;
 let isSealed = false;
+let isKept = false;
 let lastSequence = 0;
 
 async function findRoot() {
@@ -70,6 +72,8 @@ function show(address, onLoad = follow) {
   frame.setAttribute("sandbox", `allow-scripts allow-forms allow-downloads${isSealed ? "" : " allow-same-origin"}`);
   frame.setAttribute("referrerpolicy", "origin");
   frame.setAttribute("allow", "");
+  // Browsers that know this hold every page in the frame to it, also one that a service worker made up.
+  if (!isSealed) frame.setAttribute("csp", policy);
   frame.addEventListener("load", onLoad);
   frame.src = address;
   place.append(frame);
@@ -80,16 +84,17 @@ const showHere = () => show(root + location.pathname + location.search + locatio
 /// The frame has loaded something: asks which page it was, and keeps the address of this page true.
 async function follow(event) {
   const loaded = event.currentTarget;
-  const { path, sequence } = await facts();
+  const { path, sequence, leads_to: leadsTo } = await facts();
   if (loaded !== frame || path === null || sequence <= lastSequence) return;
   lastSequence = sequence;
+  if (leadsTo !== null) return leadOut(leadsTo);
   const old = location.pathname + location.search;
   if (base + path !== old) history.replaceState(null, "", base + path);
 }
 
 // MARK: What covers the frame
 
-function cover(title, text, { target = "", show: again = "" } = {}) {
+function cover(title, text, { target = "", show: again = "", open = "Open it in a new tab", isHere = false } = {}) {
   unload();
   setText(find("curtain-title"), title);
   setText(find("curtain-text"), text);
@@ -97,6 +102,8 @@ function cover(title, text, { target = "", show: again = "" } = {}) {
   find("curtain-target").hidden = target === "";
   find("curtain-open").hidden = target === "";
   if (target) find("curtain-open").href = target; else find("curtain-open").removeAttribute("href");
+  if (isHere) find("curtain-open").removeAttribute("target"); else find("curtain-open").target = "_blank";
+  setText(find("curtain-open"), open);
   setText(find("curtain-show"), again);
   find("curtain-show").hidden = again === "";
   find("curtain").hidden = false;
@@ -105,6 +112,28 @@ function cover(title, text, { target = "", show: again = "" } = {}) {
 }
 
 find("curtain-show").addEventListener("click", showHere);
+
+/// A link leads out, and the viewer knows where to: the person is told, and goes there or not.
+function leadOut(target) {
+  const back = "Back to the site";
+  let address;
+  try { address = new URL(target, location.origin); } catch { return cover("This link does not open here", "Its address cannot be read.", { show: back }); }
+  // What stands before an @ is no part of the place, and only there to mislead.
+  address.username = "";
+  address.password = "";
+  if (target.startsWith("/p/")) {
+    const other = target.split("/")[2];
+    const known = everybody.get(other);
+    const who = known && called(known) ? `${called(known)} (${printOf(other)})` : printOf(other);
+    cover("This link leads to another site",
+      `The site of ${nameText()} wants to take you to the site of ${who}, at the address below.`,
+      { target: address.href, show: back, open: "Visit that site", isHere: true });
+    return;
+  }
+  cover("This link leads out of Goop²",
+    `The site of ${nameText()} wants to take you to the address below. Whoever runs it will see that you come.`,
+    { target: address.href, show: back });
+}
 
 // The frame may show this one site only. When a link leads elsewhere, the browser refuses and tells this page where to.
 document.addEventListener("securitypolicyviolation", (event) => {
@@ -127,10 +156,13 @@ document.addEventListener("securitypolicyviolation", (event) => {
 // MARK: Whose site, and whether its owner is here
 
 let person = null;
+/// Whoever is listed, for the names in what the viewer says.
+const everybody = new Map();
 let wasHere = false;
 let isGone = false;
 
-const nameText = () => (person && clean(person.label)) || printOf(peer);
+const called = (one) => clean(one.petname ?? "") || clean(one.label);
+const nameText = () => (person && called(person)) || printOf(peer);
 const isHere = (one) => one.state === "online" || one.state === "arriving";
 
 function tell(state, text) {
@@ -141,7 +173,7 @@ function tell(state, text) {
 function update(one) {
   person = one;
   setText(find("name"), nameText());
-  setText(find("print"), clean(one.label) ? printOf(peer) : "");
+  setText(find("print"), called(one) ? printOf(peer) : "");
   document.title = `${nameText()} · Goop²`;
   if (isHere(one)) {
     wasHere = true;
@@ -152,6 +184,13 @@ function update(one) {
   }
 }
 
+/// What the site stored goes; this page stays, and may show the site again.
+async function endVisit() {
+  if (isSealed) return;
+  await visits.remove([site]);
+  visits.add(site);
+}
+
 /// Gone means gone: a site is there as long as its owner is.
 function leave(seen) {
   tell("gone", ["Gone", seen].filter(Boolean).join(", "));
@@ -159,6 +198,7 @@ function leave(seen) {
   if (!wasHere || (isGone && find("curtain-show").hidden)) return;
   isGone = true;
   cover(`${nameText()} is gone`, `${seen ? `${seen[0].toUpperCase()}${seen.slice(1)}. ` : ""}A site is there only while its owner is. It is offered here again when they come back.`);
+  if (!isKept) endVisit();
 }
 
 let source = null;
@@ -172,11 +212,14 @@ function connect() {
   source.addEventListener("snapshot", (event) => {
     retryDelay = 1000;
     const { owner, peers } = JSON.parse(event.data);
+    everybody.clear();
+    for (const one of [owner, ...peers]) everybody.set(one.id, one);
     const one = owner.id === peer ? { ...owner, state: "online", isOwn: true } : peers.find((other) => other.id === peer);
     if (one) update(one); else if (wasHere) leave(agoText(person?.lastSeen)); else tell("unknown", "Not in the list of people");
   });
   source.addEventListener("peer", (event) => {
     const one = JSON.parse(event.data);
+    everybody.set(one.id, one);
     if (one.id === peer) update(one);
   });
   source.addEventListener("gone", (event) => { if (JSON.parse(event.data).id === peer) leave(agoText(person?.lastSeen)); });
@@ -240,22 +283,64 @@ choice.addEventListener("change", async () => {
   }
 });
 
-find("forget").addEventListener("click", async () => {
+const keepPanel = find("keep-panel");
+
+function showKept() {
+  find("keep").setAttribute("aria-pressed", String(isKept));
+  const label = isKept ? "This site is kept" : "Keep this site";
+  find("keep").setAttribute("aria-label", label);
+  find("keep").title = label;
+  setText(find("keep-title"), isKept ? "This site is kept" : "Keep this site?");
+  setText(find("keep-no"), isKept || isSealed ? "Done" : "Not now");
+  find("keep-offer").hidden = isKept || isSealed;
+  find("keep-now").hidden = !isKept;
+  find("keep-sealed").hidden = isKept || !isSealed;
+  find("keep-yes").hidden = isKept || isSealed;
+  find("keep-forget").hidden = !isKept;
+  if (!isSealed) setText(find("may-keep"), isKept
+    ? "Keep things in this browser, apart from every other site, also after your visit: you keep this site."
+    : "Keep things in this browser while you visit, apart from every other site.");
+}
+
+find("keep").addEventListener("click", () => { showKept(); keepPanel.showModal(); });
+find("keep-no").addEventListener("click", () => keepPanel.close());
+find("keep-yes").addEventListener("click", async () => {
+  keepPanel.close();
+  try {
+    isKept = (await ask("keep", {})).kept;
+    visits.keep(site);
+    say("This site is kept.");
+  } catch (error) {
+    cover("This did not work", String(error.message), { show: "Back to the site" });
+  }
+  showKept();
+});
+
+async function forget() {
   panel.close();
+  keepPanel.close();
   try {
     await ask("forget", {});
   } catch (error) {
     cover("This did not work", String(error.message), { show: "Back to the site" });
     return;
   }
-  const done = () => cover("This site is forgotten", "What it kept in this browser is gone, and it no longer learns your e-mail address.", { show: "Visit it again" });
+  isKept = false;
+  showKept();
+  const done = () => {
+    cover("This site is forgotten", "What it kept in this browser is gone, and it no longer learns your e-mail address.", { show: "Visit it again" });
+    endVisit();
+  };
   if (isSealed) {
     root = location.origin + (await ask("capability", {})).prefix;
     done();
   } else {
+    visits.add(site);
     show(`${site}/forget`, done);
   }
-});
+}
+find("forget").addEventListener("click", forget);
+find("keep-forget").addEventListener("click", forget);
 
 // MARK: Begin
 
@@ -263,7 +348,10 @@ showPicture(find("picture"), peer);
 setText(find("print"), "");
 connect();
 try {
-  await findRoot();
+  const [{ kept }] = await Promise.all([facts(), findRoot()]);
+  isKept = kept && !isSealed;
+  if (!isSealed) await visits.begin(site, isKept);
+  showKept();
   showHere();
 } catch (error) {
   cover("The site cannot be shown", String(error.message), {});

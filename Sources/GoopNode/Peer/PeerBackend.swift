@@ -23,9 +23,11 @@ struct PeerBackend: ViewerBackend {
 
     func peerChanges() async -> AsyncStream<PeerChange> { await directory.changes() }
 
-    func sharesEmail(with peer: PeerID) async -> Bool { consents.sharesEmail(with: peer) }
+    func hasConsent(_ consent: SiteConsent, for peer: PeerID) async -> Bool { consents.has(consent, peer) }
 
-    func setSharesEmail(_ shares: Bool, with peer: PeerID) async throws { try consents.set(shares, for: peer) }
+    func setConsent(_ consent: SiteConsent, _ given: Bool, for peer: PeerID) async throws {
+        try consents.set(consent, given, for: peer)
+    }
 
     func readiness() async -> Readiness { progress.readiness }
 

@@ -1,41 +1,53 @@
 import GoopCore
+import GoopHTTP
 import PeerIdentity
 import Synchronization
 
-/// Which sites learn the owner's e-mail address: `data/consents.json`, readable by the owner only.
+/// What the owner agreed to for single sites: `data/consents.json`, readable by the owner only.
 ///
-/// Written whenever the owner decides something. A file that cannot be read means that nobody was agreed to.
+/// Written whenever the owner decides something. A file that cannot be read means that nothing was agreed to.
 final class SiteConsents: Sendable {
-    /// Sites at most; one more is refused.
+    /// Sites at most for each consent; one more is refused.
     static let limit = 10_000
 
     private let path: String
-    private let peers: Mutex<Set<PeerID>>
+    private let peers: Mutex<[SiteConsent: Set<PeerID>]>
 
     init(path: String) {
         self.path = path
-        var known: Set<PeerID> = []
-        if let bytes = try? AtomicFile.read(path, limit: 1 << 20), let object = try? JSONParser.parse(bytes).object {
-            for entry in object["email"]?.array ?? [] {
-                if let peer = entry.string.flatMap({ try? PeerID(text: $0) }) { known.insert(peer) }
+        var known: [SiteConsent: Set<PeerID>] = [:]
+        if let bytes = try? AtomicFile.read(path, limit: 4 << 20), let object = try? JSONParser.parse(bytes).object {
+            for consent in SiteConsent.allCases {
+                let entries = object[consent.rawValue]?.array ?? []
+                known[consent] = Set(
+                    entries.prefix(Self.limit).compactMap { $0.string.flatMap { try? PeerID(text: $0) } })
             }
         }
         peers = Mutex(known)
     }
 
-    func sharesEmail(with peer: PeerID) -> Bool { peers.withLock { $0.contains(peer) } }
+    func has(_ consent: SiteConsent, _ peer: PeerID) -> Bool {
+        peers.withLock { $0[consent]?.contains(peer) ?? false }
+    }
 
     /// - Throws: `FileFault` when it could not be written; then nothing has changed.
-    func set(_ shares: Bool, for peer: PeerID) throws {
+    func set(_ consent: SiteConsent, _ given: Bool, for peer: PeerID) throws {
         try peers.withLock { peers in
             var next = peers
-            if shares { next.insert(peer) } else { next.remove(peer) }
-            guard next != peers else { return }
-            guard next.count <= Self.limit else {
-                throw SiteError(kind: .busy, detail: "at most \(Self.limit) sites can know the address")
+            if given {
+                next[consent, default: []].insert(peer)
+            } else {
+                next[consent, default: []].remove(peer)
             }
-            let value: JSONValue = ["email": .array(next.map(\.base58).sorted().map { .string($0) })]
-            try AtomicFile.write(JSONWriter.pretty(value), to: path)
+            guard next != peers else { return }
+            guard next[consent, default: []].count <= Self.limit else {
+                throw SiteError(kind: .busy, detail: "at most \(Self.limit) sites can have this")
+            }
+            var value: JSONObject = [:]
+            for consent in SiteConsent.allCases {
+                value[consent.rawValue] = .array(next[consent, default: []].map(\.base58).sorted().map { .string($0) })
+            }
+            try AtomicFile.write(JSONWriter.pretty(.object(value)), to: path)
             peers = next
         }
     }

@@ -1,0 +1,115 @@
+// What a site stores in this browser goes when the visit is over, unless the visitor keeps the site.
+//
+// A visit lasts while a tab of the viewer shows the site: each such page holds a lock with the site's name. The origins of
+// the sites visited are noted in the viewer's own storage; whichever page of the viewer is opened next has those removed
+// that no tab shows any more, also after the browser was closed in between.
+
+const key = "goop-visits";
+const lockOf = (site) => `visit ${site}`;
+const isOrigin = (text) => typeof text === "string" && /^http:\/\/[a-z0-9]+\.localhost(:\d+)?$/.test(text);
+
+function noted() {
+  try {
+    const list = JSON.parse(localStorage.getItem(key) ?? "[]");
+    return Array.isArray(list) ? list.filter(isOrigin) : [];
+  } catch {
+    return [];
+  }
+}
+
+function note(list) {
+  try {
+    if (list.length) localStorage.setItem(key, JSON.stringify(list)); else localStorage.removeItem(key);
+  } catch { /* A browser without storage has nothing of a site either. */ }
+}
+
+export const add = (site) => { if (!noted().includes(site)) note([...noted(), site]); };
+export const keep = (site) => note(noted().filter((one) => one !== site));
+
+const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+
+/// A frame that nobody sees, until it has loaded or three seconds have passed. It says who opens it: the viewer.
+async function visitUnseen(address) {
+  const frame = document.createElement("iframe");
+  frame.hidden = true;
+  frame.referrerPolicy = "origin";
+  frame.src = address;
+  const loaded = new Promise((done) => { frame.onload = done; });
+  document.body.append(frame);
+  await Promise.race([loaded, pause(3000)]);
+  frame.remove();
+}
+
+/// Has the browser drop everything of a site: true when the viewer answers. A frame, since only there browsers clear the
+/// storage that the site has below a page of the viewer.
+async function clear(site) {
+  try {
+    await fetch("/healthz", { cache: "no-store", signal: AbortSignal.timeout(3000) });
+  } catch {
+    return false;
+  }
+  await visitUnseen(`${site}/forget`);
+  return true;
+}
+
+// MARK: The browser's storage log
+//
+// What a site removes, or has removed, is gone for every page, but Chromium keeps the storage of all sites in one log of
+// each profile (LevelDB), and the removed bytes stay in the file until it is rewritten. That happens as more is stored: a
+// part of the log is closed at 64 KiB, and four closed parts are merged, without what was removed. So a frame of a place
+// of its own stores noise and goes, a few times. Only what is merged with newer parts loses its bytes, so a profile that
+// was never written to gets a few parts before the first visit. Seen in docs/decisions/0006.
+
+const hasLog = Boolean(navigator.userAgentData);
+const beganKey = "goop-log-began";
+const place = `${location.protocol}//goop2scrub.localhost${location.port ? `:${location.port}` : ""}/scrub`;
+
+async function scrub(steps) {
+  for (let step = 1; step <= steps; step += 1) {
+    await visitUnseen(step === steps ? `${place}?last` : place);
+    // The storage of a page that goes is written out at once; a step that comes too early joins the one before.
+    await pause(150);
+  }
+}
+
+let began = null;
+/// Once in a browser: parts of the log that later ones are merged with.
+export function prepare() {
+  if (!hasLog || localStorage.getItem(beganKey)) return null;
+  began ??= navigator.locks.request("scrub", () => scrub(5)).then(() => localStorage.setItem(beganKey, "1"));
+  return began;
+}
+
+/// Removes everything of these sites, from the storage and from the log.
+export async function remove(sites) {
+  const cleared = [];
+  for (const site of sites) if (await clear(site)) cleared.push(site);
+  if (cleared.length === 0) return;
+  if (hasLog) await navigator.locks.request("scrub", () => scrub(7));
+  for (const site of cleared) keep(site);
+}
+
+// MARK: Visits
+
+/// Begins a visit, which lasts as long as this page. It finds nothing of an earlier one unless the site is kept.
+export async function begin(site, isKept) {
+  await new Promise((held) => {
+    navigator.locks.request(lockOf(site), { mode: "shared" }, () => { held(); return new Promise(() => {}); });
+  });
+  if (isKept) return keep(site);
+  await prepare();
+  if (!noted().includes(site)) await clear(site);
+  add(site);
+}
+
+/// Removes what visits left that are over.
+export async function sweep() {
+  await prepare();
+  for (const again of [false, true]) {
+    const held = new Set((await navigator.locks.query()).held.map((lock) => lock.name));
+    await remove(noted().filter((site) => !held.has(lockOf(site))));
+    if (again) return;
+    // The page that was here before this one gives its lock back a moment later.
+    await pause(1000);
+  }
+}

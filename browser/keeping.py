@@ -1,0 +1,127 @@
+"""What a site leaves in the browser: nothing after a visit, and what it stored and its service worker if it is kept."""
+import time
+
+from origins import curtain, elsewhere, inside, site_origin, wait_site
+from story import browser, expect
+
+STORED = ("localStorage.getItem('k')", "indexedDB.databases().then(l => l.length)", "caches.keys().then(l => l.length)",
+          "navigator.storage.getDirectory().then(async d => { let n = 0; for await (const _ of d.keys()) n += 1; return n; })",
+          "navigator.serviceWorker.getRegistrations().then(l => l.length)")
+REGISTERS = ("const done = arguments[arguments.length - 1];"
+             "navigator.serviceWorker.register(...arguments[0]).then(r => navigator.serviceWorker.ready.then(() => done('scope ' + r.scope)), e => done('refused ' + e.name))")
+
+
+def store(page):
+    with inside(page):
+        page.run("localStorage.setItem('k', 'v'); sessionStorage.setItem('k', 'v')")
+        page.driver.execute_async_script(
+            "const d = arguments[0]; const r = indexedDB.open('k'); r.onsuccess = async () => { r.result.close(); await caches.open('k');"
+            "await (await navigator.storage.getDirectory()).getFileHandle('k', {create: true}); d(); }")
+
+
+def stored(page):
+    """What the site finds of what it stored."""
+    with inside(page):
+        return [page.run(f"return {look}") or 0 for look in STORED]
+
+
+def register(page, *arguments):
+    with inside(page):
+        page.driver.set_script_timeout(10)
+        return page.driver.execute_async_script(REGISTERS, list(arguments))
+
+
+def people(page, url):
+    """Back to the people, until what the visit left is removed."""
+    page.driver.get(url)
+    page.wait(lambda: page.run("return localStorage.getItem('goop-visits')") is None, "the end of the visit")
+
+
+def keeping(suite, url, me, neighbour, hostile):
+    here = f"{url}p/{neighbour.id}/kept/"
+    neighbour.write("kept/index.html", "<!doctype html><title>k</title><h1>kept page</h1>")
+    neighbour.write("kept/sw.js", "addEventListener('install', () => skipWaiting()); addEventListener('activate', (e) => e.waitUntil(clients.claim()));"
+                    "addEventListener('fetch', (e) => { if (e.request.url.endsWith('made-up.html')) e.respondWith(new Response("
+                    "'<!doctype html><title>m</title><h1>made up</h1><script>window.inline = 1; fetch(`" + "{outside}/inline`, {mode: `no-cors`})</script>'"
+                    "+ '<img src={outside}/picture><script src=made-up.js></script>', {headers: {'Content-Type': 'text/html', 'Allow-CSP-From': '*'}}));"
+                    "if (e.request.url.endsWith('made-up.js')) e.respondWith(new Response('fetch(`{outside}/script`, {mode: `no-cors`}).catch(() => {});"
+                    "document.title = `ran`', {headers: {'Content-Type': 'text/javascript'}})); });")
+    neighbour.write("sw-root.js", "1")
+    with elsewhere() as (outside, hits), browser() as page:
+        path = neighbour.site / "kept" / "sw.js"
+        path.write_text(path.read_text().replace("{outside}", f"http://127.0.0.1:{outside}"))
+        with suite.check("what a site stored is there while the visit lasts, over a reload too"):
+            page.driver.get(here)
+            wait_site(page, "kept page")
+            store(page)
+            page.driver.refresh()
+            wait_site(page, "kept page")
+            expect(stored(page) == ["v", 1, 1, 1, 0], stored(page))
+        with suite.check("after the visit the site finds nothing of it"):
+            people(page, url)
+            page.driver.get(here)
+            wait_site(page, "kept page")
+            expect(stored(page) == [0, 0, 0, 0, 0], stored(page))
+        with suite.check("a second tab of the site keeps the visit going"):
+            store(page)
+            first = page.driver.current_window_handle
+            page.driver.switch_to.new_window("tab")
+            second = page.driver.current_window_handle
+            page.driver.get(here)
+            wait_site(page, "kept page")
+            page.driver.switch_to.window(first)
+            page.driver.get(url)
+            time.sleep(1.5)  # for a removal that must not come there is nothing to wait for
+            page.driver.switch_to.window(second)
+            expect(stored(page)[0] == "v", stored(page))
+            page.driver.close()
+            page.driver.switch_to.window(first)
+            people(page, url)
+        with suite.check("a site that is not kept gets no service worker"):
+            page.driver.get(here)
+            wait_site(page, "kept page")
+            expect(register(page, "sw.js").startswith("refused"), "it registered one")
+            page.complaints()
+        with suite.check("Keep this site: says what it means, is kept by the viewer, and shows"):
+            page.one("#keep").click()
+            suite.shot(page, "shell-keep")
+            page.one("#keep-yes").click()
+            page.wait(lambda: page.one("#keep").get_attribute("aria-pressed") == "true", "the pressed button")
+            kept = me.folder / "data" / "consents.json"
+            expect(neighbour.id in kept.read_text() and kept.stat().st_mode & 0o777 == 0o600, kept.read_text())
+            suite.shot(page, "shell-kept")
+        with suite.check("a kept site gets a service worker for its own files, and for nothing else"):
+            said = register(page, "sw.js")
+            expect(said == f"scope {site_origin(url, neighbour.id)}/p/{neighbour.id}/kept/", said)
+            for refused in (("sw.js", {"scope": "/"}), ("/sdk/goop-data.js",), ("sw.js", {"scope": f"/p/{hostile.id}/"})):
+                expect(register(page, *refused).startswith("refused"), refused)
+            page.complaints()
+        with suite.check("a page that a service worker made up reaches no more than one that the site sent"):
+            with inside(page):
+                page.run("location.href = 'made-up.html'")
+            wait_site(page, "made up")
+            time.sleep(1.5)  # for an attack to succeed, there is nothing to wait for
+            with inside(page):
+                expect(page.run("return window.inline") is None, "its inline script ran")
+            expect(not hits, hits)
+            page.complaints()
+        with suite.check("what a kept site stored is there at the next visit"):
+            page.driver.get(here)
+            wait_site(page, "kept page")
+            store(page)
+            people(page, url)
+            page.driver.get(here)
+            wait_site(page, "kept page")
+            expect(stored(page) == ["v", 1, 1, 1, 1], stored(page))
+            expect(page.one("#keep").get_attribute("aria-pressed") == "true", "not shown as kept")
+        with suite.check("Forget ends that: storage, service worker and the word that it is kept"):
+            page.one("#keep").click()
+            suite.shot(page, "shell-unkeep")
+            page.one("#keep-forget").click()
+            page.wait(lambda: "is forgotten" in curtain(page), "the end of it")
+            page.one("#curtain-show").click()
+            wait_site(page, "kept page")
+            expect(stored(page) == [0, 0, 0, 0, 0], stored(page))
+            expect(neighbour.id not in (me.folder / "data" / "consents.json").read_text(), "still kept")
+            expect(register(page, "sw.js").startswith("refused"), "it registered one")
+            page.complaints()
