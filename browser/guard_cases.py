@@ -38,7 +38,7 @@ def unseen_asker(path, fields):
 
 def unseen_part(path, fields):
     """The same for everything but a page in a tab: without that the viewer takes the browser for a program."""
-    if fields.get("sec-fetch-dest") != "document" or "content-length" in fields:
+    if path != "/probe" and (fields.get("sec-fetch-dest") != "document" or "content-length" in fields):
         unseen_asker(path, fields)
 
 
@@ -110,8 +110,9 @@ LINK_REL = file_edited("`rel` of the way out", "/p/*", ('rel="noopener noreferre
 AS_TEXT = file_edited("names as text", "/assets/words.js", (".textContent", ".innerHTML"))
 
 
-def line(directive):
-    return policy_opened(directive, says=f"`{directive}`")
+def line(directive, change=policy_opened):
+    """A line of a content policy; of a site's, also in the frame's `csp`, which says the same."""
+    return Change(f"`{directive}`", response=change(directive).response, body=FRAME_POLICY.body)
 
 
 TYPES = policy_removed("require-trusted-types-for", "`require-trusted-types-for`")
@@ -147,7 +148,7 @@ CASES = [
     site("outside: font", line("font-src")),
     site("outside: media", line("media-src")),
     site("outside: prefetch", line("default-src")),
-    site("outside: base address", policy_removed("base-uri", "`base-uri`")),
+    site("outside: base address", line("base-uri", policy_removed)),
     site("own site framed", line("frame-src")),
     # What the viewer and other sites lend out
     site("viewer: picture", line("img-src"), ASKER, RESOURCE),

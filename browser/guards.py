@@ -42,6 +42,11 @@ class World:
         self.hostile.start()
         scenes.neighbour_site(self.me)
         scenes.make_favourite(self)
+        # What a browser does once is done: every attempt begins with a copy of this profile.
+        self.profile = self.folder / "profile"
+        with browser(arguments=[f"--user-data-dir={self.profile}"]) as page:
+            page.driver.get(self.url)
+            page.wait(lambda: page.run("return localStorage.getItem('goop-log-began')"), "the log of the browser begun", 20)
 
     def start_viewer(self):
         self.url = self.me.start()["viewer"]["url"]
@@ -74,6 +79,7 @@ def attempt(world, case, changes):
     world.between.faults.clear()
     world.hits.clear()
     with tempfile.TemporaryDirectory(prefix="goop2-profile-") as profile:
+        shutil.copytree(world.profile, profile, dirs_exist_ok=True, symlinks=True)
         arguments = [*world.between.arguments("*.leak.test"), f"--user-data-dir={profile}", *case.arguments]
         with browser(arguments=arguments) as page:
             got = case.scene(world, page, case.attack)

@@ -99,7 +99,6 @@ const attempts = {
   "own style": async () => getComputedStyle(document.body).backgroundColor,
   "own peers": () => read(`${root}/api/peers`),
   "own profile": () => read(`${root}/api/self`),
-  "own sdk": () => loadsAs("script", "src", "/sdk/goop-data.js"),
   "own tables are asked for": async () => {
     const answer = await fetch(`${root}/api/p/${self}/data/tables`);
     return answer.headers.get("content-type").includes("json") ? String(answer.status) : no("no JSON");
@@ -256,6 +255,8 @@ const attempts = {
     connection.close();
     return seen.some((name) => !name.endsWith(".local")) ? seen.join(" ") : no(`${seen.length} names, all hidden: ${seen.join(" ")}`);
   },
+  // Last: with the SDK in the page, a click on a link that leads out takes the frame to the page that names the target.
+  "own sdk": () => loadsAs("script", "src", "/sdk/goop-data.js"),
 };
 
 // Each of these may end the page, so each gets a load of its own: ?leave=<number>.
