@@ -1,6 +1,7 @@
 /// What can be asked of a peer's database; the raw value is the `op` of the wire.
 ///
 /// Source: peer wire reference, section 7; the last two are the local twins of section 3 of the viewer reference.
+/// `rename-column` is ours.
 public enum DataOperation: String, Sendable, Hashable, CaseIterable {
     case tables
     case ormSchema = "orm-schema"
@@ -23,6 +24,7 @@ public enum DataOperation: String, Sendable, Hashable, CaseIterable {
     case addColumn = "add-column"
     case dropColumn = "drop-column"
     case renameTable = "rename-table"
+    case renameColumn = "rename-column"
     case deleteTable = "delete-table"
     case luaCall = "lua-call"
     case luaList = "lua-list"

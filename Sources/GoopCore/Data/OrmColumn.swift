@@ -29,6 +29,8 @@ public struct OrmColumn: Sendable, Hashable {
     public var isKey: Bool
     /// A new row needs a value.
     public var isRequired: Bool
+    /// No two rows have the same value. Ours; upstream does not look at it.
+    public var isUnique: Bool
     /// Filled on insert when the value is absent, null or empty.
     public var isAutomatic: Bool
     /// The value of a new row that is given none.
@@ -50,6 +52,7 @@ public struct OrmColumn: Sendable, Hashable {
         self.type = type
         isKey = object["key"]?.bool ?? false
         isRequired = object["required"]?.bool ?? false
+        isUnique = object["unique"]?.bool ?? false
         isAutomatic = object["auto"]?.bool ?? false
         defaultValue = object["default"].flatMap { $0.isNull ? nil : $0 }
         let values = object["values"]?.array ?? []

@@ -30,7 +30,7 @@ public final class DataStore: Sendable {
     /// What an answer to the owner may cost: 200,000 rows, 64 MiB, 30 s.
     static let ownerLimits = ReadConnection.Limits(rows: 200_000, bytes: 64 << 20, time: .seconds(30))
 
-    private let database: SiteDatabase
+    let database: SiteDatabase
     private let configuration: Configuration
     private let readers: ReaderPool
     let writer: WriteQueue
@@ -120,7 +120,7 @@ public final class DataStore: Sendable {
             return try await write(request, caller: caller)
         case .updateWhere, .deleteWhere:
             return try await writeMany(request, caller: caller)
-        case .createTable, .addColumn, .dropColumn, .renameTable, .deleteTable, .setPolicy:
+        case .createTable, .addColumn, .dropColumn, .renameColumn, .renameTable, .deleteTable, .setPolicy:
             return try await changeTables(request, caller: caller)
         case .luaList:
             return ["functions": .array([])]
@@ -142,7 +142,11 @@ public final class DataStore: Sendable {
         return try hub.subscribe(table: table.name, caller: caller, owner: owner)
     }
 
-    private func catalogue() async throws(DataError) -> Catalogue {
+    /// Who owns rows that are made here, and what visitors may fill.
+    var ownerID: String { configuration.owner.base58 }
+    var quota: VisitorQuota { configuration.quota }
+
+    func catalogue() async throws(DataError) -> Catalogue {
         do { return try await known.current(in: database.pool) } catch {
             throw DataError(writing: error, isOwner: false)
         }
@@ -289,6 +293,7 @@ public final class DataStore: Sendable {
             case .createTable: return try tables.create(request)
             case .addColumn: return try tables.addColumn(request)
             case .dropColumn: return try tables.dropColumn(request)
+            case .renameColumn: return try tables.renameColumn(request)
             case .renameTable: return try tables.rename(request)
             case .deleteTable: return try tables.drop(request)
             default: return try tables.setPolicy(request)

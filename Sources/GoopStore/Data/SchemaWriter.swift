@@ -41,6 +41,9 @@ struct SchemaWriter {
         } else {
             let columns = try definitions.map(SchemaWriter.classicColumn)
             try makeTable(name, columns: columns, policy: try SchemaWriter.policy(request.policy ?? "owner"))
+            for definition in definitions where definition.object?["unique"]?.bool == true {
+                try UniqueColumns.add(definition.object?["name"]?.string ?? "", of: name, in: database)
+            }
         }
         try transaction.tablesChanged()
         return ["mode": .string(isORM ? "orm" : "classic"), "status": "created", "table": .string(name)]
@@ -66,6 +69,9 @@ struct SchemaWriter {
         try database.execute(
             sql: "INSERT OR REPLACE INTO \"_orm_schemas\" (table_name, schema_json) VALUES (?, ?)",
             arguments: [schema.name, String(decoding: JSONWriter.compact(schema.json), as: UTF8.self)])
+        for column in schema.columns where column.isUnique {
+            try UniqueColumns.add(column.name, of: schema.name, in: database)
+        }
     }
 
     private func makeTable(_ name: String, columns: [String], policy: String) throws {
@@ -96,6 +102,9 @@ struct SchemaWriter {
             text = try SchemaWriter.classicColumn(definition)
         }
         try database.execute(sql: "ALTER TABLE \(table.quoted) ADD COLUMN \(text)")
+        if definition.object?["unique"]?.bool == true {
+            try UniqueColumns.add(definition.object?["name"]?.string ?? "", of: table.name, in: database)
+        }
         try store(schema, of: table.name)
         return ["status": "added"]
     }
@@ -107,6 +116,7 @@ struct SchemaWriter {
         guard let column = table.column(name), !DataName.isSystemColumn(column.name) else {
             throw SchemaWriter.badColumn(name)
         }
+        try UniqueColumns.remove(column.name, of: table.name, in: database)
         try database.execute(sql: "ALTER TABLE \(table.quoted) DROP COLUMN \(DataName.quoted(column.name))")
         var schema = table.schema
         if var document = schema?.document {
@@ -119,6 +129,36 @@ struct SchemaWriter {
         }
         try store(schema, of: table.name)
         return ["status": "dropped"]
+    }
+
+    /// `rename-column`.
+    func renameColumn(_ request: DataRequest) throws -> JSONValue {
+        let table = try transaction.catalogue.table(request.table)
+        let old = request.oldName ?? ""
+        guard let column = table.column(old), !DataName.isSystemColumn(column.name) else {
+            throw SchemaWriter.badColumn(old)
+        }
+        let name = request.newName ?? ""
+        guard DataName.isUserColumn(name) else { throw SchemaWriter.badColumn(name) }
+        if let taken = table.column(name), taken != column {
+            throw DataError(code: .conflict, message: "column \(taken.name) already exists")
+        }
+        try database.execute(
+            sql: "ALTER TABLE \(table.quoted) RENAME COLUMN \(DataName.quoted(column.name)) TO \(DataName.quoted(name))"
+        )
+        var schema = table.schema
+        if var document = schema?.document {
+            document["columns"] = .array(
+                (document["columns"]?.array ?? []).map { json in
+                    guard var described = json.object, described["name"]?.string?.lowercased() == old.lowercased()
+                    else { return json }
+                    described["name"] = .string(name)
+                    return .object(described)
+                })
+            schema = try OrmSchema(json: .object(document))
+        }
+        try store(schema, of: table.name)
+        return ["new_name": .string(name), "status": "renamed"]
     }
 
     /// `rename-table`.

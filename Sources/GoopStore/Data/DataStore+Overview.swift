@@ -1,0 +1,83 @@
+import GRDB
+public import GoopCore
+
+extension DataStore {
+    /// How long rows are counted and measured, all tables together. What is left then is not known.
+    static let overviewPatience = Duration.seconds(2)
+
+    /// Every table with its columns, its policies, and how much is in it.
+    public func overview() async throws(DataError) -> [TableOverview] {
+        let tables = try await catalogue().sorted
+        return try await owned { database in
+            let deadline = ScanDeadline(DataStore.overviewPatience)
+            return try tables.map { table in
+                var overview = try table.overview(database)
+                overview.rows = try DataStore.measured(deadline, database, "SELECT COUNT(*) FROM \(table.quoted)")
+                overview.bytes = try DataStore.measured(
+                    deadline, database, "SELECT coalesce(SUM(\(table.sizeExpression)), 0) FROM \(table.quoted)")
+                return overview
+            }
+        }
+    }
+
+    /// What visitors have filled, those with the most bytes first.
+    ///
+    /// - Parameter most: of how many visitors to tell.
+    public func visitors(most: Int) async throws(DataError) -> VisitorOverview {
+        let quota = quota
+        let owner = ownerID
+        return try await owned { database in
+            let all = try Row.fetchOne(
+                database,
+                sql: """
+                    SELECT COUNT(*), coalesce(sum(row_count), 0), coalesce(sum(byte_count), 0) FROM "_goop2_usage"
+                    WHERE row_count > 0 AND peer_id <> ?
+                    """, arguments: [owner])
+            let rows = try Row.fetchAll(
+                database,
+                sql: """
+                    SELECT peer_id, row_count, byte_count FROM "_goop2_usage" WHERE row_count > 0 AND peer_id <> ?
+                    ORDER BY byte_count DESC, peer_id LIMIT ?
+                    """, arguments: [owner, most])
+            return VisitorOverview(
+                limit: .init(rows: quota.rows, bytes: quota.bytes), totalLimit: quota.totalBytes,
+                total: .init(rows: all?[1] ?? 0, bytes: all?[2] ?? 0),
+                visitors: rows.map { .init(id: $0[0], share: .init(rows: $0[1], bytes: $0[2])) }, count: all?[0] ?? 0)
+        }
+    }
+
+    /// A number, or nil if the time is over.
+    private static func measured(_ deadline: ScanDeadline, _ database: Database, _ sql: String) throws -> Int64? {
+        do {
+            return try deadline.watch(database) { try Int64.fetchOne(database, sql: sql) }
+        } catch let error as DatabaseError where error.resultCode == .SQLITE_INTERRUPT {
+            return nil
+        }
+    }
+
+    private func owned<Value: Sendable>(
+        _ body: @escaping @Sendable (Database) throws -> Value
+    ) async throws(DataError) -> Value {
+        do { return try await database.pool.read(body) } catch { throw DataError(writing: error, isOwner: true) }
+    }
+}
+
+extension TableInfo {
+    /// Everything but how much is in it.
+    fileprivate func overview(_ database: Database) throws -> TableOverview {
+        let unique = try UniqueColumns.of(name, in: database)
+        let columns = columns.map { column -> TableOverview.Column in
+            let isUnique = unique.contains(column.name.lowercased())
+            guard let described = schema?.column(column.name) else {
+                return TableOverview.Column(
+                    name: column.name, type: column.type.lowercased(), isRequired: column.isNotNull,
+                    isUnique: isUnique, defaultValue: column.defaultText.map { .string($0) })
+            }
+            return TableOverview.Column(
+                name: column.name, type: described.type.rawValue, isRequired: described.isRequired || described.isKey,
+                isUnique: isUnique, isAutomatic: described.isAutomatic, defaultValue: described.defaultValue,
+                choices: described.choices)
+        }
+        return TableOverview(name: name, hasSchema: schema != nil, access: access, columns: columns)
+    }
+}

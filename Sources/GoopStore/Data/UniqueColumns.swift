@@ -1,0 +1,49 @@
+import GRDB
+import GoopCore
+
+/// Columns in which no two rows have the same value: each has an index of its own, which upstream's programs keep to and
+/// otherwise do not notice. An index, and not a word of the column, because SQLite can add and drop it later.
+enum UniqueColumns {
+    /// The columns with such an index, in lower case.
+    static func of(_ table: String, in database: Database) throws -> Set<String> {
+        try Set(indexes(table, in: database).map(\.column))
+    }
+
+    /// Forbids equal values from now on.
+    /// - Throws: what SQLite says if there are equal values already.
+    static func add(_ column: String, of table: String, in database: Database) throws {
+        var name = "_unique_\(table)_\(column)"
+        // A table that was renamed keeps the names of its indexes.
+        var number = 1
+        while try Bool.fetchOne(
+            database, sql: "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE lower(name) = lower(?))",
+            arguments: [name]) == true
+        {
+            number += 1
+            name = "_unique_\(table)_\(column)_\(number)"
+        }
+        try database.execute(
+            sql: """
+                CREATE UNIQUE INDEX \(DataName.quoted(name)) ON \(DataName.quoted(table)) (\(DataName.quoted(column)))
+                """)
+    }
+
+    /// Drops the index of a column that is to go: SQLite keeps a column that has one.
+    static func remove(_ column: String, of table: String, in database: Database) throws {
+        for index in try indexes(table, in: database) where index.column == column.lowercased() {
+            try database.execute(sql: "DROP INDEX \(DataName.quoted(index.name))")
+        }
+    }
+
+    /// Of one column each, made by CREATE INDEX, for all rows.
+    private static func indexes(_ table: String, in database: Database) throws -> [(name: String, column: String)] {
+        try Row.fetchAll(
+            database,
+            sql: """
+                SELECT list.name, lower(min(info.name)) FROM pragma_index_list(?) AS list, pragma_index_info(list.name) AS info
+                WHERE list."unique" = 1 AND list.origin = 'c' AND list.partial = 0
+                GROUP BY list.name HAVING COUNT(*) = 1 AND min(info.name) IS NOT NULL
+                """, arguments: [table]
+        ).map { ($0[0], $0[1]) }
+    }
+}
