@@ -25,7 +25,7 @@ enum RowFormOption: String, ExpressibleByArgument, CaseIterable {
 struct ImportCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "import", abstract: "Add the rows of a CSV or JSON file.",
-        usage: "goop2 data DIR import TABLE FILE [--form csv|json] [--system]",
+        usage: "goop2 data DIR import TABLE FILE [--form csv|json] [--system] [--exact]",
         discussion: """
             EXAMPLES
               goop2 data ./peers/me import notes notes.csv
@@ -42,11 +42,16 @@ struct ImportCommand: AsyncParsableCommand {
     @Option(help: "csv or json; otherwise the file's name says it.") var form: RowFormOption?
     @Flag(help: "Take _id, _owner and the like from the file too; otherwise you are the owner of new rows.")
     var system = false
+    @Flag(
+        help: "In CSV, keep an apostrophe before =, +, - and @: the file was not written by an export, or with --exact."
+    )
+    var exact = false
 
     func run() async throws {
         var refused = 0
         try await options.withSession { session in
-            var rows = try await RowImport(session: session, table: table, keepsSystemColumns: system)
+            var rows = try await RowImport(
+                session: session, table: table, keepsSystemColumns: system, isExact: exact)
             let report = try await rows.run(file, form: (form ?? .of(file)).form)
             refused = report.refused
             for line in report.refusedLines { Console.note("line \(line.line): \(line.reason)") }
@@ -82,7 +87,8 @@ struct ExportCommand: AsyncParsableCommand {
               goop2 data ./peers/me export notes --form json > notes.json
 
             In CSV, texts that a spreadsheet would run as a formula (they begin with =, +, -, @) get an apostrophe in
-            front, because rows come from strangers. --exact leaves them as they are: for an import, not for a spreadsheet.
+            front, because rows come from strangers; an import takes it away again. --exact leaves them as they are: import
+            such a file with --exact too.
             """)
 
     @OptionGroup var options: DataOptions

@@ -1,7 +1,6 @@
 /// Writes comma-separated values: RFC 4180, lines end with CR LF.
 ///
-/// Spreadsheets run a cell that begins with `=`, `+`, `-`, `@`, a tab or a carriage return as a formula, and rows come
-/// from strangers. Such texts get an apostrophe in front, which a spreadsheet does not show; numbers do not need it.
+/// Texts that a spreadsheet would run as a formula get an apostrophe in front (`FormulaGuard`); numbers do not need it.
 package struct CSVWriter: Sendable {
     package enum Cell: Sendable, Hashable {
         /// Nothing between the commas.
@@ -32,8 +31,7 @@ package struct CSVWriter: Sendable {
     }
 
     private mutating func append(_ text: String, to bytes: inout [UInt8]) {
-        let isFormula = text.utf8.first.map { Array("=+-@\t\r".utf8).contains($0) } ?? false
-        let needsGuard = isFormula && !isExact
+        let needsGuard = !isExact && FormulaGuard.isNeeded(text)
         if needsGuard { guarded += 1 }
         let special: Set<UInt8> = [0x22, 0x2C, 0x0A, 0x0D]
         // A text of no characters is quoted, so that it differs from no value.

@@ -10,14 +10,14 @@ public struct RowExport: Sendable {
         public var guarded = 0
     }
 
-    private let session: DataSession
+    private let session: any OwnerTables
     private let table: String
     private let isExact: Bool
 
     /// Prepares an export.
     ///
     /// - Parameter isExact: in CSV, whether texts that a spreadsheet would run as a formula are written as they are.
-    public init(session: DataSession, table: String, isExact: Bool) {
+    public init(session: any OwnerTables, table: String, isExact: Bool) {
         self.session = session
         self.table = table
         self.isExact = isExact
@@ -26,13 +26,13 @@ public struct RowExport: Sendable {
     /// Gives the bytes of the file to `write`, piece by piece.
     ///
     /// - Throws: `Failure`.
-    public func run(form: RowImport.Form, write: (Array<UInt8>) throws -> Void) async throws -> Report {
+    public func run(form: RowImport.Form, write: (Array<UInt8>) async throws -> Void) async throws -> Report {
         let names = try await TableColumns(of: table, session).names
         var report = Report()
         var csv = CSVWriter(isExact: isExact)
         switch form {
-        case .csv: try write(csv.line(names.map { .text($0) }))
-        case .json: try write(Array("[".utf8))
+        case .csv: try await write(csv.line(names.map { .text($0) }))
+        case .json: try await write(Array("[".utf8))
         }
         try await forEachPage { rows in
             var bytes: [UInt8] = []
@@ -43,11 +43,15 @@ public struct RowExport: Sendable {
                 }
                 report.rows += 1
             }
-            try write(bytes)
+            try await write(bytes)
         }
-        if form == .json { try write(Array("\n]\n".utf8)) }
+        if form == .json { try await write(Array("\n]\n".utf8)) }
         report.guarded = csv.guarded
         return report
+    }
+
+    private static func isTooLarge(_ error: any Error) -> Bool {
+        (error as? Failure)?.kind == .usage || (error as? DataError)?.code == .tooLarge
     }
 
     private static func cell(_ value: JSONValue) -> CSVWriter.Cell {
@@ -60,7 +64,7 @@ public struct RowExport: Sendable {
         }
     }
 
-    private func forEachPage(_ body: ([JSONObject]) throws -> Void) async throws {
+    private func forEachPage(_ body: ([JSONObject]) async throws -> Void) async throws {
         var last: Int64 = .min
         var limit: Int64 = 1000
         while true {
@@ -72,13 +76,13 @@ public struct RowExport: Sendable {
             let page: [JSONObject]
             do {
                 page = (try await session.perform(request).array ?? []).compactMap(\.object)
-            } catch let failure as Failure where failure.kind == .usage && limit > 1 {
+            } catch  where limit > 1 && RowExport.isTooLarge(error) {
                 // The rows are large: fewer at once.
                 limit = max(1, limit / 8)
                 continue
             }
             guard let highest = page.last?["_id"]?.int64 else { return }
-            try body(page)
+            try await body(page)
             last = highest
         }
     }

@@ -42,95 +42,119 @@ public struct RowImport: Sendable {
         }
     }
 
-    private let session: DataSession
+    private let session: any OwnerTables
     private let table: String
     private let columns: TableColumns
     private let keepsSystemColumns: Bool
+    private let isExact: Bool
     private var report = Report()
     private var waiting: [(line: Int, row: JSONValue)] = []
     private var waitingBytes = 0
 
     /// Prepares an import.
     ///
-    /// - Parameter keepsSystemColumns: whether `_id`, `_owner` and the like are taken from the file; otherwise rows are new
-    ///   ones of the owner.
-    public init(session: DataSession, table: String, keepsSystemColumns: Bool) async throws {
+    /// - Parameters:
+    ///   - keepsSystemColumns: whether `_id`, `_owner` and the like are taken from the file; otherwise rows are new ones of
+    ///     the owner.
+    ///   - isExact: in CSV, whether the apostrophe before what begins like a formula belongs to the text; otherwise an
+    ///     export has put it there.
+    public init(
+        session: any OwnerTables, table: String, keepsSystemColumns: Bool, isExact: Bool = false
+    ) async throws {
         self.session = session
         self.table = table
         self.keepsSystemColumns = keepsSystemColumns
+        self.isExact = isExact
         columns = try await TableColumns(of: table, session)
     }
 
-    /// Reads the file to its end.
+    /// Reads a file to its end.
     ///
     /// - Throws: `Failure`; what earlier steps added stays.
     public mutating func run(_ path: String, form: Form) async throws -> Report {
         do {
             let file = try InputFile(path)
-            switch form {
-            case .csv: try await readCSV(file)
-            case .json: try await readJSON(file)
+            return try await run(form: form) {
+                let chunk = try file.read(InputFile.chunkBytes)
+                return chunk.isEmpty ? nil : chunk
             }
-            try await step()
-            // What a table refuses is heard of later than what cannot be read.
-            report.refusedLines.sort { $0.line < $1.line }
-            return report
         } catch let fault as FileFault {
+            throw fault.failure
+        } catch let fault as RowImportFault {
             throw fault.failure
         }
     }
 
-    private mutating func readCSV(_ file: InputFile) async throws {
+    /// Reads rows to their end, piece by piece.
+    ///
+    /// - Parameter next: gives bytes of any number, nil at the end.
+    /// - Throws: `RowImportFault`, and what `next` and the tables throw; what earlier steps added stays.
+    mutating func run(form: Form, next: () async throws -> [UInt8]?) async throws -> Report {
+        switch form {
+        case .csv: try await readCSV(next)
+        case .json: try await readJSON(next)
+        }
+        try await step()
+        return finished
+    }
+
+    /// What has become of the rows so far, also when the rest could not be read.
+    var finished: Report {
+        var report = report
+        // What a table refuses is heard of later than what cannot be read.
+        report.refusedLines.sort { $0.line < $1.line }
+        return report
+    }
+
+    private mutating func readCSV(_ next: () async throws -> [UInt8]?) async throws {
         var reader = CSVReader()
         var header: [String?]?
-        var isAtEnd = false
-        while !isAtEnd {
-            let chunk = try file.read(InputFile.chunkBytes)
-            isAtEnd = chunk.isEmpty
-            for record in isAtEnd ? reader.finish() : reader.received(chunk) {
-                guard let names = header else {
-                    header = try names(record)
-                    continue
-                }
-                if let fault = record.fault {
-                    report.refuse(record.line, fault.rawValue)
-                } else if record.fields.count != names.count {
-                    report.refuse(record.line, "it has \(record.fields.count) fields, the first line \(names.count)")
-                } else {
-                    var row = JSONObject()
-                    var size = 0
-                    for (name, field) in zip(names, record.fields) {
-                        guard let name, let value = columns.value(ofCell: field, in: name) else { continue }
-                        row[name] = value
-                        size += field.text.utf8.count + name.utf8.count
+        while let chunk = try await next() { try await take(reader.received(chunk), &header) }
+        try await take(reader.finish(), &header)
+        guard header != nil else { throw RowImportFault.noNames(nil) }
+    }
+
+    private mutating func take(_ records: [CSVReader.Record], _ header: inout [String?]?) async throws {
+        for record in records {
+            guard let names = header else {
+                header = try names(record)
+                continue
+            }
+            if let fault = record.fault {
+                report.refuse(record.line, fault.rawValue)
+            } else if record.fields.count != names.count {
+                report.refuse(record.line, "it has \(record.fields.count) fields, the first line \(names.count)")
+            } else {
+                var row = JSONObject()
+                var size = 0
+                for (name, field) in zip(names, record.fields) {
+                    guard let name, let value = columns.value(ofCell: field, in: name, isExact: isExact) else {
+                        continue
                     }
-                    try await add(record.line, .object(row), size: size)
+                    row[name] = value
+                    size += field.text.utf8.count + name.utf8.count
                 }
+                try await add(record.line, .object(row), size: size)
             }
         }
     }
 
     /// The columns that the first line names; nil for those that are not read.
     private mutating func names(_ record: CSVReader.Record) throws -> [String?] {
-        if let fault = record.fault {
-            throw Failure(
-                .data, "the first line has no names: \(fault.rawValue)", nextStep: "see goop2 data export for the form")
-        }
+        if let fault = record.fault { throw RowImportFault.noNames(fault) }
         var names: [String?] = []
         for field in record.fields { names.append(try known(field.text)) }
         let used = names.compactMap { $0 }
         guard Set(used).count == used.count else {
-            throw Failure(.data, "the first line names a column twice", nextStep: "remove one of the two")
+            throw RowImportFault.namedTwice
         }
         return names
     }
 
     private mutating func known(_ name: String) throws -> String? {
         guard let column = columns.spelling(of: name) else {
-            let near = NameSuggestion.nearest(to: name, among: columns.names)
-            throw Failure(
-                .data, "\(table) has no column \(TerminalText.safe(name))",
-                nextStep: near.map { "did you mean \($0)?" } ?? "see them: goop2 data DIR describe \(table)")
+            throw RowImportFault.noColumn(
+                name: name, table: table, near: NameSuggestion.nearest(to: name, among: columns.names))
         }
         guard keepsSystemColumns || !column.hasPrefix("_") else {
             if !report.skippedColumns.contains(column) { report.skippedColumns.append(column) }
@@ -139,10 +163,10 @@ public struct RowImport: Sendable {
         return column
     }
 
-    private mutating func readJSON(_ file: InputFile) async throws {
+    private mutating func readJSON(_ next: () async throws -> [UInt8]?) async throws {
         var reader = JSONRowReader()
         do {
-            while case let chunk = try file.read(InputFile.chunkBytes), !chunk.isEmpty {
+            while let chunk = try await next() {
                 for row in try reader.received(chunk) {
                     guard
                         let object =

@@ -5,7 +5,7 @@ public struct TableColumns: Sendable {
     private let kinds: [(name: String, type: String)]
 
     /// Asks for them.
-    public init(of table: String, _ session: DataSession) async throws {
+    public init(of table: String, _ session: some OwnerTables) async throws {
         let answer = try await session.perform(DataRequest(op: .describe, table: table)).object
         let list = answer?["columns"]?.array ?? answer?["schema"]?.object?["columns"]?.array ?? []
         var kinds = list.compactMap { value -> (name: String, type: String)? in
@@ -43,8 +43,9 @@ public struct TableColumns: Sendable {
     }
 
     /// A field of a CSV file: nothing between the commas is no value.
-    func value(ofCell field: CSVReader.Field, in column: String) -> JSONValue? {
-        field.text.isEmpty && !field.isQuoted ? nil : value(of: field.text, in: column)
+    func value(ofCell field: CSVReader.Field, in column: String, isExact: Bool) -> JSONValue? {
+        guard !field.text.isEmpty || field.isQuoted else { return nil }
+        return value(of: isExact ? field.text : FormulaGuard.removed(from: field.text), in: column)
     }
 
     /// An argument of a condition: what looks like a number is one.

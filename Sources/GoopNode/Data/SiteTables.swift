@@ -43,6 +43,14 @@ struct SiteTables: Sendable {
         try await store.get().insert(rows, into: table)
     }
 
+    /// Every table, with how much is in it.
+    func overview() async throws(DataError) -> [TableOverview] { try await store.get().overview() }
+
+    /// What visitors have filled.
+    func visitors(most: Int) async throws(DataError) -> VisitorOverview {
+        try await store.get().visitors(most: most)
+    }
+
     /// Changes of a table.
     func changes(
         of table: String, caller: DataCaller
