@@ -19,6 +19,8 @@ struct ViewerResponder: Sendable {
     let events: EventStream
     let backend: any ViewerBackend
     let rooms: RoomRoutes
+    /// The owner's tables under `/api/data/`, and those of sites on their origins.
+    let tables: DataProxy
 
     init(
         port: Int, configuration: ViewerConfiguration, backend: any ViewerBackend, rooms: ViewerRooms, feed: PeerFeed,
@@ -38,10 +40,11 @@ struct ViewerResponder: Sendable {
             visited: VisitedSites(), failures: failures,
             answerTimeout: configuration.siteAnswerTimeout, stallTimeout: configuration.siteStallTimeout, logger: logger
         )
+        tables = DataProxy(backend: backend, failures: failures, configuration: configuration, logger: logger)
         changes = SiteEvents(backend: backend, failures: failures, configuration: configuration)
         siteOrigins = SiteResponder(
             origins: requestGuard.origins, headers: headers, notices: notices, files: sites,
-            data: DataProxy(backend: backend, failures: failures, configuration: configuration, logger: logger),
+            data: tables,
             changes: changes, frames: frames, backend: backend)
         shell = ShellRoutes(
             backend: backend, control: control, capabilities: capabilities, frames: frames, headers: headers)
@@ -88,7 +91,18 @@ struct ViewerResponder: Sendable {
     private func post(_ request: Request, target: RequestTarget) async -> Response {
         if let response = await shell.post(request, target: target) { return response }
         if let response = await rooms.post(request, target: target) { return response }
+        if let address = DataAddress(path: target.path), address.peer == nil {
+            let refused = control.refusal(
+                of: request, place: .viewer, type: "application/json", maximumBodyBytes: DataProxy.maximumBodyBytes)
+            if let refused { return refused }
+            return await ownTables(request, address: address, target: target)
+        }
         return refuse(.methodNotAllowed, path: target.path)
+    }
+
+    private func ownTables(_ request: Request, address: DataAddress, target: RequestTarget) async -> Response {
+        await tables.respond(
+            to: request, address: address, query: target.query, place: .viewer, headers: headers.viewer())
     }
 
     private func answer(_ request: Request, target: RequestTarget) async -> Response {
@@ -133,7 +147,10 @@ struct ViewerResponder: Sendable {
             if let peer = SiteEvents.peer(path: target.path) {
                 return await changes.respond(to: request, peer: peer, place: .viewer, headers: headers.viewer())
             }
-            return await rooms.get(target) ?? notices.viewerNotice(.notFound)
+            if let address = DataAddress(path: target.path), address.peer == nil {
+                return await ownTables(request, address: address, target: target)
+            }
+            return await rooms.get(request, target: target) ?? notices.viewerNotice(.notFound)
         }
     }
 

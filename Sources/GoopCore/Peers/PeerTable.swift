@@ -367,7 +367,7 @@ extension PeerEntry {
 
 extension String {
     /// The longest beginning of whole characters that fits this many UTF-8 bytes.
-    func prefix(utf8Bytes limit: Int) -> String {
+    package func prefix(utf8Bytes limit: Int) -> String {
         guard utf8.count > limit else { return self }
         var used = 0
         return String(

@@ -40,6 +40,7 @@ enum DataTranslation {
         "tables/add-column": ("add-column", .post),
         "tables/drop-column": ("drop-column", .post),
         "tables/rename": ("rename-table", .post),
+        "tables/rename-column": ("rename-column", .post),
         "tables/set-policy": ("set-policy", .post),
         "tables/export-schema": ("export-schema", .post),
         "lua/call": ("lua-call", .post),
@@ -48,7 +49,7 @@ enum DataTranslation {
     /// Operations that destroy: the owner does them in the viewer, never a page of the site, in which a stranger's text
     /// might have become a script.
     static let viewerOnly: Set<String> = [
-        "tables/delete", "tables/drop-column", "tables/rename", "tables/set-policy",
+        "tables/delete", "tables/drop-column", "tables/rename", "tables/rename-column", "tables/set-policy",
     ]
 
     /// How the address is asked; nil when there is no such operation.
@@ -91,6 +92,8 @@ enum DataTranslation {
         case "tables/create":
             request["column_defs"] = body["columns"] ?? body["column_defs"]
             if request["name"] == nil { request["name"] = request["table"] }
+            request["access"] = body["access"]
+        case "tables/set-policy":
             request["access"] = body["access"]
         case "tables/add-column":
             request["column"] = body["column"]

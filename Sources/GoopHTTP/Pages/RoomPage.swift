@@ -30,6 +30,7 @@ struct RoomPage: Sendable {
                 keeps a copy, and it is gone when they are.
                 """),
         RoomPage(path: "/site", name: "My site", script: "site.js", content: PackageResources.site_html),
+        RoomPage(path: "/data", name: "Data", script: "data.js", content: PackageResources.data_html),
         RoomPage(
             path: "/settings", name: "Settings", script: "settings.js", content: PackageResources.settings_html),
         RoomPage(path: "/network", name: "Network", script: "network.js", content: PackageResources.network_html),

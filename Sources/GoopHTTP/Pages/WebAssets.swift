@@ -50,6 +50,16 @@ struct WebAssets: Sendable {
         "/assets/site-starters.js": Asset(
             contentType: "text/javascript; charset=utf-8", bytes: PackageResources.site_starters_js),
         "/assets/words.js": Asset(contentType: "text/javascript; charset=utf-8", bytes: PackageResources.words_js),
+        "/assets/data.css": Asset(contentType: "text/css; charset=utf-8", bytes: PackageResources.data_css),
+        "/assets/data.js": Self.script(PackageResources.data_js),
+        "/assets/data-files.js": Self.script(PackageResources.data_files_js),
+        "/assets/data-policy.js": Self.script(PackageResources.data_policy_js),
+        "/assets/data-row.js": Self.script(PackageResources.data_row_js),
+        "/assets/data-rows.js": Self.script(PackageResources.data_rows_js),
+        "/assets/data-sheet.js": Self.script(PackageResources.data_sheet_js),
+        "/assets/data-tables.js": Self.script(PackageResources.data_tables_js),
+        "/assets/data-values.js": Self.script(PackageResources.data_values_js),
+        "/assets/data-visitors.js": Self.script(PackageResources.data_visitors_js),
         "/assets/settings.js": Asset(
             contentType: "text/javascript; charset=utf-8", bytes: PackageResources.settings_js),
         "/assets/network.js": Asset(contentType: "text/javascript; charset=utf-8", bytes: PackageResources.network_js),
@@ -66,6 +76,11 @@ struct WebAssets: Sendable {
             bytes: Array("<!doctype html><title>Scrub</title><script src=\"/scrub.js\"></script>".utf8)),
         "/scrub.js": Asset(contentType: "text/javascript; charset=utf-8", bytes: PackageResources.scrub_js),
     ]
+
+    private static func script(_ bytes: [UInt8]) -> Asset {
+        Asset(contentType: "text/javascript; charset=utf-8", bytes: bytes)
+    }
+
     /// Style sheet of the pages that explain something and load nothing.
     let noticeStyle = HTMLText(stringLiteral: String(decoding: PackageResources.notice_css, as: UTF8.self))
 }

@@ -13,9 +13,13 @@ struct RoomRoutes: Sendable {
     let rooms: ViewerRooms
     let control: ControlGuard
     let headers: SecurityHeaders
+    let transfers = TransferPlaces()
+
+    private var data: DataRoom { DataRoom(desk: rooms.data, book: rooms.book, routes: self) }
+    private var transfer: DataTransfer { DataTransfer(desk: rooms.data, routes: self, places: transfers) }
 
     /// The GET routes; nil when the path is none of them.
-    func get(_ target: RequestTarget) async -> Response? {
+    func get(_ request: Request, target: RequestTarget) async -> Response? {
         guard let name = target.path.dropping(prefix: Self.prefix) else { return nil }
         switch name {
         case "peers": return await PeersRoom(book: rooms.book, routes: self).known()
@@ -30,6 +34,9 @@ struct RoomRoutes: Sendable {
         case "network/log":
             guard let network = rooms.network else { return closed }
             return encoded(await network.log())
+        case "data/tables": return await data.tables()
+        case "data/visitors": return await data.visitors()
+        case "data/export": return await transfer.export(request, query: target.query ?? "")
         default: return nil
         }
     }
@@ -38,20 +45,23 @@ struct RoomRoutes: Sendable {
     func post(_ request: Request, target: RequestTarget) async -> Response? {
         guard let name = target.path.dropping(prefix: Self.prefix).map(String.init) else { return nil }
         if name == SiteRoom.upload { return await upload(request, target: target) }
-        guard ["peers/decide", "settings/check", "settings/save"].contains(name) || SiteRoom.changes.contains(name)
-        else {
-            return nil
-        }
-        switch await control.admit(request, place: .viewer) {
+        if name == "data/import" { return await transfer.importRows(request, query: target.query ?? "") }
+        let isOther =
+            ["peers/decide", "settings/check", "settings/save"].contains(name) || SiteRoom.changes.contains(name)
+        guard let limit = DataRoom.bodies[name] ?? (isOther ? ControlGuard.maximumBodyBytes : nil) else { return nil }
+        switch await control.admit(request, place: .viewer, maximumBodyBytes: limit) {
         case .refused(let response): return response
         case .admitted(let body):
             guard
-                let object = (try? JSONParser.parse(body.readableBytesView, limits: .init(bytes: 64 * 1024)))?.object
+                let object = (try? JSONParser.parse(body.readableBytesView, limits: .init(bytes: limit)))?.object
             else { return refuse(.badRequest, "bad JSON", "an object is needed") }
             switch name {
             case "peers/decide": return await PeersRoom(book: rooms.book, routes: self).decide(object)
             case _ where SiteRoom.changes.contains(name):
                 return await SiteRoom(desk: rooms.site, routes: self).change(name, object)
+            case "data/rows": return await data.rows(object)
+            case "data/value": return await data.value(object)
+            case "data/write": return await data.write(object)
             default:
                 return await SettingsRoom(desk: rooms.settings, routes: self)
                     .apply(object, isOnlyCheck: name == "settings/check")

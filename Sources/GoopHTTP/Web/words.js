@@ -74,6 +74,7 @@ async function answerOf(response) {
   if (response.ok) return value;
   const error = new Error(clean(value?.error) || `The viewer answered ${response.status}.`);
   error.detail = clean(value?.detail);
+  error.code = value?.code ?? "";
   error.problems = value?.problems ?? [];
   error.status = response.status;
   error.kind = value?.kind;

@@ -197,7 +197,8 @@ final class RunningPeer: Sendable {
                     journal: journal),
                 site: NodeSiteDesk(
                     root: peer.siteRoot, hidden: peer.configuration.hiddenSiteFolders, tables: tables,
-                    label: peer.configuration.profile.label)), eventLoopGroup: self.group, logger: logger)
+                    label: peer.configuration.profile.label),
+                data: NodeDataDesk(tables: tables)), eventLoopGroup: self.group, logger: logger)
         group.addTask {
             do { try await server.run() } catch {
                 outcome.yield(error)

@@ -1,0 +1,126 @@
+// One row in the sheet: look, change, remove, or make a new one.
+
+import { button, clean, element, post, sizeText, tell } from "/assets/words.js";
+import { ask, labelled, openSheet, select, textInput } from "/assets/data-sheet.js";
+import { fieldText, isLong, isNumber, isTime, ownerParts } from "/assets/data-values.js";
+
+function hint(column) {
+  const parts = [];
+  if (column.unique) parts.push("No two rows may have the same.");
+  if (isTime(column.type)) parts.push({ date: "For example 2026-01-31.", time: "For example 14:30:00." }[column.type] ?? "For example 2026-01-31 14:30:00, in UTC.");
+  if (column.type === "integer") parts.push("A whole number.");
+  return parts;
+}
+
+function field(column, value, isNew) {
+  const notes = hint(column);
+  if (isNew && column.auto) notes.push("Left empty, it is filled in by itself.");
+  else if (isNew && column.default !== null) notes.push(`Left empty, it becomes ${clean(String(column.default)).slice(0, 60)}.`);
+  else if (!column.required) notes.push("Left empty, it has no value.");
+  const before = fieldText(value);
+  const isBinary = value !== null && typeof value === "object" && "binary" in value;
+  const isCut = value !== null && typeof value === "object" && "cut" in value;
+  let input;
+  if (isBinary || isCut) {
+    input = textInput(isBinary ? `binary, ${sizeText(value.binary)}` : `a text of ${sizeText(value.bytes)}`);
+    input.disabled = true;
+    notes.length = 0;
+    notes.push("This cannot be changed here.");
+  } else if (column.choices.length) {
+    const choices = column.choices.map((choice) => [choice, choice]);
+    if (before && !column.choices.includes(before)) choices.push([before, before]);
+    input = select([["", column.required ? "Choose…" : "No value"], ...choices], before);
+  } else {
+    // A text that has line ends, or may get some.
+    input = textInput(before, isLong(column.type) ? { lines: Math.min(8, Math.max(2, before.split("\n").length)) } : isNumber(column.type) ? { mode: "decimal" } : {});
+  }
+  input.dataset.column = column.name;
+  if (column.required) input.required = true;
+  return {
+    column, input,
+    node: labelled(column.required ? `${column.name} (needed)` : column.name, input, notes.join(" ")),
+    /// Undefined: as it was.
+    value() {
+      if (input.disabled || input.value === before) return undefined;
+      return input.value === "" && (!column.required || !isLong(column.type)) ? null : input.value;
+    },
+  };
+}
+
+/// The field that an error is about: SQLite and the schema name the column.
+function fieldIn(fields, error) {
+  const text = `${error.message} ${error.detail ?? ""}`;
+  return fields.find(({ column }) => new RegExp(`(column |\\.)${column.name}\\b`).test(text))?.input;
+}
+
+export async function openRow(view, row) {
+  const table = view.table;
+  const isNew = !row;
+  const values = { ...row };
+  const own = table.columns.filter((column) => !column.system);
+  try {
+    // What the list cut is fetched before it can be changed.
+    for (const column of own) {
+      if (values[column.name] !== null && typeof values[column.name] === "object" && "cut" in values[column.name]) {
+        values[column.name] = (await post("/api/rooms/data/value", { table: table.name, id: row._id, column: column.name })).value;
+      }
+    }
+  } catch (error) {
+    return tell(error.message, { isError: true });
+  }
+  const fields = own.map((column) => field(column, values[column.name] ?? null, isNew));
+  const body = fields.map(({ node }) => node);
+  if (!isNew) body.push(systemFacts(view, row));
+  openSheet({
+    title: isNew ? `New row in ${table.name}` : `Row ${row._id} of ${table.name}`,
+    body, submitText: isNew ? "Add row" : "Save row",
+    fieldOf: (error) => fieldIn(fields, error),
+    extra: isNew ? [] : [button("Delete row", "button danger", () => remove(view, row))],
+    async onSubmit(sheet) {
+      const changed = {};
+      for (const one of fields) {
+        const value = one.value();
+        if (value !== undefined) changed[one.column.name] = value;
+      }
+      if (!isNew && Object.keys(changed).length === 0) return sheet.close();
+      const { id } = await post("/api/rooms/data/write", { table: table.name, id: row?._id, values: changed });
+      sheet.close();
+      view.changed.add(String(id));
+      await view.read();
+      focusRow(id);
+      tell(isNew ? `Row ${id} was added.` : `Row ${id} was saved.`);
+    },
+  });
+}
+
+function systemFacts(view, row) {
+  const facts = element("dl", "facts");
+  const add = (name, ...value) => facts.append(element("dt", "", name), element("dd", "", ...value));
+  add("Whose", ...ownerParts(String(row._owner ?? ""), view.me, view.owners), " ", element("span", "mono", clean(row._owner)));
+  if (row._owner_email) add("E-mail", element("bdi", "", clean(row._owner_email)));
+  add("Made", clean(row._created_at));
+  add("Changed", clean(row._updated_at));
+  return facts;
+}
+
+async function remove(view, row) {
+  const own = view.table.columns.filter((column) => !column.system);
+  const says = own.map((column) => row[column.name]).find((value) => typeof value === "string" && value) ?? "";
+  const text = `Row ${row._id} of ${view.table.name}${says ? ` (“${clean(says).slice(0, 80)}”)` : ""} is lost. This cannot be taken back.`;
+  if (!await ask("Delete this row?", text, "Delete row")) return;
+  try {
+    await post("/api/data/delete", { table: view.table.name, id: row._id });
+    document.getElementById("sheet").close();
+    await view.read();
+    document.getElementById("table-title").focus();
+    tell(`Row ${row._id} was deleted.`);
+  } catch (error) {
+    tell(error.message, { isError: true });
+  }
+}
+
+/// Where the person was, now that the table was drawn again.
+function focusRow(id) {
+  const edit = document.querySelector(`[data-key="${CSS.escape(`edit ${id}`)}"]`);
+  (edit ?? document.getElementById("add-row")).focus({ preventScroll: !edit });
+}

@@ -1,0 +1,262 @@
+// The rows of one table: page, sort, filter, and what changes while one looks.
+
+import { button, clean, element, find, get, post, say, setText, tell } from "/assets/words.js";
+import { openSheet } from "/assets/data-sheet.js";
+import { cell, harmless, isNumber, ownerParts, ownerText } from "/assets/data-values.js";
+import { openRow } from "/assets/data-row.js";
+
+const perPage = 50;
+/// How often the table is read again at most while others write.
+const pause = 700;
+
+export class RowView {
+  constructor(me, onCount) {
+    this.me = me;
+    this.onCount = onCount;
+    this.table = null;
+    this.reading = 0;
+    find("filter").addEventListener("submit", (event) => { event.preventDefault(); this.filter(find("where").value.trim()); });
+    find("all").addEventListener("click", () => { find("where").value = ""; this.filter(""); });
+    find("before").addEventListener("click", () => this.turn(-1));
+    find("after").addEventListener("click", () => this.turn(1));
+    addEventListener("visibilitychange", () => { if (!document.hidden && this.isStale) this.soon(); });
+  }
+
+  /// Shows another table, or the same one after it was changed.
+  open(table) {
+    const isOther = this.table?.name !== table.name;
+    this.table = table;
+    if (isOther) {
+      this.where = "";
+      this.order = null;
+      this.page = 0;
+      this.changed = new Set();
+      find("where").value = "";
+      this.noFault();
+    }
+    const columns = table.columns.filter((column) => !column.system);
+    const example = columns.find((column) => /text|enum/.test(column.type)) ?? columns[0];
+    find("where-hint").replaceChildren("For example ", element("code", "", example ? `${example.name} LIKE '%hello%'` : "_id > 10"),
+      " or ", element("code", "", "_created_at > '2026-01-31'"), ". Texts stand in single quotes.");
+    this.follow();
+    return this.read();
+  }
+
+  shut() {
+    this.table = null;
+    this.events?.close();
+    this.events = null;
+  }
+
+  // MARK: Reading
+
+  get query() {
+    const order = this.order ? `"${this.order.column}"${this.order.down ? " DESC" : ""}` : "";
+    return { table: this.table.name, where: this.where, order: order || "_id DESC", limit: perPage + 1, offset: this.page * perPage };
+  }
+
+  async read() {
+    if (!this.table) return;
+    const number = ++this.reading;
+    const name = this.table.name;
+    find("grid").setAttribute("aria-busy", "true");
+    try {
+      const answer = await post("/api/rooms/data/rows", this.query);
+      if (number !== this.reading) return;
+      if (answer.rows.length === 0 && this.page > 0) { this.page = 0; return this.read(); }
+      this.noFault();
+      this.show(answer);
+      const { count } = await post("/api/data/count", { table: name, where: this.where });
+      if (number !== this.reading) return;
+      this.count = count;
+      this.showRange();
+      if (!this.where) this.onCount(name, count);
+    } catch (error) {
+      if (number !== this.reading) return;
+      this.fail(error);
+    } finally {
+      if (number === this.reading) find("grid").removeAttribute("aria-busy");
+    }
+  }
+
+  fail(error) {
+    if (error.code !== "invalid_query" || !this.where) return tell([error.message, error.detail].filter(Boolean).join(": "), { isError: true });
+    const input = find("where");
+    const fault = find("where-fault");
+    const at = /, at byte (\d+)$/.exec(error.detail);
+    fault.textContent = at ? error.detail.slice(0, at.index) : error.detail || error.message;
+    fault.hidden = false;
+    input.setAttribute("aria-invalid", "true");
+    input.focus();
+    if (at) {
+      // The place is told in bytes; the field counts UTF-16.
+      const before = new TextDecoder().decode(new TextEncoder().encode(this.where).slice(0, Number(at[1]))).length;
+      input.setSelectionRange(before, input.value.length);
+    }
+  }
+
+  noFault() {
+    find("where-fault").hidden = true;
+    find("where").removeAttribute("aria-invalid");
+  }
+
+  filter(text) {
+    this.where = text;
+    this.page = 0;
+    this.isAsked = true;
+    return this.read();
+  }
+
+  turn(by) {
+    this.page = Math.max(0, this.page + by);
+    this.isAsked = true;
+    return this.read();
+  }
+
+  sort(column) {
+    if (this.order?.column !== column) this.order = { column, down: false };
+    else if (!this.order.down) this.order = { column, down: true };
+    else this.order = null;
+    this.page = 0;
+    this.isAsked = true;
+    return this.read();
+  }
+
+  // MARK: Showing
+
+  /// What the owner came for first: the id, the own columns, and then whose and when.
+  get columns() {
+    const own = this.table.columns.filter((column) => !column.system);
+    const system = this.table.columns.filter((column) => column.system);
+    const first = system.filter((column) => column.name === "_id");
+    return [...first, ...own, ...system.filter((column) => column.name !== "_id" && column.name !== "_owner_email")];
+  }
+
+  show(answer) {
+    const rows = answer.rows.slice(0, perPage);
+    this.hasMore = answer.rows.length > perPage;
+    this.shown = rows.length;
+    this.owners = answer.owners;
+    const columns = this.columns;
+    const focus = find("rows").contains(document.activeElement) ? document.activeElement.dataset.key : null;
+    find("rows").tHead.replaceChildren(element("tr", "", element("th", "", element("span", "visually-hidden", "Change")), ...columns.map((column) => this.head(column))));
+    find("rows").tHead.rows[0].cells[0].scope = "col";
+    find("rows").tBodies[0].replaceChildren(...rows.map((row) => this.line(row, columns)));
+    for (const line of find("rows").tBodies[0].rows) if (this.changed.has(line.dataset.id)) line.classList.add("fresh");
+    this.changed.clear();
+    find("rows").hidden = rows.length === 0;
+    find("none").hidden = rows.length > 0;
+    setText(find("none"), this.where ? "No row is like that." : "There is no row yet.");
+    if (focus) find("rows").querySelector(`[data-key="${CSS.escape(focus)}"]`)?.focus({ preventScroll: true });
+    this.showRange();
+  }
+
+  showRange() {
+    const start = this.page * perPage;
+    const total = this.count === undefined ? "" : ` of ${this.count.toLocaleString("en")}`;
+    const text = this.shown ? `Rows ${(start + 1).toLocaleString("en")}–${(start + this.shown).toLocaleString("en")}${total}` : "";
+    setText(find("range"), text);
+    find("before").disabled = this.page === 0;
+    find("after").disabled = !this.hasMore;
+    if (this.isAsked && this.count !== undefined) {
+      this.isAsked = false;
+      say(this.shown ? text : find("none").textContent);
+    }
+  }
+
+  head(column) {
+    const head = element("th", column.name === "_id" || isNumber(column.type) ? "number" : "");
+    head.scope = "col";
+    const isSorted = this.order?.column === column.name;
+    head.setAttribute("aria-sort", isSorted ? (this.order.down ? "descending" : "ascending") : "none");
+    const titles = { _id: "Row", _owner: "Whose", _created_at: "Made", _updated_at: "Changed" };
+    const sort = button("", "sort", () => this.sort(column.name));
+    const way = element("span", "way", isSorted ? (this.order.down ? "↓" : "↑") : "");
+    way.setAttribute("aria-hidden", "true");
+    sort.append(titles[column.name] ?? column.name, way);
+    sort.title = `Sort by ${column.name}`;
+    sort.dataset.key = `sort ${column.name}`;
+    head.append(sort);
+    return head;
+  }
+
+  line(row, columns) {
+    const id = row._id;
+    const edit = button("Edit", "button edit", () => openRow(this, row));
+    edit.setAttribute("aria-label", `Edit row ${id}`);
+    edit.dataset.key = `edit ${id}`;
+    const line = element("tr", "", element("td", "", edit), ...columns.map((column) => {
+      if (column.name === "_owner") {
+        const whose = element("td", "system who-cell", ...ownerParts(String(row._owner ?? ""), this.me, this.owners));
+        whose.title = clean(row._owner);
+        return whose;
+      }
+      const made = cell(row[column.name], column, () => this.showAll(row, column));
+      if (made.querySelector("button")) made.querySelector("button").dataset.key = `all ${id} ${column.name}`;
+      return made;
+    }));
+    line.dataset.id = String(id);
+    return line;
+  }
+
+  async showAll(row, column) {
+    try {
+      const { value } = await post("/api/rooms/data/value", { table: this.table.name, id: row._id, column: column.name });
+      const text = element("pre", "", harmless(value?.cut ?? (value === null ? "" : String(value))));
+      text.dir = "auto";
+      text.tabIndex = 0;
+      text.setAttribute("role", "region");
+      text.setAttribute("aria-label", `${column.name} of row ${row._id}`);
+      const notes = value?.cut === undefined ? [] : [element("p", "note", "Only the first megabyte is shown; an export has all of it.")];
+      openSheet({ title: `${column.name} of row ${row._id}`, body: [text, ...notes] });
+    } catch (error) {
+      tell(error.message, { isError: true });
+    }
+  }
+
+  // MARK: While one looks
+
+  follow() {
+    this.events?.close();
+    const name = this.table.name;
+    const events = new EventSource(`/api/data/subscribe?table=${encodeURIComponent(name)}`);
+    this.events = events;
+    let isFirst = true;
+    events.addEventListener("ready", () => {
+      setText(find("live"), "Live: changes appear by themselves.");
+      if (!isFirst) this.soon();
+      isFirst = false;
+    });
+    events.addEventListener("change", (event) => this.heard(JSON.parse(event.data)));
+    events.addEventListener("reload", () => this.soon());
+    events.onerror = () => setText(find("live"), "Not live at the moment.");
+  }
+
+  heard(change) {
+    this.changed.add(String(change.id));
+    if (this.changed.size > 1000) this.changed.clear();
+    const whose = change.row?._owner;
+    if (change.kind === "insert" && whose !== this.me) {
+      this.news = (this.news ?? 0) + 1;
+      this.lastFrom = whose;
+    }
+    this.soon();
+  }
+
+  soon() {
+    this.isStale = true;
+    if (document.hidden || this.timer) return;
+    const wait = Math.max(0, (this.lastRead ?? 0) + pause - performance.now());
+    this.timer = setTimeout(async () => {
+      this.timer = 0;
+      this.isStale = false;
+      this.lastRead = performance.now();
+      const news = this.news;
+      this.news = 0;
+      await this.read();
+      if (news) say(news === 1 ? `A new row from ${ownerText(String(this.lastFrom), this.me, this.owners)}` : `${news} new rows`);
+    }, wait);
+  }
+}
+
+export const readTables = () => get("/api/rooms/data/tables");

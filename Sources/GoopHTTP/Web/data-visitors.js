@@ -1,0 +1,83 @@
+// What visitors have filled of the owner's disk, and what they may.
+
+import { button, clean, element, find, get, post, setText, sizeText, tell } from "/assets/words.js";
+import { ownerParts, ownerText, rowsText } from "/assets/data-values.js";
+
+/// Limits are set in megabytes of 2^20 bytes, so they are shown in those.
+const limitText = (bytes) => `${Math.round(bytes / 1048576).toLocaleString("en")} MB`;
+const inputs = () => [...find("quota").querySelectorAll("input")];
+let saved = {};
+
+/// `showRows(id)` filters the open table for somebody's rows.
+export async function readVisitors(me, showRows) {
+  try {
+    show(await get("/api/rooms/data/visitors"), me, showRows);
+  } catch (error) {
+    setText(find("filled"), [error.message, error.detail].filter(Boolean).join(": "));
+  }
+}
+
+function show(overview, me, showRows) {
+  const { limit, total } = overview;
+  setText(find("filled"), overview.count === 0
+    ? `No visitor has rows here. Each may add ${rowsText(limit.rows)} and ${limitText(limit.bytes)}, all together ${limitText(overview.total_limit)}.`
+    : `${overview.count === 1 ? "1 visitor has" : `${overview.count.toLocaleString("en")} visitors have`} ${rowsText(total.rows)}, ${sizeText(total.bytes)} of ${limitText(overview.total_limit)}. Each may add ${rowsText(limit.rows)} and ${limitText(limit.bytes)}.`);
+  find("shares-box").hidden = overview.visitors.length === 0;
+  find("shares").tBodies[0].replaceChildren(...overview.visitors.map((visitor) => {
+    const owners = visitor.label === undefined ? {} : { [visitor.id]: visitor };
+    const part = Math.max(limit.rows ? visitor.rows / limit.rows : 1, limit.bytes ? visitor.bytes / limit.bytes : 1);
+    const bar = document.createElement("meter");
+    bar.max = 1;
+    bar.high = 0.9;
+    bar.value = Math.min(part, 1);
+    bar.setAttribute("aria-hidden", "true");
+    const head = element("th", "who-cell", ...ownerParts(visitor.id, me, owners));
+    head.scope = "row";
+    head.title = clean(visitor.id);
+    const look = button("Their rows", "button small", () => showRows(visitor.id));
+    look.setAttribute("aria-label", `Rows of ${ownerText(visitor.id, me, owners)}`);
+    return element("tr", "", head, element("td", "", visitor.rows.toLocaleString("en")), element("td", "", sizeText(visitor.bytes)),
+      element("td", "", bar, `${part > 0 && part < 0.01 ? "under 1" : Math.round(part * 100)} %`), element("td", "", look));
+  }));
+  if (overview.count > overview.visitors.length) find("filled").append(` The list has the ${overview.visitors.length} who fill most.`);
+}
+
+/// The limits are settings like the others; the peer uses them from its next start.
+export async function readQuota() {
+  try {
+    showQuota(await get("/api/rooms/settings"));
+  } catch { /* Without settings there is nothing to change here. */ }
+}
+
+function showQuota(sheet) {
+  saved = Object.fromEntries(sheet.settings.map(({ key, value }) => [key, value]));
+  for (const input of inputs()) input.value = String(saved[input.dataset.key] ?? "");
+  const waiting = sheet.waiting.filter((key) => inputs().some((input) => input.dataset.key === key));
+  setText(find("quota-note"), waiting.length ? "Saved; the new limits count when the peer is started again." : "A row that would go beyond is refused, and the visitor is told why.");
+  find("quota").hidden = false;
+}
+
+find("quota").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const fault = find("quota-fault");
+  fault.hidden = true;
+  const changes = {};
+  for (const input of inputs()) {
+    input.removeAttribute("aria-invalid");
+    const text = input.value.trim();
+    const value = /^\d{1,15}$/.test(text) ? Number(text) : text;
+    if (value !== saved[input.dataset.key]) changes[input.dataset.key] = value;
+  }
+  if (Object.keys(changes).length === 0) return tell("Nothing was changed.");
+  try {
+    showQuota(await post("/api/rooms/settings/save", { changes }));
+    tell("Saved. The new limits count when the peer is started again.");
+  } catch (error) {
+    const problem = error.problems[0];
+    const input = inputs().find((one) => one.dataset.key === problem?.key);
+    fault.textContent = problem ? `${input?.labels[0]?.textContent ?? problem.key}: ${clean(problem.cause)}; ${clean(problem.next)}` : error.message;
+    fault.hidden = false;
+    input?.setAttribute("aria-invalid", "true");
+    input?.focus();
+  }
+});

@@ -1,0 +1,110 @@
+// The Data room: the owner's tables, their rows, who may do what, and what visitors have filled.
+
+import { button, element, find, get, setText, sizeText } from "/assets/words.js";
+import { exportTable, importRows } from "/assets/data-files.js";
+import { policyText } from "/assets/data-policy.js";
+import { openRow } from "/assets/data-row.js";
+import { RowView, readTables } from "/assets/data-rows.js";
+import { deleteTable, editColumns, editPolicy, newTable, renameTable } from "/assets/data-tables.js";
+import { announceTrouble, rowsText } from "/assets/data-values.js";
+import { readQuota, readVisitors } from "/assets/data-visitors.js";
+
+let tables = [];
+let view = null;
+let me = "";
+
+const opened = () => decodeURIComponent(location.hash.slice(1));
+
+function item(table) {
+  const link = element("a", "", element("span", "name", table.name),
+    element("span", "much", `${rowsText(table.rows)}${table.bytes === null ? "" : `, ${sizeText(table.bytes)}`}`), element("span", "who", policyText(table.access)));
+  link.href = `#${encodeURIComponent(table.name)}`;
+  if (table.name === view?.table?.name) link.setAttribute("aria-current", "true");
+  return element("li", "", link);
+}
+
+function showList() {
+  const list = find("tables");
+  const focus = list.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+  list.replaceChildren(...(tables.length ? tables.map(item) : [element("li", "note", "There is no table yet. A table keeps what visitors of your site fill in: the entries of a guestbook, say.")]));
+  list.removeAttribute("aria-busy");
+  if (focus) list.querySelector(`a[href="${CSS.escape(focus)}"]`)?.focus();
+}
+
+/// Reads the tables again and opens one; gives it, if it is there.
+async function changed(name) {
+  try {
+    tables = await readTables();
+    find("trouble").hidden = true;
+  } catch (error) {
+    announceTrouble(error);
+    return null;
+  }
+  const table = tables.find((one) => one.name === name);
+  history.replaceState(null, "", table ? `#${encodeURIComponent(name)}` : location.pathname);
+  await open(table);
+  return table ?? null;
+}
+
+async function open(table) {
+  find("table").hidden = !table;
+  if (!table) {
+    view.shut();
+    return showList();
+  }
+  setText(find("table-title"), table.name);
+  setText(find("table-policy"), policyText(table.access));
+  const again = (name) => changed(name);
+  const add = button("Add row", "button primary small", () => openRow(view, null));
+  add.id = "add-row";
+  const focus = find("tools").contains(document.activeElement) ? document.activeElement.textContent : null;
+  find("tools").replaceChildren(add,
+    button("Who may do what", "button small", () => editPolicy(table, again)),
+    button("Columns", "button small", () => editColumns(table, again)),
+    button("Import", "button small", () => importRows(table, again)),
+    button("Export", "button small", () => exportTable(table)),
+    button("Rename", "button small", () => renameTable(table, again)),
+    button("Delete table", "button small danger", () => deleteTable(table, again)));
+  if (focus) [...find("tools").children].find((one) => one.textContent === focus)?.focus();
+  const read = view.open(table);
+  showList();
+  await read;
+}
+
+/// The number in the list follows the one that was just counted.
+function counted(name, count) {
+  const table = tables.find((one) => one.name === name);
+  if (!table || table.rows === count) return;
+  table.rows = count;
+  showList();
+  readVisitors(me, showRowsOf);
+}
+
+function showRowsOf(id) {
+  if (!view.table) return;
+  find("where").value = `_owner = '${id.replaceAll("'", "''")}'`;
+  find("filter").requestSubmit();
+  find("table-title").focus();
+}
+
+addEventListener("hashchange", () => {
+  const table = tables.find((one) => one.name === opened());
+  open(table).then(() => { if (table) find("table-title").focus(); });
+});
+find("new-table").addEventListener("click", () => newTable(changed));
+
+async function start() {
+  try {
+    me = (await get("/api/self")).id;
+  } catch (error) {
+    announceTrouble(error);
+  }
+  view = new RowView(me, counted);
+  const wanted = opened();
+  await changed(wanted);
+  if (!wanted && tables.length === 1) await open(tables[0]);
+  readVisitors(me, showRowsOf);
+  readQuota();
+}
+
+start();

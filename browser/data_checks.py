@@ -1,0 +1,471 @@
+"""The Data room: the owner's tables, with a visitor who writes into them from another peer. See run."""
+import argparse
+import contextlib
+import json
+import pathlib
+import sqlite3
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select
+
+from peer import Peer
+from rooms_checks import focused, keys, looks, tab_to
+from story import HOSTILE_NAME, Suite, browser, expect
+
+LONG = "long " * 2000
+TURNED = "left \u202e turned"
+FORMULA = "=1+1"
+
+
+def base36(peer):
+    """The name of a peer's web origin: a CID of its id, in base 36."""
+    number = 0
+    for letter in peer:
+        number = number * 58 + "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz".index(letter)
+    # Each 1 in front stands for a byte of zero.
+    zeros = bytes(len(peer) - len(peer.lstrip("1")))
+    number = int.from_bytes(b"\x01\x72" + zeros + number.to_bytes((number.bit_length() + 7) // 8, "big"), "big")
+    digits = ""
+    while number:
+        number, digit = divmod(number, 36)
+        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + digits
+    return "k" + digits
+
+
+class Visitor:
+    """What a page of a site does in the visitor's browser, without the page."""
+
+    def __init__(self, viewer, owner):
+        self.viewer = viewer
+        self.owner = owner
+
+    def __call__(self, operation, **body):
+        port = self.viewer.rstrip("/").rsplit(":", 1)[1]
+        request = urllib.request.Request(
+            f"{self.viewer}api/p/{self.owner}/data/{operation}", json.dumps(body).encode(),
+            {"Host": f"{base36(self.owner)}.localhost:{port}", "Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return json.load(answer)
+
+
+def stored(peer, query):
+    with contextlib.closing(sqlite3.connect(f"file:{peer.folder}/data.db?mode=ro", uri=True)) as database:
+        return database.execute(query).fetchall()
+
+
+def press(page, text, within="body"):
+    """Clicks the button of that name."""
+    for found in page.driver.find_elements(By.CSS_SELECTOR, f"{within} button, {within} a.button"):
+        if found.is_displayed() and text in (found.text, found.get_attribute("aria-label")):
+            found.click()
+            return
+    raise AssertionError(f"no button {text}: {page.text()[:400]}")
+
+
+def field(page, label, within="#sheet"):
+    """The control with that label."""
+    for found in page.driver.find_elements(By.CSS_SELECTOR, f"{within} label"):
+        if found.is_displayed() and found.text.split(" (needed)")[0] == label:
+            return page.run("return arguments[0].control", found)
+    raise AssertionError(f"no field {label}: {page.text()[:400]}")
+
+
+def fill(page, label, text, within="#sheet"):
+    control = field(page, label, within)
+    control.clear()
+    control.send_keys(text)
+
+
+def choose(page, label, text, within="#sheet"):
+    Select(field(page, label, within)).select_by_visible_text(text)
+
+
+def opened(page, name="sheet"):
+    return page.run("return document.getElementById(arguments[0]).open", name)
+
+
+def shut(page, name="sheet"):
+    page.wait(lambda: not opened(page, name), f"{name} closed")
+
+
+def lines(page):
+    """The rows as texts, without the column of buttons."""
+    return page.run("return [...document.querySelectorAll('#rows tbody tr')].filter(row => row.offsetParent)"
+                    ".map(row => [...row.cells].slice(1).map(cell => cell.innerText))")
+
+
+def names(page):
+    return page.run("return [...document.querySelectorAll('#tables .name')].map(name => name.textContent)")
+
+
+def visit(page, url, table=None):
+    page.driver.get("about:blank")
+    page.driver.get(f"{url}data" + (f"#{table}" if table else ""))
+    page.wait(lambda: page.one("#tables").get_attribute("aria-busy") is None, "the tables")
+    if table:
+        page.wait(lambda: page.one("#table").is_displayed() and page.one("#grid").get_attribute("aria-busy") is None, table)
+
+
+def tables(suite, page, url, ada):
+    with suite.check("a table by a form: columns, types, needed, unique, a default, and who may do what"):
+        visit(page, url)
+        expect("no table yet" in page.one("#tables").text, page.one("#tables").text)
+        press(page, "New table")
+        fill(page, "Name of the table", "guest book")
+        fill(page, "Name of the column", "text")
+        press(page, "Make the table", "#sheet")
+        page.wait(lambda: "invalid table name" in page.one("#sheet .fault").text, "the refusal")
+        fault = page.run("return document.activeElement.value")
+        expect(fault == "guest book", f"the focus is on {fault}")
+        suite.shot(page, "data-refused")
+        fill(page, "Name of the table", "guestbook")
+        page.driver.find_element(By.XPATH, "//*[@id='sheet']//label[contains(., 'Needed in every row')]").click()
+        press(page, "Another column", "#sheet")
+        boxes = page.driver.find_elements(By.CSS_SELECTOR, "#sheet .columns fieldset")
+        expect(len(boxes) == 2, "no second column")
+        page.run("arguments[0].id = 'second'", boxes[1])
+        fill(page, "Name of the column", "stars", "#second")
+        choose(page, "What it holds", "Whole number", "#second")
+        fill(page, "Value if left empty", "3", "#second")
+        press(page, "Another column", "#sheet")
+        page.run("document.querySelectorAll('#sheet .columns fieldset')[2].id = 'third'")
+        fill(page, "Name of the column", "mood", "#third")
+        choose(page, "What it holds", "One of a few choices", "#third")
+        fill(page, "Choices", "glad, sad", "#third")
+        choose(page, "Who may do what", "Notice board")
+        press(page, "Make the table", "#sheet")
+        page.wait(lambda: names(page) == ["guestbook"], "the table in the list")
+        shut(page)
+        expect("only I write" in page.one("#table-policy").text, page.one("#table-policy").text)
+        schema = json.loads(stored(ada, "SELECT schema_json FROM _orm_schemas")[0][0])
+        expect(schema["access"] == {"read": "open", "insert": "owner", "update": "local", "delete": "local"}, schema)
+        expect(schema["columns"][0]["required"] and schema["columns"][1]["default"] == 3, schema)
+
+    with suite.check("a row by a form: what is missing is told at its field, then it is stored with the default"):
+        press(page, "Add row")
+        press(page, "Add row", "#sheet")
+        page.wait(lambda: "text is required" in page.one("#sheet .fault").text, "the refusal")
+        expect(page.run("return document.activeElement.dataset.column") == "text", focused(page))
+        fill(page, "text", "from the owner")
+        choose(page, "mood", "glad")
+        press(page, "Add row", "#sheet")
+        page.wait(lambda: len(lines(page)) == 1, "the row")
+        expect(stored(ada, "SELECT text, stars, mood FROM guestbook") == [("from the owner", 3, "glad")], "not stored so")
+        expect("You" in lines(page)[0][4], lines(page))
+        page.wait(lambda: "Edit row 1" == focused(page), "the focus on the row")
+
+
+def visitors(suite, page, url, ada, visitor, bob):
+    with suite.check("who may do what is changed by a form, and counts at once"):
+        try:
+            visitor("insert", table="guestbook", data={"text": "too early"})
+            raise AssertionError("it was let in")
+        except urllib.error.HTTPError as error:
+            expect(error.code == 403, error.code)
+        press(page, "Who may do what")
+        choose(page, "Who may do what", "Guestbook")
+        press(page, "Save", "#sheet")
+        shut(page)
+        page.wait(lambda: "people change only their own rows" in page.one("#table-policy").text, "the new policy")
+
+    with suite.check("a visitor's row appears by itself, is heard, and is only text"):
+        page.wait(lambda: "Live" in page.one("#live").text, "live")
+        start = time.monotonic()
+        visitor("insert", table="guestbook", data={"text": HOSTILE_NAME, "stars": 5})
+        page.wait(lambda: any(HOSTILE_NAME in line for line in lines(page)), "the visitor's row")
+        print(f"        seen {time.monotonic() - start:.2f} s after it was sent")
+        page.wait(lambda: "A new row from" in page.run("return document.getElementById('announcer').textContent"), "heard")
+        expect(page.run("return window.pwned") is None, "its script ran")
+        whose = next(line for line in lines(page) if HOSTILE_NAME in line)[4]
+        expect(bob.id[-4:] in whose, whose)
+        visitor("insert", table="guestbook", data={"text": TURNED + LONG})
+        page.wait(lambda: any("Show all" in line[1] for line in lines(page)), "a cut text")
+        shown = next(line for line in lines(page) if "Show all" in line[1])[1]
+        expect(len(shown) < 300 and "\u202e" not in shown, f"{len(shown)} characters")
+        page.driver.find_element(By.XPATH, "//button[starts-with(@aria-label, 'Show all of text')]").click()
+        page.wait(lambda: opened(page), "the sheet")
+        expect(len(page.run("return document.querySelector('#sheet pre').textContent")) == len(TURNED + LONG), "not all of it")
+        suite.shot(page, "data-long")
+        press(page, "Close", "#sheet")
+        shut(page)
+
+    with suite.check("what the visitor has filled is shown with the limits, and leads to the rows"):
+        page.wait(lambda: page.driver.find_elements(By.CSS_SELECTOR, "#shares tbody tr"), "the visitor")
+        page.wait(lambda: page.one("#shares tbody tr td").text == "2", "two rows")
+        page.one("#shares tbody button").click()
+        page.wait(lambda: len(lines(page)) == 2, "the visitor's rows only")
+        expect(bob.id in page.one("#where").get_attribute("value"), "another condition")
+        press(page, "All rows")
+        page.wait(lambda: len(lines(page)) == 3, "all rows")
+
+
+def rows(suite, page, url, ada, visitor):
+    with suite.check("a row is edited; system columns are shown and cannot be"):
+        press(page, "Edit row 2")
+        page.wait(lambda: opened(page), "the sheet")
+        expect(not page.driver.find_elements(By.CSS_SELECTOR, "#sheet [data-column^=_]"), "a system column to fill")
+        expect("Whose" in page.one("#sheet").text and "Made" in page.one("#sheet").text, page.one("#sheet").text)
+        suite.shot(page, "data-row")
+        fill(page, "stars", "4")
+        press(page, "Save row", "#sheet")
+        shut(page)
+        page.wait(lambda: stored(ada, "SELECT stars FROM guestbook WHERE _id = 2") == [(4,)], "the number in the file")
+        expect(stored(ada, "SELECT text FROM guestbook WHERE _id = 2") == [(HOSTILE_NAME,)], "the text was changed too")
+        press(page, "Edit row 2")
+        fill(page, "stars", "many")
+        press(page, "Save row", "#sheet")
+        page.wait(lambda: page.driver.find_elements(By.CSS_SELECTOR, "#sheet .fault:not([hidden])"), "the refusal")
+        expect(page.run("return document.activeElement.dataset.column") == "stars", focused(page))
+        page.driver.switch_to.active_element.send_keys(Keys.ESCAPE)
+        shut(page)
+
+    with suite.check("a condition that is none is told at its field, with the place; a right one filters"):
+        where = page.one("#where")
+        where.send_keys("stars >= 4 AND colour = 'red'", Keys.ENTER)
+        page.wait(lambda: page.one("#where-fault").is_displayed(), "the fault")
+        expect("there is no column colour" in page.one("#where-fault").text, page.one("#where-fault").text)
+        expect(where.get_attribute("aria-invalid") == "true" and focused(page) == "where", focused(page))
+        expect(page.run("return document.getElementById('where').selectionStart") == 15, "not at the place")
+        suite.shot(page, "data-filter-fault")
+        where.clear()
+        where.send_keys("stars >= 4 AND text LIKE '%img%'", Keys.ENTER)
+        page.wait(lambda: len(lines(page)) == 1, "one row")
+        expect(not page.one("#where-fault").is_displayed(), "the fault stays")
+        press(page, "All rows")
+
+    with suite.check("sorted by a column, and back; pages of fifty"):
+        for number in range(60):
+            visitor("insert", table="guestbook", data={"text": f"row {number:02}", "stars": number})
+        page.wait(lambda: len(lines(page)) == 50 and "of 63" in page.one("#range").text, "a page of fifty")
+        head = next(found for found in page.driver.find_elements(By.CSS_SELECTOR, "#rows .sort") if "stars" in found.text)
+        head.click()
+        page.wait(lambda: lines(page)[0][2] == "0", "the smallest first")
+        expect(page.run("return document.querySelector('[aria-sort=ascending]').innerText").startswith("stars"), "not said")
+        page.driver.find_element(By.CSS_SELECTOR, "[data-key='sort stars']").click()
+        page.wait(lambda: lines(page)[0][2] == "59", "the largest first")
+        press(page, "Further rows")
+        page.wait(lambda: len(lines(page)) == 13 and "51–63" in page.one("#range").text, "the second page")
+
+    with suite.check("a row is deleted after a question that names it"):
+        visit(page, url, "guestbook")
+        press(page, f"Edit row {lines(page)[0][0]}")
+        press(page, "Delete row", "#sheet")
+        page.wait(lambda: opened(page, "question"), "the question")
+        expect("row 59" in page.one("#question").text, page.one("#question").text)
+        expect(focused(page) == "Keep it", focused(page))
+        press(page, "Delete row", "#question")
+        shut(page)
+        page.wait(lambda: stored(ada, "SELECT COUNT(*) FROM guestbook") == [(62,)], "one row less")
+
+
+def files(suite, page, url, ada, visitor, folder):
+    downloads = folder / "downloads"
+    downloads.mkdir()
+    page.cdp("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(downloads))
+
+    def fetched(name):
+        page.wait(lambda: (downloads / name).exists(), f"the download {name}")
+        return downloads / name
+
+    everything = "SELECT text, stars, mood FROM guestbook ORDER BY _id"
+    with suite.check("exported as CSV and JSON, and imported again: every row as it was, formulas too"):
+        for text in (FORMULA, "'=2", "", "a \"quoted\", text\nwith lines", "-5"):
+            visitor("insert", table="guestbook", data={"text": text})
+        before = stored(ada, everything)
+        visit(page, url, "guestbook")
+        press(page, "Export")
+        press(page, "CSV, for spreadsheets", "#sheet")
+        csv = fetched("guestbook.csv")
+        press(page, "JSON", "#sheet")
+        plain = fetched("guestbook.json")
+        press(page, "Close", "#sheet")
+        expect(f"'{FORMULA}" in csv.read_text() and f",{FORMULA}" not in csv.read_text(), "an open formula")
+        expect(len(json.loads(plain.read_text())) == len(before), "not every row")
+        for file in (csv, plain):
+            page.run("return fetch('/api/data/delete-where', {method: 'POST', body: JSON.stringify({table: 'guestbook', where: '_id > 0'}),"
+                     "headers: {'Content-Type': 'application/json', 'X-Goop-Token': document.querySelector('meta[name=goop-token]').content}})")
+            page.wait(lambda: stored(ada, everything) == [], "an empty table")
+            press(page, "Import")
+            field(page, "File with rows").send_keys(str(file))
+            page.driver.find_element(By.XPATH, "//*[@id='sheet']//label[contains(., 'Keep ids')]").click()
+            press(page, "Import", "#sheet")
+            page.wait(lambda: f"{len(before)} rows were added" in page.one("#sheet").text, "the outcome")
+            press(page, "Close", "#sheet")
+            expect(stored(ada, everything) == before, f"{file.name} changed the rows")
+            owners = {owner for (owner,) in stored(ada, "SELECT DISTINCT _owner FROM guestbook")}
+            expect(owners == {ada.id, visitor.id}, owners)
+
+    with suite.check("lines with faults are told with their numbers, the others are taken"):
+        bad = folder / "bad.csv"
+        bad.write_text("text,stars,mood\r\nfine,1,glad\r\nfew,2\r\nwrong,3,angry\r\n,4,sad\r\n\"broken\"x,5,sad\r\nalso fine,,\r\n")
+        press(page, "Import")
+        field(page, "File with rows").send_keys(str(bad))
+        press(page, "Import", "#sheet")
+        page.wait(lambda: "2 rows were added" in page.one("#sheet").text, "the outcome")
+        said = page.one("#sheet .lines").text
+        for line in (3, 4, 5, 6):
+            expect(f"Line {line}:" in said, said)
+        expect("angry" not in said or "glad, sad" in said, said)
+        suite.shot(page, "data-import-faults")
+        press(page, "Close", "#sheet")
+        (folder / "other.csv").write_text("text,star\r\nx,1\r\n")
+        press(page, "Import")
+        field(page, "File with rows").send_keys(str(folder / "other.csv"))
+        press(page, "Import", "#sheet")
+        page.wait(lambda: "did you mean stars?" in page.one("#sheet").text, "the suggestion")
+        press(page, "Close", "#sheet")
+
+
+def shapes(suite, page, url, ada):
+    with suite.check("columns are added, renamed and removed; what is lost is named first"):
+        visit(page, url, "guestbook")
+        press(page, "Columns")
+        fill(page, "Name of the column", "note")
+        press(page, "Add the column", "#sheet")
+        page.wait(lambda: "note" in page.one("#sheet .column-list").text, "the column")
+        press(page, "Rename note", "#sheet")
+        fill(page, "New name", "remark")
+        press(page, "Rename", "#sheet")
+        page.wait(lambda: opened(page) and page.driver.find_elements(By.CSS_SELECTOR, "#sheet .column-list"), "the columns")
+        expect("remark" in page.one("#sheet .column-list").text, page.one("#sheet").text)
+        suite.shot(page, "data-columns")
+        press(page, "Remove remark", "#sheet")
+        page.wait(lambda: opened(page, "question"), "the question")
+        expect("remark" in page.one("#question").text and "rows" in page.one("#question").text, page.one("#question").text)
+        press(page, "Remove the column", "#question")
+        page.wait(lambda: "remark" not in page.one("#sheet .column-list").text, "without the column")
+        press(page, "Close", "#sheet")
+        found = [name for (name,) in stored(ada, "SELECT name FROM pragma_table_info('guestbook')")]
+        expect("remark" not in found and "note" not in found, found)
+
+    with suite.check("a table is renamed, and deleted after a question that names what is lost"):
+        press(page, "Rename")
+        fill(page, "New name", "visits")
+        press(page, "Rename", "#sheet")
+        page.wait(lambda: names(page) == ["visits"], "the new name")
+        expect(page.driver.current_url.endswith("#visits"), page.driver.current_url)
+        press(page, "Delete table")
+        page.wait(lambda: opened(page, "question"), "the question")
+        said = page.one("#question").text
+        expect("visits" in said and "text, stars, mood" in said and "69 rows" in said, said)
+        suite.shot(page, "data-delete-table")
+        press(page, "Keep it", "#question")
+        expect(names(page) == ["visits"], "it is gone")
+        press(page, "Delete table")
+        press(page, "Delete the table", "#question")
+        page.wait(lambda: names(page) == [], "no table")
+
+
+def limits(suite, page, url, ada):
+    with suite.check("the limits of visitors are changed here, and checked"):
+        visit(page, url)
+        page.wait(lambda: page.one("#quota").is_displayed(), "the limits")
+        fill(page, "Rows of one visitor, at most", "plenty", "#quota")
+        press(page, "Save limits")
+        page.wait(lambda: page.one("#quota-fault").is_displayed() and focused(page) == "quota-rows", "the fault")
+        fill(page, "Rows of one visitor, at most", "77", "#quota")
+        press(page, "Save limits")
+        page.wait(lambda: "started again" in page.one("#quota-note").text, "the word about the restart")
+        value = json.loads((ada.folder / "goop.json").read_text())["data"]["visitor_rows"]
+        expect(value == 77, value)
+
+
+def by_keyboard(suite, url, ada):
+    with suite.check("keys alone: make a table, add a row, change it, delete it, delete the table"):
+        with browser(1280, 900, reduced_motion=True) as page:
+            visit(page, url)
+            tab_to(page, "new-table")
+            keys(page, Keys.ENTER)
+            page.wait(lambda: opened(page), "the sheet")
+            keys(page, "keys", Keys.TAB, "word")
+            page.driver.switch_to.active_element.send_keys(Keys.ENTER)
+            page.wait(lambda: names(page) == ["keys"], "the table")
+            tab_to(page, "add-row")
+            keys(page, Keys.ENTER)
+            page.wait(lambda: opened(page), "the sheet")
+            keys(page, "first")
+            tab_to(page, "Add row")
+            keys(page, Keys.ENTER)
+            page.wait(lambda: focused(page) == "Edit row 1", "the focus on the row")
+            keys(page, Keys.ENTER)
+            page.wait(lambda: opened(page), "the sheet")
+            keys(page, Keys.CONTROL + "a")
+            keys(page, "second")
+            tab_to(page, "Save row")
+            keys(page, Keys.ENTER)
+            shut(page)
+            page.wait(lambda: stored(ada, "SELECT word FROM keys") == [("second",)], "the change")
+            page.wait(lambda: focused(page) == "Edit row 1", "the focus on the row again")
+            keys(page, Keys.ENTER)
+            page.wait(lambda: opened(page), "the sheet")
+            tab_to(page, "Delete row")
+            keys(page, Keys.ENTER)
+            page.wait(lambda: opened(page, "question"), "the question")
+            tab_to(page, "Delete row")
+            keys(page, Keys.ENTER)
+            page.wait(lambda: stored(ada, "SELECT COUNT(*) FROM keys") == [(0,)], "no row")
+            shut(page)
+            tab_to(page, "Delete table")
+            keys(page, Keys.ENTER)
+            page.wait(lambda: opened(page, "question"), "the question")
+            tab_to(page, "Delete the table")
+            keys(page, Keys.ENTER)
+            page.wait(lambda: names(page) == [], "no table")
+
+
+def pictures(suite, url, visitor):
+    looks(suite, f"{url}data#guestbook", "data", lambda page: page.wait(lambda: lines(page), "rows"))
+
+    def sheet(page):
+        page.wait(lambda: lines(page), "rows")
+        press(page, "New table")
+        page.wait(lambda: opened(page), "the sheet")
+    looks(suite, f"{url}data#guestbook", "data-new-table", sheet)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--goop2", default="./goop2", type=pathlib.Path)
+    parser.add_argument("--screenshots", help="folder for pictures (default: a new one under the temporary folder)")
+    options = parser.parse_args()
+    screenshots = pathlib.Path(options.screenshots or tempfile.mkdtemp(prefix="goop2-data-"))
+    screenshots.mkdir(parents=True, exist_ok=True)
+    suite = Suite(screenshots)
+    with tempfile.TemporaryDirectory() as root:
+        folder = pathlib.Path(root)
+        ada = Peer(options.goop2.resolve(), folder / "Ada", "--local", "--label", "Ada")
+        bob = Peer(options.goop2.resolve(), folder / "Bob", "--local", "--label", "Bob")
+        try:
+            url = ada.start()["viewer"]["url"]
+            visitor = Visitor(bob.start()["viewer"]["url"], ada.id)
+            visitor.id = bob.id
+            looks(suite, f"{url}data", "data-empty", lambda page: page.wait(
+                lambda: "no table yet" in page.one("#tables").text, "the empty list"))
+            with browser(1280, 900, reduced_motion=True) as page:
+                tables(suite, page, url, ada)
+                visitors(suite, page, url, ada, visitor, bob)
+                rows(suite, page, url, ada, visitor)
+                pictures(suite, url, visitor)
+                files(suite, page, url, ada, visitor, folder)
+                shapes(suite, page, url, ada)
+                limits(suite, page, url, ada)
+                with suite.check("nothing complained on the console"):
+                    # Refusals are part of the story.
+                    found = page.complaints("the server responded with a status of 4", "[DOM]")
+                    expect(not found, found)
+            by_keyboard(suite, url, ada)
+        finally:
+            bob.stop()
+            ada.stop()
+    print(f"{suite.count - len(suite.failed)} of {suite.count} checks of the Data room")
+    sys.exit(1 if suite.failed else 0)
+
+
+if __name__ == "__main__":
+    main()
