@@ -264,6 +264,24 @@ def rows(suite, page, url, ada, visitor):
         page.wait(lambda: stored(ada, "SELECT COUNT(*) FROM guestbook") == [(62,)], "one row less")
 
 
+def spam(suite, page, url, ada, visitor):
+    with suite.check("all rows of one visitor are deleted at once, after a question that says how many"):
+        visit(page, url, "guestbook")
+        expect(not page.one("#delete-found").is_displayed(), "offered without a condition")
+        page.wait(lambda: page.driver.find_elements(By.CSS_SELECTOR, "#shares tbody button"), "the visitor")
+        page.one("#shares tbody button").click()
+        page.wait(lambda: page.one("#delete-found").is_displayed() and " of " in page.one("#range").text, "the button")
+        count = stored(ada, f"SELECT COUNT(*) FROM guestbook WHERE _owner = '{visitor.id}'")[0][0]
+        press(page, "Delete these rows")
+        page.wait(lambda: opened(page, "question"), "the question")
+        expect(f"{count} rows of guestbook" in page.one("#question").text, page.one("#question").text)
+        press(page, "Delete them", "#question")
+        page.wait(lambda: stored(ada, "SELECT DISTINCT _owner FROM guestbook") == [(ada.id,)], "only the owner's rows")
+        page.wait(lambda: not page.driver.find_elements(By.CSS_SELECTOR, "#shares tbody tr"), "nobody in the list")
+        visitor("insert", table="guestbook", data={"text": "again"})
+        page.wait(lambda: any("again" in line for line in lines(page)), "the visitor's next row")
+
+
 def files(suite, page, url, ada, visitor, folder):
     downloads = folder / "downloads"
     downloads.mkdir()
@@ -353,7 +371,7 @@ def shapes(suite, page, url, ada):
         press(page, "Delete table")
         page.wait(lambda: opened(page, "question"), "the question")
         said = page.one("#question").text
-        expect("visits" in said and "text, stars, mood" in said and "69 rows" in said, said)
+        expect("visits" in said and "text, stars, mood" in said and f"{stored(ada, 'SELECT COUNT(*) FROM visits')[0][0]} rows" in said, said)
         suite.shot(page, "data-delete-table")
         press(page, "Keep it", "#question")
         expect(names(page) == ["visits"], "it is gone")
@@ -452,6 +470,7 @@ def main():
                 visitors(suite, page, url, ada, visitor, bob)
                 rows(suite, page, url, ada, visitor)
                 pictures(suite, url, visitor)
+                spam(suite, page, url, ada, visitor)
                 files(suite, page, url, ada, visitor, folder)
                 shapes(suite, page, url, ada)
                 limits(suite, page, url, ada)

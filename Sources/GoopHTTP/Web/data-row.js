@@ -49,8 +49,8 @@ function field(column, value, isNew) {
 
 /// The field that an error is about: SQLite and the schema name the column.
 function fieldIn(fields, error) {
-  const text = `${error.message} ${error.detail ?? ""}`;
-  return fields.find(({ column }) => new RegExp(`(column |\\.)${column.name}\\b`).test(text))?.input;
+  const words = `${error.message} ${error.detail ?? ""}`.split(/[\s:.,;]+/);
+  return fields.find(({ column }) => words.includes(column.name))?.input;
 }
 
 export async function openRow(view, row) {

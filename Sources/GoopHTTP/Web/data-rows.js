@@ -1,8 +1,8 @@
 // The rows of one table: page, sort, filter, and what changes while one looks.
 
 import { button, clean, element, find, get, post, say, setText, tell } from "/assets/words.js";
-import { openSheet } from "/assets/data-sheet.js";
-import { cell, harmless, isNumber, ownerParts, ownerText } from "/assets/data-values.js";
+import { ask, openSheet } from "/assets/data-sheet.js";
+import { cell, harmless, isNumber, ownerParts, ownerText, rowsText } from "/assets/data-values.js";
 import { openRow } from "/assets/data-row.js";
 
 const perPage = 50;
@@ -17,6 +17,7 @@ export class RowView {
     this.reading = 0;
     find("filter").addEventListener("submit", (event) => { event.preventDefault(); this.filter(find("where").value.trim()); });
     find("all").addEventListener("click", () => { find("where").value = ""; this.filter(""); });
+    find("delete-found").addEventListener("click", () => this.deleteFound());
     find("before").addEventListener("click", () => this.turn(-1));
     find("after").addEventListener("click", () => this.turn(1));
     addEventListener("visibilitychange", () => { if (!document.hidden && this.isStale) this.soon(); });
@@ -51,7 +52,7 @@ export class RowView {
   // MARK: Reading
 
   get query() {
-    const order = this.order ? `"${this.order.column}"${this.order.down ? " DESC" : ""}` : "";
+    const order = this.order ? `"${this.order.column.replaceAll('"', '""')}"${this.order.down ? " DESC" : ""}` : "";
     return { table: this.table.name, where: this.where, order: order || "_id DESC", limit: perPage + 1, offset: this.page * perPage };
   }
 
@@ -80,6 +81,8 @@ export class RowView {
   }
 
   fail(error) {
+    this.shown = 0;
+    find("delete-found").hidden = true;
     if (error.code !== "invalid_query" || !this.where) return tell([error.message, error.detail].filter(Boolean).join(": "), { isError: true });
     const input = find("where");
     const fault = find("where-fault");
@@ -105,6 +108,22 @@ export class RowView {
     this.page = 0;
     this.isAsked = true;
     return this.read();
+  }
+
+  /// For the rows of somebody who wrote what should not be there, say.
+  async deleteFound() {
+    const { table, where, count } = this;
+    const text = `${rowsText(count)} of ${table.name}, all where ${clean(where).slice(0, 200)}, are lost. This cannot be taken back; an export keeps a copy.`;
+    if (!await ask("Delete these rows?", text, "Delete them")) return;
+    try {
+      const { affected } = await post("/api/data/delete-where", { table: table.name, where });
+      find("where").value = "";
+      await this.filter("");
+      find("table-title").focus();
+      tell(`${rowsText(affected)} ${affected === 1 ? "was" : "were"} deleted.`);
+    } catch (error) {
+      tell([error.message, error.detail].filter(Boolean).join(": "), { isError: true });
+    }
   }
 
   turn(by) {
@@ -156,6 +175,7 @@ export class RowView {
     const total = this.count === undefined ? "" : ` of ${this.count.toLocaleString("en")}`;
     const text = this.shown ? `Rows ${(start + 1).toLocaleString("en")}–${(start + this.shown).toLocaleString("en")}${total}` : "";
     setText(find("range"), text);
+    find("delete-found").hidden = !this.where || !this.shown;
     find("before").disabled = this.page === 0;
     find("after").disabled = !this.hasMore;
     if (this.isAsked && this.count !== undefined) {

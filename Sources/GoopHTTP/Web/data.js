@@ -38,6 +38,8 @@ async function changed(name) {
     find("trouble").hidden = true;
   } catch (error) {
     announceTrouble(error);
+    if (!view.table) find("tables").replaceChildren(element("li", "", button("Try again", "button small", () => changed(name))));
+    find("tables").removeAttribute("aria-busy");
     return null;
   }
   const table = tables.find((one) => one.name === name);
