@@ -2,7 +2,7 @@
 
 import { button, clean, element, post, sizeText, tell } from "/assets/words.js";
 import { ask, labelled, openSheet, select, textInput } from "/assets/data-sheet.js";
-import { fieldText, isLong, isNumber, isTime, ownerParts } from "/assets/data-values.js";
+import { fieldText, isLong, isNumber, isTime, ownerText } from "/assets/data-values.js";
 
 function hint(column) {
   const parts = [];
@@ -16,7 +16,7 @@ function field(column, value, isNew) {
   const notes = hint(column);
   if (isNew && column.auto) notes.push("Left empty, it is filled in by itself.");
   else if (isNew && column.default !== null) notes.push(`Left empty, it becomes ${clean(String(column.default)).slice(0, 60)}.`);
-  else if (!column.required) notes.push("Left empty, it has no value.");
+  else if (!column.required && !column.choices.length) notes.push("Left empty, it has no value.");
   const before = fieldText(value);
   const isBinary = value !== null && typeof value === "object" && "binary" in value;
   const isCut = value !== null && typeof value === "object" && "cut" in value;
@@ -34,6 +34,8 @@ function field(column, value, isNew) {
     // A text that has line ends, or may get some.
     input = textInput(before, isLong(column.type) ? { lines: Math.min(8, Math.max(2, before.split("\n").length)) } : isNumber(column.type) ? { mode: "decimal" } : {});
   }
+  // A field changes line ends: what it holds at first is what nobody has touched.
+  const untouched = input.value;
   input.dataset.column = column.name;
   if (column.required) input.required = true;
   return {
@@ -41,7 +43,7 @@ function field(column, value, isNew) {
     node: labelled(column.required ? `${column.name} (needed)` : column.name, input, notes.join(" ")),
     /// Undefined: as it was.
     value() {
-      if (input.disabled || input.value === before) return undefined;
+      if (input.disabled || input.value === untouched) return undefined;
       return input.value === "" && (!column.required || !isLong(column.type)) ? null : input.value;
     },
   };
@@ -96,7 +98,8 @@ export async function openRow(view, row) {
 function systemFacts(view, row) {
   const facts = element("dl", "facts");
   const add = (name, ...value) => facts.append(element("dt", "", name), element("dd", "", ...value));
-  add("Whose", ...ownerParts(String(row._owner ?? ""), view.me, view.owners), " ", element("span", "mono", clean(row._owner)));
+  const whose = String(row._owner ?? "");
+  add("Whose", element("bdi", "", ownerText(whose, view.me, view.owners)), " ", element("span", "mono", clean(whose)));
   if (row._owner_email) add("E-mail", element("bdi", "", clean(row._owner_email)));
   add("Made", clean(row._created_at));
   add("Changed", clean(row._updated_at));

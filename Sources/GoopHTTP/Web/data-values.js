@@ -30,13 +30,15 @@ export function cell(value, column, showAll) {
   } else if (typeof value === "object" && "binary" in value) {
     made.append(element("span", "none", `binary, ${sizeText(value.binary)}`));
   } else if (typeof value === "object" && "cut" in value) {
+    made.classList.add("long");
     made.append(`${harmless(value.cut).slice(0, shownLength)}…`, showAllButton(value.bytes, column, showAll));
   } else {
     const text = harmless(fieldText(value));
     if (typeof value === "number" || value?.digits) made.classList.add("number");
     if (text === "") made.append(element("span", "none", "empty"));
-    else if (text.length > shownLength) made.append(`${text.slice(0, shownLength)}…`, showAllButton(text.length, column, showAll));
-    else made.append(text);
+    else if (text.length > 30) made.classList.add("long");
+    if (text.length > shownLength) made.append(`${text.slice(0, shownLength)}…`, showAllButton(text.length, column, showAll));
+    else if (text) made.append(text);
   }
   return made;
 }
