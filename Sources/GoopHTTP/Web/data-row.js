@@ -49,10 +49,11 @@ function field(column, value, isNew) {
   };
 }
 
-/// The field that an error is about: SQLite and the schema name the column.
+/// The field that an error is about: the schema writes “column NAME”, SQLite “TABLE.NAME”.
 function fieldIn(fields, error) {
-  const words = `${error.message} ${error.detail ?? ""}`.split(/[\s:.,;]+/);
-  return fields.find(({ column }) => words.includes(column.name))?.input;
+  const text = `${error.message} ${error.detail ?? ""}`;
+  const named = [...text.matchAll(/(?:\bcolumn |\.)(\w+)/g)].map((found) => found[1]);
+  return fields.find(({ column }) => named.includes(column.name))?.input;
 }
 
 export async function openRow(view, row) {
