@@ -187,7 +187,7 @@ CASES = [
     Case("site: the pointer, taken by a click", scenes.click, "pointer lock", (SANDBOX, FRAME), depth=True),
     Case("site: full screen, by a click", scenes.click, "full screen", (PERMISSIONS, FRAME_ALLOW), depth=True),
     Case("site: picture in picture", scenes.allowed, "picture-in-picture", (PERMISSIONS, FRAME_ALLOW)),
-    Case("site: names looked up ahead of a click", scenes.looked_up, "", (PREFETCH,)),
+    Case("site: names looked up ahead of a click", scenes.looked_up, "stolen-link", (PREFETCH,)),
     # A web page elsewhere
     Case("web page: a picture of the viewer", scenes.foreign, "a picture of the viewer", (ASKER, RESOURCE), depth=True),
     Case("web page: a script of the viewer", scenes.foreign, "a script of the viewer", (ASKER, RESOURCE), depth=True),

@@ -109,11 +109,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--goop2", default="./goop2", help="the program (default: ./goop2)")
     parser.add_argument("--open", help="the program built from the copy whose guards can be taken out")
-    parser.add_argument("--only", default="", help="cases whose name holds this text")
+    parser.add_argument("--only", action="append", help="cases whose name holds this text; may be given again")
     parser.add_argument("--table", action="store_true", help="write the table of docs/attacks.md")
     options = parser.parse_args()
     failed, seen = [], []
-    chosen = [case for case in CASES if options.only in case.name]
+    chosen = [case for case in CASES if not options.only or any(text in case.name for text in options.only)]
     codes = sorted({code for case in chosen for code in case.code})
     # The guards that are code are out for a whole run of the program, so each of them has a run of its own.
     for code in [None, *codes]:
