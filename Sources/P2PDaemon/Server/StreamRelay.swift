@@ -38,8 +38,10 @@ final class StreamRelay: ChannelDuplexHandler, StreamObserver {
         // To the peer first: it works on it while the client reads our answer.
         if first.readableBytes > 0 { forward(first) }
         stream.flushNow()
-        context.writeAndFlush(wrapOutboundOut(head), promise: nil)
+        // One write, and the client is woken once, if the peer's first bytes are here already.
+        context.write(wrapOutboundOut(head), promise: nil)
         streamIsReadable()
+        self.context?.flush()
     }
 
     // MARK: From the client
@@ -152,6 +154,8 @@ final class StreamRelay: ChannelDuplexHandler, StreamObserver {
 
     private func fail() {
         end { $0.reset() }
+        // The head of the stream may still be waiting; closing drops what is not flushed.
+        context?.flush()
         context?.close(promise: nil)
     }
 
