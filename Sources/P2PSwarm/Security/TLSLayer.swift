@@ -22,6 +22,10 @@ public final class TLSLayer: TLSProvider {
     /// How many lists of muxers have their contexts kept; further lists make theirs anew for each connection.
     private static let maximumContexts = 8
 
+    /// What we offer when we dial. When we are dialled, the hybrid of X25519 and ML-KEM comes before them, for those who ask for it:
+    /// docs/decisions/0006 says why we do not.
+    private static let classicalGroups: [NIOTLSCurve] = [.x25519, .secp256r1, .secp384r1]
+
     private struct Contexts {
         let client: NIOSSLContext
         let server: NIOSSLContext
@@ -108,19 +112,22 @@ public final class TLSLayer: TLSProvider {
     private func contexts(for muxers: [ProtocolID]) throws -> Contexts {
         if let known = contexts.withLockedValue({ $0[muxers] }) { return known }
         let made = Contexts(
-            client: try NIOSSLContext(configuration: configure(.makeClientConfiguration(), muxers)),
+            client: try NIOSSLContext(
+                configuration: configure(.makeClientConfiguration(), muxers, groups: Self.classicalGroups)),
             server: try NIOSSLContext(
                 configuration: configure(
                     .makeServerConfiguration(
                         certificateChain: [.certificate(certificate)], privateKey: .privateKey(privateKey)),
-                    muxers)))
+                    muxers, groups: [.x25519_MLKEM768] + Self.classicalGroups)))
         contexts.withLockedValue { contexts in
             if contexts.count < Self.maximumContexts { contexts[muxers] = made }
         }
         return made
     }
 
-    private func configure(_ base: TLSConfiguration, _ muxers: [ProtocolID]) -> TLSConfiguration {
+    private func configure(
+        _ base: TLSConfiguration, _ muxers: [ProtocolID], groups: [NIOTLSCurve]
+    ) -> TLSConfiguration {
         var configuration = base
         configuration.certificateChain = [.certificate(certificate)]
         configuration.privateKey = .privateKey(privateKey)
@@ -133,9 +140,7 @@ public final class TLSLayer: TLSProvider {
             .ecdsaSecp256R1Sha256, .ed25519, .ecdsaSecp384R1Sha384, .ecdsaSecp521R1Sha512, .rsaPssRsaeSha256,
             .rsaPssRsaeSha384, .rsaPssRsaeSha512,
         ]
-        // Without the library's hybrid with ML-KEM, which makes each connection dearer for both sides: TLS and Noise are
-        // interchangeable here, and Noise has X25519 alone.
-        configuration.curves = [.x25519, .secp256r1, .secp384r1]
+        configuration.curves = groups
         configuration.applicationProtocols =
             muxers.map(\.name) + [ConnectionUpgrade.tlsFallbackApplicationProtocol]
         configuration.shutdownTimeout = .seconds(1)

@@ -160,6 +160,33 @@ struct TLSLayerTests {
         #expect(!link.server.isActive)
     }
 
+    @Test(
+        "a peer that offers the hybrid with ML-KEM gets it, others X25519, in the same flight",
+        arguments: [true, false])
+    func keyAgreement(hybrid: Bool) throws {
+        let link = try Link()
+        defer { link.finish() }
+        try link.add(try TLSLayer(identity: second), .responder)
+        if hybrid {
+            var configuration = TLSConfiguration.makeClientConfiguration()
+            configuration.certificateVerification = .none
+            configuration.curves = [.x25519_MLKEM768, .x25519]
+            configuration.applicationProtocols = ["libp2p"]
+            try link.client.pipeline.syncOperations.addHandler(
+                NIOSSLClientHandler(context: try NIOSSLContext(configuration: configuration), serverHostname: nil),
+                position: .first)
+        } else {
+            try link.add(try TLSLayer(identity: first), .initiator)
+        }
+        link.server.pipeline.fireChannelRead(try #require(try link.client.readOutbound(as: ByteBuffer.self)))
+        link.server.pipeline.fireChannelReadComplete()
+        var answer: [UInt8] = []
+        while let bytes = try link.server.readOutbound(as: ByteBuffer.self) { answer += bytes.readableBytesView }
+        // The extension key_share of a ServerHello: type, length, group.
+        let share: [UInt8] = hybrid ? [0, 0x33, 4, 0x64, 0x11, 0xec] : [0, 0x33, 0, 0x24, 0, 0x1d]
+        #expect(answer.indices.contains { answer[$0...].starts(with: share) })
+    }
+
     @Test("a client without a certificate is refused")
     func noCertificate() throws {
         let link = try Link()
