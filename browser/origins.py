@@ -498,9 +498,13 @@ document.title = 'stored';""")
         page.driver.get(url)
         page.wait(lambda: page.run("return localStorage.getItem('goop-visits')") is None, "the end of the visit", 30)
 
-    for label in ("a visit", "a visit in a tab that was closed, and the next start of the viewer", "Forget"):
-        profile = folder / ("profile-" + label[-6:].strip())
+    for label in ("a visit", "a visit at a later start of the browser", "a visit in a tab that was closed, and the next start of the viewer", "Forget"):
+        profile = folder / ("profile-" + label[-7:].strip())
         with suite.check(f"after {label} the browser's profile and the peer's folder hold nothing of the site"):
+            if "later" in label:
+                with browser(arguments=[f"--user-data-dir={profile}"]) as page:
+                    page.driver.get(url)
+                    page.wait(lambda: page.run("return localStorage.getItem('goop-log-began')"), "the log begun")
             with browser(arguments=[f"--user-data-dir={profile}"]) as page:
                 visit(page)
                 expect(found(profile, ("database", "cache", "file")), "nothing was planted where it would be found")

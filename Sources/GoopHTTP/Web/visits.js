@@ -73,11 +73,16 @@ async function scrub(steps) {
 }
 
 let began = null;
-/// Once in a browser: parts of the log that later ones are merged with.
-export function prepare() {
-  if (!hasLog || localStorage.getItem(beganKey)) return null;
-  began ??= navigator.locks.request("scrub", () => scrub(5)).then(() => localStorage.setItem(beganKey, "1"));
-  return began;
+/// Parts of the log that later ones are merged with: once in a browser, which is waited for, and once in each tab, since
+/// the log of session storage begins anew with the browser. There the first page goes on meanwhile: what a site stores is
+/// written seconds later.
+function prepare() {
+  if (!hasLog || sessionStorage.getItem(beganKey)) return null;
+  began ??= navigator.locks.request("scrub", () => scrub(5)).then(() => {
+    localStorage.setItem(beganKey, "1");
+    sessionStorage.setItem(beganKey, "1");
+  });
+  return localStorage.getItem(beganKey) ? null : began;
 }
 
 /// Removes everything of these sites, from the storage and from the log.
