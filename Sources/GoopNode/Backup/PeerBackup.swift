@@ -14,7 +14,7 @@ import PeerIdentity
 ///
 /// The file is a tar archive that any tool opens, for its owner's eyes only, because the identity is in it. Databases are
 /// copied as they are at one moment, also while the peer runs. What a peer makes anew is left out: locks, sockets,
-/// caches, unfinished files, the logs of databases.
+/// caches, unfinished files, the logs of databases; and the trash of the site.
 public struct PeerBackup: Sendable {
     /// What was written.
     public struct Report: Sendable, Hashable {
@@ -104,7 +104,9 @@ public struct PeerBackup: Sendable {
 
     private static func isWanted(_ path: String) -> Bool {
         let name = FolderPath.lastName(of: path)
-        if path == "data/peer.lock" || path == "data/control.sock" || path == "cache" || path == BackupManifest.path {
+        if path == "data/peer.lock" || path == "data/control.sock" || path == "cache" || path == BackupManifest.path
+            || name == SiteEditor.workFolder
+        {
             return false
         }
         return !(name.hasPrefix(".") && name.hasSuffix(".tmp")) && !name.hasSuffix("-wal") && !name.hasSuffix("-shm")

@@ -1,0 +1,382 @@
+import Glibc
+import GoopHTTP
+import NIOCore
+import Testing
+
+@testable import GoopCore
+@testable import GoopNode
+
+/// What the owner does in the room "My site", and what a hostile name, a link or a full disk does not get.
+@Suite(.timeLimit(.minutes(1))) struct SiteDeskTests {
+    let temporary = TemporaryFolder()
+    var root: String { temporary.path + "/site" }
+
+    private func desk(_ root: String? = nil) -> NodeSiteDesk {
+        NodeSiteDesk(
+            root: root ?? self.root, hidden: SitePath.alwaysHidden, tables: SiteTables(store: .failure(noTables)),
+            label: "Ada")
+    }
+
+    private let noTables = DataError(code: .corrupt, message: "no tables in this test")
+
+    private func upload(
+        _ text: String, to path: String, condition: UploadCondition = .free, in desk: NodeSiteDesk,
+        announced: Int? = nil
+    ) async throws {
+        let upload = try await desk.upload(path, size: announced ?? text.utf8.count, condition: condition)
+        try await upload.append(ByteBuffer(string: text))
+        _ = try await upload.finish()
+    }
+
+    private func refusal(_ body: () async throws -> Void) async -> SiteEditError.Kind? {
+        do {
+            try await body()
+            return nil
+        } catch { return (error as? SiteEditError)?.kind }
+    }
+
+    private func paths(_ desk: NodeSiteDesk) async throws -> [String] {
+        try await desk.sheet().listing.entries.map(\.path)
+    }
+
+    // MARK: What works
+
+    @Test func filesComeWithTheirFolders() async throws {
+        let desk = desk()
+        #expect(try await paths(desk) == [])
+        try await upload("<h1>", to: "index.html", in: desk)
+        try await upload("cat", to: "pictures/cats/one.png", in: desk)
+        try await desk.makeFolder("empty/inner")
+        try await upload("", to: "nothing.txt", in: desk)
+        #expect(
+            try await paths(desk) == [
+                "empty", "empty/inner", "index.html", "nothing.txt", "pictures", "pictures/cats",
+                "pictures/cats/one.png",
+            ])
+        #expect(temporary.read("site/pictures/cats/one.png") == "cat")
+        #expect(temporary.mode("site/index.html") == 0o644)
+        #expect(temporary.names(in: "site/.goop/incoming") == [])
+    }
+
+    @Test func aFileIsReplacedOnlyOnRequest() async throws {
+        let desk = desk()
+        try await upload("one", to: "a.txt", in: desk)
+        #expect(await refusal { try await upload("two", to: "a.txt", in: desk) } == .exists)
+        #expect(temporary.read("site/a.txt") == "one")
+        try await upload("two", to: "a.txt", condition: .replacing, in: desk)
+        #expect(temporary.read("site/a.txt") == "two")
+        try await desk.makeFolder("folder")
+        for condition in [UploadCondition.free, .replacing, .unchanged(stamp: "x")] {
+            #expect(
+                await refusal {
+                    try await upload("x", to: "folder", condition: condition, in: desk)
+                } == .isFolder)
+        }
+        #expect(await refusal { try await upload("x", to: "a.txt/b", in: desk) } == .notFolder)
+    }
+
+    @Test func anEditDoesNotUndoSomebodyElsesChange() async throws {
+        let desk = desk()
+        try await upload("one", to: "a.txt", in: desk)
+        let text = try await desk.text(at: "a.txt")
+        #expect(text.text == "one")
+        try await upload("two", to: "a.txt", condition: .unchanged(stamp: text.stamp), in: desk)
+        #expect(
+            await refusal {
+                try await upload("three", to: "a.txt", condition: .unchanged(stamp: text.stamp), in: desk)
+            } == .changed)
+        #expect(temporary.read("site/a.txt") == "two")
+        try await upload("\u{0}\u{1}", to: "binary.txt", in: desk)
+        #expect(await refusal { _ = try await desk.text(at: "binary.txt") } == .notText)
+    }
+
+    @Test func whatIsNotWholeLeavesNothing() async throws {
+        let desk = desk()
+        #expect(
+            await refusal {
+                try await upload("short", to: "a.txt", in: desk, announced: 9)
+            } == .incomplete)
+        #expect(
+            await refusal {
+                try await upload("too long", to: "a.txt", in: desk, announced: 3)
+            } == .incomplete)
+        #expect(try await paths(desk) == [])
+        #expect(temporary.names(in: "site/.goop/incoming") == [])
+        // What a run left that was killed.
+        temporary.write("half", to: "site/.goop/incoming/x.part")
+        _ = self.desk()
+        #expect(
+            temporary.names(in: "site/.goop") == ["trash"].filter { temporary.names(in: "site/.goop").contains($0) })
+    }
+
+    @Test func movesNeverReplaceByThemselves() async throws {
+        let desk = desk()
+        try await upload("a", to: "a.txt", in: desk)
+        try await upload("b", to: "b.txt", in: desk)
+        try await upload("c", to: "dir/c.txt", in: desk)
+        try await upload("d", to: "full/d.txt", in: desk)
+        func move(_ path: String, _ to: String, _ replaces: Bool = false) async -> SiteEditError.Kind? {
+            await refusal { try await desk.move(path, to: to, replaces: replaces) }
+        }
+        #expect(await move("a.txt", "b.txt") == .exists)
+        #expect(await move("a.txt", "dir") == .exists)
+        #expect(await move("a.txt", "dir", true) == .isFolder)
+        #expect(await move("dir", "full", true) == .isFolder)
+        #expect(await move("dir", "b.txt", true) == .exists)
+        #expect(await move("dir", "dir/inner") == .badName)
+        #expect(await move("gone.txt", "x.txt") == .missing)
+        #expect(await move("a.txt", "a.txt") == nil)
+        #expect(await move("a.txt", "new/place/a.txt") == nil)
+        #expect(await move("new/place/a.txt", "b.txt", true) == nil)
+        #expect(temporary.read("site/b.txt") == "a")
+        #expect(await move("dir", "new/dir") == nil)
+        #expect(temporary.read("site/new/dir/c.txt") == "c")
+    }
+
+    @Test func whatIsDeletedComesBack() async throws {
+        let desk = desk()
+        try await upload("x", to: "dir/deep/x.txt", in: desk)
+        try await upload("y", to: "dir/y.txt", in: desk)
+        let folder = try await desk.delete("dir")
+        #expect(try await paths(desk) == [])
+        #expect(try await desk.sheet().deleted == [folder])
+        #expect(SiteFolder(root: root).refusal("/.goop/trash/\(folder.ticket)/item/y.txt") == .forbidden)
+        // Something has the name now.
+        try await upload("new", to: "dir", in: desk)
+        #expect(await refusal { _ = try await desk.restore(folder.ticket) } == .exists)
+        let file = try await desk.delete("dir")
+        #expect(try await desk.restore(folder.ticket) == "dir")
+        #expect(temporary.read("site/dir/deep/x.txt") == "x")
+        #expect(await refusal { _ = try await desk.restore(folder.ticket) } == .missing)
+        #expect(try await desk.sheet().deleted == [file])
+        await desk.emptyTrash()
+        #expect(try await desk.sheet().deleted == [])
+        #expect(temporary.names(in: "site/.goop/trash") == [])
+        #expect(await refusal { _ = try await desk.delete("gone") } == .missing)
+    }
+
+    @Test func theTrashIsBounded() throws {
+        temporary.write("x", to: "site/keep.txt")
+        let editor = SiteEditor(root: root)
+        let trash = SiteTrash(of: editor)
+        for number in 0..<(SiteTrash.capacity + 5) {
+            temporary.write("x", to: "site/f\(number)/a/b.txt")
+            _ = try trash.delete("f\(number)", nowMilliseconds: Int64(1000 + number))
+        }
+        #expect(trash.items().count == SiteTrash.capacity)
+        #expect(trash.items().first?.path == "f\(SiteTrash.capacity + 4)")
+        #expect(temporary.names(in: "site/.goop/trash").count == SiteTrash.capacity)
+        _ = try trash.delete("keep.txt", nowMilliseconds: SiteTrash.lifetimeMilliseconds * 2)
+        #expect(trash.items().map(\.path) == ["keep.txt"])
+    }
+
+    /// Deeper than paths can be written, with names that are no text.
+    @Test func theTrashIsEmptiedHoweverDeepItIs() throws {
+        temporary.write("x", to: "site/deep/x.txt")
+        let before = open(root + "/deep", O_RDONLY | O_DIRECTORY)
+        var folder = before
+        let name = String(repeating: "n", count: 200)
+        for _ in 0..<60 {
+            mkdirat(folder, name, 0o755)
+            let next = openat(folder, name, O_RDONLY | O_DIRECTORY)
+            if folder != before { close(folder) }
+            folder = next
+        }
+        mkdirat(folder, [-1, -2, 0], 0o000)
+        close(folder)
+        close(before)
+        let trash = SiteTrash(of: SiteEditor(root: root))
+        _ = try trash.delete("deep", nowMilliseconds: 1)
+        trash.empty()
+        #expect(temporary.names(in: "site/.goop/trash") == [])
+        #expect(temporary.names(in: "site") == [".goop"])
+    }
+
+    // MARK: What is refused
+
+    @Test(arguments: [
+        "", "/", ".", "..", "../x", "a/../../x", "a/../b", "./a", "/a", "a/", "a//b", "a/./b", "a\u{0}b", "a\\b",
+        "a\nb",
+        String(repeating: "n", count: 256), String(repeating: "d/", count: 1100) + "x",
+    ])
+    func namesThatCannotBe(_ path: String) async throws {
+        try await refuses(path, with: [.badName, .hidden])
+    }
+
+    @Test(arguments: [".env", ".goop/incoming/x", ".goop/trash", "a/.git/config", "lua/x.lua", "LUA/x", "lua"])
+    func namesThatNobodyIsServed(_ path: String) async throws { try await refuses(path, with: [.hidden]) }
+
+    private func refuses(_ path: String, with kinds: Set<SiteEditError.Kind>) async throws {
+        let desk = desk()
+        temporary.write("secret", to: "x")
+        temporary.write("public", to: "site/public.txt")
+        temporary.write("secret", to: "site/.env")
+        temporary.write("secret", to: "site/lua/x.lua")
+        let calls: [() async throws -> Void] = [
+            { try await upload("evil", to: path, condition: .replacing, in: desk) },
+            { try await desk.makeFolder(path) },
+            { try await desk.move("public.txt", to: path, replaces: true) },
+            { try await desk.move(path, to: "stolen.txt", replaces: true) },
+            { _ = try await desk.delete(path) },
+            { _ = try await desk.text(at: path) },
+        ]
+        for (number, call) in calls.enumerated() {
+            let kind = await refusal(call)
+            #expect(kind.map(kinds.contains) == true, "call \(number): \(String(describing: kind))")
+        }
+        #expect(temporary.read("x") == "secret" && temporary.read("site/public.txt") == "public")
+        #expect(temporary.read("site/.env") == "secret" && temporary.read("site/lua/x.lua") == "secret")
+    }
+
+    @Test func linksLeadNowhere() async throws {
+        let desk = desk()
+        temporary.write("secret", to: "outside/secret.txt")
+        temporary.write("here", to: "site/here.txt")
+        symlink("../outside", root + "/out")
+        symlink("../outside/secret.txt", root + "/file")
+        symlink("loop", root + "/loop")
+        let listing = try await desk.sheet().listing
+        #expect(listing.entries.map(\.path) == ["file", "here.txt", "loop", "out"])
+        #expect(listing.entries.map(\.kind) == [.link, .file, .link, .link])
+        #expect(await refusal { try await upload("x", to: "out/new.txt", in: desk) } == .notFolder)
+        #expect(await refusal { try await desk.makeFolder("out/new") } == .notFolder)
+        #expect(await refusal { _ = try await desk.delete("out/secret.txt") } == .notFolder)
+        #expect(
+            await refusal {
+                try await desk.move("out/secret.txt", to: "mine.txt", replaces: false)
+            } == .notFolder)
+        #expect(
+            await refusal {
+                try await desk.move("here.txt", to: "out/here.txt", replaces: true)
+            } == .notFolder)
+        #expect(await refusal { _ = try await desk.text(at: "file") } == .notFolder)
+        // The link itself is replaced, moved and deleted, never what it leads to.
+        try await upload("new", to: "file", condition: .replacing, in: desk)
+        try await desk.move("loop", to: "dir/loop", replaces: false)
+        _ = try await desk.delete("out")
+        await desk.emptyTrash()
+        #expect(temporary.read("outside/secret.txt") == "secret" && temporary.read("site/file") == "new")
+        #expect(temporary.names(in: "outside") == ["secret.txt"])
+    }
+
+    @Test func theWorkFolderMayBeNoLink() async throws {
+        mkdir(root, 0o755)
+        mkdir(temporary.path + "/outside", 0o755)
+        symlink("../outside", root + "/.goop")
+        let desk = desk()
+        #expect(await refusal { try await upload("x", to: "a.txt", in: desk) } == .notFolder)
+        #expect(temporary.names(in: "outside") == [])
+    }
+
+    @Test func ticketsAreNoPaths() async throws {
+        let desk = desk()
+        temporary.write("x", to: "site/a.txt")
+        _ = try await desk.delete("a.txt")
+        for ticket in ["", ".", "..", "../../x", "1-../x", "1-", "-1", "1-A", "x"] {
+            #expect(
+                await refusal { _ = try await desk.restore(ticket) } == .badName, "\(ticket)")
+        }
+        #expect(await refusal { _ = try await desk.restore("1-abc") } == .missing)
+    }
+
+    /// A file system of 1 MiB; only where this program may mount one.
+    @Test(.enabled(if: geteuid() == 0, "needs to mount")) func aFullDiskIsToldAndNothingIsLost() async throws {
+        mkdir(root, 0o755)
+        guard mount("tmpfs", root, "tmpfs", 0, "size=1m") == 0 else { return }
+        defer { umount2(root, CInt(MNT_DETACH)) }
+        let desk = desk()
+        try await upload("keep", to: "a.txt", in: desk)
+        // Told before a byte is sent.
+        #expect(
+            await refusal {
+                _ = try await desk.upload("big", size: 4 << 20, condition: .free)
+            } == .full)
+        // And when others fill the disk in the meantime.
+        let upload = try await desk.upload("a.txt", size: 700_000, condition: .replacing)
+        temporary.write(String(repeating: "x", count: 900_000), to: "site/other.txt")
+        #expect(
+            await refusal {
+                try await upload.append(ByteBuffer(repeating: 0x61, count: 700_000))
+            } == .full)
+        #expect(temporary.read("site/a.txt") == "keep")
+        #expect(try #require(await desk.sheet().freeBytes) < 1 << 20)
+    }
+
+    // MARK: Starters
+
+    @Test func aStarterReplacesOnlyWhatIsNamed() async throws {
+        let desk = desk()
+        try await desk.applyStarter("plain", replacing: [])
+        #expect(try await paths(desk) == ["index.html", "style.css"])
+        #expect(try await desk.starterFiles("plain").map(\.effect) == [.same, .same])
+        try await upload("mine", to: "index.html", condition: .replacing, in: desk)
+        try await upload("mine too", to: "notes.txt", in: desk)
+        #expect(
+            try await desk.starterFiles("plain") == [
+                StarterFile(path: "index.html", effect: .replaces), StarterFile(path: "style.css", effect: .same),
+            ])
+        #expect(
+            await refusal {
+                try await desk.applyStarter("plain", replacing: ["style.css", "notes.txt"])
+            } == .exists)
+        #expect(temporary.read("site/index.html") == "mine")
+        try await desk.applyStarter("plain", replacing: ["index.html"])
+        #expect(temporary.read("site/index.html")?.contains("Ada") == true)
+        #expect(temporary.read("site/notes.txt") == "mine too")
+        #expect(await refusal { try await desk.applyStarter("nope", replacing: []) } == .badName)
+    }
+
+    @Test func aStarterThatCannotBeWrittenWritesNothing() async throws {
+        let desk = desk()
+        try await upload("file", to: "guestbook", in: desk)
+        try await desk.makeFolder("style.css")
+        let effects = try await desk.starterFiles("neighbour")
+        #expect(effects.contains(StarterFile(path: "style.css", effect: .blocked)))
+        #expect(effects.contains(StarterFile(path: "guestbook/index.html", effect: .blocked)))
+        #expect(
+            await refusal {
+                try await desk.applyStarter("neighbour", replacing: Set(effects.map(\.path)))
+            } == .notFolder)
+        #expect(try await paths(desk) == ["guestbook", "style.css"])
+    }
+
+    /// The files are there then; the tables are told of.
+    @Test func aStarterWithoutADatabaseSaysSo() async throws {
+        let desk = desk()
+        await #expect {
+            try await desk.applyStarter("poll", replacing: [])
+        } throws: { error in
+            let error = error as? SiteEditError
+            return error?.kind == .failed && error?.detail.contains("votes") == true
+        }
+        #expect(try await paths(desk).contains("index.html"))
+    }
+
+    // MARK: The listing
+
+    @Test func whatNobodyIsServedIsCounted() async throws {
+        let desk = desk()
+        temporary.write("x", to: "site/a.txt")
+        temporary.write("x", to: "site/.hidden")
+        temporary.write("x", to: "site/lua/x.lua")
+        temporary.write("x", to: "site/.goop/incoming/x")
+        root.withCString { path in
+            let folder = open(path, O_RDONLY | O_DIRECTORY)
+            mkdirat(folder, [-1, -2, 0], 0o755)
+            close(folder)
+        }
+        let listing = try await desk.sheet().listing
+        #expect(listing.entries.map(\.path) == ["a.txt"])
+        #expect(listing.unserved == 3 && listing.isComplete)
+        #expect(listing.entries.first?.size == 1)
+    }
+}
+
+extension SiteFolder {
+    fileprivate func refusal(_ path: String) -> SiteError.Kind? {
+        do throws(SiteError) {
+            _ = try open(path)
+            return nil
+        } catch { return error.kind }
+    }
+}
