@@ -10,10 +10,11 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from checks import Suite, browser, card, expect
+import site_room
 from peer import Peer
 
 AXE = (pathlib.Path(axe_core_python.__file__).parent / "axe.min.js").read_text()
-ROOMS = {"peers": "", "settings": "settings", "network": "network", "help": "help"}
+ROOMS = {"peers": "", "site": "site", "settings": "settings", "network": "network", "help": "help"}
 
 
 def violations(page):
@@ -46,6 +47,8 @@ def looks(suite, url, name, prepare=lambda page: None):
 def ready(page, name):
     if name == "peers":
         page.wait(lambda: page.driver.find_elements(By.CSS_SELECTOR, ".person .more"), "somebody in the list")
+    if name == "site":
+        site_room.ready(page)
     if name == "settings":
         page.wait(lambda: page.driver.find_elements(By.CSS_SELECTOR, ".setting input"), "the settings")
     if name == "network":
@@ -214,6 +217,10 @@ def main():
                 page.one(".person .more").click()
                 page.wait(lambda: page.run("return document.getElementById('card').open"), "the card")
             looks(suite, url, "card", open_card)
+            for name, prepare in site_room.dialogs().items():
+                looks(suite, url + "site", name, prepare)
+            site_room.room(suite, url, ada)
+            site_room.by_keyboard(suite, url, ada, tab_to, focused, keys)
             guarded(suite, url)
             by_keyboard(suite, url, bob, ada.folder)
         finally:

@@ -1,0 +1,398 @@
+"""The room My site: what its owner does with files there, in a real browser. See run."""
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import urllib.parse
+
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from origins import inside, wait_site
+from story import browser, expect
+
+# A drop as the browser makes it: files in a DataTransfer, over the panel and let go there.
+DROP = """
+const [names, done] = [arguments[0], arguments[1]];
+const transfer = new DataTransfer();
+for (const [name, text] of names) transfer.items.add(new File([text], name));
+const place = document.getElementById("drop-text");
+for (const type of ["dragenter", "dragover", "drop"])
+  place.dispatchEvent(new DragEvent(type, {bubbles: true, cancelable: true, dataTransfer: transfer}));
+done();
+"""
+
+
+def names(page):
+    return page.run("return [...document.querySelectorAll('#files li')].map(item => item.dataset.path)")
+
+
+def click(page, selector):
+    """In the middle of the window, where no word at its foot covers it."""
+    found = page.one(selector)
+    page.run("arguments[0].scrollIntoView({block: 'center'})", found)
+    found.click()
+
+
+def press(page, label):
+    click(page, f'#files [aria-label="{label}"]')
+
+
+def ready(page):
+    page.wait(lambda: page.one("#files").get_attribute("aria-busy") is None and page.one("#code").is_displayed(), "the files")
+
+
+def toast(page, text):
+    page.wait(lambda: text in page.one("#toast").text, f"the word “{text}”")
+
+
+def uploaded(page, text):
+    """Waits for the word and takes it away, so that the next one is not mistaken for it."""
+    toast(page, text)
+    page.one("#toast button:last-child").click()
+
+
+def dialog(page, name):
+    page.wait(lambda: page.run(f"return document.getElementById('{name}').open"), f"the dialog {name}")
+
+
+def answer(page, word):
+    dialog(page, "ask-dialog")
+    for button in page.driver.find_elements(By.CSS_SELECTOR, "#ask-answers button"):
+        if button.text == word:
+            return button.click()
+    raise AssertionError(f"no answer {word}: {page.one('#ask-answers').text}")
+
+
+def type_name(page, name):
+    dialog(page, "name-dialog")
+    field = page.one("#name")
+    field.send_keys(Keys.CONTROL + "a")
+    field.send_keys(name)
+    page.one("#name-ok").click()
+
+
+def drop(page, *files):
+    page.driver.execute_async_script(DROP, [list(file) for file in files])
+
+
+def code_text(suite, page):
+    """What a camera program reads in the QR code on the page."""
+    page.run("document.getElementById('code').scrollIntoView({block: 'center'})")
+    shot = pathlib.Path(suite.screenshots) / "room-site-code.png"
+    page.one("#code").screenshot(str(shot))
+    found = subprocess.run(["zbarimg", "-q", "--raw", "-Sdisable", "-Sqrcode.enable", str(shot)], capture_output=True, text=True)
+    return found.stdout.strip()
+
+
+def files(suite, url, peer):
+    site = peer.site
+    with browser(1280, 1000, reduced_motion=True) as page, tempfile.TemporaryDirectory() as folder:
+        page.driver.get(url + "site")
+        ready(page)
+        with suite.check("My site lists the folder that visitors see"):
+            expect(names(page) == sorted(path.name for path in site.iterdir() if not path.name.startswith(".")), names(page))
+            expect(str(site.resolve()) in page.one("#folder").text, page.one("#folder").text)
+
+        with suite.check("files that are dropped are in the folder"):
+            drop(page, ("one.txt", "first"), ("two.html", "<!doctype html><title>Two</title><p>dropped page"), (".secret", "no"))
+            uploaded(page, "2 files uploaded")
+            expect((site / "one.txt").read_text() == "first", "one.txt")
+            expect({"one.txt", "two.html"} <= set(names(page)), names(page))
+            expect(not (site / ".secret").exists(), ".secret was uploaded")
+            expect(".secret: names like this are never shown" in page.one("#upload-problems").text, page.one("#upload-problems").text)
+            suite.shot(page, "room-site-dropped")
+
+        with suite.check("a file that is there is named, and replaced only when that is said"):
+            drop(page, ("one.txt", "second"), ("three.txt", "3"))
+            dialog(page, "ask-dialog")
+            expect(page.one("#ask-list").text == "one.txt", page.one("#ask-list").text)
+            suite.shot(page, "room-site-replace")
+            answer(page, "Upload only the others")
+            uploaded(page, "1 file uploaded")
+            expect((site / "one.txt").read_text() == "first" and (site / "three.txt").read_text() == "3", "contents")
+            drop(page, ("one.txt", "second"))
+            answer(page, "Replace it")
+            page.wait(lambda: (site / "one.txt").read_text() == "second", "the new content")
+            page.wait(lambda: not page.one("#upload").is_displayed(), "the end of the upload")
+
+        with suite.check("several large files by the button, with their exact bytes"):
+            big = pathlib.Path(folder) / "big.bin"
+            big.write_bytes(bytes(range(256)) * 80_000)
+            more = pathlib.Path(folder) / "näme with blanks.txt"
+            more.write_text("more")
+            page.one("#pick-files").send_keys(f"{big}\n{more}")
+            uploaded(page, "2 files uploaded")
+            expect((site / "big.bin").read_bytes() == big.read_bytes(), "big.bin differs")
+            expect((site / more.name).read_text() == "more", more.name)
+
+        with suite.check("a folder by the button comes with its folders"):
+            for path in ("album/a.txt", "album/inner/b.txt"):
+                (pathlib.Path(folder) / path).parent.mkdir(parents=True, exist_ok=True)
+                (pathlib.Path(folder) / path).write_text(path)
+            page.one("#pick-folder").send_keys(str(pathlib.Path(folder) / "album"))
+            uploaded(page, "2 files uploaded")
+            expect((site / "album/inner/b.txt").read_text() == "album/inner/b.txt", "album/inner/b.txt")
+
+        with suite.check("a folder is opened and left again; a reload stays in it"):
+            click(page, '#files [data-path="album"] .name')
+            page.wait(lambda: names(page) == ["album/inner", "album/a.txt"], "the folder")
+            page.driver.refresh()
+            ready(page)
+            expect(names(page) == ["album/inner", "album/a.txt"], names(page))
+            suite.shot(page, "room-site-folder")
+            click(page, "#crumbs button")
+            page.wait(lambda: "one.txt" in names(page), "the top")
+
+        with suite.check("rename, into a folder too; onto another file only when that is said"):
+            press(page, "Rename three.txt")
+            type_name(page, "one.txt")
+            page.wait(lambda: "exists already" in page.one("#name-fault").text, "the refusal")
+            expect((site / "one.txt").read_text() == "second", "replaced")
+            suite.shot(page, "room-site-rename")
+            type_name(page, "../outside.txt")
+            page.wait(lambda: "../outside.txt" in page.one("#name-fault").text, "the refusal")
+            type_name(page, "texts/3.txt")
+            toast(page, "Renamed to texts/3.txt")
+            expect((site / "texts/3.txt").read_text() == "3" and not (site / "three.txt").exists(), "the file")
+            expect(not (site.parent / "outside.txt").exists(), "outside.txt")
+
+        with suite.check("delete asks first, and can be undone"):
+            press(page, "Delete album")
+            dialog(page, "ask-dialog")
+            expect("3 files and folders in it" in page.one("#ask-text").text, page.one("#ask-text").text)
+            answer(page, "Cancel")
+            expect((site / "album").exists(), "deleted without a yes")
+            press(page, "Delete album")
+            answer(page, "Delete")
+            toast(page, "Deleted album")
+            expect(not (site / "album").exists(), "still there")
+            page.one("#toast button").click()
+            toast(page, "album is back")
+            expect((site / "album/inner/b.txt").exists(), "not back")
+
+        with suite.check("what was deleted is put back later, or goes for good"):
+            for name in ("big.bin", "two.html"):
+                press(page, f"Delete {name}")
+                answer(page, "Delete")
+                toast(page, f"Deleted {name}")
+            click(page, "#trash-title")
+            click(page, '[aria-label="Put back two.html"]')
+            toast(page, "two.html is back")
+            suite.shot(page, "room-site-trash")
+            click(page, "#trash-empty")
+            answer(page, "Delete for good")
+            toast(page, "The trash is empty")
+            expect(list((site / ".goop/trash").iterdir()) == [], "something is left")
+
+        with suite.check("preview opens the page in the viewer"):
+            press(page, "Preview two.html, in a new tab")
+            page.wait(lambda: len(page.driver.window_handles) == 2, "a tab")
+            room, tab = page.driver.window_handles
+            page.driver.switch_to.window(tab)
+            wait_site(page, "dropped page")
+            expect(page.driver.current_url == f"{url}p/{peer.id}/two.html", page.driver.current_url)
+
+        with suite.check("an edit is saved, and an open page of the site shows it by itself"):
+            page.driver.switch_to.window(room)
+            press(page, "Edit two.html")
+            dialog(page, "text-dialog")
+            text = page.one("#text")
+            text.send_keys(Keys.CONTROL + "a")
+            text.send_keys("<!doctype html><title>Two</title><p>edited page")
+            suite.shot(page, "room-site-edit")
+            page.one("#text-save").click()
+            toast(page, "two.html is saved")
+            expect("edited page" in (site / "two.html").read_text(), "the file")
+            page.driver.switch_to.window(tab)
+            page.driver.refresh()
+            wait_site(page, "edited page")
+            page.driver.close()
+            page.driver.switch_to.window(room)
+
+        with suite.check("an edit does not undo what another program wrote meanwhile"):
+            press(page, "Edit two.html")
+            dialog(page, "text-dialog")
+            peer.write("two.html", "by another program")
+            page.one("#text").send_keys("mine")
+            page.one("#text-save").click()
+            page.wait(lambda: "changed by something else" in page.one("#text-fault").text, "the refusal")
+            expect((site / "two.html").read_text() == "by another program", "overwritten")
+            page.one("#text-close").click()
+            page.one("#text-close").click()
+            page.wait(lambda: not page.run("return document.getElementById('text-dialog').open"), "no dialog")
+
+        with suite.check("a new folder and a new text file"):
+            click(page, "#new-folder")
+            type_name(page, "notes")
+            toast(page, "The folder notes is there")
+            click(page, "#new-text")
+            type_name(page, "notes/today.md")
+            dialog(page, "text-dialog")
+            page.one("#text").send_keys("# Today")
+            page.one("#text-save").click()
+            toast(page, "notes/today.md is saved")
+            expect((site / "notes/today.md").read_text() == "# Today", "the text")
+
+        with suite.check("what another program does in the folder shows by itself"):
+            peer.write("from-outside.txt", "x")
+            page.wait(lambda: "from-outside.txt" in names(page), "the file")
+
+        with suite.check("nothing complained on the console"):
+            found = page.complaints("status of 400", "status of 409", "status of 403")
+            expect(not found, found)
+
+
+def starters(suite, url, peer):
+    site = peer.site
+    with browser(1280, 1000, reduced_motion=True) as page:
+        page.driver.get(url + "site")
+        ready(page)
+        with suite.check("a starter site names every file that it would replace, and asks"):
+            before = (site / "index.html").read_text()
+            click(page, "#starter-poll")
+            click(page, "#starter-look")
+            dialog(page, "ask-dialog")
+            listed = page.one("#ask-list").text
+            expect("index.html (replaces yours)" in listed and "poll.js (new)" in listed, listed)
+            suite.shot(page, "room-site-starter")
+            answer(page, "Cancel")
+            expect((site / "index.html").read_text() == before and not (site / "poll.js").exists(), "written without a yes")
+
+        with suite.check("and works when it is wanted, with its table"):
+            click(page, "#starter-look")
+            answer(page, "Replace")
+            toast(page, "is in your folder")
+            expect((site / "poll.js").exists() and (site / "one.txt").read_text() == "second", "the files")
+            page.driver.get(f"{url}p/{peer.id}/")
+            wait_site(page, "votes")
+
+    with suite.check("a site that is gone is started anew"), browser(1280, 1000, reduced_motion=True) as page:
+        shutil.rmtree(site)
+        page.driver.get(url + "site")
+        ready(page)
+        expect(names(page) == [] and page.one("#none").is_displayed(), names(page))
+        click(page, "#starter-plain")
+        click(page, "#starter-look")
+        answer(page, "Add")
+        page.wait(lambda: names(page) == ["index.html", "style.css"], "the files")
+
+
+def share(suite, url, peer):
+    with browser(1280, 1000, reduced_motion=True) as page:
+        page.driver.get(url + "site")
+        ready(page)
+        link = f"http://127.0.0.1:8080/p/{peer.id}/"
+        with suite.check("the link is copied"):
+            page.cdp("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"], origin=url.rstrip("/"))
+            expect(page.one("#link").get_attribute("value") == link, page.one("#link").get_attribute("value"))
+            click(page, "#copy-link")
+            toast(page, "The link is copied")
+            copied = page.driver.execute_async_script("navigator.clipboard.readText().then(arguments[0], e => arguments[0](String(e)))")
+            expect(copied == link, copied)
+        if shutil.which("zbarimg"):
+            with suite.check("a camera reads the same link in the QR code"):
+                page.wait(lambda: page.run("return document.getElementById('code').naturalWidth > 0"), "the picture")
+                found = code_text(suite, page)
+                expect(found == link, found)
+        else:
+            print("  skip  the QR code is not read back: zbar-tools is not installed")
+
+
+def guards(suite, url, peer):
+    """From a page of the viewer without the token, and from the page of a site."""
+    with browser() as page, suite.check("no upload without the token, and none from a site"):
+        page.driver.get(url + "site")
+        ready(page)
+        send = ("const [url, done] = [arguments[0], arguments[1]]; fetch(url, {method: 'POST', body: 'x',"
+                "headers: {'Content-Type': 'application/octet-stream'}}).then(r => done(r.status), e => done(0))")
+        upload = url + "api/rooms/site/upload?" + urllib.parse.urlencode({"path": "evil.html"})
+        status = page.driver.execute_async_script(send, upload)
+        expect(status == 403, status)
+        page.driver.get(f"{url}p/{peer.id}/")
+        wait_site(page, peer.folder.name)
+        with inside(page):
+            status = page.driver.execute_async_script(send, upload)
+        expect(status in (0, 403), status)
+        expect(not (peer.site / "evil.html").exists(), "evil.html was written")
+
+
+def dialogs():
+    """What to open before looking, by name: `looks` takes each."""
+    def rename(page):
+        ready(page)
+        page.one("#files .row button:nth-last-child(2)").click()
+        dialog(page, "name-dialog")
+
+    def edit(page):
+        ready(page)
+        press(page, "Edit index.html")
+        dialog(page, "text-dialog")
+
+    def delete(page):
+        ready(page)
+        page.one("#files .row button:last-child").click()
+        dialog(page, "ask-dialog")
+
+    return {"site-rename": rename, "site-edit": edit, "site-delete": delete}
+
+
+def by_keyboard(suite, url, peer, tab_to, focused, keys):
+    """The same with keys alone; the three are those of the other rooms."""
+    site = peer.site
+    with browser(1280, 1000, reduced_motion=True) as page:
+        page.driver.get(url + "site")
+        ready(page)
+        with suite.check("keys: a new text file, written and saved"):
+            tab_to(page, "new-text")
+            keys(page, Keys.ENTER)
+            dialog(page, "name-dialog")
+            keys(page, "keys.txt", Keys.ENTER)
+            dialog(page, "text-dialog")
+            keys(page, "by keys")
+            tab_to(page, "text-save")
+            keys(page, Keys.ENTER)
+            page.wait(lambda: (site / "keys.txt").read_text() == "by keys", "the text")
+        with suite.check("keys: rename, and Escape changes nothing and gives the focus back"):
+            tab_to(page, "Rename keys.txt")
+            keys(page, Keys.ENTER)
+            dialog(page, "name-dialog")
+            keys(page, "other.txt", Keys.ESCAPE)
+            page.wait(lambda: "Rename keys.txt" in focused(page), "the focus on the button")
+            expect((site / "keys.txt").exists(), "renamed")
+            keys(page, Keys.ENTER)
+            dialog(page, "name-dialog")
+            keys(page, Keys.CONTROL + "a")
+            keys(page, "renamed.txt", Keys.ENTER)
+            page.wait(lambda: (site / "renamed.txt").exists(), "the new name")
+            page.wait(lambda: "renamed.txt" in names(page), "the new name in the list")
+        with suite.check("keys: delete, and undo with the next key"):
+            tab_to(page, "Delete renamed.txt")
+            keys(page, Keys.ENTER)
+            dialog(page, "ask-dialog")
+            page.wait(lambda: focused(page) == "Cancel", "the focus on Cancel")
+            tab_to(page, "Delete", most=3)
+            keys(page, Keys.ENTER)
+            page.wait(lambda: "Undo" in focused(page), "the focus on Undo")
+            expect(not (site / "renamed.txt").exists(), "still there")
+            keys(page, Keys.ENTER)
+            page.wait(lambda: (site / "renamed.txt").exists(), "it is back")
+        with suite.check("keys: look at a ready-made site, and add nothing"):
+            tab_to(page, "starter-plain")
+            keys(page, Keys.ARROW_DOWN)
+            tab_to(page, "starter-look")
+            keys(page, Keys.ENTER)
+            dialog(page, "ask-dialog")
+            keys(page, Keys.ESCAPE)
+            page.wait(lambda: focused(page) == "starter-look", "the focus on the button")
+        with suite.check("keys: copy the link"):
+            tab_to(page, "copy-link")
+            keys(page, Keys.ENTER)
+            page.wait(lambda: page.one("#toast").is_displayed(), "a word about it")
+
+
+def room(suite, url, peer):
+    share(suite, url, peer)
+    files(suite, url, peer)
+    guards(suite, url, peer)
+    starters(suite, url, peer)
