@@ -22,6 +22,7 @@ struct Goop2: AsyncParsableCommand {
               goop2 peers ./peers/me               who is around
               goop2 get ./peers/me Ada /index.html a page of a neighbour's site
               goop2 ping ./peers/me 12D3Koo...     how far away somebody is
+              goop2 site ./peers/me --only Ada     show your site to certain people only
               goop2 data ./peers/me tables         what visitors wrote
               goop2 backup ./peers/me me.tar       everything in one file
 
@@ -32,7 +33,7 @@ struct Goop2: AsyncParsableCommand {
         version: "goop2 \(version)",
         subcommands: [
             PeerCommand.self, InitCommand.self, PeersCommand.self, GetCommand.self, PingCommand.self, BlockCommand.self,
-            DataCommand.self, BackupCommand.self, RestoreCommand.self, IDCommand.self,
+            SiteCommand.self, DataCommand.self, BackupCommand.self, RestoreCommand.self, IDCommand.self,
         ])
 
     static func main() async {

@@ -51,6 +51,7 @@ struct PeerCommand: AsyncParsableCommand {
         options.hasViewer = viewer
         options.hasDiscovery = discovery
         options.isLocal = local
+        options.canRestart = true
         options.contacts = try contact.map { try PeerService.Options.contact($0) }
         options.onEvent = { announcer.happened($0) }
         let logger = output.logger
@@ -61,6 +62,9 @@ struct PeerCommand: AsyncParsableCommand {
         configuration.maximumCancellationDuration = .seconds(5)
         do {
             try await ServiceGroup(configuration: configuration).run()
+        } catch is PeerRestart {
+            Console.note("Starting again.")
+            throw ProcessRestart.again()
         } catch let error as ServiceGroupError {
             // The service ends by itself only with an error of its own, which was thrown as it is.
             throw Failure(.unavailable, "the peer ended: \(error)", nextStep: "start it again")

@@ -33,6 +33,30 @@ import Testing
         #expect(machine.start(now: at(99_999)) == nil)
     }
 
+    @Test mutating func whoHidesSaysGoodbyeAndNothingMoreUntilItAppears() {
+        _ = machine.start(now: at(0))
+        #expect(machine.hide(now: at(10)) == .init(kind: .offline, timestamp: 1010))
+        #expect(machine.hide(now: at(11)) == nil)
+        machine.profileChanged(now: at(12))
+        machine.listenerAppeared(listeners: 3, now: at(12), using: &generator)
+        #expect(machine.deadline == nil)
+        #expect(machine.timerFired(now: at(99_999)) == nil)
+        #expect(machine.start(now: at(99_999)) == nil)
+        #expect(machine.appear(now: at(100_000)) == .init(kind: .online, timestamp: 101_000))
+        #expect(machine.appear(now: at(100_001)) == nil)
+        #expect(machine.deadline == .seconds(105))
+        // Nobody was told, so there is no goodbye.
+        _ = machine.hide(now: at(100_002))
+        #expect(machine.stop(now: at(100_003)) == nil)
+        #expect(machine.appear(now: at(100_004)) == nil)
+    }
+
+    @Test mutating func whoHidesBeforeTheStartIsNeverAnnounced() {
+        #expect(machine.hide(now: at(0)) == nil)
+        #expect(machine.start(now: at(1)) == nil && machine.deadline == nil)
+        #expect(machine.appear(now: at(2))?.kind == .online)
+    }
+
     @Test mutating func timeStampsGrowAlsoWhenTheClockIsSetBack() {
         #expect(machine.start(now: at(5000))?.timestamp == 6000)
         let back = Moment(uptime: .seconds(20), unixMilliseconds: 1)

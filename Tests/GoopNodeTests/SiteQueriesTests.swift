@@ -31,7 +31,8 @@ import Testing
     ) async throws {
         let server = try await node()
         SiteService(
-            folder: SiteFolder(root: temporary.path + "/site"), label: "s", logger: logger, limits: limits
+            folder: SiteFolder(root: temporary.path + "/site"), label: "s", door: SiteDoor(), logger: logger,
+            limits: limits
         ).register(on: server)
         let visitor = try await node(listens: false)
         try await visitor.connect(to: server.peerID, addresses: server.listenAddresses())

@@ -11,6 +11,8 @@ final class TestPeer: Sendable {
     let id: PeerID
     /// Where it listens, with its id.
     let address: Multiaddr
+    /// Its parts.
+    let running: RunningPeer
     private let events: EventLog
     private let task: Task<Void, any Error>
 
@@ -33,6 +35,8 @@ final class TestPeer: Sendable {
         options.listen = [Multiaddr(ip: .v4(0x7f00_0001), tcpPort: 0)]
         options.contacts = contacts
         options.onEvent = { log.append($0) }
+        let (parts, part) = AsyncStream.makeStream(of: RunningPeer.self)
+        options.onParts = { part.yield($0) }
         let service = PeerService(
             prepared, options: options, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         let task = Task { try await service.run() }
@@ -40,16 +44,21 @@ final class TestPeer: Sendable {
             if case .listening(let addresses) = event { addresses } else { nil }
         }
         _ = await log.first { $0 == .ready ? true : nil }
+        guard let running = await parts.first(where: { _ in true }) else { throw CancellationError() }
         return TestPeer(
             folder: folder, id: prepared.identity.peerID,
             address: (addresses.first ?? Multiaddr(ip: .v4(0), tcpPort: 0))
-                .appending(prepared.identity.peerID), events: log, task: task)
+                .appending(prepared.identity.peerID), running: running, events: log, task: task)
     }
 
-    private init(folder: PeerFolder, id: PeerID, address: Multiaddr, events: EventLog, task: Task<Void, any Error>) {
+    private init(
+        folder: PeerFolder, id: PeerID, address: Multiaddr, running: RunningPeer, events: EventLog,
+        task: Task<Void, any Error>
+    ) {
         self.folder = folder
         self.id = id
         self.address = address
+        self.running = running
         self.events = events
         self.task = task
     }
@@ -60,6 +69,20 @@ final class TestPeer: Sendable {
             if case .changed(.updated(let entry)) = event, entry.id == peer, condition(entry) { entry } else { nil }
         }
     }
+
+    /// The same, of what is told from the event with a number on.
+    func sees(_ peer: PeerID, after count: Int, _ condition: @escaping @Sendable (PeerEntry) -> Bool) async -> PeerEntry
+    {
+        await events.first(after: count) { event in
+            if case .changed(.updated(let entry)) = event, entry.id == peer, condition(entry) { entry } else { nil }
+        }
+    }
+
+    /// How many events there were.
+    var eventCount: Int { events.count }
+
+    /// Waits until it ends by itself.
+    func ended() async throws { try await task.value }
 
     /// Stops it as Ctrl-C does.
     func stop() async throws {
@@ -89,11 +112,17 @@ final class EventLog: Sendable {
         }
     }
 
+    var count: Int { state.withLock { $0.events.count } }
+
     /// The first event, past or future, that gives a value.
-    func first<Value: Sendable>(_ pick: @escaping @Sendable (PeerService.Event) -> Value?) async -> Value {
+    func first<Value: Sendable>(after count: Int = 0, _ pick: @escaping @Sendable (PeerService.Event) -> Value?) async
+        -> Value
+    {
         await withCheckedContinuation { continuation in
             state.withLock { state in
-                if let value = state.events.lazy.compactMap(pick).first { return continuation.resume(returning: value) }
+                if let value = state.events.dropFirst(count).lazy.compactMap(pick).first {
+                    return continuation.resume(returning: value)
+                }
                 state.waiters.append { event in
                     guard let value = pick(event) else { return false }
                     continuation.resume(returning: value)

@@ -54,6 +54,18 @@ struct ConfigurationField: Sendable {
         }
     }
 
+    private static func texts(_ key: String, _ path: Path<[String]>) -> ConfigurationField {
+        ConfigurationField(
+            key, kind: "a list of texts", read: { .array($0[keyPath: path].map { .string($0) }) }
+        ) { configuration, value in
+            guard let values = value.array else { return false }
+            let texts = values.compactMap(\.string)
+            guard texts.count == values.count else { return false }
+            configuration[keyPath: path] = texts
+            return true
+        }
+    }
+
     private static func number(_ key: String, _ path: Path<Int>) -> ConfigurationField {
         ConfigurationField(key, kind: "a whole number", read: { .integer($0[keyPath: path]) }) { configuration, value in
             guard let number = value.int64, let exact = Int(exactly: number) else { return false }
@@ -76,6 +88,7 @@ struct ConfigurationField: Sendable {
         text("presence.topic", \.presence.topic),
         number("presence.ttl_seconds", \.presence.ttlSeconds),
         number("presence.heartbeat_seconds", \.presence.heartbeatSeconds),
+        flag("presence.invisible", \.presence.invisible),
         flag("presence.rendezvous_host", \.presence.rendezvousHost),
         number("presence.rendezvous_port", \.presence.rendezvousPort),
         text("presence.rendezvous_bind", \.presence.rendezvousBind),
@@ -135,5 +148,7 @@ struct ConfigurationField: Sendable {
         number("data.visitor_rows", \.data.visitorRows),
         number("data.visitor_megabytes", \.data.visitorMegabytes),
         number("data.total_megabytes", \.data.totalMegabytes),
+        text("site.audience", \.site.audience),
+        texts("site.guests", \.site.guests),
     ]
 }

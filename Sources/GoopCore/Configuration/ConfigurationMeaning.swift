@@ -16,6 +16,8 @@ enum ConfigurationMeaning {
         "presence.topic": "Where presence is announced; peers on another topic do not see each other.",
         "presence.ttl_seconds": "Silence after which a peer counts as away, 1 to 86400.",
         "presence.heartbeat_seconds": "How often this peer says that it is there; below ttl_seconds.",
+        "presence.invisible":
+            "Nobody is told that you are here, and nobody finds you by looking; you still see and visit others. At once.",
         "presence.rendezvous_host": later + "Run a rendezvous server.",
         "presence.rendezvous_port": later + "The rendezvous server's port.",
         "presence.rendezvous_bind": later + "The address it listens on.",
@@ -78,5 +80,8 @@ enum ConfigurationMeaning {
         "data.visitor_rows": "The most rows that one visitor may add to your tables.",
         "data.visitor_megabytes": "The most space that one visitor's rows may take.",
         "data.total_megabytes": "The most space that the database may take.",
+        "site.audience":
+            "everyone: whoever comes sees your site. named: only the peers of site.guests do. In effect at once.",
+        "site.guests": "The ids of the peers that see your site when site.audience is named. In effect at once.",
     ]
 }

@@ -4,7 +4,7 @@ public struct ConfigurationSetting: Sendable, Hashable {
     public var key: String
     /// What it means, in a sentence.
     public var meaning: String
-    /// `text`, `flag` or `number`.
+    /// `text`, `flag`, `number` or `list`.
     public var kind: Kind
     /// The value; of a secret always null.
     public var value: JSONValue
@@ -18,6 +18,8 @@ public struct ConfigurationSetting: Sendable, Hashable {
     /// What values a key takes.
     public enum Kind: String, Sendable, Hashable {
         case text, flag, number
+        /// Texts.
+        case list
     }
 }
 
@@ -29,10 +31,16 @@ extension GoopConfiguration {
             let value = field.read(self)
             return ConfigurationSetting(
                 key: field.key, meaning: ConfigurationMeaning.of[field.key] ?? "",
-                kind: value.bool != nil ? .flag : value.string != nil ? .text : .number,
+                kind: kind(of: value),
                 value: field.isSecret ? .null : value, standard: field.isSecret ? .null : field.read(defaults),
                 isSecret: field.isSecret, isSet: value.string.map { !$0.isEmpty } ?? true)
         }
+    }
+
+    private func kind(of value: JSONValue) -> ConfigurationSetting.Kind {
+        if value.bool != nil { return .flag }
+        if value.array != nil { return .list }
+        return value.string != nil ? .text : .number
     }
 
     /// Takes over values and validates the outcome as a whole, as if the file held them; `null` brings back the default.

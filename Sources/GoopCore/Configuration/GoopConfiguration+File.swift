@@ -87,7 +87,7 @@ extension GoopConfiguration {
         return UnknownConfigurationKey(key: section + "." + name, suggestion: near ?? elsewhere)
     }
 
-    private static let sections = ["identity", "paths", "p2p", "presence", "profile", "viewer", "lua", "data"]
+    private static let sections = ["identity", "paths", "p2p", "presence", "profile", "viewer", "lua", "data", "site"]
 
     private enum Found {
         case absent

@@ -1,9 +1,10 @@
 import Multiformats
+import PeerIdentity
 
 extension GoopConfiguration {
     /// Every rule that the settings break; empty if they can be used.
     public func validate() -> [ConfigurationProblem] {
-        validateCommon() + validatePresence() + validateLua() + validateData()
+        validateCommon() + validatePresence() + validateLua() + validateData() + validateSite()
     }
 
     private func validateCommon() -> [ConfigurationProblem] {
@@ -87,6 +88,23 @@ extension GoopConfiguration {
         problems.require("data.visitor_rows", data.visitorRows, in: 0...100_000_000, hint: "10000 is usual")
         problems.require("data.visitor_megabytes", data.visitorMegabytes, in: 0...1_048_576, hint: "16 is usual")
         problems.require("data.total_megabytes", data.totalMegabytes, in: 0...1_048_576, hint: "1024 is usual")
+        return problems.found
+    }
+
+    private func validateSite() -> [ConfigurationProblem] {
+        var problems = Problems()
+        if SiteAudience.Name(rawValue: site.audience) == nil {
+            problems.add("site.audience", "must be everyone or named", "named shows the site to site.guests only")
+        }
+        if site.guests.count > SiteAudience.maximumGuests {
+            problems.add(
+                "site.guests", "has \(site.guests.count) ids; the limit is \(SiteAudience.maximumGuests)", "name fewer")
+        }
+        if let wrong = site.guests.first(where: { PeerID($0) == nil }) {
+            problems.add(
+                "site.guests", "holds \(wrong.prefix(utf8Bytes: 80)), which is no id of a peer",
+                "an id begins with 12D3Koo or Qm; goop2 id DIR prints that of a folder")
+        }
         return problems.found
     }
 

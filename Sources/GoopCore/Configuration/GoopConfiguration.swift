@@ -48,6 +48,8 @@ public struct GoopConfiguration: Sendable, Hashable {
         public var ttlSeconds = 20
         /// `heartbeat_seconds`.
         public var heartbeatSeconds = 5
+        /// `invisible`: nobody is told that this peer is here; ours, not upstream's.
+        public var invisible = false
         /// `rendezvous_host`.
         public var rendezvousHost = false
         /// `rendezvous_port`.
@@ -184,6 +186,14 @@ public struct GoopConfiguration: Sendable, Hashable {
         public var totalMegabytes = 1024
     }
 
+    /// Keys under `site`; ours, not upstream's.
+    public struct Site: Sendable, Hashable {
+        /// `audience`: `everyone` or `named`.
+        public var audience = SiteAudience.Name.everyone.rawValue
+        /// `guests`: ids of peers.
+        public var guests: [String] = []
+    }
+
     /// The section `identity`.
     public var identity = Identity()
     /// The section `paths`.
@@ -200,6 +210,8 @@ public struct GoopConfiguration: Sendable, Hashable {
     public var lua = Lua()
     /// The section `data`.
     public var data = Tables()
+    /// The section `site`.
+    public var site = Site()
 
     /// The file as it was read, which is what a save starts from.
     var document = JSONObject()

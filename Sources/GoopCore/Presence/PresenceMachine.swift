@@ -1,7 +1,7 @@
 /// Decides when this peer speaks on the presence topic, and with which time stamp.
 ///
 /// `online` once at start, `update` at every heartbeat, soon after its addresses or its profile changed, and soon after
-/// somebody new listens; `offline` at the end. What triggers an update only brings it forward: several causes make one
+/// somebody new listens; `offline` at the end, and when the owner hides. What triggers an update only brings it forward: several causes make one
 /// message. Updates for new listeners are spread at random and at most one a second, so that many arrivals cause no
 /// storm.
 public struct PresenceMachine: Sendable {
@@ -49,6 +49,8 @@ public struct PresenceMachine: Sendable {
     private enum State: Sendable {
         case idle
         case online(due: Duration)
+        /// Runs, and says nothing, because the owner wants it so.
+        case hidden
         case stopped
     }
 
@@ -97,6 +99,27 @@ public struct PresenceMachine: Sendable {
     public mutating func profileChanged(now: Moment) {
         guard case .online(let due) = state else { return }
         state = .online(due: min(due, now.uptime + configuration.changeDelay))
+    }
+
+    /// The owner wants nobody to be told that this peer is here: says `offline` if others were told, and nothing until `appear`.
+    /// Before the start it makes that a silent one.
+    public mutating func hide(now: Moment) -> Publication? {
+        switch state {
+        case .stopped, .hidden: return nil
+        case .idle:
+            state = .hidden
+            return nil
+        case .online:
+            state = .hidden
+            return publication(.offline, now: now)
+        }
+    }
+
+    /// The owner hides no longer: announces the peer as at the start.
+    public mutating func appear(now: Moment) -> Publication? {
+        guard case .hidden = state else { return nil }
+        state = .idle
+        return start(now: now)
     }
 
     /// The peer goes down: says goodbye, once, and nothing after it.

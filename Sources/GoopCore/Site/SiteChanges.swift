@@ -3,7 +3,8 @@ import Multiformats
 /// Files of a site that changed: what `/goop/watch/1.0.0` tells a visitor.
 ///
 /// Wire shape: protobuf, behind its length as a varint, at most 32 KiB. 1 path (repeated; from the site's root, with its
-/// slash in front), 2 true if other files changed too. A message with neither is a sign of life.
+/// slash in front), 2 true if other files changed too, 3 true if the owner does not show the site to this visitor (any more):
+/// nothing follows it. An empty message is a sign of life.
 /// Source: docs/protocols.md, "Changes of a site".
 public struct SiteChanges: Sendable, Hashable {
     /// The protocol id.
@@ -17,6 +18,8 @@ public struct SiteChanges: Sendable, Hashable {
     public private(set) var paths: [String]
     /// More changed than `paths` tells, or what changed is not known.
     public private(set) var hasMore: Bool
+    /// The owner does not show the site to this visitor; nothing else is told.
+    public private(set) var isRefusal = false
 
     /// Nothing changed: a sign of life.
     public init() {
@@ -31,8 +34,15 @@ public struct SiteChanges: Sendable, Hashable {
         return changes
     }
 
+    /// The last message to somebody to whom the site is not shown.
+    public static var refusal: SiteChanges {
+        var changes = SiteChanges()
+        changes.isRefusal = true
+        return changes
+    }
+
     /// Whether nothing changed.
-    public var isEmpty: Bool { paths.isEmpty && !hasMore }
+    public var isEmpty: Bool { paths.isEmpty && !hasMore && !isRefusal }
 
     /// Adds a path; beyond the most paths, or the room of a message, only that there is more.
     public mutating func insert(_ path: String) {
@@ -58,6 +68,7 @@ public struct SiteChanges: Sendable, Hashable {
         var message = ProtobufWriter()
         for path in paths { message.append(1, string: path) }
         if hasMore { message.append(2, bool: true) }
+        if isRefusal { message.append(3, bool: true) }
         return SiteMessageReader.framed(message)
     }
 
@@ -80,6 +91,7 @@ public struct SiteChanges: Sendable, Hashable {
                     hasMore = true
                 }
             case 2: hasMore = hasMore || (field.bool ?? false)
+            case 3: isRefusal = isRefusal || (field.bool ?? false)
             default: continue
             }
         }

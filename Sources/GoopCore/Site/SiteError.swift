@@ -24,6 +24,8 @@ public struct SiteError: Error, Sendable, Hashable, CustomStringConvertible {
         case notFound
         /// Outside of the site, a dot-file, or under `lua/`.
         case forbidden
+        /// The owner shows the site to certain peers only, and this is none of them.
+        case notInvited
         /// The peer serves no site.
         case disabled
         /// The file is larger than the limit.

@@ -3,7 +3,8 @@ import Multiformats
 /// What an answer of the site protocol says about the bytes that follow.
 ///
 /// Wire shape (`/goop/site/2.0.0`): protobuf, behind its length as a varint, at most 512 bytes. 1 status, 2 media type,
-/// 3 bytes that follow (of HEAD: that would follow), 4 tag, 5 first byte of a part, 6 bytes of the whole file for a part.
+/// 3 bytes that follow (of HEAD: that would follow), 4 tag, 5 first byte of a part, 6 bytes of the whole file for a part,
+/// 7 (with status 403) true if not this file is refused but the whole site, to this visitor.
 /// Source: docs/protocols.md, "Sites".
 public struct SiteHead: Sendable, Hashable {
     /// What the bytes are. The numbers are HTTP's.
@@ -78,6 +79,7 @@ public struct SiteHead: Sendable, Hashable {
     public static func refusal(_ error: SiteError) -> [UInt8] {
         var message = ProtobufWriter()
         message.append(1, varint: error.kind.status)
+        if error.kind == .notInvited { message.append(7, bool: true) }
         return SiteMessageReader.framed(message)
     }
 
@@ -86,6 +88,7 @@ public struct SiteHead: Sendable, Hashable {
     public init(decoding message: ArraySlice<UInt8>, limit: Int = SiteQuery.maximumPosition) throws(SiteError) {
         self.init(mediaType: MediaType.unknown, size: 0)
         var number: UInt64?
+        var isWholeSite = false
         var reader = ProtobufReader(message)
         while let field = try SiteHead.next(&reader) {
             switch field.number {
@@ -97,13 +100,14 @@ public struct SiteHead: Sendable, Hashable {
                 tag = text
             case 5: first = try SiteHead.position(field)
             case 6: total = try SiteHead.position(field)
+            case 7: isWholeSite = field.bool ?? false
             default: continue
             }
         }
         guard let number else { throw SiteHead.violation("no status") }
         guard let status = Status(rawValue: number) else {
             guard let kind = SiteError.Kind(status: number) else { throw SiteHead.violation("status \(number)") }
-            throw SiteError(kind: kind)
+            throw SiteError(kind: kind == .forbidden && isWholeSite ? .notInvited : kind)
         }
         self.status = status
         switch status {
@@ -147,7 +151,7 @@ extension SiteError.Kind {
     var status: UInt64 {
         switch self {
         case .badRequest: 400
-        case .forbidden: 403
+        case .forbidden, .notInvited: 403
         case .notFound: 410
         case .timedOut: 408
         case .tooLarge: 413

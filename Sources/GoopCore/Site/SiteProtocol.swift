@@ -86,7 +86,8 @@ public enum SiteProtocol {
         switch kind {
         case .badRequest: "bad request"
         case .disabled: "site disabled"
-        case .forbidden: "forbidden"
+        // Upstream knows no other word for it.
+        case .forbidden, .notInvited: "forbidden"
         case .notFound: "not found"
         case .tooLarge: "too large"
         case .timedOut: "timed out"

@@ -45,11 +45,16 @@ public protocol ViewerBackend: Sendable {
     ///
     /// - Throws: what the file system said, when it could not be kept.
     func setConsent(_ consent: SiteConsent, _ given: Bool, for peer: PeerID) async throws
+    /// True while the owner wants nobody to be told that this peer is here.
+    func isInvisible() async -> Bool
     /// Which parts of the peer are up.
     func readiness() async -> Readiness
 }
 
 extension ViewerBackend {
+    /// Everybody may know.
+    public func isInvisible() async -> Bool { false }
+
     /// Opens one whole file; a folder means its index, and a page that says "not found" is not a file.
     public func openSite(of peer: PeerID, path: String) async throws(SiteError) -> SiteBody {
         let body = try await openSite(SiteQuery(path), of: peer)

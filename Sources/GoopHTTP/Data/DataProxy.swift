@@ -207,8 +207,13 @@ enum DataFailure {
 }
 
 extension DataError {
-    /// A peer that could not be reached a moment ago.
+    /// Why nothing of a peer's site can be had.
     init(_ error: SiteError) {
+        if error.kind == .notInvited {
+            self.init(
+                code: .refused, message: "not invited", detail: "the owner shows this site to certain people only")
+            return
+        }
         self.init(
             code: error.kind == .timedOut ? .timedOut : .unreachable, message: "peer unreachable", detail: error.detail)
     }

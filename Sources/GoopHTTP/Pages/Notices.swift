@@ -63,6 +63,13 @@ extension NoticePage {
                 status: .forbidden, title: "This page is private",
                 explanation: "The site of \(who) does not give this file to visitors.", sign: "403",
                 actions: [home, Self.peersAction])
+        case .notInvited:
+            self.init(
+                status: .forbidden, title: "This site is shown to certain people only",
+                explanation:
+                    "\(who) has not named you. Ask them to: they need your id, which \u{201c}Copy my address\u{201d} on "
+                    + "your front page copies, and name you under My site. Then try again.",
+                sign: "403", actions: [retry, Self.peersAction])
         case .disabled:
             self.init(
                 status: .forbidden, title: "No site here",

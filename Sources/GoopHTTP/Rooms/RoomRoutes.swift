@@ -27,7 +27,10 @@ struct RoomRoutes: Sendable {
         case "site": return await SiteRoom(desk: rooms.site, routes: self).sheet()
         case "site/text": return await SiteRoom(desk: rooms.site, routes: self).text(target)
         case "qr.svg": return code(target)
+        case "site/audience": return await AccessRoom(access: rooms.access, routes: self).audience()
+        case "site/visitors": return await AccessRoom(access: rooms.access, routes: self).visitors()
         case "settings": return await SettingsRoom(desk: rooms.settings, routes: self).sheet()
+        case "restart": return SettingsRoom(desk: rooms.settings, routes: self).run(rooms.restarter)
         case "network":
             guard let network = rooms.network else { return closed }
             return encoded(await network.network())
@@ -47,7 +50,8 @@ struct RoomRoutes: Sendable {
         if name == SiteRoom.upload { return await upload(request, target: target) }
         if name == "data/import" { return await transfer.importRows(request, query: target.query ?? "") }
         let isOther =
-            ["peers/decide", "settings/check", "settings/save"].contains(name) || SiteRoom.changes.contains(name)
+            ["peers/decide", "settings/check", "settings/save", "site/audience", "restart"].contains(name)
+            || SiteRoom.changes.contains(name)
         guard let limit = DataRoom.bodies[name] ?? (isOther ? ControlGuard.maximumBodyBytes : nil) else { return nil }
         switch await control.admit(request, place: .viewer, maximumBodyBytes: limit) {
         case .refused(let response): return response
@@ -62,6 +66,9 @@ struct RoomRoutes: Sendable {
             case "data/rows": return await data.rows(object)
             case "data/value": return await data.value(object)
             case "data/write": return await data.write(object)
+            case "site/audience": return await AccessRoom(access: rooms.access, routes: self).decide(object)
+            case "restart":
+                return await SettingsRoom(desk: rooms.settings, routes: self).restart(rooms.restarter)
             default:
                 return await SettingsRoom(desk: rooms.settings, routes: self)
                     .apply(object, isOnlyCheck: name == "settings/check")

@@ -31,6 +31,19 @@ struct SettingsRoom: Sendable {
         }
     }
 
+    /// `{"run"}`: a text that no other run of the program has; `closed` if it cannot start itself again.
+    func run(_ restarter: (any Restarter)?) -> Response {
+        guard let restarter else { return routes.closed }
+        return routes.answer(["run": .string(restarter.run)])
+    }
+
+    /// Starts the program again → `{"run"}` of the run that ends now; 400 with the problems of settings that would not start.
+    func restart(_ restarter: (any Restarter)?) async -> Response {
+        guard let restarter else { return routes.closed }
+        do throws(ConfigurationError) { try await restarter.restart() } catch { return problems(error) }
+        return run(restarter)
+    }
+
     private func problems(_ error: ConfigurationError) -> Response {
         let problems = error.problems.map { problem -> JSONValue in
             [

@@ -10,16 +10,23 @@ public struct ViewerRooms: Sendable {
     public var site: (any SiteDesk)?
     /// Data.
     public var data: (any DataDesk)?
+    /// Settings: starts the program again.
+    public var restarter: (any Restarter)?
+    /// My site: who may see it, and who does.
+    public var access: (any SiteAccess)?
 
     /// Rooms behind which nothing stands, unless given.
     public init(
         book: (any PeerBook)? = nil, settings: (any SettingsDesk)? = nil, network: (any NetworkView)? = nil,
-        site: (any SiteDesk)? = nil, data: (any DataDesk)? = nil
+        site: (any SiteDesk)? = nil, data: (any DataDesk)? = nil,
+        access: (any SiteAccess)? = nil, restarter: (any Restarter)? = nil
     ) {
         self.book = book
         self.settings = settings
         self.network = network
         self.site = site
         self.data = data
+        self.access = access
+        self.restarter = restarter
     }
 }

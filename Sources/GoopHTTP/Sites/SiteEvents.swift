@@ -116,8 +116,13 @@ struct SiteEvents: Sendable {
                 }
                 mailbox.yield(.lost(DataError(code: .unreachable, message: "the owner ended the watch", detail: "")))
             } catch {
-                let detail = (error as? SiteError)?.description ?? ""
-                mailbox.yield(.lost(DataError(code: .unreachable, message: "the connection broke", detail: detail)))
+                let error = error as? SiteError
+                if let error, error.kind == .notInvited {
+                    mailbox.yield(.lost(Self.failure(error)))
+                } else {
+                    let detail = error?.description ?? ""
+                    mailbox.yield(.lost(DataError(code: .unreachable, message: "the connection broke", detail: detail)))
+                }
             }
             mailbox.finish()
         }

@@ -9,7 +9,7 @@ public import NIOPosix
 /// What the commands do, apart from parsing and printing: they ask the peer that runs on the folder, or, where that makes
 /// sense, do it themselves with a node that lives only for it.
 public struct PeerCommands: Sendable {
-    private let folder: PeerFolder
+    let folder: PeerFolder
     private let group: any EventLoopGroup
     private let logger: Logger
 
@@ -107,7 +107,7 @@ public struct PeerCommands: Sendable {
         }
     }
 
-    private var client: ControlClient { ControlClient(folder: folder, group: group) }
+    var client: ControlClient { ControlClient(folder: folder, group: group) }
 
     private func requireFolder() throws {
         _ = try PreparedPeer.open(folder, options: .init(createsMissing: false, takesLock: false))

@@ -16,6 +16,8 @@ enum ControlRequest: Sendable, Hashable {
     case get(peer: String, path: String)
     /// Blocks, mutes, or neither.
     case stand(peer: String, standing: String)
+    /// To whom the site is shown: `show`, `everyone`, `only`, `allow` or `revoke`, and whom it is about.
+    case audience(action: String, peers: [String])
     /// An operation on the tables, as the owner.
     case data(DataRequest)
     /// Rows for a table, in one transaction; the answer lists those that it refused.
@@ -31,6 +33,10 @@ enum ControlRequest: Sendable, Hashable {
             case .get(let peer, let path): ["command": "get", "peer": .string(peer), "path": .string(path)]
             case .stand(let peer, let standing):
                 ["command": "stand", "peer": .string(peer), "standing": .string(standing)]
+            case .audience(let action, let peers):
+                [
+                    "command": "audience", "action": .string(action), "peers": .array(peers.map { .string($0) }),
+                ]
             case .data(let request): ["command": "data", "request": request.json]
             case .insert(let table, let rows):
                 ["command": "insert", "table": .string(table), "rows": .array(rows)]
@@ -56,6 +62,9 @@ enum ControlRequest: Sendable, Hashable {
         case "ping": self = .ping(peer: try text("peer"))
         case "get": self = .get(peer: try text("peer"), path: try text("path"))
         case "stand": self = .stand(peer: try text("peer"), standing: try text("standing"))
+        case "audience":
+            self = .audience(
+                action: try text("action"), peers: (object["peers"]?.array ?? []).compactMap(\.string))
         case "data":
             do throws(DataError) { self = .data(try DataRequest(json: object["request"] ?? .null)) } catch {
                 throw error.failure

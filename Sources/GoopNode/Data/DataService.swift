@@ -21,12 +21,16 @@ struct DataService: Sendable {
     static let changesPerWatch = 256
 
     let tables: SiteTables
+    let door: SiteDoor
     let email: @Sendable (PeerID) async -> String
     let logger: Logger
     private let load = RequestLoad()
 
-    init(tables: SiteTables, logger: Logger, email: @escaping @Sendable (PeerID) async -> String) {
+    init(
+        tables: SiteTables, door: SiteDoor, logger: Logger, email: @escaping @Sendable (PeerID) async -> String
+    ) {
         self.tables = tables
+        self.door = door
         self.logger = logger
         self.email = email
     }
@@ -58,12 +62,19 @@ struct DataService: Sendable {
         }
     }
 
+    private static let notInvited = DataError(
+        code: .refused, message: "access denied", detail: "the owner shows this site to certain people only")
+
     private func caller(_ peer: PeerID) async -> DataCaller { .remote(peer, email: await email(peer)) }
 
     // MARK: One request
 
     private func answer(_ stream: P2PStream, _ watch: StallWatch) async throws {
         let peer = stream.remotePeer
+        guard let visit = door.enter(peer, .data, showOut: { stream.reset() }) else {
+            return try await stream.write(ByteBuffer(bytes: DataProtocol.line(DataReply.failure(Self.notInvited))))
+        }
+        defer { door.leave(visit) }
         guard load.begin(peer) else {
             let busy = DataError(code: .busy, message: "too many requests", detail: "wait for the answers to come")
             return try await stream.write(ByteBuffer(bytes: DataProtocol.line(DataReply.failure(busy))))
@@ -116,6 +127,12 @@ struct DataService: Sendable {
     /// Lines of changes until the visitor leaves, changes are lost, or the store closes.
     private func watch(_ stream: P2PStream, _ watch: StallWatch) async throws {
         let peer = stream.remotePeer
+        let (events, sink) = AsyncStream.makeStream(
+            of: Event.self, bufferingPolicy: .bufferingOldest(DataService.changesPerWatch))
+        guard let visit = door.enter(peer, .subscription, showOut: { sink.finish() }) else {
+            return try await stream.write(ByteBuffer(bytes: DataProtocol.line(DataReply.failure(Self.notInvited))))
+        }
+        defer { door.leave(visit) }
         guard let line = try await line(of: stream, most: DataProtocol.maximumWatchRequestBytes) else { return }
         let changes: AsyncThrowingStream<DataChange, any Error>
         do throws(DataError) {
@@ -126,8 +143,6 @@ struct DataService: Sendable {
         }
         try await stream.write(ByteBuffer(bytes: DataProtocol.line(["ok": true])))
         watch.progressed()
-        let (events, sink) = AsyncStream.makeStream(
-            of: Event.self, bufferingPolicy: .bufferingOldest(DataService.changesPerWatch))
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 var last = DataError(code: .unreachable, message: "the owner leaves", detail: "")
@@ -158,6 +173,8 @@ struct DataService: Sendable {
             }
             group.addTask {
                 for await event in events {
+                    // What was not sent before the owner's word is not sent behind it.
+                    guard door.isInside(visit) else { break }
                     switch event {
                     case .change(let change):
                         try await stream.write(ByteBuffer(bytes: DataProtocol.line(change.json)))
@@ -166,6 +183,9 @@ struct DataService: Sendable {
                         try await stream.write(ByteBuffer(bytes: DataProtocol.line(DataReply.failure(error))))
                     }
                     watch.progressed()
+                }
+                if !door.isInside(visit) {
+                    try await stream.write(ByteBuffer(bytes: DataProtocol.line(DataReply.failure(Self.notInvited))))
                 }
                 throw CancellationError()
             }

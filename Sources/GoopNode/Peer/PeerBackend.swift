@@ -13,6 +13,7 @@ struct PeerBackend: ViewerBackend {
     let tables: SiteTables
     let dataClient: DataClient
     let progress: StartProgress
+    let visibility: Visibility
     let consents: SiteConsents
     let watch: SiteWatch
     let tags = ContentTags()
@@ -28,6 +29,8 @@ struct PeerBackend: ViewerBackend {
     func setConsent(_ consent: SiteConsent, _ given: Bool, for peer: PeerID) async throws {
         try consents.set(consent, given, for: peer)
     }
+
+    func isInvisible() async -> Bool { visibility.isHidden }
 
     func readiness() async -> Readiness { progress.readiness }
 

@@ -53,6 +53,12 @@ actor PeerDirectory {
 
     var known: [KnownPeer] { records.all }
 
+    /// What is known of a peer, whether it is listed now or not.
+    func record(of peer: PeerID) -> KnownPeer? {
+        if let record = records[peer] { return record }
+        return table[peer].map { KnownPeer(id: peer, label: $0.label) }
+    }
+
     var blocked: Set<PeerID> { records.blocked }
 
     func isBlocked(_ peer: PeerID) -> Bool { records.isBlocked(peer) }

@@ -26,8 +26,13 @@ public final class PeerService: Service {
         public var contacts: [Multiaddr] = []
         /// The version of the program, told to other peers.
         public var version = "0"
+        /// Whether whoever runs the service starts it again when it ends with `PeerRestart`.
+        public var canRestart = false
         /// Told about what happens; must return at once.
         public var onEvent: @Sendable (Event) -> Void = { _ in }
+
+        /// Given the parts before they start; for the tests.
+        var onParts: @Sendable (RunningPeer) -> Void = { _ in }
 
         /// Makes the options of an ordinary run.
         public init() {}
@@ -76,17 +81,20 @@ public final class PeerService: Service {
     }
 
     /// Starts, works, stops. To be called once.
-    /// - Throws: `Failure` if a part cannot start, for example because a port that the settings name is taken.
+    /// - Throws: `Failure` if a part cannot start, for example because a port that the settings name is taken; `PeerRestart` when
+    ///   the owner wants the next run, everything in order.
     public func run() async throws {
         defer { peer.release() }
         let viewer = try viewerAddress()
         let store = try openStore()
         defer { try? store.close() }
         let records = PeerRecords(ownID: peer.identity.peerID, known: try await store.load())
-        let (node, pubsub) = try await startNode(refusing: records.blocked)
+        let door = SiteDoor(peer.configuration.siteAudience)
+        let (node, pubsub) = try await startNode(refusing: records.blocked, door: door)
         let running = RunningPeer(
             peer: peer, options: options, node: node, pubsub: pubsub, viewer: viewer, group: group, records: records,
-            store: store, logger: logger)
+            store: store, door: door, logger: logger)
+        options.onParts(running)
         try await running.run()
     }
 
@@ -119,7 +127,7 @@ public final class PeerService: Service {
     // MARK: The node
 
     /// Starts a node on the first set of addresses that can be had, and remembers a port that was chosen.
-    private func startNode(refusing blocked: Set<PeerID>) async throws -> (Node, PubSub) {
+    private func startNode(refusing blocked: Set<PeerID>, door: SiteDoor) async throws -> (Node, PubSub) {
         var state = PeerState.load(peer.folder.stateFile)
         let configured = peer.configuration.p2p.listenPort
         let plan = ListenPlan(configured: configured, remembered: state.listenPort)
@@ -134,7 +142,7 @@ public final class PeerService: Service {
                 failure = error
                 continue
             }
-            let node = makeNode(listen: addresses)
+            let node = makeNode(listen: addresses, door: door)
             await node.refuse(blocked)
             // Before the start, so that the first peer hears of it.
             let pubsub = PubSub(node: node)
@@ -171,15 +179,15 @@ public final class PeerService: Service {
         }
     }
 
-    private func makeNode(listen: [Multiaddr]) -> Node {
+    private func makeNode(listen: [Multiaddr], door: SiteDoor) -> Node {
         let configuration = peer.configuration
         let node = Node(
             configuration: .init(
                 identity: peer.identity, listen: listen, agentVersion: "goop2-swift/\(options.version)"),
             eventLoopGroup: group, logger: logger)
         let folder = SiteFolder(root: peer.siteRoot, hidden: configuration.hiddenSiteFolders)
-        SiteService(folder: folder, label: configuration.profile.label, logger: logger).register(on: node)
-        WatchService(watch: SiteWatch(folder: folder), logger: logger).register(on: node)
+        SiteService(folder: folder, label: configuration.profile.label, door: door, logger: logger).register(on: node)
+        WatchService(watch: SiteWatch(folder: folder), door: door, logger: logger).register(on: node)
         return node
     }
 

@@ -24,13 +24,12 @@ final class PresenceVoice: Sendable {
         self.publish = publish
     }
 
-    /// Announces, then speaks until cancelled; says no goodbye.
+    /// Announces, unless it is hidden, then speaks until cancelled; says no goodbye.
     func run() async {
         await say(state.withLock { $0.machine.start(now: clock.now()) })
         await withTaskCancellationHandler {
             while !Task.isCancelled {
-                guard let deadline = state.withLock({ $0.machine.deadline }) else { return }
-                await wait(until: deadline)
+                await wait(until: state.withLock { $0.machine.deadline })
                 if Task.isCancelled { return }
                 await say(state.withLock { $0.machine.timerFired(now: clock.now()) })
             }
@@ -57,6 +56,15 @@ final class PresenceVoice: Sendable {
         if changed { wake() }
     }
 
+    /// Tells the others that this peer is gone, and nothing more until `appear`.
+    func hide() async { await say(state.withLock { $0.machine.hide(now: clock.now()) }) }
+
+    /// Announces this peer again.
+    func appear() async {
+        await say(state.withLock { $0.machine.appear(now: clock.now()) })
+        wake()
+    }
+
     /// Says goodbye, once.
     func goodbye() async { await say(state.withLock { $0.machine.stop(now: clock.now()) }) }
 
@@ -65,10 +73,10 @@ final class PresenceVoice: Sendable {
         await publish(state.withLock { $0.profile.message(for: publication) }.encoded())
     }
 
-    /// Waits for a deadline, or until something may have changed it.
-    private func wait(until deadline: Duration) async {
+    /// Waits for a deadline, if there is one, or until something may have changed it.
+    private func wait(until deadline: Duration?) async {
         await withTaskGroup(of: Void.self) { group in
-            group.addTask { try? await self.clock.sleep(until: deadline) }
+            if let deadline { group.addTask { try? await self.clock.sleep(until: deadline) } }
             group.addTask {
                 await withTaskCancellationHandler {
                     await withCheckedContinuation { continuation in

@@ -12,6 +12,8 @@ extension RunningPeer {
             case .ping(let text): return .value(try await ping(text))
             case .get(let text, let path): return .file(try await get(text, path: path))
             case .stand(let text, let standing): return .value(try await stand(text, standing))
+            case .audience(let action, let peers):
+                return .value(try await audience(action, peers))
             case .data(let request):
                 return .value(
                     try await data { (tables) throws(DataError) in try await tables.perform(request, caller: .owner) })
@@ -72,6 +74,18 @@ extension RunningPeer {
         }
     }
 
+    private func audience(_ action: String, _ names: [String]) async throws(Failure) -> JSONValue {
+        guard action != "show" else { return await access.audience().json(names: directory.known) }
+        var peers: [PeerID] = []
+        for name in names { peers.append(try await resolve(name).peer) }
+        let decision = try AudienceDecision(action: action, peers: peers)
+        do throws(AudienceError) {
+            return try await access.decide(decision).json(names: directory.known)
+        } catch {
+            throw Failure(error.isStored ? .usage : .temporary, error.message, nextStep: "")
+        }
+    }
+
     private func resolve(_ text: String) async throws(Failure) -> (peer: PeerID, address: Multiaddr?) {
         try PeerName.resolve(text, among: await directory.entries)
     }
@@ -106,6 +120,10 @@ extension SiteError {
             Failure(.usage, "the path cannot be asked for\(facts)", nextStep: "write it as /folder/file.html")
         case .notFound: Failure(.noInput, "the site has no such file\(facts)", nextStep: "check the path")
         case .forbidden: Failure(.permission, "that part of the site is not shown to visitors\(facts)", nextStep: "")
+        case .notInvited:
+            Failure(
+                .permission, "the peer shows its site to certain people only\(facts)",
+                nextStep: "ask its owner to name you: goop2 site DIR --allow YOUR-ID")
         case .disabled: Failure(.unavailable, "the peer serves no site\(facts)", nextStep: "")
         case .tooLarge: Failure(.data, "the file is too large\(facts)", nextStep: "")
         case .timedOut: Failure(.unavailable, "the peer did not answer in time\(facts)", nextStep: "try again")

@@ -28,6 +28,13 @@ final class RunningPeer: Sendable {
     let backend: PeerBackend
     let book: NodePeerBook
     let journal: NetworkJournal
+    /// Who may see the site, and who does.
+    let door: SiteDoor
+    let access: NodeSiteAccess
+    let visibility: Visibility
+    let restarter: NodeRestarter
+    /// Writes `goop.json`; everything that changes it while the peer runs goes through here.
+    let settings: NodeSettingsDesk
     let voice: PresenceVoice
     let progress = StartProgress()
     let neighbours = Neighbours()
@@ -39,7 +46,7 @@ final class RunningPeer: Sendable {
     init(
         peer: PreparedPeer, options: PeerService.Options, node: Node, pubsub: PubSub, viewer: ViewerAddress,
         group: any EventLoopGroup, records: PeerRecords, store: PeerStore?,
-        logger: Logger
+        door: SiteDoor, logger: Logger
     ) {
         self.peer = peer
         self.options = options
@@ -47,7 +54,13 @@ final class RunningPeer: Sendable {
         self.viewer = viewer
         self.group = group
         self.logger = logger
+        self.door = door
         let configuration = peer.configuration
+        let visibility = Visibility(isHidden: configuration.presence.invisible)
+        self.visibility = visibility
+        settings = NodeSettingsDesk(
+            file: peer.folder.configurationFile, running: configuration, door: door, visibility: visibility)
+        restarter = NodeRestarter(settings: settings)
         let id = node.peerID
         let probes = WorkQueue<PeerID>(width: 16, capacity: 1024)
         self.probes = probes
@@ -65,19 +78,20 @@ final class RunningPeer: Sendable {
             }
         }
         book = NodePeerBook(node: node, directory: directory)
+        access = NodeSiteAccess(owner: id, settings: settings, door: door, directory: directory)
         journal = NetworkJournal(clock: clock)
         let profile = configuration.profile
         let tables = SiteTables.open(peer, owner: id, logger: logger)
         self.tables = tables
         progress.set(.data, isReady: true, detail: tables.fault.map { "not usable: \($0)" } ?? SiteTables.fileName)
-        DataService(tables: tables, logger: logger) { [directory] peer in
+        DataService(tables: tables, door: door, logger: logger) { [directory] peer in
             await directory.entry(of: peer)?.email ?? ""
         }.register(on: node)
         let site = SiteFolder(root: peer.siteRoot, hidden: configuration.hiddenSiteFolders)
         backend = PeerBackend(
             profile: SelfProfile(id: id, label: profile.label, email: profile.email), directory: directory,
             client: SiteClient(node: node), site: site, tables: tables, dataClient: DataClient(node: node),
-            progress: progress, consents: SiteConsents(path: peer.folder.consentsFile),
+            progress: progress, visibility: visibility, consents: SiteConsents(path: peer.folder.consentsFile),
             watch: SiteWatch(folder: site))
         let topic = PubSubTopic(pubsub: pubsub, name: configuration.presenceTopic, logger: logger)
         self.topic = topic
@@ -117,6 +131,9 @@ final class RunningPeer: Sendable {
             }
         } catch is CancellationError {
             // The ordinary end.
+        } catch let restart as PeerRestart {
+            await Task { await self.stop() }.value
+            throw restart
         } catch {
             await Task { await self.stop() }.value
             throw failure(of: error)
@@ -165,6 +182,10 @@ final class RunningPeer: Sendable {
         group.addTask { await self.probes.run { await self.probe($0) } }
         group.addTask { await self.dials.run { await self.dial($0) } }
         group.addTask { await self.check() }
+        if visibility.isHidden { await voice.hide() }
+        group.addTask { await self.followVisibility() }
+        let wishes = restarter.wishes
+        group.addTask { for await _ in wishes { throw PeerRestart() } }
         try await startViewer(in: &group)
         group.addTask { await self.voice.run() }
         try await startDiscovery(in: &group)
@@ -190,15 +211,15 @@ final class RunningPeer: Sendable {
                 outcome.yield(nil)
             }, backend: backend,
             rooms: ViewerRooms(
-                book: book,
-                settings: NodeSettingsDesk(file: peer.folder.configurationFile, running: peer.configuration),
+                book: book, settings: settings,
                 network: NodeNetworkView(
                     node: node, directory: directory, label: peer.configuration.profile.label, clock: clock,
                     journal: journal),
                 site: NodeSiteDesk(
                     root: peer.siteRoot, hidden: peer.configuration.hiddenSiteFolders, tables: tables,
                     label: peer.configuration.profile.label),
-                data: NodeDataDesk(tables: tables)), eventLoopGroup: self.group, logger: logger)
+                data: NodeDataDesk(tables: tables), access: access,
+                restarter: options.canRestart ? restarter : nil), eventLoopGroup: self.group, logger: logger)
         group.addTask {
             do { try await server.run() } catch {
                 outcome.yield(error)
@@ -234,7 +255,8 @@ final class RunningPeer: Sendable {
         let discovery = try MDNSService(
             serviceName: tag, scope: options.isLocal ? .thisMachine : .everyInterface, peer: node.peerID,
             eventLoopGroup: self.group, logger: logger,
-            addresses: { [node] in node.listenAddresses() },
+            // Without an address there is nothing to announce or to answer; it asks for others all the same.
+            addresses: { [node, visibility] in visibility.isHidden ? [] : node.listenAddresses() },
             onDiscovered: { [weak self] peer, addresses in
                 guard let self else { return }
                 node.addAddresses(addresses, of: peer, source: .multicast, ttl: MDNSService.addressLifetime)
@@ -289,6 +311,15 @@ final class RunningPeer: Sendable {
                 discovery.withLock { $0 }?.addressesChanged()
             case .identified, .identifyFailed: break
             }
+        }
+    }
+
+    private func followVisibility() async {
+        for await _ in visibility.changes {
+            let isHidden = visibility.isHidden
+            if isHidden { await voice.hide() } else { await voice.appear() }
+            discovery.withLock { $0 }?.addressesChanged()
+            journal.note("peer", isHidden ? "invisible: nobody is told that you are here" : "visible again")
         }
     }
 

@@ -14,6 +14,8 @@ struct NodePeerBook: PeerBook {
 
     func known() async -> [KnownPeer] { await directory.known }
 
+    func isBlocked(_ peer: PeerID) async -> Bool { await directory.isBlocked(peer) }
+
     func decide(_ decision: PeerDecision, about peer: PeerID) async throws(PeerBookError) -> KnownPeer {
         let outcome: Result<KnownPeer, PeerBookError>
         do {

@@ -1,15 +1,22 @@
 import GoopCore
 import GoopHTTP
+import PeerIdentity
 
 /// Reads and writes `goop.json` of the running peer's folder. One at a time, so no save is lost.
+///
+/// Keys that can take effect while the peer runs do so with the save: the audience of the site, and invisibility.
 actor NodeSettingsDesk: SettingsDesk {
     private let file: String
-    /// What the peer was started with.
-    private let running: GoopConfiguration
+    /// What the peer works with: as it was started, and what has taken effect since.
+    private var running: GoopConfiguration
+    private let door: SiteDoor
+    private let visibility: Visibility
 
-    init(file: String, running: GoopConfiguration) {
+    init(file: String, running: GoopConfiguration, door: SiteDoor, visibility: Visibility) {
         self.file = file
         self.running = running
+        self.door = door
+        self.visibility = visibility
     }
 
     func settings() async throws(ConfigurationError) -> SettingsSheet { sheet(try read()) }
@@ -21,8 +28,45 @@ actor NodeSettingsDesk: SettingsDesk {
             do throws(FileFault) { try AtomicFile.write(configuration.encoded(), to: file) } catch {
                 throw problem("it could not be written: \(error)", "check the disk and the file's permissions")
             }
+            takeEffect(configuration)
         }
         return sheet(configuration)
+    }
+
+    // MARK: The audience
+
+    /// To whom the site is shown, and who is named.
+    var audience: AudienceSheet { AudienceSheet(name: running.siteAudience.name, guests: running.siteGuests) }
+
+    /// In effect at once, and in the file when it returns.
+    func decide(_ decision: AudienceDecision, owner: PeerID) async throws(AudienceError) -> AudienceSheet {
+        var configuration = running
+        var stored: GoopConfiguration?
+        do throws(ConfigurationError) { stored = try read() } catch {
+            // In effect all the same: nobody stays in because of a fault elsewhere in the file.
+        }
+        do throws(AudienceRefusal) {
+            try configuration.decide(decision, owner: owner)
+            try stored?.decide(decision, owner: owner)
+        } catch {
+            throw AudienceError(message: "\(error)")
+        }
+        takeEffect(configuration)
+        guard let stored else {
+            throw AudienceError(
+                message: "in effect, but \(file) is no valid settings file and was not changed", isStored: false)
+        }
+        do throws(FileFault) { try AtomicFile.write(stored.encoded(), to: file) } catch {
+            throw AudienceError(message: "in effect, but it could not be stored: \(error)", isStored: false)
+        }
+        return audience
+    }
+
+    private func takeEffect(_ configuration: GoopConfiguration) {
+        running.site = configuration.site
+        running.presence.invisible = configuration.presence.invisible
+        door.open(to: running.siteAudience)
+        visibility.set(hidden: running.presence.invisible)
     }
 
     private func read() throws(ConfigurationError) -> GoopConfiguration {

@@ -16,13 +16,17 @@ struct SiteService: Sendable {
 
     let folder: SiteFolder
     let label: String
+    let door: SiteDoor
     let logger: Logger
     private let tags = ContentTags()
     private let admission: SiteAdmission
 
-    init(folder: SiteFolder, label: String, logger: Logger, limits: HandlerLimits = SiteService.limits) {
+    init(
+        folder: SiteFolder, label: String, door: SiteDoor, logger: Logger, limits: HandlerLimits = SiteService.limits
+    ) {
         self.folder = folder
         self.label = label
+        self.door = door
         self.logger = logger
         admission = SiteAdmission(total: limits.streams, perPeer: limits.streamsPerPeer)
     }
@@ -31,15 +35,16 @@ struct SiteService: Sendable {
     func register(on node: Node) {
         let limits = relayed(SiteService.streamLimits)
         node.setHandler(for: ProtocolID(SiteProtocol.querySiteID), limits: limits) { stream in
-            await serve(stream, refusal: SiteHead.refusal) { try await answerQuery(stream, $0) }
+            await serve(stream, refusal: SiteHead.refusal) { try await answerQuery(stream, $0, $1) }
         }
         node.setHandler(for: ProtocolID(SiteProtocol.siteID), limits: limits) { stream in
-            await serve(stream, refusal: SiteProtocol.errorLine) { try await answerLine(stream, $0) }
+            await serve(stream, refusal: SiteProtocol.errorLine) { try await answerLine(stream, $0, $1) }
         }
         node.setHandler(
             for: ProtocolID(SiteProtocol.contentID), limits: relayed(HandlerLimits(streams: 512, streamsPerPeer: 16))
         ) { stream in
-            // A visitor that has gone before its answer misses nothing.
+            // To everyone, also when the site is shown to certain people only: the label is in the presence that all hear,
+            // and the answer is how others know that this peer is there. A visitor that has gone misses nothing.
             try? await stream.write(ByteBuffer(bytes: SiteProtocol.labelLine(label)))
             await stream.close()
         }
@@ -53,8 +58,13 @@ struct SiteService: Sendable {
 
     private func serve(
         _ stream: P2PStream, refusal: (SiteError) -> [UInt8],
-        _ answer: @escaping @Sendable (StallWatch) async throws -> Void
+        _ answer: @escaping @Sendable (StallWatch, SiteDoor.Visit) async throws -> Void
     ) async {
+        guard let visit = door.enter(stream.remotePeer, .file, showOut: { stream.reset() }) else {
+            try? await stream.write(ByteBuffer(bytes: refusal(SiteError(kind: .notInvited))))
+            return await stream.close()
+        }
+        defer { door.leave(visit) }
         guard admission.enter(stream.remotePeer) else {
             // A visitor that has gone before this answer misses nothing.
             try? await stream.write(ByteBuffer(bytes: refusal(SiteError(kind: .busy))))
@@ -63,7 +73,7 @@ struct SiteService: Sendable {
         defer { admission.leave(stream.remotePeer) }
         do {
             try await StallWatch.run(limit: SiteService.patience, onStall: { stream.reset() }) { watch in
-                try await answer(watch)
+                try await answer(watch, visit)
             }
             await stream.close()
         } catch {
@@ -75,11 +85,12 @@ struct SiteService: Sendable {
     }
 
     /// `/goop/site/2.0.0`.
-    private func answerQuery(_ stream: P2PStream, _ watch: StallWatch) async throws {
+    private func answerQuery(_ stream: P2PStream, _ watch: StallWatch, _ visit: SiteDoor.Visit) async throws {
         let chunks: SiteFileChunks
         do throws(SiteError) {
             guard let query = try await query(from: stream) else { return }
             watch.progressed()
+            door.asked(query.path, in: visit)
             chunks = try await SiteFileChunks.answer(query, in: folder, tags: tags)
         } catch {
             return try await stream.write(ByteBuffer(bytes: SiteHead.refusal(error)))
@@ -103,13 +114,14 @@ struct SiteService: Sendable {
     }
 
     /// `/goop/site/1.0.0`.
-    private func answerLine(_ stream: P2PStream, _ watch: StallWatch) async throws {
+    private func answerLine(_ stream: P2PStream, _ watch: StallWatch, _ visit: SiteDoor.Visit) async throws {
         // Upstream closes without an answer when the line has no end.
         guard let line = try await stream.readLine(max: SiteProtocol.maximumRequestLine) else { return }
         watch.progressed()
         let chunks: SiteFileChunks
         do throws(SiteError) {
             let path = try SiteProtocol.path(inRequest: line.readableBytesView)
+            door.asked(path, in: visit)
             chunks = try await SiteFileChunks.open(path, in: folder)
         } catch {
             return try await stream.write(ByteBuffer(bytes: SiteProtocol.errorLine(error)))

@@ -14,6 +14,7 @@ struct WatchService: Sendable {
     static let patience = Duration.seconds(20)
 
     let watch: SiteWatch
+    let door: SiteDoor
     let logger: Logger
 
     /// Answers on a node.
@@ -26,9 +27,21 @@ struct WatchService: Sendable {
             try await StallWatch.run(limit: WatchService.patience, onStall: { stream.reset() }) { _ in
                 guard try await stream.read() != nil else { throw SiteError(kind: .badRequest) }
             }
+            let (told, continuation) = AsyncStream.makeStream(
+                of: SiteChanges.self, bufferingPolicy: .bufferingNewest(8))
+            let showOut: @Sendable () -> Void = {
+                // The newest one is always kept, and nothing is told behind it.
+                continuation.yield(.refusal)
+                continuation.finish()
+            }
+            guard let visit = door.enter(stream.remotePeer, .watch, showOut: showOut) else {
+                try await stream.write(ByteBuffer(bytes: SiteChanges.refusal.encoded))
+                return await stream.close()
+            }
+            defer { door.leave(visit) }
             let changes = try await watch.changes()
             try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask { try await tell(changes, on: stream) }
+                group.addTask { try await tell(changes, in: (told, continuation), on: stream) }
                 // The visitor says nothing more; its end is the end.
                 group.addTask { while try await stream.read() != nil {} }
                 try await group.next()
@@ -43,8 +56,11 @@ struct WatchService: Sendable {
         }
     }
 
-    private func tell(_ changes: AsyncStream<SiteChanges>, on stream: P2PStream) async throws {
-        let (merged, continuation) = AsyncStream.makeStream(of: SiteChanges.self, bufferingPolicy: .bufferingNewest(8))
+    private func tell(
+        _ changes: AsyncStream<SiteChanges>,
+        in queue: (AsyncStream<SiteChanges>, AsyncStream<SiteChanges>.Continuation), on stream: P2PStream
+    ) async throws {
+        let (merged, continuation) = queue
         // The first message says that changes are told from now on.
         continuation.yield(SiteChanges())
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -91,7 +107,7 @@ extension SiteClient {
                 var reader = reader
                 // An empty message: nothing more is asked.
                 try await stream.write(ByteBuffer(bytes: [0]))
-                _ = try await reader.next()
+                if try await reader.next()?.isRefusal == true { throw SiteError(kind: .notInvited) }
                 return reader
             }
         } catch {
@@ -104,6 +120,7 @@ extension SiteClient {
             var reader = reader
             do {
                 while let change = try await reader.next() {
+                    guard !change.isRefusal else { throw SiteError(kind: .notInvited) }
                     guard !change.isEmpty else { continue }
                     if case .dropped = continuation.yield(change) { continuation.yield(.unnamed) }
                 }

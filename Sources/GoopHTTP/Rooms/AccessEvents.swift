@@ -1,0 +1,88 @@
+import GoopCore
+import HTTPTypes
+import HummingbirdCore
+import NIOCore
+
+/// `GET /api/rooms/site/events`: the audience of the site and its visitors, as server-sent events.
+///
+/// One kind of event, `site` (`{"audience":{…},"visitors":[…]}`, both as their routes answer): once at the start, and again
+/// when something has changed, at most four a second. A comment line is a sign of life.
+/// Source: WHATWG HTML, section 9.2 (event stream format).
+struct AccessEvents: Sendable {
+    static let path = "/api/rooms/site/events"
+    /// Time between two events: a visitor's page of fifty files is one change.
+    static let interval = Duration.milliseconds(250)
+
+    let access: (any SiteAccess)?
+    let backend: any ViewerBackend
+    let places: StreamPlaces
+    let heartbeat: Duration
+
+    init(access: (any SiteAccess)?, backend: any ViewerBackend, configuration: ViewerConfiguration) {
+        self.access = access
+        self.backend = backend
+        places = StreamPlaces(
+            limit: configuration.maximumEventStreams / 4, limitPerPeer: configuration.maximumEventStreams / 4)
+        heartbeat = configuration.heartbeat
+    }
+
+    /// Answers a request of the viewer's own pages.
+    func respond(to request: Request, routes: RoomRoutes) async -> Response {
+        guard let access else { return routes.closed }
+        guard let place = places.take(for: await backend.selfProfile().id) else {
+            return routes.refuse(.busy, "too many open pages", "close pages of this room")
+        }
+        var headers = routes.headers.viewer()
+        headers[.contentType] = "text/event-stream"
+        headers[.cacheControl] = "no-store"
+        guard request.method == .get else { return Response(status: .ok, headers: headers) }
+        let heartbeat = heartbeat
+        let body = ResponseBody { writer in
+            // Kept until the stream ends.
+            let place = place
+            try await request.body.consumeWithCancellationOnInboundClose { _ in
+                try await Self.write(access, heartbeat: heartbeat, to: &writer)
+            }
+            withExtendedLifetime(place) {}
+            try await writer.finish(nil)
+        }
+        return Response(status: .ok, headers: headers, body: body)
+    }
+
+    private enum Delivery: Sendable { case change, beat }
+
+    private static func write(
+        _ access: any SiteAccess, heartbeat: Duration, to writer: inout any ResponseBodyWriter
+    ) async throws {
+        let changes = await access.changes()
+        let (deliveries, mailbox) = AsyncStream.makeStream(of: Delivery.self, bufferingPolicy: .bufferingNewest(2))
+        var encoder = DataEventEncoder()
+        try await writer.write(ByteBuffer(string: "retry: 2000\n\n"))
+        mailbox.yield(.change)
+        let reader = Task {
+            for await _ in changes {
+                mailbox.yield(.change)
+                guard (try? await Task.sleep(for: interval)) != nil else { break }
+            }
+            mailbox.finish()
+        }
+        let beats = Task {
+            while (try? await Task.sleep(for: heartbeat)) != nil { mailbox.yield(.beat) }
+        }
+        defer {
+            reader.cancel()
+            beats.cancel()
+        }
+        for await delivery in deliveries {
+            switch delivery {
+            case .beat: try await writer.write(EventEncoder.heartbeat)
+            case .change:
+                let value: JSONValue = [
+                    "audience": await AccessRoom.json(access.audience(), access),
+                    "visitors": await AccessRoom.visitors(access),
+                ]
+                try await writer.write(encoder.event("site", value))
+            }
+        }
+    }
+}

@@ -1,0 +1,10 @@
+public import GoopCore
+
+/// Starts the program again: the same one, with the same arguments, on the same folder.
+public protocol Restarter: Sendable {
+    /// A text that no other run has, so that a page knows when the next one answers.
+    var run: String { get }
+    /// Ends this run in order, and begins the next one. Returns before that happens.
+    /// - Throws: what is wrong with the settings; then nothing happens, for the next run would not start.
+    func restart() async throws(ConfigurationError)
+}

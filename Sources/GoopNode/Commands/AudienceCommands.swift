@@ -1,0 +1,60 @@
+public import GoopCore
+import GoopHTTP
+import PeerIdentity
+
+extension PeerCommands {
+    /// Shows or decides to whom the site is shown; at once, and over restarts.
+    /// - Parameters:
+    ///   - action: `show`, `everyone`, `only`, `allow` or `revoke`.
+    ///   - peers: ids, or names of the running peer's list.
+    /// - Returns: an object with `audience` (`everyone` or `named`) and `guests` (objects with `id` and `name`).
+    /// - Throws: `Failure`.
+    public func audience(_ action: String, peers: [String] = []) async throws -> JSONValue {
+        if client.isPeerRunning { return try await client.ask(.audience(action: action, peers: peers)) }
+        let prepared = try PreparedPeer.open(folder, options: .init(createsMissing: false, takesLock: action != "show"))
+        defer { prepared.release() }
+        var configuration = prepared.configuration
+        if action != "show" {
+            var ids: [PeerID] = []
+            for name in peers { ids.append(try PeerName.resolve(name).peer) }
+            let decision = try AudienceDecision(action: action, peers: ids)
+            do throws(AudienceRefusal) {
+                try configuration.decide(decision, owner: prepared.identity.peerID)
+            } catch {
+                throw Failure(.usage, "\(error)", nextStep: "")
+            }
+            do throws(FileFault) { try AtomicFile.write(configuration.encoded(), to: folder.configurationFile) } catch {
+                throw error.failure
+            }
+        }
+        return AudienceSheet(name: configuration.siteAudience.name, guests: configuration.siteGuests).json(names: [])
+    }
+}
+
+extension AudienceDecision {
+    /// The decision that a word of a command means.
+    init(action: String, peers: [PeerID]) throws(Failure) {
+        switch action {
+        case "everyone": self = .everyone
+        case "only": self = .only(peers)
+        case "allow": self = .allow(peers)
+        case "revoke": self = .revoke(peers)
+        default:
+            throw Failure(
+                .usage, "\(action.prefix(40)) is nothing that an audience can be told",
+                nextStep: "use the goop2 program")
+        }
+    }
+}
+
+extension AudienceSheet {
+    /// As the commands print it.
+    func json(names: [KnownPeer]) -> JSONValue {
+        let known = Dictionary(names.map { ($0.id, $0.shownName) }) { first, _ in first }
+        return [
+            "audience": .string(name.rawValue),
+            "guests": .array(
+                guests.map { ["id": .string($0.base58), "name": .string(known[$0] ?? "")] }),
+        ]
+    }
+}

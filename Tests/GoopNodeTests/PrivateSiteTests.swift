@@ -1,0 +1,149 @@
+import GoopCore
+import GoopStore
+import LibP2P
+import NIOCore
+import Testing
+
+@testable import GoopNode
+
+/// A site for certain people only, between whole peers: every protocol, at once, and over a restart.
+@Suite(.timeLimit(.minutes(1))) struct PrivateSiteTests {
+    let temporary = TemporaryFolder()
+
+    /// A node that visits.
+    private func visitor(of peer: TestPeer) async throws -> Node {
+        let node = Node(configuration: .init(identity: .generate(), listen: []))
+        try await node.start()
+        try await node.connect(to: peer.id, addresses: [peer.address])
+        return node
+    }
+
+    private func kind(_ body: () async throws -> some Any) async -> SiteError.Kind? {
+        do {
+            _ = try await body()
+            return nil
+        } catch {
+            return (error as? SiteError)?.kind
+        }
+    }
+
+    private func code(_ body: () async throws -> some Any) async -> DataErrorCode? {
+        do {
+            _ = try await body()
+            return nil
+        } catch {
+            return (error as? DataError)?.code
+        }
+    }
+
+    private func page(_ node: Node, _ peer: TestPeer) async throws -> String {
+        var text = ""
+        for try await chunk in try await SiteClient(node: node).open(try SitePath("/big.txt"), of: peer.id).chunks {
+            text += String(buffer: chunk)
+        }
+        return text
+    }
+
+    private func line(_ node: Node, _ peer: TestPeer, _ name: String, _ request: String) async throws -> String {
+        let stream = try await node.openStream(to: peer.id, protocols: [ProtocolID(name)])
+        if !request.isEmpty { try await stream.write(ByteBuffer(string: request)) }
+        return String(buffer: try await stream.readToEnd(max: 1 << 20))
+    }
+
+    private func request(_ text: String) throws -> DataRequest {
+        try DataRequest(json: JSONParser.parse(Array(text.utf8)))
+    }
+
+    private func host(_ guests: [PeerID]? = nil) async throws -> TestPeer {
+        temporary.write("hello", to: "host/site/big.txt")
+        let path = temporary.path + "/host/data.db"
+        if guests == nil {
+            let store = try DataStore.open(path: path, configuration: .init(owner: PrivateKey.generate().peerID))
+            _ = try await store.perform(
+                try request(
+                    #"{"op":"create-table","name":"t","column_defs":[{"name":"x","type":"text"}],"access":{"read":"open","insert":"open","update":"owner","delete":"owner"}}"#
+                ), caller: .owner)
+            await store.close()
+        }
+        return try await TestPeer.start(in: temporary, label: "host") { configuration in
+            if let guests { #expect(configuration.siteAudience == .named(Set(guests))) }
+        }
+    }
+
+    @Test func onlyThoseWhoAreNamedGetAnythingAndARestartChangesNothing() async throws {
+        var host = try await host()
+        let (guest, other) = (try await visitor(of: host), try await visitor(of: host))
+        #expect(try await page(guest, host) == "hello")
+        #expect(try await page(other, host) == "hello")
+        let answer = try await host.commands.audience("only", peers: [guest.peerID.base58])
+        #expect(answer.object?["audience"]?.string == "named")
+
+        for _ in 1...2 {
+            #expect(try await page(guest, host) == "hello")
+            #expect(await kind { try await page(other, host) } == .notInvited)
+            #expect(await kind { try await SiteClient(node: other).changes(of: host.id) } == .notInvited)
+            #expect(
+                try await line(other, host, SiteProtocol.siteID, "GET /big.txt\n") == "ERR forbidden\n",
+                "upstream's words")
+            let select = try request(#"{"op":"query","table":"t"}"#)
+            #expect(await code { try await DataClient(node: guest).perform(select, of: host.id) } == nil)
+            #expect(await code { try await DataClient(node: other).perform(select, of: host.id) } == .refused)
+            #expect(await code { try await DataClient(node: other).changes(of: host.id, table: "t") } == .refused)
+            // The label is what everybody hears anyway, and the sign that a peer is there.
+            #expect(try await line(other, host, SiteProtocol.contentID, "") == "host\n")
+            // The owner sees the own site, whoever else does.
+            _ = try await host.commands.get(host.id.base58, path: "/big.txt") { _ in }
+            try await host.stop()
+            host = try await self.host([guest.peerID])
+            for node in [guest, other] { try await node.connect(to: host.id, addresses: [host.address]) }
+        }
+        _ = try await host.commands.audience("everyone")
+        #expect(try await page(other, host) == "hello")
+        try await host.stop()
+        await guest.stop()
+        await other.stop()
+    }
+
+    @Test func aRevokedVisitorIsShownOutOfEverythingAtOnce() async throws {
+        let host = try await host()
+        temporary.write(String(repeating: "x", count: 64 << 20), to: "host/site/big.txt")
+        let guest = try await visitor(of: host)
+        _ = try await host.commands.audience("only", peers: [guest.peerID.base58])
+
+        var files = try await SiteClient(node: guest).changes(of: host.id).makeAsyncIterator()
+        var rows = try await DataClient(node: guest).changes(of: host.id, table: "t").makeAsyncIterator()
+        let answer = try await SiteClient(node: guest).open(try SitePath("/big.txt"), of: host.id)
+
+        _ = try await host.commands.audience("revoke", peers: [guest.peerID.base58])
+        #expect(await kind { try await files.next() } == .notInvited)
+        #expect(await code { try await rows.next() } == .refused)
+        var received = 0
+        await #expect(throws: SiteError.self, "an answer under way is cut") {
+            for try await chunk in answer.chunks { received += chunk.readableBytes }
+        }
+        #expect(received < 64 << 20)
+
+        _ = try await host.commands.audience("allow", peers: [guest.peerID.base58])
+        #expect(await kind { try await page(guest, host) } == nil)
+        await guest.stop()
+        try await host.stop()
+    }
+
+    @Test func commandsNameWhatIsWrong() async throws {
+        let host = try await host()
+        let stranger = PrivateKey.generate().peerID.base58
+        for (action, peer) in [
+            ("only", host.id.base58), ("revoke", stranger), ("allow", "nobody"), ("dance", stranger),
+        ] {
+            await #expect(throws: Failure.self, "\(action)") {
+                _ = try await host.commands.audience(action, peers: [peer])
+            }
+        }
+        #expect(try await host.commands.audience("show").object?["audience"]?.string == "everyone")
+        try await host.stop()
+        _ = try await host.commands.audience("allow", peers: [stranger])
+        _ = try await host.commands.audience("only", peers: [stranger])
+        let file = try AtomicFile.read(host.folder.configurationFile, limit: 1 << 20)
+        #expect(try GoopConfiguration(decoding: file).siteGuests.map(\.base58) == [stranger])
+    }
+}
