@@ -21,6 +21,7 @@ struct ViewerResponder: Sendable {
     let rooms: RoomRoutes
     /// The owner's tables under `/api/data/`, and those of sites on their origins.
     let tables: DataProxy
+    let access: AccessEvents
 
     init(
         port: Int, configuration: ViewerConfiguration, backend: any ViewerBackend, rooms: ViewerRooms, feed: PeerFeed,
@@ -47,9 +48,11 @@ struct ViewerResponder: Sendable {
             data: tables,
             changes: changes, frames: frames, backend: backend)
         shell = ShellRoutes(
-            backend: backend, control: control, capabilities: capabilities, frames: frames, headers: headers)
+            backend: backend, control: control, capabilities: capabilities, frames: frames, book: rooms.book,
+            headers: headers)
         events = EventStream(feed: feed, backend: backend)
         self.backend = backend
+        access = AccessEvents(access: rooms.access, backend: backend, configuration: configuration)
         self.rooms = RoomRoutes(rooms: rooms, control: control, headers: headers)
     }
 
@@ -110,7 +113,8 @@ struct ViewerResponder: Sendable {
         switch target.path {
         case let path where assets.rooms[path] != nil:
             guard origin.mayShowViewerPage else { return refuse(.foreignPage, path: path) }
-            return assets.rooms[path].map(page) ?? notices.viewerNotice(.notFound)
+            guard let room = assets.rooms[path] else { return notices.viewerNotice(.notFound) }
+            return page(room, isInvisible: await backend.isInvisible())
         case "/peers":
             guard origin.mayShowViewerPage else { return refuse(.foreignPage, path: target.path) }
             return redirect(to: "/", status: .permanentRedirect)
@@ -138,6 +142,7 @@ struct ViewerResponder: Sendable {
         case "/api/peers": return json(await backend.peers().map(PeerAnswer.init))
         case "/api/events": return events.respond(to: request, form: .viewer, headers: headers.viewer())
         case "/api/mq/events": return events.respond(to: request, form: .messageQueue, headers: headers.viewer())
+        case AccessEvents.path: return await access.respond(to: request, routes: rooms)
         case "/api/shell/site": return await shell.site(target)
         case "/healthz": return text("ok\n")
         case "/readyz":
@@ -184,10 +189,14 @@ struct ViewerResponder: Sendable {
     }
 
     /// A page of the viewer. It holds the token, so it is never stored.
-    private func page(_ html: HTMLText) -> Response {
+    private func page(_ html: HTMLText, isInvisible: Bool) -> Response {
         var fields = headers.viewer()
         fields[.contentType] = "text/html; charset=utf-8"
-        return Response(status: .ok, headers: fields, body: ResponseBody(byteBuffer: ByteBuffer(string: html.markup)))
+        return Response(
+            status: .ok, headers: fields,
+            body: ResponseBody(
+                byteBuffer: ByteBuffer(
+                    string: html.markup.replacing(RoomPage.visibilityMark, with: isInvisible ? "" : "hidden"))))
     }
 
     private func asset(_ asset: WebAssets.Asset, request: Request) -> Response {

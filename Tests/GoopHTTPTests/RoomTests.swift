@@ -79,7 +79,10 @@ import Testing
 
     @Test func aRoomWithNothingBehindItSaysSo() async throws {
         try await withViewer { port in
-            for path in ["peers", "peers/latency", "settings", "network", "network/log"] {
+            for path in [
+                "peers", "peers/latency", "settings", "network", "network/log", "site/audience", "site/visitors",
+                "site/events", "restart",
+            ] {
                 #expect(try await request("/api/rooms/\(path)", port: port).status == 404, "\(path)")
             }
             for path in ["/settings", "/network", "/help"] {

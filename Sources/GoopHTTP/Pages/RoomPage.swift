@@ -15,6 +15,9 @@ struct RoomPage: Sendable {
     /// What is said at its foot.
     var foot: HTMLText = "Everything here is on your own computer. Nobody else can open these pages."
 
+    /// Stands where `hidden` does while the owner is not invisible.
+    static let visibilityMark = "data-visible"
+
     /// In the order of the navigation.
     static let all = [
         RoomPage(
@@ -71,6 +74,9 @@ struct RoomPage: Sendable {
         \(HTMLText(Self.all.map(navigationItem)))\
           </ul>
         </nav>
+
+        <p class="standing" id="invisible" \(HTMLText(stringLiteral: Self.visibilityMark))>You are invisible: nobody is told that you are here, \
+        and nobody finds you by looking. <a href="/settings#seen">Change it</a></p>
 
         \(HTMLText(stringLiteral: String(decoding: content, as: UTF8.self)))
         <footer class="foot">

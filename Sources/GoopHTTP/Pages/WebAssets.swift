@@ -62,6 +62,12 @@ struct WebAssets: Sendable {
         "/assets/data-visitors.js": Self.script(PackageResources.data_visitors_js),
         "/assets/settings.js": Asset(
             contentType: "text/javascript; charset=utf-8", bytes: PackageResources.settings_js),
+        "/assets/site-live.js": Asset(
+            contentType: "text/javascript; charset=utf-8", bytes: PackageResources.site_live_js),
+        "/assets/audience.js": Asset(
+            contentType: "text/javascript; charset=utf-8", bytes: PackageResources.audience_js),
+        "/assets/visitors.js": Asset(
+            contentType: "text/javascript; charset=utf-8", bytes: PackageResources.visitors_js),
         "/assets/network.js": Asset(contentType: "text/javascript; charset=utf-8", bytes: PackageResources.network_js),
         "/assets/viewer.css": Asset(contentType: "text/css; charset=utf-8", bytes: PackageResources.viewer_css),
         "/assets/viewer.js": Asset(contentType: "text/javascript; charset=utf-8", bytes: PackageResources.viewer_js),

@@ -10,10 +10,12 @@ struct ShellRoutes: Sendable {
     let control: ControlGuard
     let capabilities: CapabilityTable
     let frames: FrameWatch
+    let book: (any PeerBook)?
     let headers: SecurityHeaders
 
-    /// `GET /api/shell/site?peer=ID`: `{"path","sequence","leads_to","email","shares_email","kept"}`: the page that a frame of this site
-    /// asked for last (null: none yet), the owner's e-mail address, whether this site gets it, and whether it is kept.
+    /// `GET /api/shell/site?peer=ID`: `{"path","sequence","leads_to","email","shares_email","kept","blocked"}`: the page that a frame
+    /// of this site asked for last (null: none yet), the owner's e-mail address, whether this site gets it, whether it is kept, and
+    /// whether the owner has blocked this peer.
     func site(_ target: RequestTarget) async -> Response {
         guard let peer = QueryText.value(of: "peer", in: target.query ?? "").flatMap({ try? PeerID(text: $0) }) else {
             return refuse(DataError(code: .badRequest, message: "peer is missing", detail: "site?peer=ID"))
@@ -26,6 +28,7 @@ struct ShellRoutes: Sendable {
                 "email": .string(await backend.selfProfile().email),
                 "shares_email": .bool(await backend.hasConsent(.email, for: peer)),
                 "kept": .bool(await backend.hasConsent(.keep, for: peer)),
+                "blocked": .bool(await book?.isBlocked(peer) ?? false),
             ], headers: headers.viewer())
     }
 

@@ -49,6 +49,12 @@ function control(setting) {
       // What is no number is sent as it stands, and refused with the reason.
       value = setting.kind === "number" ? () => (/^-?\d{1,15}$/.test(input.value.trim()) ? Number(input.value) : input.value) : () => input.value;
     }
+    if (setting.kind === "list") {
+      input.value = (setting.value ?? []).join(" ");
+      const unchanged = input.value;
+      // Texts of a list have no blanks.
+      value = () => (input.value === unchanged ? undefined : input.value.split(/[\s,]+/).filter(Boolean));
+    }
     place.append(label, input);
   }
   return { input, place, value, setting };
@@ -58,7 +64,7 @@ function row(setting) {
   const field = control(setting);
   const meaning = element("p", "note", setting.meaning);
   meaning.id = `${field.input.id}-meaning`;
-  const standard = setting.secret ? "" : setting.standard === "" ? "empty" : String(setting.standard);
+  const standard = setting.secret ? "" : setting.standard?.length === 0 ? "empty" : String(setting.standard);
   if (standard) meaning.append(` Usual: ${standard}.`);
   field.fault = element("p", "fault");
   field.fault.hidden = true;
@@ -86,14 +92,109 @@ function show(sheet) {
   }));
   sections.removeAttribute("aria-busy");
   find("file").replaceChildren("These are the keys of ", element("code", "", sheet.file), ". Secrets are never shown.");
-  const waiting = find("restart");
-  waiting.hidden = sheet.waiting.length === 0;
-  waiting.textContent = sheet.waiting.length === 0 ? "" :
-    `Saved, and in effect when the peer is started again (Ctrl-C, then start it as before): ${sheet.waiting.join(", ")}.`;
+  showWaiting(sheet);
+  showSeen(sheet.settings.find((setting) => setting.key === "presence.invisible")?.value === true);
   clearFaults();
   filter();
   showChanged();
 }
+
+// MARK: Starting again
+
+// Which run of the program answers; null if it cannot start itself again.
+let run = null;
+
+function showWaiting(sheet) {
+  const waiting = find("restart");
+  waiting.hidden = sheet.waiting.length === 0;
+  const keys = element("strong", "", sheet.waiting.join(", "));
+  if (waiting.hidden) {
+    waiting.replaceChildren();
+  } else if (run === null) {
+    waiting.replaceChildren("Saved, and in effect when the peer is started again (Ctrl-C, then start it as before): ", keys, ".");
+  } else {
+    const again = button("Start again now", "button small", () => startAgain(sheet));
+    again.id = "restart-now";
+    waiting.replaceChildren(
+      element("p", "", "Saved, and in effect when the peer is started again: ", keys, "."),
+      element("div", "row", again, element("span", "note", "Takes a second or two. Visitors see you go and come back.")));
+  }
+}
+
+async function currentRun() {
+  try {
+    const answer = await fetch("/api/rooms/restart", { cache: "no-store", signal: AbortSignal.timeout(2000) });
+    return answer.ok ? (await answer.json()).run : null;
+  } catch {
+    return null;
+  }
+}
+
+async function startAgain(sheet) {
+  const waiting = find("restart");
+  waiting.hidden = false;
+  let before;
+  try {
+    before = (await post("/api/rooms/restart", {})).run;
+  } catch (error) {
+    const lines = showFaults(error);
+    waiting.replaceChildren(element("p", "fault", `Not started again: ${lines.map((line) => clean(`${line.key ?? ""} ${line.cause}`)).join(". ")}`));
+    return;
+  }
+  const place = element("p", "", "Starting again… This page comes back by itself.");
+  place.tabIndex = -1;
+  waiting.replaceChildren(place);
+  place.focus();
+  const until = Date.now() + 30000;
+  while (Date.now() < until) {
+    const now = await currentRun();
+    if (now !== null && now !== before) {
+      sessionStorage.setItem("started-again", "1");
+      location.reload();
+      return;
+    }
+    await new Promise((done) => { setTimeout(done, 300); });
+  }
+  const address = sheet?.settings.find((setting) => setting.key === "viewer.http_addr")?.value ?? "";
+  place.textContent = "It has not come back at this address. The terminal that it runs in says why.";
+  if (/^127\.0\.0\.1:\d{1,5}$/.test(address) && `http://${address}` !== location.origin) {
+    const link = element("a", "", `http://${address}/settings`);
+    link.href = `http://${address}/settings`;
+    place.replaceChildren("Its pages are at another address now: ", link);
+  }
+  place.focus();
+}
+
+find("restart-any").addEventListener("click", () => {
+  if (Object.keys(changes()).length) tell("Save your changes first, or discard them.", { isError: true });
+  else startAgain(null);
+});
+
+// MARK: Seen by others
+
+const seen = find("seen-switch");
+
+function showSeen(isInvisible) {
+  seen.checked = isInvisible;
+  find("invisible").hidden = !isInvisible;
+}
+
+seen.addEventListener("change", async () => {
+  const isInvisible = seen.checked;
+  try {
+    const sheet = await post("/api/rooms/settings/save", { changes: { "presence.invisible": isInvisible } });
+    const field = fields.get("presence.invisible");
+    field.setting.value = isInvisible;
+    field.input.checked = isInvisible;
+    showWaiting(sheet);
+    showSeen(isInvisible);
+    showChanged();
+    tell(isInvisible ? "You are invisible now: the others see you leave." : "You are visible now.");
+  } catch (error) {
+    seen.checked = !isInvisible;
+    tell(error.message, { isError: true });
+  }
+});
 
 function showChanged() {
   const changed = changes();
@@ -167,6 +268,8 @@ function filter() {
 find("search").addEventListener("input", filter);
 
 async function load() {
+  run = await currentRun();
+  find("restart-part").hidden = run === null;
   try {
     show(await get("/api/rooms/settings"));
   } catch (error) {
@@ -176,4 +279,8 @@ async function load() {
 }
 
 addEventListener("beforeunload", (event) => { if (Object.keys(changes()).length) event.preventDefault(); });
+if (sessionStorage.getItem("started-again")) {
+  sessionStorage.removeItem("started-again");
+  tell("Started again.");
+}
 load();

@@ -25,13 +25,15 @@ function agoText(milliseconds) {
   return hours < 24 ? `last seen ${hours} h ago` : `last seen ${Math.round(hours / 24)} days ago`;
 }
 
-async function ask(action, body) {
-  const answer = await fetch(`/api/shell/${action}`, {
-    method: "POST", body: JSON.stringify({ peer, ...body }),
+const ask = (action, body) => post(`/api/shell/${action}`, { peer, ...body });
+
+async function post(path, body) {
+  const answer = await fetch(path, {
+    method: "POST", body: JSON.stringify(body),
     headers: { "Content-Type": "application/json", "X-Goop-Token": token },
   });
   const value = await answer.json();
-  if (!answer.ok) throw new Error(`${value.error}: ${value.detail}`);
+  if (!answer.ok) throw new Error([value.error, value.detail].filter(Boolean).join(": "));
   return value;
 }
 
@@ -79,7 +81,10 @@ function show(address, onLoad = follow) {
   place.append(frame);
 }
 
-const showHere = () => show(root + location.pathname + location.search + location.hash);
+function showHere() {
+  show(root + location.pathname + location.search + location.hash);
+  watchOwner();
+}
 
 /// The frame has loaded something: asks which page it was, and keeps the address of this page true.
 async function follow(event) {
@@ -94,8 +99,15 @@ async function follow(event) {
 
 // MARK: What covers the frame
 
-function cover(title, text, { target = "", show: again = "", open = "Open it in a new tab", isHere = false } = {}) {
+/// What the button of the curtain does.
+let again = showHere;
+
+/// The button `show` does `then`; without one it shows the page that the address names.
+function cover(
+  title, text, { target = "", show: words = "", then = showHere, open = "Open it in a new tab", isHere = false } = {},
+) {
   unload();
+  again = then;
   setText(find("curtain-title"), title);
   setText(find("curtain-text"), text);
   setText(find("curtain-target"), target);
@@ -104,14 +116,14 @@ function cover(title, text, { target = "", show: again = "", open = "Open it in 
   if (target) find("curtain-open").href = target; else find("curtain-open").removeAttribute("href");
   if (isHere) find("curtain-open").removeAttribute("target"); else find("curtain-open").target = "_blank";
   setText(find("curtain-open"), open);
-  setText(find("curtain-show"), again);
-  find("curtain-show").hidden = again === "";
+  setText(find("curtain-show"), words);
+  find("curtain-show").hidden = words === "";
   find("curtain").hidden = false;
   find("curtain-title").focus({ preventScroll: true });
   say(`${title}. ${text}`);
 }
 
-find("curtain-show").addEventListener("click", showHere);
+find("curtain-show").addEventListener("click", () => again());
 
 /// A link leads out, and the viewer knows where to: the person is told, and goes there or not.
 function leadOut(target) {
@@ -160,6 +172,7 @@ let person = null;
 const everybody = new Map();
 let wasHere = false;
 let isGone = false;
+let isBlocked = false;
 
 const called = (one) => clean(one.petname ?? "") || clean(one.label);
 const nameText = () => (person && called(person)) || printOf(peer);
@@ -175,6 +188,8 @@ function update(one) {
   setText(find("name"), nameText());
   setText(find("print"), called(one) ? printOf(peer) : "");
   document.title = `${nameText()} · Goop²`;
+  find("block").hidden = Boolean(one.isOwn) || isBlocked;
+  if (isBlocked) return;
   if (isHere(one)) {
     wasHere = true;
     tell("online", one.isOwn ? "Your own site" : `Here now${ways[one.path] ? `, ${ways[one.path]}` : ""}`);
@@ -193,6 +208,7 @@ async function endVisit() {
 
 /// Gone means gone: a site is there as long as its owner is.
 function leave(seen) {
+  if (isBlocked) return;
   tell("gone", ["Gone", seen].filter(Boolean).join(", "));
   // Whoever was away from the start may answer all the same: the frame says what came of it.
   if (!wasHere || (isGone && find("curtain-show").hidden)) return;
@@ -202,6 +218,7 @@ function leave(seen) {
 }
 
 let source = null;
+let watch = null;
 let retryTimer = 0;
 let retryDelay = 1000;
 
@@ -214,6 +231,7 @@ function connect() {
     const { owner, peers } = JSON.parse(event.data);
     everybody.clear();
     for (const one of [owner, ...peers]) everybody.set(one.id, one);
+    if (isBlocked) return;
     const one = owner.id === peer ? { ...owner, state: "online", isOwn: true } : peers.find((other) => other.id === peer);
     if (one) update(one); else if (wasHere) leave(agoText(person?.lastSeen)); else tell("unknown", "Not in the list of people");
   });
@@ -235,12 +253,42 @@ function disconnect() {
   clearTimeout(retryTimer);
   if (source) source.close();
   source = null;
+  if (watch) watch.close();
+  watch = null;
+}
+
+// MARK: Whether the owner shows the site to this peer
+
+/// Follows the site: when its owner takes this peer off the list of those who see it, the page goes at once.
+function watchOwner() {
+  if (watch || document.hidden || isBlocked || person?.isOwn) return;
+  const mine = new EventSource(`/api/p/${peer}/watch`);
+  watch = mine;
+  mine.addEventListener("lost", (event) => { if (JSON.parse(event.data).code === "refused") sendAway(); });
+  mine.addEventListener("error", async () => {
+    if (mine !== watch || mine.readyState !== EventSource.CLOSED) return;
+    watch = null;
+    // Whoever does not tell of changes is left alone; the one answer that matters is a refusal.
+    const answer = await fetch(`/api/p/${peer}/watch`, { cache: "no-store" }).catch(() => null);
+    answer?.body?.cancel();
+    if (answer?.status === 403 && !watch && frame) sendAway();
+  });
+}
+
+function sendAway() {
+  if (watch) watch.close();
+  watch = null;
+  if (isBlocked) return;
+  cover(`${nameText()} shows this site to certain people only`,
+    "You are not among them, or no longer. Ask them to name you: they need your id, which your front page shows and copies. What the site kept in this browser stays until you forget the site.",
+    { show: "Try again" });
 }
 
 // A hidden tab gives its connection back: browsers allow six to one address, for all tabs together.
 document.addEventListener("visibilitychange", () => (document.hidden ? disconnect() : connect()));
 addEventListener("pagehide", disconnect);
 addEventListener("pageshow", connect);
+document.addEventListener("visibilitychange", () => { if (frame) watchOwner(); });
 
 // MARK: The tools of the bar
 
@@ -342,17 +390,64 @@ async function forget() {
 find("forget").addEventListener("click", forget);
 find("keep-forget").addEventListener("click", forget);
 
+// MARK: Block
+
+const blockPanel = find("block-panel");
+const stand = (standing) => post("/api/rooms/peers/decide", { id: peer, standing });
+
+find("block").addEventListener("click", () => {
+  setText(find("block-name"), nameText());
+  find("block-fault").hidden = true;
+  blockPanel.showModal();
+});
+find("block-cancel").addEventListener("click", () => blockPanel.close());
+find("block-now").addEventListener("click", async () => {
+  try {
+    await stand("blocked");
+  } catch (error) {
+    setText(find("block-fault"), clean(String(error.message)));
+    find("block-fault").hidden = false;
+    return;
+  }
+  blockPanel.close();
+  showBlocked();
+});
+
+function showBlocked() {
+  isBlocked = true;
+  if (watch) watch.close();
+  watch = null;
+  find("block").hidden = true;
+  tell("gone", "Blocked by you");
+  cover(`You have blocked ${nameText()}`,
+    "Nothing of this site is loaded, and its owner gets nothing of yours. You can take that back now, or at any time at the foot of the list of people.",
+    { show: "Unblock", then: unblock });
+}
+
+async function unblock() {
+  try {
+    await stand("ordinary");
+  } catch (error) {
+    cover("This did not work", clean(String(error.message)), { show: "Try again", then: unblock });
+    return;
+  }
+  isBlocked = false;
+  find("block").hidden = false;
+  tell("unknown", "Looking…");
+  showHere();
+}
+
 // MARK: Begin
 
 showPicture(find("picture"), peer);
 setText(find("print"), "");
 connect();
 try {
-  const [{ kept }] = await Promise.all([facts(), findRoot()]);
+  const [{ kept, blocked }] = await Promise.all([facts(), findRoot()]);
   isKept = kept && !isSealed;
   if (!isSealed) await visits.begin(site, isKept);
   showKept();
-  showHere();
+  if (blocked) showBlocked(); else showHere();
 } catch (error) {
   cover("The site cannot be shown", String(error.message), {});
 }

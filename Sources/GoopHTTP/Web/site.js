@@ -2,6 +2,8 @@
 
 import { button, clean, element, find, get, post, say, setText, sizeText, tell } from "/assets/words.js";
 import { askName, askQuestion, editText } from "/assets/site-dialogs.js";
+import "/assets/audience.js";
+import "/assets/visitors.js";
 import { isUploading, prepare, send } from "/assets/site-upload.js";
 import { prepareStarters, showStarters } from "/assets/site-starters.js";
 

@@ -1,0 +1,155 @@
+// Who may visit: everyone, or the people that the owner names. Fills <section id="audience">.
+
+import { showPicture } from "/assets/identicon.js";
+import { followSite } from "/assets/site-live.js";
+import { button, clean, element, find, get, nameOf, post, printOf, tell } from "/assets/words.js";
+
+const place = find("audience");
+const decide = (decision) => post("/api/rooms/site/audience", decision);
+const idIn = (text) => /\b(12D3Koo[1-9A-HJ-NP-Za-km-z]{38,50}|Qm[1-9A-HJ-NP-Za-km-z]{44})\b/.exec(text)?.[1] ?? clean(text);
+
+let sheet = null;
+const ways = new Map();
+const state = element("p", "note");
+const guests = element("ul", "plain guests");
+guests.tabIndex = -1;
+guests.setAttribute("aria-label", "People you have named");
+const list = element("datalist");
+list.id = "guest-known";
+const input = element("input");
+const fault = element("p", "fault");
+
+function fail(error) {
+  fault.textContent = error.message;
+  fault.hidden = false;
+}
+
+function way(name, title, text) {
+  const input = element("input");
+  input.type = "radio";
+  input.name = "audience";
+  input.id = `audience-${name}`;
+  input.addEventListener("change", async () => {
+    try {
+      show(await decide({ audience: name }));
+      tell(name === "everyone" ? "Your site is shown to everyone now." : "Your site is shown to the people you named, and to nobody else.");
+    } catch (error) {
+      show(sheet);
+      tell(error.message, { isError: true });
+    }
+  });
+  ways.set(name, input);
+  const label = element("label", "choice", input, element("span", "", element("strong", "", title), ` ${text}`));
+  label.htmlFor = input.id;
+  return label;
+}
+
+function picture(id) {
+  const made = element("span", "picture");
+  showPicture(made, id);
+  return made;
+}
+
+function row(guest) {
+  const remove = button("Take off", "button small danger", async () => {
+    try {
+      show(await decide({ revoke: [guest.id] }));
+      guests.focus();
+      tell(`${nameOf(guest)} does not see your site any more.`, { undo: async () => show(await decide({ allow: [guest.id] })) });
+    } catch (error) {
+      tell(error.message, { isError: true });
+    }
+  });
+  remove.setAttribute("aria-label", `Take ${nameOf(guest)} off the list`);
+  const print = element("span", "print", printOf(guest.id));
+  print.title = guest.id;
+  return element("li", "guest", picture(guest.id), element("span", "guest-name", element("bdi", "", nameOf(guest)), " ", print), remove);
+}
+
+function show(next) {
+  sheet = next;
+  const isNamed = sheet.audience === "named";
+  for (const [name, input] of ways) input.checked = name === sheet.audience;
+  state.textContent = isNamed
+    ? sheet.guests.length === 0 ? "Nobody is named: only you see your site." : "Whoever is not on this list gets nothing of your site: no file and no row. Whoever you take off sees it go at once; what they have read already cannot be taken back."
+    : sheet.guests.length === 0 ? "Whoever finds you sees your site." : "Whoever finds you sees your site. The list below counts when you choose the other way.";
+  const focused = document.activeElement?.getAttribute("aria-label");
+  guests.replaceChildren(...sheet.guests.map(row));
+  guests.hidden = sheet.guests.length === 0;
+  // A change from elsewhere leaves the focus where it was.
+  if (focused && !document.activeElement?.getAttribute("aria-label")) {
+    [...guests.querySelectorAll("button")].find((one) => one.getAttribute("aria-label") === focused)?.focus();
+  }
+}
+
+// Those who are around, to choose from by name.
+let people = [];
+async function offer() {
+  try {
+    people = (await get("/api/peers")).map((one) => ({ id: one.ID, label: one.Content }));
+  } catch {
+    people = [];
+  }
+  const named = new Set(sheet?.guests.map((guest) => guest.id));
+  list.replaceChildren(...people.filter((one) => !named.has(one.id)).map((one) => {
+    const option = element("option");
+    option.value = `${nameOf(one)} ${printOf(one.id)}`;
+    return option;
+  }));
+}
+
+function chosen(text) {
+  const found = people.find((one) => `${nameOf(one)} ${printOf(one.id)}` === text.trim());
+  if (found) return found.id;
+  const alike = people.filter((one) => nameOf(one).toLowerCase() === clean(text).toLowerCase());
+  if (alike.length > 1) throw new Error("More than one has that name: choose one from the list, or paste an id.");
+  return alike[0]?.id ?? idIn(text);
+}
+
+function form() {
+  input.id = "guest";
+  input.type = "text";
+  input.autocomplete = "off";
+  input.spellcheck = false;
+  input.setAttribute("list", list.id);
+  input.setAttribute("aria-describedby", "guest-hint guest-fault");
+  fault.id = "guest-fault";
+  fault.setAttribute("role", "alert");
+  fault.hidden = true;
+  const hint = element("p", "note", "A name of your list, or the id or the address that they sent you.");
+  hint.id = "guest-hint";
+  const label = element("label", "", element("span", "label", "Name somebody"), input);
+  label.htmlFor = input.id;
+  const submit = element("button", "button", "Add to the list");
+  submit.type = "submit";
+  const made = element("form", "", label, list, hint, fault, element("div", "row", submit));
+  made.noValidate = true;
+  input.addEventListener("focus", offer);
+  made.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    fault.hidden = true;
+    try {
+      if (input.value.trim() === "") throw new Error("Write a name, an id or an address first.");
+      const id = chosen(input.value);
+      show(await decide({ allow: [id] }));
+      input.value = "";
+      input.focus();
+      const guest = sheet.guests.find((one) => one.id === id);
+      tell(sheet.audience === "named" ? `${guest ? nameOf(guest) : "They"} may see your site now.` : `${guest ? nameOf(guest) : "They"} is on the list. It counts when you show your site to named people only.`);
+    } catch (error) {
+      fail(error);
+      input.focus();
+    }
+  });
+  return made;
+}
+
+if (place) {
+  const title = place.querySelector("h2");
+  const choices = element("fieldset", "keys", element("legend", "visually-hidden", "Who may visit"),
+    way("everyone", "Everyone", "who finds you: your network, and whoever has your address."),
+    way("named", "Only the people you name", "and nobody else."));
+  place.replaceChildren(...(title ? [title] : []), choices, state, guests, form());
+  get("/api/rooms/site/audience").then((value) => { show(value); offer(); }).catch((error) => { state.textContent = error.message; });
+  followSite(({ audience }) => { if (JSON.stringify(audience) !== JSON.stringify(sheet)) show(audience); });
+}

@@ -1,0 +1,38 @@
+// The stream that the two live parts of the My site room share: to whom the site is shown, and who visits it.
+
+const followers = new Set();
+let latest = null;
+let source = null;
+let timer = 0;
+
+function connect() {
+  clearTimeout(timer);
+  if (source || document.hidden) return;
+  source = new EventSource("/api/rooms/site/events");
+  source.addEventListener("site", (event) => {
+    latest = JSON.parse(event.data);
+    for (const follower of followers) follower(latest);
+  });
+  source.addEventListener("error", () => {
+    disconnect();
+    timer = setTimeout(connect, 2000);
+  });
+}
+
+function disconnect() {
+  clearTimeout(timer);
+  if (source) source.close();
+  source = null;
+}
+
+// A hidden tab gives its connection back: browsers allow six to one address, for all tabs together.
+document.addEventListener("visibilitychange", () => (document.hidden ? disconnect() : connect()));
+addEventListener("pagehide", disconnect);
+addEventListener("pageshow", connect);
+
+/// Calls back with `{audience, visitors}` now, if it is known, and at every change.
+export function followSite(follower) {
+  followers.add(follower);
+  if (latest) follower(latest);
+  connect();
+}

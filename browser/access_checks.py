@@ -1,0 +1,274 @@
+"""Who may visit a site, who does, a block from the bar, being invisible, and a restart from the page: two peers, two viewers.
+See run."""
+import argparse
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import urllib.request
+
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from checks import Suite, browser, card, expect, state
+from origins import site_text, wait_site
+from peer import Peer
+from rooms_checks import focused, keys, looks, tab_to
+
+
+def goop2(program, *arguments):
+    return subprocess.run([str(program), *map(str, arguments)], capture_output=True, text=True, timeout=30)
+
+
+def run_number(page):
+    return page.driver.execute_async_script(
+        "const done = arguments[0]; fetch('/api/rooms/restart').then(r => r.json()).then(v => done(v.run), () => done(''))")
+
+
+def toast(page):
+    """As the page has it: an element of the page before would be stale."""
+    return page.run("return document.getElementById('toast')?.textContent ?? ''")
+
+
+def curtain(page):
+    place = page.one("#curtain")
+    return place.text if place.is_displayed() else ""
+
+
+def private(suite, program, ada, bob, ada_url, bob_url):
+    """Ada owns the site, Bob visits it."""
+    site = f"{bob_url}p/{ada.id}/"
+    with browser(1280, 900, reduced_motion=True) as owner, browser(1280, 900, reduced_motion=True) as visitor:
+        with suite.check("My site: a visitor appears while the page is open, with what it read"):
+            owner.driver.get(ada_url + "site")
+            owner.wait(lambda: owner.one("#audience-everyone").is_selected(), "shown to everyone")
+            visitor.driver.get(site)
+            wait_site(visitor, "private page")
+            owner.wait(lambda: owner.driver.find_elements(By.CSS_SELECTOR, f'#visitors [data-id="{bob.id}"][data-here="true"]'),
+                       "Bob among the visitors, here now")
+            owner.wait(lambda: all(words in owner.one("#visitors").text for words in
+                                   ("Bob", "last asked for /", "1 person is here now", "1 request")), "what Bob reads")
+            suite.shot(owner, "access-visitors")
+        with suite.check("only named people, nobody named: the open page goes at once, with words"):
+            owner.one("#audience-named").click()
+            visitor.wait(lambda: "certain people only" in curtain(visitor), "the page gone", 5)
+            expect(not visitor.driver.find_elements(By.TAG_NAME, "iframe"), "the frame is still there")
+            suite.shot(visitor, "access-revoked")
+            visitor.driver.refresh()
+            visitor.wait(lambda: "certain people only" in curtain(visitor), "the same after a reload", 5)
+        with suite.check("keys: name Bob by his name; he may visit"):
+            tab_to(owner, "guest")
+            owner.wait(lambda: owner.driver.find_elements(By.CSS_SELECTOR, "#guest-known option"), "names to choose from")
+            keys(owner, "Bob", Keys.ENTER)
+            owner.wait(lambda: "Bob" in owner.one("#audience .guests").text, "Bob on the list")
+            visitor.driver.get(site)
+            wait_site(visitor, "private page")
+            visitor.wait(lambda: visitor.one("#state").get_attribute("data-state") == "online", "online")
+            suite.shot(owner, "access-named")
+        with suite.check("an id that is none is refused, in words"):
+            owner.one("#guest").clear()
+            owner.one("#guest").send_keys("nobody of that name", Keys.ENTER)
+            owner.wait(lambda: "no id" in owner.one("#guest-fault").text, "the fault")
+            expect(focused(owner) == "guest", focused(owner))
+        with suite.check("take Bob off the list: his open page goes; Undo lets him in again"):
+            # Bob's page follows the site before the decision.
+            owner.wait(lambda: owner.driver.find_elements(By.CSS_SELECTOR, f'#visitors [data-id="{bob.id}"][data-here="true"]'),
+                       "Bob's open page")
+            owner.one('#audience button[aria-label="Take Bob off the list"]').click()
+            visitor.wait(lambda: "certain people only" in curtain(visitor), "the page gone", 5)
+            owner.wait(lambda: "Undo" in focused(owner), "the focus on Undo")
+            keys(owner, Keys.ENTER)
+            owner.wait(lambda: "Bob" in owner.one("#audience .guests").text, "Bob on the list again")
+            visitor.one("#curtain-show").click()
+            wait_site(visitor, "private page")
+        with suite.check("goop2 site --revoke: the same, and the owner's page shows it without a reload"):
+            answer = goop2(program, "site", ada.folder, "--revoke", bob.id)
+            expect("nobody but you" in answer.stdout, answer)
+            visitor.wait(lambda: "certain people only" in curtain(visitor), "the page gone", 5)
+            owner.wait(lambda: not owner.one("#audience .guests").is_displayed(), "nobody on the list")
+        with suite.check("the data of the site are refused too, and it holds over a restart"):
+            ada.stop()
+            ada.start()
+            status = {}
+            for path in (f"p/{ada.id}/", f"api/p/{ada.id}/watch"):
+                try:
+                    status[path] = urllib.request.urlopen(bob_url + path, timeout=10).status
+                except urllib.error.HTTPError as error:
+                    status[path] = error.code
+            expect(set(status.values()) == {403}, status)
+            answer = goop2(program, "get", bob.folder, ada.id, "/")
+            expect(answer.returncode == 77 and "certain people only" in answer.stderr, answer)
+        with suite.check("goop2 site --everyone opens it again"):
+            expect("everyone" in goop2(program, "site", ada.folder, "--everyone").stdout, "not open")
+            visitor.driver.get(site)
+            wait_site(visitor, "private page")
+        with suite.check("nothing complained"):
+            found = owner.complaints("[DOM]", "status of 400", "ERR_")
+            expect(not found, found)
+
+
+def block(suite, ada, bob_url):
+    site = f"{bob_url}p/{ada.id}/"
+    with browser(1280, 900, reduced_motion=True) as page:
+        page.driver.get(site)
+        wait_site(page, "private page")
+        page.wait(lambda: page.one("#block").is_displayed(), "the button in the bar")
+        with suite.check("the bar's block asks first; Escape changes nothing"):
+            page.one("#block").click()
+            page.wait(lambda: page.run("return document.getElementById('block-panel').open"), "the question")
+            expect("Ada" in page.one("#block-panel").text, page.one("#block-panel").text)
+            suite.shot(page, "access-block-question")
+            keys(page, Keys.ESCAPE)
+            page.wait(lambda: not page.run("return document.getElementById('block-panel').open"), "no question")
+            expect(focused(page) == "Block this peer" and page.driver.find_elements(By.TAG_NAME, "iframe"), focused(page))
+        with suite.check("keys: block from the bar; the page goes and says so, also after a reload"):
+            keys(page, Keys.ENTER)
+            page.wait(lambda: page.run("return document.getElementById('block-panel').open"), "the question")
+            tab_to(page, "block-now", 4)
+            keys(page, Keys.ENTER)
+            page.wait(lambda: "You have blocked Ada" in curtain(page), "the word")
+            expect(not page.driver.find_elements(By.CSS_SELECTOR, "#frame-place iframe"),
+                   "the frame is still there")
+            suite.shot(page, "access-blocked")
+            page.driver.refresh()
+            page.wait(lambda: "You have blocked" in curtain(page), "the word after a reload")
+        with suite.check("unblock there, and the site comes back"):
+            page.one("#curtain-show").click()
+            page.wait(lambda: not page.one("#curtain").is_displayed() or "is back" in curtain(page), "the site tried again")
+
+            def shown():
+                if curtain(page):
+                    page.one("#curtain-show").click() if page.one("#curtain-show").is_displayed() else None
+                elif "private page" not in (site_text(page) or ""):
+                    page.one("#reload").click()
+                return "private page" in (site_text(page) or "")
+            page.wait(shown, "the site", 20)
+    for dark in (False, True):
+        with suite.check(f"the bar at 320 px, {'dark' if dark else 'light'}: every button, the name readable"):
+            with browser(320, 640, dark, reduced_motion=True) as page:
+                page.driver.get(site)
+                page.wait(lambda: page.one("#block").is_displayed(), "the button")
+                suite.shot(page, f"access-bar-320-{'dark' if dark else 'light'}")
+                wide = page.run("return document.documentElement.scrollWidth - innerWidth")
+                expect(wide <= 0, f"{wide} pixels too wide")
+
+
+def invisible(suite, ada, ada_url, bob, bob_url):
+    with browser(1280, 900, reduced_motion=True) as page, browser(1280, 900, reduced_motion=True) as other:
+        other.driver.get(bob_url)
+        other.wait(lambda: state(other, ada.id) == "online", "Ada online")
+        page.driver.get(ada_url + "settings")
+        page.wait(lambda: page.driver.find_elements(By.CSS_SELECTOR, ".setting input"), "the settings")
+        with suite.check("keys: be invisible: the others see you leave at once, and your pages say it"):
+            tab_to(page, "seen-switch")
+            keys(page, Keys.SPACE)
+            page.wait(lambda: page.one("#invisible").is_displayed(), "the word in the head")
+            other.wait(lambda: state(other, ada.id) == "offline", "Ada away for Bob", 5)
+            suite.shot(page, "access-invisible")
+            page.driver.get(ada_url)
+            page.wait(lambda: page.one("#invisible").is_displayed(), "the word on another page")
+        with suite.check("who is invisible still sees and visits the others"):
+            page.wait(lambda: state(page, bob.id) == "online", "Bob online for Ada")
+            page.driver.get(f"{ada_url}p/{bob.id}/")
+            wait_site(page, "Bob")
+        with suite.check("it holds over a restart, and nobody finds who starts invisible"):
+            ada.stop()
+            bob.stop()
+            bob.start()
+            ada.start()
+            page.driver.get(ada_url)
+            page.wait(lambda: state(page, bob.id) == "online", "Bob online for Ada", 20)
+            expect(page.one("#invisible").is_displayed(), "not told")
+            other.driver.get(bob_url)
+            other.wait(lambda: other.one("#link").get_attribute("data-state") == "live", "live")
+            expect(state(other, ada.id) in (None, "offline"), state(other, ada.id))
+        with suite.check("visible again, at once"):
+            page.driver.get(ada_url + "settings")
+            page.wait(lambda: page.driver.find_elements(By.CSS_SELECTOR, ".setting input"), "the settings")
+            page.one("#seen-switch").click()
+            other.wait(lambda: state(other, ada.id) == "online", "Ada online for Bob", 10)
+            expect(not page.one("#invisible").is_displayed(), "still told")
+
+
+def restart(suite, ada, ada_url):
+    with browser(1280, 900, reduced_motion=True) as page:
+        page.driver.get(ada_url + "settings")
+        page.wait(lambda: page.driver.find_elements(By.CSS_SELECTOR, ".setting input"), "the settings")
+        process = ada.process.pid
+        with suite.check("save what needs a restart, start again from the page; it comes back by itself with the new value"):
+            first = run_number(page)
+            label = page.one('[id="set-profile.label"]')
+            label.clear()
+            label.send_keys("Ada again")
+            page.one("#save").click()
+            page.wait(lambda: page.driver.find_elements(By.ID, "restart-now"), "the button")
+            suite.shot(page, "access-restart-wanted")
+            page.one("#restart-now").click()
+            page.wait(lambda: "Started again." in toast(page), "the word that it is back", 20)
+            page.wait(lambda: page.driver.find_elements(By.CSS_SELECTOR, ".setting input"), "the settings again", 20)
+            expect(run_number(page) not in ("", first), "the same run")
+            page.wait(lambda: not page.one("#restart").is_displayed(), "nothing waits for a restart")
+            suite.shot(page, "access-restarted")
+            me = json.load(urllib.request.urlopen(ada_url + "api/self", timeout=5))
+            expect(me["label"] == "Ada again", me)
+            expect(ada.process.pid == process and ada.process.poll() is None, "another process")
+        with suite.check("a second time, without a change; the page works with the new run"):
+            first = run_number(page)
+            page.run("window.isBefore = true")
+            page.one("#restart-any").click()
+            page.wait(lambda: not page.run("return window.isBefore"), "the page anew", 20)
+            page.wait(lambda: "Started again." in toast(page), "the word that it is back", 20)
+            page.wait(lambda: page.driver.find_elements(By.CSS_SELECTOR, ".setting input"), "the settings again", 20)
+            expect(run_number(page) not in ("", first), "the same run")
+            page.one("#seen-switch").click()
+            page.wait(lambda: page.one("#invisible").is_displayed(), "a decision taken by the new run")
+            page.one("#seen-switch").click()
+            page.wait(lambda: not page.one("#invisible").is_displayed(), "and taken back")
+        with suite.check("no descriptor of an earlier run is left open"):
+            links = [str(path.readlink()) for path in pathlib.Path(f"/proc/{process}/fd").iterdir()]
+            locks = [link for link in links if link.endswith("peer.lock")]
+            expect(len(locks) == 1 and len(links) < 64, links)
+    with suite.check("and it still ends cleanly by a TERM signal"):
+        ada.stop()
+        expect(ada.process.returncode == 0, ada.process.returncode)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--goop2", default="./goop2", type=pathlib.Path)
+    parser.add_argument("--screenshots", help="folder for pictures (default: a new one under the temporary folder)")
+    options = parser.parse_args()
+    screenshots = pathlib.Path(options.screenshots or tempfile.mkdtemp(prefix="goop2-access-"))
+    screenshots.mkdir(parents=True, exist_ok=True)
+    suite = Suite(screenshots)
+    program = options.goop2.resolve()
+    with tempfile.TemporaryDirectory() as root:
+        ada = Peer(program, pathlib.Path(root) / "Ada", "--local")
+        bob = Peer(program, pathlib.Path(root) / "Bob", "--local")
+        try:
+            ada_url = ada.start()["viewer"]["url"]
+            ada.write("index.html", "<!doctype html><title>p</title><h1>private page</h1>")
+            bob_url = bob.start()["viewer"]["url"]
+            bob.write("index.html", "<!doctype html><title>b</title><h1>Bob</h1>")
+            private(suite, program, ada, bob, ada_url, bob_url)
+            goop2(program, "site", ada.folder, "--only", bob.id)
+
+            def named(page):
+                page.wait(lambda: page.driver.find_elements(By.CSS_SELECTOR, "#audience .guest"), "somebody named")
+                page.wait(lambda: page.driver.find_elements(By.CSS_SELECTOR, "#visitors .guest"), "a visitor")
+                page.run("document.getElementById('audience').scrollIntoView()")
+            goop2(program, "get", bob.folder, ada.id, "/")
+            looks(suite, ada_url + "site", "access", named)
+            block(suite, ada, bob_url)
+            invisible(suite, ada, ada_url, bob, bob_url)
+            restart(suite, ada, ada_url)
+        finally:
+            bob.stop()
+            ada.stop()
+    print(f"{suite.count - len(suite.failed)} of {suite.count} checks of access")
+    sys.exit(1 if suite.failed else 0)
+
+
+if __name__ == "__main__":
+    main()
