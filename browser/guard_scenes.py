@@ -89,7 +89,7 @@ def leave(world, page, name):
     names = re.findall(r'^  "([^"]+)":', source[source.index("const leaving = {"):source.index('if (asked.has("leave"))')], re.M)
     page.driver.get(world.url)
     page.driver.get(address(world, leave=names.index(name)))
-    page.wait(lambda: curtain(page) or (site_text(page) or "").endswith("leaving") or world.hits
+    page.wait(lambda: curtain(page) or (site_text(page) or "").endswith(("leaving", "Your bank", "script ran")) or world.hits
               or not page.driver.current_url.startswith(here(world)),
               "the page")
     time.sleep(1.2)  # for the attack to succeed, there is nothing to wait for
@@ -102,7 +102,7 @@ def leave(world, page, name):
     if curtain(page):
         return ""
     shown = site_text(page) or ""
-    for text in ("Your bank", "shell home", "People", "wrong address", "storage of"):
+    for text in ("Your bank", "script ran", "shell home", "People", "wrong address", "storage of"):
         if text in shown:
             return f"the frame shows {text!r}"
     with contextlib.suppress(Exception), inside(page):
@@ -155,11 +155,15 @@ def looked_up(world, page, name):
     asked = []
     service = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     service.bind(("127.0.0.1", 53))
+    # So that the thread below hears of the end, and the next attempt finds the port free.
+    service.settimeout(0.2)
 
     def answer():
         while True:
             try:
                 question, sender = service.recvfrom(2048)
+            except TimeoutError:
+                continue
             except OSError:
                 return
             labels, at = [], 12
@@ -197,7 +201,7 @@ def foreign(world, page, name):
     if world.consent(world.neighbour):
         (world.me.folder / "data" / "consents.json").unlink()
         return "the consent was given"
-    return got[4:] if got.startswith("GOT ") else ""
+    return got[4:] or "an answer" if got.startswith("GOT ") else ""
 
 
 def frames(world, page, what):
