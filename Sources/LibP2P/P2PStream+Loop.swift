@@ -11,7 +11,7 @@ package enum StreamReading {
     case nothingYet
 }
 
-/// Streams without tasks, see `StreamObserver`: all on the event loop of the stream's connection.
+/// Streams without tasks, see `StreamObserver`: all on the event loop of the stream's connection, but for `closeNow`.
 extension P2PStream {
     /// Where everything here has to be called.
     package var eventLoop: any EventLoop { self.muxed.connection.eventLoop }
@@ -58,7 +58,7 @@ extension P2PStream {
         do { try self.muxed.finishNow() } catch { throw P2PError(stream: error, peer: self.remotePeer) }
     }
 
-    /// As `close`.
+    /// As `close`, on any thread. A lazily opened stream has sent its proposal before.
     package func closeNow() {
         self.muxed.closeNow()
         self.end()

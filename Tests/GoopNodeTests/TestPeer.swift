@@ -18,7 +18,7 @@ final class TestPeer: Sendable {
 
     /// Starts a peer, and waits until it is up.
     static func start(
-        in temporary: TemporaryFolder, label: String, contacts: [Multiaddr] = [],
+        in temporary: TemporaryFolder, label: String, contacts: [Multiaddr] = [], hasViewer: Bool = false,
         configure: (inout GoopConfiguration) -> Void = { _ in }
     ) async throws -> TestPeer {
         let folder = PeerFolder(temporary.path + "/" + label)
@@ -30,7 +30,7 @@ final class TestPeer: Sendable {
         let prepared = try PreparedPeer.open(folder, options: .init(createsMissing: false))
         let log = EventLog()
         var options = PeerService.Options()
-        options.hasViewer = false
+        options.hasViewer = hasViewer
         options.hasDiscovery = false
         options.listen = [Multiaddr(ip: .v4(0x7f00_0001), tcpPort: 0)]
         options.contacts = contacts
@@ -83,6 +83,14 @@ final class TestPeer: Sendable {
 
     /// Waits until it ends by itself.
     func ended() async throws { try await task.value }
+
+    /// The port of its viewer.
+    func viewerPort() async -> Int {
+        await events.first { event in
+            guard case .viewer(let url) = event else { return nil }
+            return url.split(separator: ":").last.flatMap { Int($0.prefix { $0 != "/" }) }
+        }
+    }
 
     /// Stops it as Ctrl-C does.
     func stop() async throws {

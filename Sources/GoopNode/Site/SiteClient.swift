@@ -92,7 +92,7 @@ struct SiteClient: Sendable {
             return SiteBody(
                 head: head,
                 chunks: SiteStreamChunks(stream: stream, reader: reader, unread: bytes, patience: patience),
-                discard: { stream.reset() })
+                discard: { [reader] in SiteStreamChunks.drop(stream, reader) })
         }
         try reader.ended()
         throw SiteError(kind: .protocolViolation, detail: "the peer closed without an answer")
@@ -109,7 +109,7 @@ struct SiteClient: Sendable {
         let reader = SiteAnswerReader(bodyOf: method == .get ? head.size : 0)
         return SiteBody(
             head: head, chunks: SiteStreamChunks(stream: stream, reader: reader, unread: nil, patience: patience),
-            discard: { stream.reset() })
+            discard: { SiteStreamChunks.drop(stream, reader) })
     }
 
     /// What an error of the network means for somebody who wants a page.
@@ -149,6 +149,11 @@ struct SiteStreamChunks: AsyncSequence, Sendable {
         Iterator(stream: stream, patience: patience, reader: reader, unread: unread)
     }
 
+    /// Gives an answer up. One that is complete is closed and not reset: a peer counts resets, as they may be an attack.
+    static func drop(_ stream: P2PStream, _ reader: SiteAnswerReader) {
+        if reader.left == 0 { stream.closeNow() } else { stream.reset() }
+    }
+
     struct Iterator: AsyncIteratorProtocol {
         let stream: P2PStream
         let patience: Duration
@@ -167,18 +172,23 @@ struct SiteStreamChunks: AsyncSequence, Sendable {
             do {
                 guard let chunk = try await receive() else {
                     try reader.ended()
-                    if !isDone {
-                        isDone = true
-                        await stream.close()
-                    }
+                    close()
                     return nil
                 }
                 try reader.bodyReceived(chunk.readableBytes)
+                // With the last byte, for who knows the size may not ask for more.
+                if reader.left == 0 { close() }
                 return chunk
             } catch {
                 stream.reset()
                 throw SiteClient.siteError(error, peer: stream.remotePeer, elapsed: .zero)
             }
+        }
+
+        private mutating func close() {
+            guard !isDone else { return }
+            isDone = true
+            stream.closeNow()
         }
 
         private mutating func receive() async throws -> ByteBuffer? {
