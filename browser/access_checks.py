@@ -53,7 +53,7 @@ def private(suite, program, ada, bob, ada_url, bob_url):
         with suite.check("only named people, nobody named: the open page goes at once, with words"):
             owner.one("#audience-named").click()
             visitor.wait(lambda: "certain people only" in curtain(visitor), "the page gone", 5)
-            expect(not visitor.driver.find_elements(By.TAG_NAME, "iframe"), "the frame is still there")
+            expect(not visitor.driver.find_elements(By.CSS_SELECTOR, "#frame-place iframe"), "the frame is still there")
             suite.shot(visitor, "access-revoked")
             visitor.driver.refresh()
             visitor.wait(lambda: "certain people only" in curtain(visitor), "the same after a reload", 5)
@@ -121,7 +121,7 @@ def block(suite, ada, bob_url):
             suite.shot(page, "access-block-question")
             keys(page, Keys.ESCAPE)
             page.wait(lambda: not page.run("return document.getElementById('block-panel').open"), "no question")
-            expect(focused(page) == "Block this peer" and page.driver.find_elements(By.TAG_NAME, "iframe"), focused(page))
+            expect(focused(page) == "Block this peer" and page.driver.find_elements(By.CSS_SELECTOR, "#frame-place iframe"), focused(page))
         with suite.check("keys: block from the bar; the page goes and says so, also after a reload"):
             keys(page, Keys.ENTER)
             page.wait(lambda: page.run("return document.getElementById('block-panel').open"), "the question")

@@ -81,9 +81,10 @@ def story(suite, program, folder):
             attacks(suite, page, url, me, hostile)
 
             origins.visits(suite, page, url, me, neighbour)
+            # Before the first sealed visit, after which a sandboxed page can have the SDK (docs/threat-model.md).
+            origins.foreign_pages(suite, url, me, neighbour)
             origins.sealed(suite, url, me, neighbour, hostile)
             origins.in_firefox(suite, url, me, neighbour, hostile)
-            origins.foreign_pages(suite, url, me, neighbour)
             keeping.keeping(suite, url, me, neighbour, hostile)
             origins.leftovers(suite, url, me, neighbour, folder)
             origins.gone(suite, page, url, neighbour)

@@ -91,7 +91,7 @@ def visit(page, url):
 
 def enter(page):
     page.driver.switch_to.default_content()
-    frame = page.wait(lambda: page.driver.find_elements("css selector", "iframe"), "the site's frame")[0]
+    frame = page.wait(lambda: page.driver.find_elements("css selector", "#frame-place iframe"), "the site's frame")[0]
     page.driver.switch_to.frame(frame)
     page.wait(lambda: page.run("return location.href !== 'about:blank' && document.readyState === 'complete'"), "the site")
 
@@ -181,7 +181,7 @@ def gone(page):
     page.driver.switch_to.default_content()
     page.wait(lambda: page.one("#curtain").is_displayed(), "the curtain", seconds=40)
     expect("gone" in page.one("#curtain").text.lower() or "last seen" in page.one("#curtain").text, page.one("#curtain").text)
-    expect(not page.driver.find_elements("css selector", "iframe"), "the frame is still there")
+    expect(not page.driver.find_elements("css selector", "#frame-place iframe"), "the frame is still there")
 
 
 def back(page):
