@@ -62,11 +62,13 @@ struct AccessEvents: Sendable {
         let reader = Task {
             for await _ in changes {
                 mailbox.yield(.change)
+                // The least time between two pictures of a busy site: what changes meanwhile is in the next one.
                 guard (try? await Task.sleep(for: interval)) != nil else { break }
             }
             mailbox.finish()
         }
         let beats = Task {
+            // The pace of the heartbeat itself; cancelled with the stream.
             while (try? await Task.sleep(for: heartbeat)) != nil { mailbox.yield(.beat) }
         }
         defer {
