@@ -46,7 +46,7 @@ class World:
         self.profile = self.folder / "profile"
         with browser(arguments=[f"--user-data-dir={self.profile}"]) as page:
             page.driver.get(self.url)
-            page.wait(lambda: page.run("return localStorage.getItem('goop-log-began')"), "the log of the browser begun", 20)
+            page.wait(lambda: page.run("return sessionStorage.getItem('goop-log-began')"), "the log of the browser begun", 20)
 
     def start_viewer(self):
         self.url = self.me.start()["viewer"]["url"]

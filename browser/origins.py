@@ -504,7 +504,7 @@ document.title = 'stored';""")
             if "later" in label:
                 with browser(arguments=[f"--user-data-dir={profile}"]) as page:
                     page.driver.get(url)
-                    page.wait(lambda: page.run("return localStorage.getItem('goop-log-began')"), "the log begun")
+                    page.wait(lambda: page.run("return sessionStorage.getItem('goop-log-began')"), "the log begun")
             with browser(arguments=[f"--user-data-dir={profile}"]) as page:
                 visit(page)
                 expect(found(profile, ("database", "cache", "file")), "nothing was planted where it would be found")

@@ -1,5 +1,6 @@
 import GoopCore
 import HTTPTypes
+import Logging
 import PeerIdentity
 import Synchronization
 import Testing
@@ -44,15 +45,16 @@ import Testing
 
     private final class FakeRestarter: Restarter {
         let run = "run1"
-        let count = Mutex(0)
         let isBroken = Mutex(false)
+        let (restarts, begun) = AsyncStream.makeStream(of: Void.self)
 
-        func restart() async throws(ConfigurationError) {
+        func check() async throws(ConfigurationError) {
             if isBroken.withLock({ $0 }) {
                 throw ConfigurationError(problems: [.init(key: "p2p.x", cause: "is wrong", nextStep: "mend it")])
             }
-            count.withLock { $0 += 1 }
         }
+
+        func restart() { begun.yield() }
     }
 
     private let access = FakeAccess()
@@ -119,14 +121,39 @@ import Testing
             let token = try await token(port)
             #expect(try await request("/api/rooms/restart", port: port).body == #"{"run":"run1"}"#)
             #expect(try await post("restart", "{}", port: port, token: nil).status == 403)
-            #expect(restarter.count.withLock { $0 } == 0)
-            #expect(try await post("restart", "{}", port: port, token: token).body == #"{"run":"run1"}"#)
-            #expect(restarter.count.withLock { $0 } == 1)
             restarter.isBroken.withLock { $0 = true }
             let answer = try await post("restart", "{}", port: port, token: token)
             #expect(answer.status == 400 && answer.body.contains("p2p.x") && answer.body.contains("mend it"))
-            #expect(restarter.count.withLock { $0 } == 1)
+            restarter.isBroken.withLock { $0 = false }
+            #expect(try await post("restart", "{}", port: port, token: token).body == #"{"run":"run1"}"#)
         }
+        restarter.begun.finish()
+        var count = 0
+        for await _ in restarter.restarts { count += 1 }
+        #expect(count == 1)
+    }
+
+    @Test(arguments: 0..<20) func theAnswerToARestartIsOutBeforeTheRunEnds(_: Int) async throws {
+        let (ports, listening) = AsyncStream.makeStream(of: Int.self)
+        let server = ViewerServer(
+            configuration: ViewerConfiguration(address: .port(0)) { listening.yield($0.port) }, backend: FakeBackend(),
+            rooms: ViewerRooms(restarter: restarter), logger: Logger(label: "test"))
+        let running = Task {
+            defer { listening.finish() }
+            try await server.run()
+        }
+        let ending = Task { [restarter] in
+            for await _ in restarter.restarts {
+                running.cancel()
+                return
+            }
+        }
+        var iterator = ports.makeAsyncIterator()
+        let port = try #require(await iterator.next())
+        let answer = try await post("restart", "{}", port: port, token: try await token(port))
+        #expect(answer.status == 200 && answer.body == #"{"run":"run1"}"#)
+        await ending.value
+        try await running.value
     }
 
     @Test func aVisitorWhoIsNotNamedIsToldWhatToDo() {

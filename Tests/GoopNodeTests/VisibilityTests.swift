@@ -49,7 +49,8 @@ import Testing
         let bob = try await TestPeer.start(in: temporary, label: "bob", contacts: [ada.address])
         _ = await ada.sees(bob.id) { $0.stateName == "online" }
         let seen = ada.eventCount
-        try await bob.running.restarter.restart()
+        try await bob.running.restarter.check()
+        bob.running.restarter.restart()
         await #expect(throws: PeerRestart.self) { try await bob.ended() }
         _ = await ada.sees(bob.id, after: seen) { $0.offline }
         // Folder, ports and socket are free for the next one.
@@ -63,7 +64,7 @@ import Testing
     @Test func settingsThatWouldNotStartEndNothing() async throws {
         let bob = try await TestPeer.start(in: temporary, label: "bob")
         try AtomicFile.write(Array(#"{"p2p":{"listen_port":-1}}"#.utf8), to: bob.folder.configurationFile)
-        await #expect(throws: ConfigurationError.self) { try await bob.running.restarter.restart() }
+        await #expect(throws: ConfigurationError.self) { try await bob.running.restarter.check() }
         _ = try await bob.commands.peers()
         try await bob.stop()
     }

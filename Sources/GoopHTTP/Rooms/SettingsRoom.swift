@@ -40,8 +40,15 @@ struct SettingsRoom: Sendable {
     /// Starts the program again → `{"run"}` of the run that ends now; 400 with the problems of settings that would not start.
     func restart(_ restarter: (any Restarter)?) async -> Response {
         guard let restarter else { return routes.closed }
-        do throws(ConfigurationError) { try await restarter.restart() } catch { return problems(error) }
-        return run(restarter)
+        do throws(ConfigurationError) { try await restarter.check() } catch { return problems(error) }
+        var answer = run(restarter)
+        let body = answer.body
+        // The end of the run would take an answer with it that is not out yet.
+        answer.body = ResponseBody(contentLength: body.contentLength) { writer in
+            defer { restarter.restart() }
+            try await body.write(writer)
+        }
+        return answer
     }
 
     private func problems(_ error: ConfigurationError) -> Response {

@@ -117,10 +117,18 @@ function showTrash() {
   }));
 }
 
+let loads = 0;
+
+/// Shows the folder as it is now. An answer that a later question has overtaken is old, and is not shown.
 async function load() {
+  loads += 1;
+  const turn = loads;
   try {
-    sheet = await get("/api/rooms/site");
+    const answer = await get("/api/rooms/site");
+    if (turn !== loads) return;
+    sheet = answer;
   } catch (error) {
+    if (turn !== loads) return;
     drawn = "";
     find("files").replaceChildren(element("li", "fault", `${error.message} ${error.detail ?? ""}`));
     find("files").removeAttribute("aria-busy");

@@ -73,16 +73,24 @@ async function scrub(steps) {
 }
 
 let began = null;
-/// Parts of the log that later ones are merged with: once in a browser, which is waited for, and once in each tab, since
-/// the log of session storage begins anew with the browser. There the first page goes on meanwhile: what a site stores is
-/// written seconds later.
+
+/// Parts of the log that later ones are merged with, before a site stores anything: once in each run of the browser, since
+/// the log of session storage begins anew with it. A tab knows from its session storage that this was done, a new tab from
+/// the lock that those hold.
+async function beginLog() {
+  try {
+    if (!sessionStorage.getItem(beganKey)) {
+      const { held } = await navigator.locks.query();
+      if (!held.some((lock) => lock.name === beganKey)) await navigator.locks.request("scrub", () => scrub(5));
+      sessionStorage.setItem(beganKey, "1");
+    }
+    navigator.locks.request(beganKey, { mode: "shared" }, () => new Promise(() => {}));
+  } catch { /* A browser that refuses storage has no log of a site. */ }
+}
+
 function prepare() {
-  if (!hasLog || sessionStorage.getItem(beganKey)) return null;
-  began ??= navigator.locks.request("scrub", () => scrub(5)).then(() => {
-    localStorage.setItem(beganKey, "1");
-    sessionStorage.setItem(beganKey, "1");
-  });
-  return localStorage.getItem(beganKey) ? null : began;
+  if (hasLog) began ??= beginLog();
+  return began;
 }
 
 /// Removes everything of these sites, from the storage and from the log.

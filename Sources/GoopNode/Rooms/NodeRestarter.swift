@@ -22,8 +22,7 @@ struct NodeRestarter: Restarter {
         (wishes, wish) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     }
 
-    func restart() async throws(ConfigurationError) {
-        _ = try await settings.settings()
-        wish.yield()
-    }
+    func check() async throws(ConfigurationError) { _ = try await settings.settings() }
+
+    func restart() { wish.yield() }
 }
