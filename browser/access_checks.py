@@ -36,6 +36,13 @@ def curtain(page):
     return place.text if place.is_displayed() else ""
 
 
+def call_him(page, peer, name):
+    """A petname, as the Peers room gives it."""
+    page.run("const token = document.querySelector('meta[name=goop-token]').content; return fetch('/api/rooms/peers/decide', {method: 'POST',"
+             "headers: {'Content-Type': 'application/json', 'X-Goop-Token': token}, body: JSON.stringify({id: arguments[0], petname: arguments[1]})})",
+             peer.id, name)
+
+
 def private(suite, program, ada, bob, ada_url, bob_url):
     """Ada owns the site, Bob visits it."""
     site = f"{bob_url}p/{ada.id}/"
@@ -66,6 +73,20 @@ def private(suite, program, ada, bob, ada_url, bob_url):
             wait_site(visitor, "private page")
             visitor.wait(lambda: visitor.one("#state").get_attribute("data-state") == "online", "online")
             suite.shot(owner, "access-named")
+        with suite.check("name Bob by the name that the owner gave him"):
+            call_him(owner, bob, "Robert")
+            owner.one('#audience button[aria-label^="Take "]').click()
+            owner.wait(lambda: not owner.one("#audience .guests").is_displayed(), "nobody on the list")
+            owner.driver.refresh()
+            owner.wait(lambda: owner.driver.find_elements(By.CSS_SELECTOR, "#guest-known option[value^=Robert]"), "his name to choose")
+            owner.one("#guest").send_keys("robert", Keys.ENTER)
+            owner.wait(lambda: "Robert" in owner.one("#audience .guests").text, "him on the list")
+            call_him(owner, bob, "")
+            owner.driver.refresh()
+            owner.wait(lambda: "Bob" in owner.one("#audience .guests").text, "his own name again")
+            visitor.wait(lambda: visitor.one("#curtain-show").is_displayed(), "the way back")
+            visitor.one("#curtain-show").click()
+            wait_site(visitor, "private page")
         with suite.check("an id that is none is refused, in words"):
             owner.one("#guest").clear()
             owner.one("#guest").send_keys("nobody of that name", Keys.ENTER)
@@ -133,6 +154,11 @@ def block(suite, ada, bob_url):
             suite.shot(page, "access-blocked")
             page.driver.refresh()
             page.wait(lambda: "You have blocked" in curtain(page), "the word after a reload")
+            try:
+                said = urllib.request.urlopen(f"{bob_url}p/{ada.id}/", timeout=10).status
+            except urllib.error.HTTPError as error:
+                said = f"{error.code} {error.read().decode()}"
+            expect(str(said).startswith("403") and "You have blocked this peer" in said, said)
         with suite.check("unblock there, and the site comes back"):
             page.one("#curtain-show").click()
             page.wait(lambda: not page.one("#curtain").is_displayed() or "is back" in curtain(page), "the site tried again")

@@ -114,7 +114,7 @@ private func kind(_ body: () throws(SiteError) -> some Any) -> SiteError.Kind? {
     func refusalsTravelBothWays(sent: SiteError.Kind) {
         let line = SiteProtocol.errorLine(SiteError(kind: sent, detail: "inside only"))
         // Upstream's words do not tell a site that is refused from a file that is.
-        let heard = sent == .notInvited ? .forbidden : sent
+        let heard: SiteError.Kind = sent == .notInvited ? .forbidden : sent == .blocked ? .unreachable : sent
         #expect(kind { () throws(SiteError) in try SiteProtocol.head(inLine: line) } == heard)
         #expect(!String(decoding: line, as: UTF8.self).contains("inside"))
     }

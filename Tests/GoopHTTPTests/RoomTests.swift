@@ -11,7 +11,12 @@ import Testing
         let decisions = Mutex<[PeerID: [PeerDecision]]>([:])
         let blocked = KnownPeer(id: PrivateKey.generate().peerID, label: "<b>", standing: .blocked)
 
-        func known() async -> [KnownPeer] { [KnownPeer(id: PrivateKey.generate().peerID, label: "seen"), blocked] }
+        func known() async -> [KnownPeer] {
+            [
+                KnownPeer(id: PrivateKey.generate().peerID, label: "seen"), blocked,
+                KnownPeer(id: PrivateKey.generate().peerID, label: "ann1970", petname: "Ann"),
+            ]
+        }
 
         func decide(_ decision: PeerDecision, about peer: PeerID) async throws(PeerBookError) -> KnownPeer {
             if decision == .petname("bad") { throw PeerBookError(message: "no such name") }
@@ -67,6 +72,7 @@ import Testing
         try await withViewer(rooms: ViewerRooms(book: book)) { port in
             let list = try await request("/api/rooms/peers", port: port)
             #expect(list.status == 200 && list.body.contains(book.blocked.id.base58) && !list.body.contains("seen"))
+            #expect(list.body.contains(#""petname":"Ann""#))
             let latency = try await request("/api/rooms/peers/latency", port: port)
             #expect(latency.body.contains("1.25"))
             for fields in [["Sec-Fetch-Site: cross-site"], ["Origin: null"], ["Origin: http://evil.example"]] {

@@ -37,6 +37,8 @@ public struct SiteError: Error, Sendable, Hashable, CustomStringConvertible {
         case protocolViolation
         /// Too many requests at once; worth a retry.
         case busy
+        /// The owner of this peer has blocked the other one; nothing was asked of it. Never sent.
+        case blocked
     }
 
     /// The class of the failure.

@@ -157,7 +157,7 @@ extension SiteError.Kind {
         case .tooLarge: 413
         case .protocolViolation: 500
         case .disabled: 501
-        case .unreachable: 502
+        case .unreachable, .blocked: 502
         case .busy: 503
         }
     }

@@ -91,7 +91,7 @@ public enum SiteProtocol {
         case .notFound: "not found"
         case .tooLarge: "too large"
         case .timedOut: "timed out"
-        case .unreachable: "unreachable"
+        case .unreachable, .blocked: "unreachable"
         case .protocolViolation: "protocol violation"
         case .busy: "busy"
         }

@@ -103,6 +103,12 @@ extension NoticePage {
                     : "None of the addresses of \(who) answered. Its Goop² may be closed, or a firewall may be "
                         + "between you.",
                 sign: "502", attempts: error.attempts, actions: [retry, Self.peersAction])
+        case .blocked:
+            self.init(
+                status: .forbidden, title: "You have blocked this peer",
+                explanation: "Nothing of the site of \(who) is asked for or shown. Unblock it under \u{201c}Blocked\u{201d} among "
+                    + "the people, or with the button in the bar above.",
+                sign: "403", actions: [Self.peersAction])
         case .protocolViolation:
             self.init(
                 status: .badGateway, title: "The answer made no sense",

@@ -7,11 +7,14 @@ struct PeersRoom: Sendable {
     let book: (any PeerBook)?
     let routes: RoomRoutes
 
-    /// `{"blocked":[{"id","label","petname"}]}`: those that the live list does not hold.
+    /// `{"blocked":[{"id","label","petname",…}],"named":[…]}`: those that the live list does not hold, and those that the
+    /// owner has given a name.
     func known() async -> Response {
         guard let book else { return routes.closed }
-        let blocked = await book.known().filter { $0.standing == .blocked }
-        return routes.answer(["blocked": .array(blocked.map(json))])
+        let known = await book.known()
+        let blocked = known.filter { $0.standing == .blocked }
+        let named = known.filter { $0.standing != .blocked && !$0.petname.isEmpty }
+        return routes.answer(["blocked": .array(blocked.map(json)), "named": .array(named.map(json))])
     }
 
     /// `{"<id>": milliseconds}` of connected peers, measured now.

@@ -82,11 +82,13 @@ function show(next) {
   }
 }
 
-// Those who are around, to choose from by name.
+// Those who are around, and those whom the owner has given a name, to choose from by name.
 let people = [];
 async function offer() {
   try {
-    people = (await get("/api/peers")).map((one) => ({ id: one.ID, label: one.Content }));
+    const [around, { named }] = await Promise.all([get("/api/peers"), get("/api/rooms/peers")]);
+    const petnames = new Map(named.map((one) => [one.id, one]));
+    people = [...around.filter((one) => !petnames.has(one.ID)).map((one) => ({ id: one.ID, label: one.Content })), ...named];
   } catch {
     people = [];
   }

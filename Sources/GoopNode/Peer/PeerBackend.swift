@@ -48,7 +48,7 @@ struct PeerBackend: ViewerBackend {
 
     func siteChanges(of peer: PeerID) async throws(SiteError) -> AsyncThrowingStream<SiteChanges, any Error> {
         guard !(await directory.isBlocked(peer)) else {
-            throw SiteError(kind: .unreachable, detail: "you have blocked this peer")
+            throw SiteError(kind: .blocked, detail: "you have blocked this peer")
         }
         guard peer == profile.id else { return try await client.changes(of: peer) }
         let own = try await watch.changes()
@@ -70,7 +70,7 @@ struct PeerBackend: ViewerBackend {
             return SiteBody(head: chunks.file.head, chunks: chunks)
         }
         guard !(await directory.isBlocked(peer)) else {
-            throw SiteError(kind: .unreachable, detail: "you have blocked this peer")
+            throw SiteError(kind: .blocked, detail: "you have blocked this peer")
         }
         do throws(SiteError) {
             let body = try await client.open(query, of: peer)

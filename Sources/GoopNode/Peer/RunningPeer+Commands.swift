@@ -132,6 +132,8 @@ extension SiteError {
                 .unavailable, "the peer was not reached\(facts)\(tried)",
                 nextStep: "check that it runs, and that no firewall is in between")
         case .protocolViolation: Failure(.protocolViolation, "the peer's answer makes no sense\(facts)", nextStep: "")
+        case .blocked:
+            Failure(.permission, "you have blocked this peer", nextStep: "goop2 block DIR PEER --undo takes that back")
         case .busy: Failure(.temporary, "the peer is busy\(facts)", nextStep: "try again in a moment")
         }
     }
