@@ -1,5 +1,7 @@
 import Foundation
 import GRDB
+import GoopCore
+import PeerIdentity
 import Testing
 
 @testable import GoopStore
@@ -30,5 +32,21 @@ import Testing
         defer { try? FileManager.default.removeItem(at: file) }
         #expect(throws: DatabaseError.self) { _ = try SiteDatabase(path: file.path()) }
         #expect(try Data(contentsOf: file) == Data(repeating: 7, count: 4096))
+    }
+
+    /// As when the disk that the link leads to is not mounted: an empty database there would look like a loss.
+    @Test(arguments: ["data.db", "elsewhere.db"]) func aLinkThatLeadsNowhereBecomesNoNewDatabase(target: String) throws
+    {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "goop2-\(UUID())")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let path = folder.path() + "/data.db"
+        try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: target)
+        let error = #expect(throws: DataError.self) {
+            _ = try DataStore.open(path: path, configuration: .init(owner: PrivateKey.generate().peerID))
+        }
+        #expect(error?.code == .internalFailure, "\(String(describing: error))")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path()) == ["data.db"])
+        #expect(try FileManager.default.destinationOfSymbolicLink(atPath: path) == target)
     }
 }

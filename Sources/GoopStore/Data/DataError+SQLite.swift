@@ -36,7 +36,9 @@ extension DataError {
             self.init(
                 code: .timedOut, message: "the query took too long", detail: "ask for less, or with a simpler condition"
             )
-        case SQLITE_READONLY, SQLITE_CANTOPEN, SQLITE_PERM:
+        case SQLITE_CANTOPEN:
+            self.init(code: .internalFailure, message: "the owner's database cannot be opened", detail: detail)
+        case SQLITE_READONLY, SQLITE_PERM:
             self.init(
                 code: .full, message: "the owner's database cannot be written",
                 detail: isOwner ? detail : "nothing was stored")

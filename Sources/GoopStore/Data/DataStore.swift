@@ -39,11 +39,18 @@ public final class DataStore: Sendable {
 
     /// Opens a file, new or old, of ours or of upstream.
     ///
-    /// - Throws: `corrupt` if it is no database or a damaged one, `locked`, or `full`.
+    /// - Throws: `corrupt` if it is no database or a damaged one, `locked`, `full`, or `internalFailure` if it is no file that
+    ///   can be opened. The detail is for the owner's eyes.
     public static func open(path: String, configuration: Configuration) throws(DataError) -> DataStore {
-        // For the owner's eyes only, from the first moment; SQLite gives its log the same mode.
-        if !FileManager.default.fileExists(atPath: path) {
-            _ = FileManager.default.createFile(atPath: path, contents: nil, attributes: [.posixPermissions: 0o600])
+        // For the owner's eyes only, from the first moment; SQLite gives its log the same mode. Only where nothing is: a link
+        // to a disk that is not mounted must not become an empty database.
+        let descriptor = Foundation.open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o600)
+        if descriptor >= 0 {
+            Foundation.close(descriptor)
+        } else if errno == EEXIST, !FileManager.default.fileExists(atPath: path) {
+            throw DataError(
+                code: .internalFailure, message: "the owner's database cannot be opened",
+                detail: "\(path) is a link to a file that is not there")
         }
         do {
             let database = try SiteDatabase(path: path, durability: configuration.durability)
