@@ -229,7 +229,7 @@ struct RowWriter {
             values.append(.text(callerID))
         }
         guard let row = try database.cachedRows(sql, values).first else { return nil }
-        return (row[0] ?? "", row[1] ?? 0)
+        return (row.text(at: 0) ?? "", row.integer(at: 1) ?? 0)
     }
 
     private func note(_ kind: DataChange.Kind, _ id: Int64, owner: String) throws {
@@ -288,8 +288,11 @@ struct RowWriter {
         case .integer:
             do {
                 let name = DataName.quoted(column.name)
-                let row = try database.cachedRows("SELECT coalesce(max(\(name)), 0) FROM \(table.quoted)", []).first
-                let largest: Int64 = row?[0] ?? 0
+                let row = try database.cachedRows(
+                    // A file from elsewhere may hold texts in such a column, which SQLite takes for larger than every number.
+                    "SELECT max(\(name)) FROM \(table.quoted) WHERE typeof(\(name)) IN ('integer', 'real')", []
+                ).first
+                let largest = row?.integer(at: 0) ?? 0
                 guard largest < Int64.max else {
                     throw DataError(code: .conflict, message: "column \(column.name) has no next number")
                 }

@@ -191,7 +191,9 @@ struct SchemaWriter {
                 WHERE "_owner" IN (SELECT peer_id FROM "_goop2_usage") GROUP BY "_owner"
                 """)
         for row in rows {
-            try transaction.charge(row[0] ?? "", rows: -(row[1] ?? 0), bytes: -(row[2] ?? 0), isVisitor: false)
+            try transaction.charge(
+                row.text(at: 0) ?? "", rows: -(row.integer(at: 1) ?? 0), bytes: -(row.integer(at: 2) ?? 0),
+                isVisitor: false)
         }
         try database.execute(sql: "DROP TABLE \(table.quoted)")
         try database.execute(sql: "DELETE FROM \"_tables\" WHERE name = ?", arguments: [table.name])

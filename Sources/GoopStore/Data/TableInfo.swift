@@ -84,30 +84,33 @@ struct Catalogue: Sendable {
                 database, sql: "SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'")
         )
         var schemas: [String: OrmSchema] = [:]
+        var unreadable: Set<String> = []
         for row in try Row.fetchAll(database, sql: "SELECT table_name, schema_json FROM \"_orm_schemas\"") {
-            guard let name: String = row["table_name"], let text: String = row["schema_json"],
+            guard let name = row.text("table_name") else { continue }
+            unreadable.insert(name)
+            guard let text = row.text("schema_json"),
                 let json = try? JSONParser.parse(Array(text.utf8)), let schema = try? OrmSchema(json: json)
             else { continue }
             schemas[name] = schema
+            unreadable.remove(name)
         }
-        let unreadable = try Set(String.fetchAll(database, sql: "SELECT table_name FROM \"_orm_schemas\""))
-            .subtracting(schemas.keys)
         var tables: [String: TableInfo] = [:]
         let list = try Row.fetchAll(database, sql: "SELECT name, insert_policy, created_at FROM \"_tables\"")
         for row in list {
-            guard let name: String = row["name"], DataName.isUserTable(name), present.contains(name) else { continue }
+            guard let name = row.text("name"), DataName.isUserTable(name), present.contains(name) else { continue }
             let columns = try Row.fetchAll(
-                database, sql: "SELECT * FROM pragma_table_info(?)", arguments: [name]
+                database, sql: "SELECT * FROM pragma_table_xinfo(?) WHERE hidden <> 1", arguments: [name]
             ).map { row in
                 TableInfo.Column(
-                    position: row["cid"], name: row["name"], type: row["type"] ?? "",
-                    isNotNull: row["notnull"] == 1, defaultText: row["dflt_value"], keyPosition: row["pk"])
+                    position: Int(row.integer("cid") ?? 0), name: row.text("name") ?? "", type: row.text("type") ?? "",
+                    isNotNull: row.integer("notnull") == 1, defaultText: row.text("dflt_value"),
+                    keyPosition: Int(row.integer("pk") ?? 0))
             }
             let names = Set(columns.map { $0.name.lowercased() })
             guard DataName.systemColumns.allSatisfy(names.contains) else { continue }
-            let created: String = row["created_at"] ?? ""
+            let created = row.text("created_at") ?? ""
             // Access words that cannot be understood must not become the open ones of a classic table.
-            let word: String = row["insert_policy"] ?? "owner"
+            let word = row.text("insert_policy") ?? "owner"
             let policy = unreadable.contains(name) ? "owner" : word
             tables[name] = TableInfo(
                 name: name, insertPolicy: policy, createdAt: TimeText.normalized(created),

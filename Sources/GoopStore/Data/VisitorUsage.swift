@@ -20,7 +20,7 @@ struct VisitorUsage: Sendable, Hashable {
         let rows = try database.cachedRows(
             "SELECT row_count, byte_count FROM \"_goop2_usage\" WHERE peer_id = ?", [.text(peer)])
         guard let row = rows.first else { return VisitorUsage() }
-        return VisitorUsage(rows: row[0], bytes: row[1])
+        return VisitorUsage(rows: row.integer(at: 0) ?? 0, bytes: row.integer(at: 1) ?? 0)
     }
 
     /// The usage of all together.
@@ -29,7 +29,7 @@ struct VisitorUsage: Sendable, Hashable {
             database,
             sql: "SELECT coalesce(sum(row_count), 0), coalesce(sum(byte_count), 0) FROM \"_goop2_usage\"")
         guard let row else { return VisitorUsage() }
-        return VisitorUsage(rows: row[0], bytes: row[1])
+        return VisitorUsage(rows: row.integer(at: 0) ?? 0, bytes: row.integer(at: 1) ?? 0)
     }
 
     func store(_ peer: String, in database: Database) throws {
