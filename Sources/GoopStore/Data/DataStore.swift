@@ -76,7 +76,7 @@ public final class DataStore: Sendable {
         }
         self.hub = hub
         self.known = known
-        readers = ReaderPool(path: path, width: SiteDatabase.maximumReaders)
+        readers = ReaderPool(path: path)
         writer = WriteQueue(
             database: database,
             makeTransaction: { connection in
@@ -239,7 +239,7 @@ public final class DataStore: Sendable {
             }
         let isOwner = caller == .owner
         let limits = isOwner ? DataStore.ownerLimits : DataStore.visitorLimits
-        return try await readers.read { (connection) throws(DataError) in
+        return try await readers.read(for: caller) { (connection) throws(DataError) in
             let found = try connection.rows(select, table: table, limits: limits, isOwner: isOwner)
             switch request.op {
             case .queryOne: return found.rows.first.map(found.object) ?? .null
@@ -274,7 +274,7 @@ public final class DataStore: Sendable {
         }
         // The condition has to be one on the guarded connection too, before it is used on the one that writes.
         let isOwner = caller == .owner
-        try await readers.read { (connection) throws(DataError) in
+        try await readers.read(for: caller) { (connection) throws(DataError) in
             try connection.check(
                 CompiledFragment(
                     sql: "SELECT \"_id\" FROM \(table.quoted) WHERE \(condition.sql)", bindings: condition.bindings),

@@ -1,126 +1,137 @@
 import Dispatch
 import GoopCore
+import PeerIdentity
 import Synchronization
 
-/// Reads at the same time, each on a connection and a thread of its own; the rest waits in line.
+/// Reads at the same time, each on a connection and a thread of its own; the rest waits in line, in fair shares.
 ///
 /// At the bound of the line the answer is `busy`.
 final class ReaderPool: Sendable {
+    /// `ReadConnection` is not thread-safe and needs not be: it is touched on this reader's serial queue alone, and the last
+    /// reference goes where no job runs on that queue any more. The compiler cannot see that a queue guards a value.
     private struct Reader: @unchecked Sendable {
-        /// Used on its queue only.
         let connection: ReadConnection
         let queue: DispatchQueue
     }
 
-    private typealias Job = @Sendable (ReadConnection) -> Void
+    /// Runs with a connection, or hears why there is none.
+    private typealias Job = @Sendable (Result<ReadConnection, DataError>) -> Void
 
     private struct State {
+        var line: ReadLine<Job>
         var idle: [Reader] = []
-        var waiting: [Job] = []
-        /// How many of `waiting` are taken; those at the front.
-        var next = 0
+        /// Connections that are open.
         var count = 0
         var isClosed = false
         var closing: [CheckedContinuation<Void, Never>] = []
+
+        /// One connection less; the last one ends the wait for the close.
+        mutating func forgetConnection() {
+            count -= 1
+            guard isClosed, count == 0 else { return }
+            for waiter in closing { waiter.resume() }
+            closing = []
+        }
     }
 
     private let path: String
-    private let width: Int
-    private let capacity: Int
-    private let state = Mutex(State())
+    private let state: Mutex<State>
 
-    /// - Parameters:
-    ///   - width: readers at most; each is opened when it is first needed.
-    ///   - capacity: callers that wait.
-    init(path: String, width: Int, capacity: Int = 512) {
+    /// - Parameter shares: how many read and wait; a connection is opened when it is first needed.
+    init(path: String, shares: ReadShares = .init()) {
         self.path = path
-        self.width = width
-        self.capacity = capacity
+        state = Mutex(State(line: ReadLine(shares: shares)))
     }
 
     /// Runs a body with a connection, where waiting for the disk is allowed.
     func read<Value: Sendable>(
-        _ body: @escaping @Sendable (ReadConnection) throws(DataError) -> Value
+        for caller: DataCaller, _ body: @escaping @Sendable (ReadConnection) throws(DataError) -> Value
     ) async throws(DataError) -> Value {
         let result = await withCheckedContinuation { (done: CheckedContinuation<Result<Value, DataError>, Never>) in
             let job: Job = { connection in
-                do throws(DataError) { done.resume(returning: .success(try body(connection))) } catch {
+                do throws(DataError) { done.resume(returning: .success(try body(connection.get()))) } catch {
                     done.resume(returning: .failure(error))
                 }
             }
-            do throws(DataError) { try submit(job) } catch { done.resume(returning: .failure(error)) }
+            do throws(DataError) { try submit(job, of: caller.peer) } catch { done.resume(returning: .failure(error)) }
         }
         return try result.get()
     }
 
     private enum Place {
         case reader(Reader)
-        case new(Int)
+        case new
         case line
         case refused(DataError)
     }
 
-    private func submit(_ job: @escaping Job) throws(DataError) {
+    private func submit(_ job: @escaping Job, of peer: PeerID?) throws(DataError) {
         let place = state.withLock { state -> Place in
             guard !state.isClosed else {
                 return .refused(DataError(code: .unreachable, message: "database not available"))
             }
-            if let reader = state.idle.popLast() { return .reader(reader) }
-            if state.count < width {
-                state.count += 1
-                return .new(state.count)
-            }
-            guard state.waiting.count - state.next < capacity else {
+            switch state.line.enter(job, of: peer) {
+            case .waits: return .line
+            case .refused(let waiting):
                 return .refused(
-                    DataError(code: .busy, message: "too many requests", detail: "\(capacity) wait already; try again"))
+                    DataError(code: .busy, message: "too many requests", detail: "\(waiting) wait already; try again"))
+            case .run:
+                if let reader = state.idle.popLast() { return .reader(reader) }
+                state.count += 1
+                return .new
             }
-            state.waiting.append(job)
-            return .line
         }
         switch place {
         case .line: return
         case .refused(let error): throw error
-        case .reader(let reader): run(job, on: reader)
-        case .new(let number):
-            let connection: ReadConnection
-            do throws(DataError) { connection = try ReadConnection(path: path) } catch {
-                state.withLock { $0.count -= 1 }
-                throw error
-            }
-            run(job, on: Reader(connection: connection, queue: DispatchQueue(label: "goop2.data.reader.\(number)")))
+        case .reader(let reader): run(job, of: peer, on: reader)
+        case .new: open(job, of: peer)
         }
     }
 
-    private func run(_ job: @escaping Job, on reader: Reader) {
+    /// Runs a job on a new connection. If that cannot be opened, the job hears why, and whoever was waiting for its place is
+    /// tried next.
+    private func open(_ job: @escaping Job, of peer: PeerID?) {
+        var (job, peer) = (job, peer)
+        while true {
+            do throws(DataError) {
+                let connection = try ReadConnection(path: path)
+                let queue = DispatchQueue(label: "goop2.data.reader")
+                return run(job, of: peer, on: Reader(connection: connection, queue: queue))
+            } catch {
+                job(.failure(error))
+            }
+            let next = state.withLock { state -> (job: Job, of: PeerID?, reader: Reader?)? in
+                guard let next = state.line.leave(peer) else {
+                    state.forgetConnection()
+                    return nil
+                }
+                let reader = state.idle.popLast()
+                if reader != nil { state.forgetConnection() }
+                return (next.job, next.of, reader)
+            }
+            guard let next else { return }
+            if let reader = next.reader { return run(next.job, of: next.of, on: reader) }
+            (job, peer) = (next.job, next.of)
+        }
+    }
+
+    private func run(_ job: @escaping Job, of peer: PeerID?, on reader: Reader) {
         reader.queue.async {
-            var job = job
+            var (job, peer) = (job, peer)
             while true {
-                job(reader.connection)
-                let next = self.state.withLock { state -> Job? in
-                    guard state.next < state.waiting.count else {
-                        state.waiting = []
-                        state.next = 0
-                        if state.isClosed {
-                            state.count -= 1
-                            if state.count == 0 {
-                                for waiter in state.closing { waiter.resume() }
-                                state.closing = []
-                            }
-                        } else {
-                            state.idle.append(reader)
-                        }
-                        return nil
+                job(.success(reader.connection))
+                let next = self.state.withLock { state -> (job: Job, of: PeerID?)? in
+                    if let next = state.line.leave(peer) { return next }
+                    if state.isClosed {
+                        state.forgetConnection()
+                    } else {
+                        state.idle.append(reader)
                     }
-                    let next = state.waiting[state.next]
-                    state.next += 1
-                    if state.next >= 256 {
-                        state.waiting.removeFirst(state.next)
-                        state.next = 0
-                    }
-                    return next
+                    return nil
                 }
                 guard let next else { return }
-                job = next
+                (job, peer) = next
             }
         }
     }

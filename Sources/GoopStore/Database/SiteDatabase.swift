@@ -14,8 +14,9 @@ public struct SiteDatabase: Sendable {
         case normal = "NORMAL"
     }
 
-    /// Readers at the same time; a visitor beyond them waits in line.
-    public static let maximumReaders = 4
+    /// Connections of the pool that read at the same time: the store's own look at the tables. Requests are read by
+    /// `ReaderPool`.
+    static let maximumReaders = 4
 
     let pool: DatabasePool
 

@@ -1,0 +1,108 @@
+import GoopCore
+import GoopTestKit
+import PeerIdentity
+import Testing
+
+@testable import GoopStore
+
+/// Who reads next, as a value.
+@Suite struct ReadLineTests {
+    let ada = PrivateKey.generate().peerID
+    let bob = PrivateKey.generate().peerID
+    let eve = PrivateKey.generate().peerID
+
+    @Test func linesTakeTurns() {
+        var line = ReadLine<String>(shares: .init(readers: 1, readersPerVisitor: 1))
+        #expect(line.enter("e0", of: eve) == .run)
+        for number in 1..<6 { #expect(line.enter("e\(number)", of: eve) == .waits) }
+        for number in 0..<2 { #expect(line.enter("a\(number)", of: ada) == .waits) }
+        #expect(line.enter("b0", of: bob) == .waits)
+        var order: [String] = []
+        var last: PeerID? = eve
+        while let next = line.leave(last) {
+            order.append(next.job)
+            last = next.of
+        }
+        #expect(order == ["e1", "a0", "b0", "e2", "a1", "e3", "e4", "e5"])
+        #expect(line.waiting == 0 && line.running == 0)
+    }
+
+    @Test func nobodyHoldsAllReadersAndTheOwnerAlwaysHasOne() {
+        var line = ReadLine<Int>(shares: .init(readers: 4, readersPerVisitor: 3))
+        for number in 0..<10 { #expect(line.enter(number, of: eve) == (number < 3 ? .run : .waits)) }
+        #expect(line.enter(0, of: ada) == .run, "one is left for another visitor")
+        #expect(line.enter(1, of: bob) == .waits)
+        #expect(line.enter(2, of: nil) == .run, "and one for the owner")
+        #expect(line.enter(3, of: nil) == .waits)
+        // The owner's place is not a visitor's.
+        #expect(line.leave(nil)?.job == 3)
+        #expect(line.leave(nil) == nil)
+        // Eve still holds three: her place goes to the one who has waited, not to her next.
+        #expect(line.leave(ada)?.of == bob)
+        #expect(line.leave(bob) == nil, "her own bound keeps hers waiting")
+        #expect(line.leave(eve)?.job == 3)
+    }
+
+    @Test func linesAreBounded() {
+        var line = ReadLine<Int>(
+            shares: .init(readers: 1, readersPerVisitor: 1, waiting: 10, waitingPerVisitor: 4))
+        for number in 0..<5 { #expect(line.enter(number, of: eve) == (number == 0 ? .run : .waits)) }
+        #expect(line.enter(5, of: eve) == .refused(waiting: 4))
+        for number in 0..<4 { #expect(line.enter(number, of: ada) == .waits) }
+        for number in 0..<2 { #expect(line.enter(number, of: bob) == .waits) }
+        #expect(line.enter(2, of: bob) == .refused(waiting: 10))
+        #expect(line.enter(0, of: nil) == .run)
+        #expect(line.enter(1, of: nil) == .refused(waiting: 10))
+    }
+
+    /// Any order of coming and going, from a seed: nothing is lost or done twice, no bound is passed, nobody waits while a
+    /// reader that they may have is idle, and nobody is passed by more than once by another.
+    @Test(arguments: 0..<20) func anyOrder(seed: UInt64) throws {
+        var random = SeededGenerator(seed: seed)
+        let shares = ReadShares(readers: 3, readersPerVisitor: 2, waiting: 40, waitingPerVisitor: 12)
+        var line = ReadLine<Int>(shares: shares)
+        let readers: [PeerID?] = [nil, ada, bob, eve]
+        var running: [(job: Int, of: PeerID?)] = []
+        var waiting: [(job: Int, of: PeerID?)] = []
+        var served: [Int] = []
+        /// For each that waits: whom it saw served since its turn began.
+        var passed: [PeerID: [PeerID: Int]] = [:]
+        for job in 0..<3000 {
+            if Bool.random(using: &random) || running.isEmpty {
+                let reader = readers[Int.random(in: 0..<4, using: &random)]
+                switch line.enter(job, of: reader) {
+                case .run: running.append((job, reader))
+                case .waits: waiting.append((job, reader))
+                case .refused: #expect(waiting.count >= 12)
+                }
+            } else {
+                let done = running.remove(at: Int.random(in: 0..<running.count, using: &random))
+                served.append(done.job)
+                if let next = line.leave(done.of) {
+                    let first = try #require(waiting.firstIndex { $0.of == next.of })
+                    #expect(waiting[first].job == next.job, "in order within a line")
+                    waiting.remove(at: first)
+                    running.append((next.job, next.of))
+                    if let winner = next.of {
+                        passed[winner] = [:]
+                        for other in Set(waiting.compactMap(\.of)) where other != winner {
+                            let mayRun = running.count { $0.of == other } < shares.readersPerVisitor
+                            if mayRun { passed[other, default: [:]][winner, default: 0] += 1 }
+                            #expect(passed[other]?[winner] ?? 0 <= 1 || !mayRun, "passed by more than once")
+                        }
+                    }
+                }
+            }
+            #expect(line.running == running.count && line.waiting == waiting.count)
+            #expect(running.count <= shares.readers + 1 && waiting.count <= shares.waiting)
+            for visitor in [ada, bob, eve] {
+                let own = running.count { $0.of == visitor }
+                #expect(own <= shares.readersPerVisitor)
+                let waits = waiting.contains { $0.of == visitor }
+                #expect(!waits || own == shares.readersPerVisitor || running.count >= shares.readers, "an idle reader")
+            }
+            #expect(!waiting.contains { $0.of == nil } || running.count == shares.readers + 1)
+        }
+        #expect(Set(served).count == served.count)
+    }
+}
