@@ -115,6 +115,41 @@ import Testing
         await again.close()
     }
 
+    /// Before upstream renamed `app_type`: it empties such tables, and drops `_peer_names`; here they keep what they have.
+    @Test func theOldestTablesKeepTheirRows() async throws {
+        let fixture = try StoreFixture { path in
+            let queue = try DatabaseQueue(path: path)
+            try queue.write { database in
+                try database.execute(
+                    sql: """
+                        CREATE TABLE _groups (id TEXT PRIMARY KEY, name TEXT NOT NULL, app_type TEXT DEFAULT '',
+                            max_members INTEGER DEFAULT 0, created_at DATETIME DEFAULT CURRENT_TIMESTAMP);
+                        INSERT INTO _groups (id, name, app_type) VALUES ('g1', 'Old group', 'template');
+                        CREATE TABLE _group_subscriptions (host_peer_id TEXT NOT NULL, group_id TEXT NOT NULL, group_name TEXT,
+                            app_type TEXT, role TEXT DEFAULT 'member', PRIMARY KEY (host_peer_id, group_id));
+                        INSERT INTO _group_subscriptions (host_peer_id, group_id, app_type) VALUES ('p', 'g1', 'template');
+                        CREATE TABLE _peer_names (peer_id TEXT PRIMARY KEY, name TEXT);
+                        INSERT INTO _peer_names VALUES ('p', 'Somebody');
+                        """)
+            }
+            try queue.close()
+        }
+        #expect(try await fixture.text(#"{"op":"tables"}"#) == "[]")
+        for table in ["_groups", "_group_subscriptions", "_peer_names"] {
+            #expect(await fixture.refusal(#"{"op":"query","table":"\#(table)"}"#)?.code == .notFound)
+        }
+        await fixture.store.close()
+        let queue = try DatabaseQueue(path: fixture.path)
+        let kept = try await queue.read { database in
+            try [
+                "SELECT quote(name) || quote(app_type) || quote(group_type) || quote(roles) FROM _groups",
+                "SELECT app_type FROM _group_subscriptions", "SELECT name FROM _peer_names",
+            ].map { try String.fetchAll(database, sql: $0) }
+        }
+        #expect(kept == [["'Old group''template''''[]'"], ["template"], ["Somebody"]])
+        try queue.close()
+    }
+
     private func today(_ fixture: StoreFixture) async throws -> String {
         let queue = try DatabaseQueue(path: fixture.path)
         defer { try? queue.close() }
