@@ -111,6 +111,11 @@ def private(suite, program, ada, bob, ada_url, bob_url):
         with suite.check("the data of the site are refused too, and it holds over a restart"):
             ada.stop()
             ada.start()
+
+            def seen():
+                everybody = json.load(urllib.request.urlopen(f"{bob_url}api/peers", timeout=10))
+                return any(one["ID"] == ada.id and one["Reachable"] for one in everybody)
+            visitor.wait(seen, "Ada back")
             status = {}
             for path in (f"p/{ada.id}/", f"api/p/{ada.id}/watch"):
                 try:

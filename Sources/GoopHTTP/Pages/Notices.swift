@@ -106,8 +106,9 @@ extension NoticePage {
         case .blocked:
             self.init(
                 status: .forbidden, title: "You have blocked this peer",
-                explanation: "Nothing of the site of \(who) is asked for or shown. Unblock it under \u{201c}Blocked\u{201d} among "
-                    + "the people, or with the button in the bar above.",
+                explanation:
+                    "Nothing of the site of \(who) is asked for or shown. Unblock it under \u{201c}Blocked\u{201d} "
+                    + "among the people, or with the button in the bar above.",
                 sign: "403", actions: [Self.peersAction])
         case .protocolViolation:
             self.init(
