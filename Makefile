@@ -14,7 +14,7 @@ help:
 	@echo "make test-unit   only what 'swift test' runs: no root, no network namespaces, no downloads"
 	@echo "make lint        format, import direction, forbidden constructs"
 	@echo "make bench       our figures beside the rivals', in one run"
-	@echo "make check-long  sanitizers, coverage, soak, long interop and fuzzing: many hours"
+	@echo "make check-long  the address sanitizer, coverage, soak, long interop and fuzzing: many hours"
 	@echo "make clean       remove what was built (your peers stay)"
 
 setup-run:

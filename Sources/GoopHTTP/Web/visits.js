@@ -58,7 +58,7 @@ async function clear(site) {
 // each profile (LevelDB), and the removed bytes stay in the file until it is rewritten. That happens as more is stored: a
 // part of the log is closed at 64 KiB, and four closed parts are merged, without what was removed. So a frame of a place
 // of its own stores noise and goes, a few times. Only what is merged with newer parts loses its bytes, so a profile that
-// was never written to gets a few parts before the first visit. Seen in docs/decisions/0006.
+// was never written to gets a few parts before the first visit. Seen in docs/decisions/0008.
 
 const hasLog = Boolean(navigator.userAgentData);
 const beganKey = "goop-log-began";
