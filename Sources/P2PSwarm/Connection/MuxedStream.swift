@@ -33,6 +33,7 @@ public final class MuxedStream: Sendable {
 
     deinit {
         guard !self.isReleased.load(ordering: .relaxed) else { return }
+        // The last reference is gone: only the loop uses it from here on.
         nonisolated(unsafe) let state = self.state
         let loop = self.connection.eventLoop
         if loop.inEventLoop {
