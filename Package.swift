@@ -66,7 +66,7 @@ let package = Package(
             ],
             swiftSettings: settings),
         .target(
-            name: "GoopCore", dependencies: ["Multiformats", "PeerIdentity", crypto, orderedCollections],
+            name: "GoopCore", dependencies: ["Multiformats", "PeerIdentity", crypto, cryptoExtras, orderedCollections],
             swiftSettings: settings),
         // The only target that sees SQLite.
         .target(
@@ -97,7 +97,7 @@ let package = Package(
             name: "GoopHTTP",
             dependencies: [
                 "GoopCore", "Multiformats", "PeerIdentity", hummingbird, nio("NIOCore"), nio("NIOHTTP1"),
-                nio("NIOPosix"),
+                nio("NIOPosix"), .product(name: "NIOSSL", package: "swift-nio-ssl"), crypto,
                 logging, lifecycle,
             ],
             resources: [.embedInCode("Web")],
@@ -179,7 +179,8 @@ let package = Package(
         .testTarget(
             name: "GoopHTTPTests",
             dependencies: [
-                "GoopHTTP", "GoopCore", "PeerIdentity", "GoopTestKit", hummingbird, nio("NIOCore"), nio("NIOPosix"),
+                "GoopHTTP", "GoopCore", "Multiformats", "PeerIdentity", "GoopTestKit", hummingbird, nio("NIOCore"),
+                nio("NIOPosix"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 logging,
                 lifecycle,
             ],

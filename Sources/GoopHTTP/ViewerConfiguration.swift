@@ -1,9 +1,13 @@
+public import GoopCore
+
 /// How the viewer listens, and its limits.
 public struct ViewerConfiguration: Sendable {
     /// From `viewer.http_addr`.
     public var address: ViewerAddress
     /// The port chosen at an earlier start; tried first when `address` is automatic.
     public var rememberedPort: Int?
+    /// For other machines; nil: nobody beyond loopback.
+    public var outer: OuterDoorConfiguration?
     /// Called once both sockets listen, before the first request is answered; the place to remember the port and to
     /// print the address.
     public var onListening: @Sendable (ViewerEndpoint) async -> Void
@@ -43,6 +47,10 @@ public struct ViewerConfiguration: Sendable {
 public struct ViewerEndpoint: Sendable, Hashable {
     /// The port on 127.0.0.1 and ::1.
     public var port: Int
+    /// The port of the outer door; nil if there is none.
+    public var outerPort: Int?
+    /// What to type into a browser of another machine; one for each name.
+    public var outerURLs: [String] = []
     /// What to type into a browser.
     public var url: String { "http://127.0.0.1:\(port)/" }
 }

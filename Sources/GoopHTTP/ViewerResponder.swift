@@ -22,19 +22,23 @@ struct ViewerResponder: Sendable {
     /// The owner's tables under `/api/data/`, and those of sites on their origins.
     let tables: DataProxy
     let access: AccessEvents
+    /// What the outer door shows to whoever has not signed in.
+    let loginPage: LoginPage
 
+    /// - Parameters:
+    ///   - requestGuard: knows under which name this answers.
+    ///   - isEncrypted: the viewer itself speaks TLS.
     init(
-        port: Int, configuration: ViewerConfiguration, backend: any ViewerBackend, rooms: ViewerRooms, feed: PeerFeed,
-        failures: FailureMemory,
-        logger: Logger
+        _ requestGuard: RequestGuard, isEncrypted: Bool = false, configuration: ViewerConfiguration,
+        backend: any ViewerBackend, rooms: ViewerRooms, feed: PeerFeed, failures: FailureMemory, logger: Logger
     ) {
-        let capabilities = CapabilityTable()
         let frames = FrameWatch()
-        requestGuard = RequestGuard(port: port, capabilities: capabilities)
-        headers = SecurityHeaders(origin: requestGuard.origin)
+        self.requestGuard = requestGuard
+        headers = SecurityHeaders(origin: requestGuard.origin, isEncrypted: isEncrypted)
         control = ControlGuard(token: ControlToken(), headers: headers)
-        assets = WebAssets(token: control.token)
+        assets = WebAssets(token: control.token, isInner: requestGuard.isInner)
         notices = NoticeRenderer(headers: headers, assets: assets)
+        loginPage = LoginPage(headers: headers, style: assets.loginStyle)
         sites = SiteProxy(
             backend: backend, headers: headers, notices: notices,
             shell: ShellRenderer(headers: headers, origins: requestGuard.origins, template: assets.shell),
@@ -48,7 +52,7 @@ struct ViewerResponder: Sendable {
             data: tables,
             changes: changes, frames: frames, backend: backend)
         shell = ShellRoutes(
-            backend: backend, control: control, capabilities: capabilities, frames: frames, book: rooms.book,
+            backend: backend, control: control, capabilities: requestGuard.capabilities, frames: frames, book: rooms.book,
             headers: headers)
         events = EventStream(feed: feed, backend: backend)
         self.backend = backend
@@ -58,13 +62,19 @@ struct ViewerResponder: Sendable {
 
     /// The complete answer: HEAD without a body, and the date.
     func respond(to request: Request) async -> Response {
-        var response = await route(request)
+        Self.finished(await route(request, session: nil), for: request)
+    }
+
+    /// HEAD without a body, and the date.
+    static func finished(_ response: Response, for request: Request) -> Response {
+        var response = response
         if request.method == .head { response = response.createHeadResponse() }
         response.headers[.date] = HTTPDate.headerValue(unixSeconds: HTTPDate.unixSecondsNow())
         return response
     }
 
-    private func route(_ request: Request) async -> Response {
+    /// - Parameter session: who has signed in at the outer door; nil on loopback.
+    func route(_ request: Request, session: SessionID?) async -> Response {
         switch requestGuard.judge(request.head) {
         case .refused(let refusal):
             return refuse(refusal, path: request.head.path ?? "")
@@ -85,14 +95,14 @@ struct ViewerResponder: Sendable {
             return await siteOrigins.respond(to: request, target: target, peer: peer, place: .capability(peer))
         case .allowed(let target, .viewer):
             if target.isSite { return await sites.respond(to: request, target: target) }
-            if request.method == .post { return await post(request, target: target) }
+            if request.method == .post { return await post(request, target: target, session: session) }
             return await answer(request, target: target)
         }
     }
 
     /// Everything of the viewer that changes something. Each route passes the control guard before it does anything.
-    private func post(_ request: Request, target: RequestTarget) async -> Response {
-        if let response = await shell.post(request, target: target) { return response }
+    private func post(_ request: Request, target: RequestTarget, session: SessionID?) async -> Response {
+        if let response = await shell.post(request, target: target, session: session) { return response }
         if let response = await rooms.post(request, target: target) { return response }
         if let address = DataAddress(path: target.path), address.peer == nil {
             let refused = control.refusal(
@@ -169,7 +179,7 @@ struct ViewerResponder: Sendable {
         return Response(status: .ok, headers: fields, body: ResponseBody(byteBuffer: asset.body))
     }
 
-    private func refuse(_ refusal: Refusal, path: String) -> Response {
+    func refuse(_ refusal: Refusal, path: String) -> Response {
         let notice = NoticePage(refusal)
         var response = RequestTarget.isSite(path) ? notices.siteNotice(notice) : notices.viewerNotice(notice)
         switch refusal {
@@ -177,6 +187,7 @@ struct ViewerResponder: Sendable {
             response.headers[.allow] = "GET, HEAD"
             response.headers[.connection] = "close"
         case .bodyNotAccepted, .badTarget, .badHost, .targetTooLong: response.headers[.connection] = "close"
+        case .behindProxy, .notAProxy, .notEncrypted: response.headers[.connection] = "close"
         case .wrongHost, .foreignPage, .visitEnded: break
         }
         return response

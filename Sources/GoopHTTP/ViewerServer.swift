@@ -7,9 +7,10 @@ import NIOPosix
 public import ServiceLifecycle
 import Synchronization
 
-/// The web server of the viewer: the owner's pages and the sites of peers, on loopback only.
+/// The web server of the viewer: the owner's pages and the sites of peers, on loopback, and beyond it if the configuration
+/// has an outer door.
 ///
-/// `run()` binds 127.0.0.1 and ::1, calls `onListening`, serves until the task is cancelled or a graceful shutdown
+/// `run()` binds 127.0.0.1 and ::1, then the outer door, calls `onListening`, serves until the task is cancelled or a graceful shutdown
 /// begins, lets requests in progress finish within the grace time, and returns.
 public final class ViewerServer: Service {
     private let configuration: ViewerConfiguration
@@ -37,47 +38,114 @@ public final class ViewerServer: Service {
             try? await gracefulShutdown()
             return
         }
-        let registry = ConnectionRegistry(limit: configuration.maximumConnections)
         let feed = PeerFeed(limit: configuration.maximumEventStreams)
         let failures = FailureMemory(lifetime: configuration.failureMemory)
+        let inner = try await bindInner(feed: feed, failures: failures)
+        let outer: OpenDoor?
+        do { outer = try await bindOuter(feed: feed, failures: failures) } catch {
+            inner.listener.stopListening()
+            throw error
+        }
+        var endpoint = ViewerEndpoint(port: inner.listener.port)
+        if let outer {
+            endpoint.outerPort = outer.listener.port
+            endpoint.outerURLs = outer.urls
+        }
+        await serve([inner] + (outer.map { [$0] } ?? []), at: endpoint, feed: feed, failures: failures)
+    }
+
+    /// A door whose sockets are bound.
+    private struct OpenDoor: Sendable {
+        let http: HTTP1Channel
+        let listener: ViewerListener
+        let registry: ConnectionRegistry
+        var sessions: SessionTable?
+        var urls: [String] = []
+    }
+
+    private func bindInner(feed: PeerFeed, failures: FailureMemory) async throws -> OpenDoor {
         // The responder has to know the port, which is known only once the sockets are bound; a connection is not
         // served before, for accepting begins after.
-        let responder = ResponderSlot()
-        let http = makeHTTP(responder)
+        let responder = Slot<ViewerResponder>()
+        let registry = ConnectionRegistry(limit: configuration.maximumConnections)
+        let http = makeHTTP { request, _ in await responder.value?.respond(to: request) }
         let binder = LoopbackBinder(http: http, registry: registry, eventLoopGroup: eventLoopGroup, logger: logger)
-        let listener = try await LoopbackListener.bind(
+        let listener = try await ViewerListener.bind(
             configuration.address, rememberedPort: configuration.rememberedPort, using: binder)
         responder.fill(
-            ViewerResponder(
-                port: listener.port, configuration: configuration, backend: backend, rooms: rooms, feed: feed,
-                failures: failures, logger: logger))
-        await serve(http, on: listener, registry: registry, feed: feed, failures: failures)
+            makeResponder(
+                RequestGuard(port: listener.port, capabilities: CapabilityTable()), feed: feed, failures: failures))
+        return OpenDoor(http: http, listener: listener, registry: registry)
+    }
+
+    private func bindOuter(feed: PeerFeed, failures: FailureMemory) async throws -> OpenDoor? {
+        guard let outer = configuration.outer else { return nil }
+        let door = Slot<OuterDoor>()
+        let registry = ConnectionRegistry(
+            limit: outer.maximumConnections, limitOfOneAddress: outer.maximumConnectionsOfOneAddress)
+        let http = makeHTTP({ request, channel in await door.value?.respond(to: request, on: channel) }) { channel in
+            door.value?.sessions.leave(ObjectIdentifier(channel), now: .now)
+        }
+        let listener = try await OuterBinder(
+            http: http, registry: registry, access: outer.access, tls: OuterBinder.context(of: outer.access),
+            eventLoopGroup: eventLoopGroup, logger: logger
+        ).bind()
+        let authorities = outer.access.authorities(listeningPort: listener.port)
+        let capabilities = CapabilityTable()
+        let sessions = SessionTable(limits: outer.sessions) { capabilities.revokeAll(of: $0) }
+        let viewers = authorities.map { authority in
+            makeResponder(
+                RequestGuard(outer: authority, capabilities: capabilities),
+                isEncrypted: outer.access.isEncrypted && outer.access.proxies.isEmpty, feed: feed, failures: failures)
+        }
+        // The settings have at least one name.
+        guard let first = viewers.first else { return nil }
+        door.fill(
+            OuterDoor(
+                proxies: ProxyPolicy(proxies: outer.access.proxies),
+                viewers: Dictionary(zip(authorities, viewers)) { first, _ in first }, first: first, sessions: sessions,
+                capabilities: capabilities, desk: LoginDesk(password: outer.password, limits: outer.attempts),
+                logger: logger))
+        return OpenDoor(
+            http: http, listener: listener, registry: registry, sessions: sessions,
+            urls: viewers.map { $0.headers.origin + "/" })
+    }
+
+    private func makeResponder(
+        _ requestGuard: RequestGuard, isEncrypted: Bool = false, feed: PeerFeed, failures: FailureMemory
+    ) -> ViewerResponder {
+        ViewerResponder(
+            requestGuard, isEncrypted: isEncrypted, configuration: configuration, backend: backend, rooms: rooms,
+            feed: feed, failures: failures, logger: logger)
     }
 
     private func serve(
-        _ http: HTTP1Channel, on listener: LoopbackListener, registry: ConnectionRegistry, feed: PeerFeed,
-        failures: FailureMemory
+        _ doors: [OpenDoor], at endpoint: ViewerEndpoint, feed: PeerFeed, failures: FailureMemory
     ) async {
         let closing = AsyncStream.makeStream(of: Void.self)
         let stop: @Sendable () -> Void = {
-            listener.stopListening()
+            for door in doors { door.listener.stopListening() }
             feed.close()
-            registry.quiesce()
+            for door in doors { door.registry.quiesce() }
             closing.continuation.finish()
         }
         await withTaskCancellationOrGracefulShutdownHandler {
             await withDiscardingTaskGroup { group in
                 group.addTask { await self.relayChanges(to: feed, failures: failures) }
-                group.addTask { await self.beat(feed) }
+                group.addTask { await self.beat(feed, sessions: doors.compactMap(\.sessions)) }
                 group.addTask { [configuration] in
                     for await _ in closing.stream {}
                     // Cancelled when everything has ended before: then there is nothing left to close.
                     try? await Task.sleep(for: configuration.shutdownGrace)
-                    registry.closeAll()
+                    for door in doors { door.registry.closeAll() }
                 }
-                await configuration.onListening(ViewerEndpoint(port: listener.port))
-                logger.debug("viewer listens", metadata: ["port": "\(listener.port)"])
-                await listener.serve(http, logger: logger)
+                await configuration.onListening(endpoint)
+                logger.debug("viewer listens", metadata: ["port": "\(endpoint.port)"])
+                await withDiscardingTaskGroup { serving in
+                    for door in doors {
+                        serving.addTask { [logger] in await door.listener.serve(door.http, logger: logger) }
+                    }
+                }
                 stop()
                 group.cancelAll()
             }
@@ -86,12 +154,18 @@ public final class ViewerServer: Service {
         }
     }
 
-    private func makeHTTP(_ responder: ResponderSlot) -> HTTP1Channel {
+    /// - Parameters:
+    ///   - respond: nil before the door is open.
+    ///   - finish: called when an answer is complete, or has failed.
+    private func makeHTTP(
+        _ respond: @escaping @Sendable (Request, any Channel) async -> Response?,
+        finish: @escaping @Sendable (any Channel) -> Void = { _ in }
+    ) -> HTTP1Channel {
         let stalledWriteTimeout = TimeAmount(configuration.stalledWriteTimeout)
         return HTTP1Channel(
             responder: { request, writer, channel in
-                guard let viewer = responder.value else { return }
-                let response = await viewer.respond(to: request)
+                defer { finish(channel) }
+                guard let response = await respond(request, channel) else { return }
                 let closes = response.headers[.connection] == "close"
                 try await writer.write(response: response.head, body: response.body)
                 if closes { try await channel.close() }
@@ -115,20 +189,21 @@ public final class ViewerServer: Service {
         }
     }
 
-    private func beat(_ feed: PeerFeed) async {
+    private func beat(_ feed: PeerFeed, sessions: [SessionTable]) async {
         while (try? await Task.sleep(for: configuration.heartbeat)) != nil {
             feed.beat()
+            for table in sessions { table.expire(now: .now) }
         }
     }
 }
 
-/// Holds the responder from the moment the port is known.
-private final class ResponderSlot: Sendable {
-    private let slot = Mutex<ViewerResponder?>(nil)
+/// Holds what answers from the moment the port is known.
+private final class Slot<Value: Sendable>: Sendable {
+    private let slot = Mutex<Value?>(nil)
 
-    var value: ViewerResponder? { slot.withLock { $0 } }
+    var value: Value? { slot.withLock { $0 } }
 
-    func fill(_ responder: ViewerResponder) {
-        slot.withLock { $0 = responder }
+    func fill(_ value: Value) {
+        slot.withLock { $0 = value }
     }
 }

@@ -40,6 +40,12 @@ struct StartAnnouncer: Sendable {
             }
         case .viewer(let url):
             if isJSON { say(json: ["event": "viewer", "url": .string(url)]) } else { say("Your neighbours: \(url)") }
+        case .viewerBeyond(let urls):
+            if isJSON {
+                say(json: ["event": "viewerBeyond", "urls": .array(urls.map { .string($0) })])
+            } else {
+                say("From other computers, with the password: \(urls.joined(separator: ", "))")
+            }
         case .ready: if isJSON { say(json: ["event": "ready"]) }
         case .changed(let change): changed(change)
         case .stopping: if isJSON { say(json: ["event": "stopping"]) } else { Console.note("Goodbye.") }

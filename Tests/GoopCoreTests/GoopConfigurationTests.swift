@@ -22,8 +22,8 @@ import Testing
         let empty = try decode("{}")
         #expect(empty.p2p == GoopConfiguration().p2p && empty.presence == GoopConfiguration().presence)
         #expect(empty.profile.label == "hello" && !empty.profile.shareEmail)
-        #expect(GoopConfiguration.knownKeys.count == 74)
-        #expect(Set(GoopConfiguration.knownKeys).count == 74)
+        #expect(GoopConfiguration.knownKeys.count == 79)
+        #expect(Set(GoopConfiguration.knownKeys).count == 79)
     }
 
     @Test func theMinimalUpstreamFileIsRead() throws {

@@ -33,7 +33,7 @@ import Testing
     @Test(arguments: RoomPage.all.map(\.path))
     func aRoomLoadsOnlyItsOwnFiles(path: String) throws {
         let token = ControlToken()
-        let assets = WebAssets(token: token)
+        let assets = WebAssets(token: token, isInner: true)
         let page = try #require(assets.rooms[path]).markup
         #expect(page.contains("content=\"\(token.text)\""))
         #expect(page.matches(of: /<main id="content"/).count == 1 && page.matches(of: /aria-current="page"/).count == 1)
@@ -46,7 +46,7 @@ import Testing
 
     @Test func theFilesOfTheRoomsAskNobodyElse() {
         var files = RoomPage.all.map(\.content)
-        files += WebAssets(token: ControlToken()).byPath.values.map { Array($0.body.readableBytesView) }
+        files += WebAssets(token: ControlToken(), isInner: true).byPath.values.map { Array($0.body.readableBytesView) }
         for bytes in files {
             let text = String(decoding: bytes, as: UTF8.self).replacing("http://www.w3.org/2000/svg", with: "")
             #expect(!text.contains("https://") && !text.contains("innerHTML"))

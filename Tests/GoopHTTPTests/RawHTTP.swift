@@ -1,4 +1,5 @@
 import Foundation
+import GoopCore
 import GoopHTTP
 import Logging
 import NIOCore

@@ -324,7 +324,7 @@ import Testing
     @Test func tablesAreBounded() {
         let peers = (0..<3).map { _ in PrivateKey.generate().peerID }
         let capabilities = CapabilityTable(limit: 2)
-        let tokens = peers.map(capabilities.token)
+        let tokens = peers.map { capabilities.token(of: $0) }
         #expect(Set(tokens).count == 3)
         #expect(tokens.map { capabilities.peer(of: $0) } == [nil, peers[1], peers[2]])
         #expect(capabilities.token(of: peers[1]) == tokens[1])

@@ -109,6 +109,31 @@ import Testing
         #expect(failure()?.kind == .configuration)
     }
 
+    @Test func aPasswordInClearIsKeptAsItsHash() async throws {
+        try open().release()
+        var configuration = try GoopConfiguration(decoding: AtomicFile.read(folder.configurationFile, limit: 1 << 20))
+        configuration.viewer.password = Secret("four words to keep")
+        try AtomicFile.write(configuration.encoded(), to: folder.configurationFile)
+        let peer = try open()
+        peer.release()
+        let kept = try #require(PasswordHash(peer.configuration.viewer.password.revealed))
+        #expect(kept.matches(Secret("four words to keep")) && !kept.matches(Secret("four words to keeP")))
+        #expect(temporary.read("ada/goop.json")?.contains("four words") == false)
+        #expect(temporary.mode("ada/goop.json") == 0o600)
+        #expect(peer.notes.contains { $0.contains("viewer.password") && !$0.contains("four words") })
+        // A hash stays as it is, and the Settings room keeps none in clear either.
+        let again = try open()
+        again.release()
+        #expect(again.notes == [] && again.configuration.viewer.password == peer.configuration.viewer.password)
+        let desk = NodeSettingsDesk(
+            file: folder.configurationFile, running: again.configuration,
+            door: SiteDoor(again.configuration.siteAudience), visibility: Visibility(isHidden: false))
+        _ = try await desk.apply(["viewer.password": .string("another four words")], isOnlyCheck: false)
+        #expect(temporary.read("ada/goop.json")?.contains("another four") == false)
+        let changed = try GoopConfiguration(decoding: AtomicFile.read(folder.configurationFile, limit: 1 << 20))
+        #expect(PasswordHash(changed.viewer.password.revealed)?.matches(Secret("another four words")) == true)
+    }
+
     @Test func anExistingSiteIsLeftAlone() throws {
         temporary.write("mine", to: "ada/site/index.html")
         #expect(try open().created == ["settings", "identity"])

@@ -53,7 +53,20 @@ enum ConfigurationMeaning {
         "profile.verification_token": later + "Secret towards a registration service.",
         "profile.bridge_token": later + "Secret towards a bridge.",
         "viewer.http_addr":
-            "Where this viewer is found. Empty: 127.0.0.1:8080 or the next free port. Or 127.0.0.1:PORT, or off.",
+            "Where this viewer is found. Empty: 127.0.0.1:8080 or the next free port. Or 127.0.0.1:PORT, or off. "
+            + "With a password and a certificate or a trusted proxy: where other computers find it, e.g. 0.0.0.0:8443.",
+        "viewer.password":
+            "What other computers must know to use this viewer; at least 12 characters. It is kept as a hash only. "
+            + "Clear it, the certificate and the proxies to let nobody in.",
+        "viewer.tls_certificate":
+            "File with the certificate and its chain (PEM), so that this viewer itself encrypts for other computers.",
+        "viewer.tls_key": "File with the certificate's private key (PEM); no other user may read it.",
+        "viewer.trusted_proxies":
+            "IP addresses of the web server in front of this viewer that does the encryption, between commas. "
+            + "Then nobody else may connect to http_addr.",
+        "viewer.names":
+            "What the browsers of other computers show in their address bar, between commas: names or IP addresses, "
+            + "with :PORT if it is not the usual one. Requests for any other name are refused.",
         "viewer.debug": later + "More words for support.",
         "viewer.theme": later + "The pages follow the system's light or dark mode.",
         "viewer.preferred_cam": later + "Camera for calls.",

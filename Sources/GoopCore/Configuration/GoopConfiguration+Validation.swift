@@ -4,7 +4,7 @@ import PeerIdentity
 extension GoopConfiguration {
     /// Every rule that the settings break; empty if they can be used.
     public func validate() -> [ConfigurationProblem] {
-        validateCommon() + validatePresence() + validateLua() + validateData() + validateSite()
+        validateCommon() + validatePresence() + validateViewer() + validateLua() + validateData() + validateSite()
     }
 
     private func validateCommon() -> [ConfigurationProblem] {
@@ -78,6 +78,11 @@ extension GoopConfiguration {
             }
         }
         return problems.found
+    }
+
+    private func validateViewer() -> [ConfigurationProblem] {
+        do throws(ConfigurationError) { _ = try ViewerReach(viewer) } catch { return error.problems }
+        return []
     }
 
     private func validateData() -> [ConfigurationProblem] {

@@ -128,6 +128,16 @@ public struct GoopConfiguration: Sendable, Hashable {
     public struct Viewer: Sendable, Hashable {
         /// `http_addr`.
         public var httpAddress = ""
+        /// `password`: in clear, or what a start has made of it; ours, not upstream's.
+        public var password = Secret("")
+        /// `tls_certificate`: a PEM file, or empty; ours.
+        public var tlsCertificate = ""
+        /// `tls_key`: a PEM file, or empty; ours.
+        public var tlsKey = ""
+        /// `trusted_proxies`: IP addresses and prefixes between commas; ours.
+        public var trustedProxies = ""
+        /// `names`: host names between commas; ours.
+        public var names = ""
         /// `debug`.
         public var debug = false
         /// `theme`.

@@ -21,14 +21,40 @@ struct RequestGuard: Sendable {
         case refused(Refusal)
     }
 
-    /// The port the viewer listens on.
-    let port: Int
+    /// Under which names the viewer answers.
+    private enum Address {
+        /// 127.0.0.1, and the names that lead there.
+        case loopback(port: Int)
+        /// One name of the outer door, as browsers send it in `Host`.
+        case outer(authority: String)
+    }
+
+    private let address: Address
     let capabilities: CapabilityTable
-
-    var origins: SiteOrigin { SiteOrigin(port: port) }
-
+    /// The origins of sites; nil where browsers are on another machine, whose own `*.localhost` is theirs.
+    let origins: SiteOrigin?
     /// The viewer's own origin, as browsers write it in `Origin`.
-    var origin: String { port == 80 ? "http://127.0.0.1" : "http://127.0.0.1:\(port)" }
+    let origin: String
+
+    /// Guards the viewer on loopback.
+    init(port: Int, capabilities: CapabilityTable) {
+        address = .loopback(port: port)
+        self.capabilities = capabilities
+        origins = SiteOrigin(port: port)
+        origin = port == 80 ? "http://127.0.0.1" : "http://127.0.0.1:\(port)"
+    }
+
+    /// Guards the viewer under one name of the outer door.
+    /// - Parameter authority: lower case, with the port unless it is 443.
+    init(outer authority: String, capabilities: CapabilityTable) {
+        address = .outer(authority: authority)
+        self.capabilities = capabilities
+        origins = nil
+        origin = "https://\(authority)"
+    }
+
+    /// True on loopback, where nobody needs to sign in.
+    var isInner: Bool { origins != nil }
 
     func judge(_ head: HTTPRequest) -> Verdict {
         let text = head.path ?? ""
@@ -37,10 +63,13 @@ struct RequestGuard: Sendable {
         guard let authority = head.authority, head.headerFields[values: .hostField].isEmpty else {
             return .refused(.badHost)
         }
-        if let peer = origins.peer(ofHost: authority) { return judge(head, target: target, place: .site(peer)) }
-        if origins.isProbe(authority), target.path == "/probe", head.method == .get { return .probe }
-        if origins.isScrub(authority), target.path == "/scrub" || target.path == "/scrub.js", head.method == .get {
-            return .scrub(path: target.path)
+        if isInner, Self.isForwarded(head.headerFields) { return .refused(.behindProxy) }
+        if let origins {
+            if let peer = origins.peer(ofHost: authority) { return judge(head, target: target, place: .site(peer)) }
+            if origins.isProbe(authority), target.path == "/probe", head.method == .get { return .probe }
+            if origins.isScrub(authority), target.path == "/scrub" || target.path == "/scrub.js", head.method == .get {
+                return .scrub(path: target.path)
+            }
         }
         guard let name = hostName(of: authority) else {
             return .refused(.wrongHost(given: authority, address: origin + "/"))
@@ -76,7 +105,17 @@ struct RequestGuard: Sendable {
 
     private enum HostName { case address, localhost, addressV6 }
 
+    /// A web server that stands in front of the inner door lets everybody in; most of them say that they are there.
+    private static func isForwarded(_ fields: HTTPFields) -> Bool {
+        [.forwardedFor, .forwardedProto, .forwardedHost, .forwarded].contains { fields.contains($0) }
+    }
+
     private func hostName(of authority: String) -> HostName? {
+        let port: Int
+        switch address {
+        case .outer(let name): return authority.lowercased() == name ? .address : nil
+        case .loopback(let own): port = own
+        }
         var host = Substring(authority)
         let suffix = ":\(port)"
         if host.hasSuffix(suffix) {
@@ -151,8 +190,14 @@ enum Refusal: Sendable, Equatable {
     case bodyNotAccepted
     /// A page of another origin asked for something of the viewer's own.
     case foreignPage
-    /// A path that stood for a visit before the viewer was started again.
+    /// A path that stood for a visit before the viewer was started again, or before its visitor signed out.
     case visitEnded
+    /// A web server passed this on to the inner door.
+    case behindProxy
+    /// The outer door answers its proxies only.
+    case notAProxy
+    /// A proxy passed on what did not come by HTTPS.
+    case notEncrypted
 
     var status: HTTPResponse.Status {
         switch self {
@@ -161,7 +206,7 @@ enum Refusal: Sendable, Equatable {
         case .wrongHost: .misdirectedRequest
         case .methodNotAllowed: .methodNotAllowed
         case .bodyNotAccepted: .contentTooLarge
-        case .foreignPage, .visitEnded: .forbidden
+        case .foreignPage, .visitEnded, .behindProxy, .notAProxy, .notEncrypted: .forbidden
         }
     }
 
@@ -174,6 +219,9 @@ enum Refusal: Sendable, Equatable {
         case .bodyNotAccepted: "Nothing can be sent here"
         case .foreignPage: "This page may not ask that"
         case .visitEnded: "This visit has ended"
+        case .behindProxy: "A web server stands in front of this viewer"
+        case .notAProxy: "Not from here"
+        case .notEncrypted: "Only by HTTPS"
         }
     }
 
@@ -191,6 +239,14 @@ enum Refusal: Sendable, Equatable {
             "Another website, or a site you visit, asked for something that belongs to your viewer alone. "
                 + "It was refused."
         case .visitEnded: "The viewer was started again since. Reload the page to visit the site again."
+        case .behindProxy:
+            "It passed on a request to the address that is for programs of this computer only, where nobody has to sign in. "
+                + "To use the viewer from other computers, set viewer.password and viewer.trusted_proxies."
+        case .notAProxy:
+            "This address is for the web server in front of this viewer. If it is you, name your address in "
+                + "viewer.trusted_proxies."
+        case .notEncrypted:
+            "The web server in front of this viewer must be asked by HTTPS, and say so in X-Forwarded-Proto."
         }
     }
 }

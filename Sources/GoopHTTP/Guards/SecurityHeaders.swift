@@ -2,12 +2,18 @@ import HTTPTypes
 
 /// The header fields that tell a browser what an answer may do. Every answer gets one of these sets.
 struct SecurityHeaders: Sendable {
-    /// The viewer's own origin, `http://127.0.0.1:PORT`.
+    /// The viewer's own origin, `http://127.0.0.1:PORT` or `https://NAME`.
     let origin: String
     /// Every site's origin: in a frame there a room of the viewer has the browser drop what a site stored.
-    private var sites: String { origin.replacing("//127.0.0.1", with: "//*.localhost") }
+    private var sites: String { isInner ? origin.replacing("//127.0.0.1", with: "//*.localhost") : "'none'" }
     /// The place whose frames overwrite the browser's storage log.
-    private var scrubbing: String { origin.replacing("//127.0.0.1", with: "//\(SiteOrigin.scrubLabel).localhost") }
+    private var scrubbing: String {
+        isInner ? origin.replacing("//127.0.0.1", with: "//\(SiteOrigin.scrubLabel).localhost") + " " : ""
+    }
+    /// The viewer itself encrypts: browsers are told to ask for this name by HTTPS only.
+    var isEncrypted = false
+    /// Sites have origins of their own on loopback only.
+    private var isInner: Bool { origin.hasPrefix("http://") }
 
     /// Device and tracking features that neither the viewer nor a site gets.
     static let permissions = [
@@ -105,14 +111,16 @@ struct SecurityHeaders: Sendable {
 
     /// For the page around a site's frame.
     /// - Parameters:
-    ///   - site: the origin of the site, the only thing besides secret paths that the frame may show.
+    ///   - site: the origin of the site, the only thing besides secret paths that the frame may show; nil: only these.
     ///   - probe: address that tells whether the browser finds such origins.
-    func shell(site: String, probe: String) -> HTTPFields {
+    func shell(site: String?, probe: String?) -> HTTPFields {
         var fields = viewer()
+        let own = site.map { $0 + " " } ?? ""
         fields[.contentSecurityPolicy] =
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self' \(probe); "
-            + "frame-src \(site) \(scrubbing) \(origin)\(RequestTarget.capabilityPrefix); "
-            + "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+            + "connect-src 'self'\(probe.map { " " + $0 } ?? ""); "
+            + "frame-src \(own)\(scrubbing)\(origin)\(RequestTarget.capabilityPrefix); base-uri 'none'; form-action 'none'; "
+            + "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
         return fields
     }
 
@@ -165,12 +173,24 @@ struct SecurityHeaders: Sendable {
         return fields
     }
 
+    /// For the login page of the outer door. Without a referring address a browser would call the form's origin opaque.
+    func login(styleNonce: String) -> HTTPFields {
+        var fields = viewer()
+        fields[.contentSecurityPolicy] =
+            "default-src 'none'; style-src 'nonce-\(styleNonce)'; img-src data:; base-uri 'none'; form-action 'self'; "
+            + "frame-ancestors 'none'"
+        fields[.referrerPolicy] = "same-origin"
+        return fields
+    }
+
     private func shared() -> HTTPFields {
         var fields = HTTPFields()
         fields[.xContentTypeOptions] = "nosniff"
         fields[.referrerPolicy] = "no-referrer"
         fields[.permissionsPolicy] = Self.permissions
         fields[.dnsPrefetchControl] = "off"
+        // Thirty days: this host may have other ports, which a browser then asks by HTTPS too.
+        if isEncrypted { fields[.strictTransportSecurity] = "max-age=2592000" }
         return fields
     }
 }

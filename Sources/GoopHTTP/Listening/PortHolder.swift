@@ -1,4 +1,5 @@
 import FoundationEssentials
+import GoopCore
 
 #if canImport(Glibc)
     import Glibc

@@ -8,6 +8,10 @@ public struct ViewerListenError: Error, Sendable, Hashable, CustomStringConverti
         case notPermitted
         /// All ports that are tried without a configured one are taken.
         case noFreePort(first: Int, last: Int)
+        /// The outer door cannot have its address.
+        case outerAddress(String)
+        /// The outer door cannot use its certificate or key.
+        case certificate(String)
         /// Another answer of the system.
         case system(String)
     }
@@ -30,6 +34,12 @@ public struct ViewerListenError: Error, Sendable, Hashable, CustomStringConverti
         case .noFreePort(let first, let last):
             "the viewer found no free port from \(first) to \(last). Write a free one to viewer.http_addr, "
                 + "or \"off\" for no viewer."
+        case .outerAddress(let text):
+            "the viewer cannot listen for other computers on port \(port): \(text). "
+                + "Write an address of this computer and a free port to viewer.http_addr."
+        case .certificate(let text):
+            "the viewer cannot encrypt for other computers: \(text). "
+                + "viewer.tls_certificate and viewer.tls_key must name PEM files that belong together."
         case .system(let text):
             "the viewer cannot listen on 127.0.0.1:\(port): \(text). Write another port to viewer.http_addr."
         }

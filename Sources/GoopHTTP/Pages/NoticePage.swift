@@ -114,7 +114,7 @@ struct NoticeRenderer: Sendable {
     }
 
     /// 128 random bits in letters and digits.
-    private static func nonce() -> String {
+    static func nonce() -> String {
         var generator = SystemRandomNumberGenerator()
         return String(generator.next() as UInt64, radix: 36) + String(generator.next() as UInt64, radix: 36)
     }

@@ -41,7 +41,8 @@ struct RoomPage: Sendable {
     ]
 
     /// The whole page. It holds the token: send it with `no-store`, and only to the viewer's own address.
-    func page(token: ControlToken) -> HTMLText {
+    /// - Parameter isInner: false for whoever has signed in from elsewhere, and can sign out.
+    func page(token: ControlToken, isInner: Bool) -> HTMLText {
         """
         <!doctype html>
         <html lang="en">
@@ -58,6 +59,7 @@ struct RoomPage: Sendable {
         <link rel="stylesheet" href="/assets/rooms.css">
         <script type="module" src="/assets/sweep.js"></script>
         \(script.map { "<script type=\"module\" src=\"/assets/\($0)\"></script>\n" as HTMLText } ?? "")\
+        \(isInner ? "" : WebAssets.sessionScript + "\n")\
         </head>
         <body>
         <a class="skip" href="#content">Skip to content</a>
@@ -68,6 +70,7 @@ struct RoomPage: Sendable {
             <span aria-hidden="true">Goop<sup>2</sup></span>
           </a>
         \(status)\
+        \(isInner ? "" : Self.wayOut)\
         </header>
         <nav class="rooms" aria-label="Rooms">
           <ul>
@@ -80,7 +83,7 @@ struct RoomPage: Sendable {
 
         \(HTMLText(stringLiteral: String(decoding: content, as: UTF8.self)))
         <footer class="foot">
-          <p>\(foot)</p>
+          <p>\(isInner ? foot : Self.outerFoot)</p>
         </footer>
 
         <div class="toast" id="toast" hidden></div>
@@ -90,6 +93,14 @@ struct RoomPage: Sendable {
 
         """
     }
+
+    /// For whoever has signed in from elsewhere.
+    private static let wayOut: HTMLText = """
+          <button class="button small" id="sign-out" type="button">Sign out</button>
+
+        """
+    private static let outerFoot: HTMLText =
+        "This is the Goop² of another computer, and you have signed in to it. Sign out when you leave."
 
     private func navigationItem(_ room: RoomPage) -> HTMLText {
         let current: HTMLText = room.path == path ? " aria-current=\"page\"" : ""

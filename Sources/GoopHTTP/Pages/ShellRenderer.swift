@@ -8,18 +8,19 @@ import PeerIdentity
 /// The page is the same for every path of a site; its script takes the path from the address.
 struct ShellRenderer: Sendable {
     let headers: SecurityHeaders
-    let origins: SiteOrigin
+    /// Nil: the frame shows the site under a secret path.
+    let origins: SiteOrigin?
     let template: HTMLText
 
     /// The page around the site of a peer.
     /// - Parameter who: its name with the fingerprint, shown until the script knows more.
     func page(for peer: PeerID, who: String) -> Response {
-        let site = origins.origin(of: peer)
-        let probe = origins.probeAddress()
+        let site = origins?.origin(of: peer)
+        let probe = origins?.probeAddress()
         var fields = headers.shell(site: site, probe: probe)
         fields[.contentType] = "text/html; charset=utf-8"
         let marks: [(String, HTMLText)] = [
-            ("{{peer}}", "\(peer.base58)"), ("{{site}}", "\(site)"), ("{{probe}}", "\(probe)"),
+            ("{{peer}}", "\(peer.base58)"), ("{{site}}", "\(site ?? "")"), ("{{probe}}", "\(probe ?? "")"),
             ("{{policy}}", "\(SecurityHeaders.sitePolicy)"), ("{{who}}", "\(who)"),
         ]
         // The name goes last: a name that looks like a mark stays a name.

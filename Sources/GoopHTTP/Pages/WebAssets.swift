@@ -20,6 +20,8 @@ struct WebAssets: Sendable {
         }
     }
 
+    /// For pages of whoever has signed in from elsewhere.
+    static let sessionScript: HTMLText = "<script type=\"module\" src=\"/assets/session.js\"></script>"
     /// Stands in the shell where the token of `ControlGuard` belongs.
     static let tokenMark = "{{token}}"
 
@@ -28,12 +30,16 @@ struct WebAssets: Sendable {
     /// The page around a site; `ShellRenderer` fills the rest of its marks.
     let shell: HTMLText
 
-    /// - Parameter token: given to the viewer's own pages and nobody else.
-    init(token: ControlToken) {
-        rooms = Dictionary(uniqueKeysWithValues: RoomPage.all.map { ($0.path, $0.page(token: token)) })
+    /// - Parameters:
+    ///   - token: given to the viewer's own pages and nobody else.
+    ///   - isInner: false for whoever has signed in from elsewhere, and can sign out.
+    init(token: ControlToken, isInner: Bool) {
+        rooms = Dictionary(
+            uniqueKeysWithValues: RoomPage.all.map { ($0.path, $0.page(token: token, isInner: isInner)) })
         shell = HTMLText(
             stringLiteral: String(decoding: PackageResources.shell_html, as: UTF8.self)
-                .replacing(Self.tokenMark, with: token.text))
+                .replacing(Self.tokenMark, with: token.text)
+                .replacing("{{session}}", with: isInner ? "" : "\n" + Self.sessionScript.markup))
     }
 
     let byPath = [
@@ -71,6 +77,7 @@ struct WebAssets: Sendable {
         "/assets/network.js": Asset(contentType: "text/javascript; charset=utf-8", bytes: PackageResources.network_js),
         "/assets/viewer.css": Asset(contentType: "text/css; charset=utf-8", bytes: PackageResources.viewer_css),
         "/assets/viewer.js": Asset(contentType: "text/javascript; charset=utf-8", bytes: PackageResources.viewer_js),
+        "/assets/session.js": Asset(contentType: "text/javascript; charset=utf-8", bytes: PackageResources.session_js),
         "/assets/identicon.js": Asset(
             contentType: "text/javascript; charset=utf-8", bytes: PackageResources.identicon_js),
         "/assets/icon.svg": Asset(contentType: "image/svg+xml", bytes: PackageResources.icon_svg),
@@ -89,4 +96,7 @@ struct WebAssets: Sendable {
 
     /// Style sheet of the pages that explain something and load nothing.
     let noticeStyle = HTMLText(stringLiteral: String(decoding: PackageResources.notice_css, as: UTF8.self))
+    /// Of the login page.
+    let loginStyle = HTMLText(
+        stringLiteral: String(decoding: PackageResources.notice_css + PackageResources.login_css, as: UTF8.self))
 }

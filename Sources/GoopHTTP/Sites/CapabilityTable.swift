@@ -6,12 +6,20 @@ import Synchronization
 ///
 /// A page under such a path has an opaque origin, so the path is all that tells which site asks. Only that page knows
 /// it, and with it whoever the page tells; what it opens is that page's own site.
+///
+/// At the outer door a path also belongs to the session that asked for it, and ends with it: requests of an opaque page
+/// carry no cookie.
 final class CapabilityTable: Sendable {
+    private struct Visit: Hashable {
+        var peer: PeerID
+        var session: SessionID?
+    }
+
     private struct State {
-        var tokens: [PeerID: String] = [:]
-        var peers: [String: PeerID] = [:]
+        var tokens: [Visit: String] = [:]
+        var visits: [String: Visit] = [:]
         /// Oldest first.
-        var order: [PeerID] = []
+        var order: [Visit] = []
     }
 
     private let limit: Int
@@ -23,13 +31,14 @@ final class CapabilityTable: Sendable {
     }
 
     /// The token of a peer's site, the same for all tabs until the viewer ends or `revoke` is called.
-    func token(of peer: PeerID) -> String {
-        state.withLock { state in
-            if let token = state.tokens[peer] { return token }
+    func token(of peer: PeerID, for session: SessionID? = nil) -> String {
+        let visit = Visit(peer: peer, session: session)
+        return state.withLock { state in
+            if let token = state.tokens[visit] { return token }
             let token = Self.newToken()
-            state.tokens[peer] = token
-            state.peers[token] = peer
-            state.order.append(peer)
+            state.tokens[visit] = token
+            state.visits[token] = visit
+            state.order.append(visit)
             if state.order.count > limit { Self.drop(state.order.removeFirst(), from: &state) }
             return token
         }
@@ -40,19 +49,33 @@ final class CapabilityTable: Sendable {
 
     /// Whose site a token stands for.
     func peer(of token: some StringProtocol) -> PeerID? {
-        state.withLock { $0.peers[String(token)] }
+        state.withLock { $0.visits[String(token)]?.peer }
+    }
+
+    /// Whose session a token belongs to; nil on loopback.
+    func session(of token: some StringProtocol) -> SessionID? {
+        state.withLock { $0.visits[String(token)]?.session }
     }
 
     /// Ends the path of a peer's site.
-    func revoke(_ peer: PeerID) {
+    func revoke(_ peer: PeerID, for session: SessionID? = nil) {
+        end { $0 == Visit(peer: peer, session: session) }
+    }
+
+    /// Ends the paths of a session.
+    func revokeAll(of session: SessionID) {
+        end { $0.session == session }
+    }
+
+    private func end(_ isOver: (Visit) -> Bool) {
         state.withLock { state in
-            Self.drop(peer, from: &state)
-            state.order.removeAll { $0 == peer }
+            for visit in state.order where isOver(visit) { Self.drop(visit, from: &state) }
+            state.order.removeAll(where: isOver)
         }
     }
 
-    private static func drop(_ peer: PeerID, from state: inout State) {
-        if let token = state.tokens.removeValue(forKey: peer) { state.peers[token] = nil }
+    private static func drop(_ visit: Visit, from state: inout State) {
+        if let token = state.tokens.removeValue(forKey: visit) { state.visits[token] = nil }
     }
 
     /// 192 random bits.

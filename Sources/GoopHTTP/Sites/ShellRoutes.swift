@@ -38,7 +38,7 @@ struct ShellRoutes: Sendable {
     /// - `consent {"peer","email"}` → `{"shares_email"}`: whether the site learns the owner's e-mail address.
     /// - `keep {"peer"}` → `{"kept"}`: what the site stores in the browser outlasts the visit; undone by `forget`.
     /// - `forget {"peer"}` → `{}`: the consents and the secret path go; the shell then has the browser drop the rest.
-    func post(_ request: Request, target: RequestTarget) async -> Response? {
+    func post(_ request: Request, target: RequestTarget, session: SessionID?) async -> Response? {
         guard let action = target.path.dropping(prefix: "/api/shell/"),
             ["capability", "consent", "keep", "forget"].contains(action)
         else { return nil }
@@ -46,14 +46,16 @@ struct ShellRoutes: Sendable {
         case .refused(let response): return response
         case .admitted(let body):
             do throws(DataError) {
-                return DataFailure.json(try await perform(String(action), body), headers: headers.viewer())
+                return DataFailure.json(try await perform(String(action), body, session), headers: headers.viewer())
             } catch {
                 return refuse(error)
             }
         }
     }
 
-    private func perform(_ action: String, _ body: ByteBuffer) async throws(DataError) -> JSONValue {
+    private func perform(
+        _ action: String, _ body: ByteBuffer, _ session: SessionID?
+    ) async throws(DataError) -> JSONValue {
         let object: JSONObject
         do throws(JSONError) {
             object = try JSONParser.parse(body.readableBytesView, limits: .init(bytes: 4096)).object ?? [:]
@@ -65,7 +67,7 @@ struct ShellRoutes: Sendable {
         }
         switch action {
         case "capability":
-            return ["prefix": .string(RequestTarget.capabilityPrefix + capabilities.token(of: peer))]
+            return ["prefix": .string(RequestTarget.capabilityPrefix + capabilities.token(of: peer, for: session))]
         case "consent":
             guard let shares = object["email"]?.bool else {
                 throw DataError(code: .badRequest, message: "email is missing", detail: "true or false")
@@ -77,7 +79,7 @@ struct ShellRoutes: Sendable {
             return ["kept": true]
         default:
             for consent in SiteConsent.allCases { try await set(consent, false, peer) }
-            capabilities.revoke(peer)
+            capabilities.revoke(peer, for: session)
             return [:]
         }
     }

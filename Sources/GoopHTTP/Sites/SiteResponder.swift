@@ -14,7 +14,8 @@ struct SiteResponder: Sendable {
     /// The longest address that is passed on to the shell, in bytes.
     static let maximumWayOut = 4096
 
-    let origins: SiteOrigin
+    /// Nil where sites have secret paths only.
+    let origins: SiteOrigin?
     let headers: SecurityHeaders
     let notices: NoticeRenderer
     let files: SiteProxy
@@ -29,7 +30,8 @@ struct SiteResponder: Sendable {
     func respond(to request: Request, target: RequestTarget, peer: PeerID, place: RequestPlace) async -> Response {
         let isCapability = place == .capability(peer)
         let origin = RequestOrigin(
-            request.headers, ownOrigin: isCapability ? "null" : origins.origin(of: peer), isOwnRefererForeign: false)
+            request.headers, ownOrigin: isCapability ? "null" : origins?.origin(of: peer) ?? "null",
+            isOwnRefererForeign: false)
         let fields =
             isCapability
             ? headers.capability(prefix: target.prefix, isOpaqueScript: origin.isOpaqueScript) : headers.siteOrigin()

@@ -49,15 +49,25 @@ let isKept = false;
 let lastSequence = 0;
 
 async function findRoot() {
+  // Seen from another computer a site has no origin of its own: its names would lead to that computer.
+  if (!probe) {
+    await seal("From another computer a site runs sealed off: it can keep nothing in this browser.");
+    return;
+  }
   try {
     await fetch(probe, { mode: "cors", credentials: "omit", cache: "no-store", signal: AbortSignal.timeout(1000) });
     root = site;
   } catch {
-    isSealed = true;
-    root = location.origin + (await ask("capability", {})).prefix;
-    find("sealed").hidden = false;
-    find("may-keep").textContent = "Keep nothing: this browser gives it no place of its own.";
+    await seal("This browser does not find the address of its own that a site gets, so the site runs sealed off: it can keep nothing here.");
   }
+}
+
+async function seal(why) {
+  isSealed = true;
+  root = location.origin + (await ask("capability", {})).prefix;
+  setText(find("sealed"), why);
+  find("sealed").hidden = false;
+  find("may-keep").textContent = "Keep nothing: it has no place of its own in this browser.";
 }
 
 function unload() {
@@ -243,6 +253,7 @@ function connect() {
   source.addEventListener("gone", (event) => { if (JSON.parse(event.data).id === peer) leave(agoText(person?.lastSeen)); });
   source.addEventListener("error", () => {
     disconnect();
+    dispatchEvent(new Event("viewer-lost"));
     tell("lost", "Goop² on this computer does not answer");
     retryTimer = setTimeout(connect, retryDelay);
     retryDelay = Math.min(retryDelay * 2, 15000);

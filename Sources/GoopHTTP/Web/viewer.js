@@ -369,6 +369,7 @@ function connect() {
   source.addEventListener("gone", (event) => { take(JSON.parse(event.data).id); arrangeSoon(); });
   source.addEventListener("error", () => {
     disconnect();
+    dispatchEvent(new Event("viewer-lost"));
     showLink("lost", retryDelay > 4000 ? "Goop² on this computer does not answer" : "Reconnecting…");
     retryTimer = setTimeout(connect, retryDelay);
     retryDelay = Math.min(retryDelay * 2, 15000);

@@ -60,7 +60,8 @@ async function clear(site) {
 // of its own stores noise and goes, a few times. Only what is merged with newer parts loses its bytes, so a profile that
 // was never written to gets a few parts before the first visit. Seen in docs/decisions/0008.
 
-const hasLog = Boolean(navigator.userAgentData);
+// Beyond loopback, where the viewer speaks HTTPS, sites store nothing.
+const hasLog = Boolean(navigator.userAgentData) && location.protocol === "http:";
 const beganKey = "goop-log-began";
 const place = `${location.protocol}//goop2scrub.localhost${location.port ? `:${location.port}` : ""}/scrub`;
 

@@ -78,6 +78,8 @@ async function answerOf(response) {
   error.problems = value?.problems ?? [];
   error.status = response.status;
   error.kind = value?.kind;
+  // Only at the outer door; its script leads back to the login page.
+  if (response.status === 401) dispatchEvent(new Event("session-over"));
   throw error;
 }
 

@@ -111,6 +111,7 @@ public final class PreparedPeer: Sendable {
             var configuration = try settings()
             let identity = try identity(configuration)
             try sealingKeys(&configuration)
+            try viewerPassword(&configuration)
             try site(configuration)
             for key in configuration.unknownKeys.prefix(20) {
                 notes.append("\(folder.configurationFile): \(key)")
@@ -187,6 +188,13 @@ public final class PreparedPeer: Sendable {
             configuration.p2p.naclPublicKey = Base64.encode(Array(key.publicKey.rawRepresentation))
             configuration.p2p.naclPrivateKey = Secret(Base64.encode(Array(key.rawRepresentation)))
             try AtomicFile.write(configuration.encoded(), to: folder.configurationFile)
+        }
+
+        /// Written in clear by its owner, kept as a hash.
+        private mutating func viewerPassword(_ configuration: inout GoopConfiguration) throws {
+            guard options.createsMissing, options.takesLock, ViewerPassword.conceal(in: &configuration) else { return }
+            try AtomicFile.write(configuration.encoded(), to: folder.configurationFile)
+            notes.append("\(folder.configurationFile): viewer.password was written in clear; its hash stands there now")
         }
 
         private mutating func site(_ configuration: GoopConfiguration) throws {

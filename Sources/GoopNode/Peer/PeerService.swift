@@ -56,6 +56,8 @@ public final class PeerService: Service {
         case listening([Multiaddr])
         /// The viewer answers at this address.
         case viewer(url: String)
+        /// From other machines it answers at these addresses.
+        case viewerBeyond(urls: [String])
         /// Every part is up.
         case ready
         /// The peer list changed.
@@ -85,27 +87,45 @@ public final class PeerService: Service {
     ///   the owner wants the next run, everything in order.
     public func run() async throws {
         defer { peer.release() }
-        let viewer = try viewerAddress()
+        let viewer = try viewerReach()
         let store = try openStore()
         defer { try? store.close() }
         let records = PeerRecords(ownID: peer.identity.peerID, known: try await store.load())
         let door = SiteDoor(peer.configuration.siteAudience)
         let (node, pubsub) = try await startNode(refusing: records.blocked, door: door)
         let running = RunningPeer(
-            peer: peer, options: options, node: node, pubsub: pubsub, viewer: viewer, group: group, records: records,
-            store: store, door: door, logger: logger)
+            peer: peer, options: options, node: node, pubsub: pubsub, viewer: viewer.own, outerDoor: viewer.outer,
+            group: group, records: records, store: store, door: door, logger: logger)
         options.onParts(running)
         try await running.run()
     }
 
-    private func viewerAddress() throws(Failure) -> ViewerAddress {
-        guard options.hasViewer else { return .off }
-        do throws(ViewerAddressError) {
-            return try ViewerAddress(configured: peer.configuration.viewer.httpAddress)
+    /// Where the viewer listens; the outer door stays shut if everything is to stay on this machine.
+    private func viewerReach() throws(Failure) -> (own: ViewerAddress, outer: OuterDoorConfiguration?) {
+        guard options.hasViewer else { return (.off, nil) }
+        do throws(ConfigurationError) {
+            let reach = try ViewerReach(peer.configuration.viewer)
+            guard var access = reach.outer else { return (reach.own, nil) }
+            guard !options.isLocal || access.address.ip?.isLoopback == true else {
+                logger.notice(
+                    "the viewer stays on this machine, whatever viewer.http_addr says: the peer is a local one")
+                return (reach.own, nil)
+            }
+            if access.isEncrypted {
+                access.certificate = peer.folder.resolve(access.certificate)
+                access.key = peer.folder.resolve(access.key)
+            }
+            guard let password = ViewerPassword.hash(access.password) else {
+                throw ConfigurationError(problems: [
+                    ConfigurationProblem(
+                        key: "viewer.password", cause: "cannot be hashed", nextStep: "choose another one")
+                ])
+            }
+            return (reach.own, OuterDoorConfiguration(access: access, password: password))
         } catch {
             throw Failure(
-                .configuration, "\(peer.folder.configurationFile): viewer.http_addr: \(error)",
-                nextStep: "use 127.0.0.1:PORT, leave it empty to have a port chosen, or write \"off\"")
+                .configuration, "\(peer.folder.configurationFile): \(error)",
+                nextStep: "every key is explained in docs/config.md")
         }
     }
 

@@ -20,6 +20,7 @@ final class RunningPeer: Sendable {
     let options: PeerService.Options
     let node: Node
     let viewer: ViewerAddress
+    let outerDoor: OuterDoorConfiguration?
     let group: any EventLoopGroup
     let logger: Logger
     let clock = PeerClock()
@@ -45,6 +46,7 @@ final class RunningPeer: Sendable {
 
     init(
         peer: PreparedPeer, options: PeerService.Options, node: Node, pubsub: PubSub, viewer: ViewerAddress,
+        outerDoor: OuterDoorConfiguration?,
         group: any EventLoopGroup, records: PeerRecords, store: PeerStore?,
         door: SiteDoor, logger: Logger
     ) {
@@ -52,6 +54,7 @@ final class RunningPeer: Sendable {
         self.options = options
         self.node = node
         self.viewer = viewer
+        self.outerDoor = outerDoor
         self.group = group
         self.logger = logger
         self.door = door
@@ -203,13 +206,15 @@ final class RunningPeer: Sendable {
         }
         let (outcomes, outcome) = AsyncStream.makeStream(of: (any Error)?.self, bufferingPolicy: .bufferingOldest(1))
         let state = PeerState.load(peer.folder.stateFile)
+        var configuration = ViewerConfiguration(
+            address: viewer, rememberedPort: state.viewerPort == 0 ? nil : state.viewerPort
+        ) { endpoint in
+            self.viewerListens(endpoint)
+            outcome.yield(nil)
+        }
+        configuration.outer = outerDoor
         let server = ViewerServer(
-            configuration: ViewerConfiguration(
-                address: viewer, rememberedPort: state.viewerPort == 0 ? nil : state.viewerPort
-            ) { endpoint in
-                self.viewerListens(endpoint)
-                outcome.yield(nil)
-            }, backend: backend,
+            configuration: configuration, backend: backend,
             rooms: ViewerRooms(
                 book: book, settings: settings,
                 network: NodeNetworkView(
@@ -244,6 +249,7 @@ final class RunningPeer: Sendable {
             }
         }
         options.onEvent(.viewer(url: endpoint.url))
+        if !endpoint.outerURLs.isEmpty { options.onEvent(.viewerBeyond(urls: endpoint.outerURLs)) }
     }
 
     private func startDiscovery(in group: inout ThrowingTaskGroup<Void, any Error>) async throws {
@@ -278,7 +284,7 @@ final class RunningPeer: Sendable {
         case let error as ViewerListenError:
             Failure(
                 .unavailable, "the viewer cannot start: \(error)",
-                nextStep: "stop that program, or change viewer.http_addr in \(peer.folder.configurationFile), "
+                nextStep: "correct that, or change viewer.http_addr in \(peer.folder.configurationFile), "
                     + "or start with --no-viewer")
         default:
             Failure(.unavailable, String("\(error)".prefix(400)), nextStep: "try again; --log-level debug tells more")

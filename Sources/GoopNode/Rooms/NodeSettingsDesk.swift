@@ -25,6 +25,7 @@ actor NodeSettingsDesk: SettingsDesk {
         var configuration = try read()
         try configuration.apply(changes)
         if !isOnlyCheck {
+            _ = ViewerPassword.conceal(in: &configuration)
             do throws(FileFault) { try AtomicFile.write(configuration.encoded(), to: file) } catch {
                 throw problem("it could not be written: \(error)", "check the disk and the file's permissions")
             }

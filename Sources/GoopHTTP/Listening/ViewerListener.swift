@@ -1,3 +1,4 @@
+import GoopCore
 import HummingbirdCore
 import Logging
 import NIOCore
@@ -10,8 +11,8 @@ import NIOPosix
     import Darwin
 #endif
 
-/// The listening sockets of the viewer: 127.0.0.1 and, where the system has it, ::1 on the same port.
-struct LoopbackListener: Sendable {
+/// The listening sockets of one door of the viewer: on loopback 127.0.0.1 and, where the system has it, ::1 on the same port.
+struct ViewerListener: Sendable {
     /// A connection that was accepted by the system.
     enum Connection: Sendable {
         case http(NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>)
@@ -30,10 +31,10 @@ struct LoopbackListener: Sendable {
     /// Binds both addresses of a port, or of the first port that is free on both.
     static func bind(
         _ address: ViewerAddress, rememberedPort: Int?, using binder: LoopbackBinder
-    ) async throws(ViewerListenError) -> LoopbackListener {
+    ) async throws(ViewerListenError) -> ViewerListener {
         switch address {
         case .off:
-            return LoopbackListener(port: 0, sockets: [])
+            return ViewerListener(port: 0, sockets: [])
         case .port(let port):
             return try await binder.bind(port: port)
         case .automatic:
@@ -45,7 +46,7 @@ struct LoopbackListener: Sendable {
                 } catch {
                     switch error.reason {
                     case .portTaken, .notPermitted: continue
-                    case .noFreePort, .system: throw error
+                    case .noFreePort, .outerAddress, .certificate, .system: throw error
                     }
                 }
             }
@@ -104,7 +105,7 @@ struct LoopbackListener: Sendable {
     }
 }
 
-/// Makes the listening sockets.
+/// Makes the listening sockets on loopback.
 struct LoopbackBinder: Sendable {
     let http: HTTP1Channel
     let registry: ConnectionRegistry
@@ -112,7 +113,7 @@ struct LoopbackBinder: Sendable {
     let logger: Logger
 
     /// Binds 127.0.0.1 and ::1; port zero takes one that is free on both.
-    func bind(port: Int) async throws(ViewerListenError) -> LoopbackListener {
+    func bind(port: Int) async throws(ViewerListenError) -> ViewerListener {
         var attemptsLeft = port == 0 ? 8 : 1
         while true {
             attemptsLeft -= 1
@@ -125,15 +126,15 @@ struct LoopbackBinder: Sendable {
         }
     }
 
-    private func bindBoth(port: Int) async throws -> LoopbackListener {
+    private func bindBoth(port: Int) async throws -> ViewerListener {
         let first = try await bind(ip: "127.0.0.1", port: port)
         let chosen = first.channel.localAddress?.port ?? port
         do {
             let second = try await bind(ip: "::1", port: chosen)
-            return LoopbackListener(port: chosen, sockets: [first, second])
+            return ViewerListener(port: chosen, sockets: [first, second])
         } catch let error as IOError where Self.meansNoIPv6(error.errnoCode) {
             logger.debug("no IPv6 loopback on this machine", metadata: ["reason": "\(error)"])
-            return LoopbackListener(port: chosen, sockets: [first])
+            return ViewerListener(port: chosen, sockets: [first])
         } catch {
             // The first socket goes with the second: half a viewer would answer only some names.
             try? await first.executeThenClose { _ in }
@@ -141,7 +142,7 @@ struct LoopbackBinder: Sendable {
         }
     }
 
-    private func bind(ip: String, port: Int) async throws -> LoopbackListener.Socket {
+    private func bind(ip: String, port: Int) async throws -> ViewerListener.Socket {
         let (http, registry, logger) = (http, registry, logger)
         return try await ServerBootstrap(group: eventLoopGroup)
             .serverChannelOption(.backlog, value: 128)

@@ -1,0 +1,96 @@
+import GoopCore
+import Multiformats
+
+/// How often a password may be tried: a few times from one address, and not much oftener from all together, so that many
+/// addresses cannot search either. Whoever has signed in from an address is not kept out by the others.
+struct LoginThrottle: Sendable {
+    typealias Instant = ContinuousClock.Instant
+
+    struct Rate: Sendable {
+        /// So many tries at once.
+        var burst: Int
+        /// Then one in this time.
+        var interval: Duration
+    }
+
+    struct Limits: Sendable {
+        var each = Rate(burst: 5, interval: .seconds(60))
+        var all = Rate(burst: 20, interval: .seconds(10))
+        /// Addresses that are remembered; at the bound the one that has tried least is forgotten.
+        var addresses = 1024
+        /// Addresses that have signed in; at the bound the one whose last sign-in is the oldest is forgotten.
+        var known = 64
+    }
+
+    /// Grows with time up to a burst; a try takes one.
+    private struct Allowance {
+        var tries: Double
+        var since: Instant
+
+        mutating func refill(_ rate: Rate, now: Instant) {
+            guard now > since else { return }
+            tries = min(Double(rate.burst), tries + (now - since) / rate.interval)
+            since = now
+        }
+    }
+
+    private let limits: Limits
+    private var all: Allowance
+    private var each: [IPPrefix: Allowance] = [:]
+    /// Oldest first.
+    private var known: [IPPrefix] = []
+
+    init(limits: Limits = Limits(), now: Instant) {
+        self.limits = limits
+        all = Allowance(tries: Double(limits.all.burst), since: now)
+    }
+
+    /// Takes one try from an address; says how long to wait if there is none left.
+    mutating func attempt(from client: IPAddress?, now: Instant) -> Duration? {
+        let source = Self.source(client)
+        var own = each[source] ?? Allowance(tries: Double(limits.each.burst), since: now)
+        own.refill(limits.each, now: now)
+        all.refill(limits.all, now: now)
+        guard own.tries >= 1 else { return limits.each.interval * (1 - own.tries) }
+        if !known.contains(source) {
+            guard all.tries >= 1 else { return limits.all.interval * (1 - all.tries) }
+            all.tries -= 1
+        }
+        own.tries -= 1
+        makeRoom(for: source, now: now)
+        each[source] = own
+        return nil
+    }
+
+    /// The password was right: the address starts anew.
+    mutating func succeeded(from client: IPAddress?) {
+        let source = Self.source(client)
+        each[source] = nil
+        known.removeAll { $0 == source }
+        known.append(source)
+        if known.count > limits.known { known.removeFirst() }
+    }
+
+    /// Whoever has one IPv6 address has its whole /64.
+    private static func source(_ client: IPAddress?) -> IPPrefix {
+        let client = (client ?? .v4(0)).unmapped
+        return IPPrefix(client.isIPv6 ? network(of: client) : client, length: client.isIPv6 ? 64 : 32)
+    }
+
+    private static func network(of address: IPAddress) -> IPAddress {
+        if case .v6(let high, _) = address { .v6(high: high, low: 0) } else { address }
+    }
+
+    private mutating func makeRoom(for source: IPPrefix, now: Instant) {
+        guard each[source] == nil, each.count >= limits.addresses else { return }
+        let rate = limits.each
+        each = each.mapValues { allowance in
+            var allowance = allowance
+            allowance.refill(rate, now: now)
+            return allowance
+        }.filter { $0.value.tries < Double(rate.burst) }
+        if each.count >= limits.addresses, let most = each.max(by: { $0.value.tries < $1.value.tries }) {
+            each[most.key] = nil
+        }
+    }
+}

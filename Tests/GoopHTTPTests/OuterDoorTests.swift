@@ -1,0 +1,319 @@
+import Foundation
+import GoopCore
+import Logging
+import Multiformats
+import NIOCore
+import PeerIdentity
+import Testing
+
+@testable import GoopHTTP
+
+private let password = Secret("four words to keep")
+
+/// A viewer whose outer door listens on loopback behind a proxy, which these tests are.
+private func withOuterDoor(
+    _ backend: FakeBackend = FakeBackend(), proxies: String = "127.0.0.1, 10.0.0.0/8",
+    configure: (inout OuterDoorConfiguration) -> Void = { _ in },
+    _ body: @Sendable (_ inner: Int, _ outer: Int) async throws -> Void
+) async throws {
+    let cost = PasswordHash.Cost(logarithm: 12, blockSize: 8, passes: 1)
+    let hash = try #require(PasswordHash(of: password, salt: [UInt8](repeating: 7, count: 16), cost: cost))
+    var outer = OuterDoorConfiguration(
+        access: OuterAccess(
+            address: OuterAddress(ip: IPAddress("127.0.0.1"), port: 0), password: password,
+            proxies: proxies.split(separator: ",").compactMap { IPPrefix($0.filter { $0 != " " }) },
+            names: ["me.example", "other.example:8443"].compactMap { ViewerName($0) }),
+        password: hash)
+    configure(&outer)
+    let (endpoints, listening) = AsyncStream.makeStream(of: ViewerEndpoint.self)
+    var configuration = ViewerConfiguration(address: .port(0)) { listening.yield($0) }
+    configuration.outer = outer
+    let server = ViewerServer(configuration: configuration, backend: backend, logger: Logger(label: "test"))
+    try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask {
+            defer { listening.finish() }
+            try await server.run()
+        }
+        var iterator = endpoints.makeAsyncIterator()
+        let endpoint = try #require(await iterator.next())
+        try await body(endpoint.port, try #require(endpoint.outerPort))
+        group.cancelAll()
+    }
+}
+
+private let encrypted = ["Host: me.example", "X-Forwarded-Proto: https"]
+
+private func signIn(
+    _ port: Int, _ tried: String = "four+words+to+keep", next: String = "", fields: [String] = [],
+    origin: String = "https://me.example"
+) async throws -> RawAnswer {
+    let body = "password=\(tried)&next=\(next)"
+    return try await request(
+        "/api/login", method: "POST", port: port,
+        fields: encrypted + fields + [
+            "Origin: \(origin)", "Content-Type: application/x-www-form-urlencoded",
+            "Content-Length: \(body.utf8.count)",
+        ], body: body)
+}
+
+private func cookie(_ port: Int) async throws -> String {
+    let answer = try await signIn(port)
+    #expect(answer.status == 303)
+    let field = try #require(answer["set-cookie"])
+    #expect(field.contains("; Path=/; Secure; HttpOnly; SameSite=Strict") && !field.contains("Domain"))
+    return "Cookie: " + field.prefix { $0 != ";" }
+}
+
+private func token(_ page: String) throws -> String {
+    let mark = try #require(page.range(of: "goop-token\" content=\""))
+    return String(page[mark.upperBound...].prefix { $0 != "\"" })
+}
+
+@Suite("Outer door", .timeLimit(.minutes(1))) struct OuterDoorTests {
+    @Test func onlyTheLoginPageTheSDKAndHealthNeedNoSession() async throws {
+        let backend = FakeBackend()
+        try await withOuterDoor(backend) { _, port in
+            let id = "\(backend.owner.id)"
+            for path in [
+                "/", "/settings", "/network", "/help", "/peers", "/self", "/api/self", "/api/peers", "/api/events",
+                "/api/mq/events", "/readyz", "/assets/viewer.js", "/assets/session.js", "/p/\(id)/",
+                "/api/rooms/settings",
+                "/api/p/\(id)/watch", "/api/p/\(id)/data/subscribe?table=t", "/nothing",
+            ] {
+                for extra in [
+                    [], ["Cookie: __Host-goop="], ["Cookie: __Host-goop=" + String(repeating: "0", count: 64)],
+                ] {
+                    let answer = try await request(path, port: port, fields: encrypted + extra)
+                    #expect(answer.status == 401, "\(path)")
+                    #expect(!answer.body.contains("Owner") && !answer.body.contains(id), "\(path)")
+                }
+                let answer = try await request(
+                    path, port: port, fields: encrypted + ["Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document"])
+                #expect(answer.status == 303 && answer["location"]?.hasPrefix("/login") == true, "\(path)")
+            }
+            for path in [
+                "/api/rooms/settings/save", "/api/shell/capability", "/api/logout", "/api/p/\(id)/data/insert",
+            ] {
+                let answer = try await request(
+                    path, method: "POST", port: port,
+                    fields: encrypted + [
+                        "Origin: https://me.example", "Content-Type: application/json", "Content-Length: 2",
+                    ],
+                    body: "{}")
+                #expect(answer.status == 401, "\(path)")
+            }
+            for path in ["/login", "/healthz", "/sdk/goop-data.js"] {
+                let answer = try await request(path, port: port, fields: encrypted)
+                #expect(answer.status == 200 && !answer.body.contains("o@example.org") && !answer.body.contains(id), "\(path)")
+            }
+            #expect(backend.opened.isEmpty)
+        }
+    }
+
+    @Test func thePasswordBeginsASessionAndSigningOutEndsIt() async throws {
+        try await withOuterDoor { inner, port in
+            let cookie = try await cookie(port)
+            let page = try await request("/", port: port, fields: encrypted + [cookie])
+            #expect(page.status == 200 && page.body.contains("id=\"sign-out\"") && page.body.contains("session.js"))
+            #expect(!(try await request("/", port: inner)).body.contains("sign-out"))
+            #expect(try await request("/api/self", port: port, fields: encrypted + [cookie]).body.contains("Owner"))
+            // The cookie counts for nothing under another name or on loopback, and is needed on each connection.
+            let withoutCookie = try await request("/api/self", port: port, fields: encrypted).status
+            #expect(withoutCookie == 401)
+            // Twice the name: which of them would be the right one?
+            #expect(
+                try await request("/api/self", port: port, fields: encrypted + [cookie + "; __Host-goop=x"]).status
+                    == 401)
+
+            let out = encrypted + [cookie, "Content-Type: application/json", "Content-Length: 2"]
+            #expect(
+                try await request("/api/logout", method: "POST", port: port, fields: out, body: "{}").status == 403)
+            let innerToken = try token(try await request("/", port: inner).body)
+            #expect(
+                try await request(
+                    "/api/logout", method: "POST", port: port, fields: out + ["X-Goop-Token: \(innerToken)"], body: "{}"
+                ).status == 403)
+            let answer = try await request(
+                "/api/logout", method: "POST", port: port, fields: out + ["X-Goop-Token: \(try token(page.body))"],
+                body: "{}")
+            #expect(answer.status == 200 && answer["set-cookie"]?.contains("Max-Age=0") == true)
+            let after = try await request("/api/self", port: port, fields: encrypted + [cookie]).status
+            #expect(after == 401)
+        }
+    }
+
+    @Test func signingOutEndsTheStreamsAndTheSecretPaths() async throws {
+        let backend = FakeBackend()
+        backend.set(.files(["/index.html": .init("<p>mine")]), of: backend.owner.id)
+        try await withOuterDoor(backend) { _, port in
+            let cookie = try await cookie(port)
+            let token = try token(try await request("/", port: port, fields: encrypted + [cookie]).body)
+            let post = encrypted + [cookie, "X-Goop-Token: \(token)", "Content-Type: application/json"]
+            let wish = "{\"peer\":\"\(backend.owner.id)\"}"
+            let given = try await request(
+                "/api/shell/capability", method: "POST", port: port,
+                fields: post + ["Content-Length: \(wish.utf8.count)"], body: wish)
+            let prefix = try #require(given.body.split(separator: "\"").first { $0.contains("/c") })
+                .replacing("\\/", with: "/")
+            let site = "\(prefix)/p/\(backend.owner.id)/index.html"
+            // A sandboxed page sends no cookie.
+            let file = try await request(site, port: port, fields: encrypted)
+            #expect(file.status == 200)
+            #expect(file["content-security-policy"]?.contains("https://me.example/c/") == true)
+            #expect(file["content-security-policy"]?.contains("allow-same-origin") == false)
+            try await RawConnection.open(port: port) { stream in
+                try await stream.send(
+                    "GET /api/events HTTP/1.1\r\n" + (encrypted + [cookie]).joined(separator: "\r\n") + "\r\n\r\n")
+                _ = try await stream.read(until: "snapshot")
+                let out = try await request(
+                    "/api/logout", method: "POST", port: port, fields: post + ["Content-Length: 2"], body: "{}")
+                #expect(out.status == 200)
+                // Ends, or this test's time limit does.
+                _ = await stream.readToEnd()
+            }
+            let ended = try await request(site, port: port, fields: encrypted).status
+            #expect(ended == 403)
+        }
+    }
+
+    @Test func anotherWebsiteCanNeitherSignInNorBeLedTo() async throws {
+        try await withOuterDoor { _, port in
+            for origin in ["https://evil.example", "null", "http://me.example", "https://me.example:444"] {
+                let answer = try await signIn(port, origin: origin)
+                #expect(answer.status == 403 && answer["set-cookie"] == nil, "\(origin)")
+            }
+            let crossSite = try await signIn(port, fields: ["Sec-Fetch-Site: cross-site"])
+            #expect(crossSite.status == 403)
+            for next in [
+                "//evil.example/", "https://evil.example/", "/\\evil.example", "%2F%2Fevil.example", "/api/peers",
+            ] {
+                let answer = try await signIn(port, next: next)
+                #expect(answer["location"] == "/", "\(next)")
+            }
+            let deep = try await signIn(port, next: "/p/abc/x%3Fa%3Db")
+            #expect(deep["location"] == "/p/abc/x?a=b")
+        }
+    }
+
+    @Test func theLoginPageRunsNothingAndIsNotFramed() async throws {
+        try await withOuterDoor { _, port in
+            let page = try await request("/login?next=%2F%22%3E%3Cscript%3E", port: port, fields: encrypted)
+            #expect(!page.body.contains("<script"))
+            let policy = try #require(page["content-security-policy"])
+            #expect(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"))
+            #expect(!policy.contains("script-src") && page["cache-control"] == "no-store")
+            // With "no-referrer" a browser would send "Origin: null" with the form, which is refused.
+            #expect(page["referrer-policy"] == "same-origin")
+        }
+    }
+
+    @Test func wrongPasswordsAreCounted() async throws {
+        try await withOuterDoor { _, port in
+            let from = ["X-Forwarded-For: 203.0.113.7"]
+            for _ in 0..<5 {
+                let wrong = try await signIn(port, "wrong", fields: from).status
+                #expect(wrong == 403)
+            }
+            let late = try await signIn(port, fields: from)
+            #expect(late.status == 429 && late["set-cookie"] == nil)
+            #expect(Int(late["retry-after"] ?? "").map { (1...61).contains($0) } == true)
+            let elsewhere = try await signIn(port, fields: ["X-Forwarded-For: 203.0.113.8"]).status
+            #expect(elsewhere == 303)
+            // What the browser itself wrote stands in front of what the proxy adds, and counts for nothing.
+            let forged = try await signIn(port, fields: ["X-Forwarded-For: 198.51.100.1, 203.0.113.7, 10.0.0.3"]).status
+            #expect(forged == 429)
+        }
+    }
+
+    @Test func onlyTheProxyIsAnsweredAndOnlyByHTTPS() async throws {
+        try await withOuterDoor { _, port in
+            for path in ["/healthz", "/login", "/", "/sdk/goop-data.js"] {
+                let bare = try await request(path, port: port, fields: ["Host: me.example"]).status
+                #expect(bare == 403, "\(path)")
+                for proto in ["http", "https, http", "HTTPSS"] {
+                    let fields = ["Host: me.example", "X-Forwarded-Proto: \(proto)"]
+                    let notEncrypted = try await request(path, port: port, fields: fields).status
+                    #expect(notEncrypted == 403, "\(path) \(proto)")
+                }
+                let twice = encrypted + ["X-Forwarded-Proto: https"]
+                let doubled = try await request(path, port: port, fields: twice).status
+                #expect(doubled == 403, "\(path)")
+            }
+            let right = try await request("/healthz", port: port, fields: encrypted).status
+            #expect(right == 200)
+        }
+        try await withOuterDoor(proxies: "127.0.0.9") { _, port in
+            for path in ["/healthz", "/login", "/"] {
+                let forged = encrypted + ["X-Forwarded-For: 127.0.0.9"]
+                let answer = try await request(path, port: port, fields: forged)
+                #expect(answer.status == 403, "\(path)")
+            }
+        }
+    }
+
+    @Test func onlyTheNamesOfTheSettingsAreAnswered() async throws {
+        try await withOuterDoor { inner, port in
+            for host in [
+                "evil.example", "127.0.0.1:\(port)", "127.0.0.1:\(inner)", "localhost:\(port)", "me.example:8080",
+                "me.example.evil.example", "other.example", "x.localhost",
+            ] {
+                let fields = ["Host: \(host)", "X-Forwarded-Proto: https"]
+                let answer = try await request("/login", port: port, fields: fields)
+                #expect(answer.status == 421, "\(host)")
+            }
+            for host in ["ME.example", "other.example:8443"] {
+                let fields = ["Host: \(host)", "X-Forwarded-Proto: https"]
+                let named = try await request("/login", port: port, fields: fields).status
+                #expect(named == 200, "\(host)")
+            }
+            // And of the outer names none is answered on loopback.
+            let onLoopback = try await request("/", port: inner, fields: ["Host: me.example"]).status
+            #expect(onLoopback == 421)
+        }
+    }
+
+    @Test func theInnerDoorRefusesWhatAProxyPassesOn() async throws {
+        try await withViewer { port in
+            for field in [
+                "X-Forwarded-For: 1.2.3.4", "X-Forwarded-Proto: https", "X-Forwarded-Host: a", "Forwarded: for=a",
+            ] {
+                for path in ["/", "/api/peers", "/p/abc/"] {
+                    let answer = try await request(path, port: port, fields: [field])
+                    #expect(answer.status == 403, "\(field) \(path)")
+                }
+            }
+        }
+    }
+
+    @Test func aSiteIsShownUnderASecretPathOnly() async throws {
+        let backend = FakeBackend()
+        try await withOuterDoor(backend) { _, port in
+            let cookie = try await cookie(port)
+            let page = try await request(
+                "/p/\(backend.owner.id)/", port: port,
+                fields: encrypted + [
+                    cookie, "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document", "Sec-Fetch-Site: none",
+                ])
+            #expect(page.status == 200 && page.body.contains("data-probe=\"\""))
+            let policy = try #require(page["content-security-policy"])
+            #expect(policy.contains("frame-src https://me.example/c/;") && !policy.contains("localhost"))
+            // Only who encrypts may promise that it stays so.
+            #expect(page["strict-transport-security"] == nil)
+        }
+    }
+
+    @Test func noStrangerTakesTheOwnersConnections() async throws {
+        try await withOuterDoor(configure: { $0.maximumConnections = 2 }) { inner, port in
+            try await RawConnection.open(port: port) { first in
+                try await first.send("GET /healthz HTTP/1.1\r\n")
+                try await RawConnection.open(port: port) { second in
+                    try await second.send("GET /healthz HTTP/1.1\r\n")
+                    let full = try await request("/healthz", port: port, fields: encrypted).status
+                    #expect(full == 503)
+                    let own = try await request("/healthz", port: inner).status
+                    #expect(own == 200)
+                }
+            }
+        }
+    }
+}
