@@ -1,0 +1,394 @@
+"""The viewer beyond loopback: with a certificate of its own, and behind a Caddy as trusted proxy. See run."""
+import argparse
+import http.client
+import json
+import os
+import pathlib
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.parse
+
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from checks import Suite, browser, card, expect
+from origins import inside, wait_site
+from peer import Peer
+from rooms_checks import ready, violations
+
+NAME = "goop.test"
+PASSWORD = "four words to keep"
+PAGE = """<!doctype html><title>Bob</title><h1>bob home</h1><p id="who"></p><a id="next" href="sub/next.html?q=1">next</a>
+<script src="/sdk/goop-identity.js"></script><script src="who.js"></script>"""
+SCRIPT = "Goop.identity.get().then((me) => { document.getElementById('who').textContent = `visited by ${me.label}`; });"
+# What is somebody's own, and needs a session.
+CLOSED = ("", "settings", "network", "help", "self", "api/self", "api/peers", "api/events", "api/mq/events", "readyz",
+          "assets/viewer.js", "assets/session.js", "api/rooms/settings", "api/shell/site?peer=x")
+
+
+def free_port(ip):
+    with socket.socket() as probe:
+        probe.bind((ip, 0))
+        return probe.getsockname()[1]
+
+
+def certificate(folder, name):
+    """A self-signed one for NAME and an address; the browser is told not to mind."""
+    cert, key = folder / f"{name}.pem", folder / f"{name}.key"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+         "-keyout", key, "-out", cert, "-subj", f"/CN={NAME}", "-addext", f"subjectAltName=DNS:{NAME},IP:127.0.0.2"],
+        check=True, capture_output=True)
+    key.chmod(0o600)
+    return cert, key
+
+
+class Door:
+    """Requests to one address, saying exactly what the test wants to say."""
+
+    def __init__(self, ip, port, host, is_tls=True, source=None):
+        self.ip, self.port, self.host, self.is_tls, self.source = ip, port, host, is_tls, source
+
+    def ask(self, path, method="GET", body=None, **fields):
+        context = ssl._create_unverified_context() if self.is_tls else None
+        line = socket.create_connection((self.ip, self.port), 10, source_address=self.source and (self.source, 0))
+        if context:
+            line = context.wrap_socket(line, server_hostname=NAME)
+        client = http.client.HTTPConnection(self.ip, self.port, timeout=10)
+        client.sock = line
+        headers = {"Host": self.host, **{name.replace("_", "-"): value for name, value in fields.items()}}
+        try:
+            client.request(method, f"/{path}", body, headers)
+            answer = client.getresponse()
+            status, head = answer.status, answer.headers
+            # A stream that is allowed has no end.
+            text = "" if "event-stream" in head.get("content-type", "") else answer.read().decode(errors="replace")
+            return status, text, head
+        finally:
+            client.close()
+
+    def sign_in(self, password=PASSWORD, **fields):
+        return self.ask("api/login", "POST", urllib.parse.urlencode({"password": password}),
+                        **{"Origin": f"https://{self.host}", "Content-Type": "application/x-www-form-urlencoded", **fields})
+
+
+def refused_settings(suite, program, folder):
+    """What does not start, and why not."""
+    cert, key = certificate(folder, "one")
+    other_cert, _ = certificate(folder, "two")
+    open_key = folder / "open.key"
+    open_key.write_text(key.read_text())
+    open_key.chmod(0o644)
+    port = free_port("127.0.0.2")
+    tls = {"tls_certificate": str(cert), "tls_key": str(key)}
+    table = [
+        ("an address beyond loopback alone", {"password": ""}, "viewer.password"),
+        ("a password without encryption", {}, "viewer.tls_certificate"),
+        ("a certificate without a password", {"password": "", **tls}, "viewer.password"),
+        ("a short password", {"password": "short", **tls}, "viewer.password"),
+        ("a key that everybody may read", {**tls, "tls_key": str(open_key)}, "chmod 600"),
+        ("a key of another certificate", {**tls, "tls_certificate": str(other_cert)}, "belong together"),
+        ("a certificate that is not there", {**tls, "tls_certificate": "missing.pem"}, "missing.pem"),
+        ("a proxy that is everybody", {"trusted_proxies": "0.0.0.0/0", "names": NAME}, "trusts everybody"),
+    ]
+    for name, keys, word in table:
+        with suite.check(f"does not start: {name}"):
+            peer = folder / name.replace(" ", "-")
+            peer.mkdir()
+            viewer = {"http_addr": f"127.0.0.2:{port}", "password": PASSWORD, **keys}
+            (peer / "goop.json").write_text(json.dumps({"viewer": viewer}))
+            done = subprocess.run([program, "peer", peer, "--local", "--no-discovery"], capture_output=True, text=True,
+                                  timeout=20)
+            expect(done.returncode in (69, 78), f"exit {done.returncode}")
+            expect(word in done.stderr, done.stderr)
+            expect(PASSWORD not in done.stderr + done.stdout, "the password was told")
+
+
+def closed(suite, what, door, fields=None, evil=None):
+    with suite.check(f"{what}: without a session nothing but the login page"):
+        for path in CLOSED:
+            for cookie in ({}, {"Cookie": "__Host-goop=" + "0" * 64}):
+                status, text, _ = door.ask(path, **cookie, **(fields or {}))
+                expect(status == 401, f"/{path}: {status}")
+                expect("Ada" not in text and "Bob" not in text, f"/{path}: {text[:200]}")
+        for path in ("api/rooms/settings/save", "api/rooms/peers/decide", "api/shell/capability", "api/logout"):
+            status, _, _ = door.ask(path, "POST", "{}", **{"Content-Type": "application/json"}, **(fields or {}))
+            expect(status == 401, f"POST /{path}: {status}")
+        expect(door.ask("healthz", **(fields or {}))[0] == 200, "not even healthz")
+        evil = evil or Door(door.ip, door.port, "evil.example", door.is_tls)
+        status = evil.ask("login", **{"X-Forwarded-Proto": "https"})[0]
+        expect(status == 421, f"under a foreign name: {status}")
+
+
+def log_in(page, url, password=PASSWORD):
+    page.wait(lambda: page.driver.find_elements(By.ID, "password"), "the login page")
+    expect(page.run("return document.activeElement.id") == "password", "the focus is elsewhere")
+    page.driver.switch_to.active_element.send_keys(password, Keys.ENTER)
+
+
+def story(suite, what, url, ip, bob, door, picture, fields=None):
+    """A person at another machine."""
+    rules = f"--host-resolver-rules=MAP {NAME} {ip}"
+    with browser(arguments=["--ignore-certificate-errors", rules]) as page:
+        with suite.check(f"{what}: the front page leads to the login page"):
+            page.driver.get(url)
+            page.wait(lambda: "/login" in page.driver.current_url, "the login page")
+            expect("Ada" not in page.text() and "Bob" not in page.text(), page.text())
+            suite.shot(page, f"{picture}-login")
+            complaints = page.complaints()
+            expect(not complaints, complaints)
+            found = violations(page)
+            expect(not found, "\n".join(found))
+        with suite.check(f"{what}: a wrong password is told, and the field has the focus again"):
+            log_in(page, url, "not the password")
+            page.wait(lambda: "not the password" in page.text(), "the fault")
+            suite.shot(page, f"{picture}-wrong")
+            page.complaints()
+        with suite.check(f"{what}: the password opens the list of people, and it is live"):
+            log_in(page, url)
+            page.wait(lambda: page.driver.current_url == url, "the front page")
+            page.wait(lambda: page.one("#link").get_attribute("data-state") == "live", "live")
+            page.wait(lambda: card(page, bob.id) is not None, "Bob", 20)
+            expect(page.run("return document.cookie") == "", "a script can read the cookie")
+            expect(page.run("return isSecureContext"), "no secure context")
+            cookies = page.cdp("Network.getCookies", urls=[url])["cookies"]
+            expect([(c["name"], c["secure"], c["httpOnly"], c["sameSite"]) for c in cookies]
+                   == [("__Host-goop", True, True, "Strict")], cookies)
+            suite.shot(page, f"{picture}-people")
+            complaints = page.complaints()
+            expect(not complaints, complaints)
+        cookie = f"__Host-goop={cookies[0]['value']}"
+        with suite.check(f"{what}: a site runs in the sandboxed form, without probing for another"):
+            card(page, bob.id).click()
+            wait_site(page, "bob home")
+            expect(page.driver.current_url == f"{url}p/{bob.id}/", page.driver.current_url)
+            expect("sealed off" in page.text(), page.text())
+            frame = page.one("iframe").get_attribute("src")
+            expect(frame.startswith(url + "c/"), frame)
+            with inside(page):
+                expect(page.run("return origin") == "null", "it has an origin")
+                page.wait(lambda: "visited by Ada" in page.text(), "the SDK's answer")
+                expect(page.run("try { return document.cookie } catch { return '' }") == "", "a cookie")
+                got = page.run("return fetch(arguments[0], {credentials: 'include'}).then(r => r.text(), e => 'refused')",
+                               url + "api/peers")
+                expect(got == "refused", got)
+                page.one("#next").click()
+            wait_site(page, "next page")
+            page.wait(lambda: page.driver.current_url.endswith("/sub/next.html?q=1"), "the address following")
+            suite.shot(page, f"{picture}-site")
+            page.complaints()
+        secret = urllib.parse.urlsplit(frame).path[1:]
+        with suite.check(f"{what}: a page elsewhere can use the session for nothing"):
+            page.driver.switch_to.new_window("tab")
+            page.driver.get("data:text/html,<title>elsewhere</title>")
+            for path, options in (("api/peers", {"credentials": "include"}), ("api/self", {"credentials": "include"}),
+                                  ("api/login", {"method": "POST", "body": "password=x"})):
+                got = page.run("return fetch(arguments[0], arguments[1]).then(r => r.text(), e => 'refused')",
+                               url + path, options)
+                expect(got == "refused", got)
+            page.run("document.body.innerHTML = `<form method=post action='${arguments[0]}api/logout'></form>`;"
+                     "document.forms[0].submit()", url)
+            time.sleep(0.5)  # whatever the form does, it has done it then
+            page.driver.close()
+            page.driver.switch_to.window(page.driver.window_handles[0])
+            expect(door.ask("api/self", Cookie=cookie, **(fields or {}))[0] == 200, "signed out by another page")
+        with suite.check(f"{what}: the settings tell of the password only that there is one"):
+            page.driver.get(url + "settings")
+            ready(page, "settings")
+            answer = page.run("return fetch('/api/rooms/settings').then(r => r.text())")
+            for text in (PASSWORD, "$scrypt$"):
+                expect(text not in answer and text not in page.driver.page_source, f"{text} is in the page")
+            entry = next(one for one in json.loads(answer)["settings"] if one["key"] == "viewer.password")
+            expect(entry["secret"] and entry["set"] and entry["value"] is None, entry)
+        with suite.check(f"{what}: signing out ends the session, its streams and its secret paths"):
+            page.driver.get(url)
+            page.wait(lambda: page.one("#link").get_attribute("data-state") == "live", "live")
+            expect(door.ask(secret, **(fields or {}))[0] == 200, "the secret path does not work before")
+            page.one("#sign-out").click()
+            page.wait(lambda: "/login" in page.driver.current_url, "the login page")
+            expect(door.ask("api/self", Cookie=cookie, **(fields or {}))[0] == 401, "the session goes on")
+            expect(door.ask(secret, **(fields or {}))[0] == 403, "the secret path goes on")
+            page.driver.back()
+            page.wait(lambda: "/login" in page.driver.current_url, "the login page after going back")
+            expect("Bob" not in page.text(), page.text())
+        with suite.check(f"{what}: a page whose session ends in another tab leads back to the login page"):
+            page.driver.get(url)
+            log_in(page, url)
+            page.wait(lambda: card(page, bob.id) is not None, "Bob again", 20)
+            first = page.driver.current_window_handle
+            page.driver.switch_to.new_window("tab")
+            page.driver.get(url)
+            page.wait(lambda: page.driver.find_elements(By.ID, "sign-out"), "the second tab")
+            page.one("#sign-out").click()
+            page.wait(lambda: "/login" in page.driver.current_url, "the login page")
+            page.driver.close()
+            page.driver.switch_to.window(first)
+            page.wait(lambda: "/login" in page.driver.current_url, "the login page in the first tab", 20)
+            page.complaints()
+    for width in (320, 1280):
+        for dark in (False, True):
+            label = f"{picture}-login-{width}-{'dark' if dark else 'light'}"
+            with suite.check(f"{label}: axe-core finds nothing, nothing is wider than the window"), \
+                    browser(width, 700, dark, arguments=["--ignore-certificate-errors", rules]) as page:
+                page.driver.get(url)
+                page.wait(lambda: page.driver.find_elements(By.ID, "password"), "the login page")
+                suite.shot(page, label)
+                found = violations(page)
+                expect(not found, "\n".join(found))
+                wide = page.run("return document.documentElement.scrollWidth - innerWidth")
+                expect(wide <= 0, f"{wide} pixels too wide")
+
+
+def throttled(suite, what, door, fields=None):
+    with suite.check(f"{what}: passwords can be tried a few times only, also the right one"):
+        statuses = [door.sign_in("wrong", **(fields or {}))[0] for _ in range(8)]
+        expect(403 in statuses and statuses[-1] == 429, statuses)
+        status, _, head = door.sign_in(**(fields or {}))
+        expect(status == 429 and "set-cookie" not in head and head["retry-after"].isdigit(), (status, head))
+
+
+def with_certificate(suite, program, folder, bob):
+    cert, key = certificate(folder, "own")
+    port = free_port("127.0.0.2")
+    ada = Peer(program, folder / "Ada", "--local", "--label", "Ada")
+    ada.folder.mkdir()
+    (ada.folder / "goop.json").write_text(json.dumps({
+        "profile": {"label": "Ada"},
+        "viewer": {"http_addr": f"127.0.0.2:{port}", "password": PASSWORD, "tls_certificate": str(cert),
+                   "tls_key": str(key), "names": NAME}}))
+    try:
+        events = ada.start()
+        with suite.check("the addresses are told, the inner one as ever; the file holds a hash"):
+            expect(events["viewerBeyond"]["urls"] == [f"https://{NAME}:{port}/", f"https://127.0.0.2:{port}/"], events)
+            expect(events["viewer"]["url"].startswith("http://127.0.0.1:"), events)
+            text = (ada.folder / "goop.json").read_text()
+            expect(PASSWORD not in text and "$scrypt$" in text, "in clear")
+            expect((ada.folder / "goop.json").stat().st_mode & 0o777 == 0o600, "open to others")
+        door = Door("127.0.0.2", port, f"{NAME}:{port}")
+        closed(suite, "certificate", door)
+        with suite.check("certificate: HSTS, and no plain HTTP"):
+            expect("max-age" in door.ask("login")[2].get("strict-transport-security", ""), "no HSTS")
+            try:
+                status = Door("127.0.0.2", port, f"{NAME}:{port}", is_tls=False).ask("login")[0]
+            except (OSError, http.client.HTTPException):
+                status = None
+            expect(status is None, f"plain HTTP was answered: {status}")
+        with suite.check("certificate: forwarding fields mean nothing"):
+            for fields in ({"X-Forwarded-For": "127.0.0.1"}, {"X-Forwarded-Host": "127.0.0.1"}, {"Forwarded": "for=127.0.0.1"}):
+                expect(door.ask("api/self", **fields)[0] == 401, fields)
+        story(suite, "certificate", f"https://{NAME}:{port}/", "127.0.0.2", bob, door, "beyond")
+        throttled(suite, "certificate", door)
+    finally:
+        ada.stop()
+    with suite.check("certificate: nothing secret is in the log"):
+        log = ada.tail()
+        expect(PASSWORD not in log and "$scrypt$" not in log, log)
+
+
+class Caddy:
+    """A real reverse proxy: HTTPS at one port, and at another plain HTTP, which it must not get through with."""
+
+    def __init__(self, folder, cert, key, upstream):
+        self.port, self.plain = free_port("127.0.0.3"), free_port("127.0.0.3")
+        file = folder / "Caddyfile"
+        file.write_text(
+            "{\n admin off\n auto_https off\n log {\n  level ERROR\n }\n}\n"
+            f"https://{NAME}:{self.port} {{\n bind 127.0.0.3\n tls {cert} {key}\n reverse_proxy 127.0.0.1:{upstream}\n}}\n"
+            f"http://{NAME}:{self.plain} {{\n bind 127.0.0.3\n reverse_proxy 127.0.0.1:{upstream}\n}}\n")
+        self.log = open(folder / "caddy.log", "w+")
+        environment = dict(os.environ, HOME=str(folder), XDG_DATA_HOME=str(folder / "d"), XDG_CONFIG_HOME=str(folder / "c"))
+        self.process = subprocess.Popen(["caddy", "run", "--adapter", "caddyfile", "--config", str(file)],
+                                        env=environment, stdout=self.log, stderr=self.log)
+        self.door = Door("127.0.0.3", self.port, f"{NAME}:{self.port}")
+
+    def wait(self):
+        end = time.monotonic() + 20
+        while True:
+            try:
+                if self.door.ask("healthz")[0] == 200:
+                    return
+            except OSError:
+                pass
+            if time.monotonic() > end or self.process.poll() is not None:
+                self.log.seek(0)
+                raise AssertionError(f"caddy does not answer: {self.log.read()[-1000:]}")
+            time.sleep(0.05)
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(10)
+
+
+def behind_caddy(suite, program, folder, bob):
+    cert, key = certificate(folder, "proxy")
+    upstream = free_port("127.0.0.1")
+    caddy = Caddy(folder, cert, key, upstream)
+    ada = Peer(program, folder / "Behind", "--local", "--label", "Ada")
+    ada.folder.mkdir()
+    (ada.folder / "goop.json").write_text(json.dumps({
+        "profile": {"label": "Ada"},
+        "viewer": {"http_addr": f"127.0.0.1:{upstream}", "password": PASSWORD, "trusted_proxies": "127.0.0.1",
+                   "names": f"{NAME}:{caddy.port}"}}))
+    try:
+        events = ada.start()
+        caddy.wait()
+        with suite.check("proxy: the address of the proxy is told"):
+            expect(events["viewerBeyond"]["urls"] == [f"https://{NAME}:{caddy.port}/"], events)
+        # Caddy itself answers for names that are not its own.
+        closed(suite, "proxy", caddy.door, evil=Door("127.0.0.1", upstream, "evil.example", is_tls=False))
+        with suite.check("proxy: plain HTTP through the proxy is refused"):
+            plain = Door("127.0.0.3", caddy.plain, f"{NAME}:{caddy.plain}", is_tls=False)
+            expect(plain.ask("login")[0] == 403, "answered")
+            plain.host = f"{NAME}:{caddy.port}"
+            expect(plain.ask("login", **{"X-Forwarded-Proto": "https"})[0] == 403, "answered under the other port")
+        forged = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "127.0.0.1"}
+        with suite.check("proxy: whoever goes past the proxy is refused, whatever is forged"):
+            past = Door("127.0.0.1", upstream, f"{NAME}:{caddy.port}", is_tls=False, source="127.0.0.8")
+            for path in ("login", "healthz", "sdk/goop-data.js", "api/self"):
+                expect(past.ask(path, **forged)[0] == 403, f"/{path}")
+            expect(past.sign_in(**forged)[0] == 403, "signed in")
+        with suite.check("proxy: the inner door refuses what a proxy passes on"):
+            inner = urllib.parse.urlsplit(events["viewer"]["url"])
+            door = Door("127.0.0.1", inner.port, inner.netloc, is_tls=False)
+            expect(door.ask("api/self")[0] == 200, "not even directly")
+            expect(door.ask("api/self", **forged)[0] == 403, "answered")
+        story(suite, "proxy", f"https://{NAME}:{caddy.port}/", "127.0.0.3", bob, caddy.door, "proxy")
+        # Caddy replaces what a browser writes there, so each of these tries is ours.
+        throttled(suite, "proxy", caddy.door, {"X-Forwarded-For": "203.0.113.7"})
+    finally:
+        ada.stop()
+        caddy.stop()
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--goop2", default="./goop2", type=pathlib.Path)
+    parser.add_argument("--screenshots", help="folder for pictures (default: a new one under the temporary folder)")
+    options = parser.parse_args()
+    screenshots = pathlib.Path(options.screenshots or tempfile.mkdtemp(prefix="goop2-beyond-"))
+    screenshots.mkdir(parents=True, exist_ok=True)
+    suite = Suite(screenshots)
+    program = options.goop2.resolve()
+    with tempfile.TemporaryDirectory(prefix="goop2-beyond-peers-") as root:
+        root = pathlib.Path(root)
+        refused_settings(suite, program, root)
+        bob = Peer(program, root / "Bob", "--local", "--no-viewer", "--label", "Bob")
+        try:
+            bob.start()
+            bob.write("index.html", PAGE)
+            bob.write("who.js", SCRIPT)
+            bob.write("sub/next.html", "<!doctype html><title>Next</title><h1>next page</h1>")
+            with_certificate(suite, program, root, bob)
+            behind_caddy(suite, program, root, bob)
+        finally:
+            bob.stop()
+    print(f"{suite.count - len(suite.failed)} of {suite.count} checks beyond loopback; pictures in {screenshots}")
+    sys.exit(1 if suite.failed else 0)
+
+
+if __name__ == "__main__":
+    main()
