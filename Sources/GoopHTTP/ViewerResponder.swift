@@ -52,7 +52,8 @@ struct ViewerResponder: Sendable {
             data: tables,
             changes: changes, frames: frames, backend: backend)
         shell = ShellRoutes(
-            backend: backend, control: control, capabilities: requestGuard.capabilities, frames: frames, book: rooms.book,
+            backend: backend, control: control, capabilities: requestGuard.capabilities, frames: frames,
+            book: rooms.book,
             headers: headers)
         events = EventStream(feed: feed, backend: backend)
         self.backend = backend

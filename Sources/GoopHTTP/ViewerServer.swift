@@ -93,6 +93,7 @@ public final class ViewerServer: Service {
         let authorities = outer.access.authorities(listeningPort: listener.port)
         let capabilities = CapabilityTable()
         let sessions = SessionTable(limits: outer.sessions) { capabilities.revokeAll(of: $0) }
+        outer.lock.onChange { sessions.closeAll(except: SessionTable.current) }
         let viewers = authorities.map { authority in
             makeResponder(
                 RequestGuard(outer: authority, capabilities: capabilities),
@@ -104,7 +105,8 @@ public final class ViewerServer: Service {
             OuterDoor(
                 proxies: ProxyPolicy(proxies: outer.access.proxies),
                 viewers: Dictionary(zip(authorities, viewers)) { first, _ in first }, first: first, sessions: sessions,
-                capabilities: capabilities, desk: LoginDesk(password: outer.password, limits: outer.attempts),
+                capabilities: capabilities,
+                desk: LoginDesk(lock: outer.lock, sessions: sessions, limits: outer.attempts),
                 logger: logger))
         return OpenDoor(
             http: http, listener: listener, registry: registry, sessions: sessions,

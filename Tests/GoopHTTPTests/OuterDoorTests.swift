@@ -10,14 +10,20 @@ import Testing
 
 private let password = Secret("four words to keep")
 
+/// As cheap as is accepted.
+private func hash(of password: Secret) throws -> PasswordHash {
+    let cost = PasswordHash.Cost(logarithm: 12, blockSize: 8, passes: 1)
+    return try #require(PasswordHash(of: password, salt: [UInt8](repeating: 7, count: 16), cost: cost))
+}
+
 /// A viewer whose outer door listens on loopback behind a proxy, which these tests are.
 private func withOuterDoor(
-    _ backend: FakeBackend = FakeBackend(), proxies: String = "127.0.0.1, 10.0.0.0/8",
+    _ backend: FakeBackend = FakeBackend(), rooms: ViewerRooms = ViewerRooms(),
+    proxies: String = "127.0.0.1, 10.0.0.0/8",
     configure: (inout OuterDoorConfiguration) -> Void = { _ in },
     _ body: @Sendable (_ inner: Int, _ outer: Int) async throws -> Void
 ) async throws {
-    let cost = PasswordHash.Cost(logarithm: 12, blockSize: 8, passes: 1)
-    let hash = try #require(PasswordHash(of: password, salt: [UInt8](repeating: 7, count: 16), cost: cost))
+    let hash = try hash(of: password)
     var outer = OuterDoorConfiguration(
         access: OuterAccess(
             address: OuterAddress(ip: IPAddress("127.0.0.1"), port: 0), password: password,
@@ -28,7 +34,8 @@ private func withOuterDoor(
     let (endpoints, listening) = AsyncStream.makeStream(of: ViewerEndpoint.self)
     var configuration = ViewerConfiguration(address: .port(0)) { listening.yield($0) }
     configuration.outer = outer
-    let server = ViewerServer(configuration: configuration, backend: backend, logger: Logger(label: "test"))
+    let server = ViewerServer(
+        configuration: configuration, backend: backend, rooms: rooms, logger: Logger(label: "test"))
     try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask {
             defer { listening.finish() }
@@ -74,25 +81,36 @@ private func token(_ page: String) throws -> String {
         let backend = FakeBackend()
         try await withOuterDoor(backend) { _, port in
             let id = "\(backend.owner.id)"
-            for path in [
-                "/", "/settings", "/network", "/help", "/peers", "/self", "/api/self", "/api/peers", "/api/events",
+            let rooms = RoomPage.all.map(\.path)
+            for path in rooms + [
+                "/nothing", "/peers", "/self", "/api/self", "/api/peers", "/api/events",
                 "/api/mq/events", "/readyz", "/assets/viewer.js", "/assets/session.js", "/p/\(id)/",
-                "/api/rooms/settings",
-                "/api/p/\(id)/watch", "/api/p/\(id)/data/subscribe?table=t", "/nothing",
+                "/api/rooms/settings", "/api/rooms/peers", "/api/rooms/peers/latency", "/api/rooms/network",
+                "/api/rooms/network/log", "/api/rooms/site", "/api/rooms/site/text?path=index.html",
+                "/api/rooms/site/audience", "/api/rooms/site/visitors", "/api/rooms/site/events",
+                "/api/rooms/qr.svg?text=a",
+                "/api/rooms/data/tables", "/api/rooms/data/visitors", "/api/rooms/data/export?table=t",
+                "/api/rooms/restart", "/api/data/describe?table=t", "/api/shell/site?peer=\(id)",
+                "/api/p/\(id)/watch", "/api/p/\(id)/data/subscribe?table=t", "/sdk", "/sdk/../api/self",
+                "/sdk/%2e%2e/api/self", "//sdk/../api/self",
             ] {
                 for extra in [
                     [], ["Cookie: __Host-goop="], ["Cookie: __Host-goop=" + String(repeating: "0", count: 64)],
                 ] {
                     let answer = try await request(path, port: port, fields: encrypted + extra)
-                    #expect(answer.status == 401, "\(path)")
+                    #expect(answer.status == 401 || path.contains("sdk/") && answer.status >= 400, "\(path)")
                     #expect(!answer.body.contains("Owner") && !answer.body.contains(id), "\(path)")
                 }
+                if path.contains("sdk/") { continue }
                 let answer = try await request(
                     path, port: port, fields: encrypted + ["Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document"])
                 #expect(answer.status == 303 && answer["location"]?.hasPrefix("/login") == true, "\(path)")
             }
             for path in [
                 "/api/rooms/settings/save", "/api/shell/capability", "/api/logout", "/api/p/\(id)/data/insert",
+                "/api/rooms/restart", "/api/rooms/site/audience", "/api/rooms/\(SiteRoom.upload)?path=index.html",
+                "/api/rooms/data/import?table=t", "/api/rooms/data/write", "/api/data/insert",
+                "/api/rooms/peers/decide",
             ] {
                 let answer = try await request(
                     path, method: "POST", port: port,
@@ -104,7 +122,9 @@ private func token(_ page: String) throws -> String {
             }
             for path in ["/login", "/healthz", "/sdk/goop-data.js"] {
                 let answer = try await request(path, port: port, fields: encrypted)
-                #expect(answer.status == 200 && !answer.body.contains("o@example.org") && !answer.body.contains(id), "\(path)")
+                #expect(
+                    answer.status == 200 && !answer.body.contains("o@example.org") && !answer.body.contains(id),
+                    "\(path)")
             }
             #expect(backend.opened.isEmpty)
         }
@@ -173,6 +193,39 @@ private func token(_ page: String) throws -> String {
             }
             let ended = try await request(site, port: port, fields: encrypted).status
             #expect(ended == 403)
+        }
+    }
+
+    @Test func aNewPasswordSignsEverybodyElseOut() async throws {
+        let lock = OuterLock(try hash(of: password))
+        let desk = PasswordDesk(lock: lock, next: try hash(of: Secret("four other words")))
+        try await withOuterDoor(
+            rooms: ViewerRooms(settings: desk, access: QuietAccess()), configure: { $0.lock = lock }
+        ) {
+            _, port in
+            let mine = try await cookie(port)
+            let another = try await cookie(port)
+            let token = try token(try await request("/", port: port, fields: encrypted + [mine]).body)
+            try await RawConnection.open(port: port) { stream in
+                try await stream.send(
+                    "GET \(AccessEvents.path) HTTP/1.1\r\n" + (encrypted + [another]).joined(separator: "\r\n")
+                        + "\r\n\r\n")
+                _ = try await stream.read(until: "event: site")
+                let body = #"{"changes":{"viewer.password":"four other words"}}"#
+                let saved = try await request(
+                    "/api/rooms/settings/save", method: "POST", port: port,
+                    fields: encrypted + [
+                        mine, "X-Goop-Token: \(token)", "Content-Type: application/json",
+                        "Content-Length: \(body.utf8.count)",
+                    ], body: body)
+                #expect(saved.status == 200)
+                // Ends, or this test's time limit does.
+                _ = await stream.readToEnd()
+            }
+            #expect(try await request("/api/self", port: port, fields: encrypted + [another]).status == 401)
+            #expect(try await request("/api/self", port: port, fields: encrypted + [mine]).status == 200)
+            #expect(try await signIn(port).status == 403)
+            #expect(try await signIn(port, "four+other+words").status == 303)
         }
     }
 
@@ -316,4 +369,28 @@ private func token(_ page: String) throws -> String {
             }
         }
     }
+}
+
+/// Changes the password, whatever is saved.
+private struct PasswordDesk: SettingsDesk {
+    let lock: OuterLock
+    let next: PasswordHash
+
+    func settings() async throws(ConfigurationError) -> SettingsSheet {
+        SettingsSheet(settings: [], waitingForRestart: [], file: "", notes: [])
+    }
+
+    func apply(_ changes: [String: JSONValue], isOnlyCheck: Bool) async throws(ConfigurationError) -> SettingsSheet {
+        lock.change(to: next)
+        return try await settings()
+    }
+}
+
+/// Nobody visits, and nothing changes.
+private struct QuietAccess: SiteAccess {
+    func audience() async -> AudienceSheet { AudienceSheet(name: .everyone, guests: []) }
+    func decide(_ decision: AudienceDecision) async throws(AudienceError) -> AudienceSheet { await audience() }
+    func visitors() async -> [Visitor] { [] }
+    func known(_ peer: PeerID) async -> KnownPeer? { nil }
+    func changes() async -> AsyncStream<Void> { AsyncStream.makeStream(of: Void.self).stream }
 }

@@ -125,13 +125,38 @@ import Testing
         let again = try open()
         again.release()
         #expect(again.notes == [] && again.configuration.viewer.password == peer.configuration.viewer.password)
-        let desk = NodeSettingsDesk(
-            file: folder.configurationFile, running: again.configuration,
-            door: SiteDoor(again.configuration.siteAudience), visibility: Visibility(isHidden: false))
+        let desk = desk(again.configuration)
         _ = try await desk.apply(["viewer.password": .string("another four words")], isOnlyCheck: false)
         #expect(temporary.read("ada/goop.json")?.contains("another four") == false)
         let changed = try GoopConfiguration(decoding: AtomicFile.read(folder.configurationFile, limit: 1 << 20))
         #expect(PasswordHash(changed.viewer.password.revealed)?.matches(Secret("another four words")) == true)
+    }
+
+    private func desk(_ configuration: GoopConfiguration) -> NodeSettingsDesk {
+        NodeSettingsDesk(
+            file: folder.configurationFile, running: configuration,
+            door: SiteDoor(configuration.siteAudience), visibility: Visibility(isHidden: false))
+    }
+
+    @Test func theNextRunIsNotBegunIfItsOuterDoorWouldNotOpen() async throws {
+        try open().release()
+        var configuration = try GoopConfiguration(decoding: AtomicFile.read(folder.configurationFile, limit: 1 << 20))
+        let restarter = NodeRestarter(settings: desk(configuration), folder: folder, isLocal: false)
+        try await restarter.check()
+        configuration.viewer.httpAddress = "0.0.0.0:8443"
+        configuration.viewer.password = Secret("four words to keep")
+        configuration.viewer.tlsCertificate = "missing.pem"
+        configuration.viewer.tlsKey = "missing.key"
+        configuration.viewer.names = "me.example"
+        try AtomicFile.write(configuration.encoded(), to: folder.configurationFile)
+        await #expect {
+            try await restarter.check()
+        } throws: { error in
+            "\(error)".contains("missing.key") && "\(error)".contains("viewer.tls_certificate")
+                && !"\(error)".contains("four words")
+        }
+        // A local peer has no such door, whatever the settings say.
+        try await NodeRestarter(settings: desk(configuration), folder: folder, isLocal: true).check()
     }
 
     @Test func anExistingSiteIsLeftAlone() throws {

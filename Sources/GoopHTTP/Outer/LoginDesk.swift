@@ -3,10 +3,11 @@ import Multiformats
 import NIOPosix
 import Synchronization
 
-/// Compares passwords: not too often, one at a time, and not on a thread that others wait for.
+/// Compares passwords, and begins sessions: not too often, one at a time, and not on a thread that others wait for.
 final class LoginDesk: Sendable {
     enum Outcome: Sendable, Equatable {
-        case right
+        /// A session has begun; its secret.
+        case right(String)
         case wrong
         /// Too many tries; the next one counts after this time.
         case wait(Duration)
@@ -19,11 +20,13 @@ final class LoginDesk: Sendable {
         var isBusy = false
     }
 
-    private let password: PasswordHash
+    private let lock: OuterLock
+    private let sessions: SessionTable
     private let state: Mutex<State>
 
-    init(password: PasswordHash, limits: LoginThrottle.Limits = .init()) {
-        self.password = password
+    init(lock: OuterLock, sessions: SessionTable, limits: LoginThrottle.Limits = .init()) {
+        self.lock = lock
+        self.sessions = sessions
         state = Mutex(State(throttle: LoginThrottle(limits: limits, now: .now)))
     }
 
@@ -35,13 +38,20 @@ final class LoginDesk: Sendable {
             return nil
         }
         if let refused { return refused }
-        let password = password
+        let password = lock.password
         // A pool that is shutting down compares nothing, and lets nobody in.
         let isRight = (try? await NIOThreadPool.singleton.runIfActive { password.matches(tried) }) ?? false
         state.withLock { state in
             state.isBusy = false
             if isRight { state.throttle.succeeded(from: client) }
         }
-        return isRight ? .right : .wrong
+        guard isRight else { return .wrong }
+        let session = sessions.open(now: .now)
+        // It was changed meanwhile, perhaps before there was this session to end.
+        guard lock.password == password else {
+            sessions.close(session)
+            return .wrong
+        }
+        return .right(session)
     }
 }

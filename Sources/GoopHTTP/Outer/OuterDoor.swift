@@ -26,7 +26,7 @@ struct OuterDoor: Sendable {
         let response: Response
         switch proxies.judge(peer: peer, fields: request.headers) {
         case .notAProxy:
-            logger.notice("refused: no trusted proxy", metadata: ["address": "\(peer?.description ?? "unknown")"])
+            logger.debug("refused: no trusted proxy", metadata: ["address": "\(peer?.description ?? "unknown")"])
             response = refuse(first, .notAProxy)
         case .notEncrypted:
             response = refuse(first, .notEncrypted)
@@ -76,7 +76,9 @@ struct OuterDoor: Sendable {
         if target.path == LoginPage.path { return login(visit, viewer, target: target, isSignedIn: session != nil) }
         guard let session else { return knock(visit, viewer, target: target) }
         if target.path == "/api/logout" { return await signOut(visit, viewer, session: session) }
-        return await viewer.route(visit.request, session: session)
+        return await SessionTable.$current.withValue(session) {
+            await viewer.route(visit.request, session: session)
+        }
     }
 
     // MARK: Without a session
@@ -126,18 +128,19 @@ struct OuterDoor: Sendable {
         let tried = Secret(QueryText.value(of: "password", in: form) ?? "")
         let source: Logger.Metadata = ["address": "\(visit.client?.description ?? "unknown")"]
         switch await desk.compare(tried, from: visit.client, now: visit.now) {
-        case .right:
+        case .right(let secret):
             logger.notice("signed in at the outer door", metadata: source)
             var response = redirect(viewer, to: next)
             response.headers[.setCookie] =
-                "\(Self.cookie)=\(sessions.open(now: .now)); Path=/; Secure; HttpOnly; SameSite=Strict"
+                "\(Self.cookie)=\(secret); Path=/; Secure; HttpOnly; SameSite=Strict"
             return response
         case .wrong:
             logger.warning("a sign-in failed at the outer door", metadata: source)
             return viewer.loginPage.page(next: next, fault: "That is not the password.", status: .forbidden)
         case .wait(let duration):
             let seconds = max(1, duration.components.seconds + 1)
-            logger.warning("too many sign-ins at the outer door", metadata: source)
+            // Whoever is kept waiting can ask as often as he likes, and must not fill the log.
+            logger.debug("too many sign-ins at the outer door", metadata: source)
             return wait(
                 viewer, next, seconds, "Too many tries. Wait \(seconds) seconds, then try again.", .tooManyRequests)
         case .busy:

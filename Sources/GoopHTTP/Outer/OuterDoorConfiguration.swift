@@ -4,8 +4,8 @@ public import GoopCore
 public struct OuterDoorConfiguration: Sendable {
     /// Where, for whom, under which names. The names of its files are absolute.
     public var access: OuterAccess
-    /// What the password of `access` comes to.
-    public var password: PasswordHash
+    /// What the password of `access` comes to, and perhaps another one later.
+    public var lock: OuterLock
     /// Open connections at once; one more is answered with 503 and closed. The inner door has its own.
     public var maximumConnections = 256
     /// Of these from one address, unless it is a proxy.
@@ -18,6 +18,10 @@ public struct OuterDoorConfiguration: Sendable {
     /// Both; the limits are the usual ones.
     public init(access: OuterAccess, password: PasswordHash) {
         self.access = access
-        self.password = password
+        lock = OuterLock(password)
     }
+
+    /// Sees whether certificate and key can be used, as a start does.
+    /// - Throws: what is wrong with them.
+    public func checkFiles() throws(ViewerListenError) { _ = try OuterBinder.context(of: access) }
 }

@@ -51,6 +51,9 @@ final class SessionTable: Sendable {
         }
     }
 
+    /// The session for which this task answers a request.
+    @TaskLocal static var current: SessionID?
+
     private let limits: Limits
     private let onEnd: @Sendable (SessionID) -> Void
     private let state = Mutex(State())
@@ -112,6 +115,18 @@ final class SessionTable: Sendable {
         let connections = state.withLock { $0.remove(id) }
         onEnd(id)
         for connection in connections where connection.id != asking { connection.close() }
+    }
+
+    /// Ends the session that has a secret.
+    func close(_ token: String) {
+        let digest = Self.digest(token)
+        if let id = state.withLock({ $0.byDigest[digest] }) { close(id) }
+    }
+
+    /// Ends all sessions but one.
+    func closeAll(except spared: SessionID?) {
+        let others = state.withLock { state in state.sessions.keys.filter { $0 != spared } }
+        for id in others { close(id) }
     }
 
     /// Ends what is over. To be called now and then, for a stream asks for nothing any more.

@@ -103,6 +103,7 @@ function show(sheet) {
 
 // Which run of the program answers; null if it cannot start itself again.
 let run = null;
+const signedOut = "signed out";
 
 function showWaiting(sheet) {
   const waiting = find("restart");
@@ -124,6 +125,8 @@ function showWaiting(sheet) {
 async function currentRun() {
   try {
     const answer = await fetch("/api/rooms/restart", { cache: "no-store", signal: AbortSignal.timeout(2000) });
+    // Only the next run does not know the session any more: it answers, to whoever signs in again.
+    if (answer.status === 401) return signedOut;
     return answer.ok ? (await answer.json()).run : null;
   } catch {
     return null;
@@ -153,6 +156,7 @@ async function startAgain(sheet) {
     const now = await currentRun();
     if (now !== null && now !== before) {
       sessionStorage.setItem("started-again", "1");
+      if (now === signedOut) return dispatchEvent(new Event("session-over"));
       location.reload();
       return;
     }
@@ -160,7 +164,7 @@ async function startAgain(sheet) {
   }
   const address = sheet?.settings.find((setting) => setting.key === "viewer.http_addr")?.value ?? "";
   place.textContent = "It has not come back at this address. The terminal that it runs in says why.";
-  if (/^127\.0\.0\.1:\d{1,5}$/.test(address) && `http://${address}` !== location.origin) {
+  if (location.protocol === "http:" && /^127\.0\.0\.1:\d{1,5}$/.test(address) && `http://${address}` !== location.origin) {
     const link = element("a", "", `http://${address}/settings`);
     link.href = `http://${address}/settings`;
     place.replaceChildren("Its pages are at another address now: ", link);

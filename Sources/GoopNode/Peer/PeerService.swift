@@ -87,41 +87,28 @@ public final class PeerService: Service {
     ///   the owner wants the next run, everything in order.
     public func run() async throws {
         defer { peer.release() }
-        let viewer = try viewerReach()
+        let doors = try viewerDoors()
         let store = try openStore()
         defer { try? store.close() }
         let records = PeerRecords(ownID: peer.identity.peerID, known: try await store.load())
         let door = SiteDoor(peer.configuration.siteAudience)
         let (node, pubsub) = try await startNode(refusing: records.blocked, door: door)
         let running = RunningPeer(
-            peer: peer, options: options, node: node, pubsub: pubsub, viewer: viewer.own, outerDoor: viewer.outer,
-            group: group, records: records, store: store, door: door, logger: logger)
+            peer: peer, options: options, node: node, pubsub: pubsub, viewer: doors?.own ?? .off,
+            outerDoor: doors?.outer, group: group, records: records, store: store, door: door, logger: logger)
         options.onParts(running)
         try await running.run()
     }
 
-    /// Where the viewer listens; the outer door stays shut if everything is to stay on this machine.
-    private func viewerReach() throws(Failure) -> (own: ViewerAddress, outer: OuterDoorConfiguration?) {
-        guard options.hasViewer else { return (.off, nil) }
+    private func viewerDoors() throws(Failure) -> ViewerDoors? {
+        guard options.hasViewer else { return nil }
         do throws(ConfigurationError) {
-            let reach = try ViewerReach(peer.configuration.viewer)
-            guard var access = reach.outer else { return (reach.own, nil) }
-            guard !options.isLocal || access.address.ip?.isLoopback == true else {
+            let doors = try ViewerDoors(peer.configuration.viewer, folder: peer.folder, isLocal: options.isLocal)
+            if doors.isOuterWithheld {
                 logger.notice(
                     "the viewer stays on this machine, whatever viewer.http_addr says: the peer is a local one")
-                return (reach.own, nil)
             }
-            if access.isEncrypted {
-                access.certificate = peer.folder.resolve(access.certificate)
-                access.key = peer.folder.resolve(access.key)
-            }
-            guard let password = ViewerPassword.hash(access.password) else {
-                throw ConfigurationError(problems: [
-                    ConfigurationProblem(
-                        key: "viewer.password", cause: "cannot be hashed", nextStep: "choose another one")
-                ])
-            }
-            return (reach.own, OuterDoorConfiguration(access: access, password: password))
+            return doors
         } catch {
             throw Failure(
                 .configuration, "\(peer.folder.configurationFile): \(error)",

@@ -62,8 +62,9 @@ final class RunningPeer: Sendable {
         let visibility = Visibility(isHidden: configuration.presence.invisible)
         self.visibility = visibility
         settings = NodeSettingsDesk(
-            file: peer.folder.configurationFile, running: configuration, door: door, visibility: visibility)
-        restarter = NodeRestarter(settings: settings)
+            file: peer.folder.configurationFile, running: configuration, door: door, visibility: visibility,
+            lock: outerDoor?.lock)
+        restarter = NodeRestarter(settings: settings, folder: peer.folder, isLocal: options.isLocal)
         let id = node.peerID
         let probes = WorkQueue<PeerID>(width: 16, capacity: 1024)
         self.probes = probes

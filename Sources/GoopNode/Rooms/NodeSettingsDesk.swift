@@ -4,22 +4,31 @@ import PeerIdentity
 
 /// Reads and writes `goop.json` of the running peer's folder. One at a time, so no save is lost.
 ///
-/// Keys that can take effect while the peer runs do so with the save: the audience of the site, and invisibility.
+/// Keys that can take effect while the peer runs do so with the save: the audience of the site, invisibility, and the
+/// password of the viewer's outer door.
 actor NodeSettingsDesk: SettingsDesk {
     private let file: String
     /// What the peer works with: as it was started, and what has taken effect since.
     private var running: GoopConfiguration
     private let door: SiteDoor
     private let visibility: Visibility
+    /// Of the viewer's outer door, if there is one.
+    private let lock: OuterLock?
 
-    init(file: String, running: GoopConfiguration, door: SiteDoor, visibility: Visibility) {
+    init(
+        file: String, running: GoopConfiguration, door: SiteDoor, visibility: Visibility, lock: OuterLock? = nil
+    ) {
         self.file = file
         self.running = running
         self.door = door
         self.visibility = visibility
+        self.lock = lock
     }
 
     func settings() async throws(ConfigurationError) -> SettingsSheet { sheet(try read()) }
+
+    /// What the next start finds.
+    func stored() throws(ConfigurationError) -> GoopConfiguration { try read() }
 
     func apply(_ changes: [String: JSONValue], isOnlyCheck: Bool) async throws(ConfigurationError) -> SettingsSheet {
         var configuration = try read()
@@ -68,6 +77,12 @@ actor NodeSettingsDesk: SettingsDesk {
         running.presence.invisible = configuration.presence.invisible
         door.open(to: running.siteAudience)
         visibility.set(hidden: running.presence.invisible)
+        let password = configuration.viewer.password
+        // Without one the door would have to go, which takes a restart.
+        if let lock, password != running.viewer.password, let hash = ViewerPassword.hash(password) {
+            running.viewer.password = password
+            lock.change(to: hash)
+        }
     }
 
     private func read() throws(ConfigurationError) -> GoopConfiguration {
