@@ -26,8 +26,11 @@ PAGE = """<!doctype html><title>Bob</title><h1>bob home</h1><p id="who"></p><a i
 <script src="/sdk/goop-identity.js"></script><script src="who.js"></script>"""
 SCRIPT = "Goop.identity.get().then((me) => { document.getElementById('who').textContent = `visited by ${me.label}`; });"
 # What is somebody's own, and needs a session.
-CLOSED = ("", "settings", "network", "help", "self", "api/self", "api/peers", "api/events", "api/mq/events", "readyz",
-          "assets/viewer.js", "assets/session.js", "api/rooms/settings", "api/shell/site?peer=x")
+CLOSED = ("", "settings", "network", "help", "site", "data", "self", "api/self", "api/peers", "api/events", "api/mq/events",
+          "readyz", "assets/viewer.js", "assets/session.js", "api/rooms/settings", "api/shell/site?peer=x", "api/rooms/site",
+          "api/rooms/site/text?path=index.html", "api/rooms/site/audience", "api/rooms/site/visitors", "api/rooms/site/events",
+          "api/rooms/data/tables", "api/rooms/data/export?table=t", "api/rooms/peers", "api/rooms/network/log",
+          "api/rooms/restart", "api/data/describe?table=t")
 
 
 def free_port(ip):
@@ -115,7 +118,9 @@ def closed(suite, what, door, fields=None, evil=None):
                 status, text, _ = door.ask(path, **cookie, **(fields or {}))
                 expect(status == 401, f"/{path}: {status}")
                 expect("Ada" not in text and "Bob" not in text, f"/{path}: {text[:200]}")
-        for path in ("api/rooms/settings/save", "api/rooms/peers/decide", "api/shell/capability", "api/logout"):
+        for path in ("api/rooms/settings/save", "api/rooms/peers/decide", "api/shell/capability", "api/logout",
+                     "api/rooms/restart", "api/rooms/site/audience", "api/rooms/site/upload?path=x", "api/rooms/data/write",
+                     "api/rooms/data/import?table=t", "api/data/insert"):
             status, _, _ = door.ask(path, "POST", "{}", **{"Content-Type": "application/json"}, **(fields or {}))
             expect(status == 401, f"POST /{path}: {status}")
         expect(door.ask("healthz", **(fields or {}))[0] == 200, "not even healthz")
@@ -128,6 +133,15 @@ def log_in(page, url, password=PASSWORD):
     page.wait(lambda: page.driver.find_elements(By.ID, "password"), "the login page")
     expect(page.run("return document.activeElement.id") == "password", "the focus is elsewhere")
     page.driver.switch_to.active_element.send_keys(password, Keys.ENTER)
+
+
+def new_password(page, url, password):
+    page.driver.get(url + "settings")
+    ready(page, "settings")
+    page.wait(lambda: page.driver.find_elements(By.ID, "set-viewer.password"), "the field")
+    page.one('[id="set-viewer.password"]').send_keys(password)
+    page.one("#save").click()
+    page.wait(lambda: "Saved" in page.run("return document.getElementById('toast').textContent"), "saved")
 
 
 def story(suite, what, url, ip, bob, door, picture, fields=None):
@@ -228,6 +242,28 @@ def story(suite, what, url, ip, bob, door, picture, fields=None):
             page.driver.close()
             page.driver.switch_to.window(first)
             page.wait(lambda: "/login" in page.driver.current_url, "the login page in the first tab", 20)
+            page.complaints()
+        with suite.check(f"{what}: a new password counts at once, and signs out everybody but whoever set it"):
+            log_in(page, url)
+            page.wait(lambda: card(page, bob.id) is not None, "Bob again", 20)
+            other = {"Cookie": door.sign_in(**(fields or {}))[2]["set-cookie"].split(";")[0], **(fields or {})}
+            expect(door.ask("api/self", **other)[0] == 200, "the other session does not work before")
+            new_password(page, url, "four newer words")
+            page.wait(lambda: door.ask("api/self", **other)[0] == 401, "the other session ended")
+            expect(door.sign_in(**(fields or {}))[0] == 403, "the old password still counts")
+            expect(door.sign_in("four newer words", **(fields or {}))[0] == 303, "the new password does not count")
+            new_password(page, url, PASSWORD)
+            page.wait(lambda: door.sign_in(**(fields or {}))[0] == 303, "the old password again")
+            page.complaints()
+        with suite.check(f"{what}: started again from the page, which leads to the login page and then back"):
+            page.driver.get(url + "settings")
+            ready(page, "settings")
+            page.wait(lambda: page.one("#restart-any").is_displayed(), "the button")
+            page.one("#restart-any").click()
+            page.wait(lambda: "/login" in page.driver.current_url, "the login page", 20)
+            log_in(page, url)
+            page.wait(lambda: page.driver.current_url == url + "settings", "the settings again")
+            page.wait(lambda: "Started again" in page.run("return document.getElementById('toast').textContent"), "the news")
             page.complaints()
     for width in (320, 1280):
         for dark in (False, True):
