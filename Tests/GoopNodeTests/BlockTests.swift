@@ -28,7 +28,7 @@ import Testing
         _ = try await bob.commands.stand("ada", .blocked)
         _ = await ada.sees(bob.id) { $0.path == .none }
         #expect(try await bob.commands.peers() == .array([]))
-        #expect(await failure { try await bob.commands.get(ada.id.base58, path: "/") { _ in } }?.kind == .unavailable)
+        #expect(await failure { try await bob.commands.get(ada.id.base58, path: "/") { _ in } }?.kind == .permission)
         #expect(await failure { try await bob.commands.ping(ada.address.description) }?.kind == .unavailable)
         #expect(await failure { try await ada.commands.get(bob.address.description, path: "/") { _ in } } != nil)
         #expect(await failure { try await ada.commands.ping(bob.address.description) } != nil)
