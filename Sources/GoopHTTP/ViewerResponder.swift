@@ -76,6 +76,13 @@ struct ViewerResponder: Sendable {
 
     /// - Parameter session: who has signed in at the outer door; nil on loopback.
     func route(_ request: Request, session: SessionID?) async -> Response {
+        // Files of sites are moved on the event loop of the connection. All the rest may compute, or wait for the disk, which
+        // would hold up every connection of the loop.
+        guard !RequestTarget.namesSiteFile(request.head) else { return await find(request, session: session) }
+        return await withTaskExecutorPreference(globalConcurrentExecutor) { await find(request, session: session) }
+    }
+
+    private func find(_ request: Request, session: SessionID?) async -> Response {
         switch requestGuard.judge(request.head) {
         case .refused(let refusal):
             return refuse(refusal, path: request.head.path ?? "")

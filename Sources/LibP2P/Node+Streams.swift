@@ -115,6 +115,12 @@ extension Node {
             onRefusal: { swarm.withAddressBook { book, _ in book.removeProtocol(proposal, of: peer) } })
     }
 
+    /// Runs tasks on the loop of the best connection with a peer: what opens, uses and closes a stream there changes no thread.
+    /// - Returns: nil if there is no connection.
+    package func executor(for peer: PeerID) -> (any TaskExecutor)? {
+        self.swarm.bestConnection(with: peer, allowsLimited: true)?.executor
+    }
+
     /// Opens a stream without waiting for anything: on a live connection that lives on this very event loop, under a
     /// protocol that the peer is known to speak.
     ///

@@ -96,16 +96,19 @@ public struct SiteBody: Sendable {
     public var head: SiteHead
     /// The bytes, at most `head.size` of them, in chunks of any length. Read once.
     public var chunks: any AsyncSequence<ByteBuffer, any Error> & Sendable
+    /// All the bytes, if they came together with the head: whoever takes them does not read `chunks`.
+    public var whole: ByteBuffer?
     /// Gives the stream back unread; called instead of reading `chunks` (a HEAD request), or after a failed read.
     public var discard: @Sendable () -> Void
 
     /// Makes a body; `discard` may be left out when dropping `chunks` is enough.
     public init(
-        head: SiteHead, chunks: any AsyncSequence<ByteBuffer, any Error> & Sendable,
+        head: SiteHead, chunks: any AsyncSequence<ByteBuffer, any Error> & Sendable, whole: ByteBuffer? = nil,
         discard: @escaping @Sendable () -> Void = {}
     ) {
         self.head = head
         self.chunks = chunks
+        self.whole = whole
         self.discard = discard
     }
 }

@@ -176,6 +176,12 @@ struct RequestTarget: Sendable, Equatable {
     /// The same for a path that was refused, query and all.
     static func isSite(_ path: String) -> Bool { path == "/p" || path.hasPrefix("/p/") || path.hasPrefix("/p?") }
 
+    /// True for requests that, if they are answered at all, are answered with a file of a site or a notice.
+    static func namesSiteFile(_ head: HTTPRequest) -> Bool {
+        guard head.method == .get || head.method == .head, let path = head.path else { return false }
+        return isSite(path) || (path.hasPrefix(capabilityPrefix) && path.contains("/p/"))
+    }
+
     /// Paths for programs that watch the viewer: answered under every own name, never redirected.
     var isProbe: Bool { path == "/healthz" || path == "/readyz" }
 }

@@ -78,7 +78,10 @@ struct ViewerListener: Sendable {
             try await socket.executeThenClose { inbound in
                 for try await connection in inbound {
                     switch connection {
-                    case .http(let channel): group.addTask { await http.handle(value: channel, logger: logger) }
+                    case .http(let channel):
+                        group.addTask(executorPreference: LoopExecutor(channel.channel.eventLoop)) {
+                            await http.handle(value: channel, logger: logger)
+                        }
                     case .turnedAway(let channel): turnAway(channel)
                     }
                 }

@@ -1,4 +1,6 @@
 import GoopCore
+import NIOCore
+import NIOPosix
 import Synchronization
 
 /// Runs an operation that must answer within a time; past it the operation is cancelled.
@@ -6,23 +8,29 @@ import Synchronization
 func withDeadline<Value: Sendable>(
     _ limit: Duration, _ operation: @escaping @Sendable () async throws(SiteError) -> Value
 ) async -> Result<Value, SiteError> {
-    await withTaskGroup(of: Result<Value, SiteError>.self) { group in
-        group.addTask {
-            do throws(SiteError) {
-                return .success(try await operation())
-            } catch {
-                return .failure(error)
-            }
+    let isOver = Atomic(false)
+    // On the event loop of this thread, if it is one. A loop's timer goes when it is cancelled; that of `Task.sleep` stays in
+    // the system until its time.
+    let loop = MultiThreadedEventLoopGroup.currentEventLoop
+    let task = Task<Result<Value, SiteError>, Never>(executorPreference: loop.map(LoopExecutor.init)) {
+        do throws(SiteError) {
+            return .success(try await operation())
+        } catch {
+            return .failure(error)
         }
-        group.addTask {
-            // A cancelled sleep means that the operation was first; its result is not looked at then.
-            try? await Task.sleep(for: limit)
-            return .failure(SiteError(kind: .timedOut, detail: "no answer within \(limit)"))
-        }
-        let first = await group.next() ?? .failure(SiteError(kind: .timedOut))
-        group.cancelAll()
-        return first
     }
+    let timer = (loop ?? MultiThreadedEventLoopGroup.singleton.any()).scheduleTask(in: TimeAmount(limit)) {
+        isOver.store(true, ordering: .relaxed)
+        task.cancel()
+    }
+    defer { timer.cancel() }
+    let result = await withTaskCancellationHandler {
+        await task.value
+    } onCancel: {
+        task.cancel()
+    }
+    guard case .failure = result, isOver.load(ordering: .relaxed) else { return result }
+    return .failure(SiteError(kind: .timedOut, detail: "no answer within \(limit)"))
 }
 
 /// Notices when the sender of a stream stands still. A reader who is slow does not count: only waiting for the next

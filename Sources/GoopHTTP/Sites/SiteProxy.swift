@@ -133,6 +133,10 @@ struct SiteProxy: Sendable {
             body.discard()
             return Response(status: status, headers: fields)
         }
+        // What is here already leaves with the head, in one piece.
+        if let whole = body.whole, whole.readableBytes == size {
+            return Response(status: status, headers: fields, body: ResponseBody(byteBuffer: whole))
+        }
         let stallTimeout = stallTimeout
         let content = ResponseBody(contentLength: size) { writer in
             let target = WriterBox(writer: writer)

@@ -16,6 +16,8 @@ struct SiteClient: Sendable {
     private static let resourceLimitCode: UInt32 = 0x1002
     /// The reset code of a peer that does not speak what the stream was opened for.
     private static let negotiationFailedCode: UInt32 = 0x1001
+    /// Ours first.
+    private static let protocols = [ProtocolID(SiteProtocol.querySiteID), ProtocolID(SiteProtocol.siteID)]
 
     let node: Node
 
@@ -66,18 +68,21 @@ struct SiteClient: Sendable {
         options.timeout = max(.milliseconds(200), answerTimeout - (ContinuousClock.now - started))
         options.allowsLimitedConnection = true
         options.negotiation = negotiation
-        let stream = try await node.openStream(
-            to: peer, protocols: [ProtocolID(SiteProtocol.querySiteID), ProtocolID(SiteProtocol.siteID)],
-            options: options)
-        do {
-            let left = max(.milliseconds(200), answerTimeout - (ContinuousClock.now - started))
-            let isQuery = stream.protocol == ProtocolID(SiteProtocol.querySiteID)
-            return try await StallWatch.run(limit: left, onStall: { stream.reset() }) { _ in
-                isQuery ? try await askByQuery(query, on: stream) : try await askByLine(path, query.method, on: stream)
+        // From the first byte to the head on the loop of the connection, if there is one: one change of thread there, one
+        // back, and none where the caller is on that loop already.
+        return try await withTaskExecutorPreference(node.executor(for: peer)) {
+            let stream = try await node.openStream(to: peer, protocols: SiteClient.protocols, options: options)
+            do {
+                let left = max(.milliseconds(200), answerTimeout - (ContinuousClock.now - started))
+                let isQuery = stream.protocol == SiteClient.protocols[0]
+                return try await StallWatch.run(limit: left, onStall: { stream.reset() }) { _ in
+                    isQuery
+                        ? try await askByQuery(query, on: stream) : try await askByLine(path, query.method, on: stream)
+                }
+            } catch {
+                stream.reset()
+                throw error
             }
-        } catch {
-            stream.reset()
-            throw error
         }
     }
 
@@ -89,10 +94,13 @@ struct SiteClient: Sendable {
             let front = bytes.readableBytesView.prefix(SiteHead.maximumBytes + 16)
             guard let (head, consumed) = try reader.headReceived(Array(front)[...]) else { continue }
             bytes.moveReaderIndex(forwardBy: consumed)
+            let isWhole = bytes.readableBytes == reader.left
+            // Closed and not reset: a peer counts resets, for they may be an attack.
+            if isWhole { stream.closeNow() }
             return SiteBody(
                 head: head,
                 chunks: SiteStreamChunks(stream: stream, reader: reader, unread: bytes, patience: patience),
-                discard: { [reader] in SiteStreamChunks.drop(stream, reader) })
+                whole: isWhole ? bytes : nil, discard: { if !isWhole { stream.reset() } })
         }
         try reader.ended()
         throw SiteError(kind: .protocolViolation, detail: "the peer closed without an answer")
@@ -109,7 +117,7 @@ struct SiteClient: Sendable {
         let reader = SiteAnswerReader(bodyOf: method == .get ? head.size : 0)
         return SiteBody(
             head: head, chunks: SiteStreamChunks(stream: stream, reader: reader, unread: nil, patience: patience),
-            discard: { SiteStreamChunks.drop(stream, reader) })
+            discard: { stream.reset() })
     }
 
     /// What an error of the network means for somebody who wants a page.
@@ -147,11 +155,6 @@ struct SiteStreamChunks: AsyncSequence, Sendable {
 
     func makeAsyncIterator() -> Iterator {
         Iterator(stream: stream, patience: patience, reader: reader, unread: unread)
-    }
-
-    /// Gives an answer up. One that is complete is closed and not reset: a peer counts resets, as they may be an attack.
-    static func drop(_ stream: P2PStream, _ reader: SiteAnswerReader) {
-        if reader.left == 0 { stream.closeNow() } else { stream.reset() }
     }
 
     struct Iterator: AsyncIteratorProtocol {
@@ -197,12 +200,9 @@ struct SiteStreamChunks: AsyncSequence, Sendable {
                 return unread
             }
             guard reader.left != 0 else { return nil }
-            let watchdog = Task { [stream, patience] in
-                try await Task.sleep(for: patience)
-                stream.reset()
+            return try await StallWatch.run(limit: patience, onStall: { [stream] in stream.reset() }) { _ in
+                try await stream.read()
             }
-            defer { watchdog.cancel() }
-            return try await stream.read()
         }
     }
 }

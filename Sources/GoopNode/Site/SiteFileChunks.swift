@@ -19,6 +19,9 @@ struct SiteFileChunks: AsyncSequence, Sendable {
         first = size > 0 ? try SiteFileChunks.read(file, done: 0, of: size) : nil
     }
 
+    /// All the bytes, if they were read together with the opening.
+    var whole: ByteBuffer? { first?.readableBytes == size ? first : nil }
+
     /// Opens a file for `/goop/site/1.0.0`, where waiting for the disk is allowed.
     static func open(_ path: String, in folder: SiteFolder) async throws(SiteError) -> SiteFileChunks {
         try await onDiskThread { () throws(SiteError) in try SiteFileChunks(try folder.open(path), method: .get) }

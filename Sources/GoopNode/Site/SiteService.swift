@@ -53,6 +53,8 @@ struct SiteService: Sendable {
     private func relayed(_ limits: HandlerLimits) -> HandlerLimits {
         var limits = limits
         limits.allowsLimitedConnection = true
+        // Files are opened and read elsewhere; here bytes are moved.
+        limits.runsOnEventLoop = true
         return limits
     }
 
