@@ -54,6 +54,7 @@ check-long: setup-test build p2pd
 
 bench: setup-bench build p2pd
 	$(SWIFT) build $(RELEASE) --product bench-connections
+	$(SWIFT) build $(RELEASE) --product bench-tables
 	$(SWIFT) build $(RELEASE) --product link-shaper
 	@bench/run
 
