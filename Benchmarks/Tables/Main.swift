@@ -138,12 +138,7 @@ final class Host: Sendable {
 
     /// One request on a stream of its own, as a peer sends it.
     func ask(_ request: DataRequest, from node: Node) async throws -> JSONValue {
-        let stream = try await node.openStream(to: id, protocols: [ProtocolID(DataProtocol.dataID)])
-        try await stream.write(ByteBuffer(bytes: DataProtocol.line(request)))
-        try await stream.closeWrite()
-        let reply = try await stream.readToEnd(max: DataProtocol.maximumReplyBytes)
-        await stream.close()
-        return try DataProtocol.reply(inLine: reply.readableBytesView).get()
+        try await DataClient(node: node).perform(request, of: id)
     }
 
     func stop() async {

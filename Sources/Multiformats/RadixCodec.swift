@@ -36,7 +36,9 @@ struct RadixCodec: Sendable {
     }
 
     /// Encodes bytes as one big-endian number; every leading zero byte becomes a leading zero digit.
-    func encode(_ bytes: some Collection<UInt8>) -> String {
+    func encode(_ bytes: some Collection<UInt8>) -> String { encode(Array(bytes)) }
+
+    private func encode(_ bytes: [UInt8]) -> String {
         let zeros = bytes.prefix { $0 == 0 }.count
         let significant = bytes.dropFirst(zeros)
         // Limbs of value below chunkRadix, least significant first.
@@ -81,6 +83,10 @@ struct RadixCodec: Sendable {
     /// The inverse of `encode(_:)`.
     func decode(_ text: some Collection<UInt8>) throws(MultibaseError) -> [UInt8] {
         guard text.count <= Self.maximumTextLength else { throw .tooLong(limit: Self.maximumTextLength) }
+        return try decode(Array(text))
+    }
+
+    private func decode(_ text: [UInt8]) throws(MultibaseError) -> [UInt8] {
         let zeros = text.prefix { $0 == digits[0] }.count
         var limbs: [UInt32] = []
         limbs.reserveCapacity(text.count * 6 / 32 + 1)

@@ -158,7 +158,13 @@ public struct JSONParser {
     /// Reads a string whose opening quote is the current byte.
     private mutating func string() throws(JSONError) -> String {
         position += 1
-        var text: [UInt8] = []
+        let start = position
+        skipPlainText()
+        if current == UInt8(ascii: "\"") {
+            position += 1
+            return String(decoding: bytes[start..<(position - 1)], as: UTF8.self)
+        }
+        var text = Array(bytes[start..<position])
         while true {
             guard let byte = current else { throw .truncated }
             switch byte {
@@ -171,10 +177,16 @@ public struct JSONParser {
             case 0..<0x20:
                 throw .unexpected(offset: position)
             default:
-                text.append(byte)
-                position += 1
+                let start = position
+                skipPlainText()
+                text += bytes[start..<position]
             }
         }
+    }
+
+    /// To the next quote, backslash or control character, or the end.
+    private mutating func skipPlainText() {
+        while let byte = current, byte >= 0x20, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\") { position += 1 }
     }
 
     private mutating func escape(into text: inout [UInt8]) throws(JSONError) {

@@ -63,24 +63,47 @@ public struct JSONWriter {
 
     private mutating func write(string: String) {
         bytes.append(UInt8(ascii: "\""))
-        for scalar in string.unicodeScalars {
-            switch scalar {
-            case "\"": append("\\\"")
-            case "\\": append("\\\\")
-            case "\n": append("\\n")
-            case "\r": append("\\r")
-            case "\t": append("\\t")
-            case "\u{08}": append("\\b")
-            case "\u{0C}": append("\\f")
-            case "<", ">", "&", "\u{2028}", "\u{2029}", "\u{0}"..."\u{1F}": writeEscape(scalar)
-            default: bytes.append(contentsOf: UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter)
+        var string = string
+        string.withUTF8 { text in
+            // What stands for itself is copied in runs.
+            var written = 0
+            var position = 0
+            while position < text.count {
+                guard let (escape, length) = JSONWriter.escape(at: position, in: text) else {
+                    position += 1
+                    continue
+                }
+                bytes.append(contentsOf: text[written..<position])
+                append(escape)
+                position += length
+                written = position
             }
+            bytes.append(contentsOf: text[written...])
         }
         bytes.append(UInt8(ascii: "\""))
     }
 
-    private mutating func writeEscape(_ scalar: Unicode.Scalar) {
-        let digits = String(scalar.value, radix: 16)
-        append("\\u" + String(repeating: "0", count: 4 - digits.utf8.count) + digits)
+    /// What is written instead of the bytes at a position, and how many they are; nil if the byte stands for itself.
+    private static func escape(at position: Int, in text: UnsafeBufferPointer<UInt8>) -> (String, length: Int)? {
+        switch text[position] {
+        case UInt8(ascii: "\""): return ("\\\"", 1)
+        case UInt8(ascii: "\\"): return ("\\\\", 1)
+        case UInt8(ascii: "\n"): return ("\\n", 1)
+        case UInt8(ascii: "\r"): return ("\\r", 1)
+        case UInt8(ascii: "\t"): return ("\\t", 1)
+        case 0x08: return ("\\b", 1)
+        case 0x0C: return ("\\f", 1)
+        case UInt8(ascii: "<"), UInt8(ascii: ">"), UInt8(ascii: "&"), 0..<0x20:
+            return (escape(of: UInt32(text[position])), 1)
+        // U+2028 and U+2029 are E2 80 A8 and E2 80 A9.
+        case 0xE2 where position + 2 < text.count && text[position + 1] == 0x80 && text[position + 2] & 0xFE == 0xA8:
+            return (escape(of: 0x2000 + UInt32(text[position + 2] - 0x80)), 3)
+        default: return nil
+        }
+    }
+
+    private static func escape(of scalar: UInt32) -> String {
+        let digits = String(scalar, radix: 16)
+        return "\\u" + String(repeating: "0", count: 4 - digits.utf8.count) + digits
     }
 }

@@ -1,9 +1,9 @@
-import GoopCore
-import LibP2P
+package import GoopCore
+package import LibP2P
 import NIOCore
 
 /// Asks other peers for what is in their tables.
-struct DataClient: Sendable {
+package struct DataClient: Sendable {
     /// Connecting, if needed, included.
     var openTimeout = Duration.seconds(5)
     /// From the request to the end of the answer.
@@ -15,24 +15,39 @@ struct DataClient: Sendable {
 
     let node: Node
 
+    /// A client that asks through `node`.
+    package init(node: Node) { self.node = node }
+
     /// Performs one operation on a peer's tables.
-    func perform(_ request: DataRequest, of peer: PeerID) async throws(DataError) -> JSONValue {
+    package func perform(_ request: DataRequest, of peer: PeerID) async throws(DataError) -> JSONValue {
+        let line = ByteBuffer(bytes: DataProtocol.line(request))
+        do {
+            // On the loop of the connection, if there is one: one change of thread there, one back.
+            let answer = try await withTaskExecutorPreference(node.executor(for: peer)) {
+                try await ask(line, of: peer)
+            }
+            guard answer.readableBytes > 0 else {
+                throw DataError(code: .unreachable, message: "peer unreachable", detail: "it closed without an answer")
+            }
+            return try DataProtocol.reply(inLine: answer.readableBytesView).get()
+        } catch {
+            throw DataClient.dataError(error, peer: peer)
+        }
+    }
+
+    private func ask(_ line: ByteBuffer, of peer: PeerID) async throws -> ByteBuffer {
         let stream = try await open(DataProtocol.dataID, to: peer)
         do {
-            let line = ByteBuffer(bytes: DataProtocol.line(request))
             let answer = try await StallWatch.run(limit: answerTimeout, onStall: { stream.reset() }) { _ in
                 try await stream.write(line)
                 try await stream.closeWrite()
                 return try await stream.readToEnd(max: DataProtocol.maximumReplyBytes)
             }
             await stream.close()
-            guard answer.readableBytes > 0 else {
-                throw DataError(code: .unreachable, message: "peer unreachable", detail: "it closed without an answer")
-            }
-            return try DataProtocol.reply(inLine: answer.readableBytesView).get()
+            return answer
         } catch {
             stream.reset()
-            throw DataClient.dataError(error, peer: peer)
+            throw error
         }
     }
 

@@ -15,6 +15,8 @@ struct DataService: Sendable {
     static let maximumRequestsPerPeer = 32
     /// Requests at a time of all visitors.
     static let maximumRequests = 512
+    /// Requests up to this size are read on the event loop.
+    static let smallRequestBytes = 4096
     /// How often a quiet watch gives a sign of life.
     static let beat = Duration.seconds(15)
     /// Changes that a watch may be behind, beside those that the store keeps.
@@ -40,6 +42,7 @@ struct DataService: Sendable {
         // Beyond these the stream is reset; up to them `busy` is said.
         var limits = HandlerLimits(streams: 2048, streamsPerPeer: 128)
         limits.allowsLimitedConnection = true
+        limits.runsOnEventLoop = true
         node.setHandler(for: ProtocolID(DataProtocol.dataID), limits: limits) { await serve($0, answer) }
         var watchLimits = HandlerLimits(streams: 512, streamsPerPeer: 32)
         watchLimits.allowsLimitedConnection = true
@@ -84,16 +87,37 @@ struct DataService: Sendable {
         watch.progressed()
         let reply = await reply(to: line, from: peer)
         watch.progressed()
-        try await stream.write(ByteBuffer(bytes: DataProtocol.line(reply)))
+        try await stream.write(reply)
     }
 
-    private func reply(to line: Result<ByteBuffer, DataError>, from peer: PeerID) async -> DataReply {
-        do throws(DataError) {
-            let request = try DataProtocol.request(inLine: line.get().readableBytesView)
-            return .success(try await tables.perform(request, caller: await caller(peer)))
-        } catch {
-            return .failure(error)
+    /// The line of the answer. A small change of one row is handed to the writer from the event loop; whatever has much to read
+    /// or to write down does so elsewhere.
+    private func reply(to line: Result<ByteBuffer, DataError>, from peer: PeerID) async -> ByteBuffer {
+        if case .success(let bytes) = line, bytes.readableBytes <= DataService.smallRequestBytes {
+            let request = Result { () throws(DataError) in try DataProtocol.request(inLine: bytes.readableBytesView) }
+            if case .success(let request) = request, !request.op.changesOneRow {
+                return await withTaskExecutorPreference(globalConcurrentExecutor) {
+                    await answer(.success(request), from: peer)
+                }
+            }
+            return await answer(request, from: peer)
         }
+        return await withTaskExecutorPreference(globalConcurrentExecutor) {
+            let request = Result { () throws(DataError) in
+                try DataProtocol.request(inLine: line.get().readableBytesView)
+            }
+            return await answer(request, from: peer)
+        }
+    }
+
+    private func answer(_ request: Result<DataRequest, DataError>, from peer: PeerID) async -> ByteBuffer {
+        let reply: DataReply
+        do throws(DataError) {
+            reply = .success(try await tables.perform(try request.get(), caller: await caller(peer)))
+        } catch {
+            reply = .failure(error)
+        }
+        return ByteBuffer(bytes: DataProtocol.line(reply))
     }
 
     /// A line, whose end may be the end of the stream; nil if nothing came.
@@ -192,6 +216,16 @@ struct DataService: Sendable {
             // The first that ends, ends all.
             defer { group.cancelAll() }
             do { while try await group.next() != nil {} } catch is CancellationError {}
+        }
+    }
+}
+
+extension DataOperation {
+    /// Answered in a few bytes, and done by the writer.
+    fileprivate var changesOneRow: Bool {
+        switch self {
+        case .insert, .update, .delete, .upsert: true
+        default: false
         }
     }
 }

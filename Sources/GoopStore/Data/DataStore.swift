@@ -80,9 +80,9 @@ public final class DataStore: Sendable {
         writer = WriteQueue(
             database: database,
             makeTransaction: { connection in
-                let (catalogue, total) = try known.inTransaction(connection)
+                let (catalogue, total, usage) = try known.inTransaction(connection)
                 return WriteTransaction(
-                    database: connection, catalogue: catalogue, totalUsage: total,
+                    database: connection, catalogue: catalogue, totalUsage: total, knownUsage: usage,
                     owner: (configuration.owner.base58, configuration.ownerEmail), quota: configuration.quota,
                     isWatched: { hub.isWatched($0) })
             },

@@ -6,10 +6,14 @@ import Synchronization
 final class KnownTables: Sendable {
     /// How long tables are believed to be as they were, while another program could have changed them.
     static let lifetime = Duration.seconds(2)
+    /// Peers whose usage is remembered; past it all are forgotten.
+    static let maximumUsages = 4096
 
     private struct State {
         var catalogue: Catalogue
         var total: VisitorUsage
+        /// Of peers that wrote lately, as far as it was looked at; true while `version` is.
+        var usage: [String: VisitorUsage] = [:]
         var loaded = ContinuousClock.now
         /// Counts changes by this store, so that an older reading never replaces a newer one.
         var generation = 0
@@ -33,23 +37,32 @@ final class KnownTables: Sendable {
     }
 
     /// For a transaction of the writer: looks whether another program has written.
-    func inTransaction(_ database: Database) throws -> (catalogue: Catalogue, total: VisitorUsage) {
+    func inTransaction(
+        _ database: Database
+    ) throws -> (catalogue: Catalogue, total: VisitorUsage, usage: [String: VisitorUsage]) {
         let version = try KnownTables.version(database)
-        let known = state.withLock { ($0.version == version ? $0.catalogue : nil, $0.total) }
-        if let catalogue = known.0 { return (catalogue, known.1) }
+        let known = state.withLock { ($0.version == version ? $0.catalogue : nil, $0.total, $0.usage) }
+        if let catalogue = known.0 { return (catalogue, known.1, known.2) }
         let catalogue = try Catalogue.load(database)
         let total = try VisitorUsage.total(in: database)
         replace(with: catalogue) { state in
             state.version = version
             state.total = total
+            state.usage = [:]
         }
-        return (catalogue, total)
+        return (catalogue, total, [:])
     }
 
     /// After a commit.
     func committed(_ effects: WriteTransaction.Effects) {
-        guard let catalogue = effects.catalogue else { return state.withLock { $0.total = effects.total } }
-        replace(with: catalogue) { $0.total = effects.total }
+        guard let catalogue = effects.catalogue else { return state.withLock { KnownTables.note(effects, in: &$0) } }
+        replace(with: catalogue) { KnownTables.note(effects, in: &$0) }
+    }
+
+    private static func note(_ effects: WriteTransaction.Effects, in state: inout State) {
+        state.total = effects.total
+        if state.usage.count + effects.usage.count > KnownTables.maximumUsages { state.usage = [:] }
+        state.usage.merge(effects.usage) { _, new in new }
     }
 
     /// For a read; tables that are older than their lifetime are read anew, by one caller, while the others go on with them.

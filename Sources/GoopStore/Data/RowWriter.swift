@@ -14,7 +14,15 @@ struct RowWriter {
 
     private var database: Database { transaction.database }
     private var isVisitor: Bool { caller != .owner }
-    private var callerID: String { caller.peer?.base58 ?? transaction.ownerID }
+    private let callerID: String
+
+    init(transaction: WriteTransaction, table: TableInfo, caller: DataCaller, role: CallerRole) {
+        self.transaction = transaction
+        self.table = table
+        self.caller = caller
+        self.role = role
+        callerID = caller.peer?.base58 ?? transaction.ownerID
+    }
 
     private func decision(_ action: RowAction) -> AccessDecision {
         table.access.decision(action, caller: caller, role: role, roles: table.schema?.roles)
@@ -138,7 +146,7 @@ struct RowWriter {
         let deadline = ScanDeadline(isVisitor ? .seconds(1) : .seconds(30))
         return try deadline.watch(database) {
             let rows = try Row.fetchCursor(
-                database, sql: sql, arguments: StatementArguments(values.map(\.databaseValue)))
+                database, sql: sql, arguments: StatementArguments(values.map { $0.databaseValue }))
             var ids: [Int64] = []
             while let row = try rows.next() {
                 if limit == 1, ids.count == 1 { break }

@@ -171,12 +171,13 @@ extension Database {
     /// Runs a statement that is used again and again.
     func cached(_ sql: String, _ values: [QueryValue] = []) throws {
         let statement = try cachedStatement(sql: sql)
-        try statement.execute(arguments: StatementArguments(values.map(\.databaseValue)))
+        // No key path: one through a generic function is made anew at each call, which took as long as the insert itself.
+        try statement.execute(arguments: StatementArguments(values.map { $0.databaseValue }))
     }
 
     /// Rows of a statement that is used again and again.
     func cachedRows(_ sql: String, _ values: [QueryValue]) throws -> [Row] {
         try Row.fetchAll(
-            cachedStatement(sql: sql), arguments: StatementArguments(values.map(\.databaseValue)))
+            cachedStatement(sql: sql), arguments: StatementArguments(values.map { $0.databaseValue }))
     }
 }

@@ -26,12 +26,15 @@ final class WriteTransaction {
     var effects: Effects
     var deadline = ContinuousClock.now
     private let startCatalogue: Catalogue
+    private let knownUsage: [String: VisitorUsage]
 
+    /// - Parameter knownUsage: of some peers, as it is in the file.
     init(
-        database: Database, catalogue: Catalogue, totalUsage: VisitorUsage, owner: (id: String, email: String),
-        quota: VisitorQuota, isWatched: @escaping (String) -> Bool
+        database: Database, catalogue: Catalogue, totalUsage: VisitorUsage, knownUsage: [String: VisitorUsage],
+        owner: (id: String, email: String), quota: VisitorQuota, isWatched: @escaping (String) -> Bool
     ) {
         self.database = database
+        self.knownUsage = knownUsage
         startCatalogue = catalogue
         ownerID = owner.id
         ownerEmail = owner.email
@@ -60,7 +63,7 @@ final class WriteTransaction {
     /// - Throws: `quota` if it grows beyond what a visitor may have.
     func charge(_ peer: String, rows: Int64, bytes: Int64, isVisitor: Bool) throws {
         guard peer != ownerID, !peer.isEmpty else { return }
-        let before = try effects.usage[peer] ?? VisitorUsage.of(peer, in: database)
+        let before = try effects.usage[peer] ?? knownUsage[peer] ?? VisitorUsage.of(peer, in: database)
         let change = VisitorUsage(rows: rows, bytes: bytes &+ rows &* VisitorUsage.bytesPerRow)
         let after = before + change
         if isVisitor, change.rows > 0 || change.bytes > 0 {
