@@ -77,7 +77,7 @@ import Testing
     @Test func aRootThatIsALinkServesWhatItLeadsTo() async throws {
         symlink("site", temporary.path + "/linked")
         let chunks = try await SiteFileChunks.open("/about/", in: SiteFolder(root: temporary.path + "/linked"))
-        #expect(chunks.file.head == SiteHead(mediaType: "text/html; charset=utf-8", size: 5))
+        #expect(chunks.head == SiteHead(mediaType: "text/html; charset=utf-8", size: 5))
     }
 
     @Test func largeFilesComeInChunksAndShrinkingOnesFail() async throws {
@@ -105,7 +105,7 @@ import Testing
         let chunks = try await SiteFileChunks.answer(query, in: site, tags: tags)
         var text = ""
         for try await chunk in chunks { text += String(buffer: chunk) }
-        return (chunks.file.head, text)
+        return (chunks.head, text)
     }
 
     @Test func partsTagsAndHeads() async throws {

@@ -171,35 +171,55 @@ private func systemOpen(_ path: String, _ flags: CInt) -> CInt { open(path, flag
 /// and half new; `isUnchanged` tells, and the answer must not end as if it were whole.
 package final class SiteFile: Sendable {
     package let head: SiteHead
-    private let descriptor: CInt
+    /// Below 0 once it is closed. The lock is held while the file is read, so that no read meets a number that is closed,
+    /// and perhaps another file's by then.
+    private let descriptor: Mutex<CInt>
     private let stamp: FileStamp?
 
     init(descriptor: CInt, stamp: FileStamp, head: SiteHead) {
-        self.descriptor = descriptor
+        self.descriptor = Mutex(descriptor)
         self.stamp = stamp
         self.head = head
     }
 
     /// An answer without a file.
     init(folder head: SiteHead) {
-        descriptor = -1
+        descriptor = Mutex(-1)
         stamp = nil
         self.head = head
     }
 
-    deinit {
+    deinit { finish() }
+
+    /// Closes the file; nothing can be read any more. Blocks for as long as the file system does, as whoever lets go of the
+    /// last reference to a file that was not finished does.
+    package func finish() {
+        let descriptor = descriptor.withLock { descriptor in
+            defer { descriptor = -1 }
+            return descriptor
+        }
         if descriptor >= 0 { close(descriptor) }
     }
 
+    /// Whether letting go of it blocks.
+    package var isOpen: Bool { descriptor.withLock { $0 >= 0 } }
+
     /// Whether the file is as it was when it was opened.
-    package var isUnchanged: Bool { stamp?.isSameContent(as: FileStamp(descriptor: descriptor)) ?? true }
+    package var isUnchanged: Bool {
+        descriptor.withLock { descriptor in
+            stamp?.isSameContent(as: FileStamp(descriptor: descriptor)) ?? true
+        }
+    }
 
     /// Reads into a buffer from an offset; 0 at the end of the file. Blocks for as long as the file system does.
     package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(SiteError) -> Int {
-        while true {
-            let count = pread(descriptor, buffer.baseAddress, buffer.count, off_t(offset))
-            if count >= 0 { return count }
-            guard errno == EINTR else { throw SiteError(kind: .notFound, detail: "the file cannot be read any more") }
+        let count = descriptor.withLock { descriptor in
+            while true {
+                let count = pread(descriptor, buffer.baseAddress, buffer.count, off_t(offset))
+                guard count < 0, errno == EINTR else { return count }
+            }
         }
+        guard count >= 0 else { throw SiteError(kind: .notFound, detail: "the file cannot be read any more") }
+        return count
     }
 }

@@ -67,7 +67,7 @@ struct PeerBackend: ViewerBackend {
     func openSite(_ query: SiteQuery, of peer: PeerID) async throws(SiteError) -> SiteBody {
         if peer == profile.id {
             let chunks = try await SiteFileChunks.answer(query, in: site, tags: tags)
-            return SiteBody(head: chunks.file.head, chunks: chunks, whole: chunks.whole)
+            return SiteBody(head: chunks.head, chunks: chunks, whole: chunks.whole)
         }
         guard !(await directory.isBlocked(peer)) else {
             throw SiteError(kind: .blocked, detail: "you have blocked this peer")

@@ -3,21 +3,29 @@ import NIOCore
 import NIOPosix
 
 /// The bytes of a file of a site, read in chunks on a thread that may wait for the disk.
+///
+/// Whoever asks is on an event loop, which must not wait for a file: a slow disk, or a network file system that hangs, would hold
+/// up every connection of the loop. So everything that touches the file is done on a disk thread: opening and the first read
+/// in one trip, each further read, and closing, with the last read or by whoever lets go of the file before.
 struct SiteFileChunks: AsyncSequence, Sendable {
     /// The largest chunk in bytes.
     static let chunkBytes = 64 * 1024
 
-    let file: SiteFile
+    private let opened: OpenedFile
     /// The first bytes, read together with the opening.
     private let first: ByteBuffer?
     /// Bytes to send in all.
     private let size: Int
 
     private init(_ file: SiteFile, method: SiteQuery.Method) throws(SiteError) {
-        self.file = file
+        opened = OpenedFile(file: file)
         size = method == .get ? file.head.size : 0
         first = size > 0 ? try SiteFileChunks.read(file, done: 0, of: size) : nil
+        if size <= 0 { file.finish() }
     }
+
+    /// What the answer says of itself.
+    var head: SiteHead { opened.file.head }
 
     /// All the bytes, if they were read together with the opening.
     var whole: ByteBuffer? { first?.readableBytes == size ? first : nil }
@@ -50,7 +58,8 @@ struct SiteFileChunks: AsyncSequence, Sendable {
         }
     }
 
-    /// The next chunk behind `done` bytes. With the last one it is made sure that the file was one and the same throughout.
+    /// The next chunk behind `done` bytes. With the last one it is made sure that the file was one and the same throughout,
+    /// and the file is closed.
     private static func read(_ file: SiteFile, done: Int, of size: Int) throws(SiteError) -> ByteBuffer {
         let wanted = Swift.min(size - done, chunkBytes)
         var chunk = ByteBufferAllocator().buffer(capacity: wanted)
@@ -67,19 +76,20 @@ struct SiteFileChunks: AsyncSequence, Sendable {
         guard done + count < size || file.isUnchanged else {
             throw SiteError(kind: .notFound, detail: "the file changed while it was sent")
         }
+        if done + count >= size { file.finish() }
         return chunk
     }
 
     func makeAsyncIterator() -> Iterator { Iterator(chunks: self) }
 
     struct Iterator: AsyncIteratorProtocol {
-        private let file: SiteFile
+        private let opened: OpenedFile
         private let size: Int
         private var first: ByteBuffer?
         private var done = 0
 
         init(chunks: SiteFileChunks) {
-            file = chunks.file
+            opened = chunks.opened
             size = chunks.size
             first = chunks.first
         }
@@ -93,11 +103,23 @@ struct SiteFileChunks: AsyncSequence, Sendable {
             }
             guard done < size else { return nil }
             try Task.checkCancellation()
-            let chunk = try await NIOThreadPool.singleton.runIfActive { [file, done, size] in
-                try SiteFileChunks.read(file, done: done, of: size)
+            let chunk = try await NIOThreadPool.singleton.runIfActive { [opened, done, size] in
+                try SiteFileChunks.read(opened.file, done: done, of: size)
             }
             done += chunk.readableBytes
             return chunk
         }
+    }
+}
+
+/// A file that is closed on a disk thread, whoever lets go of it.
+private final class OpenedFile: Sendable {
+    let file: SiteFile
+
+    init(file: SiteFile) { self.file = file }
+
+    deinit {
+        guard file.isOpen else { return }
+        NIOThreadPool.singleton.submit { [file] _ in file.finish() }
     }
 }

@@ -97,7 +97,7 @@ struct SiteService: Sendable {
         } catch {
             return try await stream.write(ByteBuffer(bytes: SiteHead.refusal(error)))
         }
-        try await send(chunks, behind: chunks.file.head.encoded, on: stream, watch)
+        try await send(chunks, behind: chunks.head.encoded, on: stream, watch)
     }
 
     /// The query on a stream; nil if the visitor went before it was complete.
@@ -128,7 +128,7 @@ struct SiteService: Sendable {
         } catch {
             return try await stream.write(ByteBuffer(bytes: SiteProtocol.errorLine(error)))
         }
-        try await send(chunks, behind: SiteProtocol.headLine(chunks.file.head), on: stream, watch)
+        try await send(chunks, behind: SiteProtocol.headLine(chunks.head), on: stream, watch)
     }
 
     private func send(

@@ -55,6 +55,8 @@ final class StallWatch: Sendable, NIOScheduledCallbackHandler {
         let last = NIODeadline.uptimeNanoseconds(lastProgress.load(ordering: .relaxed))
         let left = last + limit - .now()
         guard left <= .zero else { return schedule(in: left, on: eventLoop) }
+        // The exchange may have ended while this was on its way.
+        guard !timer.withLock({ $0.isOver }) else { return }
         stalled.store(true, ordering: .sequentiallyConsistent)
         onStall()
     }
