@@ -74,12 +74,26 @@ struct ViewerResponder: Sendable {
         return response
     }
 
+    /// The answer before it is finished.
     /// - Parameter session: who has signed in at the outer door; nil on loopback.
     func route(_ request: Request, session: SessionID?) async -> Response {
         // Files of sites are moved on the event loop of the connection. All the rest may compute, or wait for the disk, which
         // would hold up every connection of the loop.
         guard !RequestTarget.namesSiteFile(request.head) else { return await find(request, session: session) }
-        return await withTaskExecutorPreference(globalConcurrentExecutor) { await find(request, session: session) }
+        var response = await withTaskExecutorPreference(globalConcurrentExecutor) {
+            await find(request, session: session)
+        }
+        response.body = ViewerResponder.madeElsewhere(response.body)
+        return response
+    }
+
+    /// The body, made off the event loop too. One of a known length is made already: here only sites' files are streamed with
+    /// their length, and these are not asked for.
+    private static func madeElsewhere(_ body: ResponseBody) -> ResponseBody {
+        guard body.contentLength == nil else { return body }
+        return ResponseBody { writer in
+            try await withTaskExecutorPreference(globalConcurrentExecutor) { try await body.write(writer) }
+        }
     }
 
     private func find(_ request: Request, session: SessionID?) async -> Response {

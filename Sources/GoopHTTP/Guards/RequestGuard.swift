@@ -179,7 +179,8 @@ struct RequestTarget: Sendable, Equatable {
     /// True for requests that, if they are answered at all, are answered with a file of a site or a notice.
     static func namesSiteFile(_ head: HTTPRequest) -> Bool {
         guard head.method == .get || head.method == .head, let path = head.path else { return false }
-        return isSite(path) || (path.hasPrefix(capabilityPrefix) && path.contains("/p/"))
+        guard let inside = path.dropping(prefix: capabilityPrefix) else { return isSite(path) }
+        return inside.firstIndex(of: "/").map { isSite(String(inside[$0...])) } ?? false
     }
 
     /// Paths for programs that watch the viewer: answered under every own name, never redirected.

@@ -120,7 +120,9 @@ struct SiteProxy: Sendable {
     private func name(of peer: PeerID) async -> String {
         let owner = await backend.selfProfile()
         if owner.id == peer { return peer.display(label: owner.label) }
-        return peer.display(label: await backend.peers().first { $0.id == peer }?.label)
+        // Thousands of entries are made for it, which is nothing for the event loop that site files are moved on.
+        let peers = await withTaskExecutorPreference(globalConcurrentExecutor) { await backend.peers() }
+        return peer.display(label: peers.first { $0.id == peer }?.label)
     }
 
     private func stream(

@@ -62,6 +62,8 @@ final class KnownTables: Sendable {
     private static func note(_ effects: WriteTransaction.Effects, in state: inout State) {
         state.total = effects.total
         if state.usage.count + effects.usage.count > KnownTables.maximumUsages { state.usage = [:] }
+        // One transaction alone may be beyond it, as when a table of very many visitors is dropped.
+        guard effects.usage.count <= KnownTables.maximumUsages else { return }
         state.usage.merge(effects.usage) { _, new in new }
     }
 
