@@ -1,5 +1,6 @@
 import GoopCore
 import NIOCore
+import NIOPosix
 import PeerIdentity
 import Synchronization
 import Testing
@@ -12,6 +13,8 @@ import Testing
     private final class FakeDesk: DataDesk {
         let asked = Mutex<[DataRequest]>([])
         let imported = Mutex<(text: String, pieces: Int, keeps: Bool)>(("", 0, false))
+        /// Of the pieces of exports, those that were made on an event loop.
+        let piecesOnLoop = Atomic(0)
         let row: JSONValue
 
         init(row: JSONValue) { self.row = row }
@@ -44,7 +47,10 @@ import Testing
         }
 
         func export(_ table: String, as form: RowForm, to write: (ByteBuffer) async throws -> Void) async throws {
-            for number in 1...3 { try await write(ByteBuffer(string: "\(form) \(number)\n")) }
+            for number in 1...3 {
+                if MultiThreadedEventLoopGroup.currentEventLoop != nil { piecesOnLoop.add(1, ordering: .relaxed) }
+                try await write(ByteBuffer(string: "\(form) \(number)\n"))
+            }
         }
 
         func importRows(
@@ -117,6 +123,7 @@ import Testing
             let export = try await request("/api/rooms/data/export?table=notes&form=csv", port: port)
             #expect(export.status == 200 && export["content-disposition"] == "attachment; filename=\"notes.csv\"")
             #expect(export.body.contains("csv 1\n") && export.body.contains("csv 3\n"))
+            #expect(desk.piecesOnLoop.load(ordering: .relaxed) == 0, "it would hold up every connection of the loop")
             #expect(try await request("/api/rooms/data/export?table=gone&form=csv", port: port).status == 404)
             for query in ["", "table=_meta", "table=no%22tes", "table=notes&form=xls"] {
                 #expect(try await request("/api/rooms/data/export?\(query)", port: port).status == 400, "\(query)")

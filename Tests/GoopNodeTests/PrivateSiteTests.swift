@@ -51,6 +51,13 @@ import Testing
         return String(buffer: try await stream.readToEnd(max: 1 << 20))
     }
 
+    /// All that comes for a query of `/goop/site/2.0.0`.
+    private func reply(_ node: Node, _ peer: TestPeer) async throws -> [UInt8] {
+        let stream = try await node.openStream(to: peer.id, protocols: [ProtocolID(SiteProtocol.querySiteID)])
+        try await stream.write(ByteBuffer(bytes: SiteQuery("/big.txt").encoded))
+        return Array(try await stream.readToEnd(max: 1 << 20).readableBytesView)
+    }
+
     private func request(_ text: String) throws -> DataRequest {
         try DataRequest(json: JSONParser.parse(Array(text.utf8)))
     }
@@ -86,6 +93,11 @@ import Testing
             #expect(
                 try await line(other, host, SiteProtocol.siteID, "GET /big.txt\n") == "ERR forbidden\n",
                 "upstream's words")
+            #expect(try await reply(other, host) == SiteHead.refusal(SiteError(kind: .notInvited)), "and ours")
+            #expect(try await reply(guest, host).suffix(5) == Array("hello".utf8))
+            // A change of one row goes another way than what reads.
+            let insert = try request(#"{"op":"insert","table":"t","data":{"x":"y"}}"#)
+            #expect(await code { try await DataClient(node: other).perform(insert, of: host.id) } == .refused)
             let select = try request(#"{"op":"query","table":"t"}"#)
             #expect(await code { try await DataClient(node: guest).perform(select, of: host.id) } == nil)
             #expect(await code { try await DataClient(node: other).perform(select, of: host.id) } == .refused)

@@ -46,6 +46,35 @@ import Testing
         }
     }
 
+    /// How many files of the site this process has open.
+    private func openFiles(named name: String) -> Int {
+        let place = FolderPath.real(temporary.path).map { $0 + "/site/" + name }
+        return (0..<1024).filter { number in
+            var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
+            let count = buffer.withUnsafeMutableBytes { bytes in
+                bytes.baseAddress.map { readlink("/proc/self/fd/\(number)", $0, bytes.count) } ?? -1
+            }
+            return count > 0 && String(decoding: buffer.prefix(count), as: UTF8.self) == place
+        }.count
+    }
+
+    /// A slow visitor holds no file, and the event loop that moves the bytes has none to close.
+    @Test func aFileIsClosedByTheThreadThatReadItsLastByte() async throws {
+        temporary.write(String(repeating: "x", count: SiteFileChunks.chunkBytes + 1), to: "site/two.txt")
+        let small = try await SiteFileChunks.open("/index.html", in: site)
+        #expect(openFiles(named: "index.html") == 0 && small.whole == ByteBuffer(string: "<h1>"))
+        let head = SiteQuery("/two.txt", method: .head)
+        #expect(try await SiteFileChunks.answer(head, in: site, tags: ContentTags()).head.size > 0)
+        #expect(openFiles(named: "two.txt") == 0)
+
+        var chunks = try await SiteFileChunks.open("/two.txt", in: site).makeAsyncIterator()
+        _ = try await chunks.next()
+        #expect(openFiles(named: "two.txt") == 1)
+        #expect(try await chunks.next() == ByteBuffer(string: "x"))
+        #expect(openFiles(named: "two.txt") == 0)
+        #expect(try await chunks.next() == nil)
+    }
+
     @Test(arguments: [
         ("", "<h1>"), ("/", "<h1>"), ("/index.html", "<h1>"), ("/about", "about"), ("/about/", "about"),
         ("/css/app.css", "body {}"), ("/style", "body {}"), ("/us/", "about"), ("/css/../index.html", "<h1>"),
