@@ -35,7 +35,8 @@ import Testing
         let (locked, lock) = AsyncStream.makeStream(of: Void.self)
         async let holder = other.writer.write(cost: 1, isOwner: true) { _ in
             lock.yield()
-            release.wait()
+            // Not without end, so that the test ends when it fails.
+            _ = release.wait(timeout: .now() + 20)
             return .null
         }
         _ = await locked.first { true }
