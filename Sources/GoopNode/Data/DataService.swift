@@ -217,6 +217,8 @@ struct DataService: Sendable {
             defer { group.cancelAll() }
             do { while try await group.next() != nil {} } catch is CancellationError {}
         }
+        // A peer that is stopped ends the stream with a reset: an end in order would say that there was nothing more to tell.
+        try Task.checkCancellation()
     }
 }
 
