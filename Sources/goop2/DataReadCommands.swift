@@ -1,0 +1,92 @@
+import ArgumentParser
+import GoopCore
+import GoopNode
+
+/// `goop2 data DIR tables`.
+struct TablesCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "tables", abstract: "List the tables and who may write to them.",
+        usage: "goop2 data DIR tables [--json]")
+
+    @OptionGroup var options: DataOptions
+
+    func run() async throws {
+        try await options.ask({ _ in DataRequest(op: .tables) }) { answer in
+            let tables = (answer.array ?? []).compactMap(\.object)
+            guard !tables.isEmpty else {
+                return Console.note(
+                    "There is no table yet. Make one: goop2 data \(options.directory.dir) create notes text:text")
+            }
+            try RowText.show(
+                tables.map { table in
+                    [
+                        "table": table["name"] ?? .null, "policy": table["insert_policy"] ?? .null,
+                        "kind": table["mode"] ?? .null,
+                    ]
+                })
+        }
+    }
+}
+
+/// `goop2 data DIR describe TABLE`.
+struct DescribeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "describe", abstract: "Show the columns of a table.",
+        usage: "goop2 data DIR describe TABLE [--json]")
+
+    @OptionGroup var options: DataOptions
+    @Argument(help: "The table.") var table: String
+
+    func run() async throws {
+        try await options.ask({ _ in DataRequest(op: .describe, table: table) }) { answer in
+            let object = answer.object ?? [:]
+            let columns = object["columns"]?.array ?? object["schema"]?.object?["columns"]?.array ?? []
+            try RowText.show(
+                columns.compactMap(\.object).map { column in
+                    [
+                        "column": column["name"] ?? .null, "type": column["type"] ?? .null,
+                        "default": column["default"] ?? .null,
+                    ]
+                })
+        }
+    }
+}
+
+/// `goop2 data DIR query TABLE`.
+struct QueryCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "query", abstract: "Show rows of a table.",
+        usage: "goop2 data DIR query TABLE [--where CONDITION] [--arg VALUE ...] [--order TERMS] [--limit N] [--json]",
+        discussion: """
+            EXAMPLES
+              goop2 data ./peers/me query notes
+              goop2 data ./peers/me query notes --where "text LIKE ?" --arg "%hello%" --order "_id DESC"
+              goop2 data ./peers/me query notes --columns text,stars --json
+            """)
+
+    @OptionGroup var options: DataOptions
+    @Argument(help: "The table.") var table: String
+    @Option(name: .customLong("where"), help: "A condition, with ? for each --arg.") var condition: String?
+    @Option(name: .customLong("arg"), parsing: .unconditionalSingleValue, help: "A value for the next ?.")
+    var arguments: [String] = []
+    @Option(help: "What to sort by.") var order: String?
+    @Option(help: "At most so many rows.") var limit: Int64 = 100
+    @Option(help: "After so many rows.") var offset: Int64 = 0
+    @Option(help: "Columns, with commas between them.") var columns: String?
+
+    func run() async throws {
+        var request = DataRequest(op: .query, table: table)
+        request.where = condition
+        request.args = arguments.map(TableColumns.value(ofArgument:))
+        request.order = order
+        request.limit = limit
+        request.offset = offset
+        request.columns = columns.map { $0.split(separator: ",").map(String.init) } ?? []
+        try await options.ask({ [request] _ in request }) { answer in
+            let rows = (answer.array ?? []).compactMap(\.object)
+            guard !rows.isEmpty else { return Console.note("No rows.") }
+            try RowText.show(rows)
+            if Int64(rows.count) == limit { Console.note("There may be more: --limit, --offset.") }
+        }
+    }
+}

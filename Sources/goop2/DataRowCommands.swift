@@ -1,0 +1,59 @@
+import ArgumentParser
+import GoopCore
+import GoopNode
+
+/// `goop2 data DIR insert TABLE`.
+struct InsertCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "insert", abstract: "Add a row.",
+        usage: "goop2 data DIR insert TABLE COLUMN=VALUE ... [--row JSON]")
+
+    @OptionGroup var options: DataOptions
+    @Argument(help: "The table.") var table: String
+    @OptionGroup var row: RowArguments
+
+    func run() async throws {
+        try await options.ask({ session in
+            var request = DataRequest(op: .insert, table: table)
+            request.data = try row.data(try await TableColumns(of: table, session))
+            return request
+        }) { answer in try Console.answer("Row \(answer.object?["id"]?.int64 ?? 0) was added.") }
+    }
+}
+
+/// `goop2 data DIR update TABLE ID`.
+struct UpdateCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "update", abstract: "Change a row.",
+        usage: "goop2 data DIR update TABLE ID COLUMN=VALUE ... [--row JSON]")
+
+    @OptionGroup var options: DataOptions
+    @Argument(help: "The table.") var table: String
+    @Argument(help: "The _id of the row.") var id: Int64
+    @OptionGroup var row: RowArguments
+
+    func run() async throws {
+        try await options.ask({ session in
+            var request = DataRequest(op: .update, table: table)
+            request.id = id
+            request.data = try row.data(try await TableColumns(of: table, session))
+            return request
+        }) { _ in try Console.answer("Row \(id) was changed.") }
+    }
+}
+
+/// `goop2 data DIR delete TABLE ID`.
+struct DeleteCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "delete", abstract: "Remove a row.", usage: "goop2 data DIR delete TABLE ID")
+
+    @OptionGroup var options: DataOptions
+    @Argument(help: "The table.") var table: String
+    @Argument(help: "The _id of the row.") var id: Int64
+
+    func run() async throws {
+        var request = DataRequest(op: .delete, table: table)
+        request.id = id
+        try await options.change(request, "Row \(id) was removed.")
+    }
+}
