@@ -75,6 +75,28 @@ import Testing
         await store.close()
     }
 
+    /// A process that ends between the site and its tables; a start without a starter makes them.
+    @Test func tablesAreMadeAtTheNextStartIfTheyWereNot() async throws {
+        let temporary = TemporaryFolder()
+        let folder = PeerFolder(temporary.path + "/ada/")
+        // What was left half made of an earlier try is in nobody's way.
+        temporary.write("half", to: "ada/site.goop2-unfinished/index.html")
+        try PreparedPeer.open(folder, options: .init(createsMissing: true, starterSite: .guestbook)).release()
+        #expect(!temporary.names(in: "ada").contains("data.db"))
+        #expect(!temporary.names(in: "ada").contains("site.goop2-unfinished"))
+        let peer = try PreparedPeer.open(folder, options: .init(createsMissing: true))
+        try await peer.createStarterTables()
+        peer.release()
+        let store = try DataStore.open(path: folder.databaseFile, configuration: .init(owner: peer.identity.peerID))
+        let tables = try await store.perform(DataRequest(op: .tables), caller: .owner)
+        #expect(tables.array?.compactMap { $0.object?["name"]?.string } == ["guestbook"])
+        await store.close()
+        // What the owner removes later is not made again.
+        let third = try PreparedPeer.open(folder, options: .init(createsMissing: true))
+        #expect(third.starterTables.isEmpty && temporary.read("ada/data/starter") == nil)
+        third.release()
+    }
+
     @Test(arguments: [StarterSite.guestbook, .neighbour]) func whatAnOwnerHasIsLeftAlone(site: StarterSite) throws {
         let temporary = TemporaryFolder()
         temporary.write("mine", to: "ada/site/index.html")

@@ -20,6 +20,8 @@ public struct PeerFolder: Sendable, Hashable {
     public var lockFile: String { dataFolder + "/peer.lock" }
     /// Chosen ports.
     public var stateFile: String { dataFolder + "/state.json" }
+    /// The starter site whose tables are still to be made; there from before the site appears until they are.
+    var starterFile: String { dataFolder + "/starter" }
     /// Which sites learn the owner's e-mail address.
     public var consentsFile: String { dataFolder + "/consents.json" }
     /// The tables of the site.

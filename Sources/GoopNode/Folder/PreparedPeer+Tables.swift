@@ -2,13 +2,20 @@ import GoopCore
 import GoopStore
 import PeerIdentity
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
 extension PreparedPeer {
-    /// Makes the tables of the starter site, if that site was created just now; otherwise does nothing.
+    /// Makes the tables of the starter site, if that site was created just now, or by a process that ended before it came to
+    /// them; otherwise does nothing.
     ///
     /// Called once after `open`, before anything else opens the database. A table that is there stays as it is.
     /// - Throws: `Failure` when the database cannot be used.
     public func createStarterTables() async throws {
-        guard created.contains(PreparedPeer.starterSite), !starterTables.isEmpty else { return }
+        guard !starterTables.isEmpty else { return }
         do throws(DataError) {
             let store = try DataStore.open(
                 path: folder.databaseFile, configuration: .init(owner: identity.peerID))
@@ -19,10 +26,11 @@ extension PreparedPeer {
                 throw error
             }
             await store.close()
+            unlink(folder.starterFile)
         } catch {
             throw Failure(
                 .data, "the tables of the starter site could not be made in \(folder.databaseFile): \(error)",
-                nextStep: "move that file away, remove the folder \(siteRoot), and run goop2 init again")
+                nextStep: "start again once that is mended; they are made then")
         }
     }
 

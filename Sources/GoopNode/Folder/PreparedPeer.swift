@@ -3,6 +3,12 @@ public import GoopCore
 import Multiformats
 public import PeerIdentity
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
 /// A peer's folder in order and locked: settings read, identity loaded, nothing missing.
 public final class PreparedPeer: Sendable {
     /// What to do about things that are missing.
@@ -38,7 +44,7 @@ public final class PreparedPeer: Sendable {
     /// What the owner should know, one line each.
     public let notes: [String]
     let lock: FolderLock?
-    /// The tables that the pages of the starter site use.
+    /// The tables that the pages of the starter site use, until they are made.
     let starterTables: [StarterTable]
 
     /// How `created` names the starter site.
@@ -118,7 +124,7 @@ public final class PreparedPeer: Sendable {
             }
             return PreparedPeer(
                 folder: folder, configuration: configuration, identity: identity, created: created, notes: notes,
-                lock: lock, starterTables: options.starterSite.tables)
+                lock: lock, starterTables: tablesToMake())
         }
 
         private mutating func settings() throws -> GoopConfiguration {
@@ -200,12 +206,28 @@ public final class PreparedPeer: Sendable {
         private mutating func site(_ configuration: GoopConfiguration) throws {
             let root = folder.resolve(configuration.paths.siteRoot)
             guard options.createsMissing, !AtomicFile.exists(root) else { return }
-            try AtomicFile.createFolder(root)
+            // All of it or nothing: half a site would be taken for the owner's own at the next start. And what tables are still
+            // to be made is written down first, so that they are made then if this process does not come to it.
+            let unfinished = root + ".goop2-unfinished"
+            FolderContents.remove(unfinished)
+            try AtomicFile.createFolder(unfinished)
             for (name, text) in options.starterSite.files(label: configuration.profile.label) {
-                try AtomicFile.createFolder(FolderPath.parent(of: root + "/" + name))
-                try AtomicFile.create(Array(text.utf8), at: root + "/" + name, mode: 0o644)
+                try AtomicFile.createFolder(FolderPath.parent(of: unfinished + "/" + name))
+                try AtomicFile.create(Array(text.utf8), at: unfinished + "/" + name, mode: 0o644)
             }
+            if options.starterSite.tables.isEmpty {
+                unlink(folder.starterFile)
+            } else {
+                try AtomicFile.write(Array(options.starterSite.rawValue.utf8), to: folder.starterFile)
+            }
+            guard rename(unfinished, root) == 0 else { throw FileFault("create", root) }
             created.append(PreparedPeer.starterSite)
+        }
+
+        /// The tables of a starter site that were not all made yet.
+        private func tablesToMake() -> [StarterTable] {
+            guard let name = try? AtomicFile.read(folder.starterFile, limit: 64) else { return [] }
+            return StarterSite(rawValue: String(decoding: name, as: UTF8.self))?.tables ?? []
         }
 
         private mutating func protect(_ path: String) throws(FileFault) {
