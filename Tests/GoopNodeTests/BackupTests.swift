@@ -58,6 +58,31 @@ import Testing
         #expect(temporary.names(in: "ada/data") == ["identity.key", "peer.lock"])
     }
 
+    @Test func namesThatAreNotTextAndLinksInCirclesAreToldAndTheRestIsSaved() throws {
+        try makePeer().close()
+        mkdir(folder.path + "/lua", 0o755)
+        symlink("..", folder.path + "/lua/up")
+        symlink("loop", folder.path + "/lua/loop")
+        symlink("../site", folder.path + "/site/site")
+        for name in ["/site/\u{FF}", "/lua/\u{FE}"] {
+            // One byte that is no UTF-8 by itself.
+            let bytes = Array(folder.path.utf8) + name.unicodeScalars.map { UInt8(truncatingIfNeeded: $0.value) } + [0]
+            bytes.withUnsafeBytes { bytes in
+                guard let path = bytes.bindMemory(to: CChar.self).baseAddress else { return }
+                close(open(path, O_CREAT | O_WRONLY, 0o644))
+            }
+        }
+        let report = try PeerBackup(of: folder).write(to: file)
+        #expect(
+            Set(report.notes) == [
+                "left out, it is no file: lua/loop", "left out, it is no file: lua/up",
+                "left out, it is no file: site/link", "left out, it is no file: site/site",
+                "left out, its name is not UTF-8: lua/\u{FFFD}", "left out, its name is not UTF-8: site/\u{FFFD}",
+            ])
+        _ = try PeerRestore(from: file).restore(to: target)
+        #expect(temporary.read("back/site/index.html") == temporary.read("ada/site/index.html"))
+    }
+
     @Test func otherToolsOpenIt() throws {
         _ = try makePeer()
         _ = try PeerBackup(of: folder).write(to: file)

@@ -26,6 +26,9 @@ struct FolderContents {
     private(set) var items: [Item] = []
     /// What is neither: links, sockets, devices.
     private(set) var skipped: [String] = []
+    /// What has a name that is not UTF-8, with U+FFFD where it is not: a site cannot show it, and an archive that other tools
+    /// read cannot name it.
+    private(set) var unnamed: [String] = []
 
     /// Lists a folder; `isWanted` is asked for each path, and a folder that is not wanted is not entered.
     init(of root: String, isWanted: (String) -> Bool) throws(FileFault) {
@@ -38,7 +41,11 @@ struct FolderContents {
         guard depth < FolderContents.maximumDepth else {
             throw FileFault("read", folder, reason: "folders are nested deeper than \(FolderContents.maximumDepth)")
         }
-        for name in try FolderContents.names(in: folder) {
+        for entry in try FolderContents.names(in: folder) {
+            guard let name = String(validating: entry, as: UTF8.self) else {
+                unnamed.append(prefix + String(decoding: entry, as: UTF8.self))
+                continue
+            }
             let path = prefix + name
             guard isWanted(path) else { continue }
             guard items.count < FolderContents.maximumItems else {
@@ -60,18 +67,16 @@ struct FolderContents {
         }
     }
 
-    /// The names in one folder, sorted.
-    static func names(in folder: String) throws(FileFault) -> [String] {
+    /// The names in one folder as the bytes they are, sorted.
+    static func names(in folder: String) throws(FileFault) -> [[UInt8]] {
         guard let handle = opendir(folder) else { throw FileFault("read", folder) }
         defer { closedir(handle) }
-        var names: [String] = []
+        var names: [[UInt8]] = []
         while let entry = readdir(handle) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            if name != ".", name != ".." { names.append(name) }
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
+            if name != Array(".".utf8), name != Array("..".utf8) { names.append(name) }
         }
-        return names.sorted()
+        return names.sorted { $0.lexicographicallyPrecedes($1) }
     }
 
     /// Removes a folder that this program made, with everything in it.
@@ -84,7 +89,8 @@ struct FolderContents {
         }
         // Also a folder whose rights from the archive keep its owner out.
         chmod(path, 0o700)
-        for name in (try? names(in: path)) ?? [] { remove(path + "/" + name) }
+        // Names that are not text are not of this program's making.
+        for name in (try? names(in: path)) ?? [] { remove(path + "/" + String(decoding: name, as: UTF8.self)) }
         rmdir(path)
     }
 }

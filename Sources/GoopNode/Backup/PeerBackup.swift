@@ -66,6 +66,10 @@ public struct PeerBackup: Sendable {
         }
         let contents = try FolderContents(of: folder.path, isWanted: PeerBackup.isWanted)
         notes += contents.skipped.prefix(20).map { "left out, it is no file: \($0)" }
+        notes += contents.unnamed.prefix(20).map { "left out, its name is not UTF-8: \(TerminalText.safe($0))" }
+        if max(contents.skipped.count, contents.unnamed.count) > 20 {
+            notes.append("left out in all: \(contents.skipped.count + contents.unnamed.count)")
+        }
         let output = try PartialFile(file, mode: 0o600)
         var manifest = BackupManifest(
             id: peer.identity.peerID.base58, label: peer.configuration.profile.label, created: Int64(time(nil)),
