@@ -12,7 +12,10 @@ import Testing
         ("bytes=0-4", SiteQuery.Part.between(0, 4)), ("bytes=5-", .from(5)), ("bytes=-3", .last(3)),
         ("Bytes= 0-0 ", .between(0, 0)), ("bytes=0-1,3-4", nil), ("bytes=4-3", nil), ("bytes=-", nil),
         ("bytes=", nil), ("items=0-4", nil), ("bytes 0-4", nil), ("bytes=0x1-2", nil), ("bytes=+1-2", nil),
-        ("bytes=99999999999999999999-", nil), ("bytes=--1", nil), ("bytes=1-2-3", nil), ("bytes=٣-", nil),
+        ("bytes=99999999999999999999-", .from(SiteQuery.maximumPosition)),
+        ("bytes=7-99999999999999999999", .between(7, SiteQuery.maximumPosition)),
+        ("bytes=-99999999999999999999", .last(SiteQuery.maximumPosition)), ("bytes=-5x", nil),
+        ("bytes=--1", nil), ("bytes=1-2-3", nil), ("bytes=٣-", nil),
     ])
     func ranges(field: String, part: SiteQuery.Part?) {
         #expect(SiteConditions.part(field) == part)

@@ -65,11 +65,10 @@ enum SiteConditions {
         }
     }
 
+    /// A position however far beyond the file: the largest that can be asked for lies behind every end.
     private static func position(_ digits: some StringProtocol) -> Int? {
-        guard digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let value = Int(digits),
-            value <= SiteQuery.maximumPosition
-        else { return nil }
-        return value
+        guard digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+        return min(Int(digits) ?? SiteQuery.maximumPosition, SiteQuery.maximumPosition)
     }
 
     /// Writes what a head says into the fields of the answer.
