@@ -48,6 +48,7 @@ public final class Node: Service {
         var swarm = SwarmConfiguration(
             identity: configuration.identity, security: configuration.security, limits: configuration.limits,
             trimming: configuration.trimming)
+        swarm.frameObserver = configuration.frameObserver
         if swarm.security.contains(ConnectionUpgrade.tlsProtocolID) {
             do { swarm.tls = try TLSLayer(identity: configuration.identity, muxers: swarm.muxers) } catch {
                 logger.warning("TLS is not offered", metadata: ["reason": "\(error)"])

@@ -29,6 +29,8 @@ extension Node {
         public var trimming: ConnectionTrimming.Configuration? = .init()
         /// Whether pings are answered.
         public var answersPings = true
+        /// Makes what hears of every frame of a connection, for a capture; nil for nothing, which costs nothing.
+        public var frameObserver: YamuxFrameObserverFactory?
         /// The machine's addresses, for wildcards; asked again at `Node.interfacesChanged`. Nil: the system is asked, and its
         /// changes are watched.
         public var interfaceAddresses: (@Sendable () -> [IPAddress])?

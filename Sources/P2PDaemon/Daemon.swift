@@ -20,6 +20,7 @@ public final class Daemon: Service {
         var lines = ["usage: goop2-p2pd [flags]    -x VALUE, -x=VALUE; booleans -x, -x=false"]
         for flag in DaemonFlag.allCases where flag.reasonWithoutEffect == nil && flag != .h {
             lines.append("  -\(flag.rawValue)\(flag.isBoolean ? "" : " VALUE")")
+            lines += (flag.meaning ?? "").split(separator: "\n").map { "      \($0)" }
         }
         let others = DaemonFlag.allCases.filter { $0.reasonWithoutEffect != nil }.map { "-\($0.rawValue)" }
         lines.append("accepted without effect: \(others.joined(separator: " "))")
@@ -81,6 +82,18 @@ public final class Daemon: Service {
         } else {
             configuration.trimming = nil
         }
+        let frameLog = try options.frameLog.map { path in try FrameLog(path: path) }
+        if let frameLog {
+            configuration.frameObserver = { peer, _ in ConnectionFrames(peer: peer, log: frameLog) }
+        }
+        do { try await run(configuration, on: group) } catch {
+            await frameLog?.close()
+            throw error
+        }
+        await frameLog?.close()
+    }
+
+    private func run(_ configuration: Node.Configuration, on group: MultiThreadedEventLoopGroup) async throws {
         let node = Node(configuration: configuration, eventLoopGroup: group, logger: logger)
         let pubSub = options.hasPubSub ? PubSub(node: node, configuration: Self.pubSubConfiguration) : nil
         try await refuseIfTaken(group)
@@ -148,10 +161,12 @@ public final class Daemon: Service {
 enum DaemonStartError: Error, Equatable, CustomStringConvertible {
     case unreadableKey(path: String, reason: String)
     case controlSocketInUse(path: String)
+    case unusableFrameLog(path: String, reason: String)
 
     var description: String {
         switch self {
         case .unreadableKey(let path, let reason): "the key file \(path) cannot be used: \(reason)"
+        case .unusableFrameLog(let path, let reason): "-frameLog \(path) cannot be used: \(reason)"
         case .controlSocketInUse(let path): "another daemon answers on \(path): choose another -listen, or stop it"
         }
     }

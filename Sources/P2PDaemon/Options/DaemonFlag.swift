@@ -15,6 +15,8 @@ enum DaemonFlag: String, CaseIterable {
     case connLo
     case connHi
     case connGrace
+    /// Ours alone: p2pd has no such flag.
+    case frameLog
     case q
     case help
     case h
@@ -44,7 +46,7 @@ enum DaemonFlag: String, CaseIterable {
     var isBoolean: Bool {
         switch self {
         case .listen, .id, .hostAddrs, .announceAddrs, .muxer, .pubsubRouter, .connLo, .connHi, .connGrace,
-            .idleTimeout,
+            .frameLog, .idleTimeout,
             .relayHopLimit, .trustedRelays, .bootstrapPeers:
             false
         case .noise, .tls, .pubsub, .connManager, .q, .help, .h, .relay, .relayActive, .relayHop, .relayService,
@@ -67,9 +69,20 @@ enum DaemonFlag: String, CaseIterable {
         case .natPortMap: "there is no port mapping in this daemon"
         case .quic: "there is no QUIC in this daemon"
         case .listen, .id, .hostAddrs, .announceAddrs, .noise, .tls, .muxer, .pubsub, .pubsubRouter, .connManager,
-            .connLo, .connHi, .connGrace, .q, .help, .h:
+            .connLo, .connHi, .connGrace, .frameLog, .q, .help, .h:
             nil
         }
+    }
+
+    /// What a flag means, where p2pd's own documentation cannot tell.
+    var meaning: String? {
+        guard self == .frameLog else { return nil }
+        return """
+            a capture: one JSON line for each Yamux frame of each connection, and the protocols that are negotiated;
+            never what streams carry. The file has mode 0600, begins anew, and holds at most \
+            \(FrameLog.maximumBytes >> 20) MiB; lines that find
+            no room there, or come faster than the disk takes them, are dropped and counted in a line of their own
+            """
     }
 
     /// The flag whose name is nearest to a mistyped one, if it is near enough to be meant.

@@ -40,6 +40,8 @@ struct DaemonOptions: Equatable {
     var hasPubSub = false
     /// The connection manager's marks; `nil` without `-connManager`.
     var connectionMarks: ConnectionMarks?
+    /// The file for a line about each frame; `nil` for none.
+    var frameLog: String?
     var isQuiet = false
     var wantsHelp = false
     /// Flags and addresses that were accepted without effect, with the reason: one line each for standard error.
@@ -84,6 +86,7 @@ struct DaemonOptions: Equatable {
                 guard value == "yamux" else { throw .invalidValue(flag, value: value, expected: "yamux") }
             case .pubsubRouter:
                 guard value == "gossipsub" else { throw .invalidValue(flag, value: value, expected: "gossipsub") }
+            case .frameLog: frameLog = value
             case .connLo: marks.low = try Self.count(flag, value)
             case .connHi: marks.high = try Self.count(flag, value)
             case .connGrace: marks.grace = try Self.duration(flag, value)

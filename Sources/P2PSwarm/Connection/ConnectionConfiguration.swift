@@ -21,6 +21,8 @@ public struct ConnectionConfiguration: Sendable {
     public var maximumOpening = 1024
     /// How long closing may take to send what is queued, and again to see the peer close.
     public var closeTimeout: Duration = .seconds(1)
+    /// Makes what hears of every frame; nil for nothing, which costs nothing.
+    public var frameObserver: YamuxFrameObserverFactory?
     /// Called on the event loop for each stream the peer opens. The stream is un-negotiated. Dropping it resets it.
     public var onInboundStream: @Sendable (MuxedStream) -> Void
 

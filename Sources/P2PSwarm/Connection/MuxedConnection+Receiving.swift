@@ -166,6 +166,7 @@ extension MuxedConnection {
                     self.takePayload(&bytes)
                 } else if let header = try self.takeHeader(&bytes) {
                     self.statistics.framesReceived += 1
+                    self.frames?.received(header)
                     try self.machine.received(header, now: self.now, into: &self.events)
                     self.handleEvents()
                 }
@@ -180,6 +181,9 @@ extension MuxedConnection {
         self.payloadRemaining -= count
         self.statistics.payloadReceived += UInt64(count)
         if let stream = self.payloadStream, let slice = bytes.getSlice(at: bytes.readerIndex, length: count) {
+            if let frames = self.frames {
+                slice.withUnsafeReadableBytes { frames.received($0, on: stream.id) }
+            }
             stream.deliver(slice)
         }
         bytes.moveReaderIndex(forwardBy: count)

@@ -21,6 +21,7 @@ extension MuxedConnection {
             header.encode(into: output)
             return YamuxHeader.length
         }
+        self.frames?.sent(header)
         self.scheduleFlush()
     }
 
@@ -123,9 +124,11 @@ extension MuxedConnection {
             let isHalf = piece < min(stream.pendingBytes, left)
             guard let header = self.machine.claim(stream.id, count: piece) else { continue }
             header.encode(into: UnsafeMutableRawBufferPointer(rebasing: room[used...]))
+            self.frames?.sent(header)
             used += YamuxHeader.length
             let length = Int(header.length)
             stream.takePending(length, into: UnsafeMutableRawBufferPointer(rebasing: room[used...]))
+            self.frames?.sent(UnsafeRawBufferPointer(rebasing: room[used..<(used + length)]), on: stream.id)
             used += length
             self.statistics.payloadSent += UInt64(length)
             self.statistics.pendingBytes -= length

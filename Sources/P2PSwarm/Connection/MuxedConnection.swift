@@ -41,6 +41,8 @@ public final class MuxedConnection: @unchecked Sendable {
     public let closeFuture: EventLoopFuture<CloseReason>
 
     let configuration: ConnectionConfiguration
+    /// Hears of every frame, if anything does.
+    let frames: (any YamuxFrameObserver)?
     let closePromise: EventLoopPromise<CloseReason>
 
     enum Life {
@@ -117,6 +119,7 @@ public final class MuxedConnection: @unchecked Sendable {
         self.closePromise = loop.makePromise(of: CloseReason.self)
         self.closeFuture = self.closePromise.futureResult
         self.configuration = configuration
+        self.frames = configuration.frameObserver?(result.peer, role)
         self.pipe = pipe
         self.now = Self.instant(loop)
         self.machine = YamuxMachine(role: role, configuration: configuration.yamux, now: self.now)

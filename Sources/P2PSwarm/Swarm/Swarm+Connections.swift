@@ -63,6 +63,7 @@ extension Swarm {
         configuration.upgradeTimeout = role == .responder ? limits.inboundUpgradeTimeout : limits.dialTimeout
         configuration.windowBudget = self.windowBudget
         configuration.tls = self.configuration.tls
+        configuration.frameObserver = self.configuration.frameObserver
         return MuxedConnection.upgrade(
             link.channel, role: role, localAddress: link.localAddress, remoteAddress: link.remoteAddress,
             configuration: configuration, keys: self.noiseKeys()

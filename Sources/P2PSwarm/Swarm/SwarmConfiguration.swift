@@ -18,6 +18,8 @@ public struct SwarmConfiguration: Sendable {
     public var redundantConnectionSettle: Duration = .seconds(15)
     /// The TLS layer; needed when `security` offers TLS.
     public var tls: (any TLSProvider)?
+    /// Makes what hears of every frame of a connection; nil for nothing, which costs nothing.
+    public var frameObserver: YamuxFrameObserverFactory?
     /// Dial from the listening port where possible.
     public var reusesListeningPort = true
 
