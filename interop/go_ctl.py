@@ -3,7 +3,7 @@
 
     DIR/venv/bin/python go_ctl.py SOCKET id | peers | connect ADDR | disconnect ADDR | ping ADDR | protocols ADDR
                                          | echo ADDR [--bytes N] [--parallel N] | echo-server | refused ADDR PROTOCOL
-                                         | end-first ADDR | end-last ADDR | reset ADDR | abandon ADDR
+                                         | end-first ADDR | answered ADDR | end-last ADDR | reset ADDR | abandon ADDR
                                          | stalled ADDR
                                          | subscribe TOPIC | publish TOPIC TEXT [--count N] | topic-peers TOPIC
 
@@ -25,12 +25,17 @@ from p2pclient.libp2p_stubs.peer.id import ID
 from p2pclient.pb import p2pd_pb2
 from p2pclient.utils import raise_if_failed, read_pbmsg_safe, write_pbmsg
 
-ECHO, GREET, PING = "/echo/1.0.0", "/greet/1.0.0", "/ipfs/ping/1.0.0"
+ECHO, PING = "/echo/1.0.0", "/ipfs/ping/1.0.0"
 GREETING = bytes(i % 251 for i in range(300_000))
 
 
 def say(event, **fields):
     print(json.dumps({"event": event, "t": round(time.time(), 3), **fields}), flush=True)
+
+
+def beside(protocol, name):
+    """The protocol of that name next to an echo protocol."""
+    return protocol.replace("echo", name)
 
 
 def split(addr):
@@ -100,8 +105,9 @@ async def read_to_end(stream):
 
 async def behave(args, client, peer):
     """Streams that end in unusual ways. Each time, other streams of the connection must not notice."""
-    if args.command == "end-first":  # what we sent still comes back
-        _, stream = await client.stream_open(peer, [args.echo_protocol])
+    if args.command in ("end-first", "answered"):  # what we sent still comes back; or, comes back only then
+        protocol = args.echo_protocol if args.command == "end-first" else beside(args.echo_protocol, "answer")
+        _, stream = await client.stream_open(peer, [protocol])
         async with anyio.create_task_group() as group:
             async def send():
                 await stream.send(GREETING)
@@ -113,7 +119,7 @@ async def behave(args, client, peer):
             raise ValueError(f"after our end {len(back)} of {len(GREETING)} bytes came back")
         say("half-closed", peer=str(peer))
     elif args.command == "end-last":  # the other side still takes what we send
-        _, stream = await client.stream_open(peer, [GREET])
+        _, stream = await client.stream_open(peer, [beside(args.echo_protocol, "greet")])
         if await read_to_end(stream) != GREETING:
             raise ValueError("another greeting")
         await stream.send(GREETING)
@@ -172,7 +178,7 @@ async def work(args, client):
     if args.command == "topic-peers":
         say("topic-peers", topic=args.args[0], peers=[str(peer) for peer in await client.pubsub_list_peers(args.args[0])])
         return
-    behaviours = ("end-first", "end-last", "reset", "abandon", "stalled")
+    behaviours = ("end-first", "answered", "end-last", "reset", "abandon", "stalled")
     if args.command in ("connect", "disconnect", "ping", "protocols", "echo", "refused", *behaviours):
         peer, addrs = split(args.args[0])
         if addrs and args.command != "disconnect":
@@ -259,9 +265,16 @@ async def work(args, client):
             await stream.send(GREETING)
             await stream.send_eof()
             say("greeted", peer=peer, bytes=len(await read_to_end(stream)))
+
+        async def answer(peer, addr, stream):  # only when there is nothing more to come
+            data = await read_to_end(stream)
+            await stream.send(data)
+            await stream.send_eof()
+            say("answered", peer=peer, bytes=len(data))
         async with anyio.create_task_group() as group:
-            if args.echo_protocol == ECHO:
-                group.start_soon(serve, client, GREET, greet)
+            if "echo" in args.echo_protocol:
+                group.start_soon(serve, client, beside(args.echo_protocol, "greet"), greet)
+                group.start_soon(serve, client, beside(args.echo_protocol, "answer"), answer)
             await serve(client, args.echo_protocol, echo)
     elif args.command == "subscribe":
         stream = await client.pubsub_subscribe(args.args[0])
@@ -300,7 +313,7 @@ def main():
     parser.add_argument("socket")
     parser.add_argument("command", choices=[
         "id", "peers", "connect", "disconnect", "ping", "protocols", "echo", "echo-server", "refused", "subscribe", "publish",
-        "topic-peers", "end-first", "end-last", "reset", "abandon", "stalled", "rate"])
+        "topic-peers", "end-first", "answered", "end-last", "reset", "abandon", "stalled", "rate"])
     parser.add_argument("args", nargs="*")
     parser.add_argument("--count", type=int, default=3)
     parser.add_argument("--every", type=float, default=0.5)

@@ -56,6 +56,16 @@ class Program:
                 raise Failure(f"{self.name} has ended; its log says: {self.tail()}")
             self.events.append(line)
 
+    def drain(self):
+        """Takes in what has been said until now."""
+        while True:
+            try:
+                line = self.lines.get_nowait()
+            except queue.Empty:
+                return
+            if line is not None:
+                self.events.append(line)
+
     def collect(self, wanted, count, quiet=5.0):
         """What `wanted` makes of the events, without None and doubles, until there are `count` or nothing comes for a while."""
         found = {value for event in self.events if (value := wanted(event)) is not None}

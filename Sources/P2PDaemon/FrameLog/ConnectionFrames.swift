@@ -14,6 +14,9 @@ final class ConnectionFrames: YamuxFrameObserver {
     private let log: FrameLog
     private let head: String
     private var negotiations: [UInt32: StreamNegotiation] = [:]
+    /// The streams of the last data frames.
+    private var lastReceived: UInt32 = 0
+    private var lastSent: UInt32 = 0
 
     init(peer: PeerID, log: FrameLog) {
         self.log = log
@@ -22,8 +25,8 @@ final class ConnectionFrames: YamuxFrameObserver {
 
     func received(_ header: YamuxHeader) { self.frame(header, isSent: false) }
     func sent(_ header: YamuxHeader) { self.frame(header, isSent: true) }
-    func received(_ payload: UnsafeRawBufferPointer, on stream: UInt32) { self.payload(payload, stream, isSent: false) }
-    func sent(_ payload: UnsafeRawBufferPointer, on stream: UInt32) { self.payload(payload, stream, isSent: true) }
+    func received(_ payload: UnsafeRawBufferPointer) { self.payload(payload, self.lastReceived, isSent: false) }
+    func sent(_ payload: UnsafeRawBufferPointer) { self.payload(payload, self.lastSent, isSent: true) }
 
     private func frame(_ header: YamuxHeader, isSent: Bool) {
         let type =
@@ -37,6 +40,9 @@ final class ConnectionFrames: YamuxFrameObserver {
             self.line(isSent)
                 + ",\"type\":\"\(type)\",\"flags\":[\(Self.names(header.flags))],"
                 + "\"stream\":\(header.streamID),\"length\":\(header.length)")
+        if header.kind == .data {
+            if isSent { self.lastSent = header.streamID } else { self.lastReceived = header.streamID }
+        }
         guard header.kind == .data || header.kind == .windowUpdate else { return }
         if header.flags.contains(.syn), self.negotiations.count < Self.maximumNegotiations {
             self.negotiations[header.streamID] = StreamNegotiation(isOurs: isSent)

@@ -180,10 +180,10 @@ extension MuxedConnection {
         let count = min(self.payloadRemaining, bytes.readableBytes)
         self.payloadRemaining -= count
         self.statistics.payloadReceived += UInt64(count)
+        if let frames = self.frames {
+            bytes.withUnsafeReadableBytes { frames.received(UnsafeRawBufferPointer(rebasing: $0.prefix(count))) }
+        }
         if let stream = self.payloadStream, let slice = bytes.getSlice(at: bytes.readerIndex, length: count) {
-            if let frames = self.frames {
-                slice.withUnsafeReadableBytes { frames.received($0, on: stream.id) }
-            }
             stream.deliver(slice)
         }
         bytes.moveReaderIndex(forwardBy: count)

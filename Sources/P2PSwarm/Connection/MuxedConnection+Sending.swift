@@ -128,7 +128,7 @@ extension MuxedConnection {
             used += YamuxHeader.length
             let length = Int(header.length)
             stream.takePending(length, into: UnsafeMutableRawBufferPointer(rebasing: room[used...]))
-            self.frames?.sent(UnsafeRawBufferPointer(rebasing: room[used..<(used + length)]), on: stream.id)
+            self.frames?.sent(UnsafeRawBufferPointer(rebasing: room[used..<(used + length)]))
             used += length
             self.statistics.payloadSent += UInt64(length)
             self.statistics.pendingBytes -= length
