@@ -18,5 +18,6 @@ public protocol YamuxFrameObserver: AnyObject {
 }
 
 /// Makes the observer of a new connection, on its event loop.
-public typealias YamuxFrameObserverFactory = @Sendable (_ peer: PeerID, _ role: ConnectionRole) ->
+public typealias YamuxFrameObserverFactory =
+    @Sendable (_ peer: PeerID, _ role: ConnectionRole) ->
     any YamuxFrameObserver

@@ -1,0 +1,220 @@
+import Foundation
+import GoopTestKit
+import LibP2P
+import Logging
+import Synchronization
+import Testing
+
+@testable import P2PDaemon
+
+@Suite(.timeLimit(.minutes(1))) struct FrameLogTests {
+    private static func path() -> String { "/tmp/goop2-test-\(UInt64.random(in: 0 ... .max)).frames" }
+
+    private static func mode(of path: String) throws -> mode_t {
+        var status = stat()
+        try #require(stat(path, &status) == 0)
+        return status.st_mode & 0o7777
+    }
+
+    /// A line as it is in the file.
+    private struct Line: Decodable, Equatable {
+        var ms: Double
+        var conn: Int?
+        var peer: String?
+        var dir: String?
+        var type: String?
+        var flags: [String]?
+        var stream: UInt32?
+        var length: UInt32?
+        var tokens: [String]?
+        var bytes: Int?
+        var message: Int?
+        var dropped: Int?
+    }
+
+    private static func lines(_ text: String) throws -> [Line] {
+        try #require(text.hasSuffix("\n"))
+        return try text.split(separator: "\n").map { try JSONDecoder().decode(Line.self, from: Data($0.utf8)) }
+    }
+
+    /// All lines of the stream on which this protocol was negotiated.
+    private static func stream(of name: String, in lines: [Line]) -> [Line] {
+        let opened = lines.first { $0.tokens?.contains(name) == true }
+        return lines.filter { $0.stream == opened?.stream && $0.stream != nil }
+    }
+
+    private static func contents(_ path: String) throws -> String { try String(contentsOfFile: path, encoding: .utf8) }
+
+    // MARK: The file
+
+    @Test func isForItsOwnerAndBeginsAnew() async throws {
+        let path = Self.path()
+        defer { unlink(path) }
+        try Data("of the last run\n".utf8).write(to: URL(fileURLWithPath: path))
+        chmod(path, 0o644)
+        let log = try FrameLog(path: path)
+        #expect(try Self.mode(of: path) == 0o600)
+        log.append("\"dir\":\"in\"")
+        await log.close()
+        log.append("\"dir\":\"out\"")
+        let lines = try Self.lines(try Self.contents(path))
+        #expect(lines.map(\.dir) == ["in"])
+        #expect(lines.allSatisfy { $0.ms >= 0 })
+        // Closing twice is closing.
+        await log.close()
+    }
+
+    @Test func aNewFileIsForItsOwner() async throws {
+        let path = Self.path()
+        defer { unlink(path) }
+        await (try FrameLog(path: path)).close()
+        #expect(try Self.mode(of: path) == 0o600)
+    }
+
+    @Test func takesNothingButARegularFile() throws {
+        let path = Self.path()
+        let target = Self.path()
+        defer { unlink(target) }
+        try Data("kept".utf8).write(to: URL(fileURLWithPath: target))
+        // A pipe nobody reads and one that somebody does, a link to a file, a folder.
+        mkfifo(path, 0o600)
+        #expect(throws: DaemonStartError.self) { try FrameLog(path: path) }
+        let reader = open(path, O_RDONLY | O_NONBLOCK)
+        #expect(throws: DaemonStartError.unusableFrameLog(path: path, reason: "it is no regular file")) {
+            try FrameLog(path: path)
+        }
+        close(reader)
+        unlink(path)
+        symlink(target, path)
+        #expect(throws: DaemonStartError.unusableFrameLog(path: path, reason: "it is a link")) {
+            try FrameLog(path: path)
+        }
+        unlink(path)
+        #expect(throws: DaemonStartError.self) { try FrameLog(path: "/tmp") }
+        #expect(throws: DaemonStartError.self) { try FrameLog(path: "/nowhere/at/all") }
+        #expect(try Self.contents(target) == "kept")
+    }
+
+    @Test func aDaemonWithoutAUsableFileDoesNotStart() async throws {
+        await #expect(throws: DaemonStartError.self) {
+            try await RunningDaemon.with(arguments: ["-frameLog", "/tmp"]) { _ in }
+        }
+    }
+
+    @Test func theFileHasABound() async throws {
+        let path = Self.path()
+        defer { unlink(path) }
+        let log = try FrameLog(path: path, maximumBytes: 4096)
+        for number in 0..<1000 { log.append("\"stream\":\(number)") }
+        #expect(log.dropped > 0)
+        await log.close()
+        let text = try Self.contents(path)
+        #expect(text.utf8.count <= 4096)
+        let lines = try Self.lines(text)
+        #expect(lines.compactMap(\.stream) == (0..<UInt32(lines.count - 1)).map { $0 })
+        #expect(lines.last?.dropped == 1000 - (lines.count - 1))
+    }
+
+    @Test func aDiskThatStandsStillCostsLinesAndNoTime() async throws {
+        var ends: [CInt] = [0, 0]
+        try #require(pipe(&ends) == 0)
+        let reading = ends[0]
+        let log = FrameLog(descriptor: ends[1], maximumWaiting: 64 * 1024)
+        let filler = String(repeating: "x", count: 1000)
+        // Nobody reads: a pipe takes as much as it holds, and the writer's thread stands still.
+        let total = 2000
+        for number in 0..<total { log.append("\"stream\":\(number),\"peer\":\"\(filler)\"") }
+        let dropped = log.dropped
+        #expect(dropped > total / 2 && dropped < total)
+        // The disk goes on: what waited is there, the count of what was dropped, and what comes now.
+        let all = Task.detached { () -> [UInt8] in
+            var all: [UInt8] = []
+            var buffer = [UInt8](repeating: 0, count: 65_536)
+            while case let count = read(reading, &buffer, buffer.count), count > 0 { all += buffer.prefix(count) }
+            return all
+        }
+        while log.dropped == dropped, !log.accepts("\"stream\":\(total)") {}
+        await log.close()
+        let lines = try Self.lines(String(decoding: await all.value, as: UTF8.self))
+        close(reading)
+        let counted = lines.compactMap(\.dropped).reduce(0, +)
+        #expect(counted == log.dropped)
+        #expect(lines.last?.stream == UInt32(total) || lines.last?.dropped != nil)
+        #expect(lines.filter { $0.stream != nil && $0.stream != UInt32(total) }.count + dropped == total)
+    }
+
+    // MARK: What is in it
+
+    @Test func twoDaemonsTellTheSameFrames() async throws {
+        let paths = [Self.path(), Self.path()]
+        defer { for path in paths { unlink(path) } }
+        let secret = "never told to anybody"
+        let peers = try await RunningDaemon.with(arguments: ["-frameLog", paths[0]]) { one in
+            try await RunningDaemon.with(arguments: ["-frameLog", paths[1]]) { two in
+                try await EchoListener.with { listener in
+                    try await TestClient.with(two.control) { (handler: inout TestClient) async throws in
+                        #expect(try await handler.registers("/echo/1", at: listener).isOK)
+                        try await TestClient.with(one.control) { (client: inout TestClient) async throws in
+                            #expect(try await client.connects(to: two).isOK)
+                            #expect(try await client.opens("/echo/1", with: two.peer, first: Array(secret.utf8)).isOK)
+                            client.closeWrite()
+                            #expect(try await client.receiveToEnd() == Array(secret.utf8))
+                        }
+                    }
+                    return [one.peer, two.peer]
+                }
+            }
+        }
+        let texts = try paths.map { try Self.contents($0) }
+        for text in texts { #expect(!text.contains(secret)) }
+        let logs = try texts.map { try Self.lines($0) }
+        #expect(Set(logs[0].compactMap(\.peer)) == [peers[1].description])
+        #expect(Set(logs[1].compactMap(\.peer)) == [peers[0].description])
+        for lines in logs {
+            // One connection, in the order of time.
+            #expect(Set(lines.compactMap(\.conn)) == [1])
+            #expect(lines.map(\.ms) == lines.map(\.ms).sorted())
+        }
+        // The stream of the echo: one side's out is the other's in, frame by frame.
+        let streams = logs.map { Self.stream(of: "/echo/1", in: $0) }
+        for (here, there) in [("out", "in"), ("in", "out")] {
+            let pair = [(streams[0], here), (streams[1], there)].map { lines, direction in
+                lines.filter { $0.dir == direction }.map {
+                    Line(
+                        ms: 0, type: $0.type, flags: $0.flags, length: $0.length, tokens: $0.tokens, bytes: $0.bytes)
+                }
+            }
+            #expect(pair[0] == pair[1])
+            #expect(pair[0].flatMap { $0.tokens ?? [] } == ["/multistream/1.0.0", "/echo/1"])
+            #expect(pair[0].contains { $0.flags?.contains("fin") == true })
+            let bytes = pair[0].filter { $0.type == "data" }.compactMap(\.length).reduce(0, +)
+            #expect(Int(bytes) == 29 + secret.utf8.count)
+        }
+        #expect(streams[0].first?.flags == ["syn"])
+        // Identify went both ways, each message as long as it says.
+        for lines in logs {
+            let answered = lines.first { $0.dir == "out" && $0.message != nil }
+            let message = try #require(answered?.message)
+            let stream = lines.filter { $0.stream == answered?.stream && $0.dir == "out" }
+            let bytes = stream.filter { $0.type == "data" }.compactMap(\.length).reduce(0, +)
+            #expect(stream.flatMap { $0.tokens ?? [] } == ["/multistream/1.0.0", "/ipfs/id/1.0.0"])
+            #expect(Int(bytes) == 36 + message)
+        }
+    }
+
+    @Test func helpAndOptionNameIt() throws {
+        #expect(try DaemonOptions(arguments: ["-frameLog", "a.jsonl"]).frameLog == "a.jsonl")
+        #expect(try DaemonOptions(arguments: []).frameLog == nil)
+        #expect(Daemon.usage.contains("-frameLog VALUE") && Daemon.usage.contains("64 MiB"))
+        #expect(throws: DaemonOptionError.missingValue(.frameLog)) { try DaemonOptions(arguments: ["-frameLog"]) }
+    }
+}
+
+extension FrameLog {
+    /// Whether a line finds room.
+    fileprivate func accepts(_ fields: String) -> Bool {
+        let before = dropped
+        append(fields)
+        return dropped == before
+    }
+}
