@@ -44,6 +44,7 @@ class Suite:
         os.makedirs(self.logs, exist_ok=True)
         self.results = []
         self.running = []
+        self.captures = os.path.basename(args.ours) != "p2pd"  # in our place it has none to show
         self.bulk_name = "1 GiB" if args.full else "64 MB"
         self.started = 0
         self.topics = 0
@@ -835,6 +836,27 @@ def ours_alone(suite):
     suite.check("a peer that is not there is an error with its address", lambda: unreachable(two))
     suite.check("SIGTERM ends our daemon and removes the control socket", lambda: removes_its_socket(suite))
     suite.check("an unknown flag is an error that names the nearest one", lambda: names_the_flag(suite))
+    if suite.captures:
+        suite.check("a capture of streams that end in order shows neither an early end nor a push", lambda: in_order(suite, one))
+
+
+def in_order(suite, served):
+    """What the judges of captures must not take for what they look for."""
+    ours, capture = suite.ours_captured()
+    for command, protocol in zip(HALF_CLOSES, ("/answer/1.0.0", "/greet/1.0.0")):
+        ours.ctl(command, served.address)
+        refuses(lambda: ended_both(capture, served.id, protocol, GREETING))
+    capture.wait(lambda: carried(capture, served.id, IDENTIFY, opener="in", sender="out"))
+    refuses(lambda: carried(capture, served.id, PUSH, opener="out", sender="out"))
+    refuses(lambda: carried(capture, served.id, IDENTIFY, opener="in", sender="out", since=capture.mark()))
+
+
+def refuses(judge):
+    try:
+        found = judge()
+    except Failure:
+        return
+    raise Failure(f"it shows: {found}")
 
 
 def removes_its_socket(suite):
@@ -919,7 +941,8 @@ def write_table(path, suite):
         for note, (number, result) in notes.items():
             file.write(f"{number}. {note}. Here {result.what}:\n\n   ```text\n")
             file.write("".join(f"   {line}\n" for line in result.excerpt) + "   ```\n")
-        file.write("\n## Everything, with times\n\nRates are of both ends and their Python drivers together: a floor, not a benchmark.\n\n")
+        file.write("\n## Everything, with times\n\nRates are of both ends and their Python drivers together: a floor, not a benchmark."
+                   + (" `ours` was a debug build here." if "debug" in suite.args.ours else "") + "\n\n")
         file.write("| check | result | seconds | seen |\n| --- | --- | --- | --- |\n")
         for result in suite.results:
             note = (result.note or "").replace("|", "/").replace("\n", "; ")
@@ -951,7 +974,7 @@ def main():
         suite.group("ours", lambda: ours_alone(suite))
         for security in args.security.split(","):
             suite.group(f"p2pd {security}", lambda: dial_daemon(suite, security))
-            if os.path.basename(args.ours) != "p2pd":  # in our place it has no capture to show
+            if suite.captures:
                 suite.group(f"p2pd {security} captures", lambda: captured_daemon(suite, security))
                 suite.group(f"kubo {security} captures", lambda: captured_kubo(suite, security))
             suite.group(f"py {security}", lambda: dial_python(suite, security))

@@ -82,21 +82,29 @@ public final class Daemon: Service {
         } else {
             configuration.trimming = nil
         }
+        // Before the log begins anew: it may be that of the other daemon.
+        try await refuseIfTaken(group)
         let frameLog = try options.frameLog.map { path in try FrameLog(path: path) }
         if let frameLog {
             configuration.frameObserver = { peer, _ in ConnectionFrames(peer: peer, log: frameLog) }
         }
         do { try await run(configuration, on: group) } catch {
-            await frameLog?.close()
+            await end(frameLog)
             throw error
         }
-        await frameLog?.close()
+        await end(frameLog)
+    }
+
+    private func end(_ frameLog: FrameLog?) async {
+        guard let frameLog else { return }
+        await frameLog.close()
+        let dropped = frameLog.dropped
+        if dropped > 0 { logger.warning("lines of the frame log were dropped", metadata: ["count": "\(dropped)"]) }
     }
 
     private func run(_ configuration: Node.Configuration, on group: MultiThreadedEventLoopGroup) async throws {
         let node = Node(configuration: configuration, eventLoopGroup: group, logger: logger)
         let pubSub = options.hasPubSub ? PubSub(node: node, configuration: Self.pubSubConfiguration) : nil
-        try await refuseIfTaken(group)
         try await node.start()
         do {
             let server = ControlServer(node: node, pubSub: pubSub, logger: logger)
