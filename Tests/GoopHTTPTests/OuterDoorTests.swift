@@ -356,11 +356,15 @@ private func token(_ page: String) throws -> String {
     }
 
     @Test func noStrangerTakesTheOwnersConnections() async throws {
+        let whole = "GET /healthz HTTP/1.1\r\n" + encrypted.joined(separator: "\r\n") + "\r\n\r\n"
         try await withOuterDoor(configure: { $0.maximumConnections = 2 }) { inner, port in
             try await RawConnection.open(port: port) { first in
-                try await first.send("GET /healthz HTTP/1.1\r\n")
+                // Who has an answer has been counted.
+                try await first.send(whole)
+                _ = try await first.read(until: "ok\n")
                 try await RawConnection.open(port: port) { second in
-                    try await second.send("GET /healthz HTTP/1.1\r\n")
+                    try await second.send(whole)
+                    _ = try await second.read(until: "ok\n")
                     let full = try await request("/healthz", port: port, fields: encrypted).status
                     #expect(full == 503)
                     let own = try await request("/healthz", port: inner).status
