@@ -142,17 +142,13 @@ struct DataService: Sendable {
 
     // MARK: Watching
 
-    private enum Event: Sendable {
-        case change(DataChange)
-        case beat
-        case end(DataError)
-    }
-
     /// Lines of changes until the visitor leaves, changes are lost, or the store closes.
     private func watch(_ stream: P2PStream, _ watch: StallWatch) async throws {
         let peer = stream.remotePeer
-        let (events, sink) = AsyncStream.makeStream(
-            of: Event.self, bufferingPolicy: .bufferingOldest(DataService.changesPerWatch))
+        // A change, or a sign of life.
+        let (events, sink) = AsyncThrowingStream.makeStream(
+            of: DataChange?.self, throwing: (any Error).self,
+            bufferingPolicy: .bufferingOldest(DataService.changesPerWatch))
         guard let visit = door.enter(peer, .subscription, showOut: { sink.finish() }) else {
             return try await stream.write(ByteBuffer(bytes: DataProtocol.line(DataReply.failure(Self.notInvited))))
         }
@@ -169,51 +165,45 @@ struct DataService: Sendable {
         watch.progressed()
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
-                var last = DataError(code: .unreachable, message: "the owner leaves", detail: "")
                 do {
                     for try await change in changes {
-                        if case .dropped = sink.yield(.change(change)) {
+                        if case .dropped = sink.yield(change) {
                             throw DataError(
                                 code: .tooLarge, message: "changes were lost", detail: "read the table again")
                         }
                     }
-                } catch let error as DataError {
-                    last = error
+                    throw DataError(code: .unreachable, message: "the owner leaves", detail: "")
+                } catch {
+                    sink.finish(throwing: error)
                 }
-                // The last place is for this: whatever waits is not worth sending when changes are missing.
-                while case .dropped = sink.yield(.end(last)) { try await Task.sleep(for: .milliseconds(20)) }
-                sink.finish()
             }
             group.addTask {
+                // A pulse, until the group ends; one that finds no room is not missed.
                 while true {
                     try await Task.sleep(for: DataService.beat)
-                    sink.yield(.beat)
+                    sink.yield(nil)
                 }
             }
+            // A visitor that ends its side only says that it has nothing more to ask; one that resets the stream ends all.
+            group.addTask { while try await stream.read() != nil {} }
             group.addTask {
-                // A visitor that ends its side only says that it has nothing more to ask.
-                while try await stream.read() != nil {}
-                try await Task.sleep(for: .seconds(365 * 86_400))
-            }
-            group.addTask {
-                for await event in events {
-                    // What was not sent before the owner's word is not sent behind it.
-                    guard door.isInside(visit) else { break }
-                    switch event {
-                    case .change(let change):
-                        try await stream.write(ByteBuffer(bytes: DataProtocol.line(change.json)))
-                    case .beat: try await stream.write([0x0A])
-                    case .end(let error):
-                        try await stream.write(ByteBuffer(bytes: DataProtocol.line(DataReply.failure(error))))
+                do {
+                    for try await change in events {
+                        // What was not sent before the owner's word is not sent behind it.
+                        guard door.isInside(visit) else { break }
+                        let line = change.map { DataProtocol.line($0.json) } ?? [0x0A]
+                        try await stream.write(ByteBuffer(bytes: line))
+                        watch.progressed()
                     }
-                    watch.progressed()
+                } catch let error as DataError {
+                    try await stream.write(ByteBuffer(bytes: DataProtocol.line(DataReply.failure(error))))
                 }
                 if !door.isInside(visit) {
                     try await stream.write(ByteBuffer(bytes: DataProtocol.line(DataReply.failure(Self.notInvited))))
                 }
                 throw CancellationError()
             }
-            // The first that ends, ends all.
+            // The first that fails, ends all.
             defer { group.cancelAll() }
             do { while try await group.next() != nil {} } catch is CancellationError {}
         }
