@@ -191,6 +191,7 @@ public final class ViewerServer: Service {
         }
     }
 
+    /// A pulse, so that open pages notice a dead connection; ends when the server does.
     private func beat(_ feed: PeerFeed, sessions: [SessionTable]) async {
         while (try? await Task.sleep(for: configuration.heartbeat)) != nil {
             feed.beat()

@@ -55,6 +55,7 @@ struct DataEvents: Sendable {
             }
         }
         let beats = Task {
+            // A pulse, so that the page notices a dead connection; ends when it is cancelled below.
             while (try? await Task.sleep(for: heartbeat)) != nil { mailbox.beat() }
         }
         defer {

@@ -44,7 +44,7 @@ final class StreamProgress: Sendable {
         steps.wrappingAdd(1, ordering: .relaxed)
     }
 
-    /// Returns never; throws `.timedOut` after `timeout` to twice that without a new chunk.
+    /// One look each `timeout` instead of a timer for each chunk. Returns never; throws `.timedOut` after `timeout` to twice that without a new chunk.
     func watch(timeout: Duration) async throws {
         var seen: UInt64?
         while true {

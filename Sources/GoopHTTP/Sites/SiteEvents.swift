@@ -127,6 +127,7 @@ struct SiteEvents: Sendable {
             mailbox.finish()
         }
         let beats = Task {
+            // A pulse, so that the page notices a dead connection; ends when it is cancelled below.
             while (try? await Task.sleep(for: heartbeat)) != nil { mailbox.yield(.beat) }
         }
         defer {

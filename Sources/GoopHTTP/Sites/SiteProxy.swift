@@ -184,8 +184,8 @@ struct SiteProxy: Sendable {
     }
 }
 
-/// Carries a body writer into the one task that uses it. The writer is a handle of the connection; its owner waits for
-/// that task and does not write meanwhile.
+/// Carries a body writer into the one task that uses it. The library's writer is not `Sendable`, because two tasks must not
+/// write at once: they do not, for its owner waits for that task and does not write meanwhile.
 private struct WriterBox: @unchecked Sendable {
     let writer: any ResponseBodyWriter
 }

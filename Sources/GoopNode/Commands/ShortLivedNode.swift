@@ -59,6 +59,7 @@ struct ShortLivedNode: Sendable {
                 return nil
             }
             tasks.addTask {
+                // The end of the search, unless another task of the group was first.
                 try? await Task.sleep(for: patience)
                 return nil
             }

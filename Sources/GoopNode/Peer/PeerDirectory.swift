@@ -133,6 +133,7 @@ actor PeerDirectory {
     func run() async {
         var seconds = 0
         while !Task.isCancelled {
+            // The clock of the table: entries grow old by the second.
             do { try await Task.sleep(for: .seconds(1)) } catch { break }
             apply(table.timerFired(now: clock.now()))
             seconds += 1

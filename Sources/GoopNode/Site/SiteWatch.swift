@@ -72,6 +72,7 @@ final class SiteWatch: Sendable {
             try await NIOThreadPool.singleton.runIfActive { box.open(folder, usesKernel: usesKernel) }
             isReady.finish()
             while !Task.isCancelled {
+                // The kernel queues what happens; it is read in steps, so that a burst of changes is told as one.
                 try await Task.sleep(for: box.isComparing ? comparingInterval : interval)
                 let changes = try await NIOThreadPool.singleton.runIfActive { box.changes() }
                 if !changes.isEmpty { tell(changes) }
@@ -90,7 +91,8 @@ final class SiteWatch: Sendable {
     }
 }
 
-/// Carries the watch between threads; one at a time uses it, for its owner waits for each call.
+/// Carries the watch between threads of the pool. `FolderWatch` has state and no lock, and needs none: one task makes this box,
+/// and waits for each call before it makes the next.
 private final class WatchBox: @unchecked Sendable {
     private var watch: FolderWatch?
 

@@ -72,6 +72,7 @@ struct WatchService: Sendable {
             }
             group.addTask {
                 while true {
+                    // A pulse between changes, until the group ends.
                     try await Task.sleep(for: WatchService.heartbeat)
                     continuation.yield(SiteChanges())
                 }
