@@ -188,7 +188,9 @@ let package = Package(
         .testTarget(
             name: "GoopNodeTests",
             dependencies: [
-                "GoopNode", "GoopCore", "GoopHTTP", "GoopStore", "LibP2P", "GoopTestKit", nio("NIOCore"), logging,
+                "GoopNode", "GoopCore", "GoopHTTP", "GoopStore", "LibP2P", "GoopTestKit", nio("NIOCore"),
+                nio("NIOPosix"),
+                logging,
             ],
             swiftSettings: settings),
         .testTarget(

@@ -9,15 +9,6 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct BlockTests {
     let temporary = TemporaryFolder()
 
-    private func failure(_ body: () async throws -> some Any) async -> Failure? {
-        do {
-            _ = try await body()
-            return nil
-        } catch {
-            return error as? Failure
-        }
-    }
-
     @Test func aBlockedPeerIsGoneAtOnceAndAfterARestartUntilUndone() async throws {
         let ada = try await TestPeer.start(in: temporary, label: "ada")
         var bob = try await TestPeer.start(in: temporary, label: "bob", contacts: [ada.address])

@@ -15,7 +15,7 @@ import Testing
     private func withDesk(_ body: (NodeDataDesk) async throws -> Void) async throws {
         let peer = try PreparedPeer.open(
             PeerFolder(temporary.path + "/ada"), options: .init(createsMissing: true, label: "Ada"))
-        let tables = SiteTables.open(peer, owner: peer.identity.peerID, logger: logger)
+        let tables = SiteTables(peer, owner: peer.identity.peerID, logger: logger)
         let desk = NodeDataDesk(tables: tables)
         var create = DataRequest(op: .createTable)
         create.name = "notes"

@@ -24,7 +24,7 @@ import Testing
 
     /// A peer with a guestbook that everybody may write into.
     private func host(
-        _ label: String, read: String = "open", configure: (inout GoopConfiguration) -> Void = { _ in }
+        _ label: String, read: String = "open", configure: ((inout GoopConfiguration) -> Void)? = nil
     ) async throws -> TestPeer {
         temporary.write("", to: label + "/site/empty.txt")
         let store = try DataStore.open(

@@ -22,7 +22,7 @@ import Testing
     @Test func aStuckDatabaseHoldsUpNoVisit() async throws {
         temporary.write("hello", to: "host/site/a.txt")
         let host = try await TestPeer.start(in: temporary, label: "host")
-        let store = try host.running.tables.store.get()
+        let store = try await host.running.tables.store()
         _ = try await store.perform(
             try request(
                 #"{"op":"create-table","name":"t","column_defs":[{"name":"x","type":"text"}],"access":{"read":"open","insert":"open","update":"owner","delete":"owner"}}"#

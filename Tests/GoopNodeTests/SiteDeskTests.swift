@@ -1,6 +1,9 @@
 import Glibc
 import GoopHTTP
+import GoopStore
+import Logging
 import NIOCore
+import PeerIdentity
 import Testing
 
 @testable import GoopCore
@@ -12,12 +15,13 @@ import Testing
     var root: String { temporary.path + "/site" }
 
     private func desk(_ root: String? = nil) -> NodeSiteDesk {
-        NodeSiteDesk(
-            root: root ?? self.root, hidden: SitePath.alwaysHidden, tables: SiteTables(store: .failure(noTables)),
-            label: "Ada")
+        NodeSiteDesk(root: root ?? self.root, hidden: SitePath.alwaysHidden, tables: noTables, label: "Ada")
     }
 
-    private let noTables = DataError(code: .corrupt, message: "no tables in this test")
+    /// Where no file can be.
+    private let noTables = SiteTables(
+        path: "/dev/null/data.db", configuration: .init(owner: PrivateKey.generate().peerID),
+        logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
 
     private func upload(
         _ text: String, to path: String, condition: UploadCondition = .free, in desk: NodeSiteDesk,

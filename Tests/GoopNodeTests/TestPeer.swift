@@ -19,14 +19,16 @@ final class TestPeer: Sendable {
     /// Starts a peer, and waits until it is up.
     static func start(
         in temporary: TemporaryFolder, label: String, contacts: [Multiaddr] = [], hasViewer: Bool = false,
-        configure: (inout GoopConfiguration) -> Void = { _ in }
+        configure: ((inout GoopConfiguration) -> Void)? = nil
     ) async throws -> TestPeer {
         let folder = PeerFolder(temporary.path + "/" + label)
         try PreparedPeer.open(folder, options: .init(createsMissing: true, label: label)).release()
-        let bytes = try AtomicFile.read(folder.configurationFile, limit: 1 << 20)
-        var configuration = try GoopConfiguration(decoding: bytes)
-        configure(&configuration)
-        try AtomicFile.write(configuration.encoded(), to: folder.configurationFile)
+        if let configure {
+            let bytes = try AtomicFile.read(folder.configurationFile, limit: 1 << 20)
+            var configuration = try GoopConfiguration(decoding: bytes)
+            configure(&configuration)
+            try AtomicFile.write(configuration.encoded(), to: folder.configurationFile)
+        }
         let prepared = try PreparedPeer.open(folder, options: .init(createsMissing: false))
         let log = EventLog()
         var options = PeerService.Options()
@@ -34,16 +36,27 @@ final class TestPeer: Sendable {
         options.hasDiscovery = false
         options.listen = [Multiaddr(ip: .v4(0x7f00_0001), tcpPort: 0)]
         options.contacts = contacts
-        options.onEvent = { log.append($0) }
         let (parts, part) = AsyncStream.makeStream(of: RunningPeer.self)
         options.onParts = { part.yield($0) }
+        let (found, start) = AsyncThrowingStream.makeStream(of: [Multiaddr].self)
+        options.onEvent = { event in
+            log.append(event)
+            if case .listening(let addresses) = event { start.yield(addresses) }
+            if event == .ready { start.finish() }
+        }
         let service = PeerService(
             prepared, options: options, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-        let task = Task { try await service.run() }
-        let addresses = await log.first { event -> [Multiaddr]? in
-            if case .listening(let addresses) = event { addresses } else { nil }
+        let task = Task {
+            do {
+                try await service.run()
+                start.finish()
+            } catch {
+                start.finish(throwing: error)
+                throw error
+            }
         }
-        _ = await log.first { $0 == .ready ? true : nil }
+        var addresses: [Multiaddr] = []
+        for try await listening in found { addresses = listening }
         guard let running = await parts.first(where: { _ in true }) else { throw CancellationError() }
         return TestPeer(
             folder: folder, id: prepared.identity.peerID,
@@ -61,6 +74,11 @@ final class TestPeer: Sendable {
         self.running = running
         self.events = events
         self.task = task
+    }
+
+    /// The address of its viewer, if it has one.
+    func viewer() async -> String {
+        await events.first { if case .viewer(let url) = $0 { url } else { nil } }
     }
 
     /// Waits until the list shows a peer in a state.
@@ -96,6 +114,14 @@ final class TestPeer: Sendable {
     func stop() async throws {
         task.cancel()
         try await task.value
+    }
+
+    /// A node that listens nowhere, connected to it, and what asks it for data.
+    func visitor() async throws -> (node: Node, data: DataClient) {
+        let node = Node(configuration: .init(identity: .generate(), listen: []))
+        try await node.start()
+        try await node.connect(to: id, addresses: [address.withoutPeerID])
+        return (node, DataClient(node: node))
     }
 
     /// Its commands, over the control socket.
@@ -138,5 +164,22 @@ final class EventLog: Sendable {
                 }
             }
         }
+    }
+}
+
+/// The failure of a command that must fail; nil if it does not.
+func failure(_ body: () async throws -> some Any) async -> Failure? {
+    do {
+        _ = try await body()
+        return nil
+    } catch {
+        return error as? Failure
+    }
+}
+
+extension DataRequest {
+    /// A request that is written as JSON.
+    static func parse(_ text: String) throws -> DataRequest {
+        try DataRequest(json: JSONParser.parse(Array(text.utf8)))
     }
 }

@@ -10,15 +10,6 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct TwoPeersTests {
     let temporary = TemporaryFolder()
 
-    private func failure(_ body: () async throws -> some Any) async -> Failure? {
-        do {
-            _ = try await body()
-            return nil
-        } catch {
-            return error as? Failure
-        }
-    }
-
     @Test func theyFindEachOtherVisitEachOtherAndSayGoodbye() async throws {
         let ada = try await TestPeer.start(in: temporary, label: "ada")
         let bob = try await TestPeer.start(in: temporary, label: "bob", contacts: [ada.address])

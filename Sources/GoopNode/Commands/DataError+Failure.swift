@@ -11,8 +11,18 @@ extension DataError {
         case .refused: Failure(.permission, text, nextStep: "see the policies: goop2 data DIR tables")
         case .conflict: Failure(.data, text, nextStep: "look at the rows that are there")
         case .corrupt:
-            Failure(.data, text, nextStep: "restore a backup into another folder: goop2 restore FILE DIR")
-        case .full: Failure(.cannotCreate, text, nextStep: "make room on that disk")
+            Failure(
+                .data, text,
+                nextStep: "restore a backup into another folder: goop2 restore FILE DIR; without one, "
+                    + "sqlite3 data.db .recover saves what can be read")
+        case .full:
+            Failure(
+                .cannotCreate, text,
+                nextStep: "make room on that disk, and see that the database and its folder may be written")
+        case .internalFailure:
+            Failure(
+                .inputOutput, text,
+                nextStep: "see that the database is a file that you may read and write, and try again")
         case .tooLarge: Failure(.usage, text, nextStep: "ask for less at once, with --limit")
         case .busy, .locked, .timedOut, .quota: Failure(.temporary, text, nextStep: "try again")
         default: Failure(.unavailable, text, nextStep: "try again, or restart the peer")

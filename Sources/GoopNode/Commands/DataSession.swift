@@ -23,7 +23,7 @@ public final class DataSession: Sendable {
             return
         }
         let peer = try PreparedPeer.open(folder, options: .init(createsMissing: false))
-        let tables = SiteTables.open(peer, owner: peer.identity.peerID, logger: logger)
+        let tables = SiteTables(peer, owner: peer.identity.peerID, logger: logger)
         if let fault = tables.fault {
             peer.release()
             throw fault.failure

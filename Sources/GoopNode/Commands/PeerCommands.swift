@@ -104,6 +104,8 @@ public struct PeerCommands: Sendable {
             return ["peer": .string(id.base58), "standing": .string(record.standing.rawValue)]
         } catch let refusal as PeerRecords.Refusal {
             throw Failure(.usage, "\(refusal)", nextStep: "")
+        } catch let error as DataError {
+            throw error.failure
         }
     }
 

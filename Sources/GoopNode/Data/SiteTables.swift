@@ -1,17 +1,51 @@
+import Dispatch
 import GoopCore
 import GoopStore
 import LibP2P
 import Logging
+import Synchronization
 
-/// The peer's own database, or why there is none: a damaged file stops nothing else.
-struct SiteTables: Sendable {
+/// The peer's own database, or why there is none: a file that cannot be used stops nothing else.
+///
+/// What is in the way may pass: another program lets go, the disk gets room, the owner puts a backup in place. So each request
+/// tries anew to open a file that could not be opened; while one tries, the others hear what the last one found.
+final class SiteTables: Sendable {
     /// The name of the file in the peer's folder.
     static let fileName = "data.db"
 
-    let store: Result<DataStore, DataError>
+    private enum State {
+        case open(DataStore)
+        case failed(DataError)
+        case opening(last: DataError)
+        case closed
+    }
 
-    /// Opens the database of a folder; whatever is wrong is logged, and told to whoever asks for data.
-    static func open(_ peer: PreparedPeer, owner: PeerID, logger: Logger) -> SiteTables {
+    private let path: String
+    private let configuration: DataStore.Configuration
+    private let logger: Logger
+    /// Told what is in the way whenever that changes; nil: nothing.
+    private let onChange: @Sendable (DataError?) -> Void
+    private let state: Mutex<State>
+
+    /// Opens the database of a folder, on a thread where waiting for another program's lock holds up nothing else.
+    static func open(
+        _ peer: PreparedPeer, owner: PeerID, logger: Logger, onChange: @escaping @Sendable (DataError?) -> Void
+    ) async -> SiteTables {
+        await onItsOwnQueue { SiteTables(peer, owner: owner, logger: logger, onChange: onChange) }
+    }
+
+    /// Not on the pool of threads that reads files of the site, which has one for each processor.
+    private static func onItsOwnQueue<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
+        await withCheckedContinuation { done in
+            DispatchQueue(label: "goop2.data.open").async { done.resume(returning: body()) }
+        }
+    }
+
+    /// Opens the database of a folder; waits for another program's lock for as long as SQLite does.
+    convenience init(
+        _ peer: PreparedPeer, owner: PeerID, logger: Logger,
+        onChange: @escaping @Sendable (DataError?) -> Void = { _ in }
+    ) {
         let settings = peer.configuration.data
         var configuration = DataStore.Configuration(owner: owner)
         configuration.durability = settings.durability == "normal" ? .normal : .full
@@ -19,47 +53,145 @@ struct SiteTables: Sendable {
         configuration.quota = VisitorQuota(
             rows: Int64(settings.visitorRows), bytes: Int64(settings.visitorMegabytes) << 20,
             totalBytes: Int64(settings.totalMegabytes) << 20)
-        let path = peer.folder.path + "/" + SiteTables.fileName
+        self.init(
+            path: peer.folder.path + "/" + SiteTables.fileName, configuration: configuration, logger: logger,
+            onChange: onChange)
+    }
+
+    /// Opens a database; whatever is wrong is logged, and told to whoever asks for data.
+    init(
+        path: String, configuration: DataStore.Configuration, logger: Logger,
+        onChange: @escaping @Sendable (DataError?) -> Void = { _ in }
+    ) {
+        self.path = path
+        self.configuration = configuration
+        self.logger = logger
+        self.onChange = onChange
+        state = Mutex(.closed)
         do throws(DataError) {
-            return SiteTables(store: .success(try DataStore.open(path: path, configuration: configuration)))
+            let store = try DataStore.open(path: path, configuration: configuration)
+            state.withLock { $0 = .open(store) }
+            onChange(nil)
         } catch {
-            logger.warning(
-                "the database cannot be used; everything else runs",
-                metadata: ["file": "\(path)", "reason": "\(error)"])
-            return SiteTables(store: .failure(error))
+            state.withLock { $0 = .failed(error) }
+            tell(error)
         }
     }
 
     /// Why there is no database; nil if there is one.
-    var fault: DataError? { if case .failure(let error) = store { error } else { nil } }
+    var fault: DataError? {
+        state.withLock { state in
+            switch state {
+            case .open: nil
+            case .failed(let error), .opening(let error): error
+            case .closed: SiteTables.closed
+            }
+        }
+    }
+
+    private static let closed = DataError(code: .unreachable, message: "database not available")
+
+    private func tell(_ error: DataError) {
+        logger.warning(
+            "the database cannot be used; everything else runs", metadata: ["file": "\(path)", "reason": "\(error)"])
+        onChange(error)
+    }
+
+    private enum Step {
+        case use(DataStore)
+        case fail(DataError)
+        case open(last: DataError)
+    }
+
+    private func store(for caller: DataCaller) async throws(DataError) -> DataStore {
+        do throws(DataError) { return try await store() } catch {
+            guard caller != .owner, error.code != .locked, error.code != .corrupt else { throw error }
+            // Paths and the words of SQLite are for the owner.
+            throw DataError(
+                code: error.code, message: error.message, detail: "nothing was stored; the owner has to look after it")
+        }
+    }
+
+    /// The open database, for its owner.
+    func store() async throws(DataError) -> DataStore {
+        let step = state.withLock { state -> Step in
+            switch state {
+            case .open(let store): return .use(store)
+            case .opening(let last): return .fail(last)
+            case .closed: return .fail(SiteTables.closed)
+            case .failed(let last):
+                state = .opening(last: last)
+                return .open(last: last)
+            }
+        }
+        switch step {
+        case .use(let store): return store
+        case .fail(let error): throw error
+        case .open(let last): return try await openAgain(after: last)
+        }
+    }
+
+    /// Opening may wait for another program's lock: on a thread where that is allowed.
+    private func openAgain(after last: DataError) async throws(DataError) -> DataStore {
+        let (path, configuration) = (path, configuration)
+        let outcome = await SiteTables.onItsOwnQueue { () -> Result<DataStore, DataError> in
+            do throws(DataError) {
+                return .success(try DataStore.open(path: path, configuration: configuration))
+            } catch { return .failure(error) }
+        }
+        switch outcome {
+        case .success(let store):
+            let isClosed = state.withLock { state in
+                if case .closed = state { return true }
+                state = .open(store)
+                return false
+            }
+            if isClosed {
+                await store.close()
+                throw SiteTables.closed
+            }
+            logger.notice("the database can be used now", metadata: ["file": "\(path)"])
+            onChange(nil)
+            return store
+        case .failure(let error):
+            state.withLock { if case .opening = $0 { $0 = .failed(error) } }
+            if error != last { tell(error) }
+            throw error
+        }
+    }
 
     /// Performs an operation.
     func perform(_ request: DataRequest, caller: DataCaller) async throws(DataError) -> JSONValue {
-        try await store.get().perform(request, caller: caller)
+        try await store(for: caller).perform(request, caller: caller)
     }
 
     /// Adds rows of the owner, those that the table refuses left out.
     func insert(_ rows: [JSONValue], into table: String) async throws(DataError) -> [RefusedRow] {
-        try await store.get().insert(rows, into: table)
+        try await store().insert(rows, into: table)
     }
 
     /// Every table, with how much is in it.
-    func overview() async throws(DataError) -> [TableOverview] { try await store.get().overview() }
+    func overview() async throws(DataError) -> [TableOverview] { try await store().overview() }
 
     /// What visitors have filled.
     func visitors(most: Int) async throws(DataError) -> VisitorOverview {
-        try await store.get().visitors(most: most)
+        try await store().visitors(most: most)
     }
 
     /// Changes of a table.
     func changes(
         of table: String, caller: DataCaller
     ) async throws(DataError) -> AsyncThrowingStream<DataChange, any Error> {
-        try await store.get().changes(of: table, caller: caller)
+        try await store(for: caller).changes(of: table, caller: caller)
     }
 
     /// Writes what waits, and closes the file.
     func close() async {
-        if case .success(let store) = store { await store.close() }
+        let store = state.withLock { state -> DataStore? in
+            defer { state = .closed }
+            if case .open(let store) = state { return store }
+            return nil
+        }
+        await store?.close()
     }
 }

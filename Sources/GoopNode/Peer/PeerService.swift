@@ -93,7 +93,7 @@ public final class PeerService: Service {
         let records = PeerRecords(ownID: peer.identity.peerID, known: try await store.load())
         let door = SiteDoor(peer.configuration.siteAudience)
         let (node, pubsub) = try await startNode(refusing: records.blocked, door: door)
-        let running = RunningPeer(
+        let running = await RunningPeer(
             peer: peer, options: options, node: node, pubsub: pubsub, viewer: doors?.own ?? .off,
             outerDoor: doors?.outer, group: group, records: records, store: store, door: door, logger: logger)
         options.onParts(running)
@@ -118,16 +118,25 @@ public final class PeerService: Service {
 
     private func openStore() throws(Failure) -> PeerStore {
         let path = peer.folder.peersDatabase
+        // Never without it: whoever was blocked would be let in.
         do {
             try AtomicFile.createFolder(peer.folder.dataFolder, mode: 0o700)
             let store = try PeerStore(path: path)
             _ = try AtomicFile.makePrivate(path)
             return store
-        } catch {
-            // Not without it: whoever was blocked would be let in.
+        } catch let error as DataError where error.code == .corrupt {
             throw Failure(
-                .data, "\(path) cannot be opened: \(String("\(error)".prefix(200)))",
+                .data, "\(path) cannot be opened: \(error.message)",
                 nextStep: "put a backup of it there; or move it away, and with it favourites, names and blocks")
+        } catch let error as DataError {
+            let failure = error.failure
+            throw Failure(
+                failure.kind, "\(path) cannot be opened: \(error.message)",
+                nextStep: error.code == .locked ? "close the program that uses it" : failure.nextStep)
+        } catch let fault as FileFault {
+            throw fault.failure
+        } catch {
+            throw Failure(.inputOutput, "\(path) cannot be opened: \(error)", nextStep: "check the disk and the path")
         }
     }
 

@@ -49,7 +49,7 @@ final class RunningPeer: Sendable {
         outerDoor: OuterDoorConfiguration?,
         group: any EventLoopGroup, records: PeerRecords, store: PeerStore?,
         door: SiteDoor, logger: Logger
-    ) {
+    ) async {
         self.peer = peer
         self.options = options
         self.node = node
@@ -85,9 +85,10 @@ final class RunningPeer: Sendable {
         access = NodeSiteAccess(owner: id, settings: settings, door: door, directory: directory)
         journal = NetworkJournal(clock: clock)
         let profile = configuration.profile
-        let tables = SiteTables.open(peer, owner: id, logger: logger)
+        let tables = await SiteTables.open(peer, owner: id, logger: logger) { [progress] fault in
+            progress.set(.data, isReady: true, detail: fault.map { "not usable: \($0)" } ?? SiteTables.fileName)
+        }
         self.tables = tables
-        progress.set(.data, isReady: true, detail: tables.fault.map { "not usable: \($0)" } ?? SiteTables.fileName)
         DataService(tables: tables, door: door, logger: logger) { [directory] peer in
             await directory.entry(of: peer)?.email ?? ""
         }.register(on: node)
@@ -373,6 +374,7 @@ final class RunningPeer: Sendable {
     /// Of two peers that find each other at the same moment the one with the smaller id dials first.
     private func dial(_ peer: PeerID) async {
         let head = node.peerID < peer ? 0.0 : 60.0
+        // Not a wait for anything: the head start itself.
         try? await Task.sleep(for: .milliseconds(head + Double.random(in: 0..<15)))
         guard !node.isConnected(to: peer), !Task.isCancelled else { return }
         do { try await node.connect(to: peer, timeout: RunningPeer.dialTimeout) } catch {

@@ -11,8 +11,13 @@ public struct PeerStore: Sendable {
 
     /// Opens the file, or makes it.
     ///
-    /// - Throws: `DatabaseError` if it cannot be opened, or is no SQLite database.
-    public init(path: String) throws {
+    /// - Throws: `corrupt` if it is no SQLite database or a damaged one, `locked`, `full`, or `internalFailure` if it cannot be
+    ///   opened.
+    public init(path: String) throws(DataError) {
+        do { queue = try PeerStore.open(path) } catch { throw DataError(writing: error, isOwner: true) }
+    }
+
+    private static func open(_ path: String) throws -> DatabaseQueue {
         var configuration = Configuration()
         configuration.label = "peers.db"
         configuration.busyMode = .timeout(5)
@@ -20,7 +25,7 @@ public struct PeerStore: Sendable {
             try database.execute(sql: "PRAGMA trusted_schema=OFF")
             try database.execute(sql: "PRAGMA secure_delete=ON")
         }
-        queue = try DatabaseQueue(path: path, configuration: configuration)
+        let queue = try DatabaseQueue(path: path, configuration: configuration)
         var migrator = DatabaseMigrator()
         migrator.registerMigration("1 peers") { database in
             try database.create(table: "peer") { table in
@@ -34,6 +39,7 @@ public struct PeerStore: Sendable {
             }
         }
         try migrator.migrate(queue)
+        return queue
     }
 
     /// Every peer; a row that makes no sense is left out.

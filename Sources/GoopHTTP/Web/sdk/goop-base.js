@@ -82,8 +82,9 @@
         return "The owner of this site cannot be reached right now. Nothing is lost here; it is tried again.";
       case "no_answer": return "Your own Goop² does not answer. Is it running?";
       case "quota": return "You have stored as much here as the owner allows.";
-      case "full": return "The owner's disk is full.";
+      case "full": return "The owner's disk is full or cannot be written. This was not stored.";
       case "busy": case "locked": return "The owner's database is busy. Try again in a moment.";
+      case "corrupt": return "The owner's database is damaged. Nothing can be stored until the owner has restored it.";
       default: return error.message || "Something went wrong.";
     }
   };

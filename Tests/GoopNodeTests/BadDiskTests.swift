@@ -1,0 +1,145 @@
+import Foundation
+import GoopCore
+import GoopHTTP
+import GoopStore
+import LibP2P
+import Testing
+
+@testable import GoopNode
+
+/// A disk that is full or read-only under a running peer: visitors are told, and nothing that was acknowledged is lost.
+@Suite(.timeLimit(.minutes(1)), .serialized, .enabled(if: SmallDisk.isPossible, "needs root, to mount a small disk"))
+struct BadDiskTests {
+    let temporary = TemporaryFolder()
+
+    private static let createTable = """
+        {"op":"create-table","name":"rows","column_defs":[{"name":"mark","type":"TEXT"},{"name":"pad","type":"TEXT"}],
+         "policy":"open"}
+        """
+
+    private func makeTable(in folder: String) async throws {
+        try PreparedPeer.open(PeerFolder(folder), options: .init(createsMissing: true, label: "host")).release()
+        let store = try DataStore.open(
+            path: folder + "/data.db", configuration: .init(owner: PrivateKey.generate().peerID))
+        _ = try await store.perform(try DataRequest.parse(Self.createTable), caller: .owner)
+        await store.close()
+    }
+
+    private static func insert(_ mark: String, padding: Int = 3000) -> DataRequest {
+        var request = DataRequest(op: .insert, table: "rows")
+        request.data = ["mark": .string(mark), "pad": .string(String(repeating: "x", count: padding))]
+        return request
+    }
+
+    private func marks(_ client: DataClient, of peer: PeerID) async throws -> [String] {
+        let value = try await client.perform(
+            try DataRequest.parse(#"{"op":"pluck","table":"rows","column":"mark","limit":5000,"order":"_id"}"#),
+            of: peer)
+        return value.array?.compactMap(\.string) ?? []
+    }
+
+    @Test func aFullDiskIsToldAndNothingAcknowledgedIsLost() async throws {
+        let disk = try SmallDisk(in: temporary, name: "host", kilobytes: 6000)
+        try await makeTable(in: disk.path)
+        let host = try await TestPeer.start(in: temporary, label: "host")
+        let (node, client) = try await host.visitor()
+        var acknowledged: [String] = []
+        var failure: DataError?
+        // Several at a time, so that a shared commit is the one that fails.
+        while failure == nil, acknowledged.count < 3000 {
+            let outcomes = await withTaskGroup(of: (String, DataError?).self) { group in
+                for lane in 0..<8 {
+                    let mark = "\(acknowledged.count).\(lane)"
+                    group.addTask {
+                        do throws(DataError) {
+                            _ = try await client.perform(Self.insert(mark), of: host.id)
+                            return (mark, nil)
+                        } catch { return (mark, error) }
+                    }
+                }
+                return await group.reduce(into: []) { $0.append($1) }
+            }
+            for (mark, error) in outcomes {
+                if let error { failure = error } else { acknowledged.append(mark) }
+            }
+        }
+        #expect(failure?.code == .full && failure?.code.httpStatus == 507, "\(String(describing: failure))")
+        #expect(failure?.message == "database or disk is full")
+        #expect(failure?.detail == "nothing was stored; the owner has to make room")
+        #expect(acknowledged.count > 100)
+        // What is there is still read, and the site still served.
+        #expect(try await Set(marks(client, of: host.id)) == Set(acknowledged))
+        #expect(try await SiteClient(node: node).open(SiteQuery("/"), of: host.id).head.status == .whole)
+        disk.fill()
+        let second = await #expect(throws: DataError.self) {
+            _ = try await client.perform(Self.insert("no"), of: host.id)
+        }
+        #expect(second?.code == .full, "\(String(describing: second))")
+        try await host.stop()
+        await node.stop()
+        disk.free()
+        let store = try DataStore.open(
+            path: disk.path + "/data.db", configuration: .init(owner: PrivateKey.generate().peerID))
+        #expect(try await store.integrityProblems() == [])
+        let value = try await store.perform(
+            try DataRequest.parse(#"{"op":"pluck","table":"rows","column":"mark"}"#), caller: .owner)
+        #expect(Set(value.array?.compactMap(\.string) ?? []) == Set(acknowledged))
+        await store.close()
+    }
+
+    @Test func itWorksAgainOnceThereIsRoom() async throws {
+        let disk = try SmallDisk(in: temporary, name: "host", kilobytes: 6000)
+        try await makeTable(in: disk.path)
+        let host = try await TestPeer.start(in: temporary, label: "host")
+        let (node, client) = try await host.visitor()
+        _ = try await client.perform(Self.insert("before"), of: host.id)
+        disk.fill()
+        var failure: DataError?
+        // What SQLite had set aside in its log takes some rows yet.
+        for count in 0..<2000 where failure == nil {
+            do throws(DataError) { _ = try await client.perform(Self.insert("w\(count)"), of: host.id) } catch {
+                failure = error
+            }
+        }
+        #expect(failure?.code == .full, "\(String(describing: failure))")
+        disk.free()
+        _ = try await client.perform(Self.insert("after"), of: host.id)
+        let found = try await marks(client, of: host.id)
+        #expect(found.first == "before" && found.last == "after")
+        await node.stop()
+        try await host.stop()
+    }
+
+    @Test func aPeerThatStartsOnAFullDiskServesItsSiteAndItsDataOnceThereIsRoom() async throws {
+        let disk = try SmallDisk(in: temporary, name: "host", kilobytes: 6000)
+        try await makeTable(in: disk.path)
+        // A peer that has run before: without its record of who is blocked none starts.
+        try await TestPeer.start(in: temporary, label: "host").stop()
+        disk.fill()
+        let host = try await TestPeer.start(in: temporary, label: "host")
+        let (node, client) = try await host.visitor()
+        #expect(try await SiteClient(node: node).open(SiteQuery("/"), of: host.id).head.status == .whole)
+        let error = await #expect(throws: DataError.self) {
+            _ = try await client.perform(Self.insert("a"), of: host.id)
+        }
+        #expect(error?.code == .full, "\(String(describing: error))")
+        disk.free()
+        _ = try await client.perform(Self.insert("b"), of: host.id)
+        #expect(try await marks(client, of: host.id) == ["b"])
+        await node.stop()
+        try await host.stop()
+    }
+
+    @Test func aFolderThatCannotBeWrittenIsTold() async throws {
+        let disk = try SmallDisk(in: temporary, name: "host", kilobytes: 6000)
+        try await makeTable(in: disk.path)
+        try disk.setReadOnly(true)
+        let failure = #expect(throws: Failure.self) {
+            _ = try PreparedPeer.open(PeerFolder(disk.path), options: .init(createsMissing: true, label: "host"))
+        }
+        #expect(
+            failure?.kind == .permission && failure?.cause.contains("Read-only") == true,
+            "\(String(describing: failure))")
+        try disk.setReadOnly(false)
+    }
+}
