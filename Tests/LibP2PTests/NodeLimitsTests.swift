@@ -143,6 +143,8 @@ struct NodeLimitsTests {
                 $0.trimming?.lowWater = 2
                 $0.trimming?.highWater = 3
                 $0.trimming?.grace = .zero
+                // Only when the test says so: a node that trims by itself in between keeps others.
+                $0.trimming?.interval = .seconds(3600)
             }
         ) { servers in
             let server = servers[0]

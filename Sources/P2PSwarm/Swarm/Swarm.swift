@@ -63,7 +63,7 @@ public final class Swarm: Sendable {
             throw error
         }
         let interval = TimeAmount(self.configuration.trimming?.interval ?? .seconds(10))
-        let task = self.group.next().scheduleRepeatedTask(initialDelay: min(interval, .seconds(5)), delay: interval) {
+        let task = self.group.next().scheduleRepeatedTask(initialDelay: interval, delay: interval) {
             [weak self] _ in self?.maintain()
         }
         self.upkeep.withLock { $0 = task }
