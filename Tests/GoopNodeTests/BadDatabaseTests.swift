@@ -56,7 +56,7 @@ import Testing
             _ = try await client.perform(try DataRequest.parse(read), of: host.id)
         }
         #expect(error?.code == .locked, "\(String(describing: error))")
-        #expect(try await SiteClient(node: node).open(SiteQuery("/"), of: host.id).head.status == .whole)
+        #expect(try await SiteClient.patient(node).open(SiteQuery("/"), of: host.id).head.status == .whole)
         await holder.letGo()
         _ = try await client.perform(try DataRequest.parse(insert), of: host.id)
         #expect(try await client.perform(try DataRequest.parse(read), of: host.id) == .array(["first", "second"]))
@@ -98,7 +98,7 @@ import Testing
             #expect(error?.code == code, "\(kind): \(String(describing: error))")
             #expect(error?.detail.contains("SQLite") == false && error?.detail.contains("/") == false, "\(kind)")
         }
-        #expect(try await SiteClient(node: node).open(SiteQuery("/"), of: host.id).head.status == .whole)
+        #expect(try await SiteClient.patient(node).open(SiteQuery("/"), of: host.id).head.status == .whole)
         let owner = await #expect(throws: Failure.self) {
             let session = try DataSession(folder: host.folder, logger: Logger(label: "test"))
             _ = try await session.perform(try DataRequest.parse(read))

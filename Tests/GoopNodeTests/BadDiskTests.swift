@@ -69,7 +69,7 @@ struct BadDiskTests {
         #expect(acknowledged.count > 100)
         // What is there is still read, and the site still served.
         #expect(try await Set(marks(client, of: host.id)) == Set(acknowledged))
-        #expect(try await SiteClient(node: node).open(SiteQuery("/"), of: host.id).head.status == .whole)
+        #expect(try await SiteClient.patient(node).open(SiteQuery("/"), of: host.id).head.status == .whole)
         disk.fill()
         let second = await #expect(throws: DataError.self) {
             _ = try await client.perform(Self.insert("no"), of: host.id)
@@ -118,7 +118,7 @@ struct BadDiskTests {
         disk.fill()
         let host = try await TestPeer.start(in: temporary, label: "host")
         let (node, client) = try await host.visitor()
-        #expect(try await SiteClient(node: node).open(SiteQuery("/"), of: host.id).head.status == .whole)
+        #expect(try await SiteClient.patient(node).open(SiteQuery("/"), of: host.id).head.status == .whole)
         let error = await #expect(throws: DataError.self) {
             _ = try await client.perform(Self.insert("a"), of: host.id)
         }

@@ -49,7 +49,7 @@ import Testing
             return try await DataClient(node: visitor).perform(insert, of: host.id)
         }()
         for await _ in asks where host.running.door.visitors.first?.openAnswers == 1 { break }
-        let client = SiteClient(node: visitor)
+        let client = SiteClient.patient(visitor)
         for _ in 1...5 {
             var text = ""
             for try await chunk in try await client.open(try SitePath("/a.txt"), of: host.id).chunks {

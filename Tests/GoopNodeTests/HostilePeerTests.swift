@@ -81,7 +81,7 @@ import Testing
         try await node.connect(to: server.peerID, addresses: server.listenAddresses())
         var outcome: SiteError.Kind?
         do {
-            let body = try await SiteClient(node: node).open(try SitePath("/"), of: server.peerID)
+            let body = try await SiteClient.patient(node).open(try SitePath("/"), of: server.peerID)
             for try await _ in body.chunks {}
         } catch {
             outcome = (error as? SiteError)?.kind
@@ -98,7 +98,7 @@ import Testing
         let node = try await stranger()
         try await node.start()
         try await node.connect(to: server.peerID, addresses: server.listenAddresses())
-        var client = SiteClient(node: node)
+        var client = SiteClient.patient(node)
         client.answerTimeout = .milliseconds(300)
         await #expect(throws: SiteError.self) { _ = try await client.open(try SitePath("/"), of: server.peerID) }
         await node.stop()

@@ -68,7 +68,7 @@ import Testing
             try await node.start()
             try await node.connect(to: host.id, addresses: [host.address.withoutPeerID])
             let from = Self.size - 40_000_000
-            let body = try await SiteClient(node: node).open(SiteQuery("/huge.bin", part: .from(from)), of: host.id)
+            let body = try await SiteClient.patient(node).open(SiteQuery("/huge.bin", part: .from(from)), of: host.id)
             var chunks = body.chunks.makeAsyncIterator()
             var count = 0
             // What is on its way fits into a window; the owner has most of it still to read.
@@ -91,7 +91,7 @@ import Testing
                 #expect(!isWhole, "\(change): \(error)")
             }
             // The next visit sees how it is now.
-            let next = try? await SiteClient(node: node).open(SiteQuery("/huge.bin", method: .head), of: host.id)
+            let next = try? await SiteClient.patient(node).open(SiteQuery("/huge.bin", method: .head), of: host.id)
             let expected: Int? =
                 switch change {
                 case "shrinks": from + 20_000_000

@@ -39,7 +39,7 @@ import Testing
 
     private func page(_ node: Node, _ peer: TestPeer) async throws -> String {
         var text = ""
-        for try await chunk in try await SiteClient(node: node).open(try SitePath("/big.txt"), of: peer.id).chunks {
+        for try await chunk in try await SiteClient.patient(node).open(try SitePath("/big.txt"), of: peer.id).chunks {
             text += String(buffer: chunk)
         }
         return text
@@ -89,7 +89,7 @@ import Testing
         for _ in 1...2 {
             #expect(try await page(guest, host) == "hello")
             #expect(await kind { try await page(other, host) } == .notInvited)
-            #expect(await kind { try await SiteClient(node: other).changes(of: host.id) } == .notInvited)
+            #expect(await kind { try await SiteClient.patient(other).changes(of: host.id) } == .notInvited)
             #expect(
                 try await line(other, host, SiteProtocol.siteID, "GET /big.txt\n") == "ERR forbidden\n",
                 "upstream's words")
@@ -123,9 +123,9 @@ import Testing
         let guest = try await visitor(of: host)
         _ = try await host.commands.audience("only", peers: [guest.peerID.base58])
 
-        var files = try await SiteClient(node: guest).changes(of: host.id).makeAsyncIterator()
+        var files = try await SiteClient.patient(guest).changes(of: host.id).makeAsyncIterator()
         var rows = try await DataClient(node: guest).changes(of: host.id, table: "t").makeAsyncIterator()
-        let answer = try await SiteClient(node: guest).open(try SitePath("/big.txt"), of: host.id)
+        let answer = try await SiteClient.patient(guest).open(try SitePath("/big.txt"), of: host.id)
 
         _ = try await host.commands.audience("revoke", peers: [guest.peerID.base58])
         #expect(await kind { try await files.next() } == .notInvited)

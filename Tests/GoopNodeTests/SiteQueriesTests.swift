@@ -36,7 +36,7 @@ import Testing
         ).register(on: server)
         let visitor = try await node(listens: false)
         try await visitor.connect(to: server.peerID, addresses: server.listenAddresses())
-        try await body(server, visitor, SiteClient(node: visitor))
+        try await body(server, visitor, SiteClient.patient(visitor))
         await visitor.stop()
         await server.stop()
     }
@@ -111,7 +111,7 @@ import Testing
         }
         let visitor = try await node(listens: false)
         try await visitor.connect(to: server.peerID, addresses: server.listenAddresses())
-        let client = SiteClient(node: visitor)
+        let client = SiteClient.patient(visitor)
         let body = try await client.open(SiteQuery("/", known: ["t"], part: .from(3)), of: server.peerID)
         #expect(try await text(body) == "hello")
         #expect(body.head == SiteHead(mediaType: "text/html", size: 5))
@@ -146,7 +146,7 @@ import Testing
         let visitor = try await node(listens: false)
         try await visitor.connect(to: server.peerID, addresses: server.listenAddresses())
         var outcome: SiteError.Kind?
-        do { _ = try await text(try await SiteClient(node: visitor).open(SiteQuery("/"), of: server.peerID)) } catch {
+        do { _ = try await text(try await SiteClient.patient(visitor).open(SiteQuery("/"), of: server.peerID)) } catch {
             outcome = (error as? SiteError)?.kind
         }
         #expect(outcome == kind)
@@ -221,7 +221,7 @@ import Testing
         let port = UInt16(try #require(listener.localAddress?.port))
         visitor.addAddresses(
             [Multiaddr(ip: .v4(0x7f00_0001), tcpPort: port)], of: dead, source: .configured, ttl: .seconds(60))
-        let client = SiteClient(node: visitor)
+        let client = SiteClient.patient(visitor)
         await withTaskGroup(of: SiteError.Kind?.self) { group in
             for number in 0..<20 {
                 group.addTask {

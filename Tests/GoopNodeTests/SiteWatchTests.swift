@@ -97,7 +97,7 @@ import Testing
         let visitor = Node(configuration: .init(identity: .generate(), listen: []))
         try await visitor.start()
         try await visitor.connect(to: bob.id, addresses: [bob.address.withoutPeerID])
-        let changes = try await SiteClient(node: visitor).changes(of: bob.id)
+        let changes = try await SiteClient.patient(visitor).changes(of: bob.id)
         var iterator = changes.makeAsyncIterator()
         temporary.write("hello", to: "bob/site/hello.txt")
         #expect(try await iterator.next()?.paths == ["/hello.txt"])
@@ -114,7 +114,7 @@ import Testing
         let visitor = Node(configuration: .init(identity: .generate(), listen: []))
         try await visitor.start()
         try await visitor.connect(to: server.peerID, addresses: server.listenAddresses())
-        await #expect(throws: SiteError.self) { _ = try await SiteClient(node: visitor).changes(of: server.peerID) }
+        await #expect(throws: SiteError.self) { _ = try await SiteClient.patient(visitor).changes(of: server.peerID) }
         await visitor.stop()
         await server.stop()
     }
