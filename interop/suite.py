@@ -653,13 +653,25 @@ def comings_and_goings(suite, name, security):
         theirs = their_peer()
 
         def crossing():
+            joined = 0
             for _ in range(4):
                 dial = subprocess.Popen(ours.command("connect", theirs.address), stdout=subprocess.DEVNULL)
-                they_dial(theirs, ours.address)
-                if dial.wait(30):
-                    raise Failure("our dial failed")
+                try:
+                    they_dial(theirs, ours.address)
+                    if dial.wait(30):
+                        raise Failure("our dial failed")
+                except Failure as failure:
+                    # Both dial from the port they listen at. If the first packets cross, TCP makes one connection of the two
+                    # dials, and each end takes itself for the one that dialled: go-libp2p's handshake fails at that, and so
+                    # does ours (docs/protocols.md). Once in the four is accepted, and the next dial must do.
+                    dial.wait(30)
+                    if joined or "failed to negotiate security protocol" not in str(failure):
+                        raise
+                    joined += 1
+                    they_dial(theirs, ours.address)
                 ours.ctl("ping", f"/p2p/{theirs.id}", "--count", 3)
                 ours.ctl("disconnect", f"/p2p/{theirs.id}")
+            return "TCP joined two dials once; the next one did" if joined else None
         for title in (f"ours -> {name}", f"{name} -> ours"):
             suite.check(f"{title}, {security}: both dial at once", crossing)
 
