@@ -662,8 +662,7 @@ def comings_and_goings(suite, name, security):
                         raise Failure("our dial failed")
                 except Failure as failure:
                     # Both dial from the port they listen at. If the first packets cross, TCP makes one connection of the two
-                    # dials, and each end takes itself for the one that dialled: go-libp2p's handshake fails at that, and so
-                    # does ours (docs/protocols.md). Once in the four is accepted, and the next dial must do.
+                    # dials, and each end takes itself for the one that dialled, at which the handshake fails (docs/protocols.md). Once in the four is accepted, and the next dial must do.
                     dial.wait(30)
                     if joined or "failed to negotiate security protocol" not in str(failure):
                         raise
