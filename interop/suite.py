@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """Our daemon against the libp2p implementations of others, on loopback.
 
-    suite.py [--peers DIR] [--ours PROGRAM] [--only WORD] [--table FILE] [--keep-logs DIR]
+    suite.py [--peers DIR] [--ours PROGRAM] [--only WORD] [--jobs N] [--table FILE] [--keep-logs DIR]
 
 Needs the peers that install.sh puts into DIR (default: .peers beside this file) and a built goop2-p2pd (default: the one in
 the repository's folder). Prints one line a check, `ok` or `FAIL`, and in the end `N passed, N failed`; exits 0 only if none
-failed. --only runs the groups whose name contains WORD. --table writes the results as a Markdown table.
+failed. --only runs the groups whose name contains WORD, --jobs N of them beside each other: worth it with --full, which mostly
+waits. --table writes the results as a Markdown table.
 """
 import argparse
 import collections
+import concurrent.futures
 import os
 import re
 import shutil
@@ -37,21 +39,25 @@ Result = collections.namedtuple("Result", "what result note seconds excerpt", de
 
 
 class Suite:
-    def __init__(self, args):
-        self.args = args
+    """One group of checks, its programs and their logs."""
+    over = threading.Event()  # the run was ended: nothing more is started
+
+    def __init__(self, args, name, body, logs):
+        self.args, self.name, self.body = args, name, body
         self.python = os.path.join(args.peers, "venv", "bin", "python")
-        self.logs = args.keep_logs or tempfile.mkdtemp(prefix="interop-")
+        self.logs = os.path.join(logs, name.replace(" ", "-"))
         os.makedirs(self.logs, exist_ok=True)
         self.results = []
         self.running = []
-        self.captures = os.path.basename(args.ours) != "p2pd"  # in our place it has none to show
-        self.bulk_name = "1 GiB" if args.full else "64 MB"
+        self.bulk_name = bulk_name(args)
         self.started = 0
         self.topics = 0
 
     # Parts
 
     def start(self, name, *command):
+        if Suite.over.is_set():
+            raise Failure("the run was ended")
         self.started += 1
         program = Program(f"{self.started:02}-{name}", [str(word) for word in command], self.logs)
         self.running.append(program)
@@ -139,23 +145,14 @@ class Suite:
                 note, result = f"{said}; and the capture does not show that the other side cannot: {unseen}", "FAIL"
         self.add(Result(what, result, note, time.monotonic() - begin, excerpt))
 
-    def group(self, name, body):
-        if self.args.only and self.args.only not in name:
-            return
+    def run(self):
         try:
-            body()
+            self.body(self)
         except Failure as failure:
             # A part that does not start fails its whole group.
-            self.add(Result(name, "FAIL", str(failure), 0.0))
+            self.add(Result(self.name, "FAIL", str(failure), 0.0))
         finally:
             self.stop_all()
-
-    def count(self, result):
-        return sum(one.result == result for one in self.results)
-
-    def summary(self):
-        return (f"{self.count('ok')} passed, {self.count('FAIL')} failed, {self.count('n/a')} that the other side cannot do, "
-                "which a capture shows")
 
     def patience(self):
         return 900 if self.args.full else 120
@@ -163,6 +160,10 @@ class Suite:
     def topic(self):
         self.topics += 1
         return f"topic-{self.topics}"
+
+
+def bulk_name(args):
+    return "1 GiB" if args.full else "64 MB"
 
 
 class Peer:
@@ -653,24 +654,13 @@ def comings_and_goings(suite, name, security):
         theirs = their_peer()
 
         def crossing():
-            joined = 0
             for _ in range(4):
                 dial = subprocess.Popen(ours.command("connect", theirs.address), stdout=subprocess.DEVNULL)
-                try:
-                    they_dial(theirs, ours.address)
-                    if dial.wait(30):
-                        raise Failure("our dial failed")
-                except Failure as failure:
-                    # Both dial from the port they listen at. If the first packets cross, TCP makes one connection of the two
-                    # dials, and each end takes itself for the one that dialled, at which the handshake fails (docs/protocols.md). The next dial must do.
-                    dial.wait(30)
-                    if "failed to negotiate security protocol" not in str(failure):
-                        raise
-                    joined += 1
-                    they_dial(theirs, ours.address)
+                they_dial(theirs, ours.address)
+                if dial.wait(30):
+                    raise Failure("our dial failed")
                 ours.ctl("ping", f"/p2p/{theirs.id}", "--count", 3)
                 ours.ctl("disconnect", f"/p2p/{theirs.id}")
-            return f"TCP joined both dials {joined} times of 4; the next dial did each time" if joined else None
         for title in (f"ours -> {name}", f"{name} -> ours"):
             suite.check(f"{title}, {security}: both dial at once", crossing)
 
@@ -847,7 +837,7 @@ def ours_alone(suite):
     suite.check("a peer that is not there is an error with its address", lambda: unreachable(two))
     suite.check("SIGTERM ends our daemon and removes the control socket", lambda: removes_its_socket(suite))
     suite.check("an unknown flag is an error that names the nearest one", lambda: names_the_flag(suite))
-    if suite.captures:
+    if suite.args.captures:
         suite.check("a capture of streams that end in order shows neither an early end nor a push", lambda: in_order(suite, one))
 
 
@@ -921,8 +911,8 @@ CELLS = ("connect", "identify", "push", "ping", "100 parallel streams of 100 kB"
          "gossip, 100 messages a second", "both dial at once", "restart", "prune and return")
 
 
-def write_table(path, suite):
-    results = {result.what: result for result in suite.results}
+def write_table(path, args, results):
+    results = {result.what: result for result in results}
     columns = [(title, security) for peer in ("p2pd", "kubo", "py") for title in (f"ours -> {peer}", f"{peer} -> ours")
                for security in ("noise", "tls")]
     notes = {}  # by its text, a note's number and its excerpt
@@ -936,7 +926,7 @@ def write_table(path, suite):
         file.write("| | " + " | ".join(f"{title}, {security}" for title, security in columns) + " |\n")
         file.write("| --- |" + " --- |" * len(columns) + "\n")
         for cell in CELLS:
-            cell = cell.replace("BULK", suite.bulk_name)
+            cell = cell.replace("BULK", bulk_name(args))
             row = []
             for title, security in columns:
                 what = f"{title}, {security}: {cell}"
@@ -953,12 +943,12 @@ def write_table(path, suite):
             file.write(f"{number}. {note}. Here {result.what}:\n\n   ```text\n")
             file.write("".join(f"   {line}\n" for line in result.excerpt) + "   ```\n")
         file.write("\n## Everything, with times\n\nRates are of both ends and their Python drivers together: a floor, not a benchmark."
-                   + (" `ours` was a debug build here." if "debug" in suite.args.ours else "") + "\n\n")
+                   + (" `ours` was a debug build here." if "debug" in args.ours else "") + "\n\n")
         file.write("| check | result | seconds | seen |\n| --- | --- | --- | --- |\n")
-        for result in suite.results:
+        for result in results.values():
             note = (result.note or "").replace("|", "/").replace("\n", "; ")
             file.write(f"| {result.what} | {result.result} | {result.seconds:.1f} | {note} |\n")
-        file.write("\n" + suite.summary() + "\n")
+        file.write("\n" + summary(results.values()) + "\n")
 
 
 def main():
@@ -967,46 +957,68 @@ def main():
     parser.add_argument("--ours", default=os.path.join(HERE, "..", "goop2-p2pd"))
     parser.add_argument("--security", default="noise,tls", help="the security protocols to try")
     parser.add_argument("--only")
+    parser.add_argument("--jobs", type=int, default=1, help="groups run beside each other")
     parser.add_argument("--table")
     parser.add_argument("--keep-logs")
-    parser.add_argument("--full", action="store_true", help="1 GiB each way, ten minutes of pings and of gossip: two hours")
+    parser.add_argument("--full", action="store_true", help="1 GiB each way, ten minutes of pings and of gossip: five hours, with --jobs 8 one")
     args = parser.parse_args()
     args.bulk = 16 * MEGABYTES_64 if args.full else MEGABYTES_64
     args.pings, args.pause = (600, 1) if args.full else (10, 0)
     args.gossip_seconds = 600 if args.full else 3
     args.peers, args.ours = os.path.abspath(args.peers), os.path.abspath(args.ours)
+    args.captures = os.path.basename(args.ours) != "p2pd"  # in our place it has none to show
     for needed, hint in ((args.ours, "make p2pd"), (os.path.join(args.peers, "bin", "p2pd"), "interop/install.sh DIR")):
         if not os.access(needed, os.X_OK):
             sys.exit(f"interop: no {needed}: {hint}")
 
-    suite = Suite(args)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    logs = args.keep_logs or tempfile.mkdtemp(prefix="interop-")
+    suites = [Suite(args, name, body, logs) for name, body in groups(args) if not args.only or args.only in name]
+    pool = concurrent.futures.ThreadPoolExecutor(args.jobs)
     try:
-        suite.group("ours", lambda: ours_alone(suite))
-        for security in args.security.split(","):
-            suite.group(f"p2pd {security}", lambda: dial_daemon(suite, security))
-            if suite.captures:
-                suite.group(f"p2pd {security} captures", lambda: captured_daemon(suite, security))
-                suite.group(f"kubo {security} captures", lambda: captured_kubo(suite, security))
-            suite.group(f"py {security}", lambda: dial_python(suite, security))
-            suite.group(f"kubo {security}", lambda: dial_kubo(suite, security))
-            for name in ("p2pd", "kubo", "py"):
-                if name != "py":  # it announces no other address than its own, so there is a shorter way than the slow link
-                    suite.group(f"{name} {security} round trips", lambda: round_trips(suite, name, security))
-                suite.group(f"{name} {security} comings", lambda: comings_and_goings(suite, name, security))
-                for we_dial in (True, False):
-                    suite.group(f"{name} {security} gossip", lambda: gossip_rate(suite, name, security, we_dial))
-            suite.group(f"push {security}", lambda: push(suite, security))
-        suite.group("hardship", lambda: hardship(suite))
-        suite.group("gossip", lambda: gossip(suite))
+        for ran in [pool.submit(suite.run) for suite in suites]:
+            ran.result()
     finally:
-        suite.stop_all()
+        Suite.over.set()
+        pool.shutdown(wait=False, cancel_futures=True)
+        for suite in suites:
+            suite.stop_all()
         if not args.keep_logs:
-            shutil.rmtree(suite.logs, ignore_errors=True)
-    print(suite.summary())
+            shutil.rmtree(logs, ignore_errors=True)
+    results = [result for suite in suites for result in suite.results]
+    print(summary(results))
     if args.table:
-        write_table(args.table, suite)
-    sys.exit(1 if suite.count("FAIL") or not suite.count("ok") else 0)
+        write_table(args.table, args, results)
+    counts = collections.Counter(result.result for result in results)
+    sys.exit(1 if counts["FAIL"] or not counts["ok"] else 0)
+
+
+def groups(args):
+    """The groups of checks: a name, and what does them with a suite."""
+    yield "ours", ours_alone
+    for security in args.security.split(","):
+        yield f"p2pd {security}", lambda suite, s=security: dial_daemon(suite, s)
+        if args.captures:
+            yield f"p2pd {security} captures", lambda suite, s=security: captured_daemon(suite, s)
+            yield f"kubo {security} captures", lambda suite, s=security: captured_kubo(suite, s)
+        yield f"py {security}", lambda suite, s=security: dial_python(suite, s)
+        yield f"kubo {security}", lambda suite, s=security: dial_kubo(suite, s)
+        for name in ("p2pd", "kubo", "py"):
+            if name != "py":  # it announces no other address than its own, so there is a shorter way than the slow link
+                yield f"{name} {security} round trips", lambda suite, n=name, s=security: round_trips(suite, n, s)
+            yield f"{name} {security} comings", lambda suite, n=name, s=security: comings_and_goings(suite, n, s)
+            for we_dial in (True, False):
+                title = f"{name} {security} gossip" + (", we dial" if we_dial else ", they dial")
+                yield title, lambda suite, n=name, s=security, w=we_dial: gossip_rate(suite, n, s, w)
+        yield f"push {security}", lambda suite, s=security: push(suite, s)
+    yield "hardship", hardship
+    yield "gossip", gossip
+
+
+def summary(results):
+    counts = collections.Counter(result.result for result in results)
+    return (f"{counts['ok']} passed, {counts['FAIL']} failed, {counts['n/a']} that the other side cannot do, "
+            "which a capture shows")
 
 
 if __name__ == "__main__":

@@ -7,9 +7,12 @@ import Synchronization
 
 /// TCP over IPv4 and IPv6: `/ip4/…/tcp/…`, `/ip6/…/tcp/…`, and for dialing `/dns…/…/tcp/…`.
 ///
-/// Listeners share their port with our own outbound connections (SO_REUSEADDR and SO_REUSEPORT), which dial from it when
-/// they can; when the system refuses (the same pair of ends is in use), they fall back to a port of the system's
-/// choice, and the link says so. No Nagle delay, keep-alive after 30 s.
+/// Listeners share their port (SO_REUSEADDR and SO_REUSEPORT) with our own connections towards the internet, so that a NAT
+/// keeps one mapping for both and observers see where we can be reached. Towards loopback, link-local and private
+/// addresses, where neighbours find and dial each other in the same instant, the port is the system's choice: two dials
+/// that cross between listening ports become one connection (RFC 9293 §3.5, simultaneous open) with two initiators. When the
+/// system refuses the listening port (the same pair of ends is in use), its choice serves too, and the link says so. No
+/// Nagle delay, keep-alive after 30 s.
 public final class TCPTransport: Transport {
     private struct Listening {
         let number: UInt64
@@ -99,11 +102,12 @@ public final class TCPTransport: Transport {
         }
     }
 
-    /// The address to dial `remote` from: a listener of the same family that can have a route there.
-    private func source(for remote: IPAddress) -> SocketAddress? {
+    /// The address to dial `remote` from: a listener of the same family that can have a route there. Nil for a neighbour.
+    func source(for remote: IPAddress) -> SocketAddress? {
+        guard !remote.isLoopback, !remote.isLinkLocal, !remote.isPrivate else { return nil }
         let match = self.listening.withLock { state in
-            state.all.filter { $0.ip.bytes.count == remote.bytes.count && $0.ip.isLoopback == remote.isLoopback }.first
-                ?? state.all.first { $0.ip.bytes.count == remote.bytes.count && $0.ip.isUnspecified }
+            let family = state.all.filter { $0.ip.bytes.count == remote.bytes.count && !$0.ip.isLoopback }
+            return family.first(where: \.ip.isUnspecified) ?? family.first
         }
         return match.flatMap { Self.socketAddress(Multiaddr(ip: $0.ip, tcpPort: $0.port)) }
     }

@@ -1,0 +1,57 @@
+import Multiformats
+import NIOCore
+import NIOPosix
+import Testing
+
+@testable import P2PSwarm
+
+@Suite(.timeLimit(.minutes(1))) struct TCPTransportTests {
+    private let group = MultiThreadedEventLoopGroup.singleton
+
+    @Test("a neighbour is dialled from a port of the system's choice, so that crossing dials stay two connections")
+    func neighbours() async throws {
+        let transport = TCPTransport()
+        let (accepted, arrivals) = AsyncStream.makeStream(of: Multiaddr.self)
+        let listener = try await transport.listen(on: Multiaddr(text: "/ip4/127.0.0.1/tcp/0"), group: self.group) {
+            link in
+            arrivals.yield(link.remoteAddress)
+            return link.channel.eventLoop.makeSucceededVoidFuture()
+        }.get()
+        let link = try await transport.dial(
+            DialRequest(
+                address: listener.address, eventLoop: self.group.next(), timeout: .seconds(10),
+                reusesListeningPort: true
+            ) { _ in true }
+        ).get()
+        #expect(!link.usesListeningPort)
+        #expect(link.localAddress.tcpPort != listener.address.tcpPort)
+        #expect(await accepted.first { _ in true } == link.localAddress)
+        try await link.channel.close()
+        try await listener.close().get()
+    }
+
+    @Test(
+        "only what may lie behind a NAT is dialled from the listening port",
+        arguments: [
+            ("8.8.8.8", true), ("203.0.113.7", true), ("127.0.0.1", false), ("10.1.2.3", false), ("172.16.0.1", false),
+            ("192.168.7.7", false), ("169.254.1.1", false), ("100.64.0.9", false),
+        ])
+    func source(remote: String, shares: Bool) async throws {
+        let transport = TCPTransport()
+        let loopback = try await transport.listen(
+            on: Multiaddr(text: "/ip4/127.0.0.1/tcp/0"), group: self.group, accept: Self.refuse
+        ).get()
+        let everywhere = try await transport.listen(
+            on: Multiaddr(text: "/ip4/0.0.0.0/tcp/0"), group: self.group, accept: Self.refuse
+        ).get()
+        let source = transport.source(for: try #require(IPAddress(remote)))
+        #expect(source?.port == (shares ? everywhere.address.tcpPort.map(Int.init) : nil))
+        try await everywhere.close().get()
+        #expect(transport.source(for: try #require(IPAddress(remote))) == nil)
+        try await loopback.close().get()
+    }
+
+    private static func refuse(_ link: TransportLink) -> EventLoopFuture<Void> {
+        link.channel.eventLoop.makeFailedFuture(ChannelError.alreadyClosed)
+    }
+}
