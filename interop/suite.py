@@ -1,16 +1,19 @@
 #!/usr/bin/env python3
 """Our daemon against the libp2p implementations of others, on loopback.
 
-    suite.py [--peers DIR] [--ours PROGRAM] [--only WORD] [--jobs N] [--table FILE] [--keep-logs DIR]
+    suite.py [--peers DIR] [--ours PROGRAM] [--only WORD] [--but WORD] [--jobs N] [--table FILE] [--results FILE]
+             [--keep-logs DIR]
 
 Needs the peers that install.sh puts into DIR (default: .peers beside this file) and a built goop2-p2pd (default: the one in
 the repository's folder). Prints one line a check, `ok` or `FAIL`, and in the end `N passed, N failed`; exits 0 only if none
-failed. --only runs the groups whose name contains WORD, --jobs N of them beside each other: worth it with --full, which mostly
-waits. --table writes the results as a Markdown table.
+failed. --only runs the groups whose name contains WORD (--but leaves those out), --jobs N of them beside each other: worth it
+with --full, which mostly waits. --table writes the results as a Markdown table; with --results the table tells of several runs:
+what this one saw replaces what FILE had of the same checks.
 """
 import argparse
 import collections
 import concurrent.futures
+import json
 import os
 import re
 import shutil
@@ -923,6 +926,8 @@ def write_table(path, args, results):
                    "dialled, and opens the streams. A number is a note below. Beside `ok`: the other side has no way to tell, and what\n"
                    "crossed the wire shows it; alone: the other side cannot, and what crossed the wire shows that. It is seen by the\n"
                    "frame log of our daemon (`goop2-p2pd -frameLog`): the run fails where the frames show anything else.\n\n")
+        if args.full:
+            file.write("At full length: 1 GiB there and back, ten minutes of pings, ten minutes of gossip.\n\n")
         file.write("| | " + " | ".join(f"{title}, {security}" for title, security in columns) + " |\n")
         file.write("| --- |" + " --- |" * len(columns) + "\n")
         for cell in CELLS:
@@ -956,11 +961,13 @@ def main():
     parser.add_argument("--peers", default=os.path.join(HERE, ".peers"))
     parser.add_argument("--ours", default=os.path.join(HERE, "..", "goop2-p2pd"))
     parser.add_argument("--security", default="noise,tls", help="the security protocols to try")
-    parser.add_argument("--only")
+    parser.add_argument("--only", default="")
+    parser.add_argument("--but")
     parser.add_argument("--jobs", type=int, default=1, help="groups run beside each other")
     parser.add_argument("--table")
+    parser.add_argument("--results", metavar="FILE", help="JSON: keeps what was seen from one run to the next")
     parser.add_argument("--keep-logs")
-    parser.add_argument("--full", action="store_true", help="1 GiB each way, ten minutes of pings and of gossip: five hours, with --jobs 8 one")
+    parser.add_argument("--full", action="store_true", help="1 GiB each way, ten minutes of pings and of gossip: five hours, with --jobs 3 two")
     args = parser.parse_args()
     args.bulk = 16 * MEGABYTES_64 if args.full else MEGABYTES_64
     args.pings, args.pause = (600, 1) if args.full else (10, 0)
@@ -973,7 +980,8 @@ def main():
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     logs = args.keep_logs or tempfile.mkdtemp(prefix="interop-")
-    suites = [Suite(args, name, body, logs) for name, body in groups(args) if not args.only or args.only in name]
+    suites = [Suite(args, name, body, logs) for name, body in groups(args)
+              if args.only in name and not (args.but and args.but in name)]
     pool = concurrent.futures.ThreadPoolExecutor(args.jobs)
     try:
         for ran in [pool.submit(suite.run) for suite in suites]:
@@ -987,8 +995,9 @@ def main():
             shutil.rmtree(logs, ignore_errors=True)
     results = [result for suite in suites for result in suite.results]
     print(summary(results))
+    seen = remembered(args.results, results) if args.results else results
     if args.table:
-        write_table(args.table, args, results)
+        write_table(args.table, args, seen)
     counts = collections.Counter(result.result for result in results)
     sys.exit(1 if counts["FAIL"] or not counts["ok"] else 0)
 
@@ -1013,6 +1022,19 @@ def groups(args):
         yield f"push {security}", lambda suite, s=security: push(suite, s)
     yield "hardship", hardship
     yield "gossip", gossip
+
+
+def remembered(path, results):
+    """Of all runs that kept their results in the same file, the latest of each check."""
+    seen = {}
+    if os.path.exists(path):
+        with open(path) as file:
+            seen = {fields[0]: Result(*fields) for fields in json.load(file)}
+    seen.update((result.what, result) for result in results)
+    with open(path + ".new", "w") as file:
+        json.dump(list(seen.values()), file, indent=0)
+    os.replace(path + ".new", path)
+    return list(seen.values())
 
 
 def summary(results):

@@ -48,6 +48,11 @@ final class ConnectionDriver {
         self.execute(actions)
     }
 
+    /// Frames of the multiplexed session so far.
+    var framesReceived: UInt64 {
+        if case .connected(let connection) = self.phase { connection.statistics.framesReceived } else { 0 }
+    }
+
     func received(_ bytes: ByteBuffer) {
         switch self.phase {
         case .connected(let connection): connection.pipeReceived(bytes)

@@ -13,6 +13,8 @@ final class ConnectionHandler: ChannelInboundHandler, BytePipe {
     private var driver: ConnectionDriver?
     private var context: ChannelHandlerContext?
     private var error: (any Error)?
+    private var pacing = ReadPacing(largestLimit: LoopBuffers.batchBytes)
+    private var framesBefore: UInt64 = 0
 
     init(eventLoop: any EventLoop, makeDriver: @escaping (ConnectionHandler) -> ConnectionDriver) {
         self.eventLoop = eventLoop
@@ -43,6 +45,7 @@ final class ConnectionHandler: ChannelInboundHandler, BytePipe {
 
     func channelReadComplete(context: ChannelHandlerContext) {
         self.driver?.receiveCompleted()
+        self.paceReads(of: context.channel)
         context.fireChannelReadComplete()
     }
 
@@ -71,8 +74,22 @@ final class ConnectionHandler: ChannelInboundHandler, BytePipe {
         self.driver = nil
     }
 
-    private static let tlsReceiveAllocator = AdaptiveRecvByteBufferAllocator(
-        minimum: 2048, initial: 2048, maximum: 32 * 1024)
+    private func paceReads(of channel: any Channel) {
+        guard let frames = self.driver?.framesReceived else { return }
+        let changed = self.pacing.turnEnded(frames: frames - self.framesBefore)
+        self.framesBefore = frames
+        guard changed else { return }
+        // A channel that is closing refuses options, and reads no more.
+        try? channel.syncOptions?.setOption(.recvAllocator, value: Self.allocator(maximum: self.pacing.limit))
+    }
+
+    /// Grows with what arrives; begins small, since every connection keeps its last buffer.
+    fileprivate static func allocator(maximum: Int) -> AdaptiveRecvByteBufferAllocator {
+        AdaptiveRecvByteBufferAllocator(minimum: 2048, initial: 2048, maximum: maximum)
+    }
+
+    /// The TLS handler gathers all records of one read in a buffer that starts at two records and grows by copying.
+    private static let tlsLimit = 32 * 1024
 
     // MARK: As a pipe
 
@@ -96,8 +113,8 @@ final class ConnectionHandler: ChannelInboundHandler, BytePipe {
     ) throws {
         guard let context = self.context else { return }
         let pipeline = context.pipeline.syncOperations
-        // The TLS handler gathers all records of one read in a buffer that starts at two records and grows by copying.
-        try context.channel.syncOptions?.setOption(.recvAllocator, value: Self.tlsReceiveAllocator)
+        self.pacing = ReadPacing(largestLimit: Self.tlsLimit)
+        try context.channel.syncOptions?.setOption(.recvAllocator, value: Self.allocator(maximum: Self.tlsLimit))
         try provider.addHandlers(
             to: pipeline, role: role, expectedPeer: expectedPeer, muxers: muxers, presumption: presumption,
             established: established)
@@ -132,7 +149,9 @@ extension MuxedConnection {
         do {
             if let options = channel.syncOptions {
                 try options.setOption(.allowRemoteHalfClosure, value: true)
-                try options.setOption(.recvAllocator, value: Self.receiveAllocator)
+                try options.setOption(.recvAllocator, value: ConnectionHandler.allocator(maximum: LoopBuffers.batchBytes))
+                // One read a turn: whoever sends faster than we take does not keep the loop from the others.
+                try options.setOption(.maxMessagesPerRead, value: 1)
                 try options.setOption(.writeBufferWaterMark, value: .init(low: 128 * 1024, high: 512 * 1024))
             }
             try channel.pipeline.syncOperations.addHandler(handler)
@@ -157,10 +176,6 @@ extension MuxedConnection {
             configuration: configuration, keys: keys, promise: promise)
         return (driver, promise.futureResult)
     }
-
-    /// Grows with what arrives; begins small, since every connection keeps its last buffer.
-    private static let receiveAllocator = AdaptiveRecvByteBufferAllocator(
-        minimum: 2048, initial: 2048, maximum: LoopBuffers.batchBytes)
 }
 
 extension ConnectionDriver: BytePipeReceiver {
