@@ -395,7 +395,9 @@ def limits(suite, page, url, ada):
         page.wait(lambda: page.one("#quota-fault").is_displayed() and focused(page) == "quota-rows", "the fault")
         fill(page, "Rows of one visitor, at most", "77", "#quota")
         press(page, "Save limits")
-        page.wait(lambda: "started again" in page.one("#quota-note").text, "the word about the restart")
+        page.wait(lambda: "from now on" in page.one("#toast").text, "the word that they count")
+        page.wait(lambda: "77 rows" in page.one("#filled").text, "the new limit")
+        expect("started again" not in page.one("#quota-note").text, page.one("#quota-note").text)
         value = json.loads((ada.folder / "goop.json").read_text())["data"]["visitor_rows"]
         expect(value == 77, value)
 

@@ -1,4 +1,5 @@
 import GoopCore
+import GoopHTTP
 import GoopStore
 import LibP2P
 import Logging
@@ -170,6 +171,12 @@ import Testing
         for _ in 0..<2 { _ = try await client.perform(insert, of: host.id) }
         let error = await #expect(throws: DataError.self) { _ = try await client.perform(insert, of: host.id) }
         #expect(error?.code == .quota && error?.code.httpStatus == 507)
+        // Another one counts from the next request, and nothing waits for a restart.
+        let sheet = try await host.running.settings.apply(["data.visitor_rows": .integer(3)], isOnlyCheck: false)
+        #expect(sheet.waitingForRestart == [])
+        _ = try await client.perform(insert, of: host.id)
+        let next = await #expect(throws: DataError.self) { _ = try await client.perform(insert, of: host.id) }
+        #expect(next?.code == .quota)
         #expect(temporary.mode("host/data.db") == 0o600)
         await node.stop()
         try await host.stop()

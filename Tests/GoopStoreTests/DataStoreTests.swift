@@ -261,6 +261,28 @@ import Testing
         await fixture.store.close()
     }
 
+    @Test func anotherQuotaCountsFromTheNextRequest() async throws {
+        let fixture = try StoreFixture(quota: VisitorQuota(rows: 1, bytes: 1000, totalBytes: 1000))
+        try await fixture.makeNotes()
+        let insert = #"{"op":"insert","table":"notes","data":{"title":"x"}}"#
+        try await fixture.ask(insert, as: fixture.ada)
+        #expect(await fixture.refusal(insert, as: fixture.ada)?.code == .quota)
+        fixture.store.limit(to: VisitorQuota(rows: 2, bytes: 2000, totalBytes: 3000))
+        try await fixture.ask(insert, as: fixture.ada)
+        #expect(await fixture.refusal(insert, as: fixture.ada)?.detail.contains("2 rows") == true)
+        let shown = try await fixture.store.visitors(most: 10)
+        #expect(shown.limit == .init(rows: 2, bytes: 2000) && shown.totalLimit == 3000)
+        // Whoever has more than is allowed now keeps it, and may only remove.
+        fixture.store.limit(to: VisitorQuota(rows: 1, bytes: 100, totalBytes: 100))
+        #expect(await fixture.refusal(insert, as: fixture.ada)?.code == .quota)
+        #expect(try await fixture.text(#"{"op":"count","table":"notes"}"#) == #"{"count":2}"#)
+        try await fixture.ask(#"{"op":"delete","table":"notes","id":1}"#, as: fixture.ada)
+        // All visitors together.
+        fixture.store.limit(to: VisitorQuota(rows: 10, bytes: 1000, totalBytes: 100))
+        #expect(await fixture.refusal(insert, as: fixture.bob)?.detail.contains("of all visitors") == true)
+        await fixture.store.close()
+    }
+
     @Test func whatAVisitorAddsToOthersRowsCounts() async throws {
         let fixture = try StoreFixture(quota: VisitorQuota(rows: 3, bytes: 2000, totalBytes: 10_000))
         try await fixture.makeORM("wiki", read: "open", insert: "open", update: "open", delete: "open")

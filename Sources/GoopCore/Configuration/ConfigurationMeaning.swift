@@ -90,9 +90,10 @@ enum ConfigurationMeaning {
         "lua.kv_enabled": later + "Whether scripts may keep values.",
         "data.durability":
             "full: what was accepted survives a power cut. normal: faster, survives a crash of the program.",
-        "data.visitor_rows": "The most rows that one visitor may add to your tables.",
-        "data.visitor_megabytes": "The most space that one visitor's rows may take.",
-        "data.total_megabytes": "The most space that the database may take.",
+        "data.visitor_rows": "The most rows that one visitor may add to your tables. In effect at once.",
+        "data.visitor_megabytes": "The most space that one visitor's rows may take, in megabytes. In effect at once.",
+        "data.total_megabytes":
+            "The most space that the rows of all visitors may take, in megabytes. In effect at once.",
         "site.audience":
             "everyone: whoever comes sees your site. named: only the peers of site.guests do. In effect at once.",
         "site.guests": "The ids of the peers that see your site when site.audience is named. In effect at once.",

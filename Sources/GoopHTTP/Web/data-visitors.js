@@ -7,6 +7,7 @@ import { ownerParts, ownerText, rowsText } from "/assets/data-values.js";
 const limitText = (bytes) => `${Math.round(bytes / 1048576).toLocaleString("en")} MB`;
 const inputs = () => [...find("quota").querySelectorAll("input")];
 let saved = {};
+let whenChanged = () => {};
 
 /// `showRows(id)` filters the open table for somebody's rows.
 export async function readVisitors(me, showRows) {
@@ -42,8 +43,9 @@ function show(overview, me, showRows) {
   if (overview.count > overview.visitors.length) find("filled").append(` The list has the ${overview.visitors.length} who fill most.`);
 }
 
-/// The limits are settings like the others; the peer uses them from its next start.
-export async function readQuota() {
+/// The limits are settings like the others; what is saved counts for the next row. Calls `changed` then.
+export async function readQuota(changed) {
+  whenChanged = changed;
   try {
     showQuota(await get("/api/rooms/settings"));
   } catch { /* Without settings there is nothing to change here. */ }
@@ -53,7 +55,9 @@ function showQuota(sheet) {
   saved = Object.fromEntries(sheet.settings.map(({ key, value }) => [key, value]));
   for (const input of inputs()) input.value = String(saved[input.dataset.key] ?? "");
   const waiting = sheet.waiting.filter((key) => inputs().some((input) => input.dataset.key === key));
-  setText(find("quota-note"), waiting.length ? "Saved; the new limits count when the peer is started again." : "A row that would go beyond is refused, and the visitor is told why.");
+  // Only a file that was edited by hand can wait.
+  setText(find("quota-note"), waiting.length ? "The settings file holds other limits, which count when the peer is started again, or when they are saved here."
+    : "They count at once. A row that would go beyond is refused, and the visitor is told why; rows that are there stay.");
   find("quota").hidden = false;
 }
 
@@ -71,7 +75,8 @@ find("quota").addEventListener("submit", async (event) => {
   if (Object.keys(changes).length === 0) return tell("Nothing was changed.");
   try {
     showQuota(await post("/api/rooms/settings/save", { changes }));
-    tell("Saved. The new limits count when the peer is started again.");
+    tell("Saved. The new limits count from now on.");
+    whenChanged();
   } catch (error) {
     const problem = error.problems[0];
     const input = inputs().find((one) => one.dataset.key === problem?.key);

@@ -106,7 +106,7 @@ async function start() {
   await changed(wanted);
   if (!wanted && tables.length === 1) await open(tables[0]);
   readVisitors(me, showRowsOf);
-  readQuota();
+  readQuota(() => readVisitors(me, showRowsOf));
 }
 
 start();

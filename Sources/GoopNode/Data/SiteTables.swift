@@ -21,7 +21,8 @@ final class SiteTables: Sendable {
     }
 
     private let path: String
-    private let configuration: DataStore.Configuration
+    /// What the next opening works with.
+    private let configuration: Mutex<DataStore.Configuration>
     private let logger: Logger
     /// Told what is in the way whenever that changes; nil: nothing.
     private let onChange: @Sendable (DataError?) -> Void
@@ -50,9 +51,7 @@ final class SiteTables: Sendable {
         var configuration = DataStore.Configuration(owner: owner)
         configuration.durability = settings.durability == "normal" ? .normal : .full
         configuration.ownerEmail = peer.configuration.sharedEmail
-        configuration.quota = VisitorQuota(
-            rows: Int64(settings.visitorRows), bytes: Int64(settings.visitorMegabytes) << 20,
-            totalBytes: Int64(settings.totalMegabytes) << 20)
+        configuration.quota = VisitorQuota(settings)
         self.init(
             path: peer.folder.path + "/" + SiteTables.fileName, configuration: configuration, logger: logger,
             onChange: onChange)
@@ -64,7 +63,7 @@ final class SiteTables: Sendable {
         onChange: @escaping @Sendable (DataError?) -> Void = { _ in }
     ) {
         self.path = path
-        self.configuration = configuration
+        self.configuration = Mutex(configuration)
         self.logger = logger
         self.onChange = onChange
         state = Mutex(.closed)
@@ -133,7 +132,8 @@ final class SiteTables: Sendable {
 
     /// Opening may wait for another program's lock: on a thread where that is allowed.
     private func openAgain(after last: DataError) async throws(DataError) -> DataStore {
-        let (path, configuration) = (path, configuration)
+        let path = path
+        let configuration = configuration.withLock { $0 }
         let outcome = await SiteTables.onItsOwnQueue { () -> Result<DataStore, DataError> in
             do throws(DataError) {
                 return .success(try DataStore.open(path: path, configuration: configuration))
@@ -144,6 +144,8 @@ final class SiteTables: Sendable {
             let isClosed = state.withLock { state in
                 if case .closed = state { return true }
                 state = .open(store)
+                // It may have been changed while the file was opened.
+                store.limit(to: self.configuration.withLock { $0.quota })
                 return false
             }
             if isClosed {
@@ -158,6 +160,12 @@ final class SiteTables: Sendable {
             if error != last { tell(error) }
             throw error
         }
+    }
+
+    /// What visitors may fill, from the next request on; also of a database that is opened later.
+    func limit(to quota: VisitorQuota) {
+        configuration.withLock { $0.quota = quota }
+        state.withLock { if case .open(let store) = $0 { store.limit(to: quota) } }
     }
 
     /// Performs an operation.
@@ -193,5 +201,14 @@ final class SiteTables: Sendable {
             return nil
         }
         await store?.close()
+    }
+}
+
+extension VisitorQuota {
+    /// As the settings say it, in bytes.
+    init(_ settings: GoopConfiguration.Tables) {
+        self.init(
+            rows: Int64(settings.visitorRows), bytes: Int64(settings.visitorMegabytes) << 20,
+            totalBytes: Int64(settings.totalMegabytes) << 20)
     }
 }

@@ -61,10 +61,6 @@ final class RunningPeer: Sendable {
         let configuration = peer.configuration
         let visibility = Visibility(isHidden: configuration.presence.invisible)
         self.visibility = visibility
-        settings = NodeSettingsDesk(
-            file: peer.folder.configurationFile, running: configuration, door: door, visibility: visibility,
-            lock: outerDoor?.lock)
-        restarter = NodeRestarter(settings: settings, folder: peer.folder, isLocal: options.isLocal)
         let id = node.peerID
         let probes = WorkQueue<PeerID>(width: 16, capacity: 1024)
         self.probes = probes
@@ -82,13 +78,17 @@ final class RunningPeer: Sendable {
             }
         }
         book = NodePeerBook(node: node, directory: directory)
-        access = NodeSiteAccess(owner: id, settings: settings, door: door, directory: directory)
         journal = NetworkJournal(clock: clock)
         let profile = configuration.profile
         let tables = await SiteTables.open(peer, owner: id, logger: logger) { [progress] fault in
             progress.set(.data, isReady: true, detail: fault.map { "not usable: \($0)" } ?? SiteTables.fileName)
         }
         self.tables = tables
+        settings = NodeSettingsDesk(
+            file: peer.folder.configurationFile, running: configuration, door: door, visibility: visibility,
+            tables: tables, lock: outerDoor?.lock)
+        restarter = NodeRestarter(settings: settings, folder: peer.folder, isLocal: options.isLocal)
+        access = NodeSiteAccess(owner: id, settings: settings, door: door, directory: directory)
         DataService(tables: tables, door: door, logger: logger) { [directory] peer in
             await directory.entry(of: peer)?.email ?? ""
         }.register(on: node)

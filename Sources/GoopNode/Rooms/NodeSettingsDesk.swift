@@ -1,27 +1,31 @@
 import GoopCore
 import GoopHTTP
+import GoopStore
 import PeerIdentity
 
 /// Reads and writes `goop.json` of the running peer's folder. One at a time, so no save is lost.
 ///
-/// Keys that can take effect while the peer runs do so with the save: the audience of the site, invisibility, and the
-/// password of the viewer's outer door.
+/// Keys that can take effect while the peer runs do so with the save: the audience of the site, invisibility, what visitors
+/// may fill, and the password of the viewer's outer door.
 actor NodeSettingsDesk: SettingsDesk {
     private let file: String
     /// What the peer works with: as it was started, and what has taken effect since.
     private var running: GoopConfiguration
     private let door: SiteDoor
     private let visibility: Visibility
+    private let tables: SiteTables?
     /// Of the viewer's outer door, if there is one.
     private let lock: OuterLock?
 
     init(
-        file: String, running: GoopConfiguration, door: SiteDoor, visibility: Visibility, lock: OuterLock? = nil
+        file: String, running: GoopConfiguration, door: SiteDoor, visibility: Visibility, tables: SiteTables? = nil,
+        lock: OuterLock? = nil
     ) {
         self.file = file
         self.running = running
         self.door = door
         self.visibility = visibility
+        self.tables = tables
         self.lock = lock
     }
 
@@ -77,6 +81,12 @@ actor NodeSettingsDesk: SettingsDesk {
         running.presence.invisible = configuration.presence.invisible
         door.open(to: running.siteAudience)
         visibility.set(hidden: running.presence.invisible)
+        if let tables {
+            running.data.visitorRows = configuration.data.visitorRows
+            running.data.visitorMegabytes = configuration.data.visitorMegabytes
+            running.data.totalMegabytes = configuration.data.totalMegabytes
+            tables.limit(to: VisitorQuota(running.data))
+        }
         let password = configuration.viewer.password
         // Without one the door would have to go, which takes a restart.
         if let lock, password != running.viewer.password, let hash = ViewerPassword.hash(password) {

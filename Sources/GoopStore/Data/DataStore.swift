@@ -14,7 +14,7 @@ public final class DataStore: Sendable {
     public struct Configuration: Sendable {
         /// When a write counts as done.
         public var durability = SiteDatabase.Durability.full
-        /// What visitors may fill.
+        /// What visitors may fill; `limit(to:)` changes it while the store is open.
         public var quota = VisitorQuota()
         /// The owner, who is the `_owner` of rows that are made here.
         public var owner: PeerID
@@ -36,6 +36,7 @@ public final class DataStore: Sendable {
     let writer: WriteQueue
     private let hub: ChangeHub
     private let known: KnownTables
+    private let quotaInForce: QuotaInForce
 
     /// Opens a file, new or old, of ours or of upstream.
     ///
@@ -77,13 +78,15 @@ public final class DataStore: Sendable {
         self.hub = hub
         self.known = known
         readers = ReaderPool(path: path)
+        let quotaInForce = QuotaInForce(configuration.quota)
+        self.quotaInForce = quotaInForce
         writer = WriteQueue(
             database: database,
             makeTransaction: { connection in
                 let (catalogue, total, usage) = try known.inTransaction(connection)
                 return WriteTransaction(
                     database: connection, catalogue: catalogue, totalUsage: total, knownUsage: usage,
-                    owner: (configuration.owner.base58, configuration.ownerEmail), quota: configuration.quota,
+                    owner: (configuration.owner.base58, configuration.ownerEmail), quota: quotaInForce.value,
                     isWatched: { hub.isWatched($0) })
             },
             onCommit: { effects in
@@ -151,7 +154,10 @@ public final class DataStore: Sendable {
 
     /// Who owns rows that are made here, and what visitors may fill.
     var ownerID: String { configuration.owner.base58 }
-    var quota: VisitorQuota { configuration.quota }
+    var quota: VisitorQuota { quotaInForce.value }
+
+    /// What visitors may fill from the next transaction on. Whoever has more already keeps it, and adds nothing.
+    public func limit(to quota: VisitorQuota) { quotaInForce.value = quota }
 
     func catalogue() async throws(DataError) -> Catalogue {
         do { return try await known.current(in: database.pool) } catch {
