@@ -325,6 +325,99 @@ def with_certificate(suite, program, folder, bob):
         expect(PASSWORD not in log and "$scrypt$" not in log, log)
 
 
+def take_away(page, url):
+    """Clears in the Settings room what the door stands on, and presses Save."""
+    page.driver.get(url + "settings")
+    ready(page, "settings")
+    page.wait(lambda: page.driver.find_elements(By.ID, "set-viewer.password-remove"), "the box to remove the password")
+    for key in ("viewer.http_addr", "viewer.tls_certificate", "viewer.tls_key"):
+        page.one(f'[id="set-{key}"]').clear()
+    page.one('[id="set-viewer.password-remove"]').click()
+    page.one("#save").click()
+    page.wait(lambda: page.one("#door-panel").is_displayed(), "the question")
+
+
+def is_shut(door):
+    try:
+        door.ask("login")
+    except OSError:
+        return True
+    return False
+
+
+def closing(suite, program, folder):
+    """The owner takes away what the door stands on, on the computer itself and from another one."""
+    cert, key = certificate(folder, "closing")
+    port = free_port("127.0.0.2")
+    ada = Peer(program, folder / "Closing", "--local", "--label", "Ada")
+    ada.folder.mkdir()
+    settings = json.dumps({
+        "profile": {"label": "Ada"},
+        "viewer": {"http_addr": f"127.0.0.2:{port}", "password": PASSWORD, "tls_certificate": str(cert),
+                   "tls_key": str(key), "names": NAME}})
+    url, door = f"https://{NAME}:{port}/", Door("127.0.0.2", port, f"{NAME}:{port}")
+    far = ["--ignore-certificate-errors", f"--host-resolver-rules=MAP {NAME} 127.0.0.2"]
+    try:
+        (ada.folder / "goop.json").write_text(settings)
+        inner = ada.start()["viewer"]["url"]
+        with browser(arguments=far) as away, browser() as home:
+            with suite.check("closing: from another computer no page speaks of this one"):
+                away.driver.get(url)
+                log_in(away, url)
+                away.wait(lambda: away.one("#link").get_attribute("data-state") == "live", "live")
+                for room in ("", "site", "data", "settings", "network", "help"):
+                    away.driver.get(url + room)
+                    away.wait(lambda: away.run("return document.readyState === 'complete'") and "Reading" not in away.text(), f"/{room}")
+                    expect("this computer" not in away.text(), f"/{room}: {away.text()}")
+                away.driver.get(url + "site")
+                away.wait(lambda: f"on the computer at {NAME}" in away.text(), "whose folder it is")
+                away.driver.get(f"{url}p/{ada.id}/")
+                away.wait(lambda: "Your own site" in away.text(), "the bar")
+                expect("this computer" not in away.text(), away.text())
+                away.driver.get(url)
+                away.wait(lambda: away.one("#link").get_attribute("data-state") == "live", "live")
+                away.complaints()
+            with suite.check("closing: asked first; Cancel leaves all as it is"):
+                take_away(home, inner)
+                suite.shot(home, "beyond-closing")
+                found = violations(home)
+                expect(not found, "\n".join(found))
+                home.driver.switch_to.active_element.send_keys(Keys.ENTER)
+                home.wait(lambda: not home.one("#door-panel").is_displayed(), "the question gone")
+                expect(not is_shut(door) and "tls_certificate" in (ada.folder / "goop.json").read_text(), "closed")
+            with suite.check("closing: on the computer itself; whoever is signed in from elsewhere is out at once"):
+                home.one("#save").click()
+                home.wait(lambda: home.one("#door-panel").is_displayed(), "the question")
+                home.one("#door-close").click()
+                home.wait(lambda: "closed for other computers" in home.run("return document.getElementById('toast').textContent"), "the news")
+                away.wait(lambda: is_shut(door), "the door shut", 5)
+                away.wait(lambda: "does not answer" in away.text() and "closed for other computers" in away.text(), "told", 20)
+                suite.shot(away, "beyond-closed-elsewhere")
+                expect(not home.one("#restart").is_displayed(), home.one("#restart").text)
+                suite.shot(home, "beyond-closed")
+                home.complaints()
+        ada.stop()
+        (ada.folder / "goop.json").write_text(settings)
+        ada.start()
+        with browser(arguments=far) as away:
+            with suite.check("closing: from another computer; the page says that it is at its end, and why"):
+                away.driver.get(url)
+                log_in(away, url)
+                away.wait(lambda: away.one("#link").get_attribute("data-state") == "live", "live")
+                take_away(away, url)
+                expect("this page ends" in away.one("#door-text").text, away.one("#door-text").text)
+                away.one("#door-close").click()
+                away.wait(lambda: "this page does nothing any more" in away.text(), "the end")
+                expect(not away.one("#form").is_displayed(), "the form is still there")
+                away.wait(lambda: is_shut(door), "the door shut", 5)
+                suite.shot(away, "beyond-closed-from-away")
+                found = violations(away)
+                expect(not found, "\n".join(found))
+                away.complaints()
+    finally:
+        ada.stop()
+
+
 class Caddy:
     """A real reverse proxy: HTTPS at one port, and at another plain HTTP, which it must not get through with."""
 
@@ -420,6 +513,7 @@ def main():
             bob.write("sub/next.html", "<!doctype html><title>Next</title><h1>next page</h1>")
             with_certificate(suite, program, root, bob)
             behind_caddy(suite, program, root, bob)
+            closing(suite, program, root)
         finally:
             bob.stop()
     print(f"{suite.count - len(suite.failed)} of {suite.count} checks beyond loopback; pictures in {screenshots}")

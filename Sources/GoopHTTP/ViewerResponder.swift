@@ -209,7 +209,7 @@ struct ViewerResponder: Sendable {
             response.headers[.allow] = "GET, HEAD"
             response.headers[.connection] = "close"
         case .bodyNotAccepted, .badTarget, .badHost, .targetTooLong: response.headers[.connection] = "close"
-        case .behindProxy, .notAProxy, .notEncrypted: response.headers[.connection] = "close"
+        case .behindProxy, .notAProxy, .notEncrypted, .doorShut: response.headers[.connection] = "close"
         case .wrongHost, .foreignPage, .visitEnded: break
         }
         return response

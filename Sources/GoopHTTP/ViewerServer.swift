@@ -60,6 +60,8 @@ public final class ViewerServer: Service {
         let listener: ViewerListener
         let registry: ConnectionRegistry
         var sessions: SessionTable?
+        /// Ends when the owner shuts the door before the others.
+        var shut: AsyncStream<Void>?
         var urls: [String] = []
     }
 
@@ -93,7 +95,20 @@ public final class ViewerServer: Service {
         let authorities = outer.access.authorities(listeningPort: listener.port)
         let capabilities = CapabilityTable()
         let sessions = SessionTable(limits: outer.sessions) { capabilities.revokeAll(of: $0) }
-        outer.lock.onChange { sessions.closeAll(except: SessionTable.current) }
+        outer.lock.onChange {
+            if let asking = SessionTable.asking {
+                sessions.closeAll(except: asking.session)
+            } else {
+                sessions.closeAll()
+            }
+        }
+        let shut = AsyncStream.makeStream(of: Void.self)
+        outer.lock.onShut {
+            listener.stopListening()
+            sessions.closeAll(exceptConnection: SessionTable.asking?.connection)
+            registry.quiesce()
+            shut.continuation.finish()
+        }
         let viewers = authorities.map { authority in
             makeResponder(
                 RequestGuard(outer: authority, capabilities: capabilities),
@@ -107,9 +122,9 @@ public final class ViewerServer: Service {
                 viewers: Dictionary(zip(authorities, viewers)) { first, _ in first }, first: first, sessions: sessions,
                 capabilities: capabilities,
                 desk: LoginDesk(lock: outer.lock, sessions: sessions, limits: outer.attempts),
-                logger: logger))
+                lock: outer.lock, logger: logger))
         return OpenDoor(
-            http: http, listener: listener, registry: registry, sessions: sessions,
+            http: http, listener: listener, registry: registry, sessions: sessions, shut: shut.stream,
             urls: viewers.map { $0.headers.origin + "/" })
     }
 
@@ -140,6 +155,14 @@ public final class ViewerServer: Service {
                     // Cancelled when everything has ended before: then there is nothing left to close.
                     try? await Task.sleep(for: configuration.shutdownGrace)
                     for door in doors { door.registry.closeAll() }
+                }
+                for door in doors {
+                    guard let shut = door.shut else { continue }
+                    group.addTask { [configuration] in
+                        for await _ in shut {}
+                        try? await Task.sleep(for: configuration.shutdownGrace)
+                        door.registry.closeAll()
+                    }
                 }
                 await configuration.onListening(endpoint)
                 logger.debug("viewer listens", metadata: ["port": "\(endpoint.port)"])

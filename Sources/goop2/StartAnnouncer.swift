@@ -46,6 +46,12 @@ struct StartAnnouncer: Sendable {
             } else {
                 say("From other computers, with the password: \(urls.joined(separator: ", "))")
             }
+        case .viewerBeyondClosed:
+            if isJSON {
+                say(json: ["event": "viewerBeyondClosed"])
+            } else {
+                say("The viewer is closed for other computers now, as the settings say.")
+            }
         case .ready: if isJSON { say(json: ["event": "ready"]) }
         case .changed(let change): changed(change)
         case .stopping: if isJSON { say(json: ["event": "stopping"]) } else { Console.note("Goodbye.") }

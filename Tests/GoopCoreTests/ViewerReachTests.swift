@@ -134,6 +134,36 @@ import Testing
         #expect(problems { $0.password = Secret(text) } == ["viewer.password"])
     }
 
+    @Test func whatADoorStandsOnCanBeTakenAway() throws {
+        func door(_ certificate: String, _ proxies: String) throws -> OuterAccess? {
+            try ViewerReach(
+                viewer {
+                    $0.httpAddress = certificate.isEmpty && proxies.isEmpty ? "" : "0.0.0.0:8443"
+                    $0.password = Secret(Self.password)
+                    $0.tlsCertificate = certificate
+                    $0.tlsKey = certificate
+                    $0.trustedProxies = proxies
+                    $0.names = "me.example.org"
+                }
+            ).outer
+        }
+        let table: [(before: (String, String), after: (String, String), isTaken: Bool)] = [
+            (("a.pem", ""), ("", ""), true), (("", "10.0.0.1"), ("", ""), true),
+            (("a.pem", "10.0.0.1"), ("", "10.0.0.1"), true), (("a.pem", "10.0.0.1"), ("a.pem", ""), true),
+            (("a.pem", ""), ("", "10.0.0.1"), true), (("", "10.0.0.1"), ("a.pem", ""), true),
+            (("a.pem", ""), ("b.pem", ""), false), (("", "10.0.0.1"), ("", "10.0.0.2"), false),
+            (("a.pem", ""), ("a.pem", "10.0.0.1"), false), (("a.pem", ""), ("a.pem", ""), false),
+        ]
+        for (before, after, isTaken) in table {
+            let running = try #require(try door(before.0, before.1))
+            #expect(running.isTakenAway(by: try door(after.0, after.1)) == isTaken, "\(before) \(after)")
+        }
+        var open = try #require(try door("a.pem", ""))
+        let closed = open
+        open.password = Secret("")
+        #expect(closed.isTakenAway(by: open))
+    }
+
     @Test func theFileAndThePageTellAllAtOnce() {
         #expect(throws: ConfigurationError.self) {
             try GoopConfiguration(decoding: Array(#"{"viewer":{"http_addr":"10.0.0.1:80"}}"#.utf8))

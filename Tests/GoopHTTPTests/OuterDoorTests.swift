@@ -1,9 +1,11 @@
 import Foundation
 import GoopCore
+import HTTPTypes
 import Logging
 import Multiformats
 import NIOCore
 import PeerIdentity
+import Synchronization
 import Testing
 
 @testable import GoopHTTP
@@ -229,6 +231,73 @@ private func token(_ page: String) throws -> String {
         }
     }
 
+    @Test func shuttingTheDoorEndsAllButTheAnswerToWhoeverShutsIt() async throws {
+        let lock = OuterLock(try hash(of: password))
+        try await withOuterDoor(
+            rooms: ViewerRooms(settings: ShuttingDesk(lock: lock), access: QuietAccess()), configure: { $0.lock = lock }
+        ) { inner, port in
+            let mine = try await cookie(port)
+            let another = try await cookie(port)
+            let token = try token(try await request("/", port: port, fields: encrypted + [mine]).body)
+            let body = #"{"changes":{"viewer.password":null}}"#
+            let save =
+                encrypted + [
+                    mine, "X-Goop-Token: \(token)", "Content-Type: application/json",
+                    "Content-Length: \(body.utf8.count)",
+                ]
+            try await RawConnection.open(port: port) { stream in
+                try await stream.send(
+                    "GET \(AccessEvents.path) HTTP/1.1\r\n" + (encrypted + [another]).joined(separator: "\r\n")
+                        + "\r\n\r\n")
+                _ = try await stream.read(until: "event: site")
+                try await RawConnection.open(port: port) { idle in
+                    try await idle.send(
+                        "GET /healthz HTTP/1.1\r\n" + encrypted.joined(separator: "\r\n") + "\r\n\r\n")
+                    _ = try await idle.read(until: "ok")
+                    // Without "Connection: close": that is for the door to decide.
+                    let saved = try await RawConnection.open(port: port) { connection in
+                        let lines = ["POST /api/rooms/settings/save HTTP/1.1"] + save
+                        try await connection.send(lines.joined(separator: "\r\n") + "\r\n\r\n" + body)
+                        return RawAnswer(await connection.readToEnd())
+                    }
+                    #expect(saved.status == 200 && saved.body.contains(#""door":"shut""#))
+                    // Both end, or this test's time limit does.
+                    _ = await stream.readToEnd()
+                    _ = await idle.readToEnd()
+                }
+            }
+            // The system may still take a connection that nobody serves, until the socket is closed.
+            while let answer = try? await request("/login", port: port, fields: encrypted) {
+                #expect(answer.status != 200)
+            }
+            #expect(try await request("/api/self", port: inner).status == 200)
+        }
+    }
+
+    @Test func whoeverIsConnectedWhenTheDoorShutsIsToldAndNotLetIn() async throws {
+        let lock = OuterLock(try hash(of: password))
+        let sessions = SessionTable()
+        let desk = LoginDesk(lock: lock, sessions: sessions)
+        guard case .right(let secret) = await desk.compare(password, from: nil, now: .now) else {
+            Issue.record("the right password")
+            return
+        }
+        let connection = SessionTable.Connection(id: ObjectIdentifier(desk)) {}
+        #expect(sessions.enter(secret, on: connection, now: .now) != nil)
+        let count = Counter()
+        lock.onShut { sessions.closeAll() }
+        lock.onShut { count.add() }
+        lock.shut()
+        lock.shut()
+        #expect(count.value == 1 && lock.isShut)
+        lock.onShut { count.add() }
+        #expect(count.value == 2, "at once")
+        #expect(sessions.enter(secret, on: connection, now: .now) == nil)
+        // A password that was being compared at that moment opens nothing.
+        #expect(await desk.compare(password, from: nil, now: .now) == .wrong)
+        #expect(Refusal.doorShut.status.code == 503)
+    }
+
     @Test func anotherWebsiteCanNeitherSignInNorBeLedTo() async throws {
         try await withOuterDoor { _, port in
             for origin in ["https://evil.example", "null", "http://me.example", "https://me.example:444"] {
@@ -388,6 +457,27 @@ private struct PasswordDesk: SettingsDesk {
         lock.change(to: next)
         return try await settings()
     }
+}
+
+/// Whatever is saved shuts the door.
+private struct ShuttingDesk: SettingsDesk {
+    let lock: OuterLock
+
+    func settings() async throws(ConfigurationError) -> SettingsSheet {
+        SettingsSheet(
+            settings: [], waitingForRestart: [], file: "", notes: [], outerDoor: lock.isShut ? .shut : .open)
+    }
+
+    func apply(_ changes: [String: JSONValue], isOnlyCheck: Bool) async throws(ConfigurationError) -> SettingsSheet {
+        lock.shut()
+        return try await settings()
+    }
+}
+
+private final class Counter: Sendable {
+    private let count = Mutex(0)
+    var value: Int { count.withLock { $0 } }
+    func add() { count.withLock { $0 += 1 } }
 }
 
 /// Nobody visits, and nothing changes.

@@ -48,7 +48,7 @@ enum ConfigurationMeaning {
         "presence.bridge_admin_token": later + "Secret towards that service.",
         "presence.encryption_admin_token": later + "Secret towards that service.",
         "profile.label": "The name that other peers see; at most 4096 bytes.",
-        "profile.email": "Stays on this machine unless share_email is on.",
+        "profile.email": "Told to nobody unless share_email is on.",
         "profile.share_email": "Whether other peers are told your e-mail address.",
         "profile.verification_token": later + "Secret towards a registration service.",
         "profile.bridge_token": later + "Secret towards a bridge.",

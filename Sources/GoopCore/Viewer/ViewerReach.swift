@@ -51,6 +51,14 @@ public struct OuterAccess: Sendable, Hashable {
         self.names = names
     }
 
+    /// True if other settings take away what a door with these stands on: the password, its certificate, all of its proxies, or
+    /// the door itself. Another certificate or other proxies do not: whoever is inside could not come back to start again.
+    /// - Parameter next: what the other settings come to; nil: no door.
+    public func isTakenAway(by next: OuterAccess?) -> Bool {
+        guard let next, !next.password.isEmpty else { return true }
+        return isEncrypted && !next.isEncrypted || !proxies.isEmpty && next.proxies.isEmpty
+    }
+
     /// True if the viewer itself encrypts.
     public var isEncrypted: Bool { !certificate.isEmpty }
 
@@ -104,7 +112,7 @@ private struct Reading {
         {
             add(
                 "viewer.http_addr",
-                "means this computer only as long as there is no encryption, though viewer.password is set",
+                "means the peer's own computer only as long as there is no encryption, though viewer.password is set",
                 "set viewer.tls_certificate with viewer.tls_key, or viewer.trusted_proxies; or write \"127.0.0.1:\(port)\""
             )
             return nil
@@ -121,12 +129,14 @@ private struct Reading {
         if viewer.password.isEmpty {
             add(
                 "viewer.password", "is empty, and whoever reaches the viewer can act in your name",
-                "set one of at least \(PasswordHash.acceptedBytes.lowerBound) characters")
+                "set one of at least \(PasswordHash.acceptedBytes.lowerBound) characters; "
+                    + "or clear viewer.tls_certificate, viewer.tls_key and viewer.trusted_proxies too, to let nobody in"
+            )
         }
         guard case .place(let host, let port) = text else {
             add(
                 "viewer.http_addr", "is empty; a viewer for other computers needs an address",
-                "write \"0.0.0.0:8443\" for all addresses of this computer, or one of them")
+                "write \"0.0.0.0:8443\" for all addresses of the peer's computer, or one of them")
             return nil
         }
         let ip: IPAddress?
@@ -138,7 +148,7 @@ private struct Reading {
             guard ip != nil else {
                 add(
                     "viewer.http_addr", "\"\(host.prefix(64))\" is no IP address",
-                    "write an address of this computer; names belong into viewer.names")
+                    "write an address of the peer's computer; names belong into viewer.names")
                 return nil
             }
         }

@@ -205,6 +205,8 @@ enum Refusal: Sendable, Equatable {
     case notAProxy
     /// A proxy passed on what did not come by HTTPS.
     case notEncrypted
+    /// The owner has taken away what the outer door stands on.
+    case doorShut
 
     var status: HTTPResponse.Status {
         switch self {
@@ -214,6 +216,7 @@ enum Refusal: Sendable, Equatable {
         case .methodNotAllowed: .methodNotAllowed
         case .bodyNotAccepted: .contentTooLarge
         case .foreignPage, .visitEnded, .behindProxy, .notAProxy, .notEncrypted: .forbidden
+        case .doorShut: .serviceUnavailable
         }
     }
 
@@ -229,6 +232,7 @@ enum Refusal: Sendable, Equatable {
         case .behindProxy: "A web server stands in front of this viewer"
         case .notAProxy: "Not from here"
         case .notEncrypted: "Only by HTTPS"
+        case .doorShut: "Closed for other computers"
         }
     }
 
@@ -247,13 +251,15 @@ enum Refusal: Sendable, Equatable {
                 + "It was refused."
         case .visitEnded: "The viewer was started again since. Reload the page to visit the site again."
         case .behindProxy:
-            "It passed on a request to the address that is for programs of this computer only, where nobody has to sign in. "
+            "It passed on a request to the address that is for programs of its own computer only, where nobody has to sign in. "
                 + "To use the viewer from other computers, set viewer.password and viewer.trusted_proxies."
         case .notAProxy:
             "This address is for the web server in front of this viewer. If it is you, name your address in "
                 + "viewer.trusted_proxies."
         case .notEncrypted:
             "The web server in front of this viewer must be asked by HTTPS, and say so in X-Forwarded-Proto."
+        case .doorShut:
+            "The owner of this viewer has closed it for other computers. On its own computer it goes on."
         }
     }
 }

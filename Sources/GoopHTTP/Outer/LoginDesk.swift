@@ -47,8 +47,8 @@ final class LoginDesk: Sendable {
         }
         guard isRight else { return .wrong }
         let session = sessions.open(now: .now)
-        // It was changed meanwhile, perhaps before there was this session to end.
-        guard lock.password == password else {
+        // It was changed meanwhile, or the door shut, perhaps before there was this session to end.
+        guard lock.password == password, !lock.isShut else {
             sessions.close(session)
             return .wrong
         }

@@ -18,11 +18,14 @@ struct OuterDoor: Sendable {
     let sessions: SessionTable
     let capabilities: CapabilityTable
     let desk: LoginDesk
+    let lock: OuterLock
     let logger: Logger
 
     /// The complete answer to one request. The caller tells `sessions` when it is written.
     func respond(to request: Request, on channel: any Channel) async -> Response {
         let peer = channel.remoteAddress.flatMap(Self.ip)
+        // What was connected before may still ask.
+        guard !lock.isShut else { return ViewerResponder.finished(refuse(first, .doorShut), for: request) }
         let response: Response
         switch proxies.judge(peer: peer, fields: request.headers) {
         case .notAProxy:
@@ -76,7 +79,8 @@ struct OuterDoor: Sendable {
         if target.path == LoginPage.path { return login(visit, viewer, target: target, isSignedIn: session != nil) }
         guard let session else { return knock(visit, viewer, target: target) }
         if target.path == "/api/logout" { return await signOut(visit, viewer, session: session) }
-        return await SessionTable.$current.withValue(session) {
+        let asking = SessionTable.Asking(session: session, connection: visit.connection.id)
+        return await SessionTable.$asking.withValue(asking) {
             await viewer.route(visit.request, session: session)
         }
     }

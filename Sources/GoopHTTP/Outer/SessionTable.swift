@@ -51,8 +51,14 @@ final class SessionTable: Sendable {
         }
     }
 
-    /// The session for which this task answers a request.
-    @TaskLocal static var current: SessionID?
+    /// For whom, and where, a task answers a request.
+    struct Asking: Sendable {
+        var session: SessionID
+        var connection: ObjectIdentifier
+    }
+
+    /// What this task answers.
+    @TaskLocal static var asking: Asking?
 
     private let limits: Limits
     private let onEnd: @Sendable (SessionID) -> Void
@@ -124,9 +130,14 @@ final class SessionTable: Sendable {
     }
 
     /// Ends all sessions but one.
-    func closeAll(except spared: SessionID?) {
+    func closeAll(except spared: SessionID) {
         let others = state.withLock { state in state.sessions.keys.filter { $0 != spared } }
         for id in others { close(id) }
+    }
+
+    /// Ends all sessions, and closes what works for them, apart from the connection that asks for this.
+    func closeAll(exceptConnection asking: ObjectIdentifier? = nil) {
+        for id in state.withLock({ Array($0.sessions.keys) }) { close(id, except: asking) }
     }
 
     /// Ends what is over. To be called now and then, for a stream asks for nothing any more.

@@ -20,12 +20,30 @@ public struct SettingsSheet: Sendable, Hashable {
     public var file: String
     /// What is written in the file and means nothing.
     public var notes: [String]
+    /// What becomes of the outer door.
+    public var outerDoor: OuterDoorState
+
+    /// The viewer's outer door, as far as settings decide about it while the peer runs.
+    public enum OuterDoorState: String, Sendable, Hashable {
+        /// This run has none.
+        case none
+        /// It stays open.
+        case open
+        /// It is open, and would be shut at once if what was only checked were saved.
+        case closing
+        /// It has been shut, until the next start.
+        case shut
+    }
 
     /// All of it.
-    public init(settings: [ConfigurationSetting], waitingForRestart: [String], file: String, notes: [String]) {
+    public init(
+        settings: [ConfigurationSetting], waitingForRestart: [String], file: String, notes: [String],
+        outerDoor: OuterDoorState = .none
+    ) {
         self.settings = settings
         self.waitingForRestart = waitingForRestart
         self.file = file
         self.notes = notes
+        self.outerDoor = outerDoor
     }
 }

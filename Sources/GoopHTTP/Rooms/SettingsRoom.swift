@@ -7,7 +7,7 @@ struct SettingsRoom: Sendable {
     let desk: (any SettingsDesk)?
     let routes: RoomRoutes
 
-    /// `{"settings":[…],"waiting":[keys],"file","notes":[…]}`.
+    /// `{"settings":[…],"waiting":[keys],"file","notes":[…],"door":"none|open|closing|shut"}`.
     func sheet() async -> Response {
         guard let desk else { return routes.closed }
         do throws(ConfigurationError) {
@@ -78,6 +78,7 @@ struct SettingsRoom: Sendable {
         return [
             "settings": .array(settings), "waiting": .array(sheet.waitingForRestart.map { .string($0) }),
             "file": .string(sheet.file), "notes": .array(sheet.notes.map { .string($0) }),
+            "door": .string(sheet.outerDoor.rawValue),
         ]
     }
 }

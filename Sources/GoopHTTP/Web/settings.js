@@ -1,6 +1,6 @@
 // The Settings room: every key of goop.json, checked as the file is before it is written.
 
-import { button, clean, element, find, get, post, say, setText, tell } from "/assets/words.js";
+import { button, clean, element, find, get, isBeyond, post, say, setText, tell } from "/assets/words.js";
 
 const sections = find("sections");
 const form = find("form");
@@ -28,6 +28,7 @@ function control(setting) {
   label.htmlFor = id;
   const place = element("div", "field");
   let value;
+  let removal = null;
   if (setting.kind === "flag") {
     input.type = "checkbox";
     input.checked = setting.value === true;
@@ -42,8 +43,17 @@ function control(setting) {
     if (setting.kind === "number") input.inputMode = "numeric";
     if (setting.secret) {
       input.placeholder = setting.set ? "Set; type to replace it" : "Not set";
+      const remove = document.createElement("input");
+      remove.type = "checkbox";
+      remove.id = `${id}-remove`;
+      remove.addEventListener("change", () => { input.disabled = remove.checked; showChanged(); check(); });
       // An untouched secret is left as it is.
-      value = () => (input.value === "" ? undefined : input.value);
+      value = () => (remove.checked ? "" : input.value === "" ? undefined : input.value);
+      if (setting.set) {
+        removal = element("label", "check", remove, element("span", "", "Remove it"));
+        removal.htmlFor = remove.id;
+        remove.setAttribute("aria-label", `Remove it: ${setting.key}`);
+      }
     } else {
       input.value = setting.value === null ? "" : String(setting.value);
       // What is no number is sent as it stands, and refused with the reason.
@@ -56,6 +66,7 @@ function control(setting) {
       value = () => (input.value === unchanged ? undefined : input.value.split(/[\s,]+/).filter(Boolean));
     }
     place.append(label, input);
+    if (removal) place.append(removal);
   }
   return { input, place, value, setting };
 }
@@ -77,6 +88,7 @@ function row(setting) {
 
 function show(sheet) {
   fields.clear();
+  door = sheet.door;
   const grouped = new Map();
   for (const setting of sheet.settings) {
     const name = setting.key.split(".")[0];
@@ -246,12 +258,63 @@ async function check() {
   }
 }
 
+// MARK: The door for other computers
+
+// Whether there is one in this run: none, open, or shut.
+let door = "none";
+let wasToldOfTheEnd = false;
+
+/// True if nothing is closed by the changes, or the person wants that.
+async function mayClose(changed) {
+  if (door !== "open") return true;
+  if ((await post("/api/rooms/settings/check", { changes: changed })).door !== "closing") return true;
+  setText(find("door-text"), isBeyond
+    ? "With these changes nobody gets in from another computer any more: you are signed out at once, and this page ends. The way back is on the computer that Goop² runs on: set them there again, and start the peer again."
+    : "With these changes nobody gets in from another computer any more: whoever has signed in from one is signed out at once. It can be opened again here, with a new start of the peer.");
+  const panel = find("door-panel");
+  const answer = new Promise((done) => {
+    panel.addEventListener("close", () => done(panel.returnValue === "close"), { once: true });
+  });
+  panel.returnValue = "";
+  panel.showModal();
+  find("door-cancel").focus();
+  return answer;
+}
+
+find("door-cancel").addEventListener("click", () => find("door-panel").close());
+find("door-close").addEventListener("click", () => find("door-panel").close("close"));
+
+/// What the person is told after a save.
+function saved(before, sheet) {
+  const restart = sheet.waiting.length ? " Start the peer again to use the rest." : "";
+  if (before !== "open" || sheet.door !== "shut") return sheet.waiting.length ? "Saved. Start the peer again to use it." : "Saved.";
+  return `Saved. The viewer is closed for other computers now, and whoever had signed in from one is signed out.${restart}`;
+}
+
+/// This page was opened from another computer, and is at its end.
+function showEnd() {
+  wasToldOfTheEnd = true;
+  const text = element("p", "", `Saved. Goop² at ${location.hostname} is closed for other computers now, so you are signed out and this page does nothing any more. It goes on on its own computer.`);
+  text.tabIndex = -1;
+  const banner = find("restart");
+  banner.hidden = false;
+  banner.replaceChildren(text);
+  for (const part of [form, find("seen"), find("restart-part")]) part.hidden = true;
+  find("sign-out").hidden = true;
+  text.focus();
+  say(text.textContent);
+}
+
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   try {
-    const sheet = await post("/api/rooms/settings/save", { changes: changes() });
+    const changed = changes();
+    const before = door;
+    if (!await mayClose(changed)) return;
+    const sheet = await post("/api/rooms/settings/save", { changes: changed });
+    if (isBeyond && sheet.door === "shut") return showEnd();
     show(sheet);
-    tell(sheet.waiting.length ? "Saved. Start the peer again to use it." : "Saved.");
+    tell(saved(before, sheet));
   } catch (error) {
     const lines = showFaults(error);
     const place = find("problems");
@@ -285,7 +348,7 @@ async function load() {
   }
 }
 
-addEventListener("beforeunload", (event) => { if (Object.keys(changes()).length) event.preventDefault(); });
+addEventListener("beforeunload", (event) => { if (!wasToldOfTheEnd && Object.keys(changes()).length) event.preventDefault(); });
 if (sessionStorage.getItem("started-again")) {
   sessionStorage.removeItem("started-again");
   tell("Started again.");

@@ -11,7 +11,11 @@ const base = `/p/${peer}`;
 const place = find("frame-place");
 const clean = (text) => text.replace(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]/gu, " ").trim();
 const printOf = (id) => `…${id.slice(-8, -4)}\u00a0${id.slice(-4)}`;
-const ways = { loopback: "on this computer", lan: "on your network", internet: "over the internet", relay: "through a relay" };
+// From another computer there is nothing to probe.
+const isBeyond = !probe;
+const ways = isBeyond
+  ? { loopback: "on the same computer as your Goop²", lan: "on the network of your Goop²", internet: "over the internet", relay: "through a relay" }
+  : { loopback: "on this computer", lan: "on your network", internet: "over the internet", relay: "through a relay" };
 
 const setText = (node, text) => { if (node.textContent !== text) node.textContent = text; };
 const say = (text) => { find("announcer").textContent = text; };
@@ -50,7 +54,7 @@ let lastSequence = 0;
 
 async function findRoot() {
   // Seen from another computer a site has no origin of its own: its names would lead to that computer.
-  if (!probe) {
+  if (isBeyond) {
     await seal("From another computer a site runs sealed off: it can keep nothing in this browser.");
     return;
   }
@@ -254,7 +258,7 @@ function connect() {
   source.addEventListener("error", () => {
     disconnect();
     dispatchEvent(new Event("viewer-lost"));
-    tell("lost", "Goop² on this computer does not answer");
+    tell("lost", `Goop² ${isBeyond ? `at ${location.hostname}` : "on this computer"} does not answer`);
     retryTimer = setTimeout(connect, retryDelay);
     retryDelay = Math.min(retryDelay * 2, 15000);
   });

@@ -1,6 +1,6 @@
 // Uploads: what was dropped or chosen goes to the folder one file after the other.
 
-import { clean, element, find, say, setText, sizeText, tell, tokenHeader } from "/assets/words.js";
+import { clean, element, find, notAnswering, say, setText, sizeText, tell, tokenHeader } from "/assets/words.js";
 import { askQuestion } from "/assets/site-dialogs.js";
 
 /// The most files that one drop can bring.
@@ -31,7 +31,7 @@ export function send(path, body, { replace, stamp, onProgress, signal } = {}) {
       reject(error);
     });
     request.addEventListener("error", () => reject(Object.assign(
-      new Error("It could not be read, or Goop² on this computer does not answer."), { detail: "try again" })));
+      new Error(`It could not be read, or ${notAnswering}.`), { detail: "try again" })));
     request.addEventListener("abort", () => reject(Object.assign(new Error("Stopped."), { kind: "stopped" })));
     signal?.addEventListener("abort", () => request.abort(), { once: true });
     request.send(body);

@@ -1,6 +1,6 @@
 // The room "My site": the folder that visitors see, and what its owner does with it.
 
-import { button, clean, element, find, get, post, say, setText, sizeText, tell } from "/assets/words.js";
+import { button, clean, element, find, get, itsComputer, post, say, setText, sizeText, tell } from "/assets/words.js";
 import { askName, askQuestion, editText } from "/assets/site-dialogs.js";
 import "/assets/audience.js";
 import "/assets/visitors.js";
@@ -134,7 +134,7 @@ async function load() {
     find("files").removeAttribute("aria-busy");
     return;
   }
-  find("folder").replaceChildren("What visitors see is the folder ", element("code", "", clean(sheet.folder)), " on this computer.");
+  find("folder").replaceChildren("What visitors see is the folder ", element("code", "", clean(sheet.folder)), ` on ${itsComputer}.`);
   showFiles();
   showSum();
   showTrash();

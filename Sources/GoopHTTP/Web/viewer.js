@@ -2,7 +2,7 @@
 // and reasons were written by strangers: they only ever become text nodes.
 
 import { showPicture } from "/assets/identicon.js";
-import { agoText, button, clean, element, find, get, nameOf, post, printOf, say, setText, tell, ways } from "/assets/words.js";
+import { agoText, button, clean, element, find, get, nameOf, notAnswering, post, printOf, say, setText, tell, ways } from "/assets/words.js";
 
 const people = new Map();
 const rows = new Map();
@@ -370,7 +370,7 @@ function connect() {
   source.addEventListener("error", () => {
     disconnect();
     dispatchEvent(new Event("viewer-lost"));
-    showLink("lost", retryDelay > 4000 ? "Goop² on this computer does not answer" : "Reconnecting…");
+    showLink("lost", retryDelay > 4000 ? notAnswering : "Reconnecting…");
     retryTimer = setTimeout(connect, retryDelay);
     retryDelay = Math.min(retryDelay * 2, 15000);
   });
@@ -391,7 +391,8 @@ search.addEventListener("input", arrange);
 
 find("me-copy").addEventListener("click", async (event) => {
   const button = event.currentTarget;
-  const text = `${location.origin}/p/${button.dataset.id || ""}/`;
+  // As My site gives it: the address of the usual viewer, whatever this one's is.
+  const text = `http://127.0.0.1:8080/p/${button.dataset.id || ""}/`;
   try {
     await navigator.clipboard.writeText(text);
     find("announcer").textContent = "Your address was copied.";

@@ -11,9 +11,19 @@ export const printOf = (id) => `…${id.slice(-8, -4)} ${id.slice(-4)}`;
 /// The owner's own name for a peer wins over the one it gives itself.
 export const nameOf = (peer) => clean(peer.petname) || clean(peer.label) || "Somebody without a name";
 
+/// Signed in from another computer: this browser is not where Goop² runs.
+export const isBeyond = Boolean(find("sign-out"));
+
+/// The computer that Goop² runs on, as it is called from here.
+export const itsComputer = isBeyond ? `the computer at ${location.hostname}` : "this computer";
+
+export const notAnswering = isBeyond
+  ? `Goop² at ${location.hostname} does not answer: it is not running, out of reach, or closed for other computers`
+  : "Goop² on this computer does not answer";
+
 export const ways = {
-  loopback: "on this computer",
-  lan: "on your network",
+  loopback: isBeyond ? "on the same computer as your Goop²" : "on this computer",
+  lan: isBeyond ? "on the network of your Goop²" : "on your network",
   internet: "over the internet",
   relay: "through a relay",
 };
@@ -88,7 +98,7 @@ async function ask(path, options) {
   try {
     response = await fetch(path, options);
   } catch {
-    throw new Error("Goop² on this computer does not answer.");
+    throw new Error(`${notAnswering}.`);
   }
   return answerOf(response);
 }

@@ -58,6 +58,8 @@ public final class PeerService: Service {
         case viewer(url: String)
         /// From other machines it answers at these addresses.
         case viewerBeyond(urls: [String])
+        /// The owner has closed the viewer for other machines, until the next start.
+        case viewerBeyondClosed
         /// Every part is up.
         case ready
         /// The peer list changed.

@@ -251,7 +251,9 @@ final class RunningPeer: Sendable {
             }
         }
         options.onEvent(.viewer(url: endpoint.url))
-        if !endpoint.outerURLs.isEmpty { options.onEvent(.viewerBeyond(urls: endpoint.outerURLs)) }
+        guard !endpoint.outerURLs.isEmpty else { return }
+        options.onEvent(.viewerBeyond(urls: endpoint.outerURLs))
+        outerDoor?.lock.onShut { [options] in options.onEvent(.viewerBeyondClosed) }
     }
 
     private func startDiscovery(in group: inout ThrowingTaskGroup<Void, any Error>) async throws {

@@ -6,7 +6,7 @@ import PeerIdentity
 /// Reads and writes `goop.json` of the running peer's folder. One at a time, so no save is lost.
 ///
 /// Keys that can take effect while the peer runs do so with the save: the audience of the site, invisibility, what visitors
-/// may fill, and the password of the viewer's outer door.
+/// may fill, the password of the viewer's outer door, and what closes that door.
 actor NodeSettingsDesk: SettingsDesk {
     private let file: String
     /// What the peer works with: as it was started, and what has taken effect since.
@@ -44,7 +44,9 @@ actor NodeSettingsDesk: SettingsDesk {
             }
             takeEffect(configuration)
         }
-        return sheet(configuration)
+        var sheet = sheet(configuration)
+        if isOnlyCheck, sheet.outerDoor == .open, takesDoorAway(configuration) { sheet.outerDoor = .closing }
+        return sheet
     }
 
     // MARK: The audience
@@ -87,12 +89,35 @@ actor NodeSettingsDesk: SettingsDesk {
             running.data.totalMegabytes = configuration.data.totalMegabytes
             tables.limit(to: VisitorQuota(running.data))
         }
+        guard let lock, !lock.isShut else { return }
         let password = configuration.viewer.password
-        // Without one the door would have to go, which takes a restart.
-        if let lock, password != running.viewer.password, let hash = ViewerPassword.hash(password) {
+        if takesDoorAway(configuration) {
+            lock.shut()
+            forgetDoor(next: configuration.viewer)
+        } else if password != running.viewer.password, let hash = ViewerPassword.hash(password) {
             running.viewer.password = password
             lock.change(to: hash)
         }
+    }
+
+    /// Whether settings say that nobody, or not in this way, is to come in from other computers.
+    private func takesDoorAway(_ configuration: GoopConfiguration) -> Bool {
+        // Both have been validated; what cannot be read opens nothing.
+        guard let door = (try? ViewerReach(running.viewer))?.outer else { return false }
+        return door.isTakenAway(by: (try? ViewerReach(configuration.viewer))?.outer)
+    }
+
+    /// This run goes on as one without an outer door, so that whatever would open one again waits for the next.
+    private func forgetDoor(next: GoopConfiguration.Viewer) {
+        // Beside an outer door the inner one has its automatic port, whatever the key says.
+        running.viewer.httpAddress = ""
+        running.viewer.names = next.names
+        let opensAgain = (try? ViewerReach(next))?.outer != nil
+        let closed = opensAgain ? GoopConfiguration().viewer : next
+        running.viewer.tlsCertificate = closed.tlsCertificate
+        running.viewer.tlsKey = closed.tlsKey
+        running.viewer.trustedProxies = closed.trustedProxies
+        running.viewer.password = closed.password
     }
 
     private func read() throws(ConfigurationError) -> GoopConfiguration {
@@ -112,6 +137,7 @@ actor NodeSettingsDesk: SettingsDesk {
     private func sheet(_ configuration: GoopConfiguration) -> SettingsSheet {
         SettingsSheet(
             settings: configuration.settings, waitingForRestart: configuration.differences(from: running), file: file,
-            notes: configuration.unknownKeys.prefix(20).map(\.description))
+            notes: configuration.unknownKeys.prefix(20).map(\.description),
+            outerDoor: lock.map { $0.isShut ? .shut : .open } ?? .none)
     }
 }
