@@ -112,7 +112,8 @@ def leave(world, page, name):
 
 
 def click(world, page, kind):
-    """A person clicks what a hostile site put there: only then do browsers let a frame lead the tab away or open windows."""
+    """A person clicks what a hostile site put there: only then do browsers let a frame lead the tab away or open windows. The site
+    keeps the click from the viewer's script for links, which would make a question of it."""
     page.driver.get(address(world, leave=99))
     page.wait(lambda: (site_text(page) or "").endswith("leaving"), "the site")
     make = {
@@ -122,11 +123,11 @@ def click(world, page, kind):
                             "f.append(Object.assign(document.createElement('button'), {id: 'trap', textContent: 'trap'})); return f; })()",
         "full screen": "Object.assign(document.createElement('button'), {onclick: () => document.documentElement.requestFullscreen().catch(() => {})})",
         "pointer lock": "Object.assign(document.createElement('button'), {onclick: () => document.body.requestPointerLock()})",
-        "window": "Object.assign(document.createElement('button'), {onclick: () => open('/', '_blank')})",
+        "window": "Object.assign(document.createElement('button'), {onclick: () => trueOpen('/', '_blank')})",
     }[kind]
     with inside(page):
         page.run(f"const e = {make}; if (!document.getElementById('trap')) {{ (e.querySelector?.('button') ?? e).id = 'trap';"
-                 "(e.querySelector?.('button') ?? e).textContent = 'trap'; } document.body.prepend(e)", f"http://127.0.0.1:{world.outside}/taken")
+                 "(e.querySelector?.('button') ?? e).textContent = 'trap'; } document.body.prepend(e); e.addEventListener('click', (event) => event.stopPropagation())", f"http://127.0.0.1:{world.outside}/taken")
         page.one("#trap").click()
         time.sleep(0.8)
     if len(page.driver.window_handles) > 1:

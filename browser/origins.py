@@ -73,7 +73,10 @@ def visits(suite, page, url, me, neighbour):
     """The shell around a visit."""
     neighbour.write("index.html", "<!doctype html><title>S</title><h1>shell home</h1>"
                     "<a id=next href='sub/next.html?q=1'>next</a> <a id=out href='http://out.example/a'>out</a>"
-                    "<a id=blank target=_blank href='http://out.example/b'>blank</a><form action='sub/next.html'><button id=send name=f value=2>s</button></form>")
+                    "<a id=blank target=_blank href='http://out.example/b?c=d'>blank</a> <a id=top target=_top href='http://out.example/t'>top</a>"
+                    "<button id=opens>open</button><script src=opens.js></script>"
+                    "<form action='sub/next.html'><button id=send name=f value=2>s</button></form>")
+    neighbour.write("opens.js", "document.getElementById('opens').onclick = () => { window.got = window.open('http://out.example/w#x', 'wide'); };")
     neighbour.write("sub/next.html", "<!doctype html><title>N</title><h1>next page</h1>")
     here = f"{url}p/{neighbour.id}/"
 
@@ -107,15 +110,38 @@ def visits(suite, page, url, me, neighbour):
         wait_site(page, "shell home")
         page.wait(lambda: page.driver.current_url == here, "the address going back")
 
-    with suite.check("a link out is named by the viewer and opened only from there"):
+    with suite.check("a page without the SDK is as its owner made it, and opens nothing by itself"):
         with inside(page):
-            page.one("#blank").click()
-            page.one("#out").click()
-        page.wait(lambda: "http://out.example/" in curtain(page), "the page that names the target")
-        suite.shot(page, "shell-way-out")
+            expect(page.run("return document.scripts.length") == 1, "a script of ours stays in the page")
+            expect(page.run("return typeof Goop") == "undefined", "the SDK is there")
+            # No person has clicked: the browser refuses, and the frame stays where it is.
+            page.run("document.getElementById('blank').click(); document.getElementById('top').click();"
+                     "document.getElementById('opens').click()")
+            expect(page.run("return window.got") is None, "a window was opened")
         expect(len(page.driver.window_handles) == 1, "a tab was opened")
+        expect("shell home" in (site_text(page) or "") and not curtain(page), curtain(page))
+        page.complaints()
+    for name, target in (("out", "http://out.example/a"), ("blank", "http://out.example/b?c=d"),
+                         ("top", "http://out.example/t"), ("opens", "http://out.example/w#x")):
+        with suite.check(f"without the SDK a click that leads out ({name}) is named by the viewer and opened only from there"):
+            page.driver.get(here)
+            wait_site(page, "shell home")
+            with inside(page):
+                page.one(f"#{name}").click()
+            page.wait(lambda: target in curtain(page), "the page that names the target")
+            if name == "blank":
+                suite.shot(page, "shell-way-out")
+            expect(len(page.driver.window_handles) == 1, "a tab was opened")
+            expect(page.one("#curtain-open").get_attribute("href") == target, "another target")
+            expect("noopener" in page.one("#curtain-open").get_attribute("rel"), "no noopener")
+            page.one("#curtain-show").click()
+            wait_site(page, "shell home")
+            page.complaints()
+    with suite.check("where a script leads the frame out, the browser tells the origin of the target, and no more"):
+        with inside(page):
+            page.run("setTimeout(() => { location.href = 'http://out.example/a' })")
+        page.wait(lambda: "http://out.example/" in curtain(page), "the page that names the target")
         expect(page.one("#curtain-open").get_attribute("href") == "http://out.example/", "another target")
-        expect("noopener" in page.one("#curtain-open").get_attribute("rel"), "no noopener")
         page.one("#curtain-show").click()
         wait_site(page, "shell home")
         page.complaints()

@@ -251,6 +251,10 @@ import Testing
             ]
             let file = try await request("\(prefix)/p/\(peer)/", port: port, fields: opaque)
             #expect(file.body == "page")
+            // The frame gets the script for links out here too.
+            let shown = try await request(
+                "\(prefix)/p/\(peer)/", port: port, fields: ["Sec-Fetch-Site: cross-site"] + Self.frame)
+            #expect(shown.body == "page" + FramePage.line)
             #expect(file["access-control-allow-origin"] == "null")
             #expect(file["access-control-allow-credentials"] == nil)
             #expect(file["cross-origin-resource-policy"] == "cross-origin")

@@ -200,13 +200,14 @@ const attempts = {
   "tab: top navigation": async () => { top.location.href = `${outside}/`; await pause(500); return no("ignored"); },
   "tab: top replaced": async () => { top.location.replace(`${outside}/`); await pause(500); return no("ignored"); },
   "tab: a link to the top": async () => { const link = Object.assign(document.createElement("a"), { href: `${outside}/`, target: "_top" }); document.body.append(link); link.click(); await pause(500); return no("ignored"); },
-  "tab: top opened by name": async () => (window.open(`${outside}/`, "_top") ? "navigated" : no("null")),
+  "tab: top opened by name": async () => (window.trueOpen(`${outside}/`, "_top") ? "navigated" : no("null")),
   "tab: closed": async () => { top.close(); await pause(300); return no("ignored"); },
   "tab: messages to the bar": async () => {
     for (const text of ["close", { path: "/fake", label: "Your bank" }]) parent.postMessage(text, "*");
     return no("sent, and nobody listens");
   },
-  "window": async () => (window.open("/", "_blank") ? "opened" : no("null")),
+  "window": async () => (window.trueOpen("/", "_blank") ? "opened" : no("null")),
+  "window by the viewer's own script": async () => (window.open(`${outside}/`, "_blank") ? "opened" : no("null")),
   "window by a link": async () => { const link = Object.assign(document.createElement("a"), { href: `${outside}/`, target: "_blank" }); document.body.append(link); link.click(); await pause(300); return no("counted by the check"); },
   "opener": async () => (window.opener ? String(window.opener.location) : no("null")),
   "full screen": () => within(document.documentElement.requestFullscreen()).then(() => "full"),
@@ -255,7 +256,7 @@ const attempts = {
     connection.close();
     return seen.some((name) => !name.endsWith(".local")) ? seen.join(" ") : no(`${seen.length} names, all hidden: ${seen.join(" ")}`);
   },
-  // Last: with the SDK in the page, a click on a link that leads out takes the frame to the page that names the target.
+  // Last, so that the others are tried without the SDK in the page.
   "own sdk": () => loadsAs("script", "src", "/sdk/goop-data.js"),
 };
 

@@ -50,8 +50,10 @@ struct SiteProxy: Sendable {
     }
 
     /// The same on the site's own origin or secret path, where the request was admitted already.
+    /// - Parameter isFrame: a page for the frame of the shell gets the form of `FramePage`.
     func respond(
-        to request: Request, target: RequestTarget, of site: PeerID, place: RequestPlace, fields: HTTPFields
+        to request: Request, target: RequestTarget, of site: PeerID, place: RequestPlace, fields: HTTPFields,
+        isFrame: Bool
     ) async -> Response {
         switch SiteAddress(target) {
         case .redirect(let location):
@@ -61,7 +63,8 @@ struct SiteProxy: Sendable {
         case .badPath(_, let problem):
             return notices.siteNotice(.badSitePath(problem), place: place, prefix: target.prefix)
         case .file(site, let path):
-            return await open(path, of: site, request: request, target: target, place: place, fields: fields)
+            return await open(
+                path, of: site, request: request, target: target, place: place, fields: fields, isFrame: isFrame)
         case .file, .noPeer:
             return notices.siteNotice(.noSuchPeer, place: place, prefix: target.prefix)
         }
@@ -88,7 +91,7 @@ struct SiteProxy: Sendable {
 
     private func open(
         _ path: String, of peer: PeerID, request: Request, target: RequestTarget, place: RequestPlace,
-        fields: HTTPFields
+        fields: HTTPFields, isFrame: Bool = false
     ) async -> Response {
         if let known = failures.failure(of: peer, now: .now) {
             return await failure(known, peer: peer, target: target, place: place)
@@ -99,7 +102,8 @@ struct SiteProxy: Sendable {
         }
         switch opened {
         case .success(let body):
-            return stream(body, path: path, request: request, target: target, fields: fields)
+            return stream(
+                body, path: path, request: request, target: target, fields: fields, isFrame: isFrame)
         case .failure(let error):
             failures.record(error, of: peer, now: .now)
             logger.debug("site not shown", metadata: ["peer": "\(peer)", "reason": "\(error.kind.rawValue)"])
@@ -126,26 +130,33 @@ struct SiteProxy: Sendable {
     }
 
     private func stream(
-        _ body: SiteBody, path: String, request: Request, target: RequestTarget, fields: HTTPFields
+        _ body: SiteBody, path: String, request: Request, target: RequestTarget, fields: HTTPFields, isFrame: Bool
     ) -> Response {
         var fields = fields
         let status = SiteConditions.describe(body.head, path: path, target: target, in: &fields)
         let size = max(body.head.size, 0)
+        let isFramePage = isFrame && FramePage.isOne(status, fields, size: size)
+        if isFramePage { FramePage.describe(size: size, in: &fields) }
         guard request.method == .get, status != .notModified, size > 0 else {
             body.discard()
             return Response(status: status, headers: fields)
         }
         // What is here already leaves with the head, in one piece.
-        if let whole = body.whole, whole.readableBytes == size {
+        if var whole = body.whole, whole.readableBytes == size {
+            if isFramePage { whole.writeImmutableBuffer(FramePage.end(behind: whole.readableBytesView)) }
             return Response(status: status, headers: fields, body: ResponseBody(byteBuffer: whole))
         }
         let stallTimeout = stallTimeout
-        let content = ResponseBody(contentLength: size) { writer in
+        let length = size + (isFramePage ? FramePage.line.utf8.count : 0)
+        let content = ResponseBody(contentLength: length) { writer in
             let target = WriterBox(writer: writer)
             let progress = StreamProgress()
             do {
                 try await withThrowingTaskGroup(of: Void.self) { group in
-                    group.addTask { try await Self.copy(body, size: size, to: target, progress: progress) }
+                    group.addTask {
+                        try await Self.copy(
+                            body, size: size, isFramePage: isFramePage, to: target, progress: progress)
+                    }
                     group.addTask { try await progress.watch(timeout: stallTimeout) }
                     // The copy ends, or one of the two throws; either way the other one is cancelled.
                     _ = try await group.next()
@@ -163,10 +174,11 @@ struct SiteProxy: Sendable {
     /// Copies exactly `size` bytes; fewer or a failure end the connection, so that no browser takes a part for the
     /// whole.
     private static func copy(
-        _ body: SiteBody, size: Int, to target: WriterBox, progress: StreamProgress
+        _ body: SiteBody, size: Int, isFramePage: Bool, to target: WriterBox, progress: StreamProgress
     ) async throws {
         var writer = target.writer
         var remaining = size
+        var start: [UInt8] = []
         for try await var chunk in body.chunks {
             progress.advance()
             if chunk.readableBytes > remaining {
@@ -174,6 +186,7 @@ struct SiteProxy: Sendable {
                 chunk = part
             }
             remaining -= chunk.readableBytes
+            if isFramePage, start.count < 2 { start += chunk.readableBytesView.prefix(2 - start.count) }
             if chunk.readableBytes > 0 { try await writer.write(chunk) }
             progress.advance()
             if remaining == 0 { break }
@@ -181,6 +194,7 @@ struct SiteProxy: Sendable {
         guard remaining == 0 else {
             throw SiteError(kind: .protocolViolation, detail: "\(remaining) of \(size) bytes are missing")
         }
+        if isFramePage { try await writer.write(FramePage.end(behind: start)) }
     }
 }
 

@@ -49,11 +49,12 @@ struct SiteResponder: Sendable {
             }
             if target.path.hasPrefix("/p/") { noteStep(target, of: peer) }
         }
-        return await answer(request, target: target, peer: peer, place: place, fields: fields)
+        return await answer(
+            request, target: target, peer: peer, place: place, fields: fields, isFrame: origin.isFrame)
     }
 
     private func answer(
-        _ request: Request, target: RequestTarget, peer: PeerID, place: RequestPlace, fields: HTTPFields
+        _ request: Request, target: RequestTarget, peer: PeerID, place: RequestPlace, fields: HTTPFields, isFrame: Bool
     ) async -> Response {
         if let address = DataAddress(path: target.path) {
             return await data.respond(
@@ -85,7 +86,8 @@ struct SiteResponder: Sendable {
             return json(peers, fields: fields)
         default:
             guard target.isSite else { return notices.siteNotice(.notFound, place: place, prefix: target.prefix) }
-            return await files.respond(to: request, target: target, of: peer, place: place, fields: fields)
+            return await files.respond(
+                to: request, target: target, of: peer, place: place, fields: fields, isFrame: isFrame)
         }
     }
 

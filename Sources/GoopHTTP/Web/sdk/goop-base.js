@@ -89,19 +89,6 @@
     }
   };
 
-  // A site's frame goes nowhere but to its own pages, and a link for a new tab does nothing at all. So that such a link
-  // does not end in silence, the frame asks the viewer, which names the target and goes there only when a person says so.
-  document.addEventListener("click", (event) => {
-    if (event.defaultPrevented || event.button !== 0 || host === null) return;
-    const link = event.target instanceof Element ? event.target.closest("a[href], area[href]") : null;
-    if (!link || link.hasAttribute("download")) return;
-    const target = new URL(link.href, document.baseURI);
-    const isOwn = target.host === location.host && target.protocol === location.protocol;
-    if (!/^https?:$/.test(target.protocol) || (isOwn && !/^_(blank|top|parent)$/i.test(link.target))) return;
-    event.preventDefault();
-    location.href = isOwn ? target.href : `${prefix}/out?to=${encodeURIComponent(target.href)}`;
-  });
-
   let counter = 0;
 
   Goop.Error = GoopError;
