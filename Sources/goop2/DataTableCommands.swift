@@ -9,7 +9,7 @@ struct CreateCommand: AsyncParsableCommand {
         usage: "goop2 data DIR create TABLE COLUMN:TYPE ... [--policy POLICY]",
         discussion: """
             Types: text, integer, real, blob, datetime. Policies: owner (only you write), open (everybody adds rows, and
-            changes their own), group, local.
+            changes their own), group (nobody but you until there are groups), local.
             """)
 
     @OptionGroup var options: DataOptions

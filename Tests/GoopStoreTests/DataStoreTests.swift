@@ -144,6 +144,8 @@ import Testing
                 let error = await fixture.refusal(
                     #"{"op":"\#(op)","table":"\#(table)","id":1,"data":{"title":"x"}}"#, as: fixture.ada)
                 #expect(error?.code == .refused, "\(op) \(table)")
+                // That everybody is refused has a reason that people can understand.
+                #expect(error?.detail.contains("no groups yet") == (table == "club"), "\(op) \(table)")
             }
         }
         #expect(try await fixture.text(#"{"op":"tables"}"#, as: fixture.ada).contains("closed") == false)

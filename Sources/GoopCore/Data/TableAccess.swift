@@ -124,6 +124,13 @@ public struct TableAccess: Sendable, Hashable {
         }
     }
 
+    /// What to tell people beside the text of a refusal; empty if that says it.
+    public func explanation(of action: RowAction, role: CallerRole) -> String {
+        guard self[action] == .group, role == .noGroups else { return "" }
+        return "only members of a group may do that with this table, and there are no groups yet: "
+            + "until then only its owner can"
+    }
+
     private static func refusal(_ action: RowAction, role: CallerRole, roles: [String: RolePermissions]?) -> String? {
         let start = "\(action.rawValue) not allowed: "
         switch role {

@@ -6,10 +6,10 @@ import { labelled, select } from "/assets/data-sheet.js";
 const actions = ["read", "insert", "update", "delete"];
 
 const words = {
-  read: { open: "Everybody sees all rows", owner: "Visitors see only rows they made", group: "Only members of my group (nobody yet)", local: "Only I" },
-  insert: { open: "Everybody adds rows", owner: "Only I", group: "Only members of my group (nobody yet)", local: "Only I, not even asked for" },
-  update: { open: "Everybody changes any row", owner: "Whoever made a row, and I", group: "Members of my group, their own (nobody yet)", local: "Only I" },
-  delete: { open: "Everybody removes any row", owner: "Whoever made a row, and I", group: "Members of my group, their own (nobody yet)", local: "Only I" },
+  read: { open: "Everybody sees all rows", owner: "Visitors see only rows they made", group: "Only members of my group (there are none yet: only I)", local: "Only I" },
+  insert: { open: "Everybody adds rows", owner: "Only I", group: "Only members of my group (there are none yet: only I)", local: "Only I, not even asked for" },
+  update: { open: "Everybody changes any row", owner: "Whoever made a row, and I", group: "Members of my group, their own (there are none yet: only I)", local: "Only I" },
+  delete: { open: "Everybody removes any row", owner: "Whoever made a row, and I", group: "Members of my group, their own (there are none yet: only I)", local: "Only I" },
 };
 const titles = { read: "Who sees rows", insert: "Who adds rows", update: "Who changes rows", delete: "Who removes rows" };
 
@@ -37,7 +37,7 @@ export function policyText(access) {
 export function policyFields(table) {
   const access = table?.access ?? presets[0].access;
   if (table?.mode === "classic") {
-    const choice = select([["open", "Everybody adds rows"], ["owner", "Only I add rows"], ["group", "Only members of my group (nobody yet)"]],
+    const choice = select([["open", "Everybody adds rows"], ["owner", "Only I add rows"], ["group", "Only members of my group (there are none yet: only I)"]],
       access.insert === "open" || access.insert === "group" ? access.insert : "owner");
     return {
       nodes: [labelled("Who adds rows", choice, "This table has no description of its own, so the rest is fixed: everybody reads, and whoever made a row changes and removes it.")],

@@ -177,7 +177,10 @@ public final class DataStore: Sendable {
         switch DataStore.decision(action, of: table, caller: caller) {
         case .allowed(.allRows): return nil
         case .allowed(.ownRows): return caller.peer?.base58 ?? configuration.owner.base58
-        case .refused(let text): throw DataError(code: .refused, message: text)
+        case .refused(let text):
+            throw DataError(
+                code: .refused, message: text,
+                detail: table.access.explanation(of: action, role: DataStore.role(of: caller)))
         }
     }
 
@@ -223,7 +226,9 @@ public final class DataStore: Sendable {
             return ["schema": schema.json, "status": "exported", "table": .string(table.name)]
         default:
             guard isShown(table) else {
-                throw DataError(code: .refused, message: "describe not allowed: table is local-only")
+                throw DataError(
+                    code: .refused, message: "describe not allowed: table is local-only",
+                    detail: table.access.explanation(of: .read, role: DataStore.role(of: caller)))
             }
             if let schema = table.schema { return ["mode": "orm", "schema": schema.json] }
             return ["columns": .array(table.columns.map(\.json)), "mode": "classic"]

@@ -33,7 +33,9 @@ struct RowWriter {
     private func scope(_ action: RowAction) throws(DataError) -> RowScope {
         switch decision(action) {
         case .allowed(let scope): return scope
-        case .refused(let text): throw DataError(code: .refused, message: text)
+        case .refused(let text):
+            throw DataError(
+                code: .refused, message: text, detail: table.access.explanation(of: action, role: role))
         }
     }
 

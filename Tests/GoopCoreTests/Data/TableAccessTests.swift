@@ -39,6 +39,13 @@ import Testing
         #expect(decide(action, policy, caller: .owner) == .allowed(.allRows))
     }
 
+    @Test(arguments: AccessPolicy.allCases, RowAction.allCases)
+    func peopleAreToldThatThereAreNoGroupsYet(policy: AccessPolicy, action: RowAction) {
+        let access = TableAccess(read: policy, insert: policy, update: policy, delete: policy)
+        #expect(access.explanation(of: action, role: .noGroups).contains("no groups yet") == (policy == .group))
+        #expect(access.explanation(of: action, role: .notMember).isEmpty)
+    }
+
     @Test func rolesDecideUnderGroup() {
         let roles = ["coauthor": RolePermissions([.read, .insert, .update]), "viewer": RolePermissions([.read])]
         #expect(decide(.update, .group, role: .member("coauthor"), roles: roles) == .allowed(.ownRows))
