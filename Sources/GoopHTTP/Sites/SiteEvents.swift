@@ -51,7 +51,7 @@ struct SiteEvents: Sendable {
             }
             if let known = failures.failure(of: peer, now: .now) { throw DataError(known) }
             let backend = backend
-            let opened = await withDeadline(answerTimeout) {
+            let opened = await withDeadline(answerTimeout, else: .late(answerTimeout)) {
                 () async throws(SiteError) -> AsyncThrowingStream<SiteChanges, any Error> in
                 try await backend.siteChanges(of: peer)
             }
