@@ -170,7 +170,7 @@ final class FakeBackend: ViewerBackend {
         case .failing(let error):
             throw error
         case .silent:
-            try? await Task.sleep(for: .seconds(3600))
+            await untilCancelled()
             throw SiteError(kind: .timedOut)
         case .files(let files):
             guard let file = files[path] else { throw SiteError(kind: .notFound) }
@@ -193,7 +193,10 @@ final class FakeBackend: ViewerBackend {
 
             mutating func next() async throws -> ByteBuffer? {
                 if let chunk = chunks.next() { return chunk }
-                if stalls { try await Task.sleep(for: .seconds(3600)) }
+                if stalls {
+                    await untilCancelled()
+                    throw CancellationError()
+                }
                 return nil
             }
         }

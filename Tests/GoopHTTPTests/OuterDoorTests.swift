@@ -33,20 +33,8 @@ private func withOuterDoor(
             names: ["me.example", "other.example:8443"].compactMap { ViewerName($0) }),
         password: hash)
     configure(&outer)
-    let (endpoints, listening) = AsyncStream.makeStream(of: ViewerEndpoint.self)
-    var configuration = ViewerConfiguration(address: .port(0)) { listening.yield($0) }
-    configuration.outer = outer
-    let server = ViewerServer(
-        configuration: configuration, backend: backend, rooms: rooms, logger: Logger(label: "test"))
-    try await withThrowingTaskGroup(of: Void.self) { group in
-        group.addTask {
-            defer { listening.finish() }
-            try await server.run()
-        }
-        var iterator = endpoints.makeAsyncIterator()
-        let endpoint = try #require(await iterator.next())
+    try await withViewerEndpoint(backend, rooms: rooms, configure: { $0.outer = outer }) { endpoint in
         try await body(endpoint.port, try #require(endpoint.outerPort))
-        group.cancelAll()
     }
 }
 

@@ -12,8 +12,16 @@ func withViewer(
     configure: (inout ViewerConfiguration) -> Void = { _ in },
     _ body: @Sendable (Int) async throws -> Void
 ) async throws {
-    let (ports, listening) = AsyncStream.makeStream(of: Int.self)
-    var configuration = ViewerConfiguration(address: .port(0)) { listening.yield($0.port) }
+    try await withViewerEndpoint(backend, rooms: rooms, configure: configure) { try await body($0.port) }
+}
+
+/// The same for those who need more than its port on loopback.
+func withViewerEndpoint(
+    _ backend: FakeBackend, rooms: ViewerRooms, configure: (inout ViewerConfiguration) -> Void,
+    _ body: @Sendable (ViewerEndpoint) async throws -> Void
+) async throws {
+    let (endpoints, listening) = AsyncStream.makeStream(of: ViewerEndpoint.self)
+    var configuration = ViewerConfiguration(address: .port(0)) { listening.yield($0) }
     configure(&configuration)
     let server = ViewerServer(
         configuration: configuration, backend: backend, rooms: rooms, logger: Logger(label: "test"))
@@ -22,9 +30,8 @@ func withViewer(
             defer { listening.finish() }
             try await server.run()
         }
-        var iterator = ports.makeAsyncIterator()
-        let port = try #require(await iterator.next())
-        try await body(port)
+        var iterator = endpoints.makeAsyncIterator()
+        try await body(try #require(await iterator.next()))
         group.cancelAll()
     }
 }

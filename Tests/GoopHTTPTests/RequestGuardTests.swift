@@ -116,7 +116,6 @@ import Testing
                 let dripped = Task {
                     while !Task.isCancelled {
                         try await connection.send("X-Drip: 1\r\n")
-                        // Not a wait for anything: the slow client itself.
                         try await Task.sleep(for: .milliseconds(20))
                     }
                 }

@@ -2,8 +2,6 @@ import GoopCore
 import HTTPTypes
 import HummingbirdCore
 import NIOCore
-import PeerIdentity
-import Synchronization
 
 /// `GET /api/p/<id>/data/subscribe?table=T`: changes of one table as server-sent events. Ours, not upstream's.
 ///
@@ -19,22 +17,11 @@ struct DataEvents: Sendable {
     /// The open stream.
     func response(
         to request: Request, changes: AsyncThrowingStream<DataChange, any Error>, place: StreamPlaces.Place,
-        table: String,
-        headers: HTTPFields
+        table: String, headers: HTTPFields
     ) -> Response {
-        var headers = headers
-        headers[.contentType] = "text/event-stream"
-        let heartbeat = heartbeat
-        let body = ResponseBody { writer in
-            // Kept until the stream ends.
-            let place = place
-            try await request.body.consumeWithCancellationOnInboundClose { _ in
-                try await Self.write(changes, table: table, heartbeat: heartbeat, to: &writer)
-            }
-            withExtendedLifetime(place) {}
-            try await writer.finish(nil)
+        EventResponse.open(for: request, headers: headers, keeping: place) { [heartbeat] writer in
+            try await Self.write(changes, table: table, heartbeat: heartbeat, to: &writer)
         }
-        return Response(status: .ok, headers: headers, body: body)
     }
 
     private static func write(
@@ -44,7 +31,9 @@ struct DataEvents: Sendable {
         let mailbox = ChangeMailbox()
         var encoder = DataEventEncoder()
         try await writer.write(encoder.ready(table: table))
-        let reader = Task {
+        try await EventResponse.feed(every: heartbeat) {
+            mailbox.beat()
+        } read: {
             do {
                 for try await change in changes { mailbox.put(change) }
                 mailbox.end(DataError(code: .unreachable, message: "the owner ended the stream", detail: table))
@@ -53,24 +42,17 @@ struct DataEvents: Sendable {
             } catch {
                 mailbox.end(DataError(code: .unreachable, message: "the connection to the owner broke", detail: ""))
             }
-        }
-        let beats = Task {
-            // A pulse, so that the page notices a dead connection; ends when it is cancelled below.
-            while (try? await Task.sleep(for: heartbeat)) != nil { mailbox.beat() }
-        }
-        defer {
-            reader.cancel()
-            beats.cancel()
-        }
-        for await _ in mailbox.wakeUps {
-            for delivery in mailbox.take() {
-                switch delivery {
-                case .heartbeat: try await writer.write(EventEncoder.heartbeat)
-                case .changes(let changes): try await writer.write(encoder.encode(changes))
-                case .reload: try await writer.write(encoder.event("reload", .object([:])))
-                case .lost(let error):
-                    try await writer.write(encoder.event("lost", DataFailure.body(of: error)))
-                    return
+        } write: {
+            for await _ in mailbox.wakeUps {
+                for delivery in mailbox.take() {
+                    switch delivery {
+                    case .heartbeat: try await writer.write(EventText.heartbeat)
+                    case .changes(let changes): try await writer.write(encoder.encode(changes))
+                    case .reload: try await writer.write(encoder.event("reload", .object([:])))
+                    case .lost(let error):
+                        try await writer.write(encoder.event("lost", DataFailure.body(of: error)))
+                        return
+                    }
                 }
             }
         }
@@ -79,11 +61,11 @@ struct DataEvents: Sendable {
 
 /// Turns changes of a table into the text of an event stream.
 struct DataEventEncoder {
-    private var lastID: UInt64 = 0
+    private var text = EventText()
 
     /// What a page gets first.
     mutating func ready(table: String) -> ByteBuffer {
-        var buffer = ByteBuffer(string: "retry: 2000\n\n")
+        var buffer = EventText.retry
         buffer.writeImmutableBuffer(event("ready", ["table": .string(table)]))
         return buffer
     }
@@ -100,54 +82,8 @@ struct DataEventEncoder {
         return buffer
     }
 
-    /// One event; the JSON has no line ends, so it is one data line.
+    /// One event.
     mutating func event(_ name: String, _ value: JSONValue) -> ByteBuffer {
-        lastID &+= 1
-        var buffer = ByteBuffer(string: "id: \(lastID)\nevent: \(name)\ndata: ")
-        buffer.writeBytes(JSONWriter.compact(value))
-        buffer.writeString("\n\n")
-        return buffer
-    }
-}
-
-/// How many streams may be open at once: in all, and for the tables of one peer.
-final class StreamPlaces: Sendable {
-    /// One open stream; its place is given back when the last reference goes.
-    final class Place: Sendable {
-        private let places: StreamPlaces
-        private let peer: PeerID
-
-        fileprivate init(places: StreamPlaces, peer: PeerID) {
-            self.places = places
-            self.peer = peer
-        }
-
-        deinit { places.giveBack(peer) }
-    }
-
-    private let limit: Int
-    private let limitPerPeer: Int
-    private let taken = Mutex<[PeerID: Int]>([:])
-
-    init(limit: Int, limitPerPeer: Int) {
-        self.limit = limit
-        self.limitPerPeer = limitPerPeer
-    }
-
-    /// Nil at one of the limits.
-    func take(for peer: PeerID) -> Place? {
-        let isFree = taken.withLock { taken in
-            guard taken.values.reduce(0, +) < limit, taken[peer, default: 0] < limitPerPeer else { return false }
-            taken[peer, default: 0] += 1
-            return true
-        }
-        return isFree ? Place(places: self, peer: peer) : nil
-    }
-
-    private func giveBack(_ peer: PeerID) {
-        taken.withLock { taken in
-            let left = taken[peer, default: 0] - 1
-            taken[peer] = left > 0 ? left : nil
-        }
+        text.event(name, JSONWriter.compact(value))
     }
 }

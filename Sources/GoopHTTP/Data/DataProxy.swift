@@ -96,7 +96,8 @@ struct DataProxy: Sendable {
         let command = try DataRequest(json: wire)
         if let known = failures.failure(of: peer, now: .now) { throw DataError(known) }
         let backend = backend
-        let answer = await withDataDeadline(answerTimeout) { () async throws(DataError) -> JSONValue in
+        let answer = await withDeadline(answerTimeout, else: .late(answerTimeout)) {
+            () async throws(DataError) -> JSONValue in
             try await backend.data(command, of: peer)
         }
         do throws(DataError) {
@@ -173,7 +174,7 @@ struct DataProxy: Sendable {
         }
         if let known = failures.failure(of: peer, now: .now) { throw DataError(known) }
         let backend = backend
-        let changes = await withDataDeadline(answerTimeout) {
+        let changes = await withDeadline(answerTimeout, else: .late(answerTimeout)) {
             () async throws(DataError) -> AsyncThrowingStream<DataChange, any Error> in
             try await backend.dataChanges(of: peer, table: table)
         }
@@ -216,28 +217,5 @@ extension DataError {
         }
         self.init(
             code: error.kind == .timedOut ? .timedOut : .unreachable, message: "peer unreachable", detail: error.detail)
-    }
-}
-
-/// Runs an operation that must answer within a time; past it the operation is cancelled.
-func withDataDeadline<Value: Sendable>(
-    _ limit: Duration, _ operation: @escaping @Sendable () async throws(DataError) -> Value
-) async -> Result<Value, DataError> {
-    await withTaskGroup(of: Result<Value, DataError>.self) { group in
-        group.addTask {
-            do throws(DataError) {
-                return .success(try await operation())
-            } catch {
-                return .failure(error)
-            }
-        }
-        group.addTask {
-            // A cancelled sleep means that the operation was first; its result is not looked at then.
-            try? await Task.sleep(for: limit)
-            return .failure(DataError(code: .timedOut, message: "no answer", detail: "nothing came within \(limit)"))
-        }
-        let first = await group.next()
-        group.cancelAll()
-        return first ?? .failure(DataError(code: .timedOut, message: "no answer", detail: ""))
     }
 }

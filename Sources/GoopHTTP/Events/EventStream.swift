@@ -19,22 +19,14 @@ struct EventStream: Sendable {
 
     /// The answer to a request for a stream; 503 when too many are open.
     func respond(to request: Request, form: Form, headers: HTTPFields) -> Response {
-        var headers = headers
         guard let subscription = feed.subscribe() else {
+            var headers = headers
             headers[.retryAfter] = "5"
             return Response(status: .serviceUnavailable, headers: headers)
         }
-        headers[.contentType] = "text/event-stream"
-        guard request.method == .get else { return Response(status: .ok, headers: headers) }
-        let backend = backend
-        let body = ResponseBody { writer in
-            // The task is cancelled when the page goes away, so a closed tab frees its place at once.
-            try await request.body.consumeWithCancellationOnInboundClose { _ in
-                try await Self.write(subscription.mailbox, form: form, backend: backend, to: &writer)
-            }
-            try await writer.finish(nil)
+        return EventResponse.open(for: request, headers: headers, keeping: subscription) { [backend] writer in
+            try await Self.write(subscription.mailbox, form: form, backend: backend, to: &writer)
         }
-        return Response(status: .ok, headers: headers, body: body)
     }
 
     private static func write(
@@ -44,7 +36,7 @@ struct EventStream: Sendable {
         try await writer.write(encoder.opening(owner: await backend.selfProfile(), peers: await backend.peers()))
         for await _ in mailbox.wakeUps {
             switch mailbox.take() {
-            case .heartbeat: try await writer.write(EventEncoder.heartbeat)
+            case .heartbeat: try await writer.write(EventText.heartbeat)
             case .changes(let changes): try await writer.write(encoder.encode(changes))
             case .snapshot:
                 try await writer.write(
@@ -56,10 +48,8 @@ struct EventStream: Sendable {
 
 /// Turns peer changes into the text of an event stream.
 struct EventEncoder {
-    static let heartbeat = ByteBuffer(string: ": alive\n\n")
-
     let form: EventStream.Form
-    private var lastID: UInt64 = 0
+    private var text = EventText()
 
     init(form: EventStream.Form) {
         self.form = form
@@ -67,7 +57,7 @@ struct EventEncoder {
 
     /// What a page gets first.
     mutating func opening(owner: SelfProfile, peers: [PeerEntry]) -> ByteBuffer {
-        var buffer = ByteBuffer(string: "retry: 2000\n\n")
+        var buffer = EventText.retry
         switch form {
         case .viewer:
             buffer.writeImmutableBuffer(snapshot(owner: owner, peers: peers))
@@ -99,19 +89,15 @@ struct EventEncoder {
         case (.viewer, .updated(let entry)): event("peer", ViewerPeer(entry))
         case (.viewer, .removed(let id)): event("gone", ViewerGone(id: id.base58))
         case (.messageQueue, .updated(let entry)):
-            event("message", QueueMessage(sequence: lastID &+ 1, topic: "peer:announce", payload: QueueAnnounce(entry)))
+            event("message", QueueMessage(sequence: text.nextID, topic: "peer:announce", payload: QueueAnnounce(entry)))
         case (.messageQueue, .removed(let id)):
             event(
                 "message",
-                QueueMessage(sequence: lastID &+ 1, topic: "peer:gone", payload: QueueGone(peerID: id.base58)))
+                QueueMessage(sequence: text.nextID, topic: "peer:gone", payload: QueueGone(peerID: id.base58)))
         }
     }
 
     private mutating func event(_ name: String, _ value: some Encodable) -> ByteBuffer {
-        lastID &+= 1
-        var buffer = ByteBuffer(string: "id: \(lastID)\nevent: \(name)\ndata: ")
-        buffer.writeBytes(JSONText.encode(value))
-        buffer.writeString("\n\n")
-        return buffer
+        text.event(name, JSONText.encode(value))
     }
 }

@@ -27,16 +27,7 @@ struct LoginPage: Sendable {
 
     private func document(next: String, fault: String?, offersWayOn: Bool, nonce: String) -> HTMLText {
         """
-        <!doctype html>
-        <html lang="en">
-        <head>
-        <meta charset="utf-8">
-        <meta name="viewport" content="width=device-width, initial-scale=1">
-        <meta name="color-scheme" content="light dark">
-        <title>\(fault == nil ? "" : "Not signed in · ")Sign in · Goop²</title>
-        <link rel="icon" href="data:,">
-        <style nonce="\(nonce)">\(style)</style>
-        </head>
+        \(head(fault: fault, nonce: nonce).html)\
         <body>
         <main>
         <h1>Sign in</h1>
@@ -54,6 +45,16 @@ struct LoginPage: Sendable {
         </html>
 
         """
+    }
+
+    private func head(fault: String?, nonce: String) -> PageHead {
+        PageHead(
+            title: (fault == nil ? "" : "Not signed in · ") + "Sign in",
+            rest: """
+                <link rel="icon" href="data:,">
+                <style nonce="\(nonce)">\(style)</style>
+
+                """)
     }
 
     private func faultLine(_ fault: String) -> HTMLText {

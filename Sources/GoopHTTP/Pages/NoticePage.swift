@@ -25,15 +25,7 @@ struct NoticePage: Sendable {
     ///   - nonce: the value that the content policy allows.
     func document(style: HTMLText, nonce: String) -> HTMLText {
         """
-        <!doctype html>
-        <html lang="en">
-        <head>
-        <meta charset="utf-8">
-        <meta name="viewport" content="width=device-width, initial-scale=1">
-        <meta name="color-scheme" content="light dark">
-        <title>\(title) · Goop²</title>
-        <style nonce="\(nonce)">\(style)</style>
-        </head>
+        \(PageHead(title: title, rest: "<style nonce=\"\(nonce)\">\(style)</style>\n").html)\
         <body>
         <main>
         <h1>\(title)</h1>

@@ -44,23 +44,7 @@ struct RoomPage: Sendable {
     /// - Parameter isInner: false for whoever has signed in from elsewhere, and can sign out.
     func page(token: ControlToken, isInner: Bool) -> HTMLText {
         """
-        <!doctype html>
-        <html lang="en">
-        <head>
-        <meta charset="utf-8">
-        <meta name="viewport" content="width=device-width, initial-scale=1">
-        <meta name="color-scheme" content="light dark">
-        <meta name="theme-color" media="(prefers-color-scheme: light)" content="#f6f7f3">
-        <meta name="theme-color" media="(prefers-color-scheme: dark)" content="#12171a">
-        <meta name="goop-token" content="\(token.text)">
-        <title>\(name) · Goop²</title>
-        <link rel="icon" type="image/svg+xml" href="/assets/icon.svg">
-        <link rel="stylesheet" href="/assets/viewer.css">
-        <link rel="stylesheet" href="/assets/rooms.css">
-        <script type="module" src="/assets/sweep.js"></script>
-        \(script.map { "<script type=\"module\" src=\"/assets/\($0)\"></script>\n" as HTMLText } ?? "")\
-        \(isInner ? "" : WebAssets.sessionScript + "\n")\
-        </head>
+        \(head(token: token, isInner: isInner).html)\
         <body>
         <a class="skip" href="#content">Skip to content</a>
 
@@ -92,6 +76,22 @@ struct RoomPage: Sendable {
         </html>
 
         """
+    }
+
+    private func head(token: ControlToken, isInner: Bool) -> PageHead {
+        PageHead(
+            title: name,
+            rest: """
+                <meta name="theme-color" media="(prefers-color-scheme: light)" content="#f6f7f3">
+                <meta name="theme-color" media="(prefers-color-scheme: dark)" content="#12171a">
+                <meta name="goop-token" content="\(token.text)">
+                <link rel="icon" type="image/svg+xml" href="/assets/icon.svg">
+                <link rel="stylesheet" href="/assets/viewer.css">
+                <link rel="stylesheet" href="/assets/rooms.css">
+                <script type="module" src="/assets/sweep.js"></script>
+                \(script.map { "<script type=\"module\" src=\"/assets/\($0)\"></script>\n" as HTMLText } ?? "")\
+                \(isInner ? "" : WebAssets.sessionScript + "\n")
+                """)
     }
 
     /// For whoever has signed in from elsewhere.

@@ -32,21 +32,9 @@ struct AccessEvents: Sendable {
         guard let place = places.take(for: await backend.selfProfile().id) else {
             return routes.refuse(.busy, "too many open pages", "close pages of this room")
         }
-        var headers = routes.headers.viewer()
-        headers[.contentType] = "text/event-stream"
-        headers[.cacheControl] = "no-store"
-        guard request.method == .get else { return Response(status: .ok, headers: headers) }
-        let heartbeat = heartbeat
-        let body = ResponseBody { writer in
-            // Kept until the stream ends.
-            let place = place
-            try await request.body.consumeWithCancellationOnInboundClose { _ in
-                try await Self.write(access, heartbeat: heartbeat, to: &writer)
-            }
-            withExtendedLifetime(place) {}
-            try await writer.finish(nil)
+        return EventResponse.open(for: request, headers: routes.headers.viewer(), keeping: place) {
+            [heartbeat] writer in try await Self.write(access, heartbeat: heartbeat, to: &writer)
         }
-        return Response(status: .ok, headers: headers, body: body)
     }
 
     private enum Delivery: Sendable { case change, beat }
@@ -56,34 +44,29 @@ struct AccessEvents: Sendable {
     ) async throws {
         let changes = await access.changes()
         let (deliveries, mailbox) = AsyncStream.makeStream(of: Delivery.self, bufferingPolicy: .bufferingNewest(2))
-        var encoder = DataEventEncoder()
-        try await writer.write(ByteBuffer(string: "retry: 2000\n\n"))
+        var text = EventText()
+        try await writer.write(EventText.retry)
         mailbox.yield(.change)
-        let reader = Task {
+        try await EventResponse.feed(every: heartbeat) {
+            mailbox.yield(.beat)
+        } read: {
             for await _ in changes {
                 mailbox.yield(.change)
                 // The least time between two pictures of a busy site: what changes meanwhile is in the next one.
                 guard (try? await Task.sleep(for: interval)) != nil else { break }
             }
             mailbox.finish()
-        }
-        let beats = Task {
-            // The pace of the heartbeat itself; cancelled with the stream.
-            while (try? await Task.sleep(for: heartbeat)) != nil { mailbox.yield(.beat) }
-        }
-        defer {
-            reader.cancel()
-            beats.cancel()
-        }
-        for await delivery in deliveries {
-            switch delivery {
-            case .beat: try await writer.write(EventEncoder.heartbeat)
-            case .change:
-                let value: JSONValue = [
-                    "audience": await AccessRoom.json(access.audience(), access),
-                    "visitors": await AccessRoom.visitors(access),
-                ]
-                try await writer.write(encoder.event("site", value))
+        } write: {
+            for await delivery in deliveries {
+                switch delivery {
+                case .beat: try await writer.write(EventText.heartbeat)
+                case .change:
+                    let value: JSONValue = [
+                        "audience": await AccessRoom.json(access.audience(), access),
+                        "visitors": await AccessRoom.visitors(access),
+                    ]
+                    try await writer.write(text.event("site", JSONWriter.compact(value)))
+                }
             }
         }
     }

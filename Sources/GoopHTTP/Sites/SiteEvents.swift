@@ -51,12 +51,15 @@ struct SiteEvents: Sendable {
             }
             if let known = failures.failure(of: peer, now: .now) { throw DataError(known) }
             let backend = backend
-            let opened = await withDeadline(answerTimeout) {
+            let opened = await withDeadline(answerTimeout, else: .late(answerTimeout)) {
                 () async throws(SiteError) -> AsyncThrowingStream<SiteChanges, any Error> in
                 try await backend.siteChanges(of: peer)
             }
             switch opened {
-            case .success(let changes): return stream(changes, to: request, seat: seat, headers: headers)
+            case .success(let changes):
+                return EventResponse.open(for: request, headers: headers, keeping: seat) { [heartbeat] writer in
+                    try await Self.write(changes, heartbeat: heartbeat, to: &writer)
+                }
             case .failure(let error): throw Self.failure(error)
             }
         } catch {
@@ -74,25 +77,6 @@ struct SiteEvents: Sendable {
         }
     }
 
-    private func stream(
-        _ changes: AsyncThrowingStream<SiteChanges, any Error>, to request: Request, seat: StreamPlaces.Place,
-        headers: HTTPFields
-    ) -> Response {
-        var headers = headers
-        headers[.contentType] = "text/event-stream"
-        let heartbeat = heartbeat
-        let body = ResponseBody { writer in
-            // Kept until the stream ends.
-            let seat = seat
-            try await request.body.consumeWithCancellationOnInboundClose { _ in
-                try await Self.write(changes, heartbeat: heartbeat, to: &writer)
-            }
-            withExtendedLifetime(seat) {}
-            try await writer.finish(nil)
-        }
-        return Response(status: .ok, headers: headers, body: body)
-    }
-
     private enum Delivery: Sendable {
         case change(SiteChanges)
         case beat
@@ -104,11 +88,13 @@ struct SiteEvents: Sendable {
         to writer: inout any ResponseBodyWriter
     ) async throws {
         let (deliveries, mailbox) = AsyncStream.makeStream(of: Delivery.self, bufferingPolicy: .bufferingNewest(16))
-        var encoder = DataEventEncoder()
-        var hello = ByteBuffer(string: "retry: 2000\n\n")
-        hello.writeImmutableBuffer(encoder.event("ready", .object([:])))
+        var text = EventText()
+        var hello = EventText.retry
+        hello.writeImmutableBuffer(text.event("ready", JSONWriter.compact(.object([:]))))
         try await writer.write(hello)
-        let reader = Task {
+        try await EventResponse.feed(every: heartbeat) {
+            mailbox.yield(.beat)
+        } read: {
             do {
                 for try await change in changes {
                     // What a page misses it hears of as one unnamed change.
@@ -125,26 +111,19 @@ struct SiteEvents: Sendable {
                 }
             }
             mailbox.finish()
-        }
-        let beats = Task {
-            // A pulse, so that the page notices a dead connection; ends when it is cancelled below.
-            while (try? await Task.sleep(for: heartbeat)) != nil { mailbox.yield(.beat) }
-        }
-        defer {
-            reader.cancel()
-            beats.cancel()
-        }
-        for await delivery in deliveries {
-            switch delivery {
-            case .beat: try await writer.write(EventEncoder.heartbeat)
-            case .change(let change):
-                let value: JSONValue = [
-                    "paths": .array(change.paths.map { .string($0) }), "more": .bool(change.hasMore),
-                ]
-                try await writer.write(encoder.event("change", value))
-            case .lost(let error):
-                try await writer.write(encoder.event("lost", DataFailure.body(of: error)))
-                return
+        } write: {
+            for await delivery in deliveries {
+                switch delivery {
+                case .beat: try await writer.write(EventText.heartbeat)
+                case .change(let change):
+                    let value: JSONValue = [
+                        "paths": .array(change.paths.map { .string($0) }), "more": .bool(change.hasMore),
+                    ]
+                    try await writer.write(text.event("change", JSONWriter.compact(value)))
+                case .lost(let error):
+                    try await writer.write(text.event("lost", JSONWriter.compact(DataFailure.body(of: error))))
+                    return
+                }
             }
         }
     }

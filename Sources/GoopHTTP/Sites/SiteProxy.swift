@@ -97,7 +97,8 @@ struct SiteProxy: Sendable {
             return await failure(known, peer: peer, target: target, place: place)
         }
         let query = SiteConditions.query(path, method: request.method, fields: request.headers)
-        let opened = await withDeadline(answerTimeout) { () async throws(SiteError) -> SiteBody in
+        let opened = await withDeadline(answerTimeout, else: .late(answerTimeout)) {
+            () async throws(SiteError) -> SiteBody in
             try await backend.openSite(query, of: peer)
         }
         switch opened {
@@ -152,15 +153,9 @@ struct SiteProxy: Sendable {
             let target = WriterBox(writer: writer)
             let progress = StreamProgress()
             do {
-                try await withThrowingTaskGroup(of: Void.self) { group in
-                    group.addTask {
-                        try await Self.copy(
-                            body, size: size, isFramePage: isFramePage, to: target, progress: progress)
-                    }
-                    group.addTask { try await progress.watch(timeout: stallTimeout) }
-                    // The copy ends, or one of the two throws; either way the other one is cancelled.
-                    _ = try await group.next()
-                    group.cancelAll()
+                try await withStallLimit(stallTimeout, of: progress) {
+                    try await Self.copy(
+                        body, size: size, isFramePage: isFramePage, to: target, progress: progress)
                 }
             } catch {
                 body.discard()

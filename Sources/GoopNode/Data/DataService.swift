@@ -2,6 +2,7 @@ import GoopCore
 import LibP2P
 import Logging
 import NIOCore
+import NIOPosix
 import Synchronization
 
 /// Serves this peer's tables to other peers.
@@ -177,13 +178,11 @@ struct DataService: Sendable {
                     sink.finish(throwing: error)
                 }
             }
-            group.addTask {
-                // A pulse, until the group ends; one that finds no room is not missed.
-                while true {
-                    try await Task.sleep(for: DataService.beat)
-                    sink.yield(nil)
-                }
-            }
+            // One that finds no room is not missed. A timer of an event loop goes with the watch; that of `Task.sleep` would
+            // stay for the rest of its time.
+            let interval = TimeAmount(DataService.beat)
+            let pulse = MultiThreadedEventLoopGroup.singleton.any()
+                .scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in sink.yield(nil) }
             // A visitor that ends its side only says that it has nothing more to ask; one that resets the stream ends all.
             group.addTask { while try await stream.read() != nil {} }
             group.addTask {
@@ -204,7 +203,10 @@ struct DataService: Sendable {
                 throw CancellationError()
             }
             // The first that fails, ends all.
-            defer { group.cancelAll() }
+            defer {
+                pulse.cancel()
+                group.cancelAll()
+            }
             do { while try await group.next() != nil {} } catch is CancellationError {}
         }
         // A peer that is stopped ends the stream with a reset: an end in order would say that there was nothing more to tell.

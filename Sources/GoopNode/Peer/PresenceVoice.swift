@@ -1,5 +1,6 @@
 import GoopCore
 import Multiformats
+import NIOCore
 import Synchronization
 
 /// Publishes this peer's presence when `PresenceMachine` says so.
@@ -7,7 +8,13 @@ final class PresenceVoice: Sendable {
     private struct State {
         var machine: PresenceMachine
         var profile: PresenceProfile
-        var waker: CheckedContinuation<Void, Never>?
+        var wait: Wait?
+    }
+
+    /// The one who waits, and the timer that wakes it if nothing else does.
+    private struct Wait {
+        let continuation: CheckedContinuation<Void, Never>
+        let timer: Scheduled<Void>?
     }
 
     private let state: Mutex<State>
@@ -75,32 +82,27 @@ final class PresenceVoice: Sendable {
 
     /// Waits for a deadline, if there is one, or until something may have changed it.
     private func wait(until deadline: Duration?) async {
-        await withTaskGroup(of: Void.self) { group in
-            if let deadline { group.addTask { try? await self.clock.sleep(until: deadline) } }
-            group.addTask {
-                await withTaskCancellationHandler {
-                    await withCheckedContinuation { continuation in
-                        let isStale = self.state.withLock { state in
-                            guard state.machine.deadline == deadline, !Task.isCancelled else { return true }
-                            state.waker = continuation
-                            return false
-                        }
-                        if isStale { continuation.resume() }
-                    }
-                } onCancel: {
-                    self.wake()
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let isStale = state.withLock { state in
+                    guard state.machine.deadline == deadline, !Task.isCancelled else { return true }
+                    let timer = deadline.map { clock.schedule(at: $0) { [weak self] in self?.wake() } }
+                    state.wait = Wait(continuation: continuation, timer: timer)
+                    return false
                 }
+                if isStale { continuation.resume() }
             }
-            await group.next()
-            group.cancelAll()
+        } onCancel: {
+            wake()
         }
     }
 
     private func wake() {
-        let waker = state.withLock { state in
-            defer { state.waker = nil }
-            return state.waker
+        let wait = state.withLock { state in
+            defer { state.wait = nil }
+            return state.wait
         }
-        waker?.resume()
+        wait?.timer?.cancel()
+        wait?.continuation.resume()
     }
 }

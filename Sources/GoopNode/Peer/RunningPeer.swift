@@ -398,6 +398,7 @@ final class RunningPeer: Sendable {
 
     /// Repairs what lost events and failed dials leave behind.
     private func check() async {
+        // The pace of the look itself: one sleep at a time for the whole peer, until it stops.
         while (try? await Task.sleep(for: RunningPeer.checkInterval)) != nil {
             for entry in await directory.entries {
                 let path = node.connections(with: entry.id).map(\.path).max() ?? .none

@@ -2,6 +2,7 @@ import GoopCore
 import LibP2P
 import Logging
 import NIOCore
+import NIOPosix
 import Synchronization
 
 /// Tells visitors which files of this peer's site change: `/goop/watch/1.0.0`, one stream a visitor's page.
@@ -70,14 +71,16 @@ struct WatchService: Sendable {
                 }
                 continuation.finish()
             }
-            group.addTask {
-                while true {
-                    // A pulse between changes, until the group ends.
-                    try await Task.sleep(for: WatchService.heartbeat)
+            // A timer of an event loop goes with the watch; that of `Task.sleep` would stay for the rest of its time.
+            let interval = TimeAmount(WatchService.heartbeat)
+            let pulse = MultiThreadedEventLoopGroup.singleton.any()
+                .scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in
                     continuation.yield(SiteChanges())
                 }
+            defer {
+                pulse.cancel()
+                group.cancelAll()
             }
-            defer { group.cancelAll() }
             for await change in merged {
                 try await StallWatch.run(limit: WatchService.patience, onStall: { stream.reset() }) { _ in
                     try await stream.write(ByteBuffer(bytes: change.encoded))
