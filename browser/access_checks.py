@@ -1,20 +1,19 @@
 """Who may visit a site, who does, a block from the bar, being invisible, and a restart from the page: two peers, two viewers.
 See run."""
-import argparse
 import json
 import pathlib
 import subprocess
-import sys
-import tempfile
 import urllib.request
 
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from checks import Suite, browser, card, expect, state
+import part
 from origins import site_text, wait_site
+from part import ended
 from peer import Peer
 from rooms_checks import focused, keys, looks, tab_to
+from story import browser, expect, state
 
 
 def goop2(program, *arguments):
@@ -266,41 +265,27 @@ def restart(suite, ada, ada_url):
         expect(ada.process.returncode == 0, ada.process.returncode)
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--goop2", default="./goop2", type=pathlib.Path)
-    parser.add_argument("--screenshots", help="folder for pictures (default: a new one under the temporary folder)")
-    options = parser.parse_args()
-    screenshots = pathlib.Path(options.screenshots or tempfile.mkdtemp(prefix="goop2-access-"))
-    screenshots.mkdir(parents=True, exist_ok=True)
-    suite = Suite(screenshots)
-    program = options.goop2.resolve()
-    with tempfile.TemporaryDirectory() as root:
-        ada = Peer(program, pathlib.Path(root) / "Ada", "--local")
-        bob = Peer(program, pathlib.Path(root) / "Bob", "--local")
-        try:
-            ada_url = ada.start()["viewer"]["url"]
-            ada.write("index.html", "<!doctype html><title>p</title><h1>private page</h1>")
-            bob_url = bob.start()["viewer"]["url"]
-            bob.write("index.html", "<!doctype html><title>b</title><h1>Bob</h1>")
-            private(suite, program, ada, bob, ada_url, bob_url)
-            goop2(program, "site", ada.folder, "--only", bob.id)
+def story(suite, program, folder):
+    ada = Peer(program, folder / "Ada", "--local")
+    bob = Peer(program, folder / "Bob", "--local")
+    with ended(ada, bob):
+        ada_url = ada.start()["viewer"]["url"]
+        ada.write("index.html", "<!doctype html><title>p</title><h1>private page</h1>")
+        bob_url = bob.start()["viewer"]["url"]
+        bob.write("index.html", "<!doctype html><title>b</title><h1>Bob</h1>")
+        private(suite, program, ada, bob, ada_url, bob_url)
+        goop2(program, "site", ada.folder, "--only", bob.id)
 
-            def named(page):
-                page.wait(lambda: page.driver.find_elements(By.CSS_SELECTOR, "#audience .guest"), "somebody named")
-                page.wait(lambda: page.driver.find_elements(By.CSS_SELECTOR, "#visitors .guest"), "a visitor")
-                page.run("document.getElementById('audience').scrollIntoView()")
-            goop2(program, "get", bob.folder, ada.id, "/")
-            looks(suite, ada_url + "site", "access", named)
-            block(suite, ada, bob_url)
-            invisible(suite, ada, ada_url, bob, bob_url)
-            restart(suite, ada, ada_url)
-        finally:
-            bob.stop()
-            ada.stop()
-    print(f"{suite.count - len(suite.failed)} of {suite.count} checks of access")
-    sys.exit(1 if suite.failed else 0)
+        def named(page):
+            page.wait(lambda: page.driver.find_elements(By.CSS_SELECTOR, "#audience .guest"), "somebody named")
+            page.wait(lambda: page.driver.find_elements(By.CSS_SELECTOR, "#visitors .guest"), "a visitor")
+            page.run("document.getElementById('audience').scrollIntoView()")
+        goop2(program, "get", bob.folder, ada.id, "/")
+        looks(suite, ada_url + "site", "access", named)
+        block(suite, ada, bob_url)
+        invisible(suite, ada, ada_url, bob, bob_url)
+        restart(suite, ada, ada_url)
 
 
 if __name__ == "__main__":
-    main()
+    part.run("access", story, part.options(__doc__))

@@ -1,24 +1,22 @@
 """The viewer beyond loopback: with a certificate of its own, and behind a Caddy as trusted proxy. See run."""
-import argparse
 import http.client
 import json
 import os
-import pathlib
 import socket
 import ssl
 import subprocess
-import sys
-import tempfile
 import time
 import urllib.parse
 
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from checks import Suite, browser, card, expect
+import part
 from origins import inside, wait_site
+from part import ended
 from peer import Peer
 from rooms_checks import ready, violations
+from story import browser, card, expect
 
 NAME = "goop.test"
 PASSWORD = "four words to keep"
@@ -493,32 +491,18 @@ def behind_caddy(suite, program, folder, bob):
         caddy.stop()
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--goop2", default="./goop2", type=pathlib.Path)
-    parser.add_argument("--screenshots", help="folder for pictures (default: a new one under the temporary folder)")
-    options = parser.parse_args()
-    screenshots = pathlib.Path(options.screenshots or tempfile.mkdtemp(prefix="goop2-beyond-"))
-    screenshots.mkdir(parents=True, exist_ok=True)
-    suite = Suite(screenshots)
-    program = options.goop2.resolve()
-    with tempfile.TemporaryDirectory(prefix="goop2-beyond-peers-") as root:
-        root = pathlib.Path(root)
-        refused_settings(suite, program, root)
-        bob = Peer(program, root / "Bob", "--local", "--no-viewer", "--label", "Bob")
-        try:
-            bob.start()
-            bob.write("index.html", PAGE)
-            bob.write("who.js", SCRIPT)
-            bob.write("sub/next.html", "<!doctype html><title>Next</title><h1>next page</h1>")
-            with_certificate(suite, program, root, bob)
-            behind_caddy(suite, program, root, bob)
-            closing(suite, program, root)
-        finally:
-            bob.stop()
-    print(f"{suite.count - len(suite.failed)} of {suite.count} checks beyond loopback; pictures in {screenshots}")
-    sys.exit(1 if suite.failed else 0)
+def checks(suite, program, folder):
+    refused_settings(suite, program, folder)
+    bob = Peer(program, folder / "Bob", "--local", "--no-viewer", "--label", "Bob")
+    with ended(bob):
+        bob.start()
+        bob.write("index.html", PAGE)
+        bob.write("who.js", SCRIPT)
+        bob.write("sub/next.html", "<!doctype html><title>Next</title><h1>next page</h1>")
+        with_certificate(suite, program, folder, bob)
+        behind_caddy(suite, program, folder, bob)
+        closing(suite, program, folder)
 
 
 if __name__ == "__main__":
-    main()
+    part.run("beyond loopback", checks, part.options(__doc__))

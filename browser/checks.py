@@ -1,19 +1,16 @@
 """What a person sees in the viewer, and what a hostile site does not get. See run."""
-import argparse
-import contextlib
 import json
-import pathlib
 import shutil
-import sys
-import tempfile
 import time
 import urllib.request
 
 import keeping
 import origins
+import part
 from origins import site_text, wait_site
+from part import ended
 from peer import Peer
-from story import HERE, HOSTILE_NAME, Suite, browser, card, expect, keyboard, looks, state
+from story import HERE, HOSTILE_NAME, browser, card, expect, keyboard, looks, state
 
 
 def read(url):
@@ -26,7 +23,7 @@ def story(suite, program, folder):
     me = Peer(program, folder / "me", "--label", "Me")
     neighbour = Peer(program, folder / "neighbour", "--label", "Neighbour", "--no-viewer")
     hostile = Peer(program, folder / "hostile", "--label", HOSTILE_NAME, "--no-viewer")
-    try:
+    with ended(me, neighbour, hostile, suite=suite):
         me.start()
         me.stop()
         me.set_config("profile", "email", "me@example.org")
@@ -137,10 +134,6 @@ def story(suite, program, folder):
                 me.start()
                 page.wait(lambda: page.one("#link").get_attribute("data-state") == "live", "live again", seconds=20)
                 page.complaints()
-    finally:
-        for peer in (hostile, neighbour, me):
-            with suite.check(f"{peer.folder.name} ends cleanly"):
-                peer.stop()
 
 
 def attacks(suite, page, url, me, hostile):
@@ -177,26 +170,15 @@ def attacks(suite, page, url, me, hostile):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--viewer", help="address of a running viewer; then nothing is started")
-    parser.add_argument("--goop2", default="./goop2", help="the program (default: ./goop2)")
-    parser.add_argument("--screenshots", help="folder for pictures (default: a new one under the temporary folder)")
-    options = parser.parse_args()
-    screenshots = pathlib.Path(options.screenshots or tempfile.mkdtemp(prefix="goop2-browser-"))
-    screenshots.mkdir(parents=True, exist_ok=True)
-    suite = Suite(screenshots)
-    if options.viewer:
-        url = options.viewer.rstrip("/") + "/"
+    chosen = part.options(__doc__, viewer="address of a running viewer; then nothing is started")
+    if not chosen.viewer:
+        part.run("browser", story, chosen)
+    url = chosen.viewer.rstrip("/") + "/"
+
+    def look(suite):
         looks(suite, url, "front")
         keyboard(suite, url)
-    else:
-        program = pathlib.Path(options.goop2).resolve()
-        if not program.exists():
-            sys.exit(f"browser: {program} is not there; build it with: make build")
-        with tempfile.TemporaryDirectory(prefix="goop2-peers-") as folder:
-            story(suite, program, pathlib.Path(folder))
-    print(f"browser: {suite.count - len(suite.failed)} of {suite.count} checks passed; pictures in {screenshots}")
-    sys.exit(1 if suite.failed else 0)
+    part.judge("browser", chosen, look)
 
 
 if __name__ == "__main__":

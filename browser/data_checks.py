@@ -1,11 +1,7 @@
 """The Data room: the owner's tables, with a visitor who writes into them from another peer. See run."""
-import argparse
 import contextlib
 import json
-import pathlib
 import sqlite3
-import sys
-import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -14,9 +10,11 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
+import part
+from part import ended
 from peer import Peer
 from rooms_checks import focused, keys, looks, tab_to
-from story import HOSTILE_NAME, Suite, browser, expect
+from story import HOSTILE_NAME, browser, expect
 
 LONG = "long " * 2000
 TURNED = "left \u202e turned"
@@ -455,44 +453,30 @@ def pictures(suite, url, visitor):
     looks(suite, f"{url}data#guestbook", "data-new-table", sheet)
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--goop2", default="./goop2", type=pathlib.Path)
-    parser.add_argument("--screenshots", help="folder for pictures (default: a new one under the temporary folder)")
-    options = parser.parse_args()
-    screenshots = pathlib.Path(options.screenshots or tempfile.mkdtemp(prefix="goop2-data-"))
-    screenshots.mkdir(parents=True, exist_ok=True)
-    suite = Suite(screenshots)
-    with tempfile.TemporaryDirectory() as root:
-        folder = pathlib.Path(root)
-        ada = Peer(options.goop2.resolve(), folder / "Ada", "--local", "--label", "Ada")
-        bob = Peer(options.goop2.resolve(), folder / "Bob", "--local", "--label", "Bob")
-        try:
-            url = ada.start()["viewer"]["url"]
-            visitor = Visitor(bob.start()["viewer"]["url"], ada.id)
-            visitor.id = bob.id
-            looks(suite, f"{url}data", "data-empty", lambda page: page.wait(
-                lambda: "no table yet" in page.one("#tables").text, "the empty list"))
-            with browser(1280, 900, reduced_motion=True) as page:
-                tables(suite, page, url, ada)
-                visitors(suite, page, url, ada, visitor, bob)
-                rows(suite, page, url, ada, visitor)
-                pictures(suite, url, visitor)
-                spam(suite, page, url, ada, visitor)
-                files(suite, page, url, ada, visitor, folder)
-                shapes(suite, page, url, ada)
-                limits(suite, page, url, ada)
-                with suite.check("nothing complained on the console"):
-                    # Refusals are part of the story.
-                    found = page.complaints("the server responded with a status of 4", "[DOM]")
-                    expect(not found, found)
-            by_keyboard(suite, url, ada)
-        finally:
-            bob.stop()
-            ada.stop()
-    print(f"{suite.count - len(suite.failed)} of {suite.count} checks of the Data room")
-    sys.exit(1 if suite.failed else 0)
+def story(suite, program, folder):
+    ada = Peer(program, folder / "Ada", "--local", "--label", "Ada")
+    bob = Peer(program, folder / "Bob", "--local", "--label", "Bob")
+    with ended(ada, bob):
+        url = ada.start()["viewer"]["url"]
+        visitor = Visitor(bob.start()["viewer"]["url"], ada.id)
+        visitor.id = bob.id
+        looks(suite, f"{url}data", "data-empty", lambda page: page.wait(
+            lambda: "no table yet" in page.one("#tables").text, "the empty list"))
+        with browser(1280, 900, reduced_motion=True) as page:
+            tables(suite, page, url, ada)
+            visitors(suite, page, url, ada, visitor, bob)
+            rows(suite, page, url, ada, visitor)
+            pictures(suite, url, visitor)
+            spam(suite, page, url, ada, visitor)
+            files(suite, page, url, ada, visitor, folder)
+            shapes(suite, page, url, ada)
+            limits(suite, page, url, ada)
+            with suite.check("nothing complained on the console"):
+                # Refusals are part of the story.
+                found = page.complaints("the server responded with a status of 4", "[DOM]")
+                expect(not found, found)
+        by_keyboard(suite, url, ada)
 
 
 if __name__ == "__main__":
-    main()
+    part.run("Data room", story, part.options(__doc__))

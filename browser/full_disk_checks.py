@@ -1,13 +1,12 @@
 """A visitor signs a guestbook whose owner's disk is full: the page says so, keeps what was typed, and works once there is room. See run."""
-import argparse
-import pathlib
+import contextlib
 import subprocess
-import sys
-import tempfile
 
+import part
+from part import ended
 from peer import Peer
 from starter_checks import fill, live, rows, texts, visit
-from story import Suite, browser, expect
+from story import browser, expect
 
 
 def take_all_room(folder):
@@ -19,13 +18,22 @@ def take_all_room(folder):
             pass
 
 
-def story(suite, program, folder):
-    disk = folder / "owner"
+@contextlib.contextmanager
+def mounted(disk):
+    """A disk of 4 MB in this place."""
     disk.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m,mode=700", "tmpfs", disk], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
+
+
+def story(suite, program, folder):
+    disk = folder / "owner"
     owner = Peer(program, disk, "--label", "Full", "--starter", "guestbook", "--no-viewer")
     me = Peer(program, folder / "me", "--label", "Ada")
-    try:
+    with mounted(disk), ended(me, owner, suite=suite):
         url = me.start()["viewer"]["url"]
         owner.start()
         with browser() as page:
@@ -60,26 +68,6 @@ def story(suite, program, folder):
                 page.wait(lambda: "there is room again" in texts(page, ".entry p"), "the entry")
                 expect(len(rows(owner, "SELECT _id FROM guestbook")) == stored + 1, "another number of rows")
                 suite.shot(page, "full-disk-room-again")
-    finally:
-        for peer in (owner, me):
-            with suite.check(f"{peer.folder.name} ends cleanly"):
-                peer.stop()
-        subprocess.run(["umount", "-l", disk], check=True)
-
-
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--screenshots", default="browser/screenshots")
-    parser.add_argument("--goop2", default="./goop2")
-    options = parser.parse_args()
-    screenshots = pathlib.Path(options.screenshots)
-    screenshots.mkdir(parents=True, exist_ok=True)
-    suite = Suite(screenshots)
-    with tempfile.TemporaryDirectory(prefix="goop2-full-") as folder:
-        story(suite, pathlib.Path(options.goop2).resolve(), pathlib.Path(folder))
-    print(f"full disk: {suite.count - len(suite.failed)} of {suite.count} checks passed; pictures in {screenshots}")
-    sys.exit(1 if suite.failed else 0)
-
 
 if __name__ == "__main__":
-    main()
+    part.run("full disk", story, part.options(__doc__))

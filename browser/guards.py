@@ -3,17 +3,19 @@ import argparse
 import contextlib
 import os
 import pathlib
+import re
 import shutil
 import sys
 import tempfile
 import time
 
+import firefox
 import guard_scenes as scenes
 from between import Between
-from guard_cases import CASES
+from guard_cases import CASES, TOLD
 from origins import elsewhere, site_origin
 from peer import Peer
-from story import HERE, browser
+from story import HERE, Browser, browser
 
 
 class World:
@@ -78,7 +80,8 @@ def attempt(world, case, changes):
     world.between.changes = (*case.always, *changes)
     world.between.faults.clear()
     world.hits.clear()
-    with tempfile.TemporaryDirectory(prefix="goop2-profile-") as profile:
+    # A browser that ends may write into its profile a moment longer.
+    with tempfile.TemporaryDirectory(prefix="goop2-profile-", ignore_cleanup_errors=True) as profile:
         shutil.copytree(world.profile, profile, dirs_exist_ok=True, symlinks=True)
         arguments = [*world.between.arguments("*.leak.test"), f"--user-data-dir={profile}", *case.arguments]
         with browser(arguments=arguments) as page:
@@ -88,6 +91,13 @@ def attempt(world, case, changes):
     if world.between.faults:
         raise AssertionError(world.between.faults[0])
     return got
+
+
+def shown(got):
+    """What an attack got, in one line, without what is another one in each run: ids of peers, and ports but the viewer's."""
+    got = " ".join(got.replace(scenes.HOSTILE_LABEL, "…").split()).replace("|", "\\|")
+    got = re.sub(r"\bk[0-9a-z]{40,62}\b(\.localhost)?", "<site>", got)
+    return re.sub(r"(?<=127\.0\.0\.1:)(?!8080)\d+", "…", got)
 
 
 def judge(world, case, changes):
@@ -101,8 +111,48 @@ def judge(world, case, changes):
     after = attempt(world, case, changes)
     if not after:
         return "it does not succeed without the guard either"
-    case.seen = after
+    case.seen = shown(after)
     return ""
+
+
+def record(world):
+    """Which names the browsers look up for a site with every guard in place, and what is not as it is written down. The
+    browsers' versions come with it: another version may do otherwise."""
+    world.between.changes = ()
+    versions, seen, faults = {}, {}, []
+    for told in TOLD:
+        with browser(arguments=world.between.arguments("*.leak.test")) as page:
+            versions["Chromium"] = page.driver.capabilities["browserVersion"]
+            seen[told.way, "Chromium"] = bool(scenes.looked_up(world, page, told.way))
+    if firefox.PROGRAM is not None:
+        with contextlib.closing(firefox.Firefox()) as page:
+            versions["Firefox"] = page.version
+            for told in TOLD:
+                seen[told.way, "Firefox"] = bool(scenes.looked_up_in_firefox(world, page, told.way))
+    for told in TOLD:
+        for name, expected in (("Chromium", told.chromium), ("Firefox", told.firefox)):
+            if (found := seen.get((told.way, name))) is None:
+                continue
+            says = f"{name} {versions[name]}, the name in {told.way}: {'looked up' if found else 'not looked up'}"
+            print(f"  {'told ' if found == expected else 'FAIL '} {says}", flush=True)
+            if found != expected:
+                faults.append(says)
+    return versions, seen, faults
+
+
+def try_all(world, cases, code):
+    """Tries the cases, and says what came of each: those that went as they should, and the others."""
+    seen, failed = [], []
+    for case in cases:
+        start = time.monotonic()
+        try:
+            fault = with_code_out(world, case, code) if code else judge(world, case, case.changes)
+        except Exception as error:
+            fault = f"{type(error).__name__}: {str(error)[:300]}"
+        (failed if fault else seen).append(case)
+        print(f"  {'FAIL ' if fault else 'ok   '} {case.name} [{case.guards}] "
+              f"{fault or case.seen[:80]} ({time.monotonic() - start:.1f} s)", flush=True)
+    return seen, failed
 
 
 def main():
@@ -110,17 +160,21 @@ def main():
     parser.add_argument("--goop2", default="./goop2", help="the program (default: ./goop2)")
     parser.add_argument("--open", help="the program built from the copy whose guards can be taken out")
     parser.add_argument("--only", action="append", help="cases whose name holds this text; may be given again")
-    parser.add_argument("--table", action="store_true", help="write the table of docs/attacks.md")
+    parser.add_argument("--names", action="store_true", help="with --only: which names are looked up, too")
+    parser.add_argument("--table", action="store_true", help="write what went as it should into the tables of docs/attacks.md")
+    parser.add_argument("--patience", type=float, default=1, help="how many times longer to wait than a quiet machine needs")
     options = parser.parse_args()
-    failed, seen = [], []
+    Browser.patience = options.patience
+    failed, seen, versions, told = [], [], {}, {}
     chosen = [case for case in CASES if not options.only or any(text in case.name for text in options.only)]
     codes = sorted({code for case in chosen for code in case.code})
     # The guards that are code are out for a whole run of the program, so each of them has a run of its own.
     for code in [None, *codes]:
         cases = [case for case in chosen if (code in case.code if code else not case.code)]
-        program = pathlib.Path(options.open if code else options.goop2)
-        if not cases:
+        records = code is None and (options.names or not options.only)
+        if not cases and not records:
             continue
+        program = pathlib.Path(options.open if code else options.goop2)
         if code and not (options.open and program.exists()):
             sys.exit(f"guards: {program} is not there: browser/guards builds it")
         os.environ.pop("GOOP2_GUARDS_OUT", None)
@@ -128,23 +182,17 @@ def main():
             world = World(program.resolve(), pathlib.Path(folder), outside, hits)
             try:
                 world.start()
-                for case in cases:
-                    start = time.monotonic()
-                    try:
-                        if code:
-                            fault = with_code_out(world, case, code)
-                        else:
-                            fault = judge(world, case, case.changes)
-                    except Exception as error:
-                        fault = f"{type(error).__name__}: {str(error)[:300]}"
-                    (failed if fault else seen).append(case)
-                    print(f"  {'FAIL ' if fault else 'ok   '} {case.name} [{case.guards}] "
-                          f"{fault or case.seen[:80]} ({time.monotonic() - start:.1f} s)", flush=True)
+                went, did_not = try_all(world, cases, code)
+                seen += went
+                failed += did_not
+                if records:
+                    versions, told, faults = record(world)
+                    failed += faults
             finally:
                 world.stop()
     print(f"guards: {len(seen)} of {len(chosen)} attacks stopped by the guard named, and by no other")
-    if options.table and not failed:
-        write_table(seen)
+    if options.table:
+        write_tables(seen, versions, told)
     sys.exit(1 if failed else 0)
 
 
@@ -156,21 +204,36 @@ def with_code_out(world, case, code):
     os.environ["GOOP2_GUARDS_OUT"] = code
     try:
         world.restart()
-        case.seen = attempt(world, case, case.changes)
+        case.seen = shown(attempt(world, case, case.changes))
         return "" if case.seen else "it does not succeed without the guard either"
     finally:
         os.environ.pop("GOOP2_GUARDS_OUT", None)
         world.restart()
 
 
-def write_table(cases):
+def write_tables(cases, versions, told):
+    """Writes the rows of these cases; a row of another case stays as long as that case names the same guards."""
     path = HERE.parent / "docs" / "attacks.md"
     text = path.read_text()
-    begin, end = "<!-- guards of browser/guards -->\n", "<!-- end of guards -->"
+    begin, end = "guards of browser/guards", "end of guards"
+    kept = set(text.partition(begin)[2].partition(end)[0].splitlines())
     rows = ["| attack | guard | without it |", "| --- | --- | --- |"]
-    rows += [f"| {case.name} | {case.guards}{'' if case.depth or len(case.changes) < 2 else ' *'} | {case.seen[:90]} |" for case in cases]
+    for case in CASES:
+        row = f"| {case.name} | {case.guards}{'' if case.depth or len(case.changes) < 2 else ' *'} | "
+        rows += [f"{row}{case.seen[:90]} |"] if case in cases else [old for old in kept if old.startswith(row)]
+    text = between_marks(text, begin, end, rows)
+    if told:
+        rows = ["| the site has | " + " | ".join(f"{name} {version}" for name, version in versions.items()) + " |",
+                "| --- |" + " --- |" * len(versions)]
+        rows += [f"| {one.way} | " + " | ".join("looked up" if told[one.way, name] else "not" for name in versions) + " |" for one in TOLD]
+        text = between_marks(text, "names of browser/guards", "end of names", rows)
+    path.write_text(text)
+
+
+def between_marks(text, begin, end, rows):
+    begin, end = f"<!-- {begin} -->\n", f"<!-- {end} -->"
     head, _, rest = text.partition(begin)
-    path.write_text(head + begin + "\n".join(rows) + "\n" + end + rest.partition(end)[2])
+    return head + begin + "\n".join(rows) + "\n" + end + rest.partition(end)[2]
 
 
 if __name__ == "__main__":

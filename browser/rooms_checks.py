@@ -1,17 +1,16 @@
 """The viewer's rooms: what a person does there with the mouse, with keys alone, and what axe-core says. See run."""
-import argparse
 import json
 import pathlib
-import sys
-import tempfile
 
 import axe_core_python
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from checks import Suite, browser, card, expect
+import part
 import site_room
+from part import ended
 from peer import Peer
+from story import browser, card, expect
 
 AXE = (pathlib.Path(axe_core_python.__file__).parent / "axe.min.js").read_text()
 ROOMS = {"peers": "", "site": "site", "settings": "settings", "network": "network", "help": "help"}
@@ -196,41 +195,27 @@ def guarded(suite, url):
             expect(status == 403, status)
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--goop2", default="./goop2", type=pathlib.Path)
-    parser.add_argument("--screenshots", help="folder for pictures (default: a new one under the temporary folder)")
-    options = parser.parse_args()
-    screenshots = pathlib.Path(options.screenshots or tempfile.mkdtemp(prefix="goop2-rooms-"))
-    screenshots.mkdir(parents=True, exist_ok=True)
-    suite = Suite(screenshots)
-    with tempfile.TemporaryDirectory() as root:
-        ada = Peer(options.goop2.resolve(), pathlib.Path(root) / "Ada", "--local")
-        bob = Peer(options.goop2.resolve(), pathlib.Path(root) / "Bob", "--local", "--no-viewer")
-        try:
-            events = ada.start()
-            url = events["viewer"]["url"]
-            bob.start()
-            for name, path in ROOMS.items():
-                looks(suite, url + path, name, lambda page, name=name: ready(page, name))
+def story(suite, program, folder):
+    ada = Peer(program, folder / "Ada", "--local")
+    bob = Peer(program, folder / "Bob", "--local", "--no-viewer")
+    with ended(ada, bob):
+        url = ada.start()["viewer"]["url"]
+        bob.start()
+        for name, path in ROOMS.items():
+            looks(suite, url + path, name, lambda page, name=name: ready(page, name))
 
-            def open_card(page):
-                ready(page, "peers")
-                page.one(".person .more").click()
-                page.wait(lambda: page.run("return document.getElementById('card').open"), "the card")
-            looks(suite, url, "card", open_card)
-            for name, prepare in site_room.dialogs().items():
-                looks(suite, url + "site", name, prepare)
-            site_room.room(suite, url, ada)
-            site_room.by_keyboard(suite, url, ada, tab_to, focused, keys)
-            guarded(suite, url)
-            by_keyboard(suite, url, bob, ada.folder)
-        finally:
-            bob.stop()
-            ada.stop()
-    print(f"{suite.count - len(suite.failed)} of {suite.count} checks of the rooms")
-    sys.exit(1 if suite.failed else 0)
+        def open_card(page):
+            ready(page, "peers")
+            page.one(".person .more").click()
+            page.wait(lambda: page.run("return document.getElementById('card').open"), "the card")
+        looks(suite, url, "card", open_card)
+        for name, prepare in site_room.dialogs().items():
+            looks(suite, url + "site", name, prepare)
+        site_room.room(suite, url, ada)
+        site_room.by_keyboard(suite, url, ada, tab_to, focused, keys)
+        guarded(suite, url)
+        by_keyboard(suite, url, bob, ada.folder)
 
 
 if __name__ == "__main__":
-    main()
+    part.run("rooms", story, part.options(__doc__))

@@ -1,16 +1,15 @@
 """The starter sites across peers: a visitor's row lands in the owner's database and on every other open page. See run."""
-import argparse
 import contextlib
 import json
 import pathlib
 import shutil
 import sqlite3
-import sys
-import tempfile
 import time
 
-from story import Suite, browser, expect
+import part
+from part import ended
 from peer import Peer
+from story import browser, expect
 
 HERE = pathlib.Path(__file__).parent
 
@@ -328,10 +327,9 @@ def story(suite, program, folder):
     me = Peer(program, folder / "me", "--label", "Ada")
     other = Peer(program, folder / "other", "--label", "Grace")
     owner = Peer(program, folder / "neighbour", "--label", "Neighbour", "--starter", "neighbour")
-    peers = (me, other, owner)
-    try:
+    with ended(owner, other, me, suite=suite):
         # The owner keeps one id and one folder over its restarts.
-        views = [peer.start()["viewer"]["url"] for peer in peers]
+        views = [peer.start()["viewer"]["url"] for peer in (me, other, owner)]
         suite.visitor = me.id
         here, there, own = ((lambda path, url=url: f"{url}p/{owner.id}/{path}") for url in views)
         shutil.copytree(HERE / "upstream", owner.site / "upstream", dirs_exist_ok=True)
@@ -343,14 +341,10 @@ def story(suite, program, folder):
             poll(suite, first, second, owner, here, there)
             blog(suite, first, here, own)
         pictures(suite, here)
-    finally:
-        for peer in peers:
-            with suite.check(f"{peer.folder.name} ends cleanly"):
-                peer.stop()
 
     site = Peer(program, folder / "unchanged", "--label", "Unchanged")
     visitor = Peer(program, folder / "visitor", "--label", "Visitor")
-    try:
+    with ended(visitor, site, suite=suite):
         site.folder.mkdir(parents=True)
         shutil.copytree(HERE / "upstream", site.site)
         upstream_database(site.folder / "data.db")
@@ -364,28 +358,6 @@ def story(suite, program, folder):
         with browser(arguments=["--host-resolver-rules=MAP *.localhost ~NOTFOUND"]) as page:
             page.driver.get(url)
             upstream(suite, page, f"{url}p/{site.id}/?q=1", SEALED)
-    finally:
-        for peer in (site, visitor):
-            with suite.check(f"{peer.folder.name} ends cleanly"):
-                peer.stop()
-
-
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--screenshots", default="browser/screenshots")
-    parser.add_argument("--goop2", default="./goop2")
-    options = parser.parse_args()
-    screenshots = pathlib.Path(options.screenshots)
-    screenshots.mkdir(parents=True, exist_ok=True)
-    suite = Suite(screenshots)
-    program = pathlib.Path(options.goop2).resolve()
-    if not program.exists():
-        sys.exit(f"browser: {program} is not there; build it with: make build")
-    with tempfile.TemporaryDirectory(prefix="goop2-starters-") as folder:
-        story(suite, program, pathlib.Path(folder))
-    print(f"starters: {suite.count - len(suite.failed)} of {suite.count} checks passed; pictures in {screenshots}")
-    sys.exit(1 if suite.failed else 0)
-
 
 if __name__ == "__main__":
-    main()
+    part.run("starters", story, part.options(__doc__))

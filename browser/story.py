@@ -18,6 +18,9 @@ HOSTILE_NAME = "<img src=x onerror=\"window.pwned=1\">'\"</script>"
 class Browser:
     """Chromium with one size and one colour scheme; messages of its console are findings."""
 
+    # How many times longer than a quiet machine needs everything may take.
+    patience = 1
+
     def __init__(self, width=1280, height=900, dark=False, reduced_motion=False, arguments=()):
         options = webdriver.ChromeOptions()
         for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--hide-scrollbars",
@@ -40,7 +43,7 @@ class Browser:
 
     def wait(self, condition, what, seconds=10):
         try:
-            return WebDriverWait(self.driver, seconds, poll_frequency=0.02).until(lambda _: condition())
+            return WebDriverWait(self.driver, seconds * self.patience, poll_frequency=0.02).until(lambda _: condition())
         except Exception:
             raise AssertionError(f"not within {seconds} s: {what}; the page says: {self.text()[:600]}") from None
 

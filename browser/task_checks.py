@@ -1,14 +1,11 @@
 """Sixteen tasks by keyboard alone, and again through the accessibility tree alone; axe-core on what they pass. See run."""
-import argparse
-import pathlib
-import sys
-import tempfile
 
-from checks import Suite, browser
+import part
 from origins import inside, wait_site
+from part import ended
 from peer import Peer
 from rooms_checks import looks, violations
-from story import expect
+from story import browser, expect
 from task_drivers import ByKeyboard, ByTree, perform
 from tasks import TASKS
 
@@ -56,37 +53,22 @@ def axe(suite, url, neighbour):
                             expect(wide <= 0, f"{wide} pixels too wide")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--goop2", default="./goop2", type=pathlib.Path)
-    parser.add_argument("--screenshots", help="folder for pictures (default: a new one under the temporary folder)")
-    options = parser.parse_args()
-    screenshots = pathlib.Path(options.screenshots or tempfile.mkdtemp(prefix="goop2-tasks-"))
-    screenshots.mkdir(parents=True, exist_ok=True)
-    suite = Suite(screenshots)
-    with tempfile.TemporaryDirectory() as root:
-        neighbour = Peer(options.goop2.resolve(), pathlib.Path(root) / "Neighbour", "--local", "--no-viewer",
-                         "--label", "Neighbour", "--starter", "neighbour")
-        try:
-            neighbour.start()
-            for kind in (ByKeyboard, ByTree):
-                # A peer of its own for each, which nobody has changed yet.
-                me = Peer(options.goop2.resolve(), pathlib.Path(root) / kind.name, "--local", "--label", "Ada")
-                try:
-                    me.start()
-                    me.stop()
-                    me.set_config("profile", "email", "ada@example.org")
-                    url = me.start()["viewer"]["url"]
-                    tasks(suite, url, neighbour, kind)
-                    if kind is ByTree:
-                        axe(suite, url, neighbour)
-                finally:
-                    me.stop()
-        finally:
-            neighbour.stop()
-    print(f"{suite.count - len(suite.failed)} of {suite.count} checks of tasks")
-    sys.exit(1 if suite.failed else 0)
+def story(suite, program, folder):
+    neighbour = Peer(program, folder / "Neighbour", "--local", "--no-viewer", "--label", "Neighbour", "--starter", "neighbour")
+    with ended(neighbour):
+        neighbour.start()
+        for kind in (ByKeyboard, ByTree):
+            # A peer of its own for each, which nobody has changed yet.
+            me = Peer(program, folder / kind.name, "--local", "--label", "Ada")
+            with ended(me):
+                me.start()
+                me.stop()
+                me.set_config("profile", "email", "ada@example.org")
+                url = me.start()["viewer"]["url"]
+                tasks(suite, url, neighbour, kind)
+                if kind is ByTree:
+                    axe(suite, url, neighbour)
 
 
 if __name__ == "__main__":
-    main()
+    part.run("tasks", story, part.options(__doc__))

@@ -58,6 +58,19 @@ import Testing
         }
     }
 
+    @Test func aSiteLearnsNoFavourites() async throws {
+        var favourite = PeerEntry.sample(peer)
+        favourite.favorite = true
+        backend.apply(.updated(favourite))
+        try await withViewer(backend) { port in
+            let mine = try await request("/api/peers", port: port)
+            #expect(mine.body.contains(#""Favorite":true"#), "nothing to learn")
+            let peers = try await request("/api/peers", port: port, fields: [host(port)])
+            #expect(peers.body.contains(peer.base58))
+            #expect(!peers.body.contains(#""Favorite":true"#))
+        }
+    }
+
     @Test(
         arguments: [
             ["Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: cors"], ["Sec-Fetch-Site: same-site"],

@@ -19,6 +19,7 @@ import Testing
             configuration: .init(identity: .generate(), listen: [Multiaddr(ip: .v4(0x7f00_0001), tcpPort: 0)]))
         try await owner.start()
         let streams = Atomic<Int>(0)
+        let resets = Atomic<Int>(0)
         owner.setHandler(for: ProtocolID(SiteProtocol.querySiteID)) { stream in
             let query = try? await stream.read()
             let number = streams.add(1, ordering: .relaxed).newValue
@@ -31,6 +32,9 @@ import Testing
                 let head = SiteHead(mediaType: "text/plain", size: body.utf8.count, tag: "t")
                 try? await stream.write(ByteBuffer(bytes: head.encoded + Array(body.utf8)))
             }
+            try? await stream.closeWrite()
+            // The visitor's end of the stream, or its reset.
+            do { while try await stream.read() != nil {} } catch { resets.add(1, ordering: .relaxed) }
             await stream.close()
         }
         let address = try #require(owner.listenAddresses().first).appending(owner.peerID)
@@ -52,6 +56,7 @@ import Testing
             }
         }
         #expect(streams.load(ordering: .relaxed) == requests)
+        #expect(resets.load(ordering: .relaxed) == 0)
         #expect(owner.connections().count == 1)
         try await visitor.stop()
         await owner.stop()
