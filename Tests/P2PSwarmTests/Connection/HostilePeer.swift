@@ -12,6 +12,11 @@ final class HostilePeer: BytePipeReceiver {
     private var session: NoiseSession?
     private(set) var received: [UInt8] = []
     private var sealed: [UInt8] = []
+    private var isOver = false
+    private var waiting: [(test: (YamuxHeader) -> Bool, promise: EventLoopPromise<Void>)] = []
+
+    /// What a test waited for did not come.
+    struct NeverSaid: Error {}
 
     init(pipe: MemoryPipe) {
         self.pipe = pipe
@@ -33,7 +38,30 @@ final class HostilePeer: BytePipeReceiver {
     func pipeReceiveCompleted() {}
     func pipeWritabilityChanged() {}
     func pipeInputClosed() { self.pipe.close() }
-    func pipeClosed(_ error: (any Error)?) {}
+    func pipeClosed(_ error: (any Error)?) {
+        self.isOver = true
+        for waiter in self.waiting { waiter.promise.fail(NeverSaid()) }
+        self.waiting = []
+    }
+
+    /// Tells the promise of the first frame received, or to come, for which `test` holds; fails if the pipe ends before.
+    func hear(_ test: @escaping (YamuxHeader) -> Bool, _ promise: EventLoopPromise<Void>) {
+        self.waiting.append((test, promise))
+        self.tellWaiting()
+        if self.isOver { self.pipeClosed(nil) }
+    }
+
+    private func tellWaiting() {
+        guard !self.waiting.isEmpty else { return }
+        let headers = stride(from: 0, to: self.received.count - 11, by: 12).compactMap { start in
+            try? YamuxHeader(Array(self.received[start..<(start + 12)]))
+        }
+        self.waiting.removeAll { waiter in
+            guard headers.contains(where: waiter.test) else { return false }
+            waiter.promise.succeed()
+            return true
+        }
+    }
 
     private func execute(_ actions: [ConnectionUpgrade.Action]) {
         for action in actions {
@@ -52,7 +80,7 @@ final class HostilePeer: BytePipeReceiver {
     private func openAll() {
         while self.sealed.count >= 2 {
             let size = Int(self.sealed[0]) << 8 | Int(self.sealed[1])
-            guard self.sealed.count >= 2 + size else { return }
+            guard self.sealed.count >= 2 + size else { break }
             let message = Array(self.sealed[2..<(2 + size)])
             self.sealed.removeFirst(2 + size)
             var plaintext = [UInt8](repeating: 0, count: max(0, size - NoiseCipher.tagLength))
@@ -65,6 +93,7 @@ final class HostilePeer: BytePipeReceiver {
             }
             self.received += plaintext
         }
+        self.tellWaiting()
     }
 
     /// Sends bytes in one sealed frame.
@@ -138,16 +167,12 @@ struct Siege: Sendable {
         try await self.loop.submit { try body(self.peer) }.get()
     }
 
-    /// Waits until the peer has received a frame for which `test` holds.
+    /// Waits until the peer has received a frame for which `test` holds; throws when it no longer can, or does not.
     func heard(_ test: @escaping @Sendable (YamuxHeader) -> Bool) async throws {
-        while true {
-            let found = try await self.attack { peer in
-                stride(from: 0, to: peer.received.count - 11, by: 12).contains { start in
-                    (try? YamuxHeader(Array(peer.received[start..<(start + 12)]))).map(test) ?? false
-                }
-            }
-            if found { return }
-            await Task.yield()
-        }
+        let promise = self.loop.makePromise(of: Void.self)
+        let limit = self.loop.scheduleTask(in: .seconds(55)) { promise.fail(HostilePeer.NeverSaid()) }
+        defer { limit.cancel() }
+        try await self.attack { $0.hear(test, promise) }
+        try await promise.futureResult.get()
     }
 }

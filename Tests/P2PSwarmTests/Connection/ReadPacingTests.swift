@@ -8,18 +8,23 @@ import Testing
     @Test("large frames are read in large pieces")
     func bulk() {
         var pacing = ReadPacing(largestLimit: largest)
-        for frames: UInt64 in [0, 1, 4, 8, 16, 17, 64] { #expect(!pacing.turnEnded(frames: frames)) }
-        #expect(pacing.limit == largest)
+        for frames: UInt64 in [0, 1, 4, 8, 16, 17, 64] {
+            let changed = pacing.turnEnded(frames: frames)
+            #expect(!changed && pacing.limit == largest)
+        }
     }
 
     @Test("a read of thousands of frames is followed by one of as many bytes as sixty-four of them have")
     func flood() {
         var pacing = ReadPacing(largestLimit: largest)
-        #expect(pacing.turnEnded(frames: 4_096))
-        #expect(pacing.limit == largest / 64)
-        #expect(!pacing.turnEnded(frames: 64))
-        #expect(pacing.turnEnded(frames: 65))
-        #expect(pacing.limit == largest / 128)
+        var changes: [Bool] = []
+        var limits: [Int] = []
+        for frames: UInt64 in [4_096, 64, 65] {
+            changes.append(pacing.turnEnded(frames: frames))
+            limits.append(pacing.limit)
+        }
+        #expect(changes == [true, false, true])
+        #expect(limits == [largest / 64, largest / 64, largest / 128])
     }
 
     @Test("it never falls below the smallest nor rises above the largest, whatever comes")
@@ -29,8 +34,8 @@ import Testing
             _ = pacing.turnEnded(frames: frames)
             #expect(pacing.limit == ReadPacing.smallestLimit)
         }
-        for _ in 0..<7 { #expect(pacing.turnEnded(frames: 0)) }
+        let changes = (0..<8).map { _ in pacing.turnEnded(frames: 0) }
+        #expect(changes == Array(repeating: true, count: 7) + [false])
         #expect(pacing.limit == largest)
-        #expect(!pacing.turnEnded(frames: 0))
     }
 }
