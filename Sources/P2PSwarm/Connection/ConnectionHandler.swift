@@ -149,7 +149,8 @@ extension MuxedConnection {
         do {
             if let options = channel.syncOptions {
                 try options.setOption(.allowRemoteHalfClosure, value: true)
-                try options.setOption(.recvAllocator, value: ConnectionHandler.allocator(maximum: LoopBuffers.batchBytes))
+                try options.setOption(
+                    .recvAllocator, value: ConnectionHandler.allocator(maximum: LoopBuffers.batchBytes))
                 // One read a turn: whoever sends faster than we take does not keep the loop from the others.
                 try options.setOption(.maxMessagesPerRead, value: 1)
                 try options.setOption(.writeBufferWaterMark, value: .init(low: 128 * 1024, high: 512 * 1024))
