@@ -19,6 +19,10 @@ import Testing
             #expect(!policy.contains("unsafe"))
             #expect(policy.contains("frame-ancestors 'none'"))
             #expect(policy.contains("base-uri 'none'") && policy.contains("form-action 'none'"))
+            // Where there is script at all, no text becomes markup.
+            #expect(
+                !policy.contains("script-src")
+                    || policy.contains("require-trusted-types-for 'script'; trusted-types 'none'"))
             #expect(answer["x-content-type-options"] == "nosniff")
             #expect(answer["x-frame-options"] == "DENY")
             #expect(answer["cross-origin-opener-policy"] == "same-origin")

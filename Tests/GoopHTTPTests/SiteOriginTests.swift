@@ -48,6 +48,31 @@ import Testing
         }
     }
 
+    /// The policy is written out: what a site may load and reach changes by decision only.
+    @Test func everyFileOfASiteCarriesTheGuards() async throws {
+        try await withViewer(backend) { port in
+            for path in ["/p/\(peer.base58)/", "/api/peers"] {
+                let answer = try await request(path, port: port, fields: [host(port)])
+                #expect(answer.status == 200)
+                #expect(
+                    answer["content-security-policy"]
+                        == "sandbox allow-scripts allow-forms allow-same-origin allow-downloads; default-src 'none'; "
+                        + "script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; style-src 'self' 'unsafe-inline'; "
+                        + "img-src 'self' data: blob:; font-src 'self' data:; media-src 'self' data: blob:; "
+                        + "connect-src 'self'; manifest-src 'none'; form-action 'self'; base-uri 'none'; "
+                        + "frame-ancestors http://127.0.0.1:\(port)", "\(path)")
+                #expect(answer["cross-origin-opener-policy"] == "same-origin", "\(path)")
+                #expect(answer["cross-origin-resource-policy"] == "same-origin", "\(path)")
+                #expect(answer["x-content-type-options"] == "nosniff", "\(path)")
+                #expect(answer["referrer-policy"] == "no-referrer", "\(path)")
+                #expect(answer["permissions-policy"]?.contains("camera=()") == true, "\(path)")
+                #expect(answer["x-dns-prefetch-control"] == "off", "\(path)")
+                #expect(answer["vary"] == "Origin, Sec-Fetch-Site, Sec-Fetch-Dest", "\(path)")
+                #expect(answer["cache-control"] == "no-store", "\(path)")
+            }
+        }
+    }
+
     @Test func aSiteLearnsNoEMails() async throws {
         try await withViewer(backend) { port in
             let own = try await request("/api/self", port: port, fields: [host(port)])
