@@ -42,6 +42,18 @@ import Testing
         #expect(await answer == .success(7))
     }
 
+    @Test func whatABusyMachineHasNotLetBeginIsNotLate() async throws {
+        let busy = DataError(code: .busy, message: "busy", detail: "")
+        loop.hold()
+        async let answer = withDeadline(.seconds(20), on: loop, else: DataError.late(.seconds(20))) {
+            () async throws(DataError) -> Int in throw busy
+        }
+        await loop.waits(for: 1)
+        try await loop.fire()
+        loop.letGo()
+        #expect(await answer == .failure(busy))
+    }
+
     @Test func whoGivesUpEndsTheWorkAndItsTimer() async {
         let asked = Task {
             await withDeadline(.seconds(20), on: loop, else: SiteError.late(.seconds(20))) {

@@ -6,8 +6,10 @@ import Synchronization
 /// An event loop whose timers fire when a test says so. All else runs on a loop of the system.
 final class TimerLoop: EventLoop {
     private struct Timers {
-        var waiting: [Int: @Sendable () -> Void] = [:]
+        var waiting: [Int: (fire: @Sendable () -> Void, drop: @Sendable () -> Void)] = [:]
         var next = 0
+        /// What is to run once the loop is let go; nil while it is not held.
+        var held: [@Sendable () -> Void]?
     }
 
     private let real = MultiThreadedEventLoopGroup.singleton.next()
@@ -29,7 +31,7 @@ final class TimerLoop: EventLoop {
     func fire() async throws {
         let due = timers.withLock { timers in
             defer { timers.waiting = [:] }
-            return timers.waiting.sorted { $0.key < $1.key }.map(\.value)
+            return timers.waiting.sorted { $0.key < $1.key }.map(\.value.fire)
         }
         try await real.submit { for timer in due { timer() } }.get()
     }
@@ -42,9 +44,10 @@ final class TimerLoop: EventLoop {
         let number = timers.withLock { timers in
             let number = timers.next
             timers.next += 1
-            timers.waiting[number] = {
-                do { promise.assumeIsolated().succeed(try task()) } catch { promise.fail(error) }
-            }
+            timers.waiting[number] = (
+                fire: { do { promise.assumeIsolated().succeed(try task()) } catch { promise.fail(error) } },
+                drop: { promise.fail(EventLoopError.cancelled) }
+            )
             return number
         }
         changes.continuation.yield()
@@ -60,7 +63,29 @@ final class TimerLoop: EventLoop {
 
     var inEventLoop: Bool { real.inEventLoop }
 
-    func execute(_ task: @escaping @Sendable () -> Void) { real.execute(task) }
+    func execute(_ task: @escaping @Sendable () -> Void) {
+        let isHeld = timers.withLock { timers in
+            timers.held?.append(task)
+            return timers.held != nil
+        }
+        if !isHeld { real.execute(task) }
+    }
+
+    /// As if the machine were busy: nothing runs but timers, until it is let go.
+    func hold() { timers.withLock { $0.held = [] } }
+
+    func letGo() {
+        let held = timers.withLock { timers in
+            defer { timers.held = nil }
+            return timers.held ?? []
+        }
+        for task in held { real.execute(task) }
+    }
+
+    deinit {
+        // A promise that is neither kept nor broken would end the program, and hide which test failed.
+        for timer in timers.withLock({ $0.waiting.values }) { timer.drop() }
+    }
 
     /// Its loop is everybody's, and stays.
     func shutdownGracefully(queue: DispatchQueue, _ callback: @escaping @Sendable ((any Error)?) -> Void) {

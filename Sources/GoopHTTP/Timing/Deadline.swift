@@ -44,28 +44,34 @@ private func run<Value: Sendable, Failure: Error>(
     else late: () -> Failure,
     startTimer: (any EventLoop, _ end: @escaping @Sendable () -> Void) -> () -> Void
 ) async -> Result<Value, Failure> {
-    let isOver = Atomic(false)
+    let limit = Limit()
     let loop = loop ?? MultiThreadedEventLoopGroup.currentEventLoop
-    let task = Task<Result<Value, Failure>, Never>(executorPreference: loop.map(LoopExecutor.init)) {
+    let executor = loop.map(LoopExecutor.init)
+    let task = Task<(result: Result<Value, Failure>, isLate: Bool), Never>(executorPreference: executor) {
         do throws(Failure) {
-            return .success(try await operation())
+            return (.success(try await operation()), false)
         } catch {
-            return .failure(error)
+            return (.failure(error), limit.isOver.load(ordering: .relaxed))
         }
     }
     let cancelTimer = startTimer(loop ?? MultiThreadedEventLoopGroup.singleton.any()) {
-        isOver.store(true, ordering: .relaxed)
-        task.cancel()
+        // In turn behind the operation: what a busy machine has not let begin is not late, and its answer counts.
+        Task(executorPreference: executor) {
+            limit.isOver.store(true, ordering: .relaxed)
+            task.cancel()
+        }
     }
     defer { cancelTimer() }
-    let result = await withTaskCancellationHandler {
+    let (result, isLate) = await withTaskCancellationHandler {
         await task.value
     } onCancel: {
         task.cancel()
     }
-    guard case .failure = result, isOver.load(ordering: .relaxed) else { return result }
-    return .failure(late())
+    return isLate ? .failure(late()) : result
 }
+
+/// Whether the time is over.
+private final class Limit: Sendable { let isOver = Atomic(false) }
 
 extension SiteError {
     /// The owner did not answer in time.
