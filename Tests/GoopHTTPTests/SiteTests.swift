@@ -265,7 +265,11 @@ import Testing
     @Test func aSilentPeerIsGivenUp() async throws {
         let backend = FakeBackend()
         backend.set(.silent, of: peer)
-        try await withViewer(backend, configure: { $0.siteAnswerTimeout = .milliseconds(100) }) { port async throws in
+        let configure: (inout ViewerConfiguration) -> Void = {
+            $0.siteAnswerTimeout = .milliseconds(100)
+            $0.failureMemory = .seconds(3_600)
+        }
+        try await withViewer(backend, configure: configure) { port async throws in
             #expect(try await request("/p/\(peer)/", port: port).status == 504)
             #expect(try await request("/p/\(peer)/", port: port).status == 504)
             #expect(backend.opened.count == 1)

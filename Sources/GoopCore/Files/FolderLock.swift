@@ -17,8 +17,7 @@ package final class FolderLock: Sendable {
     package init(path: String) throws(FolderLockError) {
         let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw .fault(FileFault("open", path)) }
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-            let code = errno
+        if let code = FolderLock.take(descriptor) {
             close(descriptor)
             guard code == EWOULDBLOCK else { throw .fault(FileFault("lock", path, code: code)) }
             throw .held(byProcess: FolderLock.holder(path: path))
@@ -29,12 +28,29 @@ package final class FolderLock: Sendable {
         self.descriptor = Mutex(descriptor)
     }
 
+    /// Takes the lock, which others may hold for the moment in which they look at it (`isHeld`); nil, or what is in the way.
+    private static func take(_ descriptor: CInt) -> CInt? {
+        var patience = 1_000
+        while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
+            // Who looks leaves room for others that look; who has the lock does not.
+            guard errno == EWOULDBLOCK, flock(descriptor, LOCK_SH | LOCK_NB) == 0, patience > 0 else { return errno }
+            flock(descriptor, LOCK_UN)
+            patience -= 1
+            usleep(1_000)  // No event tells that they have looked.
+        }
+        return nil
+    }
+
     deinit { release() }
 
     /// Gives the lock back; a second call does nothing.
     package func release() {
         descriptor.withLock { descriptor in
-            if let open = descriptor { close(open) }
+            if let open = descriptor {
+                // A child between `fork` and `exec` has a copy of the descriptor, which would keep the lock a moment longer.
+                flock(open, LOCK_UN)
+                close(open)
+            }
             descriptor = nil
         }
     }
