@@ -967,7 +967,7 @@ def main():
     parser.add_argument("--table")
     parser.add_argument("--results", metavar="FILE", help="JSON: keeps what was seen from one run to the next")
     parser.add_argument("--keep-logs")
-    parser.add_argument("--full", action="store_true", help="1 GiB each way, ten minutes of pings and of gossip: five hours, with --jobs 3 two")
+    parser.add_argument("--full", action="store_true", help="1 GiB each way, ten minutes of pings and of gossip: hours, fewer with --jobs")
     args = parser.parse_args()
     args.bulk = 16 * MEGABYTES_64 if args.full else MEGABYTES_64
     args.pings, args.pause = (600, 1) if args.full else (10, 0)
