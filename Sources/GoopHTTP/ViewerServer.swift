@@ -150,19 +150,10 @@ public final class ViewerServer: Service {
             await withDiscardingTaskGroup { group in
                 group.addTask { await self.relayChanges(to: feed, failures: failures) }
                 group.addTask { await self.beat(feed, sessions: doors.compactMap(\.sessions)) }
-                group.addTask { [configuration] in
-                    for await _ in closing.stream {}
-                    // Cancelled when everything has ended before: then there is nothing left to close.
-                    try? await Task.sleep(for: configuration.shutdownGrace)
-                    for door in doors { door.registry.closeAll() }
-                }
+                group.addTask { await self.closeConnections(of: doors, behind: closing.stream) }
                 for door in doors {
                     guard let shut = door.shut else { continue }
-                    group.addTask { [configuration] in
-                        for await _ in shut {}
-                        try? await Task.sleep(for: configuration.shutdownGrace)
-                        door.registry.closeAll()
-                    }
+                    group.addTask { await self.closeConnections(of: [door], behind: shut) }
                 }
                 await configuration.onListening(endpoint)
                 logger.debug("viewer listens", metadata: ["port": "\(endpoint.port)"])
@@ -177,6 +168,14 @@ public final class ViewerServer: Service {
         } onCancelOrGracefulShutdown: {
             stop()
         }
+    }
+
+    /// Closes what is still open some time after doors were shut, which the end of `shut` tells.
+    private func closeConnections(of doors: [OpenDoor], behind shut: AsyncStream<Void>) async {
+        for await _ in shut {}
+        // Answers under way have this long. Cancelled when everything has ended before: then there is nothing left to close.
+        try? await Task.sleep(for: configuration.shutdownGrace)
+        for door in doors { door.registry.closeAll() }
     }
 
     /// - Parameters:
