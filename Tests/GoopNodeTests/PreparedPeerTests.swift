@@ -1,4 +1,3 @@
-import Dispatch
 import Glibc
 import GoopCore
 import Multiformats
@@ -65,17 +64,6 @@ import Testing
         first.release()
         #expect(!FolderLock.isHeld(path: folder.lockFile))
         _ = try open()
-    }
-
-    /// A command that asks whether the peer runs has the lock for a moment, as others that ask may.
-    @Test func whoOnlyLooksIsNotInTheWay() throws {
-        try open().release()
-        let looking = Glibc.open(folder.lockFile, O_RDONLY)
-        try #require(looking >= 0 && flock(looking, LOCK_SH | LOCK_NB) == 0)
-        DispatchQueue.global().asyncAfter(deadline: .now() + 0.02) { close(looking) }
-        let peer = try open()
-        #expect(FolderLock.isHeld(path: folder.lockFile))
-        peer.release()
     }
 
     @Test(arguments: ["", "x", String(repeating: "y", count: 68), String(repeating: "z", count: 20_000)])

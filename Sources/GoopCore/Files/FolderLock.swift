@@ -60,7 +60,9 @@ package final class FolderLock: Sendable {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return false }
         defer { close(descriptor) }
-        return flock(descriptor, LOCK_SH | LOCK_NB) != 0
+        guard flock(descriptor, LOCK_SH | LOCK_NB) == 0 else { return true }
+        flock(descriptor, LOCK_UN)  // `close` alone would leave it to a copy: see `release`.
+        return false
     }
 
     /// The process id in the file, if there is one.
