@@ -1,5 +1,4 @@
 import GoopCore
-import Synchronization
 
 /// What waits to be sent to one page that watches a table.
 ///
@@ -18,53 +17,47 @@ final class ChangeMailbox: Sendable {
         case lost(DataError)
     }
 
-    private struct State {
+    private struct Waiting {
         var changes: [DataChange] = []
         var isOverflowing = false
         var end: DataError?
     }
 
-    /// Wakes the writer; holds one wake-up at most.
-    let wakeUps: AsyncStream<Void>
-    private let wake: AsyncStream<Void>.Continuation
-    private let state = Mutex(State())
+    /// Wakes the writer.
+    var wakeUps: AsyncStream<Void> { box.wakeUps }
+    private let box = Mailbox(Waiting())
     private let limit: Int
 
     init(limit: Int = 256) {
         self.limit = limit
-        (wakeUps, wake) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     }
 
     func put(_ change: DataChange) {
-        state.withLock { state in
-            guard !state.isOverflowing else { return }
-            state.changes.append(change)
-            if state.changes.count > limit {
-                state.changes = []
-                state.isOverflowing = true
+        box.put { waiting in
+            guard !waiting.isOverflowing else { return }
+            waiting.changes.append(change)
+            if waiting.changes.count > limit {
+                waiting.changes = []
+                waiting.isOverflowing = true
             }
         }
-        wake.yield()
     }
 
     /// Makes the writer send a sign of life.
-    func beat() { wake.yield() }
+    func beat() { box.beat() }
 
     /// No more changes; what waits is still delivered, then the reason.
     func end(_ reason: DataError) {
-        state.withLock { $0.end = $0.end ?? reason }
-        wake.yield()
+        box.put { $0.end = $0.end ?? reason }
     }
 
     /// Takes everything that waits; never empty.
     func take() -> [Delivery] {
-        state.withLock { state in
-            var deliveries: [Delivery] = []
-            if state.isOverflowing { deliveries.append(.reload) }
-            if !state.changes.isEmpty { deliveries.append(.changes(state.changes)) }
-            if let end = state.end { deliveries.append(.lost(end)) }
-            state = State(end: state.end)
-            return deliveries.isEmpty ? [.heartbeat] : deliveries
-        }
+        let waiting = box.take()
+        var deliveries: [Delivery] = []
+        if waiting.isOverflowing { deliveries.append(.reload) }
+        if !waiting.changes.isEmpty { deliveries.append(.changes(waiting.changes)) }
+        if let end = waiting.end { deliveries.append(.lost(end)) }
+        return deliveries.isEmpty ? [.heartbeat] : deliveries
     }
 }

@@ -1,6 +1,5 @@
 import GoopCore
 import PeerIdentity
-import Synchronization
 
 /// What waits to be sent to one page: at most one change per peer, the newest.
 ///
@@ -17,49 +16,39 @@ final class EventMailbox: Sendable {
         case snapshot
     }
 
-    private struct State {
+    private struct Waiting {
         var changes: [PeerID: PeerChange] = [:]
         var order: [PeerID] = []
         var isOverflowing = false
     }
 
-    /// Wakes the writer; holds one wake-up at most. Ends when the mailbox is closed.
-    let wakeUps: AsyncStream<Void>
-    private let wake: AsyncStream<Void>.Continuation
-    private let state = Mutex(State())
+    /// Wakes the writer; ends when the mailbox is closed.
+    var wakeUps: AsyncStream<Void> { box.wakeUps }
+    private let box = Mailbox(Waiting())
     private let limit: Int
 
     init(limit: Int = 1024) {
         self.limit = limit
-        (wakeUps, wake) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     }
 
     func put(_ change: PeerChange) {
-        state.withLock { state in
-            guard !state.isOverflowing else { return }
-            if state.changes.updateValue(change, forKey: change.peer) == nil { state.order.append(change.peer) }
-            if state.order.count > limit { state = State(isOverflowing: true) }
+        box.put { waiting in
+            guard !waiting.isOverflowing else { return }
+            if waiting.changes.updateValue(change, forKey: change.peer) == nil { waiting.order.append(change.peer) }
+            if waiting.order.count > limit { waiting = Waiting(isOverflowing: true) }
         }
-        wake.yield()
     }
 
     /// Makes the writer send a sign of life.
-    func beat() {
-        wake.yield()
-    }
+    func beat() { box.beat() }
 
-    func close() {
-        wake.finish()
-    }
+    func close() { box.close() }
 
     /// Takes everything that waits.
     func take() -> Delivery {
-        state.withLock { state in
-            let waiting = state
-            state = State()
-            if waiting.isOverflowing { return .snapshot }
-            return waiting.order.isEmpty ? .heartbeat : .changes(waiting.order.compactMap { waiting.changes[$0] })
-        }
+        let waiting = box.take()
+        if waiting.isOverflowing { return .snapshot }
+        return waiting.order.isEmpty ? .heartbeat : .changes(waiting.order.compactMap { waiting.changes[$0] })
     }
 }
 

@@ -37,36 +37,34 @@ struct AccessEvents: Sendable {
         }
     }
 
-    private enum Delivery: Sendable { case change, beat }
-
     private static func write(
         _ access: any SiteAccess, heartbeat: Duration, to writer: inout any ResponseBodyWriter
     ) async throws {
         let changes = await access.changes()
-        let (deliveries, mailbox) = AsyncStream.makeStream(of: Delivery.self, bufferingPolicy: .bufferingNewest(2))
+        let hasChanged = Mailbox(false)
         var text = EventText()
         try await writer.write(EventText.retry)
-        mailbox.yield(.change)
+        hasChanged.put { $0 = true }
         try await EventResponse.feed(every: heartbeat) {
-            mailbox.yield(.beat)
+            hasChanged.beat()
         } read: {
             for await _ in changes {
-                mailbox.yield(.change)
+                hasChanged.put { $0 = true }
                 // The least time between two pictures of a busy site: what changes meanwhile is in the next one.
                 guard (try? await Task.sleep(for: interval)) != nil else { break }
             }
-            mailbox.finish()
+            hasChanged.close()
         } write: {
-            for await delivery in deliveries {
-                switch delivery {
-                case .beat: try await writer.write(EventText.heartbeat)
-                case .change:
-                    let value: JSONValue = [
-                        "audience": await AccessRoom.json(access.audience(), access),
-                        "visitors": await AccessRoom.visitors(access),
-                    ]
-                    try await writer.write(text.event("site", JSONWriter.compact(value)))
+            for await _ in hasChanged.wakeUps {
+                guard hasChanged.take() else {
+                    try await writer.write(EventText.heartbeat)
+                    continue
                 }
+                let value: JSONValue = [
+                    "audience": await AccessRoom.json(access.audience(), access),
+                    "visitors": await AccessRoom.visitors(access),
+                ]
+                try await writer.write(text.event("site", JSONWriter.compact(value)))
             }
         }
     }

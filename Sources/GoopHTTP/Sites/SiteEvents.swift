@@ -77,54 +77,55 @@ struct SiteEvents: Sendable {
         }
     }
 
-    private enum Delivery: Sendable {
-        case change(SiteChanges)
-        case beat
-        case lost(DataError)
+    private struct Waiting: Sendable {
+        var changes = SiteChanges()
+        var end: DataError?
     }
 
     private static func write(
         _ changes: AsyncThrowingStream<SiteChanges, any Error>, heartbeat: Duration,
         to writer: inout any ResponseBodyWriter
     ) async throws {
-        let (deliveries, mailbox) = AsyncStream.makeStream(of: Delivery.self, bufferingPolicy: .bufferingNewest(16))
+        let mailbox = Mailbox(Waiting())
         var text = EventText()
         var hello = EventText.retry
         hello.writeImmutableBuffer(text.event("ready", JSONWriter.compact(.object([:]))))
         try await writer.write(hello)
         try await EventResponse.feed(every: heartbeat) {
-            mailbox.yield(.beat)
+            mailbox.beat()
         } read: {
-            do {
-                for try await change in changes {
-                    // What a page misses it hears of as one unnamed change.
-                    if case .dropped = mailbox.yield(.change(change)) { mailbox.yield(.change(.unnamed)) }
-                }
-                mailbox.yield(.lost(DataError(code: .unreachable, message: "the owner ended the watch", detail: "")))
-            } catch {
-                let error = error as? SiteError
-                if let error, error.kind == .notInvited {
-                    mailbox.yield(.lost(Self.failure(error)))
-                } else {
-                    let detail = error?.description ?? ""
-                    mailbox.yield(.lost(DataError(code: .unreachable, message: "the connection broke", detail: detail)))
-                }
-            }
-            mailbox.finish()
+            let end = await passOn(changes, to: mailbox)
+            mailbox.put { $0.end = end }
         } write: {
-            for await delivery in deliveries {
-                switch delivery {
-                case .beat: try await writer.write(EventText.heartbeat)
-                case .change(let change):
+            for await _ in mailbox.wakeUps {
+                let waiting = mailbox.take()
+                if !waiting.changes.isEmpty {
                     let value: JSONValue = [
-                        "paths": .array(change.paths.map { .string($0) }), "more": .bool(change.hasMore),
+                        "paths": .array(waiting.changes.paths.map { .string($0) }),
+                        "more": .bool(waiting.changes.hasMore),
                     ]
                     try await writer.write(text.event("change", JSONWriter.compact(value)))
-                case .lost(let error):
-                    try await writer.write(text.event("lost", JSONWriter.compact(DataFailure.body(of: error))))
+                }
+                if let end = waiting.end {
+                    try await writer.write(text.event("lost", JSONWriter.compact(DataFailure.body(of: end))))
                     return
                 }
+                if waiting.changes.isEmpty { try await writer.write(EventText.heartbeat) }
             }
+        }
+    }
+
+    /// Puts changes into the mailbox until there are no more; the reason of the end.
+    private static func passOn(
+        _ changes: AsyncThrowingStream<SiteChanges, any Error>, to mailbox: Mailbox<Waiting>
+    ) async -> DataError {
+        do {
+            for try await change in changes { mailbox.put { $0.changes.formUnion(change) } }
+            return DataError(code: .unreachable, message: "the owner ended the watch", detail: "")
+        } catch {
+            let error = error as? SiteError
+            if let error, error.kind == .notInvited { return failure(error) }
+            return DataError(code: .unreachable, message: "the connection broke", detail: error?.description ?? "")
         }
     }
 }

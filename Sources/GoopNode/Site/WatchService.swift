@@ -28,13 +28,8 @@ struct WatchService: Sendable {
             try await StallWatch.run(limit: WatchService.patience, onStall: { stream.reset() }) { _ in
                 guard try await stream.read() != nil else { throw SiteError(kind: .badRequest) }
             }
-            let (told, continuation) = AsyncStream.makeStream(
-                of: SiteChanges.self, bufferingPolicy: .bufferingNewest(8))
-            let showOut: @Sendable () -> Void = {
-                // The newest one is always kept, and nothing is told behind it.
-                continuation.yield(.refusal)
-                continuation.finish()
-            }
+            let mailbox = Mailbox(SiteChanges())
+            let showOut: @Sendable () -> Void = { mailbox.put { $0 = .refusal } }
             guard let visit = door.enter(stream.remotePeer, .watch, showOut: showOut) else {
                 try await stream.write(ByteBuffer(bytes: SiteChanges.refusal.encoded))
                 return await stream.close()
@@ -42,7 +37,7 @@ struct WatchService: Sendable {
             defer { door.leave(visit) }
             let changes = try await watch.changes()
             try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask { try await tell(changes, in: (told, continuation), on: stream) }
+                group.addTask { try await tell(changes, through: mailbox, on: stream) }
                 // The visitor says nothing more; its end is the end.
                 group.addTask { while try await stream.read() != nil {} }
                 try await group.next()
@@ -58,34 +53,36 @@ struct WatchService: Sendable {
     }
 
     private func tell(
-        _ changes: AsyncStream<SiteChanges>,
-        in queue: (AsyncStream<SiteChanges>, AsyncStream<SiteChanges>.Continuation), on stream: P2PStream
+        _ changes: AsyncStream<SiteChanges>, through mailbox: Mailbox<SiteChanges>, on stream: P2PStream
     ) async throws {
-        let (merged, continuation) = queue
-        // The first message says that changes are told from now on.
-        continuation.yield(SiteChanges())
+        // The first message is empty: it says that changes are told from now on.
+        try await send(SiteChanges(), on: stream)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
-                for await change in changes {
-                    if case .dropped = continuation.yield(change) { continuation.yield(.unnamed) }
-                }
-                continuation.finish()
+                for await change in changes { mailbox.put { $0.formUnion(change) } }
+                mailbox.close()
             }
             // A timer of an event loop goes with the watch; that of `Task.sleep` would stay for the rest of its time.
             let interval = TimeAmount(WatchService.heartbeat)
             let pulse = MultiThreadedEventLoopGroup.singleton.any()
-                .scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in
-                    continuation.yield(SiteChanges())
-                }
+                .scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in mailbox.beat() }
             defer {
                 pulse.cancel()
                 group.cancelAll()
             }
-            for await change in merged {
-                try await StallWatch.run(limit: WatchService.patience, onStall: { stream.reset() }) { _ in
-                    try await stream.write(ByteBuffer(bytes: change.encoded))
-                }
+            for await _ in mailbox.wakeUps {
+                // With nothing waiting it is a sign of life.
+                let waiting = mailbox.take()
+                let message = waiting.isRefusal ? SiteChanges.refusal : waiting
+                try await send(message, on: stream)
+                if waiting.isRefusal { return }
             }
+        }
+    }
+
+    private func send(_ message: SiteChanges, on stream: P2PStream) async throws {
+        try await StallWatch.run(limit: WatchService.patience, onStall: { stream.reset() }) { _ in
+            try await stream.write(ByteBuffer(bytes: message.encoded))
         }
     }
 }
