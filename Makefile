@@ -62,7 +62,7 @@ lint:
 	@scripts/lint
 
 format:
-	$(SWIFT) format format --in-place --recursive Sources Tests Package.swift
+	$(SWIFT) format format --in-place --recursive $(shell scripts/lint --formatted)
 
 clean:
 	rm -rf .build .build-* goop2 goop2-p2pd

@@ -1,6 +1,7 @@
 """Each guard of the viewer taken out in turn: the attack it stops must then succeed, and must not succeed before. See guards."""
 import argparse
 import contextlib
+import json
 import os
 import pathlib
 import re
@@ -95,8 +96,10 @@ def attempt(world, case, changes):
 
 def shown(got):
     """What an attack got, in one line, without what is another one in each run: ids of peers, and ports but the viewer's."""
-    got = " ".join(got.replace(scenes.HOSTILE_LABEL, "…").split()).replace("|", "\\|")
-    got = re.sub(r"\bk[0-9a-z]{40,62}\b(\.localhost)?", "<site>", got)
+    for label in (scenes.HOSTILE_LABEL, json.dumps(scenes.HOSTILE_LABEL)[1:-1]):
+        got = got.replace(label, "…")
+    got = " ".join(got.split()).replace("|", "\\|").replace("<", "&lt;")
+    got = re.sub(r"\bk[0-9a-z]{40,62}\b(\.localhost)?", "&lt;site>", got)
     return re.sub(r"(?<=127\.0\.0\.1:)(?!8080)\d+", "…", got)
 
 
