@@ -113,6 +113,7 @@ def by_keyboard(suite, url, neighbour, folder):
             page.wait(lambda: "Undo" in focused(page), "the focus on Undo")
             keys(page, Keys.ENTER)
             page.wait(lambda: card(page, neighbour.id) is not None, "the neighbour again", 20)
+            expect(page.run("return document.activeElement !== document.body"), "the focus is lost")
         with suite.check("keys: block, and unblock in the list of the blocked"):
             tab_to(page, "More about My neighbour")
             keys(page, Keys.ENTER)
@@ -139,6 +140,10 @@ def by_keyboard(suite, url, neighbour, folder):
             keys(page, Keys.ENTER)
             page.wait(lambda: page.one("#problems").is_displayed() and focused(page) == "problems", "the problems")
             expect("p2p.listen_port" in page.one("#problems").text, page.one("#problems").text)
+            described = page.run("""
+                const field = document.getElementById("set-p2p.listen_port");
+                return field.getAttribute("aria-describedby").split(" ").map((id) => document.getElementById(id).textContent)""")
+            expect(any("65535" in text for text in described), f"the field is described as {described}")
             expect((folder / "goop.json").read_text() == before, "the file has changed")
             suite.shot(page, "room-settings-problem")
             tab_to(page, "discard")
@@ -185,6 +190,21 @@ def by_keyboard(suite, url, neighbour, folder):
             expect(not found, found)
 
 
+def hidden_tabs(suite, url):
+    """A browser has six connections to one address: rooms that nobody looks at must not hold them."""
+    with suite.check("six hidden rooms leave the viewer answering"), browser() as page:
+        for room in ("", "site", "data", "site", "data", "site", "data"):
+            page.driver.get(url + room)
+            page.wait(lambda: page.run("return document.readyState") == "complete", room)
+            page.driver.switch_to.new_window("tab")
+        page.driver.get(url + "help")
+        answer = page.driver.execute_async_script("""
+            const done = arguments[0];
+            fetch("/healthz", { cache: "no-store", signal: AbortSignal.timeout(5000) })
+              .then((answer) => done(answer.status), (error) => done(String(error)))""")
+        expect(answer == 200, answer)
+
+
 def guarded(suite, url):
     with suite.check("a decision without the token is refused"):
         with browser() as page:
@@ -211,6 +231,7 @@ def story(suite, program, folder):
         looks(suite, url, "card", open_card)
         for name, prepare in site_room.dialogs().items():
             looks(suite, url + "site", name, prepare)
+        hidden_tabs(suite, url)
         site_room.room(suite, url, ada)
         site_room.by_keyboard(suite, url, ada, tab_to, focused, keys)
         guarded(suite, url)

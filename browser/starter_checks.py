@@ -216,6 +216,19 @@ def poll(suite, first, second, owner, here, there):
         if owner:
             expect(len(rows(owner, "SELECT DISTINCT _owner FROM votes")) == 2, "not two voters")
     suite.shot(first, "poll-two-votes")
+    if owner:
+        with suite.check("poll: a thousand rows of one visitor do not hide the votes of others"):
+            with contextlib.closing(sqlite3.connect(owner.folder / "data.db", timeout=10)) as database:
+                database.execute("""
+                    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1500)
+                    INSERT INTO votes (_owner, choice) SELECT 'somebody', 'Friends' FROM n""")
+                database.commit()
+            second.one("input[value='A long walk']").click()
+            second.one("#vote button").click()
+            second.wait(lambda: second.one("#status").text == "Your vote is changed.", "the vote")
+            visit(first, here("poll/"))
+            live(first)
+            first.wait(lambda: "A long walk: 1 of 3" in label(first), f"the newest vote: {label(first)}")
 
 
 def blog(suite, page, here, as_owner=None):

@@ -1,6 +1,6 @@
 // The rows of one table: page, sort, filter, and what changes while one looks.
 
-import { button, clean, element, find, get, post, say, setText, tell } from "/assets/words.js";
+import { button, clean, element, find, get, post, say, setText, tell, whileSeen } from "/assets/words.js";
 import { ask, openSheet } from "/assets/data-sheet.js";
 import { cell, harmless, isNumber, ownerParts, ownerText, rowsText } from "/assets/data-values.js";
 import { openRow } from "/assets/data-row.js";
@@ -45,8 +45,8 @@ export class RowView {
 
   shut() {
     this.table = null;
-    this.events?.close();
-    this.events = null;
+    this.unfollow?.();
+    this.unfollow = null;
   }
 
   // MARK: Reading
@@ -237,19 +237,21 @@ export class RowView {
   // MARK: While one looks
 
   follow() {
-    this.events?.close();
+    this.unfollow?.();
     const name = this.table.name;
-    const events = new EventSource(`/api/data/subscribe?table=${encodeURIComponent(name)}`);
-    this.events = events;
     let isFirst = true;
-    events.addEventListener("ready", () => {
-      setText(find("live"), "Live: changes appear by themselves.");
-      if (!isFirst) this.soon();
-      isFirst = false;
+    this.unfollow = whileSeen(() => {
+      const events = new EventSource(`/api/data/subscribe?table=${encodeURIComponent(name)}`);
+      events.addEventListener("ready", () => {
+        setText(find("live"), "Live: changes appear by themselves.");
+        if (!isFirst) this.soon();
+        isFirst = false;
+      });
+      events.addEventListener("change", (event) => this.heard(JSON.parse(event.data)));
+      events.addEventListener("reload", () => this.soon());
+      events.onerror = () => setText(find("live"), "Not live at the moment.");
+      return () => events.close();
     });
-    events.addEventListener("change", (event) => this.heard(JSON.parse(event.data)));
-    events.addEventListener("reload", () => this.soon());
-    events.onerror = () => setText(find("live"), "Not live at the moment.");
   }
 
   heard(change) {

@@ -23,7 +23,7 @@ function control(setting) {
   const id = `set-${setting.key}`;
   const input = document.createElement("input");
   input.id = id;
-  input.setAttribute("aria-describedby", `${id}-meaning`);
+  input.setAttribute("aria-describedby", `${id}-meaning ${id}-fault`);
   const label = element("label", "label", setting.key);
   label.htmlFor = id;
   const place = element("div", "field");
@@ -78,6 +78,7 @@ function row(setting) {
   const standard = setting.secret ? "" : setting.standard?.length === 0 ? "empty" : String(setting.standard);
   if (standard) meaning.append(` Usual: ${standard}.`);
   field.fault = element("p", "fault");
+  field.fault.id = `${field.input.id}-fault`;
   field.fault.hidden = true;
   field.item = element("div", "setting", field.place, meaning, field.fault);
   field.input.addEventListener("input", showChanged);
@@ -228,6 +229,7 @@ function clearFaults() {
   find("problems").hidden = true;
   for (const field of fields.values()) {
     field.fault.hidden = true;
+    field.fault.textContent = "";
     field.input.removeAttribute("aria-invalid");
   }
 }

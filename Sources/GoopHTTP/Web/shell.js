@@ -307,7 +307,11 @@ document.addEventListener("visibilitychange", () => { if (frame) watchOwner(); }
 
 // MARK: The tools of the bar
 
-find("reload").addEventListener("click", () => { isGone = false; showHere(); });
+find("reload").addEventListener("click", () => {
+  if (isBlocked) return showBlocked();
+  isGone = false;
+  showHere();
+});
 
 find("copy").addEventListener("click", async (event) => {
   const button = event.currentTarget;
@@ -463,6 +467,8 @@ try {
   if (!isSealed) await visits.begin(site, isKept);
   showKept();
   if (blocked) showBlocked(); else showHere();
+  // Not before: there is no place to load from, and what an earlier visit stored is still there.
+  find("reload").disabled = false;
 } catch (error) {
   cover("The site cannot be shown", String(error.message), {});
 }

@@ -1,6 +1,6 @@
 // The room "My site": the folder that visitors see, and what its owner does with it.
 
-import { button, clean, element, find, get, itsComputer, post, say, setText, sizeText, tell } from "/assets/words.js";
+import { button, clean, element, find, get, itsComputer, post, say, setText, sizeText, tell, whileSeen } from "/assets/words.js";
 import { askName, askQuestion, editText } from "/assets/site-dialogs.js";
 import "/assets/audience.js";
 import "/assets/visitors.js";
@@ -279,11 +279,21 @@ find("copy-link").addEventListener("click", async () => {
 
 /// Other programs change the folder too.
 function follow() {
-  const watch = new EventSource(`/api/p/${ownID}/watch`);
   let timer = 0;
-  watch.addEventListener("change", () => {
+  const loadSoon = () => {
     clearTimeout(timer);
     timer = setTimeout(() => { if (!isUploading() && !document.querySelector("dialog[open]")) load(); }, 300);
+  };
+  let wasOpen = false;
+  whileSeen(() => {
+    const watch = new EventSource(`/api/p/${ownID}/watch`);
+    // While there was no stream, changes may have passed by.
+    watch.addEventListener("ready", () => {
+      if (wasOpen) loadSoon();
+      wasOpen = true;
+    });
+    watch.addEventListener("change", loadSoon);
+    return () => watch.close();
   });
 }
 

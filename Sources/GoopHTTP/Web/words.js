@@ -113,6 +113,24 @@ export const post = (path, value) => ask(path, {
   body: JSON.stringify(value),
 });
 
+// MARK: While somebody looks
+
+/// Keeps an event stream open while the page is looked at. A hidden tab gives its connection back: browsers allow six to
+/// one address, for all tabs together.
+/// @param open opens it, and gives back what closes it
+/// @returns ends it for good
+export function whileSeen(open) {
+  const ended = new AbortController();
+  let close = null;
+  const begin = () => { if (!document.hidden) close ??= open(); };
+  const pause = () => { close?.(); close = null; };
+  document.addEventListener("visibilitychange", () => (document.hidden ? pause() : begin()), ended);
+  addEventListener("pagehide", pause, ended);
+  addEventListener("pageshow", begin, ended);
+  begin();
+  return () => { ended.abort(); pause(); };
+}
+
 // MARK: What was done, and how to take it back
 
 let toastTimer = 0;
@@ -123,7 +141,14 @@ export function tell(text, { undo, isError } = {}) {
   clearTimeout(toastTimer);
   toast.replaceChildren(element("span", "", text));
   toast.dataset.kind = isError ? "error" : "done";
-  const close = () => { toast.hidden = true; toast.replaceChildren(); };
+  const before = document.activeElement;
+  const close = () => {
+    const hadFocus = toast.contains(document.activeElement);
+    toast.hidden = true;
+    toast.replaceChildren();
+    // Whoever works by keyboard goes on where they were.
+    if (hadFocus) (before?.isConnected && before !== document.body ? before : find("content"))?.focus({ preventScroll: true });
+  };
   if (undo) {
     const back = button("Undo", "button small", async () => {
       close();

@@ -58,12 +58,31 @@ function empty() {
   list.replaceChildren(element("li", {}, "Nobody yet. Be the first."));
 }
 
+/** What changes while the rows are being read; null at other times. Put in behind them: the answer may be older. */
+let late = null;
+const heard = (change) => { if (late) late.push(change); else change(); };
+
 async function load() {
-  const rows = await Goop.data.find("guestbook", { order: "_id DESC", limit: 200 });
-  shown.clear();
-  list.replaceChildren();
-  for (const row of rows.reverse()) put(row, false);
-  if (rows.length === 0) empty();
+  const begun = (late = []);
+  try {
+    const rows = await Goop.data.find("guestbook", { order: "_id DESC", limit: 200 });
+    // Somebody began to read again meanwhile: that answer is newer.
+    if (late !== begun) return;
+    shown.clear();
+    list.replaceChildren();
+    for (const row of rows.reverse()) put(row, false);
+    if (rows.length === 0) empty();
+  } finally {
+    if (late === begun) {
+      late = null;
+      for (const change of begun) change();
+    }
+  }
+}
+
+function add(row) {
+  if (shown.size === 0) list.replaceChildren();
+  put(row, true);
 }
 
 async function start() {
@@ -79,9 +98,9 @@ async function start() {
   Goop.data.subscribe("guestbook", {
     onOpen: () => load().then(() => state("live", "Live: new entries appear by themselves."), lost),
     onReload: () => load().catch(lost),
-    onInsert: (row) => { if (shown.size === 0) list.replaceChildren(); put(row, true); },
-    onUpdate: (row) => put(row, false),
-    onDelete: drop,
+    onInsert: (row) => heard(() => add(row)),
+    onUpdate: (row) => heard(() => put(row, false)),
+    onDelete: (id) => heard(() => drop(id)),
     onError: lost,
   });
 }

@@ -63,10 +63,38 @@ function draw() {
   state("live", `Live: ${total} ${total === 1 ? "vote" : "votes"} so far.`);
 }
 
+/** All rows (up to a bound), a thousand at a time: whoever sends many must not hide the votes of others. */
+async function everyRow() {
+  const found = [];
+  for (let last = 0; found.length < 100_000;) {
+    const part = await Goop.data.find("votes", {
+      fields: ["_id", "_owner", "choice"], where: "_id > ?", args: [last], order: "_id", limit: 1000,
+    });
+    found.push(...part);
+    if (part.length < 1000) break;
+    last = part.at(-1)._id;
+  }
+  return found;
+}
+
+/** What changes while the rows are being read; null at other times. Counted behind them: the answers may be older. */
+let late = null;
+const heard = (change) => { if (late) late.push(change); else change(); };
+
 async function load() {
-  const found = await Goop.data.find("votes", { fields: ["_id", "_owner", "choice"], order: "_id", limit: 1000 });
-  rows.clear();
-  for (const row of found) rows.set(row._id, row);
+  const begun = (late = []);
+  try {
+    const found = await everyRow();
+    // Somebody began to read again meanwhile: that answer is newer.
+    if (late !== begun) return;
+    rows.clear();
+    for (const row of found) rows.set(row._id, row);
+  } finally {
+    if (late === begun) {
+      late = null;
+      for (const change of begun) change();
+    }
+  }
   recount();
   const mine = votes.get(me.myId);
   for (const input of form.elements.choice) input.checked = input.value === mine;
@@ -101,9 +129,9 @@ async function start() {
   Goop.data.subscribe("votes", {
     onOpen: () => load().catch(lost),
     onReload: () => load().catch(lost),
-    onInsert: count,
-    onUpdate: count,
-    onDelete: (id) => { rows.delete(id); recount(); },
+    onInsert: (row) => heard(() => count(row)),
+    onUpdate: (row) => heard(() => count(row)),
+    onDelete: (id) => heard(() => { rows.delete(id); recount(); }),
     onError: lost,
   });
 }

@@ -10,7 +10,10 @@
   const prefix = place?.[1] ?? "";
   const host = place ? decodeURIComponent(place[2]) : null;
 
-  /** A failure with a `code` for programs, a message and a `detail` for people, and the HTTP `status` (0: no answer). */
+  /**
+   * A failure with a `code` for programs, a message and a `detail` for people, and the HTTP `status` (0: no answer).
+   * `writing`: it came of something that was to be stored. `retrying`: it is tried again without the page's doing.
+   */
   class GoopError extends Error {
     constructor(message, { code = "internal", detail = "", status = 0 } = {}) {
       super(message);
@@ -18,6 +21,8 @@
       this.code = code;
       this.detail = detail;
       this.status = status;
+      this.writing = false;
+      this.retrying = false;
     }
   }
 
@@ -74,13 +79,19 @@
     document.head.prepend(link);
   }
 
+  /** What a missing answer means: a request may have been done all the same. */
+  function whatNow({ writing, retrying }) {
+    if (writing) return " Whether this was stored is not known: look before you send it again.";
+    return retrying ? " It is tried again by itself." : "";
+  }
+
   /** What to tell a person about a failure of the SDK. @param {Goop.Error} error @returns {string} */
   Goop.explain = (error) => {
     switch (error.code) {
       case "refused": return "The owner of this site does not allow this.";
       case "unreachable": case "timed_out":
-        return "The owner of this site cannot be reached right now. Nothing is lost here; it is tried again.";
-      case "no_answer": return "Your own Goop² does not answer. Is it running?";
+        return `The owner of this site cannot be reached right now.${whatNow(error)}`;
+      case "no_answer": return `Your own Goop² does not answer. Is it running?${whatNow(error)}`;
       case "quota": return "You have stored as much here as the owner allows.";
       case "full": return "The owner's disk is full or cannot be written. This was not stored.";
       case "busy": case "locked": return "The owner's database is busy. Try again in a moment.";

@@ -7,6 +7,10 @@
   const { http } = Goop;
 
   const post = (operation, body) => http.post(`${http.dataPath}/${operation}`, body);
+  const write = (operation, body) => post(operation, body).catch((error) => {
+    if (error instanceof Goop.Error) error.writing = true;
+    throw error;
+  });
   const get = (operation) => http.get(`${http.dataPath}/${operation}`);
   const rows = async (answer) => (await answer) ?? [];
 
@@ -57,23 +61,23 @@
       rows(post("aggregate", { table, expr, where, args, group_by })),
 
     /** Adds a row. @param {string} table @param {object} values @returns {Promise<{status: string, id: number}>} */
-    insert: (table, values) => post("insert", { table, data: values }),
+    insert: (table, values) => write("insert", { table, data: values }),
 
     /** Changes a row. @returns {Promise<{status: string}>} */
-    update: (table, id, values) => post("update", { table, id, data: values }),
+    update: (table, id, values) => write("update", { table, id, data: values }),
 
     /** Removes a row. @returns {Promise<{status: string}>} */
-    remove: (table, id) => post("delete", { table, id }),
+    remove: (table, id) => write("delete", { table, id }),
 
     /** Changes all rows that match; `options.where` must be there. @returns {Promise<{affected: number}>} */
     updateWhere: (table, values, options = {}) =>
-      post("update-where", { table, data: values, where: options.where, args: options.args }),
+      write("update-where", { table, data: values, where: options.where, args: options.args }),
 
     /** Removes all rows that match; `options.where` must be there. @returns {Promise<{affected: number}>} */
-    deleteWhere: (table, options = {}) => post("delete-where", { table, where: options.where, args: options.args }),
+    deleteWhere: (table, options = {}) => write("delete-where", { table, where: options.where, args: options.args }),
 
     /** Changes the row whose `keyColumn` has the value in `values`, or adds it. */
-    upsert: (table, keyColumn, values) => post("upsert", { table, key_col: keyColumn, data: values }),
+    upsert: (table, keyColumn, values) => write("upsert", { table, key_col: keyColumn, data: values }),
 
     /** The tables of the site. @returns {Promise<object[]>} */
     tables: () => rows(get("tables")),
@@ -88,7 +92,7 @@
     role: (table) => post("role", { table }),
 
     /** Calls a function of the site's owner; rejects with code `lua_not_available` where the owner runs none. */
-    call: (name, params = {}) => post("lua/call", { function: name, params }),
+    call: (name, params = {}) => write("lua/call", { function: name, params }),
 
     /** The functions that the site's owner offers. */
     functions: async () => (await get("lua/list"))?.functions ?? [],
@@ -100,13 +104,13 @@
     query: (table, options = {}) => rows(post("query", { table, ...options })),
 
     /** Creates a table; for the owner. @param {string} name @param {object[]} columns `[{name, type}]` */
-    createTable: (name, columns) => post("tables/create", { name, columns }),
+    createTable: (name, columns) => write("tables/create", { name, columns }),
 
     /** Removes a table with all its rows; for the owner. */
-    dropTable: (table) => post("tables/delete", { table }),
+    dropTable: (table) => write("tables/delete", { table }),
 
     /** Adds a column; for the owner. @param {string} table @param {object} column `{name, type}` */
-    addColumn: (table, column) => post("tables/add-column", { table, column }),
+    addColumn: (table, column) => write("tables/add-column", { table, column }),
 
     subscribe,
     orm,
@@ -195,6 +199,7 @@
     /** Tells a failure once, not at every try. */
     fail(error) {
       if (this.lost?.code === error.code) return;
+      error.retrying = !FINAL.has(error.code);
       this.lost = error;
       this.tell("onError", error);
     }

@@ -32,6 +32,10 @@ export class GoopError extends Error {
   readonly detail: string;
   /** The HTTP status; 0 when there was no answer. */
   readonly status: number;
+  /** It came of something that was to be stored. Without an answer nobody knows whether it was. */
+  readonly writing: boolean;
+  /** It is tried again without the page's doing. */
+  readonly retrying: boolean;
 }
 
 export interface Change { table: string; kind: "insert" | "update" | "delete"; id: number; row: Row | null }
