@@ -21,7 +21,6 @@ import tempfile
 import threading
 import time
 
-import hostile
 from hostile import ACK, DATA, FIN, GO_AWAY, HEADER, PING, RST, SYN, WINDOW, Closed, Connection, Pinger, field, prefixed
 from hostile import GOSSIP, IDENTIFY, PING_PROTOCOL, PUSH, proposal, varint
 

@@ -3,7 +3,6 @@
     python bench/link.py [--rounds 3] [--loss 0,0.5] [--delay 30] [--mbit 400] [--seconds 8]
 """
 import argparse
-import pathlib
 import socket
 import statistics
 import subprocess
@@ -12,7 +11,6 @@ import tempfile
 import threading
 import time
 
-from control import receive_exactly
 from daemons import ROOT, Running
 from rig import Link
 

@@ -5,7 +5,7 @@ import threading
 import time
 
 
-class SlowLink:
+class SlowRelay:
     """Holds every byte back for `one_way` seconds. Its ends answer TCP at once, so a connection costs one round trip less here than
     over a real link; what it keeps of the latest connection is when it came and what the dialler sent before any answer."""
 
