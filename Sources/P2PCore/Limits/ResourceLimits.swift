@@ -110,7 +110,7 @@ public struct ResourceLimits: Sendable, Equatable {
     private static func clamp(_ value: Int, around base: Int) -> Int { min(max(value, base / 4), base * 8) }
 }
 
-/// A figure of `ResourceLimits`, by name, for counting and for errors.
+/// A figure of `ResourceLimits` or of a transport, by name, for counting and for errors.
 public enum LimitName: String, Sendable, Hashable, CaseIterable {
     /// `ResourceLimits.connections`
     case connections
@@ -134,6 +134,8 @@ public enum LimitName: String, Sendable, Hashable, CaseIterable {
     case dialledPeers
     /// `ResourceLimits.waitersPerDial`
     case waitersPerDial
+    /// Names that wait to be looked up, of all peers together.
+    case nameLookUps
     /// `ResourceLimits.streams`
     case streams
     /// `ResourceLimits.inboundStreamsPerPeer`

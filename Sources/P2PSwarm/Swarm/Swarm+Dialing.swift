@@ -300,7 +300,8 @@ extension Swarm {
         }
         let request = DialRequest(
             address: order.address, eventLoop: loop, timeout: TimeAmount(self.configuration.limits.connectTimeout),
-            reusesListeningPort: order.reusesPort
+            reusesListeningPort: order.reusesPort, peer: order.peer,
+            isWanted: { [weak self] in self?.state.withLock { $0.isUnderWay(order) } ?? false }
         ) { [weak self] channel in self?.adopt(channel, for: order) ?? false }
         transport.dial(request).whenComplete { [weak self] result in
             switch result {
