@@ -110,6 +110,27 @@ struct ResourceLedgerTests {
         #expect(ledger.connectionCount == 0)
     }
 
+    @Test("a connection knows its own streams, so that its end looks at no others")
+    func streamsOfAConnection() throws {
+        var ledger = ResourceLedger(limits: ResourceLimits())
+        let slots = try [ledger.reserveOutbound(to: nil), ledger.reserveInbound(from: nil, now: .zero)]
+        var streams: [Set<ResourceLedger.StreamSlot>] = []
+        for (slot, peer) in zip(slots, Self.peers) {
+            try ledger.bind(slot, to: peer)
+            streams.append([
+                try ledger.reserveStream(on: slot, direction: .inbound),
+                try ledger.reserveStream(on: slot, direction: .outbound),
+            ])
+        }
+        #expect(slots.map { ledger.streams(on: $0) } == streams)
+        let ended = try #require(streams[0].first)
+        ledger.release(ended)
+        #expect(ledger.streams(on: slots[0]) == streams[0].subtracting([ended]))
+        ledger.release(slots[0])
+        #expect(ledger.streams(on: slots[0]).isEmpty && ledger.streams(on: slots[1]) == streams[1])
+        #expect(ledger.streamCount == 2 && ledger.streamCount(of: Self.peers[0]) == 0)
+    }
+
     @Test("10,000 random reservations and releases: never above a limit, and empty at the end", arguments: [1, 2, 3])
     func randomOrders(seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)
@@ -157,6 +178,7 @@ struct ResourceLedgerTests {
             #expect(ledger.connectionCount <= 12 && ledger.streamCount <= 30)
             #expect(ledger.inboundConnections + ledger.outboundConnections == ledger.connectionCount)
             #expect((0...4).contains(ledger.pendingInbound))
+            #expect(connections.reduce(0) { $0 + ledger.streamCount(on: $1) } == ledger.streamCount)
         }
         for stream in streams { ledger.release(stream) }
         for slot in connections { ledger.release(slot) }
