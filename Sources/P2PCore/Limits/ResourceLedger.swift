@@ -136,7 +136,9 @@ public struct ResourceLedger: Sendable {
             let counts = self.addresses[.host(address)] ?? AddressCounts()
             try self.check(
                 counts.connections, .inboundConnectionsPerAddress, self.limits.inboundConnectionsPerAddress * factor)
-            try self.check(counts.pending, .pendingInboundPerAddress, self.limits.pendingInboundPerAddress * factor)
+            try self.check(
+                counts.pending, .pendingInboundPerAddress,
+                min(self.limits.pendingInboundPerAddress * factor, max(1, self.limits.pendingInboundConnections / 8)))
             try self.check(
                 self.prefixes[.prefix(address)] ?? 0, .inboundConnectionsPerPrefix,
                 self.limits.inboundConnectionsPerPrefix * factor)

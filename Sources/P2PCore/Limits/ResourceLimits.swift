@@ -18,11 +18,13 @@ public struct ResourceLimits: Sendable, Equatable {
     public var inboundConnectionsPerAddress = 16
     /// Inbound connections from one IPv4 /24 or IPv6 /48. Loopback is exempt.
     public var inboundConnectionsPerPrefix = 128
-    /// Both figures above are multiplied by this for private addresses, where one household or laboratory shares one.
+    /// Both figures above, and those of one address below, are multiplied by this for private addresses, where one household
+    /// or laboratory shares one.
     public var privateAddressFactor = 16
     /// Inbound connections that have not finished their upgrade.
     public var pendingInboundConnections = 256
-    /// The same from one address. Loopback is exempt.
+    /// The same from one address, and never more than an eighth of all, whatever the factor: two hosts of a local network
+    /// must not shut out the others. Loopback is exempt.
     public var pendingInboundPerAddress = 8
     /// New inbound connections of one address that may arrive at once, before the refill interval counts.
     public var newConnectionBurst = 32

@@ -44,6 +44,16 @@ struct ResourceLedgerTests {
         for _ in 0..<50 { _ = try ledger.reserveInbound(from: try Self.ip("127.0.0.1"), now: .zero) }
     }
 
+    @Test("two hosts of a local network do not shut out a third, though each counts for many")
+    func pendingOnALocalNetwork() throws {
+        var ledger = ResourceLedger(limits: ResourceLimits())
+        for host in try ["192.168.1.2", "192.168.1.3"].map(Self.ip) {
+            for _ in 0..<128 { _ = try? ledger.reserveInbound(from: host, now: .zero) }
+        }
+        #expect(ledger.pendingInbound == 64, "an eighth of all each")
+        _ = try ledger.reserveInbound(from: try Self.ip("192.168.1.4"), now: .zero)
+    }
+
     @Test("an IPv6 /64 is one host, a /48 and an IPv4 /24 one prefix")
     func scopes() throws {
         var limits = ResourceLimits()
