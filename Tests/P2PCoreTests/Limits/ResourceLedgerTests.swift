@@ -54,7 +54,7 @@ struct ResourceLedgerTests {
         _ = try ledger.reserveInbound(from: try Self.ip("192.168.1.4"), now: .zero)
     }
 
-    @Test("an IPv6 /64 is one host, a /48 and an IPv4 /24 one prefix")
+    @Test("an IPv6 /56 is one host, a /48 and an IPv4 /24 one prefix")
     func scopes() throws {
         var limits = ResourceLimits()
         limits.inboundConnectionsPerAddress = 1
@@ -62,11 +62,11 @@ struct ResourceLedgerTests {
         var ledger = ResourceLedger(limits: limits)
         _ = try ledger.reserveInbound(from: try Self.ip("2a00:1:2:3::1"), now: .zero)
         #expect(throws: LimitExceeded(.inboundConnectionsPerAddress, limit: 1)) {
-            try ledger.reserveInbound(from: try Self.ip("2a00:1:2:3:ffff::9"), now: .zero)
+            try ledger.reserveInbound(from: try Self.ip("2a00:1:2:ff:ffff::9"), now: .zero)
         }
-        _ = try ledger.reserveInbound(from: try Self.ip("2a00:1:2:4::1"), now: .zero)
+        _ = try ledger.reserveInbound(from: try Self.ip("2a00:1:2:103::1"), now: .zero)
         #expect(throws: LimitExceeded(.inboundConnectionsPerPrefix, limit: 2)) {
-            try ledger.reserveInbound(from: try Self.ip("2a00:1:2:5::1"), now: .zero)
+            try ledger.reserveInbound(from: try Self.ip("2a00:1:2:203::1"), now: .zero)
         }
         _ = try ledger.reserveInbound(from: try Self.ip("9.9.9.1"), now: .zero)
         _ = try ledger.reserveInbound(from: try Self.ip("9.9.9.2"), now: .zero)
