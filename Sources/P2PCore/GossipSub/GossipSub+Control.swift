@@ -86,7 +86,6 @@ extension GossipSub {
 
     private mutating func handle(want ids: [MessageID], from peer: PeerID) {
         guard !ids.isEmpty, scores.score(peer) >= scores.scoring.gossipThreshold else { return }
-        var fields: [[UInt8]] = []
         for id in ids {
             guard let count = peers[peer]?.budget.servedIDs, count < limits.maximumServedIDsPerHeartbeat else {
                 counts.entriesOverLimit &+= 1
@@ -94,14 +93,17 @@ extension GossipSub {
             }
             peers[peer]?.budget.servedIDs += 1
             guard peers[peer]?.unwanted.contains(id) == false,
-                let message = cache.take(id, for: peer, limit: parameters.gossipRetransmissions)
+                let message = cache.message(id, for: peer, limit: parameters.gossipRetransmissions)
             else { continue }
-            fields.append(message.publishField())
+            toFlush.append(peer)
+            // Whoever asks for more than it takes off us is not counted as having got it: it may ask again.
+            guard peers[peer]?.queue.push(message.publishField, isAnswer: true) == true else {
+                counts.messagesDroppedForSlowPeers &+= 1
+                break
+            }
+            cache.sent(id, to: peer)
+            counts.messagesServed &+= 1
         }
-        guard !fields.isEmpty else { return }
-        counts.messagesServed &+= UInt64(fields.count)
-        toFlush.append(peer)
-        if peers[peer]?.queue.push(fields: fields) == false { counts.messagesDroppedForSlowPeers &+= 1 }
     }
 
     private mutating func handle(dontWant ids: [MessageID], from peer: PeerID) {

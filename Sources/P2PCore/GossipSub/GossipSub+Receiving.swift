@@ -335,11 +335,10 @@ extension GossipSub {
 
     mutating func send(_ message: GossipMessage, to targets: [PeerID]) {
         guard !targets.isEmpty else { return }
-        let field = message.publishField()
         for peer in targets {
             guard peers[peer]?.unwanted.contains(message.id) == false else { continue }
             toFlush.append(peer)
-            if peers[peer]?.queue.push(field) == true {
+            if peers[peer]?.queue.push(message.publishField) == true {
                 counts.messagesSent &+= 1
             } else {
                 counts.messagesDroppedForSlowPeers &+= 1
