@@ -55,21 +55,25 @@ extension GossipSub {
     // MARK: - Gossip
 
     private mutating func handle(have entries: [GossipRPC.Have], from peer: PeerID, now: MonotonicInstant) {
-        guard !entries.isEmpty, scores.score(peer) >= scores.scoring.gossipThreshold else { return }
+        guard !entries.isEmpty, scores.score(peer) >= scores.scoring.gossipThreshold,
+            let before = peers[peer]?.budget
+        else { return }
+        // RPCs are counted, as go-libp2p-pubsub does, not their entries: with many topics in common each has its turn.
+        guard before.haveMessages < limits.maximumHavePerHeartbeat else {
+            counts.entriesOverLimit &+= UInt64(entries.count)
+            return
+        }
+        peers[peer]?.budget.haveMessages += 1
         var wanted = OrderedSet<MessageID>()
         for entry in entries {
-            guard let budget = peers[peer]?.budget, budget.haveEntries < limits.maximumHavePerHeartbeat,
-                budget.wantedIDs + wanted.count < limits.maximumWantedIDsPerHeartbeat
-            else {
+            guard before.wantedIDs + wanted.count < limits.maximumWantedIDsPerHeartbeat else {
                 counts.entriesOverLimit &+= 1
                 break
             }
-            peers[peer]?.budget.haveEntries += 1
             guard topics[entry.topic] != nil else { continue }
             for id in entry.ids where !seen.contains(id) && !isOwn(id) { wanted.append(id) }
         }
-        guard !wanted.isEmpty, let budget = peers[peer]?.budget else { return }
-        let room = max(0, limits.maximumWantedIDsPerHeartbeat - budget.wantedIDs)
+        let room = max(0, limits.maximumWantedIDsPerHeartbeat - before.wantedIDs)
         let asked = Array(wanted.elements.shuffled(using: &random).prefix(room))
         guard let watched = asked.randomElement(using: &random) else { return }
         peers[peer]?.budget.wantedIDs += asked.count

@@ -232,8 +232,9 @@ extension GossipSub {
                 targets.remove(peer)
             }
         }
-        for peer in directPeers where peers[peer]?.topics.contains(message.topic) == true && peer != entry.from {
-            targets.append(peer)
+        for peer in directPeers where peers[peer]?.topics.contains(message.topic) == true {
+            let hasIt = peer == entry.from || peer == message.source || entry.alsoFrom.contains(peer)
+            if !hasIt { targets.append(peer) }
         }
         send(message, to: Array(targets))
         if parameters.eagerDegree > 0, message.data.count < parameters.dontWantThresholdBytes {

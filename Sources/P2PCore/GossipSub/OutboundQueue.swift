@@ -21,6 +21,8 @@ struct OutboundQueue: Sendable {
 
     /// Frames are filled up to here when several small messages wait.
     private static let comfortableFrameBytes = 64 << 10
+    /// Ids in the IDONTWANT of one RPC: go-libp2p-pubsub reads no more of them. The others wait for the next RPC.
+    static let maximumRefusedIDsPerRPC = 10
 
     private(set) var subscriptions: OrderedDictionary<String, Bool> = [:]
     private(set) var meshChanges: OrderedDictionary<String, MeshChange> = [:]
@@ -146,8 +148,9 @@ struct OutboundQueue: Sendable {
         }
         meshChanges.removeFirst(taken)
         if !dontWant.isEmpty, control.bytes.count <= room {
-            control.append(5, message: GossipRPC.encode(ids: dontWant))
-            dontWant.removeAll()
+            let ids = Array(dontWant.prefix(Self.maximumRefusedIDsPerRPC))
+            control.append(5, message: GossipRPC.encode(ids: ids))
+            dontWant.removeFirst(ids.count)
         }
         if !control.bytes.isEmpty { rpc.append(3, message: control) }
     }

@@ -55,4 +55,54 @@ import Testing
         let stored = self.storage(bench, testPeer(2))
         #expect(stored.count == 2 && stored == self.storage(bench, testPeer(3)))
     }
+
+    @Test func manyTopicsInOneRPCAreOneAdvert() throws {
+        var limits = GossipSubLimits()
+        limits.maximumHavePerHeartbeat = 2
+        var bench = RouterBench(limits: limits)
+        let topics = (0..<12).map { "t\($0)" }
+        for topic in topics { try bench.join(topic) }
+        bench.open(testPeer(1), topics: topics)
+        bench.clearSent()
+        for round in UInt64(0)..<4 {
+            bench.receive(from: testPeer(1)) { rpc in
+                rpc.have = topics.enumerated().map { index, topic in
+                    .init(topic: topic, ids: [testMessage(round * 100 + UInt64(index), topic: topic).id])
+                }
+            }
+        }
+        #expect(bench.takeSent(to: testPeer(1)).flatMap(\.want).count == 24, "two RPCs with all their topics")
+        #expect(bench.router.counts.entriesOverLimit == 24)
+    }
+
+    @Test func refusalsComeInPortionsThatAreRead() throws {
+        var bench = RouterBench()
+        try bench.join("t")
+        for number in 1...2 { bench.open(testPeer(number), topics: ["t"]) }
+        bench.stalled = [testPeer(2)]
+        let messages = (UInt64(0)..<26).map { testMessage($0, size: 2_000) }
+        for message in messages { bench.receive(from: testPeer(1)) { $0.messages = [message.encoded] } }
+        bench.stalled = []
+        bench.finishWrite(to: testPeer(2))
+        let refused = bench.takeSent(to: testPeer(2)).map(\.dontWant).filter { !$0.isEmpty }
+        #expect(refused.allSatisfy { $0.count <= 10 })
+        #expect(refused.flatMap(\.self) == messages.map(\.id), "all of them in the end")
+    }
+
+    @Test func directPeersGetNothingBack() throws {
+        var bench = RouterBench(direct: [testPeer(5)])
+        bench.verifiesAtOnce = false
+        try bench.join("t")
+        for number in 1...5 { bench.open(testPeer(number), topics: ["t"]) }
+        bench.clearSent()
+        let own = testMessage(1, source: testPeer(5))
+        bench.receive(from: testPeer(1)) { $0.messages = [own.encoded] }
+        let both = testMessage(2)
+        for number in [1, 5] { bench.receive(from: testPeer(number)) { $0.messages = [both.encoded] } }
+        let other = testMessage(3)
+        bench.receive(from: testPeer(1)) { $0.messages = [other.encoded] }
+        for (ticket, _) in bench.toVerify { bench.perform(bench.router.verified(ticket, .valid, now: bench.now)) }
+        #expect(bench.delivered.count == 3)
+        #expect(bench.messages(to: testPeer(5)) == [other.id])
+    }
 }

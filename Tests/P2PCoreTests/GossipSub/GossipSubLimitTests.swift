@@ -69,7 +69,7 @@ import Testing
         for round in UInt64(0)..<6 {
             bench.receive(from: testPeer(1)) { $0.have = [.init(topic: "t", ids: [testMessage(round).id])] }
         }
-        #expect(bench.takeSent(to: testPeer(1)).flatMap(\.want).count == 3, "entries per heartbeat")
+        #expect(bench.takeSent(to: testPeer(1)).flatMap(\.want).count == 3, "RPCs per heartbeat")
         bench.receive(from: testPeer(2)) { $0.have = [.init(topic: "t", ids: (0..<20).map { testMessage($0).id })] }
         bench.receive(from: testPeer(2)) { $0.have = [.init(topic: "t", ids: [testMessage(50).id])] }
         #expect(bench.takeSent(to: testPeer(2)).flatMap(\.want).count == 5, "ids per heartbeat")
