@@ -82,13 +82,6 @@ extension GossipSub {
         return takeActions()
     }
 
-    /// The adapter has no room to check the message: it is dropped, and nobody is blamed.
-    public mutating func throttled(_ ticket: GossipTicket) {
-        guard pending[ticket.number] != nil else { return }
-        counts.messagesThrottled &+= 1
-        forget(ticket)
-    }
-
     // MARK: - Subscriptions
 
     /// On the first frame of a stream that replaced another: the peer may have unsubscribed in between.

@@ -195,7 +195,9 @@ import Testing
         flood(3)
         #expect(bench.toVerify.count == 10, "the other half for peers that proved good")
         #expect(bench.router.counts.messagesThrottled == 20)
-        for (ticket, _) in bench.toVerify { bench.router.throttled(ticket) }
+        for (ticket, _) in bench.toVerify {
+            bench.perform(bench.router.verified(ticket, .unverifiable, now: bench.now))
+        }
         #expect(bench.router.pendingMessages == 0)
         bench.receive(from: testPeer(4)) { $0.messages = [testMessage(1).encoded[...]] }
         #expect(bench.toVerify.count == 11)
