@@ -80,8 +80,8 @@ let package = Package(
             dependencies: [
                 "Multiformats", "PeerIdentity", "P2PCore", nio("NIOCore"), nio("NIOPosix"),
                 nio("NIOConcurrencyHelpers"),
-                nio("NIOTLS"), .product(name: "NIOSSL", package: "swift-nio-ssl"), crypto, collections, logging,
-                metrics,
+                nio("NIOTLS"), .product(name: "NIOSSL", package: "swift-nio-ssl"), crypto, collections,
+                orderedCollections, logging, metrics,
                 x509, asn1,
             ],
             swiftSettings: socketSettings),
@@ -162,11 +162,15 @@ let package = Package(
         .testTarget(name: "MultiformatsTests", dependencies: ["Multiformats", "GoopTestKit"], swiftSettings: settings),
         .testTarget(name: "PeerIdentityTests", dependencies: ["PeerIdentity", "GoopTestKit"], swiftSettings: settings),
         .testTarget(
-            name: "P2PCoreTests", dependencies: ["P2PCore", "GoopTestKit", crypto, x509, asn1],
+            name: "P2PCoreTests",
+            dependencies: ["P2PCore", "GoopTestKit", crypto, collections, orderedCollections, x509, asn1],
             swiftSettings: settings),
         .testTarget(
             name: "P2PSwarmTests",
-            dependencies: ["P2PSwarm", "GoopTestKit", nio("NIOCore"), nio("NIOPosix"), nio("NIOEmbedded"), logging],
+            dependencies: [
+                "P2PSwarm", "GoopTestKit", nio("NIOCore"), nio("NIOPosix"), nio("NIOEmbedded"), orderedCollections,
+                logging,
+            ],
             swiftSettings: socketSettings),
         .testTarget(
             name: "LibP2PTests", dependencies: ["LibP2P", "GoopTestKit", nio("NIOCore"), nio("NIOPosix"), logging],

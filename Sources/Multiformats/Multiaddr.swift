@@ -95,9 +95,6 @@ public struct Multiaddr: Hashable, Sendable {
 // MARK: - Taking apart and putting together
 
 extension Multiaddr {
-    /// This address with another one behind it. The result may be longer than what is read from a peer.
-    public func encapsulating(_ other: Multiaddr) -> Multiaddr { Multiaddr(unchecked: bytes + other.bytes) }
-
     /// What stands before the last component of a protocol: the whole address if there is none, `nil` if nothing remains.
     public func decapsulatingLast(_ protocol: MultiaddrProtocol) -> Multiaddr? {
         var cut: Int?
@@ -109,19 +106,6 @@ extension Multiaddr {
         }
         guard let cut else { return self }
         return cut == 0 ? nil : Multiaddr(unchecked: Array(bytes[..<cut]))
-    }
-
-    /// What stands before this suffix; `nil` if the address does not end with it, or is it.
-    public func removingSuffix(_ suffix: Multiaddr) -> Multiaddr? {
-        guard hasSuffix(suffix), suffix.bytes.count < bytes.count else { return nil }
-        return Multiaddr(unchecked: Array(bytes.dropLast(suffix.bytes.count)))
-    }
-
-    /// Whether the last components are those of `suffix`.
-    public func hasSuffix(_ suffix: Multiaddr) -> Bool {
-        let ours = components
-        let theirs = suffix.components
-        return ours.count >= theirs.count && ours.suffix(theirs.count).elementsEqual(theirs)
     }
 
     /// The first component.

@@ -137,7 +137,7 @@ public struct PubSubMessage: Sendable, Hashable {
     /// The neighbour that brought it; ourselves for our own messages.
     public let receivedFrom: PeerID
     /// The message as it travels, with signature.
-    public let encoded: [UInt8]
+    public let encoded: ArraySlice<UInt8>
 
     init(_ message: GossipMessage, receivedFrom: PeerID) {
         from = message.source

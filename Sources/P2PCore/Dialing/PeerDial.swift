@@ -66,7 +66,7 @@ public struct DialAttempt: Sendable, Hashable, CustomStringConvertible {
 ///
 /// Pure: the caller says what happened and when, and carries out the actions. Addresses start by their rank's delay, or as
 /// soon as nothing is under way; a fresh TCP connection on a public address holds new attempts back for 250 ms so that
-/// its upgrade may finish. The first attempt that yields a usable connection ends the dial and abandons the others.
+/// its upgrade may finish. The caller ends the dial with the first attempt that yields a usable connection.
 public struct PeerDial: Sendable {
     /// What the caller must do.
     public enum Action: Sendable, Hashable {
@@ -74,8 +74,6 @@ public struct PeerDial: Sendable {
         case attempt(Int, Multiaddr)
         /// End an attempt under way; its outcome no longer matters.
         case abandon(Int)
-        /// The dial is over: this attempt's connection is the one.
-        case succeeded(Int)
         /// The dial is over: every address and what came back.
         case failed([DialAttempt])
     }
@@ -119,6 +117,9 @@ public struct PeerDial: Sendable {
     private var results: [DialAttempt] = []
     private var nextAttempt = 0
     private var holdUntil: MonotonicInstant = .zero
+    /// Whether the last `poll` left an address whose turn it was, for want of permits: time will not start it, a permit
+    /// will.
+    public private(set) var isStarved = false
 
     /// A dial that begins at `now`. `refused` are addresses that are not tried at all, with the reason.
     public init(
@@ -147,12 +148,12 @@ public struct PeerDial: Sendable {
         self.waiting.sort { $0.due < $1.due }
     }
 
-    /// When `poll` must be called next, even if nothing happens; nil if never.
+    /// When `poll` must be called next, even if nothing happens; nil if never. Later than the time of the last `poll`.
     public var nextDeadline: MonotonicInstant? {
         guard self.state == .running else { return nil }
         var next = self.started.advanced(by: self.limits.overall)
         if let deadline = self.running.values.map(\.deadline).min() { next = min(next, deadline) }
-        if self.running.count < self.limits.concurrent, let due = self.waiting.first?.due {
+        if !self.isStarved, self.running.count < self.limits.concurrent, let due = self.waiting.first?.due {
             next = min(next, max(due, self.holdUntil))
         }
         return next
@@ -172,9 +173,14 @@ public struct PeerDial: Sendable {
         }
         if self.started.advanced(by: self.limits.overall) <= now { return actions + self.end(now: now) }
         var left = permits
-        while left > 0, self.running.count < self.limits.concurrent, let next = self.waiting.first {
+        self.isStarved = false
+        while self.running.count < self.limits.concurrent, let next = self.waiting.first {
             let isIdle = self.running.isEmpty
             guard isIdle || (next.due <= now && self.holdUntil <= now) else { break }
+            guard left > 0 else {
+                self.isStarved = true
+                break
+            }
             self.waiting.removeFirst()
             left -= 1
             actions.append(self.start(next.address, now: now))
@@ -189,18 +195,6 @@ public struct PeerDial: Sendable {
         self.holdUntil = now.advanced(by: .milliseconds(250))
     }
 
-    /// The attempt yielded a usable connection.
-    public mutating func succeeded(_ attempt: Int) -> [Action] {
-        guard self.state == .running, self.running.removeValue(forKey: attempt) != nil else {
-            return [.abandon(attempt)]
-        }
-        let others = self.running.keys.sorted().map(Action.abandon)
-        self.running = [:]
-        self.waiting = []
-        self.state = .over
-        return others + [.succeeded(attempt)]
-    }
-
     /// The attempt failed.
     public mutating func failed(
         _ attempt: Int, _ reason: DialFailureReason, permits: Int, now: MonotonicInstant
@@ -211,12 +205,17 @@ public struct PeerDial: Sendable {
         return self.poll(permits: permits, now: now)
     }
 
-    /// Nobody wants the peer any more, or it connected to us by itself.
+    /// The dial is over: an attempt yielded a usable connection, the peer connected to us by itself, or nobody wants it
+    /// any more.
+    ///
+    /// - Returns: an end to every attempt that the machine still counts as under way. The one that yielded a connection may
+    ///   be among them, or, if its time ran out in that very moment, not: it is the caller's already.
     public mutating func cancel() -> [Action] {
         guard self.state == .running else { return [] }
         let abandoned = self.running.keys.sorted().map(Action.abandon)
         self.running = [:]
         self.waiting = []
+        self.isStarved = false
         self.state = .over
         return abandoned
     }
@@ -242,6 +241,7 @@ public struct PeerDial: Sendable {
         }
         self.running = [:]
         self.waiting = []
+        self.isStarved = false
         return abandoned.map { .abandon($0.key) } + [.failed(self.results)]
     }
 }

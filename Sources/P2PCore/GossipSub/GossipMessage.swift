@@ -4,7 +4,7 @@ public import PeerIdentity
 /// One signed publication, kept as the bytes it arrived in.
 ///
 /// A node forwards `encoded` unchanged, so fields this version does not know survive and the author's signature stays
-/// valid. Only the StrictSign policy is spoken: author, sequence number and signature must be there.
+/// valid. Whatever holds the message, the queues of all peers included, shares one array with it. Only the StrictSign policy is spoken: author, sequence number and signature must be there.
 ///
 /// Wire shape (protobuf): 1 `from` bytes, 2 `data` bytes, 3 `seqno` 8 bytes big-endian, 4 `topic` string,
 /// 5 `signature` bytes, 6 `key` bytes (absent when the peer id holds the key). The known fields must come in this
@@ -13,8 +13,10 @@ public import PeerIdentity
 ///
 /// Source: libp2p pubsub specification, "The Message" and "Message Signing".
 public struct GossipMessage: Hashable, Sendable {
-    /// The whole message as received or built: what is forwarded.
-    public let encoded: [UInt8]
+    /// The message as a field of an RPC: tag, length, bytes. RPCs are concatenations of such fields.
+    let publishField: [UInt8]
+    /// The whole message as received or built: what is forwarded. A part of `publishField`.
+    public let encoded: ArraySlice<UInt8>
     /// The author.
     public let source: PeerID
     /// The author's counter: with `source` it names the message.
@@ -40,7 +42,7 @@ public struct GossipMessage: Hashable, Sendable {
     ///   - limits: bounds for the topic's length.
     /// - Throws: what is missing or malformed. Each case counts against the peer that forwarded the message.
     public init(encoded: some Collection<UInt8>, limits: GossipSubLimits = .init()) throws(GossipMessageError) {
-        let encoded = Array(encoded)
+        let (field, encoded) = Self.publishField(encoded)
         var from: ArraySlice<UInt8>?
         var data: ArraySlice<UInt8>?
         var seqno: ArraySlice<UInt8>?
@@ -80,6 +82,7 @@ public struct GossipMessage: Hashable, Sendable {
         guard let seqno else { throw .missingSequence }
         guard seqno.count == 8 else { throw .invalidSequence }
         guard let signature, !signature.isEmpty else { throw .missingSignature }
+        self.publishField = field
         self.encoded = encoded
         self.source = source
         self.sequence = seqno.reduce(0) { $0 << 8 | UInt64($1) }
@@ -155,14 +158,16 @@ public struct GossipMessage: Hashable, Sendable {
         }
     }
 
-    /// The message as a field of an RPC: tag, length, bytes. RPCs are concatenations of such fields.
-    func publishField() -> [UInt8] {
+    private static func publishField(
+        _ encoded: some Collection<UInt8>
+    ) -> (field: [UInt8], encoded: ArraySlice<UInt8>) {
         var field: [UInt8] = []
         field.reserveCapacity(encoded.count + 6)
         field.append(0x12)
         Varint.append(UInt64(encoded.count), to: &field)
+        let start = field.count
         field.append(contentsOf: encoded)
-        return field
+        return (field, field[start...])
     }
 
     private static func unsigned(
@@ -180,7 +185,7 @@ public struct GossipMessage: Hashable, Sendable {
         encoded: [UInt8], source: PeerID, sequence: UInt64, topic: String, data: ArraySlice<UInt8>,
         signature: ArraySlice<UInt8>, key: ArraySlice<UInt8>?
     ) {
-        self.encoded = encoded
+        (self.publishField, self.encoded) = Self.publishField(encoded)
         self.source = source
         self.sequence = sequence
         self.topic = topic

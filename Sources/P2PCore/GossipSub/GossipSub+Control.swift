@@ -55,21 +55,25 @@ extension GossipSub {
     // MARK: - Gossip
 
     private mutating func handle(have entries: [GossipRPC.Have], from peer: PeerID, now: MonotonicInstant) {
-        guard !entries.isEmpty, scores.score(peer) >= scores.scoring.gossipThreshold else { return }
+        guard !entries.isEmpty, scores.score(peer) >= scores.scoring.gossipThreshold,
+            let before = peers[peer]?.budget
+        else { return }
+        // RPCs are counted, as go-libp2p-pubsub does, not their entries: with many topics in common each has its turn.
+        guard before.haveMessages < limits.maximumHavePerHeartbeat else {
+            counts.entriesOverLimit &+= UInt64(entries.count)
+            return
+        }
+        peers[peer]?.budget.haveMessages += 1
         var wanted = OrderedSet<MessageID>()
         for entry in entries {
-            guard let budget = peers[peer]?.budget, budget.haveEntries < limits.maximumHavePerHeartbeat,
-                budget.wantedIDs + wanted.count < limits.maximumWantedIDsPerHeartbeat
-            else {
+            guard before.wantedIDs + wanted.count < limits.maximumWantedIDsPerHeartbeat else {
                 counts.entriesOverLimit &+= 1
                 break
             }
-            peers[peer]?.budget.haveEntries += 1
             guard topics[entry.topic] != nil else { continue }
             for id in entry.ids where !seen.contains(id) && !isOwn(id) { wanted.append(id) }
         }
-        guard !wanted.isEmpty, let budget = peers[peer]?.budget else { return }
-        let room = max(0, limits.maximumWantedIDsPerHeartbeat - budget.wantedIDs)
+        let room = max(0, limits.maximumWantedIDsPerHeartbeat - before.wantedIDs)
         let asked = Array(wanted.elements.shuffled(using: &random).prefix(room))
         guard let watched = asked.randomElement(using: &random) else { return }
         peers[peer]?.budget.wantedIDs += asked.count
@@ -86,7 +90,6 @@ extension GossipSub {
 
     private mutating func handle(want ids: [MessageID], from peer: PeerID) {
         guard !ids.isEmpty, scores.score(peer) >= scores.scoring.gossipThreshold else { return }
-        var fields: [[UInt8]] = []
         for id in ids {
             guard let count = peers[peer]?.budget.servedIDs, count < limits.maximumServedIDsPerHeartbeat else {
                 counts.entriesOverLimit &+= 1
@@ -94,14 +97,17 @@ extension GossipSub {
             }
             peers[peer]?.budget.servedIDs += 1
             guard peers[peer]?.unwanted.contains(id) == false,
-                let message = cache.take(id, for: peer, limit: parameters.gossipRetransmissions)
+                let message = cache.message(id, for: peer, limit: parameters.gossipRetransmissions)
             else { continue }
-            fields.append(message.publishField())
+            toFlush.append(peer)
+            // Whoever asks for more than it takes off us is not counted as having got it: it may ask again.
+            guard peers[peer]?.queue.push(message.publishField, isAnswer: true) == true else {
+                counts.messagesDroppedForSlowPeers &+= 1
+                break
+            }
+            cache.sent(id, to: peer)
+            counts.messagesServed &+= 1
         }
-        guard !fields.isEmpty else { return }
-        counts.messagesServed &+= UInt64(fields.count)
-        toFlush.append(peer)
-        if peers[peer]?.queue.push(fields: fields) == false { counts.messagesDroppedForSlowPeers &+= 1 }
     }
 
     private mutating func handle(dontWant ids: [MessageID], from peer: PeerID) {

@@ -82,13 +82,6 @@ extension GossipSub {
         return takeActions()
     }
 
-    /// The adapter has no room to check the message: it is dropped, and nobody is blamed.
-    public mutating func throttled(_ ticket: GossipTicket) {
-        guard pending[ticket.number] != nil else { return }
-        counts.messagesThrottled &+= 1
-        forget(ticket)
-    }
-
     // MARK: - Subscriptions
 
     /// On the first frame of a stream that replaced another: the peer may have unsubscribed in between.
@@ -232,8 +225,9 @@ extension GossipSub {
                 targets.remove(peer)
             }
         }
-        for peer in directPeers where peers[peer]?.topics.contains(message.topic) == true && peer != entry.from {
-            targets.append(peer)
+        for peer in directPeers where peers[peer]?.topics.contains(message.topic) == true {
+            let hasIt = peer == entry.from || peer == message.source || entry.alsoFrom.contains(peer)
+            if !hasIt { targets.append(peer) }
         }
         send(message, to: Array(targets))
         if parameters.eagerDegree > 0, message.data.count < parameters.dontWantThresholdBytes {
@@ -335,11 +329,10 @@ extension GossipSub {
 
     mutating func send(_ message: GossipMessage, to targets: [PeerID]) {
         guard !targets.isEmpty else { return }
-        let field = message.publishField()
         for peer in targets {
             guard peers[peer]?.unwanted.contains(message.id) == false else { continue }
             toFlush.append(peer)
-            if peers[peer]?.queue.push(field) == true {
+            if peers[peer]?.queue.push(message.publishField) == true {
                 counts.messagesSent &+= 1
             } else {
                 counts.messagesDroppedForSlowPeers &+= 1

@@ -37,7 +37,7 @@ public struct GossipSub: Sendable {
 
     /// What one peer did since the last heartbeat.
     struct Budget: Sendable {
-        var haveEntries = 0
+        var haveMessages = 0
         var wantedIDs = 0
         var servedIDs = 0
         var dontWantIDs = 0

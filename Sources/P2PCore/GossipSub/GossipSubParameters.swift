@@ -93,7 +93,7 @@ public struct GossipSubLimits: Sendable, Hashable {
     public var maximumIDBytes = 128
     /// Longest topic.
     public var maximumTopicBytes = 1024
-    /// IHAVE entries answered per peer and heartbeat.
+    /// RPCs with IHAVE answered per peer and heartbeat.
     public var maximumHavePerHeartbeat = 10
     /// Ids asked from one peer per heartbeat, and ids put in one IHAVE.
     public var maximumWantedIDsPerHeartbeat = 5000

@@ -47,12 +47,14 @@ struct MessageCache: Sendable {
         return ids
     }
 
-    /// The message for an IWANT, unless the peer had it `limit` times already; counts this time.
-    mutating func take(_ id: MessageID, for peer: PeerID, limit: Int) -> GossipMessage? {
-        guard let sent = entries[id].map({ $0.transmissions[peer, default: 0] }), sent < limit else { return nil }
-        entries[id]?.transmissions[peer] = sent + 1
-        return entries[id]?.message
+    /// The message for an IWANT, unless the peer had it `limit` times already.
+    func message(_ id: MessageID, for peer: PeerID, limit: Int) -> GossipMessage? {
+        guard let entry = entries[id], entry.transmissions[peer, default: 0] < limit else { return nil }
+        return entry.message
     }
+
+    /// Counts one answer to an IWANT.
+    mutating func sent(_ id: MessageID, to peer: PeerID) { entries[id]?.transmissions[peer, default: 0] += 1 }
 
     mutating func shift() {
         if let oldest = windows.popLast() { for id in oldest { forget(id) } }

@@ -12,21 +12,24 @@ struct OutboundQueue: Sendable {
         case prune(backoffSeconds: UInt64?)
     }
 
-    /// One write's worth of messages, each already a field of an RPC and shared with the other peers' queues.
-    private struct Batch {
+    /// One write's worth of messages, each already a field of an RPC and shared with the cache and the other peers'
+    /// queues.
+    struct Batch {
         var fields: [[UInt8]]
         var bytes: Int
     }
 
     /// Frames are filled up to here when several small messages wait.
     private static let comfortableFrameBytes = 64 << 10
+    /// Ids in the IDONTWANT of one RPC: go-libp2p-pubsub reads no more of them. The others wait for the next RPC.
+    static let maximumRefusedIDsPerRPC = 10
 
     private(set) var subscriptions: OrderedDictionary<String, Bool> = [:]
     private(set) var meshChanges: OrderedDictionary<String, MeshChange> = [:]
     private var have: OrderedDictionary<String, [MessageID]> = [:]
     private var want: [MessageID] = []
     private var dontWant: [MessageID] = []
-    private var batches = Deque<Batch>()
+    private(set) var batches = Deque<Batch>()
     private(set) var messageBytes = 0
     private let maximumBatches: Int
     private let maximumBytes: Int
@@ -60,8 +63,6 @@ struct OutboundQueue: Sendable {
     /// There is something to write, and nothing being written.
     var isReady: Bool { !isWriting && !isEmpty }
 
-    var queuedBatches: Int { batches.count }
-
     mutating func announce(_ topic: String, subscribes: Bool) { subscriptions[topic] = subscribes }
 
     mutating func change(_ topic: String, _ change: MeshChange) { meshChanges[topic] = change }
@@ -73,43 +74,20 @@ struct OutboundQueue: Sendable {
     mutating func refuse(_ id: MessageID) { if dontWant.count < maximumIDs { dontWant.append(id) } }
 
     /// False if there is no room: the message is dropped for this peer. Small messages share an RPC, so that a burst of
-    /// them fits.
-    mutating func push(_ field: [UInt8]) -> Bool {
-        guard let last = batches.last, last.bytes + field.count <= Self.comfortableFrameBytes,
-            messageBytes + field.count <= maximumBytes
-        else { return push(fields: [field]) }
-        batches[batches.count - 1].fields.append(field)
-        batches[batches.count - 1].bytes += field.count
-        messageBytes += field.count
-        return true
-    }
-
-    /// Queues the fields as one RPC, or as several if they do not fit one frame.
-    mutating func push(fields: [[UInt8]]) -> Bool {
-        var batch = Batch(fields: [], bytes: 0)
-        var complete = true
-        for field in fields {
-            guard field.count <= maximumFrameBytes else {
-                complete = false
-                continue
-            }
-            if !batch.fields.isEmpty, batch.bytes + field.count > maximumFrameBytes {
-                complete = append(batch) && complete
-                batch = Batch(fields: [], bytes: 0)
-            }
-            batch.fields.append(field)
-            batch.bytes += field.count
-        }
-        if !batch.fields.isEmpty { complete = append(batch) && complete }
-        return complete
-    }
-
-    private mutating func append(_ batch: Batch) -> Bool {
-        guard batches.count < maximumBatches, batches.isEmpty || messageBytes + batch.bytes <= maximumBytes else {
+    /// them fits; those of an answer to IWANT, which may be many, fill a whole frame.
+    mutating func push(_ field: [UInt8], isAnswer: Bool = false) -> Bool {
+        guard field.count <= maximumFrameBytes, batches.isEmpty || messageBytes + field.count <= maximumBytes else {
             return false
         }
-        batches.append(batch)
-        messageBytes += batch.bytes
+        let full = isAnswer ? maximumFrameBytes : Self.comfortableFrameBytes
+        if let last = batches.last?.bytes, last + field.count <= full {
+            batches[batches.count - 1].fields.append(field)
+            batches[batches.count - 1].bytes += field.count
+        } else {
+            guard batches.count < maximumBatches else { return false }
+            batches.append(Batch(fields: [field], bytes: field.count))
+        }
+        messageBytes += field.count
         return true
     }
 
@@ -170,8 +148,9 @@ struct OutboundQueue: Sendable {
         }
         meshChanges.removeFirst(taken)
         if !dontWant.isEmpty, control.bytes.count <= room {
-            control.append(5, message: GossipRPC.encode(ids: dontWant))
-            dontWant.removeAll()
+            let ids = Array(dontWant.prefix(Self.maximumRefusedIDsPerRPC))
+            control.append(5, message: GossipRPC.encode(ids: ids))
+            dontWant.removeFirst(ids.count)
         }
         if !control.bytes.isEmpty { rpc.append(3, message: control) }
     }

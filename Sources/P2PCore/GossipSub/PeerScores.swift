@@ -46,8 +46,6 @@ struct PeerScores: Sendable {
         self.retainedLimit = retainedLimit
     }
 
-    var retainedCount: Int { retained }
-
     mutating func connect(_ peer: PeerID, address: IPAddress?) {
         if records[peer]?.isConnected == false { retained -= 1 }
         var record = records[peer] ?? Record()

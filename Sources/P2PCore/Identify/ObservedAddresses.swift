@@ -3,7 +3,7 @@ public import Multiformats
 /// Addresses at which others see us: behind a NAT the only way to learn what we could be reached at.
 ///
 /// An observation counts while the connection that it came over lives. An address is believed when enough observers of
-/// different networks (IPv4 address, IPv6 /64) report it, so that a single liar, or a single host with many identities, cannot
+/// different networks (IPv4 address, IPv6 /56) report it, so that a single liar, or a single host with many identities, cannot
 /// make us advertise somebody else's address. Bounded by the number of connections: each holds one observation.
 ///
 /// Source: go-libp2p v0.48 behaviour, observed address manager.

@@ -2,16 +2,18 @@ public import Multiformats
 
 /// The group of addresses that one host, or one network, can be presumed to hold.
 ///
-/// An IPv6 host usually owns a whole /64, so counting single addresses would count nothing.
+/// An IPv6 customer usually owns a whole /56 with 256 networks in it, so counting addresses or /64 would count nothing.
+///
+/// Source: go-libp2p v0.48 behaviour, limits per subnet and observed address manager.
 public struct AddressScope: Hashable, Sendable {
     private let width: UInt8
     private let bytes: [UInt8]
 
-    /// One IPv4 address, or one IPv6 /64.
+    /// One IPv4 address, or one IPv6 /56.
     public static func host(_ address: IPAddress) -> AddressScope {
         let bytes = address.bytes
         return bytes.count == 4
-            ? AddressScope(width: 32, bytes: bytes) : AddressScope(width: 64, bytes: Array(bytes.prefix(8)))
+            ? AddressScope(width: 32, bytes: bytes) : AddressScope(width: 56, bytes: Array(bytes.prefix(7)))
     }
 
     /// One IPv4 /24, or one IPv6 /48.

@@ -12,7 +12,8 @@ public enum Direction: Sendable, Hashable {
 /// The books of what is in use: connections and streams are reserved here before anything is spent on them.
 ///
 /// A reservation yields a slot; releasing a slot twice, or one that was never given, changes nothing. All operations
-/// are constant in time but for the rate table, which forgets its oldest entry when full.
+/// are constant in time but for the release of a connection, which takes as long as it has streams, and the rate table,
+/// which forgets its oldest entries when full.
 public struct ResourceLedger: Sendable {
     /// One reserved connection.
     public struct ConnectionSlot: Hashable, Sendable {
@@ -44,7 +45,8 @@ public struct ResourceLedger: Sendable {
         var peer: PeerID?
         var isPending: Bool
         var inboundStreams = 0
-        var outboundStreams = 0
+        /// In both directions.
+        var streams: Set<StreamSlot> = []
     }
 
     private struct Stream {
@@ -109,10 +111,10 @@ public struct ResourceLedger: Sendable {
     }
 
     /// Streams of one connection in both directions.
-    public func streamCount(on slot: ConnectionSlot) -> Int {
-        guard let connection = self.connections[slot] else { return 0 }
-        return connection.inboundStreams + connection.outboundStreams
-    }
+    public func streamCount(on slot: ConnectionSlot) -> Int { self.streams(on: slot).count }
+
+    /// The streams of one connection in both directions.
+    package func streams(on slot: ConnectionSlot) -> Set<StreamSlot> { self.connections[slot]?.streams ?? [] }
 
     /// Whether the slot is still reserved.
     public func isReserved(_ slot: ConnectionSlot) -> Bool { self.connections[slot] != nil }
@@ -134,7 +136,9 @@ public struct ResourceLedger: Sendable {
             let counts = self.addresses[.host(address)] ?? AddressCounts()
             try self.check(
                 counts.connections, .inboundConnectionsPerAddress, self.limits.inboundConnectionsPerAddress * factor)
-            try self.check(counts.pending, .pendingInboundPerAddress, self.limits.pendingInboundPerAddress * factor)
+            try self.check(
+                counts.pending, .pendingInboundPerAddress,
+                min(self.limits.pendingInboundPerAddress * factor, max(1, self.limits.pendingInboundConnections / 8)))
             try self.check(
                 self.prefixes[.prefix(address)] ?? 0, .inboundConnectionsPerPrefix,
                 self.limits.inboundConnectionsPerPrefix * factor)
@@ -173,9 +177,7 @@ public struct ResourceLedger: Sendable {
     /// Gives a connection and all streams still reserved on it back.
     public mutating func release(_ slot: ConnectionSlot) {
         guard var connection = self.connections.removeValue(forKey: slot) else { return }
-        if connection.inboundStreams + connection.outboundStreams > 0 {
-            for (stream, record) in self.streams where record.connection == slot { self.release(stream) }
-        }
+        for stream in connection.streams { self.release(stream) }
         self.endPending(&connection)
         switch connection.direction {
         case .inbound:
@@ -197,15 +199,15 @@ public struct ResourceLedger: Sendable {
     public mutating func reserveStream(
         on slot: ConnectionSlot, direction: Direction
     ) throws(LimitExceeded) -> StreamSlot {
-        guard let connection = self.connections[slot], let peer = connection.peer else {
+        // Not through a copy of the entry, which would copy its set of streams with every new one.
+        guard let peer = self.connections[slot]?.peer, let inbound = self.connections[slot]?.inboundStreams else {
             throw self.refuse(.connections, 0)
         }
         let counts = self.peers[peer] ?? PeerCounts()
         try self.check(self.streams.count, .streams, self.limits.streams)
         switch direction {
         case .inbound:
-            try self.check(
-                connection.inboundStreams, .inboundStreamsPerConnection, self.limits.inboundStreamsPerConnection)
+            try self.check(inbound, .inboundStreamsPerConnection, self.limits.inboundStreamsPerConnection)
             try self.check(counts.inboundStreams, .inboundStreamsPerPeer, self.limits.inboundStreamsPerPeer)
             try self.check(counts.negotiating, .negotiatingStreamsPerPeer, self.limits.negotiatingStreamsPerPeer)
             self.connections[slot]?.inboundStreams += 1
@@ -215,11 +217,11 @@ public struct ResourceLedger: Sendable {
             }
         case .outbound:
             try self.check(counts.outboundStreams, .outboundStreamsPerPeer, self.limits.outboundStreamsPerPeer)
-            self.connections[slot]?.outboundStreams += 1
             self.updatePeer(peer) { $0.outboundStreams += 1 }
         }
         let stream = StreamSlot(number: self.nextNumber)
         self.nextNumber &+= 1
+        self.connections[slot]?.streams.insert(stream)
         self.streams[stream] = Stream(connection: slot, peer: peer, direction: direction)
         return stream
     }
@@ -245,6 +247,7 @@ public struct ResourceLedger: Sendable {
     /// Gives a stream back.
     public mutating func release(_ slot: StreamSlot) {
         guard let stream = self.streams.removeValue(forKey: slot) else { return }
+        self.connections[stream.connection]?.streams.remove(slot)
         switch stream.direction {
         case .inbound:
             self.connections[stream.connection]?.inboundStreams -= 1
@@ -262,7 +265,6 @@ public struct ResourceLedger: Sendable {
                 }
             }
         case .outbound:
-            self.connections[stream.connection]?.outboundStreams -= 1
             self.updatePeer(stream.peer) { $0.outboundStreams -= 1 }
         }
     }

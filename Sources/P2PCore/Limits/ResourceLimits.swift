@@ -14,15 +14,17 @@ public struct ResourceLimits: Sendable, Equatable {
     public var outboundConnections = 1_024
     /// Connections to one peer, in both directions.
     public var connectionsPerPeer = 8
-    /// Inbound connections from one IPv4 address or IPv6 /64. Loopback is exempt.
+    /// Inbound connections from one IPv4 address or IPv6 /56. Loopback is exempt.
     public var inboundConnectionsPerAddress = 16
     /// Inbound connections from one IPv4 /24 or IPv6 /48. Loopback is exempt.
     public var inboundConnectionsPerPrefix = 128
-    /// Both figures above are multiplied by this for private addresses, where one household or laboratory shares one.
+    /// Both figures above, and those of one address below, are multiplied by this for private addresses, where one household
+    /// or laboratory shares one.
     public var privateAddressFactor = 16
     /// Inbound connections that have not finished their upgrade.
     public var pendingInboundConnections = 256
-    /// The same from one address. Loopback is exempt.
+    /// The same from one address, and never more than an eighth of all, whatever the factor: two hosts of a local network
+    /// must not shut out the others. Loopback is exempt.
     public var pendingInboundPerAddress = 8
     /// New inbound connections of one address that may arrive at once, before the refill interval counts.
     public var newConnectionBurst = 32
@@ -110,7 +112,7 @@ public struct ResourceLimits: Sendable, Equatable {
     private static func clamp(_ value: Int, around base: Int) -> Int { min(max(value, base / 4), base * 8) }
 }
 
-/// A figure of `ResourceLimits`, by name, for counting and for errors.
+/// A figure of `ResourceLimits` or of a transport, by name, for counting and for errors.
 public enum LimitName: String, Sendable, Hashable, CaseIterable {
     /// `ResourceLimits.connections`
     case connections
@@ -134,6 +136,8 @@ public enum LimitName: String, Sendable, Hashable, CaseIterable {
     case dialledPeers
     /// `ResourceLimits.waitersPerDial`
     case waitersPerDial
+    /// Names that wait to be looked up, of all peers together.
+    case nameLookUps
     /// `ResourceLimits.streams`
     case streams
     /// `ResourceLimits.inboundStreamsPerPeer`

@@ -52,7 +52,7 @@ struct FrameDecoder {
     }
 
     /// A message with its length before it.
-    static func frame(_ message: [UInt8]) -> [UInt8] {
+    static func frame(_ message: some Collection<UInt8>) -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(message.count + 4)
         Varint.append(UInt64(message.count), to: &bytes)

@@ -39,17 +39,18 @@ extension Swarm {
         }
     }
 
-    /// Enters a waiter into the dial of a peer, which begins if there is none.
-    private func join(
+    /// Enters a waiter into the dial of a peer, which begins if there is none; the number is for `leave`.
+    func join(
         _ peer: PeerID, addresses: [Multiaddr], promise: EventLoopPromise<SwarmConnection>
     ) throws -> UInt64 {
         let now = MonotonicInstant.now()
-        let outcome: Result<(UInt64, [Effect]), DialError> = self.state.withLock { state in
+        let outcome: Result<UInt64, DialError> = self.update { state, effects in
             guard state.phase == .running else { return .failure(DialError(.stopped, peer: peer)) }
             guard !state.refusedPeers.contains(peer) else { return .failure(DialError(.refused, peer: peer)) }
             let number = state.takeNumber()
             if let live = state.best(of: peer, local: self.localPeer, allowsLimited: false) {
-                return .success((number, [.succeed(promise, live)]))
+                effects.append(.succeed(promise, live))
+                return .success(number)
             }
             let limits = self.configuration.limits
             if var dial = state.dials[peer] {
@@ -60,7 +61,8 @@ extension Swarm {
                 dial.waiters[number] = promise
                 dial.machine.add(AddressRanking.rank(self.dialable(addresses, of: peer, in: state)), now: now)
                 state.dials[peer] = dial
-                return .success((number, self.advance(peer, in: &state, now: now)))
+                effects += self.advance(peer, in: &state, now: now)
+                return .success(number)
             }
             guard state.dials.count < limits.dialledPeers else {
                 return .failure(
@@ -79,11 +81,10 @@ extension Swarm {
             let machine = PeerDial(
                 addresses: AddressRanking.rank(candidates), refused: refused, limits: figures, now: now)
             state.dials[peer] = SwarmState.Dial(machine: machine, waiters: [number: promise])
-            return .success((number, self.advance(peer, in: &state, now: now)))
+            effects += self.advance(peer, in: &state, now: now)
+            return .success(number)
         }
-        let (number, effects) = try outcome.get()
-        self.perform(effects)
-        return number
+        return try outcome.get()
     }
 
     /// What can be tried, and what cannot with the reason.
@@ -126,27 +127,17 @@ extension Swarm {
             }
     }
 
-    private func leave(_ peer: PeerID, waiter: UInt64, error: ([DialAttempt]) -> any Error) {
-        let effects: [Effect] = self.state.withLock { state in
-            guard var dial = state.dials[peer], let promise = dial.waiters.removeValue(forKey: waiter) else {
-                return []
-            }
-            let failure = Effect.fail([promise], error(dial.machine.failures))
-            guard dial.waiters.isEmpty else {
-                state.dials[peer] = dial
-                return [failure]
-            }
-            let actions = dial.machine.cancel()
-            state.dials[peer] = dial
-            let effects = self.apply(actions, to: peer, in: &state)
-            state.dials[peer]?.timer?.cancel()
-            state.dials[peer] = nil
-            return [failure] + effects
+    func leave(_ peer: PeerID, waiter: UInt64, error: ([DialAttempt]) -> any Error) {
+        self.update { state, effects in
+            guard let promise = state.dials[peer]?.waiters.removeValue(forKey: waiter),
+                let dial = state.dials[peer]
+            else { return }
+            effects.append(.fail([promise], error(dial.machine.failures)))
+            if dial.waiters.isEmpty { _ = self.takeDial(of: peer, from: &state, &effects) }
         }
-        self.perform(effects)
     }
 
-    /// The peer connected by itself: whoever waits for it is served, attempts under way end.
+    /// There is a connection, by this dial or by the peer's own: whoever waits for it is served, attempts under way end.
     func satisfyDial(of peer: PeerID, with connection: SwarmConnection) {
         self.endDial(of: peer) { .succeed($0, connection) }
     }
@@ -155,22 +146,35 @@ extension Swarm {
     func endDial(of peer: PeerID, error: DialError) { self.endDial(of: peer) { .fail([$0], error) } }
 
     private func endDial(of peer: PeerID, outcome: (EventLoopPromise<SwarmConnection>) -> Effect) {
-        let effects: [Effect] = self.state.withLock { state in
-            guard var dial = state.dials[peer] else { return [] }
-            let actions = dial.machine.cancel()
-            state.dials[peer] = dial
-            let effects = self.apply(actions, to: peer, in: &state)
-            dial.timer?.cancel()
-            state.dials[peer] = nil
-            return dial.waiters.values.map(outcome) + effects
+        self.update { state, effects in
+            let waiters = self.takeDial(of: peer, from: &state, &effects)
+            effects += waiters.map(outcome)
         }
-        self.perform(effects)
+    }
+
+    /// Takes a dial out of the tables, and gives back what its attempts hold.
+    ///
+    /// - Returns: those who wait for it.
+    private func takeDial(
+        of peer: PeerID, from state: inout SwarmState, _ effects: inout [Effect]
+    ) -> [EventLoopPromise<SwarmConnection>] {
+        guard var dial = state.dials[peer] else { return [] }
+        let actions = dial.machine.cancel()
+        state.dials[peer] = dial
+        effects += self.apply(actions, to: peer, in: &state)
+        self.forgetDial(of: peer, in: &state)
+        return Array(dial.waiters.values)
+    }
+
+    private func forgetDial(of peer: PeerID, in state: inout SwarmState) {
+        state.dials.removeValue(forKey: peer)?.timer?.cancel()
+        state.starved.remove(peer)
     }
 
     // MARK: Driving the machine
 
     /// What is to be done once the lock is released.
-    enum Effect {
+    enum Effect: Sendable {
         case attempt(PeerID, Int, Multiaddr, ResourceLedger.ConnectionSlot, presumed: ProtocolID?)
         case close(any Channel)
         case succeed(EventLoopPromise<SwarmConnection>, SwarmConnection)
@@ -178,10 +182,34 @@ extension Swarm {
         case arm(PeerID, MonotonicInstant)
     }
 
+    /// Changes the tables, gives the permits that are free then to the dials that wait for one, and does what follows of
+    /// both. Every change of a dial goes through here, and attempts start nowhere else: no permit lies idle while a dial
+    /// could use it, and no dial can keep others waiting by going on to its next address with the permit of the last.
+    private func update<Outcome: Sendable>(
+        _ change: (inout SwarmState, inout [Effect]) -> Outcome
+    ) -> Outcome {
+        let (outcome, effects) = self.state.withLock { state in
+            var effects: [Effect] = []
+            let outcome = change(&state, &effects)
+            while self.permits(in: state) > 0, let peer = state.starved.first {
+                state.starved.removeFirst()
+                effects += self.advance(peer, permits: self.permits(in: state), in: &state, now: .now())
+            }
+            return (outcome, effects)
+        }
+        self.perform(effects)
+        return outcome
+    }
+
+    private func permits(in state: SwarmState) -> Int {
+        self.configuration.limits.concurrentDials - state.attemptsUnderWay
+    }
+
     /// Lets time pass for one dial.
-    private func advance(_ peer: PeerID, in state: inout SwarmState, now: MonotonicInstant) -> [Effect] {
+    private func advance(
+        _ peer: PeerID, permits: Int = 0, in state: inout SwarmState, now: MonotonicInstant
+    ) -> [Effect] {
         guard var dial = state.dials[peer] else { return [] }
-        let permits = self.configuration.limits.concurrentDials - state.attemptsUnderWay
         let actions = dial.machine.poll(permits: permits, now: now)
         state.dials[peer] = dial
         return self.apply(actions, to: peer, in: &state)
@@ -208,17 +236,20 @@ extension Swarm {
                 if let ended = self.endAttempt(attempt, of: peer, in: &state), let channel = ended.channel {
                     effects.append(.close(channel))
                 }
-            case .succeeded:
-                continue
             case .failed(let attempts):
-                guard let dial = state.dials.removeValue(forKey: peer) else { continue }
-                dial.timer?.cancel()
-                state.starved.remove(peer)
+                guard let dial = state.dials[peer] else { continue }
+                self.forgetDial(of: peer, in: &state)
                 effects.append(
                     .fail(Array(dial.waiters.values), DialError(.allFailed, peer: peer, attempts: attempts)))
             }
         }
-        if let deadline = state.dials[peer]?.machine.nextDeadline { effects.append(.arm(peer, deadline)) }
+        guard let machine = state.dials[peer]?.machine else { return effects }
+        if machine.isStarved {
+            state.starved.append(peer)
+            // Its turn comes before the lock is released, and with it another deadline.
+            if self.permits(in: state) > 0 { return effects }
+        }
+        if let deadline = machine.nextDeadline { effects.append(.arm(peer, deadline)) }
         return effects
     }
 
@@ -261,24 +292,12 @@ extension Swarm {
         }
     }
 
-    private func timerFired(_ peer: PeerID) {
-        let effects: [Effect] = self.state.withLock { state in
+    /// A deadline of the peer's dial has come.
+    func timerFired(_ peer: PeerID, now: MonotonicInstant = .now()) {
+        self.update { state, effects in
             state.dials[peer]?.timer = nil
-            return self.advance(peer, in: &state, now: .now())
+            effects += self.advance(peer, in: &state, now: now)
         }
-        self.perform(effects)
-    }
-
-    /// A permit has become free: the other dials may go on.
-    private func wakeOthers(than peer: PeerID) {
-        let effects: [Effect] = self.state.withLock { state in
-            guard state.dials.count > 1,
-                state.attemptsUnderWay >= self.configuration.limits.concurrentDials - 1
-            else { return [] }
-            let now = MonotonicInstant.now()
-            return state.dials.keys.filter { $0 != peer }.flatMap { self.advance($0, in: &state, now: now) }
-        }
-        self.perform(effects)
     }
 
     // MARK: One attempt
@@ -300,7 +319,8 @@ extension Swarm {
         }
         let request = DialRequest(
             address: order.address, eventLoop: loop, timeout: TimeAmount(self.configuration.limits.connectTimeout),
-            reusesListeningPort: order.reusesPort
+            reusesListeningPort: order.reusesPort, peer: order.peer,
+            isWanted: { [weak self] in self?.state.withLock { $0.isUnderWay(order) } ?? false }
         ) { [weak self] channel in self?.adopt(channel, for: order) ?? false }
         transport.dial(request).whenComplete { [weak self] result in
             switch result {
@@ -339,18 +359,10 @@ extension Swarm {
 
     private func succeeded(_ order: AttemptOrder, _ connection: SwarmConnection) {
         self.metrics.attemptSucceeded()
-        let effects: [Effect] = self.state.withLock { state in
-            state.book.dialSucceeded(order.address, of: order.peer, now: .now())
-            // Its attempt is out of the books already: a connection serves whoever waits for the peer now.
-            guard var dial = state.dials[order.peer] else { return [] }
-            let actions = dial.machine.succeeded(order.number)
-            let effects = self.apply(actions, to: order.peer, in: &state)
-            dial.timer?.cancel()
-            let waiters = (state.dials.removeValue(forKey: order.peer) ?? dial).waiters.values
-            return waiters.map { .succeed($0, connection) } + effects
-        }
-        self.perform(effects)
-        self.wakeOthers(than: order.peer)
+        self.state.withLock { $0.book.dialSucceeded(order.address, of: order.peer, now: .now()) }
+        // Its attempt is out of the books already, and the machine may count it as timed out or never have had it: a
+        // connection serves whoever waits for the peer now.
+        self.satisfyDial(of: order.peer, with: connection)
     }
 
     /// The pipe was up, but no connection came of it. Two causes are ours to mend, at once and on the same attempt: a
@@ -382,18 +394,15 @@ extension Swarm {
     private func failed(_ order: AttemptOrder, _ reason: DialFailureReason) {
         self.metrics.attemptFailed(reason)
         let now = MonotonicInstant.now()
-        let effects: [Effect] = self.state.withLock { state in
+        self.update { state, effects in
             guard state.isUnderWay(order), self.endAttempt(order.number, of: order.peer, in: &state) != nil,
                 var dial = state.dials[order.peer]
-            else { return [] }
+            else { return }
             if case .limit = reason {} else { state.book.dialFailed(order.address, of: order.peer, now: now) }
-            let permits = self.configuration.limits.concurrentDials - state.attemptsUnderWay
-            let actions = dial.machine.failed(order.number, reason, permits: permits, now: now)
+            let actions = dial.machine.failed(order.number, reason, permits: 0, now: now)
             state.dials[order.peer] = dial
-            return self.apply(actions, to: order.peer, in: &state)
+            effects += self.apply(actions, to: order.peer, in: &state)
         }
-        self.perform(effects)
-        self.wakeOthers(than: order.peer)
     }
 }
 

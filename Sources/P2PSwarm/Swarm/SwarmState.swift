@@ -1,5 +1,6 @@
 import Multiformats
 import NIOCore
+import OrderedCollections
 import P2PCore
 import PeerIdentity
 
@@ -36,8 +37,8 @@ struct SwarmState {
     var connections: [PeerID: [SwarmConnection]] = [:]
     var dials: [PeerID: Dial] = [:]
     var attemptsUnderWay = 0
-    /// Dials that could use a permit when one becomes free.
-    var starved: Set<PeerID> = []
+    /// Dials that could use a permit when one becomes free, longest waiting first.
+    var starved: OrderedSet<PeerID> = []
     var nextNumber: UInt64 = 1
     /// Peers that are neither dialled nor accepted.
     var refusedPeers: Set<PeerID> = []

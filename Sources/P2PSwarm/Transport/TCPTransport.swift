@@ -20,10 +20,13 @@ public final class TCPTransport: Transport {
         let port: UInt16
     }
 
+    private let names: NameResolver
     private let listening = Mutex<(next: UInt64, all: [Listening])>((next: 0, all: []))
 
     /// A transport without listeners.
-    public init() {}
+    public convenience init() { self.init(names: .shared) }
+
+    init(names: NameResolver) { self.names = names }
 
     /// True for `/ip4|ip6|dns|dns4|dns6/…/tcp/…` with a port, and for nothing else.
     public func canDial(_ address: Multiaddr) -> Bool {
@@ -39,7 +42,7 @@ public final class TCPTransport: Transport {
     /// Connects; fails with a `DialFailureReason`.
     public func dial(_ request: DialRequest) -> EventLoopFuture<TransportLink> {
         guard Self.isName(request.address) else { return self.dialDirectly(request) }
-        return NameResolver.resolve(request.address, on: request.eventLoop).flatMap { addresses in
+        return self.names.resolve(request).flatMap { addresses in
             self.dialInTurn(request, addresses[...], last: .other("the name has no address"))
         }
     }

@@ -1,6 +1,7 @@
 public import Multiformats
 public import NIOCore
 import P2PCore
+public import PeerIdentity
 
 /// A way to reach and be reached: turns multiaddrs into byte pipes that are not secured yet.
 ///
@@ -35,18 +36,25 @@ public struct DialRequest: Sendable {
     public let timeout: TimeAmount
     /// Use the port we listen on as the source, so that the other side sees an address where we can be reached.
     public let reusesListeningPort: Bool
+    /// Whose address it is, as far as is known: what must be done before the first packet is done for all peers in turn.
+    public let peer: PeerID?
+    /// Whether anybody still waits for the link. Asked on any thread; must not block or call back.
+    public let isWanted: @Sendable () -> Bool
     /// Called on the loop as soon as there is something to close; false means that the dial is no longer wanted.
     public let created: @Sendable (any Channel) -> Bool
 
     /// All of it.
     public init(
         address: Multiaddr, eventLoop: any EventLoop, timeout: TimeAmount, reusesListeningPort: Bool,
+        peer: PeerID? = nil, isWanted: @escaping @Sendable () -> Bool = { true },
         created: @escaping @Sendable (any Channel) -> Bool
     ) {
         self.address = address
         self.eventLoop = eventLoop
         self.timeout = timeout
         self.reusesListeningPort = reusesListeningPort
+        self.peer = peer
+        self.isWanted = isWanted
         self.created = created
     }
 }
@@ -56,7 +64,8 @@ extension DialRequest {
     func towards(_ address: Multiaddr) -> DialRequest {
         DialRequest(
             address: address, eventLoop: self.eventLoop, timeout: self.timeout,
-            reusesListeningPort: self.reusesListeningPort, created: self.created)
+            reusesListeningPort: self.reusesListeningPort, peer: self.peer, isWanted: self.isWanted,
+            created: self.created)
     }
 }
 

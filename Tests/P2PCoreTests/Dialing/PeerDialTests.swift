@@ -50,15 +50,15 @@ struct PeerDialTests {
         PeerDial(addresses: AddressRanking.rank(try texts.map(address)), now: now)
     }
 
-    @Test("the first that works wins and the others are abandoned")
+    @Test("the first that works ends the dial: all attempts are given up, whichever it was")
     func winner() throws {
         var dial = try self.dial(["/ip4/8.8.8.8/tcp/1", "/ip4/8.8.8.8/tcp/2"])
         #expect(dial.poll(permits: 9, now: .zero) == [.attempt(0, try address("/ip4/8.8.8.8/tcp/1"))])
         #expect(dial.nextDeadline == at(250))
         #expect(dial.poll(permits: 9, now: at(250)) == [.attempt(1, try address("/ip4/8.8.8.8/tcp/2"))])
-        #expect(dial.succeeded(1) == [.abandon(0), .succeeded(1)])
-        #expect(dial.isOver)
-        #expect(dial.succeeded(0) == [.abandon(0)])
+        #expect(dial.cancel() == [.abandon(0), .abandon(1)])
+        #expect(dial.isOver && dial.nextDeadline == nil)
+        #expect(dial.cancel() == [])
         #expect(dial.failed(0, .refused, permits: 9, now: at(300)) == [])
     }
 
@@ -109,8 +109,23 @@ struct PeerDialTests {
     func permits() throws {
         var dial = try self.dial(["/ip4/8.8.8.8/tcp/1"])
         #expect(dial.poll(permits: 0, now: .zero) == [])
-        #expect(!dial.isOver)
+        #expect(!dial.isOver && dial.isStarved)
         #expect(dial.poll(permits: 1, now: at(1)).count == 1)
+        #expect(!dial.isStarved)
+    }
+
+    @Test("a dial that lacks permits has no deadline in the past: only a permit or its end can change anything")
+    func starvedDeadline() throws {
+        var dial = try self.dial(["/ip4/8.8.8.8/tcp/1", "/ip4/8.8.8.8/tcp/2", "/ip4/8.8.8.8/tcp/3"])
+        #expect(dial.poll(permits: 0, now: at(5)) == [])
+        #expect(dial.nextDeadline == at(60_000))
+        #expect(dial.poll(permits: 1, now: at(10)).count == 1)
+        #expect(dial.nextDeadline == at(250), "the next address in its own time")
+        #expect(dial.poll(permits: 0, now: at(300)) == [])
+        #expect(dial.nextDeadline == at(15_010), "the end of the attempt under way")
+        #expect(dial.failed(0, .refused, permits: 0, now: at(400)) == [])
+        #expect(dial.nextDeadline == at(60_000))
+        #expect(dial.poll(permits: 9, now: at(500)).count == 2)
     }
 
     @Test("refused addresses show up in the outcome")
@@ -134,9 +149,6 @@ struct PeerDialTests {
                     switch action {
                     case .attempt(let number, _): #expect(open.insert(number).inserted)
                     case .abandon(let number): open.remove(number)
-                    case .succeeded(let number):
-                        #expect(open.remove(number) != nil)
-                        outcomes += 1
                     case .failed(let attempts):
                         outcomes += 1
                         #expect(attempts.count == 12)
@@ -147,19 +159,21 @@ struct PeerDialTests {
                 now += UInt64.random(in: 0...2_000, using: &generator)
                 let permits = Int.random(in: 0...3, using: &generator)
                 switch Int.random(in: 0..<10, using: &generator) {
-                case 0..<5: apply(dial.poll(permits: permits, now: at(now)))
+                case 0..<5:
+                    apply(dial.poll(permits: permits, now: at(now)))
+                    #expect(dial.nextDeadline.map { $0 > at(now) } ?? dial.isOver)
                 case 5..<8:
                     if let one = open.randomElement(using: &generator) {
                         open.remove(one)
                         apply(dial.failed(one, .refused, permits: permits, now: at(now)))
+                        #expect(dial.nextDeadline.map { $0 > at(now) } ?? dial.isOver)
                     }
                 case 8:
                     if let one = open.randomElement(using: &generator) { dial.transportConnected(one, now: at(now)) }
                 default:
-                    if Int.random(in: 0..<20, using: &generator) == 0,
-                        let one = open.randomElement(using: &generator)
-                    {
-                        apply(dial.succeeded(one))
+                    if Int.random(in: 0..<20, using: &generator) == 0, !open.isEmpty {
+                        apply(dial.cancel())
+                        outcomes += 1
                     }
                 }
                 #expect(open.count <= 8)

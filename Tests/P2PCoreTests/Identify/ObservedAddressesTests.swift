@@ -30,15 +30,20 @@ struct ObservedAddressesTests {
         #expect(table.believed().isEmpty)
     }
 
-    @Test("an IPv6 network of any size is one observer")
+    @Test("an IPv6 customer, who has a /56, is one observer")
     func network() throws {
         var table = ObservedAddresses()
-        for index in 0..<9 {
-            try self.observe(
-                &table, "/ip6/2a00::5/tcp/4001", by: "/ip6/2a00:1:2:3::\(index + 1)/tcp/1", connection: UInt64(index),
-                local: "/ip6/2a00::9/tcp/4001", listening: "/ip6/::/tcp/4001")
+        func observe(by networks: [String], from first: UInt64) throws {
+            for (index, network) in networks.enumerated() {
+                try self.observe(
+                    &table, "/ip6/2a00::5/tcp/4001", by: "/ip6/2a00:1:2:\(network)/tcp/1",
+                    connection: first + UInt64(index), local: "/ip6/2a00::9/tcp/4001", listening: "/ip6/::/tcp/4001")
+            }
         }
+        try observe(by: ["3::1", "3::2", "4::1", "7f::1", "80::1", "ff::1"], from: 0)
         #expect(table.believed().isEmpty)
+        try observe(by: ["103::1", "203::1", "303::1"], from: 100)
+        #expect(table.believed() == [try self.address("/ip6/2a00::5/tcp/4001")])
     }
 
     @Test(

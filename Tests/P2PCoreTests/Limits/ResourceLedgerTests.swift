@@ -44,7 +44,17 @@ struct ResourceLedgerTests {
         for _ in 0..<50 { _ = try ledger.reserveInbound(from: try Self.ip("127.0.0.1"), now: .zero) }
     }
 
-    @Test("an IPv6 /64 is one host, a /48 and an IPv4 /24 one prefix")
+    @Test("two hosts of a local network do not shut out a third, though each counts for many")
+    func pendingOnALocalNetwork() throws {
+        var ledger = ResourceLedger(limits: ResourceLimits())
+        for host in try ["192.168.1.2", "192.168.1.3"].map(Self.ip) {
+            for _ in 0..<128 { _ = try? ledger.reserveInbound(from: host, now: .zero) }
+        }
+        #expect(ledger.pendingInbound == 64, "an eighth of all each")
+        _ = try ledger.reserveInbound(from: try Self.ip("192.168.1.4"), now: .zero)
+    }
+
+    @Test("an IPv6 /56 is one host, a /48 and an IPv4 /24 one prefix")
     func scopes() throws {
         var limits = ResourceLimits()
         limits.inboundConnectionsPerAddress = 1
@@ -52,11 +62,11 @@ struct ResourceLedgerTests {
         var ledger = ResourceLedger(limits: limits)
         _ = try ledger.reserveInbound(from: try Self.ip("2a00:1:2:3::1"), now: .zero)
         #expect(throws: LimitExceeded(.inboundConnectionsPerAddress, limit: 1)) {
-            try ledger.reserveInbound(from: try Self.ip("2a00:1:2:3:ffff::9"), now: .zero)
+            try ledger.reserveInbound(from: try Self.ip("2a00:1:2:ff:ffff::9"), now: .zero)
         }
-        _ = try ledger.reserveInbound(from: try Self.ip("2a00:1:2:4::1"), now: .zero)
+        _ = try ledger.reserveInbound(from: try Self.ip("2a00:1:2:103::1"), now: .zero)
         #expect(throws: LimitExceeded(.inboundConnectionsPerPrefix, limit: 2)) {
-            try ledger.reserveInbound(from: try Self.ip("2a00:1:2:5::1"), now: .zero)
+            try ledger.reserveInbound(from: try Self.ip("2a00:1:2:203::1"), now: .zero)
         }
         _ = try ledger.reserveInbound(from: try Self.ip("9.9.9.1"), now: .zero)
         _ = try ledger.reserveInbound(from: try Self.ip("9.9.9.2"), now: .zero)
@@ -110,6 +120,27 @@ struct ResourceLedgerTests {
         #expect(ledger.connectionCount == 0)
     }
 
+    @Test("a connection knows its own streams, so that its end looks at no others")
+    func streamsOfAConnection() throws {
+        var ledger = ResourceLedger(limits: ResourceLimits())
+        let slots = try [ledger.reserveOutbound(to: nil), ledger.reserveInbound(from: nil, now: .zero)]
+        var streams: [Set<ResourceLedger.StreamSlot>] = []
+        for (slot, peer) in zip(slots, Self.peers) {
+            try ledger.bind(slot, to: peer)
+            streams.append([
+                try ledger.reserveStream(on: slot, direction: .inbound),
+                try ledger.reserveStream(on: slot, direction: .outbound),
+            ])
+        }
+        #expect(slots.map { ledger.streams(on: $0) } == streams)
+        let ended = try #require(streams[0].first)
+        ledger.release(ended)
+        #expect(ledger.streams(on: slots[0]) == streams[0].subtracting([ended]))
+        ledger.release(slots[0])
+        #expect(ledger.streams(on: slots[0]).isEmpty && ledger.streams(on: slots[1]) == streams[1])
+        #expect(ledger.streamCount == 2 && ledger.streamCount(of: Self.peers[0]) == 0)
+    }
+
     @Test("10,000 random reservations and releases: never above a limit, and empty at the end", arguments: [1, 2, 3])
     func randomOrders(seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)
@@ -157,6 +188,7 @@ struct ResourceLedgerTests {
             #expect(ledger.connectionCount <= 12 && ledger.streamCount <= 30)
             #expect(ledger.inboundConnections + ledger.outboundConnections == ledger.connectionCount)
             #expect((0...4).contains(ledger.pendingInbound))
+            #expect(connections.reduce(0) { $0 + ledger.streamCount(on: $1) } == ledger.streamCount)
         }
         for stream in streams { ledger.release(stream) }
         for slot in connections { ledger.release(slot) }

@@ -1,0 +1,124 @@
+import Logging
+import Multiformats
+import NIOCore
+import NIOPosix
+import OrderedCollections
+import P2PCore
+import PeerIdentity
+import Synchronization
+import Testing
+
+@testable import P2PSwarm
+
+@Suite("Swarm: permits of dials", .timeLimit(.minutes(1))) struct SwarmDialTests {
+    private let transport = StubTransport()
+    private let peers = (0..<3).map { _ in PrivateKey.generate().peerID }
+
+    private func address(_ text: String) throws -> Multiaddr { try Multiaddr(text: text) }
+
+    private func swarm(
+        group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton,
+        limits configure: (inout ResourceLimits) -> Void = { _ in },
+        connected: @escaping @Sendable (SwarmConnection) -> Void = { _ in }
+    ) async throws -> Swarm {
+        var configuration = SwarmConfiguration(identity: .generate(), security: ["/noise"])
+        configure(&configuration.limits)
+        let swarm = Swarm(
+            configuration: configuration, transports: [self.transport], group: group, logger: Logger(label: "test"),
+            callbacks: SwarmCallbacks(
+                connected: connected, disconnected: { _, _ in }, inboundStream: { stream, _, _ in stream.reset() }))
+        try await swarm.start(listeningOn: [])
+        return swarm
+    }
+
+    /// Enters a waiter that nobody waits for.
+    private func join(_ swarm: Swarm, _ peer: PeerID, _ addresses: [String]) throws -> UInt64 {
+        let promise = MultiThreadedEventLoopGroup.singleton.any().makePromise(of: SwarmConnection.self)
+        return try swarm.join(peer, addresses: addresses.map(self.address), promise: promise)
+    }
+
+    @Test("a dial without a permit waits for one, and sets no timer after the other")
+    func starvedDialRests() async throws {
+        let group = CountingGroup()
+        let swarm = try await self.swarm(group: group) {
+            $0.concurrentDials = 1
+            $0.localDialTimeout = .milliseconds(100)
+        }
+        @Sendable func attempts(_ peer: PeerID, _ address: String) async throws -> [DialFailureReason] {
+            let error = await #expect(throws: DialError.self) {
+                try await swarm.connect(
+                    to: peer, addresses: [Multiaddr(text: address)], timeout: .seconds(50))
+            }
+            return error?.attempts.map(\.error) ?? []
+        }
+        async let first = attempts(self.peers[0], "/ip4/10.0.0.1/tcp/1")
+        async let second = attempts(self.peers[1], "/ip4/10.0.0.2/tcp/1")
+        // Each had the permit for its time, the second when the first gave it back.
+        #expect(try await [first, second] == [[.timedOut], [.timedOut]])
+        #expect(group.timesAsked < 40)
+        #expect(swarm.state.withLock { $0.attemptsUnderWay == 0 && $0.starved.isEmpty && $0.dials.isEmpty })
+        self.transport.refuse()
+        await swarm.close()
+    }
+
+    @Test("whoever gives a dial up gives its permits to the dials that wait, and its attempts are no longer wanted")
+    func leavingFreesPermits() async throws {
+        let swarm = try await self.swarm { $0.concurrentDials = 1 }
+        let waiter = try self.join(swarm, self.peers[0], ["/ip4/10.0.0.1/tcp/1"])
+        _ = try self.join(swarm, self.peers[1], ["/ip4/10.0.0.2/tcp/1"])
+        let requests = self.transport.requests
+        #expect(try requests.map(\.address) == [self.address("/ip4/10.0.0.1/tcp/1")])
+        #expect(requests.first?.isWanted() == true && requests.first?.peer == self.peers[0])
+        #expect(swarm.state.withLock { Array($0.starved) } == [self.peers[1]])
+        swarm.leave(self.peers[0], waiter: waiter) { _ in CancellationError() }
+        #expect(requests.first?.isWanted() == false)
+        #expect(self.transport.requests.last?.peer == self.peers[1])
+        #expect(swarm.state.withLock { $0.attemptsUnderWay == 1 && $0.starved.isEmpty })
+        await swarm.close()
+        #expect(swarm.state.withLock { $0.attemptsUnderWay } == 0)
+        self.transport.refuse()
+    }
+
+    @Test("a dial with many addresses does not go on while others wait for their first")
+    func permitsGoRound() async throws {
+        let swarm = try await self.swarm { $0.concurrentDials = 1 }
+        var dialled = self.transport.dialled.makeAsyncIterator()
+        _ = try self.join(swarm, self.peers[0], (1...9).map { "/ip4/10.0.0.1/tcp/\($0)" })
+        _ = try self.join(swarm, self.peers[1], ["/ip4/10.0.0.2/tcp/1"])
+        _ = try self.join(swarm, self.peers[2], ["/ip4/10.0.0.3/tcp/1"])
+        var first: [Multiaddr] = []
+        for _ in 0..<4 {
+            let next = try #require(await dialled.next())
+            first.append(next)
+            self.transport.refuse(next)
+        }
+        // The first dial has its first address before them, and another if that was due before they came.
+        #expect(try first.contains(self.address("/ip4/10.0.0.2/tcp/1")))
+        #expect(try first.contains(self.address("/ip4/10.0.0.3/tcp/1")))
+        await swarm.close()
+        self.transport.refuse()
+    }
+
+    @Test("an attempt whose time runs out in the moment of its success takes no permit of the others with it")
+    func successAtTheDeadline() async throws {
+        let server = try await self.swarm()
+        try await server.start(listeningOn: [self.address("/ip4/127.0.0.1/tcp/0")])
+        let held = Mutex<Swarm?>(nil)
+        let client = try await self.swarm(connected: { connection in
+            // Between the connection's entry into the tables and the end of its dial.
+            held.withLock { $0 }?.timerFired(connection.peer, now: .now().advanced(by: .seconds(6)))
+        })
+        held.withLock { $0 = client }
+        let silent = "/ip4/8.8.8.8/tcp/1"
+        let connection = try await client.connect(
+            to: server.localPeer, addresses: server.listeningAddresses + [self.address(silent)], timeout: .seconds(50))
+        #expect(connection.peer == server.localPeer)
+        #expect(try self.transport.requests.map(\.address) == [self.address(silent)])
+        #expect(client.state.withLock { $0.attemptsUnderWay } == 0)
+        #expect(client.usage.connections == 1)
+        self.transport.refuse()
+        held.withLock { $0 = nil }
+        await client.close()
+        await server.close()
+    }
+}
