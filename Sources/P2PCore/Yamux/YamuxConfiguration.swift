@@ -24,6 +24,8 @@ public struct YamuxConfiguration: Sendable {
     public var writeTimeout: Duration = .seconds(30)
     /// How long an acknowledgement waits for a frame to ride on.
     public var acknowledgementDelay: Duration = .milliseconds(20)
+    /// How long the last bytes of a closed stream may wait for the peer's credit even when others need their room.
+    public var creditPatience: Duration = .seconds(10)
     /// How long a stream we no longer read may stay without the peer's FIN before it is reset. Checked at each
     /// keep-alive interval.
     public var lingerTimeout: Duration = .seconds(60)

@@ -62,6 +62,18 @@ extension YamuxMachine {
         max(ping.sentAt, self.lastReceived).advanced(by: self.configuration.keepAliveTimeout)
     }
 
+    /// Streams that the application has closed `creditPatience` ago and whose last bytes the peer gives no credit for, the
+    /// longest closed first.
+    public func closedWithoutCredit(now: MonotonicInstant) -> [UInt32] {
+        let all: [(id: UInt32, closed: MonotonicInstant)] = self.streams.compactMap { id, stream in
+            guard let closed = stream.readClosedAt, stream.local == .open, stream.sendCredit == 0,
+                closed.duration(to: now) >= self.configuration.creditPatience
+            else { return nil }
+            return (id, closed)
+        }
+        return all.sorted { ($0.closed, $0.id) < ($1.closed, $1.id) }.map(\.id)
+    }
+
     private mutating func resetLingering(now: MonotonicInstant, into events: inout [Event]) {
         let limit = self.configuration.lingerTimeout
         let stale = self.streams.filter { _, stream in

@@ -63,6 +63,8 @@ extension MuxedConnection {
         self.refuseOpeners(.closed(reason))
         self.configuration.windowBudget?.release(self.reservedWindowBytes)
         self.reservedWindowBytes = 0
+        self.configuration.streamBudget?.release(self.reservedStreamBytes)
+        self.reservedStreamBytes = 0
         self.ready.removeAll()
         self.control = ByteBuffer()
         self.incompleteFrame = nil

@@ -12,8 +12,7 @@ extension MuxedConnection {
             self.isReceiving = true
             var bytes = ByteBuffer(bytes: plaintext)
             self.parse(&bytes)
-            self.tellObservers()
-            self.isReceiving = false
+            self.received()
         }
         if !sealed.isEmpty { self.pipeReceived(ByteBuffer(bytes: sealed)) }
         self.flush()
@@ -30,7 +29,13 @@ extension MuxedConnection {
         } else {
             self.open(&bytes)
         }
+        self.received()
+    }
+
+    /// All that was read has been taken apart.
+    private func received() {
         self.tellObservers()
+        self.settleSlices()
         self.isReceiving = false
     }
 
@@ -79,6 +84,17 @@ extension MuxedConnection {
             index += 1
         }
         self.noted.removeAll(keepingCapacity: true)
+    }
+
+    // MARK: Slices
+
+    /// The stream keeps a slice of the buffer that is being taken apart.
+    func keepsSlices(_ state: StreamState) { self.keepers.append(state) }
+
+    private func settleSlices() {
+        guard !self.keepers.isEmpty else { return }
+        for state in self.keepers { state.settleSlices() }
+        self.keepers.removeAll(keepingCapacity: true)
     }
 
     // MARK: Noise frames

@@ -59,6 +59,7 @@ extension MuxedConnection {
             buffers.returnOutput(output)
         }
         self.isFlushing = false
+        self.settleReservation()
         self.armTimer()
         self.drainedIfIdle()
     }
