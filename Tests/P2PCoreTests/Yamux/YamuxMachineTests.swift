@@ -344,6 +344,28 @@ private func update(_ flags: YamuxHeader.Flags, _ id: UInt32, _ length: UInt32 =
         #expect(slow == [update([], 1, self.window)])
     }
 
+    /// A peer that answers pings late makes a round trip as long as it likes, and of slow reading fast growth.
+    @Test func lateAnswersDoNotGrowWindows() throws {
+        var rig = YamuxRig(.responder)
+        func granted(after time: Duration) throws -> [YamuxMachine.Event] {
+            _ = try rig.feed(.data, [], 1, self.window)
+            rig.advance(time)
+            return try rig.run { m, now, e in m.consumed(1, count: Int(window), now: now, into: &e) }
+        }
+        try rig.measureRoundTrip(.seconds(60))
+        _ = try rig.feed(.windowUpdate, .syn, 1)
+        #expect(try granted(after: .seconds(4)) == [update([], 1, self.window)])
+        // A long round trip is possible, and within reason.
+        #expect(try granted(after: .milliseconds(3_999)) == [update([], 1, 2 * self.window)])
+        // Once it was short, it is.
+        try rig.measureRoundTrip(.milliseconds(50))
+        try rig.measureRoundTrip(.seconds(60))
+        for time in [60_000, 200] {
+            #expect(try granted(after: .milliseconds(time)) == [update([], 1, self.window)])
+        }
+        #expect(try granted(after: .milliseconds(199)) == [update([], 1, 3 * self.window)])
+    }
+
     @Test func windowsOfAConnectionShareOneCap() throws {
         var rig = YamuxRig(.responder) { $0.maximumConnectionWindow = 1 << 20 }
         try rig.measureRoundTrip(.milliseconds(10))
