@@ -47,6 +47,11 @@ extension YamuxMachine {
         }
     }
 
+    /// The link is full, but has taken bytes meanwhile.
+    public mutating func bytesSent(now: MonotonicInstant) {
+        if self.writeBlockedAt != nil { self.writeBlockedAt = now }
+    }
+
     /// Bytes arrived that are no whole header yet: the peer is alive.
     public mutating func bytesReceived(now: MonotonicInstant) { self.lastReceived = now }
 

@@ -20,7 +20,7 @@ extension MuxedConnection {
 
     func pipeReceived(_ bytes: ByteBuffer) {
         if case .closed = self.life { return }
-        self.tick()
+        self.machine.bytesReceived(now: self.tick())
         self.statistics.bytesReceived += UInt64(bytes.readableBytes)
         self.isReceiving = true
         var bytes = bytes

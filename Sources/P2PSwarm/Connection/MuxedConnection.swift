@@ -372,6 +372,7 @@ public final class MuxedConnection: @unchecked Sendable {
     private func timerFired() {
         self.timerDeadline = MonotonicInstant(nanoseconds: .max)
         self.tick()
+        self.noteSending()
         do throws(YamuxError) {
             try self.machine.timerFired(now: self.now, into: &self.events)
             self.handleEvents()

@@ -419,6 +419,42 @@ private func update(_ flags: YamuxHeader.Flags, _ id: UInt32, _ length: UInt32 =
         _ = try rig.run { m, now, e throws(YamuxError) in try m.timerFired(now: now, into: &e) }
     }
 
+    @Test func aPeerThatTakesBytesSlowlyIsNotOneThatTakesNone() throws {
+        var rig = YamuxRig(.initiator)
+        rig.machine.bytesSent(now: rig.now)
+        rig.machine.writabilityChanged(false, now: rig.now)
+        for _ in 0..<5 {
+            rig.advance(.seconds(29))
+            _ = try rig.feed(.windowUpdate, [], 9, 1)  // the peer lives
+            rig.machine.bytesSent(now: rig.now)
+            _ = try rig.run { m, now, e throws(YamuxError) in try m.timerFired(now: now, into: &e) }
+        }
+        rig.advance(.seconds(30))
+        #expect(throws: YamuxError.writeTimedOut) {
+            try rig.run { m, now, e throws(YamuxError) in try m.timerFired(now: now, into: &e) }
+        }
+    }
+
+    @Test func closedStreamsWithoutCreditAreToldOldestFirst() throws {
+        var rig = YamuxRig(.responder) { $0.creditPatience = .seconds(5) }
+        for id: UInt32 in [1, 3, 5, 7] { _ = try rig.feed(.windowUpdate, .syn, id) }
+        for id: UInt32 in [3, 1, 5] {
+            #expect(rig.machine.claim(id, count: Int(self.window))?.length == self.window)
+            rig.machine.closeRead(id, now: rig.now)
+            rig.advance(.seconds(1))
+        }
+        rig.machine.closeRead(7, now: rig.now)
+        #expect(rig.machine.closedWithoutCredit(now: rig.now) == [])
+        rig.advance(.seconds(3))
+        #expect(rig.machine.closedWithoutCredit(now: rig.now) == [3, 1])
+        rig.advance(.seconds(1))
+        #expect(rig.machine.closedWithoutCredit(now: rig.now) == [3, 1, 5])
+        // Credit, or the end of our side, and it is none of them.
+        _ = try rig.feed(.windowUpdate, [], 1, 1)
+        _ = try rig.run { m, _, e in m.finish(5, into: &e) }
+        #expect(rig.machine.closedWithoutCredit(now: rig.now) == [3])
+    }
+
     @Test func goAwayStopsNewStreams() throws {
         var rig = YamuxRig(.initiator)
         let id = rig.open()
