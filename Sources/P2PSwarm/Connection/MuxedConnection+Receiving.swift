@@ -1,5 +1,6 @@
 import NIOCore
 import P2PCore
+import Synchronization
 
 /// From the pipe to the streams.
 extension MuxedConnection {
@@ -267,6 +268,7 @@ extension MuxedConnection {
         case .openingAllowed:
             self.serveOpeners()
         case .goAway(let code):
+            self.isEnding.store(true, ordering: .relaxed)
             self.refuseOpeners(.closed(.remote(code: code)))
         case .roundTrip:
             break

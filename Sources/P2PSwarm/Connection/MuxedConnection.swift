@@ -145,6 +145,9 @@ public final class MuxedConnection: @unchecked Sendable {
 
     // MARK: From anywhere
 
+    /// Whether a new stream has a chance: nobody has begun to close the connection or said go-away.
+    public var takesStreams: Bool { !self.isEnding.load(ordering: .relaxed) }
+
     /// Opens a stream; nothing is negotiated on it, and nothing is sent before its first write or read.
     ///
     /// Waits while 256 streams are not yet acknowledged by the peer. Safe to cancel.
@@ -166,6 +169,8 @@ public final class MuxedConnection: @unchecked Sendable {
     /// direction, and waits as long again for the peer's end. Streams then fail with `connectionClosed`.
     /// - Parameter code: the go-away code.
     public func close(code: UInt32 = YamuxCode.normal) {
+        // At once, so that whoever looks for a connection after this call does not find this one.
+        self.isEnding.store(true, ordering: .relaxed)
         self.onLoop { $0.beginClose(code: code) }
     }
 
