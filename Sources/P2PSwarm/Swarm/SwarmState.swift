@@ -81,7 +81,4 @@ struct SwarmState {
         guard let best = ConnectionPreference(local: local, remote: peer).best(of: candidates) else { return nil }
         return all.first { $0.id == best.id }
     }
-
-    /// Whether the peer has a connection that is not limited.
-    func isConnectedDirectly(_ peer: PeerID) -> Bool { self.connections[peer]?.contains { !$0.isLimited } == true }
 }
