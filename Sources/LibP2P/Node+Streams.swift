@@ -75,8 +75,9 @@ extension Node {
             swarm.release(slot)
             throw P2PError.translating(error, peer: peer)
         }
+        swarm.release(slot, afterEndOf: muxed)
         if let proposal = self.lazyProposal(to: peer, protocols: protocols, negotiation: negotiation) {
-            return self.lazyStream(on: muxed, proposing: proposal, connection: connection, slot: slot)
+            return self.lazyStream(on: muxed, proposing: proposal, connection: connection)
         }
         do {
             let (agreed, leftover) = try await self.negotiate(
@@ -84,10 +85,9 @@ extension Node {
                 timeout: min(timeout, self.configuration.limits.negotiationTimeout))
             return P2PStream(
                 muxed: muxed, protocol: agreed, connection: connection.info, direction: .outbound,
-                unread: leftover.isEmpty ? nil : ByteBuffer(bytes: leftover), onEnd: { swarm.release(slot) })
+                unread: leftover.isEmpty ? nil : ByteBuffer(bytes: leftover))
         } catch {
             muxed.reset(code: YamuxCode.streamNegotiationFailed)
-            swarm.release(slot)
             throw error
         }
     }
@@ -100,8 +100,7 @@ extension Node {
 
     /// A stream whose protocol is proposed together with the first data.
     private func lazyStream(
-        on muxed: MuxedStream, proposing proposal: ProtocolID, connection: SwarmConnection,
-        slot: ResourceLedger.StreamSlot
+        on muxed: MuxedStream, proposing proposal: ProtocolID, connection: SwarmConnection
     ) -> P2PStream {
         let swarm = self.swarm
         let peer = connection.peer
@@ -111,7 +110,6 @@ extension Node {
             muxed: muxed, protocol: proposal, connection: connection.info, direction: .outbound, unread: nil,
             negotiation: .init(
                 initiator: initiator, proposal: first.send, timeout: self.configuration.limits.negotiationTimeout),
-            onEnd: { swarm.release(slot) },
             onRefusal: { swarm.withAddressBook { book, _ in book.removeProtocol(proposal, of: peer) } })
     }
 
@@ -139,7 +137,8 @@ extension Node {
             self.swarm.release(slot)
             return nil
         }
-        return self.lazyStream(on: muxed, proposing: proposal, connection: connection, slot: slot)
+        self.swarm.release(slot, afterEndOf: muxed)
+        return self.lazyStream(on: muxed, proposing: proposal, connection: connection)
     }
 
     /// A raw stream; waits, but not longer than `timeout`, while the peer has 256 of ours to acknowledge.
@@ -250,20 +249,18 @@ extension Node {
 
     /// A peer has opened a stream: agree on the protocol, then hand it over.
     func serve(_ muxed: MuxedStream, on connection: SwarmConnection, slot: ResourceLedger.StreamSlot) {
-        InboundNegotiation(muxed, supported: self.state.withLock { $0.supported }) { [weak self, swarm] outcome in
+        InboundNegotiation(muxed, supported: self.state.withLock { $0.supported }) { [weak self] outcome in
             guard let self, case .success(let (agreed, leftover)) = outcome else {
                 if case .failure(let reason) = outcome {
                     self?.logger.debug(
                         "stream negotiation failed",
                         metadata: ["peer": "\(connection.peer)", "reason": "\(reason)"])
                 }
-                muxed.reset(code: YamuxCode.streamNegotiationFailed)
-                return swarm.release(slot)
+                return muxed.reset(code: YamuxCode.streamNegotiationFailed)
             }
-            guard let (stream, handler) = self.handOver(muxed, agreed, leftover, on: connection, slot: slot) else {
-                return swarm.release(slot)
+            if let (stream, handler) = self.handOver(muxed, agreed, leftover, on: connection, slot: slot) {
+                self.run(handler, with: stream, on: connection)
             }
-            self.run(handler, with: stream, on: connection)
         }.start(patience: self.configuration.limits.negotiationTimeout)
     }
 
@@ -295,10 +292,9 @@ extension Node {
             muxed.reset(code: YamuxCode.streamResourceLimit)
             return nil
         }
-        let swarm = self.swarm
         let stream = P2PStream(
             muxed: muxed, protocol: agreed, connection: connection.info, direction: .inbound,
-            unread: leftover.isEmpty ? nil : ByteBuffer(bytes: leftover), onEnd: { swarm.release(slot) })
+            unread: leftover.isEmpty ? nil : ByteBuffer(bytes: leftover))
         return (stream, handler)
     }
 }

@@ -61,13 +61,6 @@ extension P2PStream {
     /// As `close`, on any thread. A lazily opened stream has sent its proposal before.
     package func closeNow() {
         self.muxed.closeNow()
-        self.end()
-    }
-
-    private func cancelDeadline() {
-        self.state.withLock { state in
-            state.deadline?.cancel()
-            state.deadline = nil
-        }
+        self.cancelDeadline()
     }
 }

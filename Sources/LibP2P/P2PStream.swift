@@ -20,7 +20,6 @@ public final class P2PStream: Sendable {
 
     let muxed: MuxedStream
     let state: Mutex<State>
-    private let onEnd: @Sendable () -> Void
     private let onRefusal: @Sendable () -> Void
 
     struct State {
@@ -32,30 +31,26 @@ public final class P2PStream: Sendable {
         var negotiation: LazyNegotiation?
         /// For the answer to a lazy proposal, of a stream with an observer.
         var deadline: StreamDeadline?
-        var hasEnded = false
     }
 
     /// - Parameters:
     ///   - unread: bytes that came behind the negotiation.
     ///   - negotiation: for a lazy stream: what is still to be sent and answered.
-    ///   - onEnd: called once, when the stream is closed, reset or dropped.
     ///   - onRefusal: called when a lazy proposal was refused.
     init(
         muxed: MuxedStream, protocol: ProtocolID, connection: ConnectionInfo, direction: Direction, unread: ByteBuffer?,
-        negotiation: LazyNegotiation? = nil, onEnd: @escaping @Sendable () -> Void,
-        onRefusal: @escaping @Sendable () -> Void = {}
+        negotiation: LazyNegotiation? = nil, onRefusal: @escaping @Sendable () -> Void = {}
     ) {
         self.muxed = muxed
         self.protocol = `protocol`
         self.remotePeer = connection.peer
         self.connection = connection
         self.direction = direction
-        self.onEnd = onEnd
         self.onRefusal = onRefusal
         self.state = Mutex(State(unread: unread, negotiation: negotiation))
     }
 
-    deinit { self.end() }
+    deinit { self.cancelDeadline() }
 
     /// Runs tasks on the event loop of the stream's connection: there, reading and writing change no thread.
     ///
@@ -175,7 +170,7 @@ public final class P2PStream: Sendable {
         // A stream that is already reset has nothing to close: the outcome is the same.
         try? await self.flushProposal()
         await self.muxed.close()
-        self.end()
+        self.cancelDeadline()
     }
 
     /// Ends the stream at once, in both directions; what is under way is lost.
@@ -183,7 +178,7 @@ public final class P2PStream: Sendable {
     /// - Parameter code: tells the peer why; libp2p's own codes are 0x1001 to 0x1009.
     public func reset(code: UInt32 = 0) {
         self.muxed.reset(code: code)
-        self.end()
+        self.cancelDeadline()
     }
 
     /// Resets the stream unless cancelled in time.
@@ -191,14 +186,11 @@ public final class P2PStream: Sendable {
 
     // MARK: Private
 
-    func end() {
-        let isFirst = self.state.withLock { state in
-            defer { state.hasEnded = true }
+    func cancelDeadline() {
+        self.state.withLock { state in
             state.deadline?.cancel()
             state.deadline = nil
-            return !state.hasEnded
         }
-        if isFirst { self.onEnd() }
     }
 
     func takeUnread() -> ByteBuffer? {

@@ -52,6 +52,32 @@ struct NodeLimitsTests {
         }
     }
 
+    @Test("a stream that its handler has closed counts for as long as the peer does not take what was written")
+    func closedButNotTaken() async throws {
+        try await withNodes { nodes in
+            let (closings, closing) = AsyncStream.makeStream(of: Void.self)
+            nodes[1].setHandler(for: "/large") { stream in
+                // More than a window, and little enough that nobody waits.
+                for _ in 0..<7 { try? await stream.write(ByteBuffer(repeating: 0, count: 64 * 1024)) }
+                await stream.close()
+                closing.yield()
+            }
+            try await nodes[0].connect(to: nodes[1].peerID, addresses: nodes[1].listenAddresses())
+            var options = StreamOptions()
+            options.negotiation = .eager
+            var streams: [P2PStream] = []
+            for _ in 0..<20 {
+                streams.append(
+                    try await nodes[0].openStream(to: nodes[1].peerID, protocols: ["/large"], options: options))
+            }
+            var iterator = closings.makeAsyncIterator()
+            for _ in streams { await iterator.next() }
+            #expect(nodes[1].usage.streams >= 20)
+            for stream in streams { stream.reset() }
+            for node in nodes { await until(node) { $0.usage == (1, 0) } }
+        }
+    }
+
     @Test("a stream that its handler drops is reset, not left hanging", arguments: [true, false])
     func droppedStream(eagerly: Bool) async throws {
         try await withNodes { nodes in

@@ -22,8 +22,7 @@ import Testing
         #expect(MonotonicInstant.zero.duration(to: last) == .seconds(18_446_744_073) + .nanoseconds(709_551_615))
     }
 
-    @Test func rolesAndNames() {
-        #expect(ConnectionRole.initiator.opposite == .responder)
+    @Test func names() {
         let ping: ProtocolID = "/ipfs/ping/1.0.0"
         #expect(ping == ProtocolID("/ipfs/ping/1.0.0") && "\(ping)" == ping.name)
     }

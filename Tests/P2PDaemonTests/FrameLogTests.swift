@@ -127,13 +127,19 @@ import Testing
         let dropped = log.dropped
         #expect(dropped > total / 2 && dropped < total)
         // The disk goes on: what waited is there, the count of what was dropped, and what comes now.
+        let (reads, hasRead) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         let all = Task.detached { () -> [UInt8] in
             var all: [UInt8] = []
             var buffer = [UInt8](repeating: 0, count: 65_536)
-            while case let count = read(reading, &buffer, buffer.count), count > 0 { all += buffer.prefix(count) }
+            while case let count = read(reading, &buffer, buffer.count), count > 0 {
+                all += buffer.prefix(count)
+                hasRead.yield()
+            }
+            hasRead.finish()
             return all
         }
-        while !log.accepts("\"stream\":\(total)") { await Task.yield() }
+        // At the latest when all that waited has been read there is room.
+        for await _ in reads where log.accepts("\"stream\":\(total)") { break }
         await log.close()
         let lines = try Self.lines(String(decoding: await all.value, as: UTF8.self))
         close(reading)

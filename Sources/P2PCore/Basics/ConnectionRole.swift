@@ -4,7 +4,4 @@ public enum ConnectionRole: Hashable, Sendable {
     case initiator
     /// We accepted: even stream numbers.
     case responder
-
-    /// The role of the other side.
-    public var opposite: ConnectionRole { self == .initiator ? .responder : .initiator }
 }

@@ -73,7 +73,16 @@ public struct ResourceLimits: Sendable, Equatable {
     /// Inbound streams of one protocol and peer, unless its handler says otherwise.
     public var inboundStreamsPerProtocolAndPeer = 1_024
     /// Bytes that stream windows may grow to above their first 256 KiB, in all.
+    ///
+    /// One connection gets at most an eighth of what the others have left.
     public var windowBytes = 512 * 1_024 * 1_024
+    /// Bytes that wait in streams, received and not read or written and not sent, in all; beyond the first 320 KiB of each
+    /// connection, which are reckoned with the connection.
+    ///
+    /// One connection gets at most an eighth of what the others have left. At the bound its streams are reset that we
+    /// closed long ago and the peer takes nothing from, writers wait, each with what it last wrote, and a stream that more
+    /// arrives for is reset.
+    public var streamBytes = 512 * 1_024 * 1_024
     /// Longest time until a new stream has agreed on its protocol.
     public var negotiationTimeout: Duration = .seconds(10)
 
@@ -106,6 +115,7 @@ public struct ResourceLimits: Sendable, Equatable {
         limits.pendingInboundConnections = max(64, connections / 6)
         limits.streams = streams
         limits.windowBytes = Int(clamping: min(max(share, 64 << 20), 4 << 30))
+        limits.streamBytes = limits.windowBytes
         return limits
     }
 
@@ -148,6 +158,8 @@ public enum LimitName: String, Sendable, Hashable, CaseIterable {
     case inboundStreamsPerConnection
     /// `ResourceLimits.negotiatingStreamsPerPeer`
     case negotiatingStreamsPerPeer
+    /// `ResourceLimits.streamBytes`, or one connection's share of it
+    case streamBytes
     /// `ResourceLimits.inboundStreamsPerProtocol` or the handler's own figure
     case inboundStreamsPerProtocol
     /// `ResourceLimits.inboundStreamsPerProtocolAndPeer` or the handler's own figure

@@ -7,6 +7,8 @@ public struct YamuxConfiguration: Sendable {
     public var maximumStreamWindow: UInt32 = 16 << 20
     /// The largest sum of the receive windows of all streams to which windows may grow, in bytes.
     public var maximumConnectionWindow: Int = 64 << 20
+    /// A longer round trip than this counts as this one when windows grow.
+    public var longestGrowthRoundTrip: Duration = .seconds(1)
     /// Bytes received and not yet read by the application, over all streams. A stream whose frame would pass this
     /// is reset with code 0x1002.
     public var maximumBufferedBytes: Int = 64 << 20
@@ -24,6 +26,8 @@ public struct YamuxConfiguration: Sendable {
     public var writeTimeout: Duration = .seconds(30)
     /// How long an acknowledgement waits for a frame to ride on.
     public var acknowledgementDelay: Duration = .milliseconds(20)
+    /// How long the last bytes of a closed stream may wait for the peer's credit even when others need their room.
+    public var creditPatience: Duration = .seconds(10)
     /// How long a stream we no longer read may stay without the peer's FIN before it is reset. Checked at each
     /// keep-alive interval.
     public var lingerTimeout: Duration = .seconds(60)

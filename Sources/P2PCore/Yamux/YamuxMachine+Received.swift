@@ -177,6 +177,7 @@ extension YamuxMachine {
         } else if header.flags.contains(.ack), let ping = self.pingInFlight, ping.value == header.length {
             self.pingInFlight = nil
             let sample = ping.sentAt.duration(to: now)
+            self.leastRoundTripTime = min(sample, self.leastRoundTripTime ?? sample)
             let smoothed = self.roundTripTime.map { ($0 + sample) / 2 } ?? sample
             self.roundTripTime = smoothed
             events.append(.roundTrip(sample))

@@ -47,6 +47,11 @@ extension YamuxMachine {
         }
     }
 
+    /// The link is full, but has taken bytes meanwhile.
+    public mutating func bytesSent(now: MonotonicInstant) {
+        if self.writeBlockedAt != nil { self.writeBlockedAt = now }
+    }
+
     /// Bytes arrived that are no whole header yet: the peer is alive.
     public mutating func bytesReceived(now: MonotonicInstant) { self.lastReceived = now }
 
@@ -60,6 +65,18 @@ extension YamuxMachine {
     /// An answer may be stuck behind data on a slow link, so any sign of life after the question counts.
     private func silenceLimit(_ ping: PingInFlight) -> MonotonicInstant {
         max(ping.sentAt, self.lastReceived).advanced(by: self.configuration.keepAliveTimeout)
+    }
+
+    /// Streams that the application has closed `creditPatience` ago and whose last bytes the peer gives no credit for, the
+    /// longest closed first.
+    public func closedWithoutCredit(now: MonotonicInstant) -> [UInt32] {
+        let all: [(id: UInt32, closed: MonotonicInstant)] = self.streams.compactMap { id, stream in
+            guard let closed = stream.readClosedAt, stream.local == .open, stream.sendCredit == 0,
+                closed.duration(to: now) >= self.configuration.creditPatience
+            else { return nil }
+            return (id, closed)
+        }
+        return all.sorted { ($0.closed, $0.id) < ($1.closed, $1.id) }.map(\.id)
     }
 
     private mutating func resetLingering(now: MonotonicInstant, into events: inout [Event]) {

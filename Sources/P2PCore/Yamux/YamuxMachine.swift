@@ -110,6 +110,8 @@ public struct YamuxMachine: Sendable {
     public internal(set) var bufferedBytes = 0
     /// The smoothed round-trip time, once a ping has come back.
     public internal(set) var roundTripTime: Duration?
+    /// The least round-trip time seen: a peer that delays its answers makes it no longer.
+    var leastRoundTripTime: Duration?
     /// The code of the peer's go-away, once it came.
     public internal(set) var receivedGoAway: UInt32?
 
@@ -223,7 +225,8 @@ public struct YamuxMachine: Sendable {
     }
 
     /// The application has read `count` bytes of this stream. Returns credit once half of the window is free, and
-    /// doubles the window when that happens within four round trips of the last time.
+    /// doubles the window when that happens within four round trips of the last time: the shortest seen, and at most
+    /// `longestGrowthRoundTrip`, since the peer can make them as long as it likes.
     /// - Parameter grant: asked before a window grows by the given bytes; false keeps the window as it is.
     public mutating func consumed(
         _ id: UInt32, count: Int, now: MonotonicInstant, into events: inout [Event],
@@ -248,8 +251,9 @@ public struct YamuxMachine: Sendable {
     }
 
     private func growth(of stream: Stream, now: MonotonicInstant) -> UInt32? {
-        guard let roundTripTime = self.roundTripTime, stream.window < self.configuration.maximumStreamWindow,
-            stream.lastUpdate.duration(to: now) < roundTripTime * 4
+        guard let leastRoundTripTime = self.leastRoundTripTime, stream.window < self.configuration.maximumStreamWindow,
+            stream.lastUpdate.duration(to: now)
+                < min(leastRoundTripTime, self.configuration.longestGrowthRoundTrip) * 4
         else { return nil }
         let growth = min(stream.window, self.configuration.maximumStreamWindow - stream.window)
         let sum = self.streams.count * Int(YamuxConfiguration.initialWindow) + self.grownBytes

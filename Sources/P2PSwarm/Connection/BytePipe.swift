@@ -11,6 +11,9 @@ public protocol BytePipe: AnyObject {
     var eventLoop: any EventLoop { get }
     /// Whether more bytes should be written now. Writing all the same is allowed and is queued.
     var isWritable: Bool { get }
+    /// Written bytes that are not on their way yet, as far as the pipe knows: while it falls, a pipe that is not writable
+    /// is not given up.
+    var unsentBytes: Int { get }
     /// Sends bytes, at once.
     func writeAndFlush(_ bytes: ByteBuffer)
     /// Ends our direction once everything written is out.
@@ -26,6 +29,11 @@ public protocol BytePipe: AnyObject {
         _ provider: any TLSProvider, role: ConnectionRole, expectedPeer: PeerID?, muxers: [ProtocolID],
         presumption: TLSPresumption?, leftover: ByteBuffer, established: @escaping (TLSEstablished) -> Void
     ) throws
+}
+
+extension BytePipe {
+    /// Unknown.
+    public var unsentBytes: Int { 0 }
 }
 
 /// Who hears what a `BytePipe` delivers. All calls come on the pipe's event loop.

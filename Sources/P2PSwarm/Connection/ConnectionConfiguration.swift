@@ -12,7 +12,12 @@ public struct ConnectionConfiguration: Sendable {
     /// The TLS layer; needed when `upgrade` offers TLS.
     public var tls: (any TLSProvider)?
     /// Where windows ask before they grow; nil asks nobody.
-    public var windowBudget: WindowBudget?
+    public var windowBudget: ByteBudget?
+    /// Where bytes are reserved that wait in streams, unread or unsent, beyond `MuxedConnection.freeUnreadBytes` and
+    /// `freePendingBytes`; nil asks nobody.
+    public var streamBudget: ByteBudget?
+    /// Called on the event loop each time the stream budget has made writers wait or cost a stream its life.
+    public var onStreamBudgetReached: @Sendable () -> Void = {}
     /// Whether a relay limits time and bytes of the connection.
     public var isLimited = false
     /// Bytes that may wait in a stream for the peer's credit or the socket before `write` suspends.

@@ -95,6 +95,12 @@ final class ConnectionHandler: ChannelInboundHandler, BytePipe {
 
     var isWritable: Bool { self.context?.channel.isWritable ?? false }
 
+    /// Asked for only while the channel is not writable: costs a write nothing.
+    var unsentBytes: Int {
+        // A channel that is closing, or keeps no count, answers with an error: then nothing is known.
+        (try? self.context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+    }
+
     func writeAndFlush(_ bytes: ByteBuffer) {
         self.context?.writeAndFlush(Self.wrapOutboundOut(bytes), promise: nil)
     }

@@ -1,11 +1,13 @@
 import NIOCore
 import P2PCore
+import Synchronization
 
 /// The ways a connection ends.
 extension MuxedConnection {
     /// Closes in order; see `close(code:)`.
     func beginClose(code: UInt32) {
         guard case .open = self.life else { return }
+        self.isEnding.store(true, ordering: .relaxed)
         self.life = .draining(code: code)
         self.refuseOpeners(.closed(.local(code: code)))
         self.closeTimer = self.scheduleClose { $0.finishDraining() }
@@ -54,6 +56,7 @@ extension MuxedConnection {
     /// The connection is over: everyone who waits learns of it, nothing is kept.
     func end(_ reason: CloseReason) {
         if case .closed = self.life { return }
+        self.isEnding.store(true, ordering: .relaxed)
         self.life = .closed(reason)
         self.timer?.cancel()
         self.closeTimer?.cancel()
@@ -63,6 +66,8 @@ extension MuxedConnection {
         self.refuseOpeners(.closed(reason))
         self.configuration.windowBudget?.release(self.reservedWindowBytes)
         self.reservedWindowBytes = 0
+        self.configuration.streamBudget?.release(self.reservedStreamBytes)
+        self.reservedStreamBytes = 0
         self.ready.removeAll()
         self.control = ByteBuffer()
         self.incompleteFrame = nil

@@ -1,5 +1,6 @@
 import NIOCore
 import P2PCore
+import Synchronization
 
 /// From the pipe to the streams.
 extension MuxedConnection {
@@ -12,8 +13,7 @@ extension MuxedConnection {
             self.isReceiving = true
             var bytes = ByteBuffer(bytes: plaintext)
             self.parse(&bytes)
-            self.tellObservers()
-            self.isReceiving = false
+            self.received()
         }
         if !sealed.isEmpty { self.pipeReceived(ByteBuffer(bytes: sealed)) }
         self.flush()
@@ -21,7 +21,7 @@ extension MuxedConnection {
 
     func pipeReceived(_ bytes: ByteBuffer) {
         if case .closed = self.life { return }
-        self.tick()
+        self.machine.bytesReceived(now: self.tick())
         self.statistics.bytesReceived += UInt64(bytes.readableBytes)
         self.isReceiving = true
         var bytes = bytes
@@ -30,7 +30,13 @@ extension MuxedConnection {
         } else {
             self.open(&bytes)
         }
+        self.received()
+    }
+
+    /// All that was read has been taken apart.
+    private func received() {
         self.tellObservers()
+        self.settleSlices()
         self.isReceiving = false
     }
 
@@ -79,6 +85,17 @@ extension MuxedConnection {
             index += 1
         }
         self.noted.removeAll(keepingCapacity: true)
+    }
+
+    // MARK: Slices
+
+    /// The stream keeps a slice of the buffer that is being taken apart.
+    func keepsSlices(_ state: StreamState) { self.keepers.append(state) }
+
+    private func settleSlices() {
+        guard !self.keepers.isEmpty else { return }
+        for state in self.keepers { state.settleSlices() }
+        self.keepers.removeAll(keepingCapacity: true)
     }
 
     // MARK: Noise frames
@@ -251,6 +268,7 @@ extension MuxedConnection {
         case .openingAllowed:
             self.serveOpeners()
         case .goAway(let code):
+            self.isEnding.store(true, ordering: .relaxed)
             self.refuseOpeners(.closed(.remote(code: code)))
         case .roundTrip:
             break

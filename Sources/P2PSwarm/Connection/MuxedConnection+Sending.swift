@@ -59,6 +59,7 @@ extension MuxedConnection {
             buffers.returnOutput(output)
         }
         self.isFlushing = false
+        self.settleReservation()
         self.armTimer()
         self.drainedIfIdle()
     }
@@ -158,8 +159,17 @@ extension MuxedConnection {
 
     func pipeWritabilityChanged() {
         guard let pipe = self.pipe else { return }
+        if !pipe.isWritable { self.unsentBytes = pipe.unsentBytes }
         self.machine.writabilityChanged(pipe.isWritable, now: self.tick())
         self.armTimer()
         if pipe.isWritable, !self.isReceiving { self.flush() }
+    }
+
+    /// A pipe that is full and yet has sent something since the last look is slow, not dead.
+    func noteSending() {
+        guard let pipe = self.pipe, !pipe.isWritable else { return }
+        let unsent = pipe.unsentBytes
+        if unsent < self.unsentBytes { self.machine.bytesSent(now: self.now) }
+        self.unsentBytes = unsent
     }
 }

@@ -41,6 +41,11 @@ public final class MuxedConnection: @unchecked Sendable {
     public let closeFuture: EventLoopFuture<CloseReason>
 
     let configuration: ConnectionConfiguration
+    /// Set for good when the connection begins to end or the peer takes no new streams. Read from anywhere.
+    let isEnding = Atomic<Bool>(false)
+    /// What a stream's writers may leave waiting, in bytes: `streamWriteBuffer`, or nothing while the connection holds more
+    /// than it may. Read from anywhere.
+    let writeRoom: Atomic<Int>
     /// Hears of every frame, if anything does.
     let frames: (any YamuxFrameObserver)?
     let closePromise: EventLoopPromise<CloseReason>
@@ -62,6 +67,12 @@ public final class MuxedConnection: @unchecked Sendable {
     var now: MonotonicInstant
     var statistics = ConnectionStatistics()
     var reservedWindowBytes = 0
+    /// Bytes in the inboxes of streams.
+    var unreadBytes = 0
+    /// Of `ConnectionConfiguration.streamBudget`.
+    var reservedStreamBytes = 0
+    /// What the pipe had not sent when last looked at, while it is not writable.
+    var unsentBytes = 0
 
     // Receiving
     var opener: NoiseCipher?
@@ -72,6 +83,8 @@ public final class MuxedConnection: @unchecked Sendable {
     var isReceiving = false
     /// Streams whose observers are to be told of what came.
     var noted: [StreamState] = []
+    /// Streams that keep slices of what is being received.
+    var keepers: [StreamState] = []
 
     // Sending
     var sealer: NoiseCipher?
@@ -119,6 +132,7 @@ public final class MuxedConnection: @unchecked Sendable {
         self.closePromise = loop.makePromise(of: CloseReason.self)
         self.closeFuture = self.closePromise.futureResult
         self.configuration = configuration
+        self.writeRoom = Atomic(configuration.streamWriteBuffer)
         self.frames = configuration.frameObserver?(result.peer, role)
         self.pipe = pipe
         self.now = Self.instant(loop)
@@ -130,6 +144,9 @@ public final class MuxedConnection: @unchecked Sendable {
     }
 
     // MARK: From anywhere
+
+    /// Whether a new stream has a chance: nobody has begun to close the connection or said go-away.
+    public var takesStreams: Bool { !self.isEnding.load(ordering: .relaxed) }
 
     /// Opens a stream; nothing is negotiated on it, and nothing is sent before its first write or read.
     ///
@@ -152,6 +169,8 @@ public final class MuxedConnection: @unchecked Sendable {
     /// direction, and waits as long again for the peer's end. Streams then fail with `connectionClosed`.
     /// - Parameter code: the go-away code.
     public func close(code: UInt32 = YamuxCode.normal) {
+        // At once, so that whoever looks for a connection after this call does not find this one.
+        self.isEnding.store(true, ordering: .relaxed)
         self.onLoop { $0.beginClose(code: code) }
     }
 
@@ -268,7 +287,8 @@ public final class MuxedConnection: @unchecked Sendable {
         let budget = self.configuration.windowBudget
         if !self.isReceiving { self.tick() }
         self.machine.consumed(
-            state.id, count: count, now: self.now, into: &self.events, grant: { budget?.reserve($0) ?? true })
+            state.id, count: count, now: self.now, into: &self.events,
+            grant: { budget?.reserve($0, holding: self.reservedWindowBytes) ?? true })
         self.settleWindowBudget()
         self.handleEvents()
     }
@@ -277,6 +297,7 @@ public final class MuxedConnection: @unchecked Sendable {
         self.touch(state)
         self.statistics.pendingBytes += added
         self.enqueue(state)
+        if self.exceedsReservation { self.reserveForWriter() }
         if flushing { self.scheduleFlush() }
     }
 
@@ -322,6 +343,7 @@ public final class MuxedConnection: @unchecked Sendable {
         self.statistics.pendingBytes -= state.fail(error, keepingUnread: false)
         if self.payloadStream === state { self.payloadStream = nil }
         self.settleWindowBudget()
+        self.settleReservation()
     }
 
     func settleWindowBudget() {
@@ -355,6 +377,7 @@ public final class MuxedConnection: @unchecked Sendable {
     private func timerFired() {
         self.timerDeadline = MonotonicInstant(nanoseconds: .max)
         self.tick()
+        self.noteSending()
         do throws(YamuxError) {
             try self.machine.timerFired(now: self.now, into: &self.events)
             self.handleEvents()

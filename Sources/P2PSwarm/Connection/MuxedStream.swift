@@ -6,7 +6,8 @@ import Synchronization
 ///
 /// One reader and one writer at a time, from any task; reading while writing is always possible, and neither waits for
 /// the other. Back-pressure: `write` suspends while more than `ConnectionConfiguration.streamWriteBuffer` bytes wait for
-/// the peer's credit; the peer gets credit back only for what `read` has returned. Calls from a task that runs on the
+/// the peer's credit, or any while the connection holds more than it may (`ConnectionConfiguration.streamBudget`); the
+/// peer gets credit back only for what `read` has returned. Calls from a task that runs on the
 /// connection's event loop (`MuxedConnection.taskExecutor`) change no thread.
 ///
 /// A stream that is dropped without `close` or `reset` is reset.
@@ -38,8 +39,12 @@ public final class MuxedStream: Sendable {
         let loop = self.connection.eventLoop
         if loop.inEventLoop {
             state.connection.abandoned(state)
+            state.letGo()
         } else {
-            loop.execute { state.connection.abandoned(state) }
+            loop.execute {
+                state.connection.abandoned(state)
+                state.letGo()
+            }
         }
     }
 
@@ -96,7 +101,7 @@ public final class MuxedStream: Sendable {
     /// changes for each call.
     private func accept(_ bytes: ByteBuffer) -> Bool {
         let count = bytes.readableBytes
-        let limit = self.connection.configuration.streamWriteBuffer
+        let limit = self.connection.writeRoom.load(ordering: .relaxed)
         guard !self.state.refusesWrites.load(ordering: .relaxed),
             self.state.accepted.load(ordering: .relaxed) + count <= limit
         else { return false }
@@ -128,6 +133,7 @@ public final class MuxedStream: Sendable {
             // A stream that has failed is closed already.
             try? state.connection.finish(state)
             state.connection.closeRead(state)
+            state.letGo()
         }
     }
 
@@ -135,7 +141,17 @@ public final class MuxedStream: Sendable {
     /// - Parameter code: told to the peer, see `YamuxCode`.
     public func reset(code: UInt32 = 0) {
         self.isReleased.store(true, ordering: .relaxed)
-        self.onLoop { state in state.connection.reset(state, code: code) }
+        self.onLoop { state in
+            state.connection.reset(state, code: code)
+            state.letGo()
+        }
+    }
+
+    /// Calls `body` once, on the loop, when the stream costs nothing any more: both directions have ended on the wire, and
+    /// the user has closed, reset or dropped it. At once if that is so. What was closed with bytes that the peer does not
+    /// take lives on until then. In place of an earlier `body`.
+    package func whenOver(_ body: @escaping @Sendable () -> Void) {
+        self.onLoop { state in state.whenOver(body) }
     }
 
     /// For what may only be called on the loop.

@@ -7,6 +7,8 @@ final class StreamState {
     /// Payloads from this size on are handed over as slices of the receive buffer; smaller ones are copied, so that a
     /// kept byte never holds a large buffer alive.
     static let sliceBytes = 16 * 1024
+    /// Slices that wait and together are less than this part of their buffer are copied.
+    private static let keptPart = 4
     /// Copied payloads that wait are gathered in chunks of up to this size.
     private static let gatherBytes = 64 * 1024
 
@@ -22,7 +24,11 @@ final class StreamState {
     let isInbound: Bool
 
     private var inbox = BufferQueue()
+    /// Bytes in the inbox, counted in the connection's as well.
+    private var unreadBytes = 0
     private var lastIsGathered = false
+    /// How many of the last buffers in the inbox are slices of what is being received, or behind such.
+    private var freshBuffers = 0
     private var endReceived = false
     private(set) var readClosed = false
     private var reader = Waiter<ByteBuffer?>.none
@@ -67,6 +73,9 @@ final class StreamState {
             return .nothingYet
         }
         if self.inbox.isEmpty { self.lastIsGathered = false }
+        self.freshBuffers = min(self.freshBuffers, self.inbox.count)
+        self.unreadBytes -= chunk.readableBytes
+        self.connection.noLongerUnread(chunk.readableBytes)
         self.connection.consumed(self, count: chunk.readableBytes)
         return .bytes(chunk)
     }
@@ -109,15 +118,29 @@ final class StreamState {
             self.reader = .none
             self.connection.consumed(self, count: slice.readableBytes)
             continuation.resume(returning: isLarge ? slice : Self.copy(slice))
-        } else if isLarge {
+            return
+        }
+        if isLarge {
             self.inbox.append(slice)
             self.lastIsGathered = false
-        } else if self.lastIsGathered, self.inbox.extendLast(with: slice, limit: Self.gatherBytes) {
-            return
-        } else {
+            if self.freshBuffers == 0 { self.connection.keepsSlices(self) }
+            self.freshBuffers += 1
+        } else if !self.lastIsGathered || !self.inbox.extendLast(with: slice, limit: Self.gatherBytes) {
             self.inbox.append(Self.copy(slice))
             self.lastIsGathered = true
+            if self.freshBuffers > 0 { self.freshBuffers += 1 }
         }
+        self.unreadBytes += slice.readableBytes
+        // Last: it may reset this very stream.
+        self.connection.hasUnread(self, added: slice.readableBytes)
+    }
+
+    /// What came is taken apart, and whoever reads on the loop has read: slices that are still here and little of the buffer
+    /// they came in are copied, so that they do not hold all of it for as long as nobody reads.
+    func settleSlices() {
+        guard self.freshBuffers > 0 else { return }
+        if self.inbox.gatherLast(self.freshBuffers, unlessPartOfStorage: Self.keptPart) { self.lastIsGathered = true }
+        self.freshBuffers = 0
     }
 
     private static func copy(_ slice: ByteBuffer) -> ByteBuffer {
@@ -137,10 +160,18 @@ final class StreamState {
     func closeRead() {
         guard !self.readClosed else { return }
         self.readClosed = true
-        self.inbox.removeAll()
+        self.dropUnread()
         guard case .waiting(_, let continuation) = self.reader else { return }
         self.reader = .none
         continuation.resume(throwing: StreamError.readClosed)
+    }
+
+    private func dropUnread() {
+        let count = self.unreadBytes
+        self.inbox.removeAll()
+        self.freshBuffers = 0
+        self.unreadBytes = 0
+        self.connection.noLongerUnread(count)
     }
 
     // MARK: Writing
@@ -181,7 +212,9 @@ final class StreamState {
         self.connection.hasPending(self, added: bytes.readableBytes, flushing: flushing)
     }
 
-    var mustWait: Bool { self.accepted.load(ordering: .relaxed) > self.connection.configuration.streamWriteBuffer }
+    var mustWait: Bool {
+        self.accepted.load(ordering: .relaxed) > self.connection.writeRoom.load(ordering: .relaxed)
+    }
 
     /// Queues bytes and answers when there is room for more.
     func write(_ bytes: ByteBuffer, ticket: UInt32, _ continuation: UnsafeContinuation<Void, any Error>) {
@@ -252,9 +285,35 @@ final class StreamState {
 
     /// Whether nothing can happen on this stream any more.
     private(set) var isOver = false
+    /// Somebody may still read what is in the inbox.
+    private var isHeld = true
+    private var onOver: (@Sendable () -> Void)?
+
+    /// See `MuxedStream.whenOver`.
+    func whenOver(_ body: @escaping @Sendable () -> Void) {
+        self.onOver = body
+        self.tellIfOver()
+    }
+
+    /// The user has closed, reset or dropped the stream.
+    func letGo() {
+        self.isHeld = false
+        self.tellIfOver()
+    }
+
+    private func tellIfOver() {
+        guard self.isOver, !self.isHeld else { return }
+        self.dropUnread()
+        guard let body = self.onOver else { return }
+        self.onOver = nil
+        body()
+    }
 
     /// Both directions finished in order: unread bytes stay readable.
-    func closed() { self.isOver = true }
+    func closed() {
+        self.isOver = true
+        self.tellIfOver()
+    }
 
     /// The stream is gone; everyone who waits learns of it.
     /// - Parameter keepingUnread: what arrived before can still be read: right when the connection ends, wrong for a reset.
@@ -265,7 +324,7 @@ final class StreamState {
         if self.failure == nil { self.failure = error }
         if !keepingUnread {
             self.endReceived = false
-            self.inbox.removeAll()
+            self.dropUnread()
         }
         self.outbox.removeAll()
         self.pendingBytes = 0
@@ -283,6 +342,7 @@ final class StreamState {
             self.writer = .none
             continuation.resume(throwing: error)
         }
+        self.tellIfOver()
         return unsent
     }
 }

@@ -62,6 +62,8 @@ extension Swarm {
         let limits = self.configuration.limits
         configuration.upgradeTimeout = role == .responder ? limits.inboundUpgradeTimeout : limits.dialTimeout
         configuration.windowBudget = self.windowBudget
+        configuration.streamBudget = self.streamBudget
+        configuration.onStreamBudgetReached = { [weak self] in self?.countStreamBudgetReached() }
         configuration.tls = self.configuration.tls
         configuration.frameObserver = self.configuration.frameObserver
         return MuxedConnection.upgrade(
@@ -162,7 +164,9 @@ extension Swarm {
         }
         switch reserved {
         case nil: stream.reset(code: YamuxCode.streamShutdown)
-        case .success(let slot): self.callbacks.inboundStream(stream, connection, slot)
+        case .success(let slot):
+            self.release(slot, afterEndOf: stream)
+            self.callbacks.inboundStream(stream, connection, slot)
         case .failure(let exceeded):
             self.metrics.refused(exceeded.name)
             stream.reset(code: YamuxCode.streamResourceLimit)

@@ -21,7 +21,9 @@ public final class Swarm: Sendable {
     let metrics = SwarmMetrics()
     let state: Mutex<SwarmState>
     /// Shared by all connections: what stream windows may grow to together.
-    let windowBudget: WindowBudget
+    let windowBudget: ByteBudget
+    /// Shared by all connections: what may wait in streams.
+    let streamBudget: ByteBudget
     /// Signed once for all handshakes; nil if the identity cannot sign, which each handshake then says.
     let noiseKey: SignedNoiseKey?
     private let upkeep = Mutex<RepeatedTask?>(nil)
@@ -40,7 +42,8 @@ public final class Swarm: Sendable {
         self.logger = logger
         self.callbacks = callbacks
         self.state = Mutex(SwarmState(configuration: configuration))
-        self.windowBudget = WindowBudget(maximumBytes: configuration.limits.windowBytes)
+        self.windowBudget = ByteBudget(maximumBytes: configuration.limits.windowBytes)
+        self.streamBudget = ByteBudget(maximumBytes: configuration.limits.streamBytes)
     }
 
     // MARK: Life
@@ -193,6 +196,18 @@ public final class Swarm: Sendable {
 
     /// Gives a stream back.
     public func release(_ slot: ResourceLedger.StreamSlot) { self.state.withLock { $0.ledger.release(slot) } }
+
+    /// Gives a stream back when it is really over: not when its user closes it, since what the peer does not take of it
+    /// stays in memory until then.
+    public func release(_ slot: ResourceLedger.StreamSlot, afterEndOf stream: MuxedStream) {
+        stream.whenOver { [weak self] in self?.release(slot) }
+    }
+
+    /// A connection has done what is to be done at the bound of `streamBudget`.
+    func countStreamBudgetReached() {
+        self.state.withLock { _ = $0.ledger.refuse(.streamBytes, self.streamBudget.maximumBytes) }
+        self.metrics.refused(.streamBytes)
+    }
 
     /// Neither dials nor accepts these peers from now on, in place of those of the last call; ends what lives with them.
     public func refuse(_ peers: Set<PeerID>) {

@@ -42,7 +42,7 @@ public struct SwarmCallbacks: Sendable {
     public var connected: @Sendable (SwarmConnection) -> Void
     /// A connection has ended; `isLast` if the peer has no other.
     public var disconnected: @Sendable (SwarmConnection, _ isLast: Bool) -> Void
-    /// The peer opened a stream; the reservation is the receiver's to release.
+    /// The peer opened a stream; its reservation, which a protocol can be assigned to, ends with it.
     public var inboundStream: @Sendable (MuxedStream, SwarmConnection, ResourceLedger.StreamSlot) -> Void
 
     /// All of them.

@@ -62,9 +62,9 @@ struct SwarmState {
         self.attemptsUnderWay -= 1
     }
 
-    /// Candidates for new streams with one peer.
+    /// Candidates for new streams with one peer; none that is ending.
     func candidates(of peer: PeerID) -> [ConnectionPreference.Candidate<UInt64>] {
-        (self.connections[peer] ?? []).map {
+        (self.connections[peer] ?? []).filter(\.muxed.takesStreams).map {
             ConnectionPreference.Candidate(
                 id: $0.id, isLimited: $0.isLimited, isRelayed: $0.isRelayed, direction: $0.direction,
                 streams: self.ledger.streamCount(on: $0.slot), opened: $0.opened)
@@ -74,12 +74,12 @@ struct SwarmState {
     /// The connection that a new stream should use.
     func best(of peer: PeerID, local: PeerID, allowsLimited: Bool) -> SwarmConnection? {
         guard let all = self.connections[peer] else { return nil }
-        if all.count == 1 { return all[0].isLimited && !allowsLimited ? nil : all[0] }
+        if all.count == 1 {
+            let only = all[0]
+            return only.muxed.takesStreams && (allowsLimited || !only.isLimited) ? only : nil
+        }
         let candidates = self.candidates(of: peer).filter { allowsLimited || !$0.isLimited }
         guard let best = ConnectionPreference(local: local, remote: peer).best(of: candidates) else { return nil }
         return all.first { $0.id == best.id }
     }
-
-    /// Whether the peer has a connection that is not limited.
-    func isConnectedDirectly(_ peer: PeerID) -> Bool { self.connections[peer]?.contains { !$0.isLimited } == true }
 }

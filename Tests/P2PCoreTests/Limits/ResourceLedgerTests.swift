@@ -204,6 +204,7 @@ struct ResourceLedgerTests {
         #expect(small.connections == ResourceLimits().connections / 4)
         #expect(large.connections == ResourceLimits().connections * 8)
         #expect(large.streams == ResourceLimits().streams * 8)
+        #expect(small.streamBytes == 64 << 20 && large.streamBytes == 4 << 30)
     }
 }
 

@@ -344,6 +344,28 @@ private func update(_ flags: YamuxHeader.Flags, _ id: UInt32, _ length: UInt32 =
         #expect(slow == [update([], 1, self.window)])
     }
 
+    /// A peer that answers pings late makes a round trip as long as it likes, and of slow reading fast growth.
+    @Test func lateAnswersDoNotGrowWindows() throws {
+        var rig = YamuxRig(.responder)
+        func granted(after time: Duration) throws -> [YamuxMachine.Event] {
+            _ = try rig.feed(.data, [], 1, self.window)
+            rig.advance(time)
+            return try rig.run { m, now, e in m.consumed(1, count: Int(window), now: now, into: &e) }
+        }
+        try rig.measureRoundTrip(.seconds(60))
+        _ = try rig.feed(.windowUpdate, .syn, 1)
+        #expect(try granted(after: .seconds(4)) == [update([], 1, self.window)])
+        // A long round trip is possible, and within reason.
+        #expect(try granted(after: .milliseconds(3_999)) == [update([], 1, 2 * self.window)])
+        // Once it was short, it is.
+        try rig.measureRoundTrip(.milliseconds(50))
+        try rig.measureRoundTrip(.seconds(60))
+        for time in [60_000, 200] {
+            #expect(try granted(after: .milliseconds(time)) == [update([], 1, self.window)])
+        }
+        #expect(try granted(after: .milliseconds(199)) == [update([], 1, 3 * self.window)])
+    }
+
     @Test func windowsOfAConnectionShareOneCap() throws {
         var rig = YamuxRig(.responder) { $0.maximumConnectionWindow = 1 << 20 }
         try rig.measureRoundTrip(.milliseconds(10))
@@ -395,6 +417,42 @@ private func update(_ flags: YamuxHeader.Flags, _ id: UInt32, _ length: UInt32 =
         }
         rig.machine.writabilityChanged(true, now: rig.now)
         _ = try rig.run { m, now, e throws(YamuxError) in try m.timerFired(now: now, into: &e) }
+    }
+
+    @Test func aPeerThatTakesBytesSlowlyIsNotOneThatTakesNone() throws {
+        var rig = YamuxRig(.initiator)
+        rig.machine.bytesSent(now: rig.now)
+        rig.machine.writabilityChanged(false, now: rig.now)
+        for _ in 0..<5 {
+            rig.advance(.seconds(29))
+            _ = try rig.feed(.windowUpdate, [], 9, 1)  // the peer lives
+            rig.machine.bytesSent(now: rig.now)
+            _ = try rig.run { m, now, e throws(YamuxError) in try m.timerFired(now: now, into: &e) }
+        }
+        rig.advance(.seconds(30))
+        #expect(throws: YamuxError.writeTimedOut) {
+            try rig.run { m, now, e throws(YamuxError) in try m.timerFired(now: now, into: &e) }
+        }
+    }
+
+    @Test func closedStreamsWithoutCreditAreToldOldestFirst() throws {
+        var rig = YamuxRig(.responder) { $0.creditPatience = .seconds(5) }
+        for id: UInt32 in [1, 3, 5, 7] { _ = try rig.feed(.windowUpdate, .syn, id) }
+        for id: UInt32 in [3, 1, 5] {
+            #expect(rig.machine.claim(id, count: Int(self.window))?.length == self.window)
+            rig.machine.closeRead(id, now: rig.now)
+            rig.advance(.seconds(1))
+        }
+        rig.machine.closeRead(7, now: rig.now)
+        #expect(rig.machine.closedWithoutCredit(now: rig.now) == [])
+        rig.advance(.seconds(3))
+        #expect(rig.machine.closedWithoutCredit(now: rig.now) == [3, 1])
+        rig.advance(.seconds(1))
+        #expect(rig.machine.closedWithoutCredit(now: rig.now) == [3, 1, 5])
+        // Credit, or the end of our side, and it is none of them.
+        _ = try rig.feed(.windowUpdate, [], 1, 1)
+        _ = try rig.run { m, _, e in m.finish(5, into: &e) }
+        #expect(rig.machine.closedWithoutCredit(now: rig.now) == [3])
     }
 
     @Test func goAwayStopsNewStreams() throws {

@@ -62,6 +62,7 @@ struct ConnectionPair: Sendable {
     /// Connects two engines through TCP on loopback, runs `body`, and closes everything.
     static func withTCP(
         loops: Int = 2, _ configure: @Sendable (inout ConnectionConfiguration) -> Void = { _ in },
+        onAccept: @escaping @Sendable (any Channel) -> Void = { _ in },
         _ body: (ConnectionPair) async throws -> Void
     ) async throws {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: loops)
@@ -70,6 +71,7 @@ struct ConnectionPair: Sendable {
         let accepted = group.any().makePromise(of: MuxedConnection.self)
         let server = try await ServerBootstrap(group: group)
             .childChannelInitializer { channel in
+                onAccept(channel)
                 MuxedConnection.upgrade(
                     channel, role: .responder, localAddress: self.address(channel.localAddress),
                     remoteAddress: self.address(channel.remoteAddress), configuration: listening, keys: self.keys()

@@ -45,16 +45,15 @@ import Testing
 
     /// Both sides write far more than a window before either reads a byte.
     @Test func writingMoreThanAWindowWhileNobodyReadsIsNoDeadlock() async throws {
-        try await ConnectionPair.withTCP { pair in
+        let tap = FrameTap()
+        try await ConnectionPair.withTCP(tap.configure) { pair in
             let (near, far) = try await pair.stream()
             let size = 3_000_000
             try await withThrowingTaskGroup(of: Void.self) { tasks in
                 tasks.addTask { try await near.writePattern(count: size, seed: 3) }
                 tasks.addTask { try await far.writePattern(count: size, seed: 4) }
                 // Reads begin only when both writers can go no further.
-                for end in [pair.dialer, pair.listener] {
-                    while await end.connection.currentStatistics().payloadReceived < 262_144 { await Task.yield() }
-                }
+                for role in [ConnectionRole.initiator, .responder] { await tap.received(262_144, by: role) }
                 tasks.addTask { try await near.expectPattern(count: size, seed: 4) }
                 tasks.addTask { try await far.expectPattern(count: size, seed: 3) }
                 try await tasks.waitForAll()
@@ -125,7 +124,8 @@ import Testing
             // What is sent against a closed reader is swallowed; our end closes in order.
             try await far.send([1, 2, 3])
             await far.close()
-            while await pair.dialer.connection.currentStatistics().streams > 0 { await Task.yield() }
+            await near.isOver()
+            #expect(await pair.dialer.connection.currentStatistics().streams == 0)
         }
     }
 
@@ -133,12 +133,11 @@ import Testing
     private let fullWindow = 262_143
 
     @Test func aStalledReaderHoldsUpOnlyItself() async throws {
-        try await ConnectionPair.withTCP { pair in
+        let tap = FrameTap()
+        try await ConnectionPair.withTCP(tap.configure) { pair in
             let (stalled, farStalled) = try await pair.stream()
             let blocked = Task { try await stalled.writePattern(count: 10_000_000, seed: 1) }
-            while await pair.listener.connection.currentStatistics().bufferedBytes < self.fullWindow {
-                await Task.yield()
-            }
+            await tap.received(1 + self.fullWindow, by: .responder)
             let (live, farLive) = try await pair.stream()
             let size = 5_000_000
             async let written: Void = live.writePattern(count: size, seed: 2)
@@ -169,7 +168,8 @@ import Testing
     }
 
     @Test func readsAndWritesCanBeCancelled() async throws {
-        try await ConnectionPair.withTCP { pair in
+        let tap = FrameTap()
+        try await ConnectionPair.withTCP(tap.configure) { pair in
             let (near, far) = try await pair.stream()
             for _ in 0..<50 {
                 let reading = Task { try await near.read() }
@@ -180,9 +180,7 @@ import Testing
             try await far.send([7])
             #expect(try await near.read() == ByteBuffer(bytes: [7]))
             let writing = Task { try await near.write(ByteBuffer(repeating: 0, count: 2_000_000)) }
-            while await pair.listener.connection.currentStatistics().bufferedBytes < self.fullWindow {
-                await Task.yield()
-            }
+            await tap.received(1 + self.fullWindow, by: .responder)
             writing.cancel()
             await #expect(throws: CancellationError.self) { try await writing.value }
             near.reset()
@@ -243,9 +241,12 @@ import Testing
     }
 
     @Test func roundTripIsMeasured() async throws {
-        try await ConnectionPair.withTCP { pair in
+        let tap = FrameTap()
+        try await ConnectionPair.withTCP(tap.configure) { pair in
             pair.dialer.connection.requestPing()
-            while await pair.dialer.connection.currentStatistics().roundTripTime == nil { await Task.yield() }
+            await tap.received(by: .initiator) { $0.kind == .ping && $0.flags.contains(.ack) }
+            let measured = try #require(await pair.dialer.connection.currentStatistics().roundTripTime)
+            #expect(measured > .zero)
         }
     }
 

@@ -79,12 +79,13 @@ import Testing
 
     /// A byte that waits must not hold the buffer it came in.
     @Test func smallPayloadsThatWaitAreGathered() async throws {
-        let siege = try await Siege()
+        let tap = FrameTap()
+        let siege = try await Siege(tap.configure)
         try await siege.attack { peer in
             peer.say(peer.frame(.windowUpdate, .syn, 1))
             for n in 0..<5000 { peer.say(peer.frame(.data, [], 1, 1) + [UInt8(truncatingIfNeeded: n)]) }
         }
-        while await siege.connection.currentStatistics().payloadReceived < 5000 { await Task.yield() }
+        await tap.received(5000, by: .responder)
         var iterator = siege.inbound.makeAsyncIterator()
         let stream = try #require(await iterator.next())
         #expect(try await stream.read()?.readableBytes == 5000)

@@ -13,6 +13,8 @@ final class HostilePeer: BytePipeReceiver {
     private(set) var received: [UInt8] = []
     private var sealed: [UInt8] = []
     private var isOver = false
+    /// Hears no more.
+    var isDeaf = false
     private var waiting: [(test: (YamuxHeader) -> Bool, promise: EventLoopPromise<Void>)] = []
 
     /// What a test waited for did not come.
@@ -27,6 +29,7 @@ final class HostilePeer: BytePipeReceiver {
     func pipeOpened() { self.execute(self.upgrade.start()) }
 
     func pipeReceived(_ bytes: ByteBuffer) {
+        if self.isDeaf { return }
         if self.session == nil {
             self.execute(self.upgrade.received(ArraySlice(bytes.readableBytesView)))
         } else {

@@ -4,7 +4,8 @@ import P2PCore
 import PeerIdentity
 import P2PSwarm
 
-/// A pipe in memory, on one event loop: delivers in pieces of a chosen size, and breaks after a chosen number of bytes.
+/// A pipe in memory, on one event loop: delivers in pieces of a chosen size, and breaks after a chosen number of bytes. What it
+/// says of being writable changes nothing of that.
 final class MemoryPipe: BytePipe {
     /// What both directions share.
     final class Link {
@@ -19,7 +20,8 @@ final class MemoryPipe: BytePipe {
     }
 
     let eventLoop: any EventLoop
-    let isWritable = true
+    var isWritable = true
+    var unsentBytes = 0
     let link: Link
     weak var other: MemoryPipe?
     var receiver: (any BytePipeReceiver)?
