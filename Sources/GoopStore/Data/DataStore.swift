@@ -199,7 +199,7 @@ public final class DataStore: Sendable {
             return .array(
                 catalogue.sorted.filter(isShown).map { table in
                     var object: JSONObject = [
-                        "name": .string(table.name), "insert_policy": .string(table.insertPolicy),
+                        "name": .string(table.name), "insert_policy": .string(table.policyInForce),
                         "created_at": .string(table.createdAt),
                     ]
                     if caller == .owner { object["mode"] = table.schema == nil ? "classic" : "orm" }

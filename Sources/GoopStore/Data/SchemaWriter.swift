@@ -202,7 +202,8 @@ struct SchemaWriter {
         return ["status": "deleted", "table": .string(table.name)]
     }
 
-    /// `set-policy`: one word for a classic table; for an ORM table also the four words of `access`.
+    /// `set-policy`: the one word of a table, which stands for four (`TableAccess.init(insertPolicy:)`), or the four words of
+    /// `access` for an ORM table.
     func setPolicy(_ request: DataRequest) throws -> JSONValue {
         let table = try transaction.catalogue.table(request.table ?? request.name)
         if let word = request.policy {
@@ -218,13 +219,18 @@ struct SchemaWriter {
             }
             document["access"] = access
             schema = try OrmSchema(json: .object(document))
-        } else if request.policy == nil {
+        } else if let word = request.policy {
+            // Where a schema says it in four words they are what is in force.
+            if var document = schema?.document, schema?.access != nil {
+                document["access"] = TableAccess(insertPolicy: word).json
+                schema = try OrmSchema(json: .object(document))
+            }
+        } else {
             throw DataError(code: .badRequest, message: "policy required")
         }
         try store(schema, of: table.name)
-        return [
-            "policy": .string(request.policy ?? table.insertPolicy), "status": "updated", "table": .string(table.name),
-        ]
+        let policy = try transaction.catalogue.table(table.name).policyInForce
+        return ["policy": .string(policy), "status": "updated", "table": .string(table.name)]
     }
 
     private func store(_ schema: OrmSchema?, of name: String) throws {
