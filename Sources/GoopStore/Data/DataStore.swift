@@ -20,9 +20,23 @@ public final class DataStore: Sendable {
         public var owner: PeerID
         /// The owner's e-mail for those rows, or empty.
         public var ownerEmail = ""
+        /// For how long tables are believed to be as they were; tests shorten it.
+        var tablesLifetime = KnownTables.lifetime
+        /// Awaited between the steps of an operation; for tests.
+        var pause: @Sendable (Step) async -> Void = { _ in }
 
         /// Makes a configuration with the defaults.
         public init(owner: PeerID) { self.owner = owner }
+    }
+
+    /// Between which steps something else can happen.
+    enum Step: Sendable {
+        /// The rows of a bulk form were found; they are not yet changed.
+        case rowsFound
+        /// The tables were read from the file; they are not yet remembered.
+        case tablesRead
+        /// A policy allows a subscription, which does not stand yet.
+        case subscribing
     }
 
     /// What an answer to a visitor may cost: 10,000 rows, 4 MiB, 2 s.
@@ -35,7 +49,7 @@ public final class DataStore: Sendable {
     private let readers: ReaderPool
     let writer: WriteQueue
     private let hub: ChangeHub
-    private let known: KnownTables
+    let known: KnownTables
     private let quotaInForce: QuotaInForce
 
     /// Opens a file, new or old, of ours or of upstream.
@@ -73,7 +87,9 @@ public final class DataStore: Sendable {
         let hub = ChangeHub()
         let known = try database.pool.writeWithoutTransaction { connection in
             try SystemTables.prepare(connection)
-            return try KnownTables(connection, hub: hub)
+            return try KnownTables(
+                connection, hub: hub, lifetime: configuration.tablesLifetime,
+                pause: { await configuration.pause(.tablesRead) })
         }
         self.hub = hub
         self.known = known
@@ -149,7 +165,8 @@ public final class DataStore: Sendable {
     ) async throws(DataError) -> AsyncThrowingStream<DataChange, any Error> {
         let table = try await catalogue().table(table)
         let owner = try owner(for: .read, of: table, caller: caller)
-        return try hub.subscribe(table: table.name, caller: caller, owner: owner)
+        await configuration.pause(.subscribing)
+        return try hub.subscribe(table: table.name, caller: caller, owner: owner) { known.isStill(table) }
     }
 
     /// Who owns rows that are made here, and what visitors may fill.
