@@ -88,7 +88,7 @@ public final class DataStore: Sendable {
         let known = try database.pool.writeWithoutTransaction { connection in
             try SystemTables.prepare(connection)
             return try KnownTables(
-                connection, hub: hub, lifetime: configuration.tablesLifetime,
+                connection, owner: configuration.owner.base58, hub: hub, lifetime: configuration.tablesLifetime,
                 pause: { await configuration.pause(.tablesRead) })
         }
         self.hub = hub

@@ -23,20 +23,23 @@ final class KnownTables: Sendable {
 
     private let state: Mutex<State>
     private let hub: ChangeHub
+    private let owner: String
     private let lifetime: Duration
     /// Awaited between reading the tables and remembering them; for tests.
     private let pause: @Sendable () async -> Void
 
     init(
-        _ database: Database, hub: ChangeHub, lifetime: Duration,
+        _ database: Database, owner: String, hub: ChangeHub, lifetime: Duration,
         pause: @escaping @Sendable () async -> Void
     ) throws {
         self.hub = hub
+        self.owner = owner
         self.lifetime = lifetime
         self.pause = pause
         state = Mutex(
             State(
-                catalogue: try Catalogue.load(database), total: try VisitorUsage.total(in: database),
+                catalogue: try Catalogue.load(database),
+                total: try VisitorUsage.total(in: database, owner: owner),
                 version: try KnownTables.version(database)))
     }
 
@@ -52,7 +55,7 @@ final class KnownTables: Sendable {
         let known = state.withLock { ($0.version == version ? $0.catalogue : nil, $0.total, $0.usage) }
         if let catalogue = known.0 { return (catalogue, known.1, known.2) }
         let catalogue = try Catalogue.load(database)
-        let total = try VisitorUsage.total(in: database)
+        let total = try VisitorUsage.total(in: database, owner: owner)
         replace(with: catalogue) { state in
             state.version = version
             state.total = total

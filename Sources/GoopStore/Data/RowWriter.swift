@@ -187,10 +187,10 @@ struct RowWriter {
         let marks = Array(repeating: "?", count: given.count).joined(separator: ", ")
         try database.cached("INSERT INTO \(table.quoted) (\(names)) VALUES (\(marks))", given.map(\.value))
         let id = database.lastInsertedRowID
-        let owner = given.first { $0.name == "_owner" }.flatMap { QueryValue.text(of: $0.value) } ?? callerID
-        let bytes = given.reduce(Int64(0)) { DataName.isSystemColumn($1.name) ? $0 : $0 + $1.value.storedBytes }
-        try transaction.charge(owner, rows: 1, bytes: bytes, isVisitor: isVisitor)
-        try note(.insert, id, owner: owner)
+        // As it stands in the file: columns have defaults, and turn numbers into texts and back.
+        let made = try state(of: id, scope: .allRows) ?? (owner: callerID, bytes: 0)
+        try transaction.charge(made.owner, rows: 1, bytes: made.bytes, isVisitor: isVisitor)
+        try note(.insert, id, owner: made.owner)
         return id
     }
 
@@ -211,9 +211,10 @@ struct RowWriter {
         let newID = values.first { $0.name == "_id" }.flatMap { QueryValue.integer(of: $0.value) } ?? id
         guard let after = try state(of: newID, scope: .allRows) else { return true }
         if before.owner == after.owner {
-            // What a visitor adds to another's row counts as the visitor's: else a table that all may change has no bound.
-            try transaction.charge(
-                isVisitor ? callerID : after.owner, rows: 0, bytes: after.bytes - before.bytes, isVisitor: isVisitor)
+            if isVisitor, after.owner != callerID, after.bytes > before.bytes {
+                try transaction.checkGrowth(ofOthersRow: after.bytes)
+            }
+            try transaction.charge(after.owner, rows: 0, bytes: after.bytes - before.bytes, isVisitor: isVisitor)
         } else {
             try transaction.charge(before.owner, rows: -1, bytes: -before.bytes, isVisitor: false)
             try transaction.charge(after.owner, rows: 1, bytes: after.bytes, isVisitor: false)
@@ -321,8 +322,6 @@ struct RowWriter {
 }
 
 extension QueryValue {
-    static func text(of value: QueryValue) -> String? { if case .text(let text) = value { text } else { nil } }
-
     static func integer(of value: QueryValue) -> Int64? { if case .integer(let number) = value { number } else { nil } }
 }
 

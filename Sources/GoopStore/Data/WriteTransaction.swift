@@ -59,14 +59,20 @@ final class WriteTransaction {
 
     // MARK: Quota
 
-    /// Notes that rows of a peer were added or removed.
-    /// - Throws: `quota` if it grows beyond what a visitor may have.
+    /// Notes that rows of a peer were added, changed or removed, by whomever: the account is that of the rows' owner, and so
+    /// always what a recount would find.
+    /// - Throws: `quota` if a visitor makes it grow beyond what one may have.
     func charge(_ peer: String, rows: Int64, bytes: Int64, isVisitor: Bool) throws {
-        guard peer != ownerID, !peer.isEmpty else { return }
+        try charge(
+            peer, VisitorUsage(rows: rows, bytes: bytes &+ rows &* VisitorUsage.bytesPerRow), isVisitor: isVisitor)
+    }
+
+    /// The same, with what rows cost beside their values.
+    func charge(_ peer: String, _ change: VisitorUsage, isVisitor: Bool) throws {
+        guard !peer.isEmpty else { return }
         let before = try effects.usage[peer] ?? knownUsage[peer] ?? VisitorUsage.of(peer, in: database)
-        let change = VisitorUsage(rows: rows, bytes: bytes &+ rows &* VisitorUsage.bytesPerRow)
         let after = before + change
-        if isVisitor, change.rows > 0 || change.bytes > 0 {
+        if isVisitor, peer != ownerID, change.rows > 0 || change.bytes > 0 {
             if after.rows > quota.rows, change.rows > 0 {
                 throw WriteTransaction.exceeded("\(quota.rows) rows", "of one visitor")
             }
@@ -75,8 +81,17 @@ final class WriteTransaction {
                 throw WriteTransaction.exceeded("\(quota.totalBytes) bytes", "of all visitors")
             }
         }
-        effects.total = effects.total + change
+        if peer != ownerID { effects.total = effects.total + change }
         effects.usage[peer] = after
+    }
+
+    /// Checks what a visitor makes of a row that is not its own. It counts as its owner's, and the site's owner has no
+    /// limit: without this one a table that all may change would have none.
+    func checkGrowth(ofOthersRow bytes: Int64) throws {
+        guard bytes > quota.othersRowBytes else { return }
+        throw DataError(
+            code: .quota, message: "quota exceeded",
+            detail: "a row of somebody else can grow to \(quota.othersRowBytes) bytes; add a row of your own")
     }
 
     private static func exceeded(_ limit: String, _ whose: String) -> DataError {
