@@ -39,7 +39,12 @@ struct CreateCommand: AsyncParsableCommand {
 /// `goop2 data DIR drop TABLE`.
 struct DropCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "drop", abstract: "Remove a table with all its rows.", usage: "goop2 data DIR drop TABLE --yes")
+        commandName: "drop", abstract: "Remove a table with all its rows.", usage: "goop2 data DIR drop TABLE --yes",
+        discussion: """
+            EXAMPLES
+              goop2 backup ./peers/me ~/me.tar
+              goop2 data ./peers/me drop notes --yes
+            """)
 
     @OptionGroup var options: DataOptions
     @Argument(help: "The table.") var table: String
