@@ -23,6 +23,10 @@ public enum QueryCompiler {
         /// Bytes of a pattern, of a text to look for, of letters to trim, of a format of time. A pattern is compared at
         /// every place of a value, and SQLite cannot be stopped within one comparison.
         public static let patternBytes = 256
+        /// Bytes of the patterns of LIKE and GLOB, of the texts to look for and of the letters to trim in one text, all
+        /// together; each counts once more for every `||` in what it is compared with. It bounds how long SQLite needs for
+        /// one row.
+        public static let searchBytes = 256
         /// `%` of LIKE, `*` of GLOB in one pattern.
         public static let wildcards = 16
         /// Sort terms.

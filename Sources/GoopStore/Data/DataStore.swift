@@ -40,14 +40,17 @@ public final class DataStore: Sendable {
     }
 
     /// What an answer to a visitor may cost: 10,000 rows, 4 MiB, 2 s.
-    static let visitorLimits = ReadConnection.Limits(rows: 10_000, bytes: 4 << 20, time: .seconds(2))
+    static let visitorLimits = ReadConnection.Limits(
+        rows: 10_000, bytes: 4 << 20, time: .seconds(2), valueBytes: 4 << 20)
     /// What an answer to the owner may cost: 200,000 rows, 64 MiB, 30 s.
-    static let ownerLimits = ReadConnection.Limits(rows: 200_000, bytes: 64 << 20, time: .seconds(30))
+    static let ownerLimits = ReadConnection.Limits(
+        rows: 200_000, bytes: 64 << 20, time: .seconds(30), valueBytes: 32 << 20)
 
     let database: SiteDatabase
-    private let configuration: Configuration
-    private let readers: ReaderPool
+    let configuration: Configuration
+    let readers: ReaderPool
     let writer: WriteQueue
+    let recent: RecentChanges
     private let hub: ChangeHub
     let known: KnownTables
     private let quotaInForce: QuotaInForce
@@ -85,13 +88,15 @@ public final class DataStore: Sendable {
         self.database = database
         self.configuration = configuration
         let hub = ChangeHub()
+        let recent = RecentChanges()
         let known = try database.pool.writeWithoutTransaction { connection in
             try SystemTables.prepare(connection)
             return try KnownTables(
-                connection, owner: configuration.owner.base58, hub: hub, lifetime: configuration.tablesLifetime,
-                pause: { await configuration.pause(.tablesRead) })
+                connection, owner: configuration.owner.base58, hub: hub, recent: recent,
+                lifetime: configuration.tablesLifetime, pause: { await configuration.pause(.tablesRead) })
         }
         self.hub = hub
+        self.recent = recent
         self.known = known
         readers = ReaderPool(path: path)
         let quotaInForce = QuotaInForce(configuration.quota)
@@ -103,9 +108,11 @@ public final class DataStore: Sendable {
                 return WriteTransaction(
                     database: connection, catalogue: catalogue, totalUsage: total, knownUsage: usage,
                     owner: (configuration.owner.base58, configuration.ownerEmail), quota: quotaInForce.value,
-                    isWatched: { hub.isWatched($0) })
+                    recent: recent, isWatched: { hub.isWatched($0) })
             },
-            onCommit: { effects in
+            onCommit: { transaction in
+                let effects = transaction.effects
+                if effects.catalogue == nil { recent.note(transaction.changed) } else { recent.noteAnything() }
                 known.committed(effects)
                 hub.publish(effects.changes)
             })
@@ -183,14 +190,14 @@ public final class DataStore: Sendable {
     }
 
     /// No groups exist yet, so the policy `group` lets nobody in.
-    private static func role(of caller: DataCaller) -> CallerRole { .noGroups }
+    static func role(of caller: DataCaller) -> CallerRole { .noGroups }
 
     private static func decision(_ action: RowAction, of table: TableInfo, caller: DataCaller) -> AccessDecision {
         table.access.decision(action, caller: caller, role: role(of: caller), roles: table.schema?.roles)
     }
 
     /// The owner whose rows alone may be seen; nil: all.
-    private func owner(for action: RowAction, of table: TableInfo, caller: DataCaller) throws(DataError) -> String? {
+    func owner(for action: RowAction, of table: TableInfo, caller: DataCaller) throws(DataError) -> String? {
         switch DataStore.decision(action, of: table, caller: caller) {
         case .allowed(.allRows): return nil
         case .allowed(.ownRows): return caller.peer?.base58 ?? configuration.owner.base58
@@ -282,7 +289,7 @@ public final class DataStore: Sendable {
     // MARK: Writing
 
     private func write(_ request: DataRequest, caller: DataCaller) async throws(DataError) -> JSONValue {
-        try await writer.write(cost: request.cost, isOwner: caller == .owner) { transaction in
+        try await writer.write(of: caller, cost: request.cost, isHeavy: false) { transaction in
             let rows = RowWriter(
                 transaction: transaction, table: try transaction.catalogue.table(request.table ?? request.name),
                 caller: caller, role: DataStore.role(of: caller))
@@ -295,34 +302,9 @@ public final class DataStore: Sendable {
         }
     }
 
-    private func writeMany(_ request: DataRequest, caller: DataCaller) async throws(DataError) -> JSONValue {
-        let table = try await catalogue().table(request.table ?? request.name)
-        guard let condition = try SelectPlan.condition(request, table: table) else {
-            throw DataError(code: .badRequest, message: "where is required")
-        }
-        // The condition has to be one on the guarded connection too, before it is used on the one that writes.
-        let isOwner = caller == .owner
-        try await readers.read(for: caller) { (connection) throws(DataError) in
-            try connection.check(
-                CompiledFragment(
-                    sql: "SELECT \"_id\" FROM \(table.quoted) WHERE \(condition.sql)", bindings: condition.bindings),
-                table: table, isOwner: isOwner)
-        }
-        return try await writer.write(cost: request.cost, isOwner: isOwner) { transaction in
-            let current = try transaction.catalogue.table(table.name)
-            guard current.columns == table.columns else {
-                throw DataError(code: .conflict, message: "the table changed", detail: "try again")
-            }
-            let rows = RowWriter(
-                transaction: transaction, table: current, caller: caller, role: DataStore.role(of: caller))
-            return request.op == .updateWhere
-                ? try rows.updateWhere(condition, request.data ?? [:]) : try rows.deleteWhere(condition)
-        }
-    }
-
     private func changeTables(_ request: DataRequest, caller: DataCaller) async throws(DataError) -> JSONValue {
         guard caller == .owner else { throw DataStore.ownersOnly() }
-        return try await writer.write(cost: request.cost, isOwner: true) { transaction in
+        return try await writer.write(of: .owner, cost: request.cost, isHeavy: true) { transaction in
             let tables = SchemaWriter(transaction: transaction)
             switch request.op {
             case .createTable: return try tables.create(request)

@@ -23,16 +23,18 @@ final class KnownTables: Sendable {
 
     private let state: Mutex<State>
     private let hub: ChangeHub
+    private let recent: RecentChanges
     private let owner: String
     private let lifetime: Duration
     /// Awaited between reading the tables and remembering them; for tests.
     private let pause: @Sendable () async -> Void
 
     init(
-        _ database: Database, owner: String, hub: ChangeHub, lifetime: Duration,
+        _ database: Database, owner: String, hub: ChangeHub, recent: RecentChanges, lifetime: Duration,
         pause: @escaping @Sendable () async -> Void
     ) throws {
         self.hub = hub
+        self.recent = recent
         self.owner = owner
         self.lifetime = lifetime
         self.pause = pause
@@ -56,6 +58,7 @@ final class KnownTables: Sendable {
         if let catalogue = known.0 { return (catalogue, known.1, known.2) }
         let catalogue = try Catalogue.load(database)
         let total = try VisitorUsage.total(in: database, owner: owner)
+        recent.noteAnything()
         replace(with: catalogue) { state in
             state.version = version
             state.total = total

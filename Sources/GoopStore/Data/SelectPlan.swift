@@ -41,6 +41,17 @@ struct SelectPlan {
         return sql
     }
 
+    /// The `_id` of rows that a bulk form is to change, one more than the most that it may.
+    func ids(_ request: DataRequest, most: Int) throws(DataError) -> CompiledFragment {
+        guard try SelectPlan.condition(request, table: table) != nil else {
+            throw DataError(code: .badRequest, message: "where is required")
+        }
+        var sql = CompiledFragment(sql: "SELECT \"_id\" FROM \(table.quoted)")
+        try addWhere(request, to: &sql)
+        sql.sql += " ORDER BY \"_id\" LIMIT \(most + 1)"
+        return sql
+    }
+
     /// `pluck` and `distinct`: the values of one column.
     func column(_ request: DataRequest, isDistinct: Bool) throws(DataError) -> CompiledFragment {
         guard let name = request.columnName ?? request.keyColumn ?? request.fields.first, !name.isEmpty else {
@@ -138,7 +149,7 @@ struct SelectPlan {
     }
 
     /// The condition of a request; nil if it has none.
-    static func condition(_ request: DataRequest, table: TableInfo) throws(DataError) -> CompiledFragment? {
+    private static func condition(_ request: DataRequest, table: TableInfo) throws(DataError) -> CompiledFragment? {
         guard let text = request.where, text.contains(where: { !$0.isWhitespace }) else {
             guard request.args.isEmpty else {
                 throw DataError(code: .badRequest, message: "args without where")

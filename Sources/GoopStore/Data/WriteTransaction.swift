@@ -25,15 +25,20 @@ final class WriteTransaction {
     let isWatched: (String) -> Bool
     var effects: Effects
     var deadline = ContinuousClock.now
+    /// Rows that were changed or removed; also those of writes that were taken back.
+    private(set) var changed: Set<RecentChanges.Row> = []
+    private let recent: RecentChanges
     private let startCatalogue: Catalogue
     private let knownUsage: [String: VisitorUsage]
 
     /// - Parameter knownUsage: of some peers, as it is in the file.
     init(
         database: Database, catalogue: Catalogue, totalUsage: VisitorUsage, knownUsage: [String: VisitorUsage],
-        owner: (id: String, email: String), quota: VisitorQuota, isWatched: @escaping (String) -> Bool
+        owner: (id: String, email: String), quota: VisitorQuota, recent: RecentChanges,
+        isWatched: @escaping (String) -> Bool
     ) {
         self.database = database
+        self.recent = recent
         self.knownUsage = knownUsage
         startCatalogue = catalogue
         ownerID = owner.id
@@ -50,6 +55,15 @@ final class WriteTransaction {
     func tablesChanged() throws {
         // The statements that GRDB keeps are compiled anew by SQLite itself.
         effects.catalogue = try Catalogue.load(database)
+    }
+
+    /// Notes that a row was changed or removed.
+    func rowChanged(_ id: Int64, of table: String) { changed.insert(RecentChanges.Row(table: table, id: id)) }
+
+    /// Whether rows are as they were at a moment before this transaction; false also if that cannot be told.
+    func areUnchanged(_ ids: [Int64], of table: String, since mark: RecentChanges.Mark) -> Bool {
+        guard effects.catalogue == nil, recent.areUnchanged(ids, of: table, since: mark) else { return false }
+        return changed.isEmpty || !ids.contains { changed.contains(RecentChanges.Row(table: table, id: $0)) }
     }
 
     /// Writes down the usage, before the commit.
