@@ -92,6 +92,9 @@ public struct TableAccess: Sendable, Hashable {
         return ["read": word(.read), "insert": word(.insert), "update": word(.update), "delete": word(.delete)]
     }
 
+    /// Whether visitors see only rows that they have made themselves.
+    public var showsOwnRowsOnly: Bool { read == .owner || read == nil }
+
     /// The policy of an action.
     public subscript(action: RowAction) -> AccessPolicy? {
         switch action {

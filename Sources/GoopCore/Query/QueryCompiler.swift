@@ -4,9 +4,9 @@
 /// size is bounded; the SQL is then written from the expression: names quoted, values bound. The grammar is in
 /// `docs/query-grammar.md`.
 ///
-/// What the statement around it has to see to: that it reads one table and adds the row filter of the policy with AND, that
-/// double quotes never mean texts, that a text cannot grow beyond a limit (`SQLITE_LIMIT_LENGTH`), and that a handler ends
-/// statements that run too long.
+/// What the statement around it has to see to: that it reads one table, that the condition is tried on rows that the policy
+/// shows and on no others (`CompiledFragment.rows(of:where:)`), that double quotes never mean texts, that a text cannot grow
+/// beyond a limit (`SQLITE_LIMIT_LENGTH`), and that a handler ends statements that run too long.
 public enum QueryCompiler {
     /// What is read at most; beyond it the query is refused.
     public enum Limit {
@@ -36,7 +36,7 @@ public enum QueryCompiler {
         /// Names of `columns`.
         public static let columns = 512
         /// Entries of SQLite's parser stack, which has 100, for one fragment.
-        static let parserStack = 84
+        static let parserStack = 80
         /// Expressions that wait for their last part: one for each nesting, and one for each operator between, which takes
         /// three entries of that stack.
         static let pendingExpressions = 1 + depth + parserStack / 3

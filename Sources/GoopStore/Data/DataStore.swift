@@ -91,9 +91,15 @@ public final class DataStore: Sendable {
         let recent = RecentChanges()
         let known = try database.pool.writeWithoutTransaction { connection in
             try SystemTables.prepare(connection)
-            return try KnownTables(
+            let known = try KnownTables(
                 connection, owner: configuration.owner.base58, hub: hub, recent: recent,
                 lifetime: configuration.tablesLifetime, pause: { await configuration.pause(.tablesRead) })
+            // Of a file from elsewhere. Without them everything works, only slower: a full disk stops nothing here.
+            try? connection.inTransaction(.immediate) {
+                try OwnerIndex.add(to: Catalogue.load(connection), in: connection)
+                return .commit
+            }
+            return known
         }
         self.hub = hub
         self.recent = recent

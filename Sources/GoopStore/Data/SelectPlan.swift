@@ -106,16 +106,10 @@ struct SelectPlan {
     }
 
     private func addWhere(_ request: DataRequest, to sql: inout CompiledFragment) throws(DataError) {
-        var parts: [String] = []
-        if let condition = try SelectPlan.condition(request, table: table) {
-            parts.append(condition.sql)
-            sql.bindings += condition.bindings
-        }
-        if let owner {
-            parts.append("\"_owner\" = ?")
-            sql.bindings.append(.text(owner))
-        }
-        if !parts.isEmpty { sql.sql += " WHERE " + parts.joined(separator: " AND ") }
+        let condition = try SelectPlan.condition(request, table: table)
+        guard let rows = CompiledFragment.rows(of: owner, where: condition) else { return }
+        sql.sql += " WHERE "
+        sql.append(rows)
     }
 
     private func addOrder(_ request: DataRequest, to sql: inout CompiledFragment) throws(DataError) {

@@ -54,7 +54,9 @@ final class WriteTransaction {
     /// To be called when tables were made, changed or removed.
     func tablesChanged() throws {
         // The statements that GRDB keeps are compiled anew by SQLite itself.
-        effects.catalogue = try Catalogue.load(database)
+        let catalogue = try Catalogue.load(database)
+        try OwnerIndex.add(to: catalogue, in: database)
+        effects.catalogue = catalogue
     }
 
     /// Notes that a row was changed or removed.

@@ -77,6 +77,13 @@ import Testing
         #expect(access.json == ["read": "local", "insert": "local", "update": "local", "delete": "local"])
     }
 
+    @Test func whoeverSeesOwnRowsOnlyIsKnown() {
+        for (policy, isOwn) in [(AccessPolicy?.some(.owner), true), (nil, true), (.open, false), (.local, false)] {
+            let access = TableAccess(read: policy, insert: .open, update: .open, delete: .open)
+            #expect(access.showsOwnRowsOnly == isOwn)
+        }
+    }
+
     @Test(arguments: [
         ("notes", true), ("_notes", true), ("a1", true), ("1a", false), ("", false), ("a-b", false), ("a\"b", false),
         ("ä", false), ("a b", false), (String(repeating: "x", count: 64), true),
