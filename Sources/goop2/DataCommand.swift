@@ -10,16 +10,11 @@ struct DataCommand: AsyncParsableCommand {
         usage: "goop2 data DIR COMMAND [...]",
         discussion: """
             EXAMPLES
-              goop2 data ./peers/me tables
               goop2 data ./peers/me create notes text:text stars:integer --policy open
               goop2 data ./peers/me insert notes "text=hello there" stars=5
               goop2 data ./peers/me query notes --where "stars >= ?" --arg 3 --order "stars DESC" --limit 10
-              goop2 data ./peers/me update notes 1 stars=4
-              goop2 data ./peers/me policy notes owner
-              goop2 data ./peers/me export notes -o notes.csv
-              goop2 data ./peers/me import notes notes.csv
 
-            You act as the owner, whatever the policy. Works while the peer runs, and when it does not. Conditions follow
+            Each command has examples of its own: goop2 data create --help. You act as the owner, whatever the policy. Works while the peer runs, and when it does not. Conditions follow
             docs/query-grammar.md.
             """,
         subcommands: [

@@ -5,8 +5,13 @@ import GoopNode
 /// `goop2 data DIR tables`.
 struct TablesCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "tables", abstract: "List the tables and who may write to them.",
-        usage: "goop2 data DIR tables [--json]")
+        commandName: "tables", abstract: "List the tables and who may add to them.",
+        usage: "goop2 data DIR tables [--json]",
+        discussion: """
+            EXAMPLES
+              goop2 data ./peers/me
+              goop2 data ./peers/me tables --json
+            """)
 
     @OptionGroup var options: DataOptions
 
@@ -32,7 +37,11 @@ struct TablesCommand: AsyncParsableCommand {
 struct DescribeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "describe", abstract: "Show the columns of a table.",
-        usage: "goop2 data DIR describe TABLE [--json]")
+        usage: "goop2 data DIR describe TABLE [--json]",
+        discussion: """
+            EXAMPLES
+              goop2 data ./peers/me describe notes
+            """)
 
     @OptionGroup var options: DataOptions
     @Argument(help: "The table.") var table: String

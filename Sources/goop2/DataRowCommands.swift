@@ -6,7 +6,12 @@ import GoopNode
 struct InsertCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "insert", abstract: "Add a row.",
-        usage: "goop2 data DIR insert TABLE COLUMN=VALUE ... [--row JSON]")
+        usage: "goop2 data DIR insert TABLE COLUMN=VALUE ... [--row JSON]",
+        discussion: """
+            EXAMPLES
+              goop2 data ./peers/me insert notes "text=hello there" stars=5
+              goop2 data ./peers/me insert notes --row '{"text":"hello","stars":5}'
+            """)
 
     @OptionGroup var options: DataOptions
     @Argument(help: "The table.") var table: String
@@ -25,7 +30,14 @@ struct InsertCommand: AsyncParsableCommand {
 struct UpdateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "update", abstract: "Change a row.",
-        usage: "goop2 data DIR update TABLE ID COLUMN=VALUE ... [--row JSON]")
+        usage: "goop2 data DIR update TABLE ID COLUMN=VALUE ... [--row JSON]",
+        discussion: """
+            EXAMPLES
+              goop2 data ./peers/me update notes 1 stars=4
+              goop2 data ./peers/me query notes --columns _id,text
+
+            ID is the _id that query shows.
+            """)
 
     @OptionGroup var options: DataOptions
     @Argument(help: "The table.") var table: String
@@ -45,7 +57,11 @@ struct UpdateCommand: AsyncParsableCommand {
 /// `goop2 data DIR delete TABLE ID`.
 struct DeleteCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "delete", abstract: "Remove a row.", usage: "goop2 data DIR delete TABLE ID")
+        commandName: "delete", abstract: "Remove a row.", usage: "goop2 data DIR delete TABLE ID",
+        discussion: """
+            EXAMPLES
+              goop2 data ./peers/me delete notes 1
+            """)
 
     @OptionGroup var options: DataOptions
     @Argument(help: "The table.") var table: String

@@ -8,14 +8,19 @@ struct CreateCommand: AsyncParsableCommand {
         commandName: "create", abstract: "Make a table.",
         usage: "goop2 data DIR create TABLE COLUMN:TYPE ... [--policy POLICY]",
         discussion: """
-            Types: text, integer, real, blob, datetime. Policies: owner (only you write), open (everybody adds rows, and
-            changes their own), group (nobody but you until there are groups), local.
+            EXAMPLES
+              goop2 data ./peers/me create notes text:text stars:integer --policy open
+              goop2 data ./peers/me create diary text:text at:datetime --policy local
+
+            Types: text, integer, real, blob, datetime.
+
+            \(PolicyWords.help)
             """)
 
     @OptionGroup var options: DataOptions
     @Argument(help: "The new table.") var table: String
     @Argument(help: "Columns as name:type.") var columns: [String]
-    @Option(help: "Who may write: owner, open, group or local.") var policy = "owner"
+    @Option(help: "Who may read and add: owner, open, group or local.") var policy = "owner"
 
     func run() async throws {
         var request = DataRequest(op: .createTable, table: table)
@@ -27,14 +32,19 @@ struct CreateCommand: AsyncParsableCommand {
                 "name": .string(parts.first ?? ""), "type": .string((parts.count > 1 ? parts[1] : "text").uppercased()),
             ]
         }
-        try await options.change(request, "Table \(table) was made; policy: \(policy).")
+        try await options.change(request, "Table \(table) was made. Policy \(PolicyWords.explained(policy)).")
     }
 }
 
 /// `goop2 data DIR drop TABLE`.
 struct DropCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "drop", abstract: "Remove a table with all its rows.", usage: "goop2 data DIR drop TABLE --yes")
+        commandName: "drop", abstract: "Remove a table with all its rows.", usage: "goop2 data DIR drop TABLE --yes",
+        discussion: """
+            EXAMPLES
+              goop2 backup ./peers/me ~/me.tar
+              goop2 data ./peers/me drop notes --yes
+            """)
 
     @OptionGroup var options: DataOptions
     @Argument(help: "The table.") var table: String
@@ -55,8 +65,18 @@ struct DropCommand: AsyncParsableCommand {
 /// `goop2 data DIR policy TABLE POLICY`.
 struct PolicyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "policy", abstract: "Say who may write to a table.",
-        usage: "goop2 data DIR policy TABLE owner|open|group|local")
+        commandName: "policy", abstract: "Say who may read a table and add to it.",
+        usage: "goop2 data DIR policy TABLE owner|open|group|local",
+        discussion: """
+            EXAMPLES
+              goop2 data ./peers/me policy guestbook open
+              goop2 data ./peers/me policy diary local
+
+            \(PolicyWords.help)
+
+            A table has one such word each for reading, adding, changing and deleting; this sets all four as it is said here.
+            Each of its own: the room Data of the viewer.
+            """)
 
     @OptionGroup var options: DataOptions
     @Argument(help: "The table.") var table: String
@@ -66,6 +86,25 @@ struct PolicyCommand: AsyncParsableCommand {
         var request = DataRequest(op: .setPolicy, table: table)
         request.name = table
         request.policy = policy
-        try await options.change(request, "Policy of \(table): \(policy).")
+        try await options.change(request, "Policy of \(table): \(PolicyWords.explained(policy)).")
+    }
+}
+
+/// What the words of `--policy` mean, said everywhere alike.
+enum PolicyWords {
+    static let help = """
+        Policies: owner (everybody reads, only you add), open (everybody reads and adds, and changes and deletes their own
+        rows), group (everybody reads, nobody but you adds until there are groups), local (nobody but you reads or adds).
+        """
+
+    /// The word, and its meaning if it has one.
+    static func explained(_ word: String) -> String {
+        switch word {
+        case "owner": "owner: everybody reads, only you add"
+        case "open", "public": "open: everybody reads and adds, and changes and deletes their own rows"
+        case "group": "group: everybody reads, nobody but you adds until there are groups"
+        case "local": "local: nobody but you reads or adds"
+        default: TerminalText.safe(word)
+        }
     }
 }

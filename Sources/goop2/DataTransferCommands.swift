@@ -29,7 +29,7 @@ struct ImportCommand: AsyncParsableCommand {
         discussion: """
             EXAMPLES
               goop2 data ./peers/me import notes notes.csv
-              goop2 data ./peers/me import notes rows.json --json
+              goop2 data ./peers/me import notes rows.json
 
             CSV: the first line has the names of the columns; nothing between two commas is no value, "" is an empty
             text. JSON: a list of objects, or one object a line. Rows that the table refuses are left out and told with

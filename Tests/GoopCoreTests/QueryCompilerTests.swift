@@ -185,6 +185,17 @@ private func compiled(_ text: String, _ args: [QueryValue] = []) throws -> Compi
             refusal(
                 "a LIKE ? || ?", [.text(String(repeating: "x", count: 200)), .text(String(repeating: "x", count: 57))])
                 == .patternTooLong(position: 7, bytes: 257, limit: limit.patternBytes))
+        // All patterns of a text together, each once more for every || in what it is compared with.
+        let long = QueryValue.text(String(repeating: "x", count: 100))
+        #expect(refusal("a LIKE ? AND instr(a, ?)", [long, long]) == nil)
+        #expect(
+            refusal("a LIKE ? AND instr(a, ?) AND trim(a, ?)", [long, long, long])
+                == .tooMuchSearching(position: 37, bytes: 300, limit: limit.searchBytes))
+        #expect(refusal("a || a GLOB ?", [long]) == nil)
+        #expect(
+            refusal("a || a || a GLOB ?", [long])
+                == .tooMuchSearching(position: 17, bytes: 300, limit: limit.searchBytes))
+        #expect(refusal(Array(repeating: "a LIKE '%word%'", count: 40).joined(separator: " OR ")) == nil)
         // Deep enough for SQLite's own parser to give up, though not deeper than our limit.
         let steps = String(repeating: "a OR a AND a = a < a + a * a || (", count: 5)
         #expect(refusal(steps + "a" + String(repeating: ")", count: 5)) == .tooDeep(position: 0, limit: limit.depth))

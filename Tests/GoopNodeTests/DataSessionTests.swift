@@ -55,6 +55,11 @@ import Testing
         await session.close()
     }
 
+    @Test func aFullQuotaIsNotHelpedByTryingAgain() {
+        let failure = DataError(code: .quota, message: "quota exceeded").failure
+        #expect(failure.nextStep.contains("data.visitor_megabytes") && failure.kind == .cannotCreate)
+    }
+
     @Test func withoutARunningPeerTheDatabaseIsOpenedItself() async throws {
         try makePeer()
         try await useTables()

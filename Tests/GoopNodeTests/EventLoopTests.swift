@@ -33,7 +33,7 @@ import Testing
 
         let release = DispatchSemaphore(value: 0)
         let (isStuck, stuck) = AsyncStream.makeStream(of: Void.self)
-        async let holder = store.writer.write(cost: 1, isOwner: true) { _ in
+        async let holder = store.writer.write(of: .owner, cost: 1, isHeavy: false) { _ in
             stuck.yield()
             // Not without end, so that the test ends when it fails.
             _ = release.wait(timeout: .now() + 15)

@@ -285,20 +285,6 @@ import Testing
         await fixture.store.close()
     }
 
-    @Test func whatAVisitorAddsToOthersRowsCounts() async throws {
-        let fixture = try StoreFixture(quota: VisitorQuota(rows: 3, bytes: 2000, totalBytes: 10_000))
-        try await fixture.makeORM("wiki", read: "open", insert: "open", update: "open", delete: "open")
-        try await fixture.ask(#"{"op":"insert","table":"wiki","data":{"title":"page"}}"#)
-        let text = String(repeating: "y", count: 1500)
-        let grow = #"{"op":"update","table":"wiki","id":1,"data":{"title":"\#(text)"}}"#
-        try await fixture.ask(grow, as: fixture.ada)
-        let more = #"{"op":"update-where","table":"wiki","where":"_id = 1","data":{"title":"\#(text + text)"}}"#
-        #expect(await fixture.refusal(more, as: fixture.ada)?.code == .quota)
-        try await fixture.ask(#"{"op":"update","table":"wiki","id":1,"data":{"title":"short"}}"#, as: fixture.ada)
-        try await fixture.ask(grow, as: fixture.ada)
-        await fixture.store.close()
-    }
-
     @Test func aScanOnTheWriterEnds() async throws {
         let fixture = try StoreFixture()
         try await fixture.makeNotes()

@@ -49,6 +49,9 @@ extension QueryAttack {
         .init("comment between words", .condition, "1/**/OR/**/1", [], .refused(.comment(position: 1))),
         .init("minus minus without space", .condition, "score--1", [], .refused(.comment(position: 5))),
         .init("hash comment", .condition, "1=1 # rest", [], .refused(.unexpectedCharacter(position: 4, scalar: 0x23))),
+        .init(
+            "fails on rows of others that begin with a letter", .condition,
+            "CASE WHEN text LIKE 'c%' THEN abs(-9223372036854775808 + 0 * _id) ELSE 1 END", [], .harmless([1, 2, 3])),
         .init("always true", .condition, "1 OR 1", [], .harmless([1, 2, 3])),
         .init("OR binds weaker than the owner filter", .condition, "text = 'x' OR 1=1", [], .harmless([1, 2, 3])),
         .init("classic quote breakout", .condition, "text = '' OR '1'='1'", [], .harmless([1, 2, 3])),
@@ -272,7 +275,7 @@ extension QueryAttack {
         .init(
             "too deep for SQLite's parser", .condition,
             String(repeating: "0 OR 1 AND 1 = 1 < 1 + 1 * 1 || (", count: 20) + "1" + String(repeating: ")", count: 20),
-            [], .refused(.tooDeep(position: 254, limit: 32))),
+            [], .refused(.tooDeep(position: 246, limit: 32))),
         .init(
             "long chain", .condition, "0" + String(repeating: "+1", count: 2000), [],
             .refused(.tooManyParts(position: 512, limit: 512))),

@@ -58,6 +58,30 @@ import Testing
         }
     }
 
+    /// A condition as deep as it may be fits into what is put around it.
+    @Test func theDeepestTextsFitIntoTheirStatement() throws {
+        let queue = try DatabaseQueue()
+        try queue.write { try $0.execute(sql: "CREATE TABLE t (_id INTEGER PRIMARY KEY, _owner TEXT, a TEXT)") }
+        let step = "a OR a AND a = a < a + a * a || "
+        var accepted = 0
+        for steps in 1...6 {
+            for tail in 0...32 {
+                let text =
+                    String(repeating: step + "(", count: steps) + String(repeating: "(", count: tail) + "a"
+                    + String(repeating: ")", count: steps + tail)
+                guard let part = try? QueryCompiler.condition(text, scope: QueryScope(columns: ["a"])) else { continue }
+                accepted += 1
+                let own = try #require(CompiledFragment.rows(of: "me", where: part))
+                _ = try queue.read { database in
+                    try Row.fetchAll(
+                        database, sql: "SELECT DISTINCT a FROM t WHERE \(own.sql) ORDER BY a LIMIT 1",
+                        arguments: StatementArguments(own.bindings.map(\.forSQLite)))
+                }
+            }
+        }
+        #expect(accepted > 32)
+    }
+
     /// A thread with a stack of 1 MiB reads (a debug build needs the most) the deepest texts that are allowed.
     @Test func theDeepestTextsNeedLittleStack() async {
         let scope = QueryScope(columns: ["a"])
@@ -108,7 +132,7 @@ private struct AttackedDatabase {
         }
     }
 
-    /// Runs the attack as the data engine runs a query: the text compiled, the owner filter added with AND.
+    /// Runs the attack as the data engine runs a query: the text compiled, and tried on the sender's rows only.
     func outcome(of attack: QueryAttack) -> QueryAttack.Outcome? {
         let scope = QueryScope(columns: Self.columns)
         do {
@@ -116,9 +140,8 @@ private struct AttackedDatabase {
             switch attack.place {
             case .condition:
                 let part = try QueryCompiler.condition(attack.text, args: attack.arguments, scope: scope)
-                rows = try run(
-                    "SELECT * FROM notes WHERE \(part.sql) AND \"_owner\" = ? ORDER BY _id",
-                    part.bindings + [.text("me")])
+                let own = CompiledFragment.rows(of: "me", where: part)
+                rows = try run("SELECT * FROM notes WHERE \(own?.sql ?? "") ORDER BY _id", own?.bindings ?? [])
             case .order:
                 let part = try QueryCompiler.order(attack.text, scope: scope)
                 rows = try run(

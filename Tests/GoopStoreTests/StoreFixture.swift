@@ -2,6 +2,7 @@ import Foundation
 import GRDB
 import GoopCore
 import PeerIdentity
+import Synchronization
 import Testing
 
 @testable import GoopStore
@@ -14,9 +15,15 @@ final class StoreFixture: Sendable {
     let ada = DataCaller.remote(PrivateKey.generate().peerID, email: "ada@example.org")
     let bob = DataCaller.remote(PrivateKey.generate().peerID, email: "")
     let store: DataStore
+    let interlude = Interlude()
 
-    /// - Parameter prepare: fills the file before the store opens it.
-    init(quota: VisitorQuota = .init(), prepare: (String) throws -> Void = { _ in }) throws {
+    /// - Parameters:
+    ///   - tablesLifetime: for how long the store believes that nobody else changes its tables.
+    ///   - prepare: fills the file before the store opens it.
+    init(
+        quota: VisitorQuota = .init(), tablesLifetime: Duration = KnownTables.lifetime,
+        prepare: (String) throws -> Void = { _ in }
+    ) throws {
         folder = FileManager.default.temporaryDirectory.appending(path: "goop2-store-\(UUID())").path()
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         path = folder + "/data.db"
@@ -25,6 +32,8 @@ final class StoreFixture: Sendable {
         configuration.quota = quota
         configuration.ownerEmail = "owner@example.org"
         configuration.durability = .normal
+        configuration.tablesLifetime = tablesLifetime
+        configuration.pause = { [interlude] step in await interlude.play(step) }
         store = try DataStore.open(path: path, configuration: configuration)
     }
 
@@ -71,6 +80,15 @@ final class StoreFixture: Sendable {
              "access":{"read":"\(read)","insert":"\(insert)","update":"\(update)","delete":"\(delete)"}}
             """)
     }
+}
+
+/// What a test does between two steps of the store.
+final class Interlude: Sendable {
+    private let body = Mutex<(@Sendable (DataStore.Step) async -> Void)?>(nil)
+
+    func set(_ body: (@Sendable (DataStore.Step) async -> Void)?) { self.body.withLock { $0 = body } }
+
+    func play(_ step: DataStore.Step) async { await body.withLock { $0 }?(step) }
 }
 
 extension DataCaller {

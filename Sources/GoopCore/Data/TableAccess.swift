@@ -73,16 +73,27 @@ public struct TableAccess: Sendable, Hashable {
         self.delete = delete
     }
 
-    /// The rule of a classic table. `public` is an old word for `open`; whatever else is not known means `owner`.
+    /// The rule of a table that has one word: who makes rows, while everybody reads, and changes and removes the own ones.
+    ///
+    /// `local` closes all four: upstream, which takes it for `owner`, shows such a table to everybody, and nobody who says
+    /// "local" means that. `public` is an old word for `open`; whatever else is not known means `owner`.
     public init(insertPolicy: String) {
-        let insert: AccessPolicy =
-            switch insertPolicy {
-            case "open", "public": .open
-            case "group": .group
-            default: .owner
-            }
-        self.init(read: .open, insert: insert, update: .owner, delete: .owner)
+        switch insertPolicy {
+        case "local": self.init(read: .local, insert: .local, update: .local, delete: .local)
+        case "open", "public": self.init(read: .open, insert: .open, update: .owner, delete: .owner)
+        case "group": self.init(read: .open, insert: .group, update: .owner, delete: .owner)
+        default: self.init(read: .open, insert: .owner, update: .owner, delete: .owner)
+        }
     }
+
+    /// As a schema and `set-policy` write it.
+    public var json: JSONValue {
+        func word(_ action: RowAction) -> JSONValue { self[action].map { .string($0.rawValue) } ?? .null }
+        return ["read": word(.read), "insert": word(.insert), "update": word(.update), "delete": word(.delete)]
+    }
+
+    /// Whether visitors see only rows that they have made themselves.
+    public var showsOwnRowsOnly: Bool { read == .owner || read == nil }
 
     /// The policy of an action.
     public subscript(action: RowAction) -> AccessPolicy? {

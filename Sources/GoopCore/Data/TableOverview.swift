@@ -68,12 +68,8 @@ public struct TableOverview: Sendable, Hashable {
 
     /// For the owner's pages.
     public var json: JSONValue {
-        func word(_ action: RowAction) -> JSONValue { access[action].map { .string($0.rawValue) } ?? .null }
-        return [
-            "name": .string(name), "mode": .string(hasSchema ? "orm" : "classic"),
-            "access": [
-                "read": word(.read), "insert": word(.insert), "update": word(.update), "delete": word(.delete),
-            ],
+        [
+            "name": .string(name), "mode": .string(hasSchema ? "orm" : "classic"), "access": access.json,
             "columns": .array(columns.map(\.json)), "rows": rows.map { .integer($0) } ?? .null,
             "bytes": bytes.map { .integer($0) } ?? .null,
         ]

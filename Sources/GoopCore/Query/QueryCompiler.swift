@@ -4,9 +4,9 @@
 /// size is bounded; the SQL is then written from the expression: names quoted, values bound. The grammar is in
 /// `docs/query-grammar.md`.
 ///
-/// What the statement around it has to see to: that it reads one table and adds the row filter of the policy with AND, that
-/// double quotes never mean texts, that a text cannot grow beyond a limit (`SQLITE_LIMIT_LENGTH`), and that a handler ends
-/// statements that run too long.
+/// What the statement around it has to see to: that it reads one table, that the condition is tried on rows that the policy
+/// shows and on no others (`CompiledFragment.rows(of:where:)`), that double quotes never mean texts, that a text cannot grow
+/// beyond a limit (`SQLITE_LIMIT_LENGTH`), and that a handler ends statements that run too long.
 public enum QueryCompiler {
     /// What is read at most; beyond it the query is refused.
     public enum Limit {
@@ -23,6 +23,10 @@ public enum QueryCompiler {
         /// Bytes of a pattern, of a text to look for, of letters to trim, of a format of time. A pattern is compared at
         /// every place of a value, and SQLite cannot be stopped within one comparison.
         public static let patternBytes = 256
+        /// Bytes of the patterns of LIKE and GLOB, of the texts to look for and of the letters to trim in one text, all
+        /// together; each counts once more for every `||` in what it is compared with. It bounds how long SQLite needs for
+        /// one row.
+        public static let searchBytes = 256
         /// `%` of LIKE, `*` of GLOB in one pattern.
         public static let wildcards = 16
         /// Sort terms.
@@ -32,7 +36,7 @@ public enum QueryCompiler {
         /// Names of `columns`.
         public static let columns = 512
         /// Entries of SQLite's parser stack, which has 100, for one fragment.
-        static let parserStack = 84
+        static let parserStack = 80
         /// Expressions that wait for their last part: one for each nesting, and one for each operator between, which takes
         /// three entries of that stack.
         static let pendingExpressions = 1 + depth + parserStack / 3

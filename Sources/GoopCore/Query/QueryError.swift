@@ -50,6 +50,8 @@ public enum QueryError: Error, Sendable, Hashable {
     case notConstant(position: Int, of: String)
     case patternTooLong(position: Int, bytes: Int, limit: Int)
     case tooManyWildcards(position: Int, count: Int, limit: Int)
+    /// More bytes of patterns in the whole text than the limit.
+    case tooMuchSearching(position: Int, bytes: Int, limit: Int)
     /// The text behind ESCAPE is not one character.
     case malformedEscape(position: Int)
     /// `localtime` and `utc`: they would tell the time zone of the owner's machine.
@@ -69,7 +71,8 @@ extension QueryError {
             .unknownType(let position, _), .wrongArgumentCount(let position, _, _, _),
             .aggregateNotAllowed(let position, _), .duplicateName(let position, _), .constantOrder(let position),
             .missingArgument(let position, _, _), .notConstant(let position, _), .patternTooLong(let position, _, _),
-            .tooManyWildcards(let position, _, _), .malformedEscape(let position),
+            .tooManyWildcards(let position, _, _), .tooMuchSearching(let position, _, _),
+            .malformedEscape(let position),
             .modifierNotAllowed(let position, _):
             position
         }
@@ -118,6 +121,9 @@ extension QueryError: CustomStringConvertible {
         case .notConstant(_, let what): "\(what) has to be a text, a placeholder, or such joined with ||"
         case .patternTooLong(_, let bytes, let limit): "this text has \(bytes) bytes; the limit is \(limit)"
         case .tooManyWildcards(_, let count, let limit): "the pattern has \(count) wildcards; the limit is \(limit)"
+        case .tooMuchSearching(_, let bytes, let limit):
+            "the patterns of this query have \(bytes) bytes together, each taken once more for every || in what it is "
+                + "compared with; the limit is \(limit)"
         case .malformedEscape: "ESCAPE takes a text of one character"
         case .modifierNotAllowed(_, let modifier):
             "the modifier \(TerminalText.safe(modifier)) is not allowed; times are UTC"

@@ -115,3 +115,26 @@ extension QueryExpression.BinaryOperator {
         }
     }
 }
+
+extension QueryExpression {
+    /// How many `||` are in it.
+    var concatenations: Int {
+        switch self {
+        case .literal, .constant, .column, .placeholder: 0
+        case .unary(_, let inner), .nullTest(let inner, _), .collate(let inner, _), .cast(let inner, _):
+            inner.concatenations
+        case .binary(let binary, let left, let right):
+            left.concatenations + right.concatenations + (binary == .concatenate ? 1 : 0)
+        case .between(let inner, let low, let high, _):
+            inner.concatenations + low.concatenations + high.concatenations
+        case .inList(let inner, let items, _): items.reduce(inner.concatenations) { $0 + $1.concatenations }
+        case .matches(let inner, _, _, _, _): inner.concatenations
+        case .conditional(let operand, let branches, let otherwise):
+            branches.reduce((operand?.concatenations ?? 0) + (otherwise?.concatenations ?? 0)) {
+                $0 + $1.condition.concatenations + $1.result.concatenations
+            }
+        case .call(_, let arguments): arguments.reduce(0) { $0 + $1.concatenations }
+        case .aggregate(_, _, let argument): argument?.concatenations ?? 0
+        }
+    }
+}

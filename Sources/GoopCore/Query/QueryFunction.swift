@@ -36,6 +36,14 @@ enum QueryFunction: String, Sendable, Hashable, CaseIterable {
         }
     }
 
+    /// Whether the second argument is compared at every place of the first.
+    var searches: Bool {
+        switch self {
+        case .instr, .trim, .ltrim, .rtrim: true
+        default: false
+        }
+    }
+
     /// The arguments that change a time.
     var modifiers: Range<Int> {
         switch self {

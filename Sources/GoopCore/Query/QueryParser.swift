@@ -13,6 +13,8 @@ struct QueryParser {
     private var pending = 0
     private var parts = 0
     private var concatenations = 0
+    /// Bytes of patterns so far, as `Limit.searchBytes` counts them.
+    private var searchBytes = 0
     /// The highest placeholder so far: `?` means the next one.
     private var highestPlaceholder = 0
     private var aggregatesAllowed: Bool
@@ -198,6 +200,7 @@ struct QueryParser {
                 throw .tooManyWildcards(position: position, count: count, limit: QueryCompiler.Limit.wildcards)
             }
         }
+        try countSearch(for: constant, in: left, at: position)
         guard match == .like, accept(word: "ESCAPE") else {
             return .matches(left, match, pattern: pattern, escape: nil, isNegated: isNegated)
         }
@@ -398,7 +401,7 @@ struct QueryParser {
         }
     }
 
-    private func check(
+    private mutating func check(
         _ function: QueryFunction, _ given: [QueryExpression], at token: QueryToken, positions: [Int]
     ) throws(QueryError) {
         let allowed = function.argumentCounts
@@ -416,6 +419,7 @@ struct QueryParser {
                 throw .notConstant(position: positions[index], of: "argument \(index + 1) of \(function.rawValue)")
             }
             try check(constant, at: positions[index])
+            if function.searches { try countSearch(for: constant, in: given[0], at: positions[index]) }
             guard function.modifiers.contains(index), case .text(let text) = constant else { continue }
             let folded = QueryScope.folded(text)
             for modifier in ["localtime", "utc"] where folded.containsRun(Array(modifier.utf8)) {
@@ -486,6 +490,18 @@ struct QueryParser {
         concatenations += 1
         guard concatenations <= QueryCompiler.Limit.concatenations else {
             throw .tooManyConcatenations(position: current.position, limit: QueryCompiler.Limit.concatenations)
+        }
+    }
+
+    private mutating func countSearch(
+        for pattern: ConstantText, in searched: QueryExpression, at position: Int
+    ) throws(QueryError) {
+        guard case .text(let text) = pattern else { return }
+        // What is joined is longer than any value that a row holds.
+        searchBytes += text.utf8.count * (1 + searched.concatenations)
+        guard searchBytes <= QueryCompiler.Limit.searchBytes else {
+            throw .tooMuchSearching(
+                position: position, bytes: searchBytes, limit: QueryCompiler.Limit.searchBytes)
         }
     }
 

@@ -23,3 +23,24 @@ public struct CompiledFragment: Sendable, Hashable {
         self.bindings = bindings
     }
 }
+
+extension CompiledFragment {
+    /// What stands behind WHERE: the rows of one owner, and of those the ones for which a condition holds.
+    ///
+    /// The condition is never tried on a row of somebody else: it could fail there (`abs` of the smallest integer does), or take
+    /// its time, and tell by that what is in rows that are not shown. AND alone does not see to it, because SQLite tries both
+    /// sides in the order it likes; CASE is lazy by SQLite's word. `IS`, because of `"_owner" = ?` SQLite concludes that the
+    /// column is that value wherever it stands, and the CASE would ask nothing any more.
+    /// - Parameters:
+    ///   - owner: nil: the rows of everybody.
+    ///   - condition: in parentheses, as the compiler makes it.
+    /// - Returns: nil: every row.
+    public static func rows(of owner: String?, where condition: CompiledFragment?) -> CompiledFragment? {
+        guard let owner else { return condition }
+        let isOwn = "\"_owner\" IS ?"
+        guard let condition else { return CompiledFragment(sql: isOwn, bindings: [.text(owner)]) }
+        return CompiledFragment(
+            sql: "\(isOwn) AND CASE WHEN \(isOwn) THEN \(condition.sql) END",
+            bindings: [.text(owner), .text(owner)] + condition.bindings)
+    }
+}

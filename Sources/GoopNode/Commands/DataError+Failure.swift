@@ -24,7 +24,11 @@ extension DataError {
                 .inputOutput, text,
                 nextStep: "see that the database is a file that you may read and write, and try again")
         case .tooLarge: Failure(.usage, text, nextStep: "ask for less at once, with --limit")
-        case .busy, .locked, .timedOut, .quota: Failure(.temporary, text, nextStep: "try again")
+        case .busy, .locked, .timedOut: Failure(.temporary, text, nextStep: "try again")
+        case .quota:
+            Failure(
+                .cannotCreate, text,
+                nextStep: "remove rows, or ask the owner for more (data.visitor_rows, data.visitor_megabytes)")
         default: Failure(.unavailable, text, nextStep: "try again, or restart the peer")
         }
     }

@@ -34,8 +34,11 @@ final class ChangeHub: Sendable {
     }
 
     /// Changes of a table from now on.
+    ///
+    /// - Parameter isStill: asked once the stream is among those that `end` reaches: whether what the caller may see was not
+    ///   decided by a policy or a form of the table that has changed since. If it has, the stream ends with `conflict`.
     func subscribe(
-        table: String, caller: DataCaller, owner: String?
+        table: String, caller: DataCaller, owner: String?, isStill: () -> Bool
     ) throws(DataError) -> AsyncThrowingStream<DataChange, any Error> {
         let (stream, continuation) = AsyncThrowingStream.makeStream(
             of: DataChange.self, bufferingPolicy: .bufferingOldest(ChangeHub.capacity))
@@ -58,6 +61,7 @@ final class ChangeHub: Sendable {
         }
         let number = try outcome.get()
         continuation.onTermination = { [weak self] _ in self?.forget(number) }
+        if !isStill() { continuation.finish(throwing: ChangeHub.tableChanged) }
         return stream
     }
 
@@ -89,10 +93,12 @@ final class ChangeHub: Sendable {
             return Array(ended.values)
         }
         for subscriber in ended {
-            subscriber.continuation.finish(
-                throwing: DataError(code: .conflict, message: "the table changed", detail: "read the table again"))
+            subscriber.continuation.finish(throwing: ChangeHub.tableChanged)
         }
     }
+
+    private static let tableChanged = DataError(
+        code: .conflict, message: "the table changed", detail: "read the table again")
 
     /// Ends everything.
     func close() {

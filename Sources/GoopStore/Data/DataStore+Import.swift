@@ -27,7 +27,7 @@ extension DataStore {
             cost += request.cost
             values.append(data)
         }
-        let answer = try await writer.write(cost: cost, isOwner: true) { [values] transaction in
+        let answer = try await writer.write(of: .owner, cost: cost, isHeavy: true) { [values] transaction in
             let rows = RowWriter(
                 transaction: transaction, table: try transaction.catalogue.table(table), caller: .owner,
                 role: .noGroups)

@@ -31,12 +31,13 @@ extension DataStore {
                 database,
                 sql: """
                     SELECT COUNT(*), coalesce(sum(row_count), 0), coalesce(sum(byte_count), 0) FROM "_goop2_usage"
-                    WHERE row_count > 0 AND peer_id <> ?
+                    WHERE (row_count > 0 OR byte_count > 0) AND peer_id <> ?
                     """, arguments: [owner])
             let rows = try Row.fetchAll(
                 database,
                 sql: """
-                    SELECT peer_id, row_count, byte_count FROM "_goop2_usage" WHERE row_count > 0 AND peer_id <> ?
+                    SELECT peer_id, row_count, byte_count FROM "_goop2_usage"
+                    WHERE (row_count > 0 OR byte_count > 0) AND peer_id <> ?
                     ORDER BY byte_count DESC, peer_id LIMIT ?
                     """, arguments: [owner, most])
             return VisitorOverview(

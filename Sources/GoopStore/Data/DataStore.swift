@@ -20,22 +20,39 @@ public final class DataStore: Sendable {
         public var owner: PeerID
         /// The owner's e-mail for those rows, or empty.
         public var ownerEmail = ""
+        /// For how long tables are believed to be as they were; tests shorten it.
+        var tablesLifetime = KnownTables.lifetime
+        /// Awaited between the steps of an operation; for tests.
+        var pause: @Sendable (Step) async -> Void = { _ in }
 
         /// Makes a configuration with the defaults.
         public init(owner: PeerID) { self.owner = owner }
     }
 
+    /// Between which steps something else can happen.
+    enum Step: Sendable {
+        /// The rows of a bulk form were found; they are not yet changed.
+        case rowsFound
+        /// The tables were read from the file; they are not yet remembered.
+        case tablesRead
+        /// A policy allows a subscription, which does not stand yet.
+        case subscribing
+    }
+
     /// What an answer to a visitor may cost: 10,000 rows, 4 MiB, 2 s.
-    static let visitorLimits = ReadConnection.Limits(rows: 10_000, bytes: 4 << 20, time: .seconds(2))
+    static let visitorLimits = ReadConnection.Limits(
+        rows: 10_000, bytes: 4 << 20, time: .seconds(2), valueBytes: 4 << 20)
     /// What an answer to the owner may cost: 200,000 rows, 64 MiB, 30 s.
-    static let ownerLimits = ReadConnection.Limits(rows: 200_000, bytes: 64 << 20, time: .seconds(30))
+    static let ownerLimits = ReadConnection.Limits(
+        rows: 200_000, bytes: 64 << 20, time: .seconds(30), valueBytes: 32 << 20)
 
     let database: SiteDatabase
-    private let configuration: Configuration
-    private let readers: ReaderPool
+    let configuration: Configuration
+    let readers: ReaderPool
     let writer: WriteQueue
+    let recent: RecentChanges
     private let hub: ChangeHub
-    private let known: KnownTables
+    let known: KnownTables
     private let quotaInForce: QuotaInForce
 
     /// Opens a file, new or old, of ours or of upstream.
@@ -71,11 +88,21 @@ public final class DataStore: Sendable {
         self.database = database
         self.configuration = configuration
         let hub = ChangeHub()
+        let recent = RecentChanges()
         let known = try database.pool.writeWithoutTransaction { connection in
             try SystemTables.prepare(connection)
-            return try KnownTables(connection, hub: hub)
+            let known = try KnownTables(
+                connection, owner: configuration.owner.base58, hub: hub, recent: recent,
+                lifetime: configuration.tablesLifetime, pause: { await configuration.pause(.tablesRead) })
+            // Of a file from elsewhere. Without them everything works, only slower: a full disk stops nothing here.
+            try? connection.inTransaction(.immediate) {
+                try OwnerIndex.add(to: Catalogue.load(connection), in: connection)
+                return .commit
+            }
+            return known
         }
         self.hub = hub
+        self.recent = recent
         self.known = known
         readers = ReaderPool(path: path)
         let quotaInForce = QuotaInForce(configuration.quota)
@@ -87,9 +114,11 @@ public final class DataStore: Sendable {
                 return WriteTransaction(
                     database: connection, catalogue: catalogue, totalUsage: total, knownUsage: usage,
                     owner: (configuration.owner.base58, configuration.ownerEmail), quota: quotaInForce.value,
-                    isWatched: { hub.isWatched($0) })
+                    recent: recent, isWatched: { hub.isWatched($0) })
             },
-            onCommit: { effects in
+            onCommit: { transaction in
+                let effects = transaction.effects
+                if effects.catalogue == nil { recent.note(transaction.changed) } else { recent.noteAnything() }
                 known.committed(effects)
                 hub.publish(effects.changes)
             })
@@ -149,7 +178,8 @@ public final class DataStore: Sendable {
     ) async throws(DataError) -> AsyncThrowingStream<DataChange, any Error> {
         let table = try await catalogue().table(table)
         let owner = try owner(for: .read, of: table, caller: caller)
-        return try hub.subscribe(table: table.name, caller: caller, owner: owner)
+        await configuration.pause(.subscribing)
+        return try hub.subscribe(table: table.name, caller: caller, owner: owner) { known.isStill(table) }
     }
 
     /// Who owns rows that are made here, and what visitors may fill.
@@ -166,14 +196,14 @@ public final class DataStore: Sendable {
     }
 
     /// No groups exist yet, so the policy `group` lets nobody in.
-    private static func role(of caller: DataCaller) -> CallerRole { .noGroups }
+    static func role(of caller: DataCaller) -> CallerRole { .noGroups }
 
     private static func decision(_ action: RowAction, of table: TableInfo, caller: DataCaller) -> AccessDecision {
         table.access.decision(action, caller: caller, role: role(of: caller), roles: table.schema?.roles)
     }
 
     /// The owner whose rows alone may be seen; nil: all.
-    private func owner(for action: RowAction, of table: TableInfo, caller: DataCaller) throws(DataError) -> String? {
+    func owner(for action: RowAction, of table: TableInfo, caller: DataCaller) throws(DataError) -> String? {
         switch DataStore.decision(action, of: table, caller: caller) {
         case .allowed(.allRows): return nil
         case .allowed(.ownRows): return caller.peer?.base58 ?? configuration.owner.base58
@@ -199,7 +229,7 @@ public final class DataStore: Sendable {
             return .array(
                 catalogue.sorted.filter(isShown).map { table in
                     var object: JSONObject = [
-                        "name": .string(table.name), "insert_policy": .string(table.insertPolicy),
+                        "name": .string(table.name), "insert_policy": .string(table.policyInForce),
                         "created_at": .string(table.createdAt),
                     ]
                     if caller == .owner { object["mode"] = table.schema == nil ? "classic" : "orm" }
@@ -265,7 +295,7 @@ public final class DataStore: Sendable {
     // MARK: Writing
 
     private func write(_ request: DataRequest, caller: DataCaller) async throws(DataError) -> JSONValue {
-        try await writer.write(cost: request.cost, isOwner: caller == .owner) { transaction in
+        try await writer.write(of: caller, cost: request.cost, isHeavy: false) { transaction in
             let rows = RowWriter(
                 transaction: transaction, table: try transaction.catalogue.table(request.table ?? request.name),
                 caller: caller, role: DataStore.role(of: caller))
@@ -278,34 +308,9 @@ public final class DataStore: Sendable {
         }
     }
 
-    private func writeMany(_ request: DataRequest, caller: DataCaller) async throws(DataError) -> JSONValue {
-        let table = try await catalogue().table(request.table ?? request.name)
-        guard let condition = try SelectPlan.condition(request, table: table) else {
-            throw DataError(code: .badRequest, message: "where is required")
-        }
-        // The condition has to be one on the guarded connection too, before it is used on the one that writes.
-        let isOwner = caller == .owner
-        try await readers.read(for: caller) { (connection) throws(DataError) in
-            try connection.check(
-                CompiledFragment(
-                    sql: "SELECT \"_id\" FROM \(table.quoted) WHERE \(condition.sql)", bindings: condition.bindings),
-                table: table, isOwner: isOwner)
-        }
-        return try await writer.write(cost: request.cost, isOwner: isOwner) { transaction in
-            let current = try transaction.catalogue.table(table.name)
-            guard current.columns == table.columns else {
-                throw DataError(code: .conflict, message: "the table changed", detail: "try again")
-            }
-            let rows = RowWriter(
-                transaction: transaction, table: current, caller: caller, role: DataStore.role(of: caller))
-            return request.op == .updateWhere
-                ? try rows.updateWhere(condition, request.data ?? [:]) : try rows.deleteWhere(condition)
-        }
-    }
-
     private func changeTables(_ request: DataRequest, caller: DataCaller) async throws(DataError) -> JSONValue {
         guard caller == .owner else { throw DataStore.ownersOnly() }
-        return try await writer.write(cost: request.cost, isOwner: true) { transaction in
+        return try await writer.write(of: .owner, cost: request.cost, isHeavy: true) { transaction in
             let tables = SchemaWriter(transaction: transaction)
             switch request.op {
             case .createTable: return try tables.create(request)

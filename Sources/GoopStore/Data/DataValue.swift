@@ -57,16 +57,6 @@ extension QueryValue {
         case .blob(let bytes): Data(bytes).databaseValue
         }
     }
-
-    /// About how many bytes it takes in a row.
-    var storedBytes: Int64 {
-        switch self {
-        case .null: 0
-        case .integer, .real: 8
-        case .text(let text): Int64(text.utf8.count)
-        case .blob(let bytes): Int64(bytes.count)
-        }
-    }
 }
 
 /// Times as upstream reads them back: `YYYY-MM-DD HH:MM:SS`, UTC.

@@ -23,12 +23,25 @@ final class KnownTables: Sendable {
 
     private let state: Mutex<State>
     private let hub: ChangeHub
+    private let recent: RecentChanges
+    private let owner: String
+    private let lifetime: Duration
+    /// Awaited between reading the tables and remembering them; for tests.
+    private let pause: @Sendable () async -> Void
 
-    init(_ database: Database, hub: ChangeHub) throws {
+    init(
+        _ database: Database, owner: String, hub: ChangeHub, recent: RecentChanges, lifetime: Duration,
+        pause: @escaping @Sendable () async -> Void
+    ) throws {
         self.hub = hub
+        self.recent = recent
+        self.owner = owner
+        self.lifetime = lifetime
+        self.pause = pause
         state = Mutex(
             State(
-                catalogue: try Catalogue.load(database), total: try VisitorUsage.total(in: database),
+                catalogue: try Catalogue.load(database),
+                total: try VisitorUsage.total(in: database, owner: owner),
                 version: try KnownTables.version(database)))
     }
 
@@ -44,7 +57,8 @@ final class KnownTables: Sendable {
         let known = state.withLock { ($0.version == version ? $0.catalogue : nil, $0.total, $0.usage) }
         if let catalogue = known.0 { return (catalogue, known.1, known.2) }
         let catalogue = try Catalogue.load(database)
-        let total = try VisitorUsage.total(in: database)
+        let total = try VisitorUsage.total(in: database, owner: owner)
+        recent.noteAnything()
         replace(with: catalogue) { state in
             state.version = version
             state.total = total
@@ -70,19 +84,27 @@ final class KnownTables: Sendable {
     /// For a read; tables that are older than their lifetime are read anew, by one caller, while the others go on with them.
     func current(in pool: DatabasePool) async throws -> Catalogue {
         let (catalogue, generation) = state.withLock { state -> (Catalogue, Int?) in
-            guard ContinuousClock.now - state.loaded > KnownTables.lifetime else { return (state.catalogue, nil) }
+            guard ContinuousClock.now - state.loaded > lifetime else { return (state.catalogue, nil) }
             state.loaded = .now
             return (state.catalogue, state.generation)
         }
         guard let generation else { return catalogue }
         let read = try await pool.read { try Catalogue.load($0) }
-        guard state.withLock({ $0.generation == generation }) else { return state.withLock { $0.catalogue } }
-        replace(with: read) { _ in }
-        return read
+        await pause()
+        replace(with: read, ifStill: generation) { _ in }
+        return state.withLock { $0.catalogue }
     }
 
-    private func replace(with catalogue: Catalogue, _ change: (inout State) -> Void) {
-        let old = state.withLock { state -> Catalogue in
+    /// Whether a table is known to be as it was.
+    func isStill(_ table: TableInfo) -> Bool { state.withLock { $0.catalogue.tables[table.name] == table } }
+
+    /// - Parameter generation: of the moment when the tables were read, if they may have changed since: then what is known
+    ///   already is newer.
+    private func replace(
+        with catalogue: Catalogue, ifStill generation: Int? = nil, _ change: (inout State) -> Void
+    ) {
+        let old = state.withLock { state -> Catalogue? in
+            if let generation, generation != state.generation { return nil }
             let old = state.catalogue
             state.catalogue = catalogue
             state.loaded = .now
@@ -91,6 +113,6 @@ final class KnownTables: Sendable {
             return old
         }
         // What a subscriber may see, and in which columns, has to be asked anew.
-        hub.end { old.tables[$0] != catalogue.tables[$0] }
+        if let old { hub.end { old.tables[$0] != catalogue.tables[$0] } }
     }
 }

@@ -83,11 +83,10 @@ struct RowWriter {
 
     // MARK: Many rows
 
-    /// `update-where`: `{affected}`.
-    func updateWhere(_ condition: CompiledFragment, _ data: [String: JSONValue]) throws -> JSONValue {
+    /// `update-where`, with the rows that the condition holds for: `{affected}`.
+    func updateRows(_ ids: [Int64], _ data: [String: JSONValue]) throws -> JSONValue {
         let scope = try bulkScope(.update)
         let values = try valuesForUpdate(data)
-        let ids = try ids(where: condition, scope: scope)
         for id in ids {
             try checkTime()
             _ = try updateRow(id, values, scope: scope)
@@ -95,10 +94,9 @@ struct RowWriter {
         return ["affected": .integer(ids.count)]
     }
 
-    /// `delete-where`: `{affected}`.
-    func deleteWhere(_ condition: CompiledFragment) throws -> JSONValue {
+    /// `delete-where`, with the rows that the condition holds for: `{affected}`.
+    func deleteRows(_ ids: [Int64]) throws -> JSONValue {
         let scope = try bulkScope(.delete)
-        let ids = try ids(where: condition, scope: scope)
         for id in ids {
             try checkTime()
             _ = try deleteRow(id, scope: scope)
@@ -120,10 +118,8 @@ struct RowWriter {
         }
         _ = try scope(.insert)
         let scope = try bulkScope(.update)
-        let condition = CompiledFragment(
-            sql: "(\(DataName.quoted(column.name)) = ?)",
-            bindings: [try DataValue.value(key, column: column.name)])
-        if let id = try ids(where: condition, scope: scope, limit: 1).first {
+        let value = try DataValue.value(key, column: column.name)
+        if let id = try first(where: column.name, is: value, scope: scope) {
             _ = try updateRow(id, try valuesForUpdate(data), scope: scope)
             return ["id": .integer(id), "status": "ok"]
         }
@@ -137,28 +133,16 @@ struct RowWriter {
         return scopes.contains(.ownRows) ? .ownRows : .allRows
     }
 
-    private func ids(where condition: CompiledFragment, scope: RowScope, limit: Int = 100_000) throws -> [Int64] {
-        var sql = "SELECT \"_id\" FROM \(table.quoted) WHERE \(condition.sql)"
-        var values = condition.bindings
+    private func first(where column: String, is value: QueryValue, scope: RowScope) throws -> Int64? {
+        var sql = "SELECT \"_id\" FROM \(table.quoted) WHERE \(DataName.quoted(column)) = ?"
+        var values = [value]
         if scope == .ownRows {
-            sql += " AND \"_owner\" = ?"
+            sql += " AND \"_owner\" IS ?"
             values.append(.text(callerID))
         }
-        sql += " ORDER BY \"_id\" LIMIT \(limit + 1)"
-        let deadline = ScanDeadline(isVisitor ? .seconds(1) : .seconds(30))
-        return try deadline.watch(database) {
-            let rows = try Row.fetchCursor(
-                database, sql: sql, arguments: StatementArguments(values.map { $0.databaseValue }))
-            var ids: [Int64] = []
-            while let row = try rows.next() {
-                if limit == 1, ids.count == 1 { break }
-                guard ids.count < limit else {
-                    throw DataError(
-                        code: .tooLarge, message: "too many rows", detail: "at most \(limit) are changed at once")
-                }
-                ids.append(row[0])
-            }
-            return ids
+        sql += " ORDER BY \"_id\" LIMIT 1"
+        return try ScanDeadline(isVisitor ? .seconds(1) : .seconds(30)).watch(database) {
+            try database.cachedRows(sql, values).first?.integer(at: 0)
         }
     }
 
@@ -187,10 +171,10 @@ struct RowWriter {
         let marks = Array(repeating: "?", count: given.count).joined(separator: ", ")
         try database.cached("INSERT INTO \(table.quoted) (\(names)) VALUES (\(marks))", given.map(\.value))
         let id = database.lastInsertedRowID
-        let owner = given.first { $0.name == "_owner" }.flatMap { QueryValue.text(of: $0.value) } ?? callerID
-        let bytes = given.reduce(Int64(0)) { DataName.isSystemColumn($1.name) ? $0 : $0 + $1.value.storedBytes }
-        try transaction.charge(owner, rows: 1, bytes: bytes, isVisitor: isVisitor)
-        try note(.insert, id, owner: owner)
+        // As it stands in the file: columns have defaults, and turn numbers into texts and back.
+        let made = try state(of: id, scope: .allRows) ?? (owner: callerID, bytes: 0)
+        try transaction.charge(made.owner, rows: 1, bytes: made.bytes, isVisitor: isVisitor)
+        try note(.insert, id, owner: made.owner)
         return id
     }
 
@@ -207,13 +191,16 @@ struct RowWriter {
         try database.cached(
             "UPDATE \(table.quoted) SET \(assignments.joined(separator: ", ")) WHERE \"_id\" = ?",
             values.map(\.value) + [.integer(id)])
+        transaction.rowChanged(id, of: table.name)
         // The row may have got another id or owner from the site's owner.
         let newID = values.first { $0.name == "_id" }.flatMap { QueryValue.integer(of: $0.value) } ?? id
+        if newID != id { transaction.rowChanged(newID, of: table.name) }
         guard let after = try state(of: newID, scope: .allRows) else { return true }
         if before.owner == after.owner {
-            // What a visitor adds to another's row counts as the visitor's: else a table that all may change has no bound.
-            try transaction.charge(
-                isVisitor ? callerID : after.owner, rows: 0, bytes: after.bytes - before.bytes, isVisitor: isVisitor)
+            if isVisitor, after.owner != callerID, after.bytes > before.bytes {
+                try transaction.checkGrowth(ofOthersRow: after.bytes)
+            }
+            try transaction.charge(after.owner, rows: 0, bytes: after.bytes - before.bytes, isVisitor: isVisitor)
         } else {
             try transaction.charge(before.owner, rows: -1, bytes: -before.bytes, isVisitor: false)
             try transaction.charge(after.owner, rows: 1, bytes: after.bytes, isVisitor: false)
@@ -225,6 +212,7 @@ struct RowWriter {
     private func deleteRow(_ id: Int64, scope: RowScope) throws -> Bool {
         guard let before = try state(of: id, scope: scope) else { return false }
         try database.cached("DELETE FROM \(table.quoted) WHERE \"_id\" = ?", [.integer(id)])
+        transaction.rowChanged(id, of: table.name)
         try transaction.charge(before.owner, rows: -1, bytes: -before.bytes, isVisitor: false)
         try note(.delete, id, owner: before.owner)
         return true
@@ -321,8 +309,6 @@ struct RowWriter {
 }
 
 extension QueryValue {
-    static func text(of value: QueryValue) -> String? { if case .text(let text) = value { text } else { nil } }
-
     static func integer(of value: QueryValue) -> Int64? { if case .integer(let number) = value { number } else { nil } }
 }
 

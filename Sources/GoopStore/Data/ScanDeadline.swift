@@ -12,7 +12,7 @@ final class ScanDeadline {
     /// Runs a body; past the end its statement fails with SQLITE_INTERRUPT.
     func watch<Value>(_ database: Database, _ body: () throws -> Value) rethrows -> Value {
         sqlite3_progress_handler(
-            database.sqliteConnection, 1000,
+            database.sqliteConnection, ReadConnection.instructionsPerCheck,
             { context in
                 guard let context else { return 1 }
                 return ContinuousClock.now < Unmanaged<ScanDeadline>.fromOpaque(context).takeUnretainedValue().end

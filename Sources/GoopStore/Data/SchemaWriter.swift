@@ -101,12 +101,26 @@ struct SchemaWriter {
         } else {
             text = try SchemaWriter.classicColumn(definition)
         }
-        try database.execute(sql: "ALTER TABLE \(table.quoted) ADD COLUMN \(text)")
-        if definition.object?["unique"]?.bool == true {
-            try UniqueColumns.add(definition.object?["name"]?.string ?? "", of: table.name, in: database)
+        func add() throws {
+            try database.execute(sql: "ALTER TABLE \(table.quoted) ADD COLUMN \(text)")
+            if definition.object?["unique"]?.bool == true {
+                try UniqueColumns.add(definition.object?["name"]?.string ?? "", of: table.name, in: database)
+            }
+            try store(schema, of: table.name)
         }
-        try store(schema, of: table.name)
+        // Only with a default do the rows that are there get a value.
+        if (definition.object?["default"] ?? .null).isNull { try add() } else { try weighingAnew(table, add) }
         return ["status": "added"]
+    }
+
+    /// Changes columns, and with them what the rows count in the accounts of their owners.
+    private func weighingAnew(_ table: TableInfo, _ change: () throws -> Void) throws {
+        let before = try VisitorUsage.count(table, in: database)
+        try change()
+        let after = try VisitorUsage.count(try transaction.catalogue.table(table.name), in: database)
+        for (peer, usage) in after {
+            try transaction.charge(peer, rows: 0, bytes: usage.bytes - (before[peer]?.bytes ?? 0), isVisitor: false)
+        }
     }
 
     /// `drop-column`.
@@ -116,8 +130,6 @@ struct SchemaWriter {
         guard let column = table.column(name), !DataName.isSystemColumn(column.name) else {
             throw SchemaWriter.badColumn(name)
         }
-        try UniqueColumns.remove(column.name, of: table.name, in: database)
-        try database.execute(sql: "ALTER TABLE \(table.quoted) DROP COLUMN \(DataName.quoted(column.name))")
         var schema = table.schema
         if var document = schema?.document {
             let left = (document["columns"]?.array ?? []).filter {
@@ -127,7 +139,11 @@ struct SchemaWriter {
             if !left.contains(where: { $0.object?["key"]?.bool == true }) { document["system_key"] = true }
             schema = try OrmSchema(json: .object(document))
         }
-        try store(schema, of: table.name)
+        try weighingAnew(table) {
+            try UniqueColumns.remove(column.name, of: table.name, in: database)
+            try database.execute(sql: "ALTER TABLE \(table.quoted) DROP COLUMN \(DataName.quoted(column.name))")
+            try store(schema, of: table.name)
+        }
         return ["status": "dropped"]
     }
 
@@ -184,16 +200,8 @@ struct SchemaWriter {
     /// `delete-table`.
     func drop(_ request: DataRequest) throws -> JSONValue {
         let table = try transaction.catalogue.table(request.table ?? request.name)
-        let rows = try Row.fetchAll(
-            database,
-            sql: """
-                SELECT "_owner", COUNT(*), SUM(\(table.sizeExpression)) FROM \(table.quoted)
-                WHERE "_owner" IN (SELECT peer_id FROM "_goop2_usage") GROUP BY "_owner"
-                """)
-        for row in rows {
-            try transaction.charge(
-                row.text(at: 0) ?? "", rows: -(row.integer(at: 1) ?? 0), bytes: -(row.integer(at: 2) ?? 0),
-                isVisitor: false)
+        for (peer, usage) in try VisitorUsage.count(table, in: database) {
+            try transaction.charge(peer, VisitorUsage(rows: -usage.rows, bytes: -usage.bytes), isVisitor: false)
         }
         try database.execute(sql: "DROP TABLE \(table.quoted)")
         try database.execute(sql: "DELETE FROM \"_tables\" WHERE name = ?", arguments: [table.name])
@@ -202,7 +210,8 @@ struct SchemaWriter {
         return ["status": "deleted", "table": .string(table.name)]
     }
 
-    /// `set-policy`: one word for a classic table; for an ORM table also the four words of `access`.
+    /// `set-policy`: the one word of a table, which stands for four (`TableAccess.init(insertPolicy:)`), or the four words of
+    /// `access` for an ORM table.
     func setPolicy(_ request: DataRequest) throws -> JSONValue {
         let table = try transaction.catalogue.table(request.table ?? request.name)
         if let word = request.policy {
@@ -218,13 +227,18 @@ struct SchemaWriter {
             }
             document["access"] = access
             schema = try OrmSchema(json: .object(document))
-        } else if request.policy == nil {
+        } else if let word = request.policy {
+            // Where a schema says it in four words they are what is in force.
+            if var document = schema?.document, schema?.access != nil {
+                document["access"] = TableAccess(insertPolicy: word).json
+                schema = try OrmSchema(json: .object(document))
+            }
+        } else {
             throw DataError(code: .badRequest, message: "policy required")
         }
         try store(schema, of: table.name)
-        return [
-            "policy": .string(request.policy ?? table.insertPolicy), "status": "updated", "table": .string(table.name),
-        ]
+        let policy = try transaction.catalogue.table(table.name).policyInForce
+        return ["policy": .string(policy), "status": "updated", "table": .string(table.name)]
     }
 
     private func store(_ schema: OrmSchema?, of name: String) throws {

@@ -41,6 +41,17 @@ struct SelectPlan {
         return sql
     }
 
+    /// The `_id` of rows that a bulk form is to change, one more than the most that it may.
+    func ids(_ request: DataRequest, most: Int) throws(DataError) -> CompiledFragment {
+        guard try SelectPlan.condition(request, table: table) != nil else {
+            throw DataError(code: .badRequest, message: "where is required")
+        }
+        var sql = CompiledFragment(sql: "SELECT \"_id\" FROM \(table.quoted)")
+        try addWhere(request, to: &sql)
+        sql.sql += " ORDER BY \"_id\" LIMIT \(most + 1)"
+        return sql
+    }
+
     /// `pluck` and `distinct`: the values of one column.
     func column(_ request: DataRequest, isDistinct: Bool) throws(DataError) -> CompiledFragment {
         guard let name = request.columnName ?? request.keyColumn ?? request.fields.first, !name.isEmpty else {
@@ -95,16 +106,10 @@ struct SelectPlan {
     }
 
     private func addWhere(_ request: DataRequest, to sql: inout CompiledFragment) throws(DataError) {
-        var parts: [String] = []
-        if let condition = try SelectPlan.condition(request, table: table) {
-            parts.append(condition.sql)
-            sql.bindings += condition.bindings
-        }
-        if let owner {
-            parts.append("\"_owner\" = ?")
-            sql.bindings.append(.text(owner))
-        }
-        if !parts.isEmpty { sql.sql += " WHERE " + parts.joined(separator: " AND ") }
+        let condition = try SelectPlan.condition(request, table: table)
+        guard let rows = CompiledFragment.rows(of: owner, where: condition) else { return }
+        sql.sql += " WHERE "
+        sql.append(rows)
     }
 
     private func addOrder(_ request: DataRequest, to sql: inout CompiledFragment) throws(DataError) {
@@ -138,7 +143,7 @@ struct SelectPlan {
     }
 
     /// The condition of a request; nil if it has none.
-    static func condition(_ request: DataRequest, table: TableInfo) throws(DataError) -> CompiledFragment? {
+    private static func condition(_ request: DataRequest, table: TableInfo) throws(DataError) -> CompiledFragment? {
         guard let text = request.where, text.contains(where: { !$0.isWhitespace }) else {
             guard request.args.isEmpty else {
                 throw DataError(code: .badRequest, message: "args without where")

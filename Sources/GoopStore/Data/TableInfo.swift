@@ -40,6 +40,9 @@ struct TableInfo: Sendable, Hashable {
         columnsByName = Dictionary(columns.map { ($0.name.lowercased(), $0) }) { first, _ in first }
     }
 
+    /// The word for who makes rows.
+    var policyInForce: String { (access.insert ?? .owner).rawValue }
+
     /// The name in quotes.
     var quoted: String { DataName.quoted(name) }
 

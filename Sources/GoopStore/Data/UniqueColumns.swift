@@ -12,16 +12,7 @@ enum UniqueColumns {
     /// Forbids equal values from now on.
     /// - Throws: what SQLite says if there are equal values already.
     static func add(_ column: String, of table: String, in database: Database) throws {
-        var name = "_unique_\(table)_\(column)"
-        // A table that was renamed keeps the names of its indexes.
-        var number = 1
-        while try Bool.fetchOne(
-            database, sql: "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE lower(name) = lower(?))",
-            arguments: [name]) == true
-        {
-            number += 1
-            name = "_unique_\(table)_\(column)_\(number)"
-        }
+        let name = try IndexName.free("_unique_\(table)_\(column)", in: database)
         try database.execute(
             sql: """
                 CREATE UNIQUE INDEX \(DataName.quoted(name)) ON \(DataName.quoted(table)) (\(DataName.quoted(column)))
@@ -45,5 +36,22 @@ enum UniqueColumns {
                 GROUP BY list.name HAVING COUNT(*) = 1 AND min(info.name) IS NOT NULL
                 """, arguments: [table]
         ).map { ($0[0], $0[1]) }
+    }
+}
+
+/// Names of indexes that are made here.
+enum IndexName {
+    /// A name that nothing has: a table that was renamed keeps the names of its indexes.
+    static func free(_ wanted: String, in database: Database) throws -> String {
+        var name = wanted
+        var number = 1
+        while try Bool.fetchOne(
+            database, sql: "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE lower(name) = lower(?))",
+            arguments: [name]) == true
+        {
+            number += 1
+            name = "\(wanted)_\(number)"
+        }
+        return name
     }
 }

@@ -4,7 +4,8 @@ import Synchronization
 
 /// How much of the database is filled with rows of others, per peer: kept in `_goop2_usage`, in the transaction of each write.
 ///
-/// Rows that another program changes meanwhile are not counted again; the numbers are for limits, not for accounting.
+/// A row counts as its owner's, whoever made it grow, so that the account of a peer is at any time what a recount of its rows
+/// would find. Rows that another program changes are not counted again: the numbers are for limits, not for accounting.
 struct VisitorUsage: Sendable, Hashable {
     /// What a row costs beside its values, in bytes.
     static let bytesPerRow: Int64 = 64
@@ -24,16 +25,22 @@ struct VisitorUsage: Sendable, Hashable {
         return VisitorUsage(rows: row.integer(at: 0) ?? 0, bytes: row.integer(at: 1) ?? 0)
     }
 
-    /// The usage of all together.
-    static func total(in database: Database) throws -> VisitorUsage {
+    /// The usage of all together but the owner.
+    static func total(in database: Database, owner: String) throws -> VisitorUsage {
         let row = try Row.fetchOne(
             database,
-            sql: "SELECT coalesce(sum(row_count), 0), coalesce(sum(byte_count), 0) FROM \"_goop2_usage\"")
+            sql: """
+                SELECT coalesce(sum(row_count), 0), coalesce(sum(byte_count), 0) FROM "_goop2_usage" WHERE peer_id <> ?
+                """, arguments: [owner])
         guard let row else { return VisitorUsage() }
         return VisitorUsage(rows: row.integer(at: 0) ?? 0, bytes: row.integer(at: 1) ?? 0)
     }
 
+    /// Writes it down. Who has nothing is not remembered: identities are free.
     func store(_ peer: String, in database: Database) throws {
+        guard rows > 0 || bytes > 0 else {
+            return try database.cached("DELETE FROM \"_goop2_usage\" WHERE peer_id = ?", [.text(peer)])
+        }
         try database.cached(
             """
             INSERT INTO "_goop2_usage" (peer_id, row_count, byte_count) VALUES (?, ?, ?)
@@ -41,19 +48,33 @@ struct VisitorUsage: Sendable, Hashable {
             """, [.text(peer), .integer(rows), .integer(bytes)])
     }
 
-    /// Counts every row of every table anew.
+    /// What the rows of each peer in a table take, counted row by row.
+    static func count(_ table: TableInfo, in database: Database) throws -> [String: VisitorUsage] {
+        let rows = try Row.fetchAll(
+            database,
+            sql: """
+                SELECT "_owner", COUNT(*), SUM(\(table.sizeExpression)) + \(bytesPerRow) * COUNT(*) FROM \(table.quoted)
+                WHERE typeof("_owner") = 'text' AND "_owner" <> '' GROUP BY "_owner"
+                """)
+        var usage: [String: VisitorUsage] = [:]
+        for row in rows {
+            guard let peer = row.text(at: 0) else { continue }
+            usage[peer] = VisitorUsage(rows: row.integer(at: 1) ?? 0, bytes: row.integer(at: 2) ?? 0)
+        }
+        return usage
+    }
+
+    /// Every row of every table, counted anew.
+    static func recount(in database: Database) throws -> [String: VisitorUsage] {
+        try Catalogue.load(database).sorted.reduce(into: [:]) { all, table in
+            try all.merge(count(table, in: database)) { $0 + $1 }
+        }
+    }
+
+    /// Replaces what is written down by a recount.
     static func rebuild(in database: Database) throws {
         try database.execute(sql: "DELETE FROM \"_goop2_usage\"")
-        for table in try Catalogue.load(database).sorted {
-            try database.execute(
-                sql: """
-                    INSERT INTO "_goop2_usage" (peer_id, row_count, byte_count)
-                    SELECT "_owner", COUNT(*), SUM(\(table.sizeExpression)) + \(bytesPerRow) * COUNT(*)
-                    FROM \(table.quoted) WHERE "_owner" <> '' GROUP BY "_owner"
-                    ON CONFLICT (peer_id) DO UPDATE SET row_count = row_count + excluded.row_count,
-                        byte_count = byte_count + excluded.byte_count
-                    """)
-        }
+        for (peer, usage) in try recount(in: database) { try usage.store(peer, in: database) }
     }
 }
 
@@ -65,12 +86,17 @@ public struct VisitorQuota: Sendable, Hashable {
     public var bytes: Int64
     /// Bytes of the rows of all visitors: identities are free, disks are not.
     public var totalBytes: Int64
+    /// Bytes of the values of a row up to which a visitor may make it grow if it is another's.
+    public var othersRowBytes: Int64
 
     /// Makes a quota.
-    public init(rows: Int64 = 10_000, bytes: Int64 = 16 << 20, totalBytes: Int64 = 1 << 30) {
+    public init(
+        rows: Int64 = 10_000, bytes: Int64 = 16 << 20, totalBytes: Int64 = 1 << 30, othersRowBytes: Int64 = 64 << 10
+    ) {
         self.rows = rows
         self.bytes = bytes
         self.totalBytes = totalBytes
+        self.othersRowBytes = othersRowBytes
     }
 }
 

@@ -6,31 +6,29 @@ import Synchronization
 /// One writer for all callers: what waits while one commit is on its way to the disk shares the next.
 ///
 /// Each write has a savepoint of its own, so that one that fails takes nothing else with it; callers hear only after COMMIT.
-/// At the bound of waiting writes, or of their bytes, the answer is `busy`.
+/// Callers take turns (`WriteLine`), a heavy write has a transaction for itself, and a transaction that took its time takes
+/// no more writes. At the bound of waiting writes, or of their bytes, the answer is `busy`.
 final class WriteQueue: Sendable {
     /// What the queue holds at most.
     struct Limits: Sendable {
-        /// Writes that wait.
-        var writes = 2048
-        /// About the memory of those.
-        var bytes = 64 << 20
+        var shares = WriteShares()
         /// Writes that share a commit.
         var batch = 256
+        /// For how long writes are taken into a transaction.
+        var batchTime = Duration.milliseconds(100)
         /// How long a bulk write may take.
         var time = Duration.seconds(5)
     }
 
     /// A write that waits.
     private struct Pending: Sendable {
-        let cost: Int
         let isOwner: Bool
         let body: @Sendable (WriteTransaction) throws -> JSONValue
         let done: CheckedContinuation<Result<JSONValue, DataError>, Never>
     }
 
     private struct State {
-        var pending: [Pending] = []
-        var bytes = 0
+        var line: WriteLine<Pending>
         var isDraining = false
         var isClosed = false
         var closing: [CheckedContinuation<Void, Never>] = []
@@ -39,42 +37,43 @@ final class WriteQueue: Sendable {
     private let database: SiteDatabase
     private let limits: Limits
     private let queue = DispatchQueue(label: "goop2.data.writer")
-    private let state = Mutex(State())
+    private let state: Mutex<State>
     /// Told of every batch, in order, after it is committed and before its callers hear.
-    private let onCommit: @Sendable (WriteTransaction.Effects) -> Void
+    private let onCommit: @Sendable (WriteTransaction) -> Void
     private let makeTransaction: @Sendable (Database) throws -> WriteTransaction
 
     /// - Parameter makeTransaction: called inside of each transaction, before its writes.
     init(
         database: SiteDatabase, limits: Limits = .init(),
         makeTransaction: @escaping @Sendable (Database) throws -> WriteTransaction,
-        onCommit: @escaping @Sendable (WriteTransaction.Effects) -> Void
+        onCommit: @escaping @Sendable (WriteTransaction) -> Void
     ) {
         self.database = database
         self.limits = limits
+        state = Mutex(State(line: WriteLine(shares: limits.shares)))
         self.makeTransaction = makeTransaction
         self.onCommit = onCommit
     }
 
     /// Runs a body inside of a transaction; returns once that is committed.
     ///
-    /// - Parameter cost: about the bytes that the body holds on to.
+    /// - Parameters:
+    ///   - cost: about the bytes that the body holds on to.
+    ///   - isHeavy: whether it may take long, and should not make others wait who share its commit.
     func write(
-        cost: Int, isOwner: Bool, _ body: @escaping @Sendable (WriteTransaction) throws -> JSONValue
+        of caller: DataCaller, cost: Int, isHeavy: Bool,
+        _ body: @escaping @Sendable (WriteTransaction) throws -> JSONValue
     ) async throws(DataError) -> JSONValue {
         let result = await withCheckedContinuation { (done: CheckedContinuation<Result<JSONValue, DataError>, Never>) in
-            let pending = Pending(cost: cost, isOwner: isOwner, body: body, done: done)
+            let pending = Pending(isOwner: caller == .owner, body: body, done: done)
             let refusal = state.withLock { state -> DataError? in
                 guard !state.isClosed else {
                     return DataError(code: .unreachable, message: "database not available")
                 }
-                guard state.pending.count < limits.writes, state.bytes + cost <= limits.bytes else {
+                if let waiting = state.line.enter(pending, of: caller.peer, cost: cost, isHeavy: isHeavy) {
                     return DataError(
-                        code: .busy, message: "too many writes",
-                        detail: "\(state.pending.count) wait already; try again")
+                        code: .busy, message: "too many writes", detail: "\(waiting) wait already; try again")
                 }
-                state.pending.append(pending)
-                state.bytes += cost
                 if !state.isDraining {
                     state.isDraining = true
                     queue.async { self.drain() }
@@ -88,40 +87,46 @@ final class WriteQueue: Sendable {
 
     private func drain() {
         while true {
-            let batch = state.withLock { state -> [Pending] in
-                let batch = Array(state.pending.prefix(limits.batch))
-                state.pending.removeFirst(batch.count)
-                state.bytes -= batch.reduce(0) { $0 + $1.cost }
-                if batch.isEmpty {
-                    state.isDraining = false
-                    for waiter in state.closing { waiter.resume() }
-                    state.closing = []
-                }
-                return batch
+            let first = state.withLock { state -> (write: Pending, isHeavy: Bool)? in
+                if let first = state.line.first() { return first }
+                state.isDraining = false
+                for waiter in state.closing { waiter.resume() }
+                state.closing = []
+                return nil
             }
-            guard !batch.isEmpty else { return }
-            let results = commit(batch)
-            for (pending, result) in zip(batch, results) { pending.done.resume(returning: result) }
+            guard let first else { return }
+            for (pending, result) in commit(first.write, isAlone: first.isHeavy) {
+                pending.done.resume(returning: result)
+            }
         }
     }
 
-    private func commit(_ batch: [Pending]) -> [Result<JSONValue, DataError>] {
+    /// One transaction: a write, and unless it wants to be alone, those that come meanwhile.
+    private func commit(_ first: Pending, isAlone: Bool) -> [(Pending, Result<JSONValue, DataError>)] {
         database.pool.writeWithoutTransaction { database in
+            var taken = [first]
             var results: [Result<JSONValue, DataError>] = []
             do {
                 try database.cached("BEGIN IMMEDIATE")
                 let transaction = try makeTransaction(database)
-                for pending in batch { results.append(try run(pending, in: transaction)) }
+                let end = ContinuousClock.now + limits.batchTime
+                while results.count < taken.count {
+                    results.append(try run(taken[results.count], in: transaction))
+                    guard !isAlone, taken.count < limits.batch, ContinuousClock.now < end,
+                        let next = state.withLock({ $0.line.another() })
+                    else { break }
+                    taken.append(next)
+                }
                 try transaction.finish()
                 try database.cached("COMMIT")
-                onCommit(transaction.effects)
-                return results
+                onCommit(transaction)
+                return Array(zip(taken, results))
             } catch {
                 rollBack(database)
                 // Writes that failed by themselves keep their own reason.
-                return batch.enumerated().map { index, pending in
-                    if index < results.count, case .failure = results[index] { return results[index] }
-                    return .failure(DataError(writing: error, isOwner: pending.isOwner))
+                return taken.enumerated().map { index, pending in
+                    if index < results.count, case .failure = results[index] { return (pending, results[index]) }
+                    return (pending, .failure(DataError(writing: error, isOwner: pending.isOwner)))
                 }
             }
         }

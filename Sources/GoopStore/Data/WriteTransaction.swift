@@ -25,15 +25,20 @@ final class WriteTransaction {
     let isWatched: (String) -> Bool
     var effects: Effects
     var deadline = ContinuousClock.now
+    /// Rows that were changed or removed; also those of writes that were taken back.
+    private(set) var changed: Set<RecentChanges.Row> = []
+    private let recent: RecentChanges
     private let startCatalogue: Catalogue
     private let knownUsage: [String: VisitorUsage]
 
     /// - Parameter knownUsage: of some peers, as it is in the file.
     init(
         database: Database, catalogue: Catalogue, totalUsage: VisitorUsage, knownUsage: [String: VisitorUsage],
-        owner: (id: String, email: String), quota: VisitorQuota, isWatched: @escaping (String) -> Bool
+        owner: (id: String, email: String), quota: VisitorQuota, recent: RecentChanges,
+        isWatched: @escaping (String) -> Bool
     ) {
         self.database = database
+        self.recent = recent
         self.knownUsage = knownUsage
         startCatalogue = catalogue
         ownerID = owner.id
@@ -49,7 +54,18 @@ final class WriteTransaction {
     /// To be called when tables were made, changed or removed.
     func tablesChanged() throws {
         // The statements that GRDB keeps are compiled anew by SQLite itself.
-        effects.catalogue = try Catalogue.load(database)
+        let catalogue = try Catalogue.load(database)
+        try OwnerIndex.add(to: catalogue, in: database)
+        effects.catalogue = catalogue
+    }
+
+    /// Notes that a row was changed or removed.
+    func rowChanged(_ id: Int64, of table: String) { changed.insert(RecentChanges.Row(table: table, id: id)) }
+
+    /// Whether rows are as they were at a moment before this transaction; false also if that cannot be told.
+    func areUnchanged(_ ids: [Int64], of table: String, since mark: RecentChanges.Mark) -> Bool {
+        guard effects.catalogue == nil, recent.areUnchanged(ids, of: table, since: mark) else { return false }
+        return changed.isEmpty || !ids.contains { changed.contains(RecentChanges.Row(table: table, id: $0)) }
     }
 
     /// Writes down the usage, before the commit.
@@ -59,14 +75,20 @@ final class WriteTransaction {
 
     // MARK: Quota
 
-    /// Notes that rows of a peer were added or removed.
-    /// - Throws: `quota` if it grows beyond what a visitor may have.
+    /// Notes that rows of a peer were added, changed or removed, by whomever: the account is that of the rows' owner, and so
+    /// always what a recount would find.
+    /// - Throws: `quota` if a visitor makes it grow beyond what one may have.
     func charge(_ peer: String, rows: Int64, bytes: Int64, isVisitor: Bool) throws {
-        guard peer != ownerID, !peer.isEmpty else { return }
+        try charge(
+            peer, VisitorUsage(rows: rows, bytes: bytes &+ rows &* VisitorUsage.bytesPerRow), isVisitor: isVisitor)
+    }
+
+    /// The same, with what rows cost beside their values.
+    func charge(_ peer: String, _ change: VisitorUsage, isVisitor: Bool) throws {
+        guard !peer.isEmpty else { return }
         let before = try effects.usage[peer] ?? knownUsage[peer] ?? VisitorUsage.of(peer, in: database)
-        let change = VisitorUsage(rows: rows, bytes: bytes &+ rows &* VisitorUsage.bytesPerRow)
         let after = before + change
-        if isVisitor, change.rows > 0 || change.bytes > 0 {
+        if isVisitor, peer != ownerID, change.rows > 0 || change.bytes > 0 {
             if after.rows > quota.rows, change.rows > 0 {
                 throw WriteTransaction.exceeded("\(quota.rows) rows", "of one visitor")
             }
@@ -75,8 +97,17 @@ final class WriteTransaction {
                 throw WriteTransaction.exceeded("\(quota.totalBytes) bytes", "of all visitors")
             }
         }
-        effects.total = effects.total + change
+        if peer != ownerID { effects.total = effects.total + change }
         effects.usage[peer] = after
+    }
+
+    /// Checks what a visitor makes of a row that is not its own. It counts as its owner's, and the site's owner has no
+    /// limit: without this one a table that all may change would have none.
+    func checkGrowth(ofOthersRow bytes: Int64) throws {
+        guard bytes > quota.othersRowBytes else { return }
+        throw DataError(
+            code: .quota, message: "quota exceeded",
+            detail: "a row of somebody else can grow to \(quota.othersRowBytes) bytes; add a row of your own")
     }
 
     private static func exceeded(_ limit: String, _ whose: String) -> DataError {

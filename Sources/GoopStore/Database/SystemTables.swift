@@ -111,7 +111,9 @@ enum SystemTables {
                         """)
                 try VisitorUsage.rebuild(in: database)
             }
-        )
+        ),
+        // Until then what a visitor added to another's row was the visitor's, and came back to whoever removed it.
+        ("visitor-usage-by-owner", { try VisitorUsage.rebuild(in: $0) }),
     ]
 
     /// Brings a file, new or old, to what this version needs. One transaction: done as a whole, or not at all.

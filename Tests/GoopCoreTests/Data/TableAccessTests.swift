@@ -63,12 +63,25 @@ import Testing
     }
 
     @Test(arguments: [
-        ("open", AccessPolicy.open), ("public", .open), ("group", .group), ("owner", .owner), ("local", .owner),
-        ("", .owner), ("nonsense", .owner),
+        ("open", AccessPolicy.open), ("public", .open), ("group", .group), ("owner", .owner), ("", .owner),
+        ("nonsense", .owner),
     ]) func classicTables(word: String, insert: AccessPolicy) {
         #expect(
             TableAccess(insertPolicy: word)
                 == TableAccess(read: .open, insert: insert, update: .owner, delete: .owner))
+    }
+
+    @Test func localClosesAClassicTable() {
+        let access = TableAccess(insertPolicy: "local")
+        for action in RowAction.allCases { #expect(access[action] == .local) }
+        #expect(access.json == ["read": "local", "insert": "local", "update": "local", "delete": "local"])
+    }
+
+    @Test func whoeverSeesOwnRowsOnlyIsKnown() {
+        for (policy, isOwn) in [(AccessPolicy?.some(.owner), true), (nil, true), (.open, false), (.local, false)] {
+            let access = TableAccess(read: policy, insert: .open, update: .open, delete: .open)
+            #expect(access.showsOwnRowsOnly == isOwn)
+        }
     }
 
     @Test(arguments: [

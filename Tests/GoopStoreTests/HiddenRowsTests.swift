@@ -1,0 +1,87 @@
+import GRDB
+import GoopCore
+import Testing
+
+@testable import GoopStore
+
+/// Under the read policy `owner` nothing that a visitor asks tells what is in the rows of others.
+@Suite(.timeLimit(.minutes(1))) struct HiddenRowsTests {
+    /// A condition that fails for titles that begin with a letter, and holds for no row.
+    private static func probe(_ letter: String) -> String {
+        "CASE WHEN title LIKE '\(letter)%' THEN abs(-9223372036854775808 + 0 * _id) ELSE 0 END"
+    }
+
+    private static func requests(_ letter: String) -> [String] {
+        let place = "\"table\":\"diary\",\"where\":\"\(probe(letter))\""
+        return [
+            "{\"op\":\"query\",\(place)}", "{\"op\":\"query\",\(place),\"order\":\"title\"}",
+            "{\"op\":\"query-one\",\(place)}", "{\"op\":\"exists\",\(place)}", "{\"op\":\"count\",\(place)}",
+            "{\"op\":\"pluck\",\(place),\"column\":\"title\"}", "{\"op\":\"distinct\",\(place),\"column\":\"title\"}",
+            "{\"op\":\"aggregate\",\(place),\"expr\":\"MAX(title) AS m, COUNT(*) AS n\"}",
+            "{\"op\":\"aggregate\",\(place),\"expr\":\"COUNT(*) AS n\",\"group_by\":\"title\",\"order\":\"n\"}",
+            "{\"op\":\"update-where\",\(place),\"data\":{\"score\":7}}", "{\"op\":\"delete-where\",\(place)}",
+            // What is sorted by and what is computed meets shown rows only.
+            "{\"op\":\"query\",\"table\":\"diary\",\"columns\":[\"title\"],\"order\":\"\(probe(letter))\"}",
+            "{\"op\":\"aggregate\",\"table\":\"diary\",\"expr\":\"SUM(\(probe(letter))) AS s\"}",
+        ]
+    }
+
+    private static func outcome(_ fixture: StoreFixture, _ request: String) async -> String {
+        do { return try await fixture.text(request, as: fixture.ada) } catch { return "\(error)" }
+    }
+
+    @Test(arguments: [true, false]) func aConditionIsNotTriedOnThem(hasIndex: Bool) async throws {
+        let fixture = try StoreFixture(tablesLifetime: .zero)
+        try await fixture.makeORM("diary", read: "owner", insert: "open", update: "open", delete: "open")
+        try await fixture.ask(#"{"op":"insert","table":"diary","data":{"title":"apple"}}"#, as: fixture.bob)
+        try await fixture.ask(#"{"op":"insert","table":"diary","data":{"title":"mine"}}"#, as: fixture.ada)
+        if !hasIndex {
+            let queue = try DatabaseQueue(path: fixture.path)
+            try await queue.write { try $0.execute(sql: "DROP INDEX \"_owner_diary\"") }
+            try queue.close()
+        }
+        for (about, other) in zip(Self.requests("a"), Self.requests("b")) {
+            let answers = (await Self.outcome(fixture, about), await Self.outcome(fixture, other))
+            #expect(answers.0 == answers.1, "\(about)")
+            #expect(!answers.0.contains("invalid_query"), "\(answers.0)")
+        }
+        // The condition does fail where the row is one's own.
+        for request in Self.requests("m") {
+            #expect(await fixture.refusal(request, as: fixture.ada)?.code == .invalidQuery, "\(request)")
+        }
+        #expect(try await fixture.text(#"{"op":"count","table":"diary"}"#) == #"{"count":2}"#)
+        await fixture.store.close()
+    }
+
+    private static func indexes(_ path: String, plan: String? = nil) async throws -> [String] {
+        let queue = try DatabaseQueue(path: path)
+        defer { try? queue.close() }
+        return try await queue.read { database in
+            guard let plan else {
+                return try String.fetchAll(
+                    database,
+                    sql: "SELECT name FROM sqlite_master WHERE type = 'index' AND name LIKE '\\_owner%' ESCAPE '\\'")
+            }
+            return try Row.fetchAll(database, sql: "EXPLAIN QUERY PLAN \(plan)", arguments: ["a", "a"]).map {
+                $0["detail"]
+            }
+        }
+    }
+
+    @Test func ownRowsAreFoundByAnIndex() async throws {
+        let fixture = try StoreFixture()
+        try await fixture.makeORM("diary", read: "owner", insert: "open", update: "owner", delete: "owner")
+        try await fixture.makeORM("wiki", read: "open", insert: "open", update: "owner", delete: "owner")
+        #expect(try await Self.indexes(fixture.path) == ["_owner_diary"])
+        let condition = CompiledFragment(sql: "(\"title\" LIKE 'a%')")
+        let rows = try #require(CompiledFragment.rows(of: "a", where: condition))
+        let plan = try await Self.indexes(
+            fixture.path, plan: "SELECT * FROM \"diary\" WHERE \(rows.sql) ORDER BY \"score\"")
+        #expect(plan.first?.contains("USING INDEX _owner_diary") == true, "\(plan)")
+        try await fixture.ask(
+            #"{"op":"set-policy","table":"wiki","access":{"read":"owner","insert":"open","update":"owner","delete":"owner"}}"#
+        )
+        #expect(try await Self.indexes(fixture.path).sorted() == ["_owner_diary", "_owner_wiki"])
+        await fixture.store.close()
+    }
+}

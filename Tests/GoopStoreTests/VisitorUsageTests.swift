@@ -1,0 +1,133 @@
+import Foundation
+import GRDB
+import GoopCore
+import GoopTestKit
+import PeerIdentity
+import Testing
+
+@testable import GoopStore
+
+/// The accounts of visitors are at any time what a recount finds.
+@Suite(.timeLimit(.minutes(2))) struct VisitorUsageTests {
+    private func expectRecounted(_ fixture: StoreFixture, _ what: String) async throws {
+        let queue = try DatabaseQueue(path: fixture.path)
+        defer { try? queue.close() }
+        let (kept, counted) = try await queue.read { database in
+            var kept: [String: VisitorUsage] = [:]
+            for row in try Row.fetchAll(database, sql: "SELECT * FROM \"_goop2_usage\"") {
+                kept[row["peer_id"]] = VisitorUsage(rows: row["row_count"], bytes: row["byte_count"])
+            }
+            return (kept, try VisitorUsage.recount(in: database))
+        }
+        #expect(kept == counted, "\(what)")
+        var all = VisitorUsage()
+        for (peer, usage) in counted where peer != fixture.owner.base58 { all = all + usage }
+        let shown = try await fixture.store.visitors(most: 100)
+        #expect(shown.total == .init(rows: all.rows, bytes: all.bytes), "\(what)")
+    }
+
+    @Test(arguments: UInt64(1)...4) func accountsAreWhatARecountFinds(seed: UInt64) async throws {
+        var random = SeededGenerator(seed: seed)
+        let fixture = try StoreFixture(quota: VisitorQuota(rows: 12, bytes: 6000, totalBytes: 12_000))
+        let eve = DataCaller.remote(PrivateKey.generate().peerID, email: "")
+        let callers = [fixture.ada, fixture.bob, eve, fixture.ada, fixture.bob, eve, .owner]
+        try await fixture.makeORM("wiki", read: "open", insert: "open", update: "open", delete: "open")
+        try await fixture.makeNotes()
+        var hasColumn = false
+        for step in 0..<250 {
+            let caller = callers.randomElement(using: &random) ?? .owner
+            let table = Bool.random(using: &random) ? "wiki" : "notes"
+            let id = Int.random(in: 1...30, using: &random)
+            // Numbers in columns of texts and texts in columns of numbers: they are stored as the column wants it.
+            let values = [
+                "\"\(String(repeating: "x", count: Int.random(in: 0...900, using: &random)))\"", "\"7\"", "\"ü\"",
+                table == "wiki" ? "\"1\"" : "12345", table == "wiki" ? "\"2\"" : "1.5",
+            ]
+            let value = values.randomElement(using: &random) ?? "\"\""
+            let score =
+                ["1", "null", table == "wiki" ? "2" : "\"3\"", table == "wiki" ? "4" : "\"four\""]
+                .randomElement(using: &random) ?? "1"
+            let data = "\"data\":{\"title\":\(value),\"score\":\(score)}"
+            let request: String
+            switch Int.random(in: 0..<16, using: &random) {
+            case 0..<6: request = "{\"op\":\"insert\",\"table\":\"\(table)\",\(data)}"
+            case 6..<10: request = "{\"op\":\"update\",\"table\":\"\(table)\",\"id\":\(id),\(data)}"
+            case 10: request = "{\"op\":\"delete\",\"table\":\"\(table)\",\"id\":\(id)}"
+            case 11:
+                request = "{\"op\":\"update-where\",\"table\":\"\(table)\",\"where\":\"_id % 5 = 1\",\(data)}"
+            case 12: request = "{\"op\":\"delete-where\",\"table\":\"\(table)\",\"where\":\"_id % 7 = \(id % 7)\"}"
+            case 13: request = "{\"op\":\"upsert\",\"table\":\"\(table)\",\"key_col\":\"title\",\(data)}"
+            case 14:
+                let owner = callers.randomElement(using: &random)?.id ?? ""
+                request = "{\"op\":\"update\",\"table\":\"\(table)\",\"id\":\(id),\"data\":{\"_owner\":\"\(owner)\"}}"
+            default:
+                request =
+                    hasColumn
+                    ? "{\"op\":\"drop-column\",\"table\":\"notes\",\"column\":\"tag\"}"
+                    : "{\"op\":\"add-column\",\"table\":\"notes\",\"column\":{\"name\":\"tag\",\"type\":\"TEXT\",\"default\":\"none\"}}"
+                if caller == .owner { hasColumn.toggle() }
+            }
+            // Many are refused: rows that are not there, quotas that are full.
+            _ = try? await fixture.ask(request, as: caller)
+            if step % 10 == 0 { try await expectRecounted(fixture, "seed \(seed), step \(step): \(request)") }
+        }
+        try await expectRecounted(fixture, "seed \(seed), the end")
+        try await fixture.ask(#"{"op":"delete-table","table":"notes"}"#)
+        try await fixture.ask(#"{"op":"delete-where","table":"wiki","where":"1"}"#)
+        try await expectRecounted(fixture, "seed \(seed), all gone")
+        #expect(try await fixture.store.visitors(most: 10).total == .init(rows: 0, bytes: 0))
+        await fixture.store.close()
+    }
+
+    @Test func whoeverEditsRowsOfOthersKeepsAnAccountOfItsOwn() async throws {
+        let fixture = try StoreFixture(
+            quota: VisitorQuota(rows: 3, bytes: 2000, totalBytes: 10_000, othersRowBytes: 1500))
+        try await fixture.makeORM("wiki", read: "open", insert: "open", update: "open", delete: "open")
+        try await fixture.ask(#"{"op":"insert","table":"wiki","data":{"title":"page"}}"#)
+        func page(_ count: Int) -> String {
+            let text = String(repeating: "y", count: count)
+            return #"{"op":"update","table":"wiki","id":1,"data":{"title":"\#(text)"}}"#
+        }
+        // More than a visitor may have, in many edits: another shortens the page each time.
+        for _ in 0..<4 {
+            try await fixture.ask(page(1500), as: fixture.ada)
+            try await fixture.ask(page(1), as: fixture.bob)
+        }
+        #expect(try await fixture.store.visitors(most: 10).count == 0)
+        #expect(await fixture.refusal(page(1501), as: fixture.ada)?.code == .quota, "it is bounded all the same")
+        // The owner's may be as long as the owner wants; a visitor can shorten it.
+        try await fixture.ask(page(5000))
+        #expect(await fixture.refusal(page(5001), as: fixture.ada)?.code == .quota)
+        try await fixture.ask(page(4999), as: fixture.ada)
+        // What grows is the account of the row's owner, and it has a limit too.
+        try await fixture.ask(
+            #"{"op":"insert","table":"wiki","data":{"title":"\#(String(repeating: "z", count: 1000))"}}"#,
+            as: fixture.bob)
+        try await fixture.ask(#"{"op":"insert","table":"wiki","data":{"title":"b"}}"#, as: fixture.bob)
+        let grown = #"{"op":"update","table":"wiki","id":3,"data":{"title":"\#(String(repeating: "z", count: 1000))"}}"#
+        #expect(await fixture.refusal(grown, as: fixture.ada)?.code == .quota)
+        try await expectRecounted(fixture, "in the end")
+        await fixture.store.close()
+    }
+
+    @Test func accountsOfAnOlderVersionAreCountedAnew() async throws {
+        let fixture = try StoreFixture()
+        try await fixture.makeNotes()
+        try await fixture.ask(#"{"op":"insert","table":"notes","data":{"title":"x"}}"#, as: fixture.ada)
+        await fixture.store.close()
+        let queue = try DatabaseQueue(path: fixture.path)
+        try await queue.write { database in
+            try database.execute(
+                sql: """
+                    UPDATE "_goop2_usage" SET byte_count = 16000000;
+                    INSERT INTO "_goop2_usage" VALUES ('phantom', 0, 1000000);
+                    DELETE FROM "_goop2_migrations" WHERE name = 'visitor-usage-by-owner';
+                    """)
+        }
+        try queue.close()
+        let again = try DataStore.open(path: fixture.path, configuration: .init(owner: fixture.owner))
+        let shown = try await again.visitors(most: 10)
+        #expect(shown.visitors.map(\.id) == [fixture.ada.id] && shown.total == .init(rows: 1, bytes: 65))
+        await again.close()
+    }
+}

@@ -1,0 +1,78 @@
+import GoopCore
+import PeerIdentity
+import Testing
+
+@testable import GoopStore
+
+/// Who writes next, as a value.
+@Suite struct WriteLineTests {
+    let ada = PrivateKey.generate().peerID
+    let bob = PrivateKey.generate().peerID
+
+    @Test func linesTakeTurns() {
+        var line = WriteLine<String>()
+        for number in 0..<4 { #expect(line.enter("a\(number)", of: ada, cost: 1, isHeavy: false) == nil) }
+        for number in 0..<2 { #expect(line.enter("b\(number)", of: bob, cost: 1, isHeavy: false) == nil) }
+        #expect(line.enter("o", of: nil, cost: 1, isHeavy: false) == nil)
+        var order: [String] = []
+        if let first = line.first() {
+            #expect(!first.isHeavy)
+            order.append(first.write)
+        }
+        while let next = line.another() { order.append(next) }
+        #expect(order == ["a0", "b0", "o", "a1", "b1", "a2", "a3"])
+        #expect(line.first() == nil)
+    }
+
+    @Test func aLightWriteWaitsForOneHeavyOneAtMost() {
+        var line = WriteLine<String>()
+        for number in 0..<8 { #expect(line.enter("heavy \(number)", of: ada, cost: 1, isHeavy: true) == nil) }
+        #expect(line.first().map { [$0.write, "\($0.isHeavy)"] } == ["heavy 0", "true"])
+        #expect(line.another() == nil, "nothing shares the commit of a heavy one")
+        #expect(line.enter("light", of: bob, cost: 1, isHeavy: false) == nil)
+        #expect(line.enter("heavy of bob", of: bob, cost: 1, isHeavy: true) == nil)
+        var order: [String] = []
+        while let first = line.first() {
+            order.append(first.write)
+            // Light ones without an end do not keep the heavy ones from their turn.
+            if order.count < 4 { #expect(line.enter("more", of: bob, cost: 1, isHeavy: false) == nil) }
+        }
+        #expect(
+            order == [
+                "light", "heavy 1", "more", "heavy of bob", "more", "heavy 2", "more", "heavy 3", "heavy 4", "heavy 5",
+                "heavy 6", "heavy 7",
+            ])
+    }
+
+    @Test func nobodyFillsTheLine() {
+        var line = WriteLine<Int>(
+            shares: WriteShares(writes: 6, bytes: 100, writesPerVisitor: 3, bytesPerVisitor: 50))
+        for number in 0..<3 { #expect(line.enter(number, of: ada, cost: 1, isHeavy: number == 1) == nil) }
+        #expect(line.enter(3, of: ada, cost: 1, isHeavy: false) == 3)
+        #expect(line.enter(3, of: bob, cost: 51, isHeavy: false) == 0, "too large for one")
+        for number in 0..<3 { #expect(line.enter(number, of: nil, cost: 20, isHeavy: false) == nil) }
+        #expect(line.enter(9, of: nil, cost: 1, isHeavy: false) == 6)
+        // What is taken makes room.
+        #expect(line.first()?.write == 0)
+        #expect(line.enter(3, of: ada, cost: 1, isHeavy: false) == nil)
+        while line.first() != nil {}
+        #expect(line.enter(4, of: bob, cost: 50, isHeavy: false) == nil)
+        #expect(line.enter(5, of: nil, cost: 51, isHeavy: false) == 1)
+    }
+
+    @Test func whatIsLongTakenIsNotHeld() {
+        final class Thing {}
+        var turns = Turns<Thing>()
+        weak var first: Thing?
+        do {
+            let thing = Thing()
+            first = thing
+            turns.append(thing, of: ada)
+        }
+        for _ in 0..<200 { turns.append(Thing(), of: ada) }
+        #expect(turns.next()?.of == ada && first == nil)
+        var count = 1
+        while turns.next() != nil { count += 1 }
+        #expect(count == 201 && turns.isEmpty)
+    }
+}
