@@ -110,23 +110,23 @@ actor PeerDirectory {
     /// - Throws: `PeerRecords.Refusal`, or what the disk said; then it is in effect until the next start.
     func decide(_ decision: PeerDecision, about peer: PeerID) async throws -> KnownPeer {
         let before = entries
-        let record: KnownPeer
+        let decided: PeerRecords.Decided
         switch decision {
-        case .petname(let name): record = try records.setPetname(name, of: peer)
+        case .petname(let name): decided = try records.setPetname(name, of: peer)
         case .favorite(let isFavorite):
-            record = try records.setFavorite(isFavorite, of: peer)
+            decided = try records.setFavorite(isFavorite, of: peer)
             apply(table.setFavorite(peer, isFavorite))
         case .standing(let standing):
-            record = try records.setStanding(standing, of: peer)
+            decided = try records.setStanding(standing, of: peer)
             if standing == .blocked { apply(table.remove(peer)) }
         }
         // A name may make others look like impostors, or no longer.
         for (old, new) in zip(before.filter { $0.id != peer || table[peer] != nil }, entries) where old != new {
             tell(.updated(new))
         }
-        unwritten[peer] = nil
-        try await store?.save([record])
-        return record
+        for peer in [peer, decided.removed].compactMap(\.self) { unwritten[peer] = nil }
+        try await store?.save([decided.record], removing: [decided.removed].compactMap(\.self))
+        return decided.record
     }
 
     /// Lets time pass until cancelled.
