@@ -69,13 +69,15 @@ final class RunningPeer: Sendable {
                 ownID: id,
                 limits: .init(
                     timeToLive: .seconds(configuration.presence.ttlSeconds), grace: configuration.offlineGrace)),
-            records: records, store: store, clock: clock
+            records: records, clock: clock, save: { try await store?.save($0, removing: $1) }
         ) { request in
             switch request {
             case .probe(let peer): probes.request(peer)
             case .learn(let peer, let addresses):
                 node.addAddresses(addresses, of: peer, source: .hearsay, ttl: .seconds(120))
             }
+        } refuse: {
+            await node.refuse($0)
         }
         book = NodePeerBook(node: node, directory: directory)
         journal = NetworkJournal(clock: clock)
