@@ -6,7 +6,7 @@ import Testing
 
 @testable import GoopNode
 
-/// Decisions about peers against slow disks and slow peers.
+/// Decisions about peers against slow disks and slow peers, and who follows the list too slowly.
 @Suite(.timeLimit(.minutes(1))) struct PeerDirectoryTests {
     /// A disk and a door that take as long as a test says.
     private final class Outside: Sendable {
@@ -167,5 +167,28 @@ import Testing
         outside.fail(false)
         _ = try await directory.decide(.standing(.blocked), about: bob)
         #expect(outside.stored == [bob: .blocked])
+    }
+
+    @Test func aListenerThatIsTooFarBehindIsLetGo() async throws {
+        let directory = directory()
+        let slow = await directory.changes()
+        for _ in 0..<2000 {
+            let peer = PrivateKey.generate().peerID
+            await directory.received(
+                PresenceMessage(kind: .online, peerID: peer.base58, content: "x", timestamp: 1), from: peer)
+        }
+        // It ends, so that whoever listens knows that it has to ask again.
+        var count = 0
+        for await _ in slow { count += 1 }
+        #expect(count <= PeerDirectory.changesPerListener)
+        var again = await directory.changes().makeAsyncIterator()
+        let peer = PrivateKey.generate().peerID
+        await directory.received(
+            PresenceMessage(kind: .online, peerID: peer.base58, content: "x", timestamp: 1), from: peer)
+        guard case .updated(let entry) = await again.next() else {
+            Issue.record("no change")
+            return
+        }
+        #expect(entry.id == peer)
     }
 }

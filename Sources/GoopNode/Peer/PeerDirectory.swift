@@ -9,7 +9,7 @@ import PeerIdentity
 actor PeerDirectory {
     /// How often what was seen is written down.
     static let noteInterval = 60
-    /// Changes that a slow listener can be behind; then it loses the oldest.
+    /// Changes that a slow listener can be behind; then it is let go.
     static let changesPerListener = 1024
     /// Listeners at a time.
     static let maximumListeners = 128
@@ -169,7 +169,7 @@ actor PeerDirectory {
         listeners = [:]
     }
 
-    /// Changes from now on; ends at once beyond the bound of listeners.
+    /// Changes from now on. Ends when the listener is too far behind, and at once beyond the bound of listeners.
     func changes() -> AsyncStream<PeerChange> {
         let (stream, continuation) = AsyncStream.makeStream(
             of: PeerChange.self, bufferingPolicy: .bufferingNewest(PeerDirectory.changesPerListener))
@@ -202,7 +202,12 @@ actor PeerDirectory {
     }
 
     private func tell(_ change: PeerChange) {
-        for listener in listeners.values { listener.yield(change) }
+        for (number, listener) in listeners {
+            // One that lost a change would show an old state until the next one; told of the end, it asks anew.
+            guard case .dropped = listener.yield(change) else { continue }
+            listeners[number] = nil
+            listener.finish()
+        }
     }
 
     private func saw(_ entry: PeerEntry) {

@@ -169,20 +169,7 @@ final class RunningPeer: Sendable {
         let presence = try await topic.events()
         await directory.recall()
         let changes = await directory.changes()
-        group.addTask {
-            // As many as are listed.
-            var states: [PeerID: String] = [:]
-            for await change in changes {
-                switch change {
-                case .updated(let entry):
-                    self.journal.note(change, before: states[entry.id])
-                    states[entry.id] = entry.stateName
-                case .removed(let peer):
-                    self.journal.note(change, before: states.removeValue(forKey: peer))
-                }
-                self.options.onEvent(.changed(change))
-            }
-        }
+        group.addTask { await self.followPeers(changes) }
         group.addTask { await self.directory.run() }
         group.addTask { await self.follow(events) }
         group.addTask { await self.listen(to: presence) }
@@ -323,6 +310,32 @@ final class RunningPeer: Sendable {
                 discovery.withLock { $0 }?.addressesChanged()
             case .identified, .identifyFailed: break
             }
+        }
+    }
+
+    private func followPeers(_ first: AsyncStream<PeerChange>) async {
+        // As many as are listed.
+        var states: [PeerID: String] = [:]
+        func tell(_ change: PeerChange) {
+            switch change {
+            case .updated(let entry):
+                journal.note(change, before: states[entry.id])
+                states[entry.id] = entry.stateName
+            case .removed(let peer):
+                journal.note(change, before: states.removeValue(forKey: peer))
+            }
+            options.onEvent(.changed(change))
+        }
+        var changes = first
+        while true {
+            for await change in changes { tell(change) }
+            // It was too far behind. A breath, so that one that is always behind does not spin.
+            guard (try? await Task.sleep(for: .seconds(1))) != nil else { return }
+            changes = await directory.changes()
+            // What was missed: everything as it is now.
+            let entries = await directory.entries
+            for peer in Set(states.keys).subtracting(entries.map(\.id)) { tell(.removed(peer)) }
+            for entry in entries { tell(.updated(entry)) }
         }
     }
 
