@@ -103,7 +103,8 @@ public struct PeerCommands: Sendable {
             try store.close()
             return ["peer": .string(id.base58), "standing": .string(decided.record.standing.rawValue)]
         } catch let refusal as PeerRecords.Refusal {
-            throw Failure(.usage, "\(refusal)", nextStep: "")
+            throw Failure(
+                .usage, "\(refusal)", nextStep: "name another peer; goop2 peers \(folder.path) lists them")
         } catch let error as DataError {
             throw error.failure
         }
