@@ -113,6 +113,13 @@ export const post = (path, value) => ask(path, {
   body: JSON.stringify(value),
 });
 
+/// The bytes of a file as they are.
+export const postBytes = (path, file) => ask(path, {
+  method: "POST",
+  headers: { "Content-Type": "application/octet-stream", ...tokenHeader() },
+  body: file,
+});
+
 // MARK: What was done, and how to take it back
 
 let toastTimer = 0;

@@ -4,6 +4,7 @@ import GoopStore
 import LibP2P
 import Logging
 import NIOCore
+import NIOPosix
 import ServiceLifecycle
 import Synchronization
 
@@ -33,6 +34,8 @@ final class RunningPeer: Sendable {
     let door: SiteDoor
     let access: NodeSiteAccess
     let visibility: Visibility
+    let avatar: OwnAvatar
+    let gallery: AvatarGallery
     let restarter: NodeRestarter
     /// Writes `goop.json`; everything that changes it while the peer runs goes through here.
     let settings: NodeSettingsDesk
@@ -82,6 +85,11 @@ final class RunningPeer: Sendable {
         book = NodePeerBook(node: node, directory: directory)
         journal = NetworkJournal(clock: clock)
         let profile = configuration.profile
+        let avatar = OwnAvatar(path: peer.folder.avatarFile, logger: logger)
+        self.avatar = avatar
+        AvatarService(own: avatar, logger: logger).register(on: node)
+        let client = AvatarClient(node: node)
+        gallery = AvatarGallery { try await client.fetch($0, of: $1) }
         let tables = await SiteTables.open(peer, owner: id, logger: logger) { [progress] fault in
             progress.set(.data, isReady: true, detail: fault.map { "not usable: \($0)" } ?? SiteTables.fileName)
         }
@@ -96,7 +104,8 @@ final class RunningPeer: Sendable {
         }.register(on: node)
         let site = SiteFolder(root: peer.siteRoot, hidden: configuration.hiddenSiteFolders)
         backend = PeerBackend(
-            profile: SelfProfile(id: id, label: profile.label, email: profile.email), directory: directory,
+            profile: SelfProfile(id: id, label: profile.label, email: profile.email), avatar: avatar,
+            directory: directory,
             client: SiteClient(node: node), site: site, tables: tables, dataClient: DataClient(node: node),
             progress: progress, visibility: visibility, consents: SiteConsents(path: peer.folder.consentsFile),
             watch: SiteWatch(folder: site))
@@ -106,7 +115,7 @@ final class RunningPeer: Sendable {
             machine: PresenceMachine(
                 configuration: .init(heartbeat: .seconds(configuration.presence.heartbeatSeconds))),
             profile: PresenceProfile(
-                peer: id, label: profile.label, email: configuration.sharedEmail,
+                peer: id, label: profile.label, email: configuration.sharedEmail, avatarHash: avatar.hash,
                 activeTemplate: configuration.viewer.activeTemplate,
                 videoDisabled: configuration.viewer.videoDisabled, clientVersion: options.version,
                 addresses: node.listenAddresses()),
@@ -178,6 +187,7 @@ final class RunningPeer: Sendable {
         group.addTask { await self.check() }
         if visibility.isHidden { await voice.hide() }
         group.addTask { await self.followVisibility() }
+        group.addTask { for await _ in self.avatar.changes { self.voice.avatarChanged(self.avatar.hash) } }
         let wishes = restarter.wishes
         group.addTask { for await _ in wishes { throw PeerRestart() } }
         try await startViewer(in: &group)
@@ -215,7 +225,9 @@ final class RunningPeer: Sendable {
                     root: peer.siteRoot, hidden: peer.configuration.hiddenSiteFolders, tables: tables,
                     label: peer.configuration.profile.label),
                 data: NodeDataDesk(tables: tables), access: access,
-                restarter: options.canRestart ? restarter : nil), eventLoopGroup: self.group, logger: logger)
+                restarter: options.canRestart ? restarter : nil,
+                pictures: NodePictureDesk(id: node.peerID, own: avatar, directory: directory, gallery: gallery)),
+            eventLoopGroup: self.group, logger: logger)
         group.addTask {
             do { try await server.run() } catch {
                 outcome.yield(error)
@@ -420,6 +432,7 @@ final class RunningPeer: Sendable {
                 if path != entry.path { await directory.connectionChanged(entry.id, path: path) }
             }
             for peer in neighbours.current() where !node.isConnected(to: peer) { dials.request(peer) }
+            try? await NIOThreadPool.singleton.runIfActive { [avatar] in avatar.look() }
         }
     }
 }
