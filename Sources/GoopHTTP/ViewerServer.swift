@@ -146,9 +146,11 @@ public final class ViewerServer: Service {
             for door in doors { door.registry.quiesce() }
             closing.continuation.finish()
         }
+        // Before the first page can open: it gets the list as it is then, and every change from then on.
+        let changes = await backend.peerChanges()
         await withTaskCancellationOrGracefulShutdownHandler {
             await withDiscardingTaskGroup { group in
-                group.addTask { await self.relayChanges(to: feed, failures: failures) }
+                group.addTask { await self.relay(changes, to: feed, failures: failures) }
                 group.addTask { await self.beat(feed, sessions: doors.compactMap(\.sessions)) }
                 group.addTask { await self.closeConnections(of: doors, behind: closing.stream) }
                 for door in doors {
@@ -202,14 +204,18 @@ public final class ViewerServer: Service {
     }
 
     /// News of a peer goes to the open pages, and ends the memory of its failure.
-    private func relayChanges(to feed: PeerFeed, failures: FailureMemory) async {
+    private func relay(_ first: AsyncStream<PeerChange>, to feed: PeerFeed, failures: FailureMemory) async {
+        var changes = first
         while !Task.isCancelled {
-            for await change in await backend.peerChanges() {
+            for await change in changes {
                 if case .updated(let entry) = change, entry.reachable { failures.forget(entry.id) }
                 feed.publish(change)
             }
-            // The backend ended the stream, as it does when it stops; asking again at once would spin.
+            // The backend ended the stream, because changes were lost or because it stops; asking again at once would spin.
             try? await Task.sleep(for: .seconds(1))
+            changes = await backend.peerChanges()
+            // Between the two streams, and at the end of the first, nobody was told anything.
+            feed.miss()
         }
     }
 

@@ -225,8 +225,9 @@ public final class Node: Service {
     /// Has nothing to do with these peers from now on, in place of those of the last call: their connections are closed, none
     /// is dialled or accepted, so none of their streams is answered.
     ///
-    /// A peer that connects learns so after the handshake, which is when its id is proved.
-    public func refuse(_ peers: Set<PeerID>) async {
+    /// A peer that connects learns so after the handshake, which is when its id is proved. All of it holds before the caller is
+    /// first suspended; what is waited for is that the connections are closed.
+    public nonisolated(nonsending) func refuse(_ peers: Set<PeerID>) async {
         let open = peers.flatMap { self.swarm.connections(with: $0) }
         self.swarm.refuse(peers)
         // A connection that ended with an error has ended all the same.

@@ -8,13 +8,13 @@ struct BlockCommand: AsyncParsableCommand {
         commandName: "block",
         abstract: "Have nothing to do with a peer any more.",
         discussion: """
-            A blocked peer is not listed, dialled, let in or given data: at once, and after every restart. A muted one
-            stays, at the end of the list, and is never announced.
-
             EXAMPLES
               goop2 block ./peers/me 12D3Koo...
               goop2 block ./peers/me 12D3Koo... --undo
               goop2 block ./peers/me Bob --mute
+
+            A blocked peer is not listed, dialled, let in or given data: at once, and after every restart. A muted one
+            stays, at the end of the list, and is never announced.
             """)
 
     @OptionGroup var directory: FolderArgument

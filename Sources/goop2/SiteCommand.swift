@@ -8,16 +8,16 @@ struct SiteCommand: AsyncParsableCommand {
         commandName: "site",
         abstract: "Say to whom your site is shown.",
         discussion: """
-            Without an option it says to whom the site is shown now. A site that is shown to named peers gives nobody else
-            anything: no file, no row, no word of a change. Whoever is revoked while looking at it sees it go at once. What a
-            visitor has read before cannot be taken back.
-
             EXAMPLES
               goop2 site ./peers/me
               goop2 site ./peers/me --only Bob 12D3Koo...
               goop2 site ./peers/me --allow Carol
               goop2 site ./peers/me --revoke Bob
               goop2 site ./peers/me --everyone
+
+            Without an option it says to whom the site is shown now. A site that is shown to named peers gives nobody else
+            anything: no file, no row, no word of a change. Whoever is revoked while looking at it sees it go at once. What a
+            visitor has read before cannot be taken back.
             """)
 
     @OptionGroup var directory: FolderArgument

@@ -34,6 +34,22 @@ import Testing
         #expect(records.all.map(\.id) == [ids[0], ids[2]])
     }
 
+    @Test func aDecisionTakesThePlaceOfTheOldestUndecided() throws {
+        var limits = PeerRecords.Limits()
+        limits.peers = 2
+        var records = PeerRecords(ownID: own, limits: limits)
+        _ = records.remember(entry(ids[0], "a", seen: 2))
+        _ = records.remember(entry(ids[1], "b", seen: 1))
+        let decided = try records.setStanding(.blocked, of: ids[2])
+        #expect(decided.removed == ids[1] && decided.record.standing == .blocked)
+        #expect(records.all.map(\.id) == [ids[0], ids[2]])
+        // About one that has its place nobody else has to go.
+        #expect(try records.setPetname("Ann", of: ids[0]).removed == nil)
+        let refusal = #expect(throws: PeerRecords.Refusal.self) { try records.setFavorite(true, of: ids[3]) }
+        #expect(refusal == .full(limit: 2))
+        #expect(records.all.map(\.id) == [ids[0], ids[2]])
+    }
+
     @Test func whatNobodyDecidedAboutExpires() throws {
         var records = PeerRecords(ownID: own)
         for id in ids { _ = records.remember(entry(id, "x", seen: 1000)) }

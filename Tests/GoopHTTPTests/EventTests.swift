@@ -39,6 +39,31 @@ import Testing
         }
     }
 
+    @Test func manyWhoGoSilentTogetherAreGoneFromThePage() async throws {
+        let backend = FakeBackend()
+        let ids = (0..<2000).map { _ in PrivateKey.generate().peerID }
+        for id in ids { backend.apply(.updated(.sample(id))) }
+        try await withViewer(backend) { port in
+            try await RawConnection.open(port: port) { connection in
+                try await open("/api/events", port: port, connection)
+                _ = try await connection.read(until: "event: snapshot")
+                // More than anybody reads in one step.
+                for id in ids {
+                    var entry = PeerEntry.sample(id, reachable: false)
+                    entry.offline = true
+                    backend.apply(.updated(entry))
+                }
+                // A whole list comes, and in it nobody is there any more.
+                let text = try await connection.read(until: "event: snapshot")
+                let start = try #require(text.firstRange(of: "event: snapshot")).lowerBound
+                var list = String(text[start...])
+                while !list.contains("\n\n") { list += try await connection.read(until: "\n") }
+                #expect(!list.contains(#""state":"online""#))
+                #expect(list.components(separatedBy: #""state":"offline""#).count == 2001)
+            }
+        }
+    }
+
     @Test func upstreamsStream() async throws {
         let backend = FakeBackend()
         let id = PrivateKey.generate().peerID

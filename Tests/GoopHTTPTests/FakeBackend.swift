@@ -73,7 +73,10 @@ final class FakeBackend: ViewerBackend {
             }
             return Array(state.listeners.values)
         }
-        for listener in listeners { listener.yield(change) }
+        for listener in listeners {
+            // As the peer's own list does: whoever is too far behind is let go.
+            if case .dropped = listener.yield(change) { listener.finish() }
+        }
     }
 
     func selfProfile() async -> SelfProfile { owner }

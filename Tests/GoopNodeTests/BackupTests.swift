@@ -39,7 +39,8 @@ import Testing
         let report = try PeerBackup(of: folder).write(to: file)
         try database.close()
         #expect(temporary.mode("ada.tar") == 0o600)
-        #expect(report.notes == ["left out, it is no file: site/link"])
+        #expect(
+            report.notes == ["left out, an unfinished file: site/.half.tmp", "left out, it is no file: site/link"])
         let restored = try PeerRestore(from: file).restore(to: target)
         #expect(restored.id == report.id && restored.files == report.files && restored.bytes == report.bytes)
         for name in ["goop.json", "site/index.html", "site/empty.txt", "site/big.bin", "site/\(long)/ümläut.html"] {
@@ -75,12 +76,35 @@ import Testing
         let report = try PeerBackup(of: folder).write(to: file)
         #expect(
             Set(report.notes) == [
-                "left out, it is no file: lua/loop", "left out, it is no file: lua/up",
+                "left out, an unfinished file: site/.half.tmp", "left out, it is no file: lua/loop",
+                "left out, it is no file: lua/up",
                 "left out, it is no file: site/link", "left out, it is no file: site/site",
                 "left out, its name is not UTF-8: lua/\u{FFFD}", "left out, its name is not UTF-8: site/\u{FFFD}",
             ])
         _ = try PeerRestore(from: file).restore(to: target)
         #expect(temporary.read("back/site/index.html") == temporary.read("ada/site/index.html"))
+    }
+
+    /// Their names end as those of a database's logs do, and they are none.
+    @Test func whatIsCalledLikeALogIsInTheBackup() throws {
+        let database = try makePeer()
+        temporary.write("diary", to: "ada/site/travel-journal/index.html")
+        let names = ["site/my-journal", "site/page.db-wal", "site/notes.db", "site/notes.db-shm", "site/.x.tmp/a.html"]
+        for name in names { temporary.write(name, to: "ada/" + name) }
+        temporary.write("gone", to: "ada/site/.goop/trash/1-a/item")
+        let report = try PeerBackup(of: folder).write(to: file)
+        #expect(temporary.names(in: "ada").contains("data.db-wal"))
+        try database.close()
+        #expect(
+            Set(report.notes) == [
+                "left out, an unfinished file: site/.half.tmp", "left out, it is no file: site/link",
+                "left out, what was deleted from the site: site/.goop",
+            ])
+        _ = try PeerRestore(from: file).restore(to: target)
+        #expect(temporary.read("back/site/travel-journal/index.html") == "diary")
+        for name in names { #expect(temporary.read("back/" + name) == name, "\(name)") }
+        #expect(!temporary.names(in: "back").contains("data.db-wal"))
+        #expect(!temporary.names(in: "back/site").contains(".goop"))
     }
 
     @Test func otherToolsOpenIt() throws {

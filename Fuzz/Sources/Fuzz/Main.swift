@@ -63,6 +63,7 @@ nonisolated(unsafe) let entries: [String: ([UInt8]) -> Void] = [
     "site": fuzzSite,
     "site-query": fuzzSiteQuery,
     "presence": fuzzPresence,
+    "avatar": fuzzAvatar,
     "json": fuzzJSON,
     "configuration": fuzzConfiguration,
     "query": fuzzQuery,

@@ -2,11 +2,11 @@ public import PeerIdentity
 
 /// The peers that are remembered over restarts, and what the owner decided about them: decides, and stores nothing.
 ///
-/// Whoever owns it stores each record that a method gives back, and removes those that `expire` and `remember` name.
+/// Whoever owns it stores each record that a method gives back, and removes those that it names.
 ///
-/// Bounds: at most `Limits.peers` records. A newly seen peer takes the place of the one that was seen longest ago and about which the
-/// owner decided nothing; when there is none it is not remembered. A decision of the owner about a new peer beyond the bound is
-/// refused. What nobody decided about is forgotten `Limits.lifetimeMilliseconds` after it was seen last.
+/// Bounds: at most `Limits.peers` records. A new peer, seen or decided about, takes the place of the one that was seen
+/// longest ago and about which the owner decided nothing. When there is none, a peer that is seen is not remembered, and a
+/// decision is refused. What nobody decided about is forgotten `Limits.lifetimeMilliseconds` after it was seen last.
 public struct PeerRecords: Sendable {
     /// Times and bounds.
     public struct Limits: Sendable, Hashable {
@@ -39,7 +39,7 @@ public struct PeerRecords: Sendable {
             switch self {
             case .ownPeer: "that is your own peer"
             case .petname(let maximum): "a name has at most \(maximum) bytes, in one line of visible characters"
-            case .full(let limit): "\(limit) peers are remembered already; forget one first"
+            case .full(let limit): "you have decided about \(limit) peers already; take one decision back first"
             }
         }
     }
@@ -53,6 +53,14 @@ public struct PeerRecords: Sendable {
 
         /// Nothing to write.
         public init() {}
+    }
+
+    /// What to write after the owner decided something.
+    public struct Decided: Sendable, Hashable {
+        /// To be stored.
+        public var record: KnownPeer
+        /// To be removed.
+        public var removed: PeerID?
     }
 
     private let ownID: PeerID
@@ -93,14 +101,7 @@ public struct PeerRecords: Sendable {
     public mutating func remember(_ entry: PeerEntry) -> Writes {
         var writes = Writes()
         guard entry.id != ownID, !isBlocked(entry.id) else { return writes }
-        if known[entry.id] == nil, known.count >= limits.peers {
-            let expendable = known.values.filter { !$0.isChosen }
-            guard
-                let oldest = expendable.min(by: { ($0.lastSeenMilliseconds, $0.id) < ($1.lastSeenMilliseconds, $1.id) })
-            else { return writes }
-            known[oldest.id] = nil
-            writes.removed = oldest.id
-        }
+        guard makeRoom(for: entry.id, removed: &writes.removed) else { return writes }
         let before = known[entry.id]
         var record = before ?? KnownPeer(id: entry.id)
         record.label = entry.label
@@ -114,6 +115,17 @@ public struct PeerRecords: Sendable {
         replace(before, by: record)
         writes.stored = record
         return writes
+    }
+
+    /// False if every place is taken by a peer about which the owner decided something.
+    private mutating func makeRoom(for peer: PeerID, removed: inout PeerID?) -> Bool {
+        guard known[peer] == nil, known.count >= limits.peers else { return true }
+        let expendable = known.values.filter { !$0.isChosen }
+        guard let oldest = expendable.min(by: { ($0.lastSeenMilliseconds, $0.id) < ($1.lastSeenMilliseconds, $1.id) })
+        else { return false }
+        known[oldest.id] = nil
+        removed = oldest.id
+        return true
     }
 
     /// Forgets whom nobody decided about and who was not seen for long; gives back those whose records are to be removed.
@@ -130,7 +142,7 @@ public struct PeerRecords: Sendable {
     // MARK: Decided
 
     /// Gives a peer a name of the owner's choice; blanks around it are cut, and an empty one takes the name away.
-    public mutating func setPetname(_ name: String, of peer: PeerID) throws(Refusal) -> KnownPeer {
+    public mutating func setPetname(_ name: String, of peer: PeerID) throws(Refusal) -> Decided {
         let name = Self.trimmed(name)
         guard name.utf8.count <= limits.petnameBytes, name.unicodeScalars.allSatisfy(Self.isVisible) else {
             throw .petname(maximumBytes: limits.petnameBytes)
@@ -139,25 +151,26 @@ public struct PeerRecords: Sendable {
     }
 
     /// Makes a peer a favourite, or no longer.
-    public mutating func setFavorite(_ isFavorite: Bool, of peer: PeerID) throws(Refusal) -> KnownPeer {
+    public mutating func setFavorite(_ isFavorite: Bool, of peer: PeerID) throws(Refusal) -> Decided {
         try decide(peer) { $0.isFavorite = isFavorite }
     }
 
     /// Mutes, blocks, or neither.
-    public mutating func setStanding(_ standing: PeerStanding, of peer: PeerID) throws(Refusal) -> KnownPeer {
+    public mutating func setStanding(_ standing: PeerStanding, of peer: PeerID) throws(Refusal) -> Decided {
         try decide(peer) { $0.standing = standing }
     }
 
     private mutating func decide(
         _ peer: PeerID, _ change: (inout KnownPeer) -> Void
-    ) throws(Refusal) -> KnownPeer {
+    ) throws(Refusal) -> Decided {
         guard peer != ownID else { throw .ownPeer }
-        guard known[peer] != nil || known.count < limits.peers else { throw .full(limit: limits.peers) }
+        var removed: PeerID?
+        guard makeRoom(for: peer, removed: &removed) else { throw .full(limit: limits.peers) }
         let before = known[peer]
         var record = before ?? KnownPeer(id: peer)
         change(&record)
         replace(before, by: record)
-        return record
+        return Decided(record: record, removed: removed)
     }
 
     private mutating func replace(_ before: KnownPeer?, by record: KnownPeer) {

@@ -9,6 +9,8 @@ public struct PresenceProfile: Sendable, Hashable {
     public var label: String
     /// Empty unless the owner chose to share it.
     public var email: String
+    /// Names the owner's picture (`Avatar.hash`), or empty.
+    public var avatarHash: String
     /// Folder name of the template in use, or empty.
     public var activeTemplate: String
     /// Whether calls with pictures are refused.
@@ -20,12 +22,13 @@ public struct PresenceProfile: Sendable, Hashable {
 
     /// Makes a profile.
     public init(
-        peer: PeerID, label: String, email: String = "", activeTemplate: String = "", videoDisabled: Bool = false,
-        clientVersion: String = "", addresses: [Multiaddr] = []
+        peer: PeerID, label: String, email: String = "", avatarHash: String = "", activeTemplate: String = "",
+        videoDisabled: Bool = false, clientVersion: String = "", addresses: [Multiaddr] = []
     ) {
         self.peer = peer
         self.label = label
         self.email = email
+        self.avatarHash = avatarHash
         self.activeTemplate = activeTemplate
         self.videoDisabled = videoDisabled
         self.clientVersion = clientVersion
@@ -39,7 +42,7 @@ public struct PresenceProfile: Sendable, Hashable {
         }
         return PresenceMessage(
             kind: publication.kind, peerID: peer.base58, content: label, email: email,
-            videoDisabled: videoDisabled, activeTemplate: activeTemplate,
+            avatarHash: avatarHash, videoDisabled: videoDisabled, activeTemplate: activeTemplate,
             addresses: PresenceProfile.announced(addresses).map(\.description),
             clientVersion: clientVersion, timestamp: publication.timestamp)
     }

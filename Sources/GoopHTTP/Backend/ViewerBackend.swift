@@ -10,8 +10,8 @@ public protocol ViewerBackend: Sendable {
     func selfProfile() async -> SelfProfile
     /// Every peer that is listed now, sorted by id.
     func peers() async -> [PeerEntry]
-    /// Changes of the peer list from now on. The stream may drop its oldest elements when nobody reads it fast
-    /// enough; the viewer sends full snapshots often enough to repair that.
+    /// Changes of the peer list from now on. The stream ends when elements were lost because nobody read it fast enough; the
+    /// viewer then asks for another one and sends full snapshots.
     func peerChanges() async -> AsyncStream<PeerChange>
     /// Answers one query for a file of a peer's site; the own id reads the own folder under the same guards.
     ///

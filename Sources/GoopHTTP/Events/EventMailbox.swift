@@ -39,6 +39,9 @@ final class EventMailbox: Sendable {
         }
     }
 
+    /// Something was missed that nobody can tell: the writer sends everything.
+    func miss() { box.put { $0 = Waiting(isOverflowing: true) } }
+
     /// Makes the writer send a sign of life.
     func beat() { box.beat() }
 

@@ -20,7 +20,8 @@ struct ViewerSnapshot: Encodable {
     let peers: [ViewerPeer]
 
     init(owner: SelfProfile, peers: [PeerEntry]) {
-        self.owner = ViewerOwner(id: owner.id.base58, label: owner.label)
+        self.owner = ViewerOwner(
+            id: owner.id.base58, label: owner.label, picture: owner.avatarHash.isEmpty ? nil : owner.avatarHash)
         self.peers = peers.map(ViewerPeer.init)
     }
 }
@@ -28,6 +29,8 @@ struct ViewerSnapshot: Encodable {
 struct ViewerOwner: Encodable {
     let id: String
     let label: String
+    /// Names the picture at `/api/avatar`; left out without one.
+    let picture: String?
 }
 
 /// One row of the list.
@@ -49,6 +52,8 @@ struct ViewerPeer: Encodable {
     let muted: Bool?
     /// The favourite whose name this other key bears.
     let resembles: String?
+    /// Names the picture at `/api/avatar/peer/<id>`; left out without one, and of muted peers.
+    let picture: String?
 
     init(_ entry: PeerEntry) {
         id = entry.id.base58
@@ -68,6 +73,7 @@ struct ViewerPeer: Encodable {
         petname = entry.petname.isEmpty ? nil : entry.petname
         muted = entry.isMuted ? true : nil
         resembles = entry.resembles?.base58
+        picture = !entry.isMuted && Avatar.isHash(entry.avatarHash) ? entry.avatarHash : nil
     }
 }
 

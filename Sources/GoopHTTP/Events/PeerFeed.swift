@@ -38,6 +38,11 @@ final class PeerFeed: Sendable {
         for mailbox in all() { mailbox.put(change) }
     }
 
+    /// Changes may have been missed: every open page gets the whole list.
+    func miss() {
+        for mailbox in all() { mailbox.miss() }
+    }
+
     /// Makes every open page get a sign of life.
     func beat() {
         for mailbox in all() { mailbox.beat() }

@@ -38,6 +38,14 @@ struct SecurityHeaders: Sendable {
         return fields
     }
 
+    /// For a picture that somebody has chosen, for the viewer's pages alone: it loads nothing, and is nobody's page.
+    func picture() -> HTTPFields {
+        var fields = viewer()
+        fields[.contentSecurityPolicy] =
+            "default-src 'none'; sandbox; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        return fields
+    }
+
     /// For a file of the site of `peer`: a program of a stranger.
     ///
     /// The sandbox gives it an opaque origin: no storage, no cookies, nothing of the viewer. The sources are its own

@@ -66,6 +66,8 @@ struct WebAssets: Sendable {
         "/assets/data-tables.js": Self.script(PackageResources.data_tables_js),
         "/assets/data-values.js": Self.script(PackageResources.data_values_js),
         "/assets/data-visitors.js": Self.script(PackageResources.data_visitors_js),
+        "/assets/face.js": Self.script(PackageResources.face_js),
+        "/assets/own-picture.js": Self.script(PackageResources.own_picture_js),
         "/assets/settings.js": Asset(
             contentType: "text/javascript; charset=utf-8", bytes: PackageResources.settings_js),
         "/assets/site-live.js": Asset(

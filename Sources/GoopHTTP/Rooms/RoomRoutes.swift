@@ -4,7 +4,7 @@ import HummingbirdCore
 import NIOCore
 import PeerIdentity
 
-/// What the pages of the rooms ask of the viewer, under `/api/rooms/`.
+/// What the pages of the rooms ask of the viewer, under `/api/rooms/`, and the pictures under `/api/avatar`.
 ///
 /// GET answers to the viewer's own pages only; every POST passes the control guard before anything is looked at.
 struct RoomRoutes: Sendable {
@@ -16,10 +16,12 @@ struct RoomRoutes: Sendable {
     let transfers = TransferPlaces()
 
     private var data: DataRoom { DataRoom(desk: rooms.data, book: rooms.book, routes: self) }
+    private var pictures: PictureRoom { PictureRoom(desk: rooms.pictures, routes: self) }
     private var transfer: DataTransfer { DataTransfer(desk: rooms.data, routes: self, places: transfers) }
 
     /// The GET routes; nil when the path is none of them.
     func get(_ request: Request, target: RequestTarget) async -> Response? {
+        if let response = await pictures.get(request, target: target) { return response }
         guard let name = target.path.dropping(prefix: Self.prefix) else { return nil }
         switch name {
         case "peers": return await PeersRoom(book: rooms.book, routes: self).known()
@@ -46,6 +48,7 @@ struct RoomRoutes: Sendable {
 
     /// The POST routes; nil when the path is none of them.
     func post(_ request: Request, target: RequestTarget) async -> Response? {
+        if let response = await pictures.post(request, target: target) { return response }
         guard let name = target.path.dropping(prefix: Self.prefix).map(String.init) else { return nil }
         if name == SiteRoom.upload { return await upload(request, target: target) }
         if name == "data/import" { return await transfer.importRows(request, query: target.query ?? "") }

@@ -14,12 +14,15 @@ public struct ViewerRooms: Sendable {
     public var restarter: (any Restarter)?
     /// My site: who may see it, and who does.
     public var access: (any SiteAccess)?
+    /// Peers, Settings: the pictures that peers have chosen.
+    public var pictures: (any PictureDesk)?
 
     /// Rooms behind which nothing stands, unless given.
     public init(
         book: (any PeerBook)? = nil, settings: (any SettingsDesk)? = nil, network: (any NetworkView)? = nil,
         site: (any SiteDesk)? = nil, data: (any DataDesk)? = nil,
-        access: (any SiteAccess)? = nil, restarter: (any Restarter)? = nil
+        access: (any SiteAccess)? = nil, restarter: (any Restarter)? = nil,
+        pictures: (any PictureDesk)? = nil
     ) {
         self.book = book
         self.settings = settings
@@ -28,5 +31,6 @@ public struct ViewerRooms: Sendable {
         self.data = data
         self.access = access
         self.restarter = restarter
+        self.pictures = pictures
     }
 }

@@ -1,6 +1,7 @@
 // The Settings room: every key of goop.json, checked as the file is before it is written.
 
 import { button, clean, element, find, get, isBeyond, post, say, setText, tell } from "/assets/words.js";
+import "/assets/own-picture.js";
 
 const sections = find("sections");
 const form = find("form");
@@ -301,7 +302,7 @@ function showEnd() {
   const banner = find("restart");
   banner.hidden = false;
   banner.replaceChildren(text);
-  for (const part of [form, find("seen"), find("restart-part")]) part.hidden = true;
+  for (const part of [form, find("seen"), find("own-picture"), find("restart-part")]) part.hidden = true;
   find("sign-out").hidden = true;
   text.focus();
   say(text.textContent);

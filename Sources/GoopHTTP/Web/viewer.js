@@ -1,6 +1,7 @@
 // The Peers room: the list of people, kept up to date by server-sent events, and what the owner decides about them. Names
 // and reasons were written by strangers: they only ever become text nodes.
 
+import { faceOf, ownFace, showFace } from "/assets/face.js";
 import { showPicture } from "/assets/identicon.js";
 import { agoText, button, clean, element, find, get, nameOf, notAnswering, post, printOf, say, setText, tell, ways } from "/assets/words.js";
 
@@ -42,6 +43,7 @@ function makeRow(id) {
     name,
     nameLine: element("span", "person-name", name),
     picture: element("span", "picture"),
+    named: element("span", "named"),
     stateLine: element("span"),
     link: document.createElement("a"),
     star: element("span", "star"),
@@ -55,7 +57,8 @@ function makeRow(id) {
   print.title = id;
   const space = () => document.createTextNode(" ");
   row.link.href = `/p/${encodeURIComponent(id)}/`;
-  row.link.append(row.picture, element("span", "", row.nameLine, space(), print), space(), element("span", "person-state", dot, row.stateLine));
+  row.named.append(row.nameLine, space(), print);
+  row.link.append(row.picture, row.named, space(), element("span", "person-state", dot, row.stateLine));
   row.star.setAttribute("aria-hidden", "true");
   row.nameLine.prepend(row.star);
   row.alike.hidden = true;
@@ -75,6 +78,7 @@ function fillRow(row, person) {
   row.item.dataset.state = person.state;
   setText(row.stateLine, stateText(person));
   showPicture(row.picture, person.id);
+  showFace(row.named, faceOf(person), "", person.state === "online");
 }
 
 function alikeText(person) {
@@ -191,6 +195,7 @@ function replaceAll(snapshot) {
   find("me-site").href = `/p/${encodeURIComponent(owner.id)}/`;
   find("me-copy").dataset.id = owner.id;
   showPicture(find("me-picture"), owner.id);
+  showFace(find("me-face"), ownFace(owner.picture));
   showPicture(find("empty-picture"), owner.id);
   const ids = new Set(snapshot.peers.map((person) => person.id));
   if (isFirst) {
@@ -222,6 +227,7 @@ function fillCard() {
   const own = clean(person.label);
   setText(find("card-self"), person.petname ? `calls itself ${own || "nothing"}` : printOf(person.id));
   showPicture(find("card-picture"), person.id);
+  showFace(find("card-face"), faceOf(person), `Picture of ${nameOf(person)}, of their own choice`, person.state === "online");
   find("card-alike").hidden = !person.resembles;
   setText(find("card-alike"), person.resembles ? alikeText(person) : "");
   const time = latencies.get(person.id);

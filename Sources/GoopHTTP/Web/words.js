@@ -113,6 +113,13 @@ export const post = (path, value) => ask(path, {
   body: JSON.stringify(value),
 });
 
+/// The bytes of a file as they are.
+export const postBytes = (path, file) => ask(path, {
+  method: "POST",
+  headers: { "Content-Type": "application/octet-stream", ...tokenHeader() },
+  body: file,
+});
+
 // MARK: While somebody looks
 
 /// Keeps an event stream open while the page is looked at. A hidden tab gives its connection back: browsers allow six to

@@ -15,6 +15,7 @@ struct FolderContents {
         var mode: UInt32
         var modified: Int64
         var isFolder: Bool
+        var isFile: Bool
     }
 
     /// The most files and folders.
@@ -30,13 +31,24 @@ struct FolderContents {
     /// read cannot name it.
     private(set) var unnamed: [String] = []
 
-    /// Lists a folder; `isWanted` is asked for each path, and a folder that is not wanted is not entered.
-    init(of root: String, isWanted: (String) -> Bool) throws(FileFault) {
-        try list(root, prefix: "", depth: 0, isWanted)
+    /// What was not wanted, and why.
+    private(set) var unwanted: [(path: String, reason: Unwanted)] = []
+
+    /// Why a file or folder is not wanted.
+    enum Unwanted {
+        /// It is made anew, and nobody misses it.
+        case passing
+        /// It may be missed: what it is, in words.
+        case told(String)
+    }
+
+    /// Lists a folder; `unwanted` is asked for each file and folder, and a folder that is not wanted is not entered.
+    init(of root: String, unwanted: (Item) -> Unwanted?) throws(FileFault) {
+        try list(root, prefix: "", depth: 0, unwanted)
     }
 
     private mutating func list(
-        _ folder: String, prefix: String, depth: Int, _ isWanted: (String) -> Bool
+        _ folder: String, prefix: String, depth: Int, _ unwanted: (Item) -> Unwanted?
     ) throws(FileFault) {
         guard depth < FolderContents.maximumDepth else {
             throw FileFault("read", folder, reason: "folders are nested deeper than \(FolderContents.maximumDepth)")
@@ -47,23 +59,25 @@ struct FolderContents {
                 continue
             }
             let path = prefix + name
-            guard isWanted(path) else { continue }
             guard items.count < FolderContents.maximumItems else {
                 throw FileFault("read", folder, reason: "there are more than \(FolderContents.maximumItems) files")
             }
             var status = stat()
             guard lstat(folder + "/" + name, &status) == 0 else { throw FileFault("look at", folder + "/" + name) }
             let kind = status.st_mode & S_IFMT
-            guard kind == S_IFREG || kind == S_IFDIR else {
+            let item = Item(
+                path: path, size: kind == S_IFREG ? Int64(status.st_size) : 0, mode: UInt32(status.st_mode) & 0o777,
+                modified: Int64(status.st_mtim.tv_sec), isFolder: kind == S_IFDIR, isFile: kind == S_IFREG)
+            if let reason = unwanted(item) {
+                self.unwanted.append((path, reason))
+                continue
+            }
+            guard item.isFile || item.isFolder else {
                 skipped.append(path)
                 continue
             }
-            items.append(
-                Item(
-                    path: path, size: kind == S_IFREG ? Int64(status.st_size) : 0,
-                    mode: UInt32(status.st_mode) & 0o777, modified: Int64(status.st_mtim.tv_sec),
-                    isFolder: kind == S_IFDIR))
-            if kind == S_IFDIR { try list(folder + "/" + name, prefix: path + "/", depth: depth + 1, isWanted) }
+            items.append(item)
+            if item.isFolder { try list(folder + "/" + name, prefix: path + "/", depth: depth + 1, unwanted) }
         }
     }
 

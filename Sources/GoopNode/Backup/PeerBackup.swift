@@ -14,7 +14,7 @@ import PeerIdentity
 ///
 /// The file is a tar archive that any tool opens, for its owner's eyes only, because the identity is in it. Databases are
 /// copied as they are at one moment, also while the peer runs. What a peer makes anew is left out: locks, sockets,
-/// caches, unfinished files, the logs of databases; and the trash of the site.
+/// caches, unfinished files, the logs of databases; and the trash of the site. What of the site is left out is told.
 public struct PeerBackup: Sendable {
     /// What was written.
     public struct Report: Sendable, Hashable {
@@ -64,11 +64,17 @@ public struct PeerBackup: Sendable {
                 notes.append("\(what) is outside of the folder and not in the backup: \(path)")
             }
         }
-        let contents = try FolderContents(of: folder.path, isWanted: PeerBackup.isWanted)
+        let root = (FolderPath.real(peer.siteRoot) ?? peer.siteRoot) + "/"
+        let site = root.hasPrefix(own + "/") ? String(root.dropFirst(own.count + 1)) : nil
+        let contents = try FolderContents(of: folder.path) { unwanted($0, site: site) }
+        let told = contents.unwanted.compactMap { item in
+            if case .told(let reason) = item.reason { "left out, \(reason): \(item.path)" } else { nil }
+        }
+        notes += told.prefix(20)
         notes += contents.skipped.prefix(20).map { "left out, it is no file: \($0)" }
         notes += contents.unnamed.prefix(20).map { "left out, its name is not UTF-8: \(TerminalText.safe($0))" }
-        if max(contents.skipped.count, contents.unnamed.count) > 20 {
-            notes.append("left out in all: \(contents.skipped.count + contents.unnamed.count)")
+        if max(told.count, contents.skipped.count, contents.unnamed.count) > 20 {
+            notes.append("left out in all: \(told.count + contents.skipped.count + contents.unnamed.count)")
         }
         let output = try PartialFile(file, mode: 0o600)
         var manifest = BackupManifest(
@@ -106,22 +112,38 @@ public struct PeerBackup: Sendable {
         }
     }
 
-    private static func isWanted(_ path: String) -> Bool {
+    /// Why something is left out; nil for what is not.
+    /// - Parameter site: begins the paths of the site, if it is in the folder.
+    private func unwanted(_ item: FolderContents.Item, site: String?) -> FolderContents.Unwanted? {
+        let path = item.path
         let name = FolderPath.lastName(of: path)
-        if path == "data/peer.lock" || path == "data/control.sock" || path == "cache" || path == BackupManifest.path
-            || name == SiteEditor.workFolder
-        {
-            return false
+        let isOfSite = site.map { path.hasPrefix($0) } ?? false
+        if ["data/peer.lock", "data/control.sock", "cache", BackupManifest.path].contains(path) { return .passing }
+        if isOfSite, path == (site ?? "") + SiteEditor.workFolder {
+            // What was deleted, and what had not arrived whole; there from the first upload on, and then mostly empty.
+            let trash = folder.path + "/" + path + "/trash"
+            let isEmpty = (try? FolderContents.names(in: trash))?.isEmpty ?? true
+            return isEmpty ? .passing : .told("what was deleted from the site")
         }
-        return !(name.hasPrefix(".") && name.hasSuffix(".tmp")) && !name.hasSuffix("-wal") && !name.hasSuffix("-shm")
-            && !name.hasSuffix("-journal")
+        guard item.isFile else { return nil }
+        if name.hasPrefix("."), name.hasSuffix(".tmp") { return isOfSite ? .told("an unfinished file") : .passing }
+        // What of a log was committed is in the copy of its database.
+        for suffix in ["-wal", "-shm", "-journal"] where name.hasSuffix(suffix) {
+            if (try? isDatabase(String(path.dropLast(suffix.count)))) == true { return .passing }
+        }
+        return nil
+    }
+
+    /// Whether a file of the folder is copied as a database, not as the bytes it is.
+    private func isDatabase(_ path: String) throws(FileFault) -> Bool {
+        let file = folder.path + "/" + path
+        guard path.hasSuffix(".db"), AtomicFile.exists(file), !AtomicFile.isFolder(file) else { return false }
+        return try InputFile(file).isDatabase()
     }
 
     private func add(_ item: FolderContents.Item, to output: PartialFile) throws -> BackupManifest.File {
         let path = folder.path + "/" + item.path
-        guard item.path.hasSuffix(".db"), try InputFile(path).isDatabase() else {
-            return try add(item, at: path, output)
-        }
+        guard try isDatabase(item.path) else { return try add(item, at: path, output) }
         let copy = folder.dataFolder + "/.backup." + String(UInt64.random(in: 0...UInt64.max), radix: 36) + ".tmp"
         defer { unlink(copy) }
         try DatabaseCopy.write(from: path, to: copy)

@@ -98,12 +98,13 @@ public struct PeerCommands: Sendable {
         do {
             let store = try PeerStore(path: folder.peersDatabase)
             var records = PeerRecords(ownID: prepared.identity.peerID, known: try await store.load())
-            let record = try records.setStanding(standing, of: id)
-            try await store.save([record])
+            let decided = try records.setStanding(standing, of: id)
+            try await store.save([decided.record], removing: [decided.removed].compactMap(\.self))
             try store.close()
-            return ["peer": .string(id.base58), "standing": .string(record.standing.rawValue)]
+            return ["peer": .string(id.base58), "standing": .string(decided.record.standing.rawValue)]
         } catch let refusal as PeerRecords.Refusal {
-            throw Failure(.usage, "\(refusal)", nextStep: "")
+            throw Failure(
+                .usage, "\(refusal)", nextStep: "name another peer; goop2 peers \(folder.path) lists them")
         } catch let error as DataError {
             throw error.failure
         }

@@ -14,6 +14,8 @@ public struct PeerFolder: Sendable, Hashable {
 
     /// The settings.
     public var configurationFile: String { path + "/" + GoopConfiguration.fileName }
+    /// The owner's picture, of whatever kind; the name is upstream's.
+    public var avatarFile: String { path + "/avatar.png" }
     /// What the program keeps for itself.
     public var dataFolder: String { path + "/data" }
     /// Held while a process runs on this folder.

@@ -7,6 +7,7 @@ import Synchronization
 /// What the viewer and the commands see of the running peer.
 struct PeerBackend: ViewerBackend {
     let profile: SelfProfile
+    let avatar: OwnAvatar
     let directory: PeerDirectory
     let client: SiteClient
     let site: SiteFolder
@@ -18,7 +19,11 @@ struct PeerBackend: ViewerBackend {
     let watch: SiteWatch
     let tags = ContentTags()
 
-    func selfProfile() async -> SelfProfile { profile }
+    func selfProfile() async -> SelfProfile {
+        var profile = profile
+        profile.avatarHash = avatar.hash
+        return profile
+    }
 
     func peers() async -> [PeerEntry] { await directory.entries }
 

@@ -1,6 +1,5 @@
 import GoopCore
 import GoopHTTP
-import GoopStore
 import Multiformats
 import PeerIdentity
 
@@ -10,18 +9,21 @@ import PeerIdentity
 actor PeerDirectory {
     /// How often what was seen is written down.
     static let noteInterval = 60
-    /// Changes that a slow listener can be behind; then it loses the oldest.
+    /// Changes that a slow listener can be behind; then it is let go.
     static let changesPerListener = 1024
     /// Listeners at a time.
     static let maximumListeners = 128
 
     private var table: PeerTable
     private var records: PeerRecords
-    private let store: PeerStore?
+    private let save: @Sendable (_ stored: [KnownPeer], _ removed: [PeerID]) async throws -> Void
+    /// The write that was begun last: one at a time, so that of two about one peer the later one counts.
+    private var lastWrite: Task<Void, any Error>?
     /// What was seen and is not stored yet; at most one for each record.
     private var unwritten: [PeerID: KnownPeer?] = [:]
     private let clock: PeerClock
     private let perform: @Sendable (Request) -> Void
+    private let refuse: nonisolated(nonsending) @Sendable (Set<PeerID>) async -> Void
     private var listeners: [Int: AsyncStream<PeerChange>.Continuation] = [:]
     private var nextListener = 0
     private(set) var refusals: [PeerTable.Refusal: Int] = [:]
@@ -34,17 +36,22 @@ actor PeerDirectory {
 
     /// - Parameters:
     ///   - records: as they were stored.
-    ///   - store: where they are kept; without one nothing lasts.
+    ///   - save: puts records on the disk.
     ///   - perform: starts what is wanted and returns at once.
+    ///   - refuse: closes the door to these peers and opens it to all others, at once; returns when their connections are
+    ///     closed.
     init(
-        table: PeerTable, records: PeerRecords, store: PeerStore?, clock: PeerClock,
-        perform: @escaping @Sendable (Request) -> Void
+        table: PeerTable, records: PeerRecords, clock: PeerClock,
+        save: @escaping @Sendable (_ stored: [KnownPeer], _ removed: [PeerID]) async throws -> Void,
+        perform: @escaping @Sendable (Request) -> Void,
+        refuse: nonisolated(nonsending) @escaping @Sendable (Set<PeerID>) async -> Void
     ) {
         self.table = table
         self.records = records
-        self.store = store
+        self.save = save
         self.clock = clock
         self.perform = perform
+        self.refuse = refuse
     }
 
     var entries: [PeerEntry] { table.entries.map(records.dressed) }
@@ -106,27 +113,44 @@ actor PeerDirectory {
         }
     }
 
-    /// Takes effect at once; returns when it is on the disk.
+    /// Takes effect at once, whatever the disk does; returns when it is on the disk and connections that it ends are closed.
     /// - Throws: `PeerRecords.Refusal`, or what the disk said; then it is in effect until the next start.
     func decide(_ decision: PeerDecision, about peer: PeerID) async throws -> KnownPeer {
         let before = entries
-        let record: KnownPeer
+        let decided: PeerRecords.Decided
+        var closing: Task<Void, Never>?
         switch decision {
-        case .petname(let name): record = try records.setPetname(name, of: peer)
+        case .petname(let name): decided = try records.setPetname(name, of: peer)
         case .favorite(let isFavorite):
-            record = try records.setFavorite(isFavorite, of: peer)
+            decided = try records.setFavorite(isFavorite, of: peer)
             apply(table.setFavorite(peer, isFavorite))
         case .standing(let standing):
-            record = try records.setStanding(standing, of: peer)
+            decided = try records.setStanding(standing, of: peer)
             if standing == .blocked { apply(table.remove(peer)) }
+            // Neither waits for the other: a disk that hangs keeps nobody in, a peer that does not let go keeps nothing off the disk.
+            closing = Task { await shut() }
         }
         // A name may make others look like impostors, or no longer.
         for (old, new) in zip(before.filter { $0.id != peer || table[peer] != nil }, entries) where old != new {
             tell(.updated(new))
         }
-        unwritten[peer] = nil
-        try await store?.save([record])
-        return record
+        for peer in [peer, decided.removed].compactMap(\.self) { unwritten[peer] = nil }
+        let outcome = await write([decided.record], removing: [decided.removed].compactMap(\.self)).result
+        await closing?.value
+        try outcome.get()
+        return decided.record
+    }
+
+    /// Whoever is blocked now is out. The set is read and applied in one step, so that of two decisions neither undoes the other.
+    private func shut() async { await refuse(records.blocked) }
+
+    private func write(_ stored: [KnownPeer], removing removed: [PeerID] = []) -> Task<Void, any Error> {
+        let write = Task { [save, lastWrite] in
+            _ = await lastWrite?.result
+            try await save(stored, removed)
+        }
+        lastWrite = write
+        return write
     }
 
     /// Lets time pass until cancelled.
@@ -145,7 +169,7 @@ actor PeerDirectory {
         listeners = [:]
     }
 
-    /// Changes from now on; ends at once beyond the bound of listeners.
+    /// Changes from now on. Ends when the listener is too far behind, and at once beyond the bound of listeners.
     func changes() -> AsyncStream<PeerChange> {
         let (stream, continuation) = AsyncStream.makeStream(
             of: PeerChange.self, bufferingPolicy: .bufferingNewest(PeerDirectory.changesPerListener))
@@ -178,7 +202,12 @@ actor PeerDirectory {
     }
 
     private func tell(_ change: PeerChange) {
-        for listener in listeners.values { listener.yield(change) }
+        for (number, listener) in listeners {
+            // One that lost a change would show an old state until the next one; told of the end, it asks anew.
+            guard case .dropped = listener.yield(change) else { continue }
+            listeners[number] = nil
+            listener.finish()
+        }
     }
 
     private func saw(_ entry: PeerEntry) {
@@ -193,11 +222,14 @@ actor PeerDirectory {
         let writes = unwritten
         unwritten = [:]
         do {
-            try await store?.save(
-                writes.values.compactMap(\.self), removing: writes.filter { $0.value == nil }.map(\.key))
+            try await write(
+                writes.values.compactMap(\.self), removing: writes.filter { $0.value == nil }.map(\.key)
+            ).value
         } catch {
-            // Tried again with the next note; what is newer by then stays.
-            unwritten.merge(writes) { newer, _ in newer }
+            // Tried again with the next note, as they are now: the owner may have decided something meanwhile.
+            for peer in writes.keys where !unwritten.keys.contains(peer) {
+                unwritten.updateValue(records[peer], forKey: peer)
+            }
         }
     }
 }

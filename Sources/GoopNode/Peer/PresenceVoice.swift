@@ -53,10 +53,15 @@ final class PresenceVoice: Sendable {
     }
 
     /// This node listens on other addresses now.
-    func addressesChanged(_ addresses: [Multiaddr]) {
+    func addressesChanged(_ addresses: [Multiaddr]) { change(\.addresses, to: addresses) }
+
+    /// The owner has another picture now, or none.
+    func avatarChanged(_ hash: String) { change(\.avatarHash, to: hash) }
+
+    private func change<Value: Equatable>(_ part: WritableKeyPath<PresenceProfile, Value>, to value: Value) {
         let changed = state.withLock { state in
-            guard state.profile.addresses != addresses else { return false }
-            state.profile.addresses = addresses
+            guard state.profile[keyPath: part] != value else { return false }
+            state.profile[keyPath: part] = value
             state.machine.profileChanged(now: clock.now())
             return true
         }

@@ -70,7 +70,9 @@ extension RunningPeer {
             let record = try await book.decide(.standing(standing), about: peer)
             return ["peer": .string(peer.base58), "standing": .string(record.standing.rawValue)]
         } catch {
-            throw Failure(error.isStored ? .usage : .temporary, error.message, nextStep: "")
+            guard error.isStored else { throw notStored(error.message) }
+            throw Failure(
+                .usage, error.message, nextStep: "name another peer; goop2 peers \(self.peer.folder.path) lists them")
         }
     }
 
@@ -82,8 +84,13 @@ extension RunningPeer {
         do throws(AudienceError) {
             return try await access.decide(decision).json(names: directory.known)
         } catch {
-            throw Failure(error.isStored ? .usage : .temporary, error.message, nextStep: "")
+            guard error.isStored else { throw notStored(error.message) }
+            throw Failure(.usage, error.message, nextStep: "see who is named: goop2 site \(peer.folder.path)")
         }
+    }
+
+    private func notStored(_ cause: String) -> Failure {
+        Failure(.temporary, cause, nextStep: "try again; it is in effect until the next start")
     }
 
     private func resolve(_ text: String) async throws(Failure) -> (peer: PeerID, address: Multiaddr?) {
@@ -119,19 +126,28 @@ extension SiteError {
         case .badRequest:
             Failure(.usage, "the path cannot be asked for\(facts)", nextStep: "write it as /folder/file.html")
         case .notFound: Failure(.noInput, "the site has no such file\(facts)", nextStep: "check the path")
-        case .forbidden: Failure(.permission, "that part of the site is not shown to visitors\(facts)", nextStep: "")
+        case .forbidden:
+            Failure(
+                .permission, "that part of the site is not shown to visitors\(facts)",
+                nextStep: "ask for another path, for example /")
         case .notInvited:
             Failure(
                 .permission, "the peer shows its site to certain people only\(facts)",
                 nextStep: "ask its owner to name you: goop2 site DIR --allow YOUR-ID")
-        case .disabled: Failure(.unavailable, "the peer serves no site\(facts)", nextStep: "")
-        case .tooLarge: Failure(.data, "the file is too large\(facts)", nextStep: "")
+        case .disabled:
+            Failure(
+                .unavailable, "the peer serves no site\(facts)", nextStep: "ask its owner whether it is to have one")
+        case .tooLarge:
+            Failure(.data, "the file is too large\(facts)", nextStep: "ask its owner for a smaller file")
         case .timedOut: Failure(.unavailable, "the peer did not answer in time\(facts)", nextStep: "try again")
         case .unreachable:
             Failure(
                 .unavailable, "the peer was not reached\(facts)\(tried)",
                 nextStep: "check that it runs, and that no firewall is in between")
-        case .protocolViolation: Failure(.protocolViolation, "the peer's answer makes no sense\(facts)", nextStep: "")
+        case .protocolViolation:
+            Failure(
+                .protocolViolation, "the peer's answer makes no sense\(facts)",
+                nextStep: "try again; if it stays, one of the two needs a newer version")
         case .blocked:
             Failure(.permission, "you have blocked this peer", nextStep: "goop2 block DIR PEER --undo takes that back")
         case .busy: Failure(.temporary, "the peer is busy\(facts)", nextStep: "try again in a moment")

@@ -4,6 +4,7 @@ import GoopStore
 import LibP2P
 import Logging
 import NIOCore
+import NIOPosix
 import ServiceLifecycle
 import Synchronization
 
@@ -33,6 +34,8 @@ final class RunningPeer: Sendable {
     let door: SiteDoor
     let access: NodeSiteAccess
     let visibility: Visibility
+    let avatar: OwnAvatar
+    let gallery: AvatarGallery
     let restarter: NodeRestarter
     /// Writes `goop.json`; everything that changes it while the peer runs goes through here.
     let settings: NodeSettingsDesk
@@ -69,17 +72,24 @@ final class RunningPeer: Sendable {
                 ownID: id,
                 limits: .init(
                     timeToLive: .seconds(configuration.presence.ttlSeconds), grace: configuration.offlineGrace)),
-            records: records, store: store, clock: clock
+            records: records, clock: clock, save: { try await store?.save($0, removing: $1) }
         ) { request in
             switch request {
             case .probe(let peer): probes.request(peer)
             case .learn(let peer, let addresses):
                 node.addAddresses(addresses, of: peer, source: .hearsay, ttl: .seconds(120))
             }
+        } refuse: {
+            await node.refuse($0)
         }
         book = NodePeerBook(node: node, directory: directory)
         journal = NetworkJournal(clock: clock)
         let profile = configuration.profile
+        let avatar = OwnAvatar(path: peer.folder.avatarFile, logger: logger)
+        self.avatar = avatar
+        AvatarService(own: avatar, logger: logger).register(on: node)
+        let client = AvatarClient(node: node)
+        gallery = AvatarGallery { try await client.fetch($0, of: $1) }
         let tables = await SiteTables.open(peer, owner: id, logger: logger) { [progress] fault in
             progress.set(.data, isReady: true, detail: fault.map { "not usable: \($0)" } ?? SiteTables.fileName)
         }
@@ -94,7 +104,8 @@ final class RunningPeer: Sendable {
         }.register(on: node)
         let site = SiteFolder(root: peer.siteRoot, hidden: configuration.hiddenSiteFolders)
         backend = PeerBackend(
-            profile: SelfProfile(id: id, label: profile.label, email: profile.email), directory: directory,
+            profile: SelfProfile(id: id, label: profile.label, email: profile.email), avatar: avatar,
+            directory: directory,
             client: SiteClient(node: node), site: site, tables: tables, dataClient: DataClient(node: node),
             progress: progress, visibility: visibility, consents: SiteConsents(path: peer.folder.consentsFile),
             watch: SiteWatch(folder: site))
@@ -104,7 +115,7 @@ final class RunningPeer: Sendable {
             machine: PresenceMachine(
                 configuration: .init(heartbeat: .seconds(configuration.presence.heartbeatSeconds))),
             profile: PresenceProfile(
-                peer: id, label: profile.label, email: configuration.sharedEmail,
+                peer: id, label: profile.label, email: configuration.sharedEmail, avatarHash: avatar.hash,
                 activeTemplate: configuration.viewer.activeTemplate,
                 videoDisabled: configuration.viewer.videoDisabled, clientVersion: options.version,
                 addresses: node.listenAddresses()),
@@ -167,20 +178,7 @@ final class RunningPeer: Sendable {
         let presence = try await topic.events()
         await directory.recall()
         let changes = await directory.changes()
-        group.addTask {
-            // As many as are listed.
-            var states: [PeerID: String] = [:]
-            for await change in changes {
-                switch change {
-                case .updated(let entry):
-                    self.journal.note(change, before: states[entry.id])
-                    states[entry.id] = entry.stateName
-                case .removed(let peer):
-                    self.journal.note(change, before: states.removeValue(forKey: peer))
-                }
-                self.options.onEvent(.changed(change))
-            }
-        }
+        group.addTask { await self.followPeers(changes) }
         group.addTask { await self.directory.run() }
         group.addTask { await self.follow(events) }
         group.addTask { await self.listen(to: presence) }
@@ -189,6 +187,7 @@ final class RunningPeer: Sendable {
         group.addTask { await self.check() }
         if visibility.isHidden { await voice.hide() }
         group.addTask { await self.followVisibility() }
+        group.addTask { for await _ in self.avatar.changes { self.voice.avatarChanged(self.avatar.hash) } }
         let wishes = restarter.wishes
         group.addTask { for await _ in wishes { throw PeerRestart() } }
         try await startViewer(in: &group)
@@ -226,7 +225,9 @@ final class RunningPeer: Sendable {
                     root: peer.siteRoot, hidden: peer.configuration.hiddenSiteFolders, tables: tables,
                     label: peer.configuration.profile.label),
                 data: NodeDataDesk(tables: tables), access: access,
-                restarter: options.canRestart ? restarter : nil), eventLoopGroup: self.group, logger: logger)
+                restarter: options.canRestart ? restarter : nil,
+                pictures: NodePictureDesk(id: node.peerID, own: avatar, directory: directory, gallery: gallery)),
+            eventLoopGroup: self.group, logger: logger)
         group.addTask {
             do { try await server.run() } catch {
                 outcome.yield(error)
@@ -324,6 +325,32 @@ final class RunningPeer: Sendable {
         }
     }
 
+    private func followPeers(_ first: AsyncStream<PeerChange>) async {
+        // As many as are listed.
+        var states: [PeerID: String] = [:]
+        func tell(_ change: PeerChange) {
+            switch change {
+            case .updated(let entry):
+                journal.note(change, before: states[entry.id])
+                states[entry.id] = entry.stateName
+            case .removed(let peer):
+                journal.note(change, before: states.removeValue(forKey: peer))
+            }
+            options.onEvent(.changed(change))
+        }
+        var changes = first
+        while true {
+            for await change in changes { tell(change) }
+            // It was too far behind. A breath, so that one that is always behind does not spin.
+            guard (try? await Task.sleep(for: .seconds(1))) != nil else { return }
+            changes = await directory.changes()
+            // What was missed: everything as it is now.
+            let entries = await directory.entries
+            for peer in Set(states.keys).subtracting(entries.map(\.id)) { tell(.removed(peer)) }
+            for entry in entries { tell(.updated(entry)) }
+        }
+    }
+
     private func followVisibility() async {
         for await _ in visibility.changes {
             let isHidden = visibility.isHidden
@@ -405,6 +432,7 @@ final class RunningPeer: Sendable {
                 if path != entry.path { await directory.connectionChanged(entry.id, path: path) }
             }
             for peer in neighbours.current() where !node.isConnected(to: peer) { dials.request(peer) }
+            try? await NIOThreadPool.singleton.runIfActive { [avatar] in avatar.look() }
         }
     }
 }

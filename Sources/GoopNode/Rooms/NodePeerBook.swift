@@ -2,7 +2,7 @@ import GoopCore
 import GoopHTTP
 import LibP2P
 
-/// Carries decisions about peers to the table, the disk and the node's door.
+/// Carries decisions about peers to the directory, and measures round trips.
 struct NodePeerBook: PeerBook {
     /// Peers that are measured at a time.
     static let measuredAtOnce = 16
@@ -17,19 +17,14 @@ struct NodePeerBook: PeerBook {
     func isBlocked(_ peer: PeerID) async -> Bool { await directory.isBlocked(peer) }
 
     func decide(_ decision: PeerDecision, about peer: PeerID) async throws(PeerBookError) -> KnownPeer {
-        let outcome: Result<KnownPeer, PeerBookError>
         do {
-            outcome = .success(try await directory.decide(decision, about: peer))
+            return try await directory.decide(decision, about: peer)
         } catch let refusal as PeerRecords.Refusal {
             throw PeerBookError(message: "\(refusal)")
         } catch {
-            outcome = .failure(
-                PeerBookError(
-                    message: "in effect, but it could not be stored: \(String("\(error)".prefix(200)))", isStored: false
-                ))
+            throw PeerBookError(
+                message: "in effect, but it could not be stored: \(String("\(error)".prefix(200)))", isStored: false)
         }
-        if case .standing = decision { await node.refuse(await directory.blocked) }
-        return try outcome.get()
     }
 
     func latencies() async -> [PeerID: Double] {

@@ -71,6 +71,19 @@ func fuzzPresence(_ bytes: [UInt8]) {
     }
 }
 
+/// The line in front of a picture, and what is taken for one.
+func fuzzAvatar(_ bytes: [UInt8]) {
+    if let head = try? AvatarProtocol.head(inLine: bytes) {
+        if case .picture(let size) = head { require((1...Avatar.maximumBytes).contains(size), "sizes are bounded") }
+        let line = AvatarProtocol.line(head)
+        require(line.count <= AvatarProtocol.maximumHeadLine, "lines are bounded")
+        require((try? AvatarProtocol.head(inLine: line.dropLast())) == head, "a head reads back")
+    }
+    if let avatar = try? Avatar(bytes) {
+        require(avatar.bytes == bytes && Avatar.isHash(avatar.hash), "a picture is its bytes")
+    }
+}
+
 func fuzzJSON(_ bytes: [UInt8]) {
     guard let value = try? JSONParser.parse(bytes) else { return }
     require((try? JSONParser.parse(JSONWriter.compact(value))) == value, "compact text reads back")

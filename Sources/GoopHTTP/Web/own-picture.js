@@ -1,0 +1,54 @@
+// Settings: the picture that others see beside the owner's name.
+
+import { ownFace, showFace } from "/assets/face.js";
+import { find, get, post, postBytes, setText, sizeText, tell } from "/assets/words.js";
+
+const largest = 256 * 1024;
+const kinds = ["image/png", "image/jpeg", "image/webp", "image/gif"];
+const place = find("own-picture-place");
+const file = find("own-picture-file");
+const remove = find("own-picture-remove");
+const fault = find("own-picture-fault");
+
+function show(hash) {
+  showFace(place, ownFace(hash), "Your picture");
+  remove.hidden = !hash;
+  setText(find("own-picture-none"), hash ? "" : "You have chosen none.");
+  fault.hidden = true;
+  file.removeAttribute("aria-invalid");
+}
+
+function fail(text) {
+  setText(fault, text);
+  fault.hidden = false;
+  file.setAttribute("aria-invalid", "true");
+}
+
+file.addEventListener("change", async () => {
+  const [chosen] = file.files;
+  if (!chosen) return;
+  try {
+    if (chosen.size > largest) return fail(`That file has ${sizeText(chosen.size)}; a picture has at most 256 KiB. Choose a smaller one.`);
+    if (chosen.type && !kinds.includes(chosen.type)) return fail("Only PNG, JPEG, WebP and GIF are taken. Choose another file.");
+    const { hash } = await postBytes("/api/avatar/upload", chosen);
+    show(hash);
+    tell("The others see this picture now.");
+  } catch (error) {
+    fail(`${error.message}${error.detail ? `; ${error.detail}` : ""}`);
+  } finally {
+    file.value = "";
+  }
+});
+
+remove.addEventListener("click", async () => {
+  try {
+    await post("/api/avatar/delete", {});
+    show("");
+    file.focus();
+    tell("Your picture was removed.");
+  } catch (error) {
+    tell(error.message, { isError: true });
+  }
+});
+
+get("/api/self").then((self) => show(self.avatar_hash), (error) => fail(error.message));
