@@ -85,6 +85,7 @@ def story(suite, program, folder):
             keeping.keeping(suite, url, me, neighbour, hostile)
             origins.leftovers(suite, url, me, neighbour, folder)
             origins.gone(suite, page, url, neighbour)
+            origins.begun_while_away(suite, page, url, neighbour)
 
             looks(suite, url, "front")
             keyboard(suite, url)

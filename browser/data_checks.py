@@ -120,12 +120,21 @@ def tables(suite, page, url, ada):
         visit(page, url)
         expect("no table yet" in page.one("#tables").text, page.one("#tables").text)
         press(page, "New table")
+        press(page, "Make the table", "#sheet")
+        page.wait(lambda: "Give the table a name." == said(page, "#sheet .fault"), "the refusal of no name")
         fill(page, "Name of the table", "guest book")
         fill(page, "Name of the column", "text")
         press(page, "Make the table", "#sheet")
         page.wait(lambda: "invalid table name" in said(page, "#sheet .fault"), "the refusal")
         fault = page.run("return document.activeElement.value")
         expect(fault == "guest book", f"the focus is on {fault}")
+        where = page.run("""
+            const field = document.activeElement, fault = document.querySelector("#sheet .fault");
+            return [field.previousElementSibling === fault, field.getAttribute("aria-describedby").split(" ").includes(fault.id),
+                    field.getAttribute("aria-invalid"), fault.innerText, fault.getBoundingClientRect().top > 0]""")
+        expect(where[:3] == [True, True, "true"] and "::" not in where[3] and ": l" not in where[3] and where[4], where)
+        expect(page.run("return [...document.querySelectorAll('#sheet .row.end button')].map(one => one.textContent)")
+               == ["Cancel", "Make the table"], "another order of buttons")
         suite.shot(page, "data-refused")
         fill(page, "Name of the table", "guestbook")
         page.driver.find_element(By.XPATH, "//*[@id='sheet']//label[contains(., 'Needed in every row')]").click()
@@ -161,6 +170,9 @@ def tables(suite, page, url, ada):
         page.wait(lambda: len(lines(page)) == 1, "the row")
         expect(stored(ada, "SELECT text, stars, mood FROM guestbook") == [("from the owner", 3, "glad")], "not stored so")
         expect("You" in lines(page)[0][4], lines(page))
+        time_shown = page.run("const time = document.querySelector('#rows tbody time');"
+                              "return [time.title, time.textContent === new Date(time.dateTime).toLocaleString([], {dateStyle: 'medium', timeStyle: 'medium'})]")
+        expect(time_shown[0].endswith(" UTC") and time_shown[1], time_shown)
         page.wait(lambda: "Edit row 1" == focused(page), "the focus on the row")
 
 
@@ -237,6 +249,9 @@ def rows(suite, page, url, ada, visitor):
         expect(page.run("return document.getElementById('where').selectionStart") == 15, "not at the place")
         suite.shot(page, "data-filter-fault")
         where.clear()
+        where.send_keys("stars # 4", Keys.ENTER)
+        page.wait(lambda: "“#” has no meaning" in page.one("#where-fault").text, "the sign itself")
+        where.clear()
         where.send_keys("stars >= 4 AND text LIKE '%img%'", Keys.ENTER)
         page.wait(lambda: len(lines(page)) == 1, "one row")
         expect(not page.one("#where-fault").is_displayed(), "the fault stays")
@@ -261,7 +276,7 @@ def rows(suite, page, url, ada, visitor):
         press(page, "Delete row", "#sheet")
         page.wait(lambda: opened(page, "question"), "the question")
         expect("row 59" in said(page, "#question"), said(page, "#question"))
-        expect(focused(page) == "Keep it", focused(page))
+        expect(focused(page) == "Cancel", focused(page))
         press(page, "Delete row", "#question")
         shut(page)
         page.wait(lambda: stored(ada, "SELECT COUNT(*) FROM guestbook") == [(62,)], "one row less")
@@ -377,7 +392,7 @@ def shapes(suite, page, url, ada):
         count = stored(ada, "SELECT COUNT(*) FROM visits")[0][0]
         expect("visits" in asked and "text, stars, mood" in asked and f"{count} rows" in asked, asked)
         suite.shot(page, "data-delete-table")
-        press(page, "Keep it", "#question")
+        press(page, "Cancel", "#question")
         expect(names(page) == ["visits"], "it is gone")
         press(page, "Delete table")
         press(page, "Delete the table", "#question")

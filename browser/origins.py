@@ -9,7 +9,7 @@ import time
 from selenium.webdriver.common.by import By
 
 import firefox
-from story import HERE, browser, expect, looks
+from story import HERE, browser, expect, looks, state
 
 OWN_FAILS = ("own site framed",)
 # What names under localhost cannot have where the browser does not find them.
@@ -236,6 +236,20 @@ def gone(suite, page, url, neighbour):
         neighbour.start()
         page.wait(lambda: "is back" in curtain(page), "the offer", 20)
         page.one("#curtain-show").click()
+        wait_site(page, "shell home")
+        page.complaints()
+
+
+def begun_while_away(suite, page, url, neighbour):
+    """A visit that began while the owner was away. The neighbour is stopped and started here."""
+    with suite.check("a visit that began while the owner was away shows the site when they come"):
+        neighbour.stop()
+        page.driver.get(url)
+        page.wait(lambda: state(page, neighbour.id) in (None, "offline", "unreachable"), "the neighbour away")
+        page.driver.get(f"{url}p/{neighbour.id}/")
+        wait_site(page, "cannot be reached")
+        neighbour.start()
+        page.wait(lambda: "Here now" in bar(page), "here", 20)
         wait_site(page, "shell home")
         page.complaints()
 

@@ -13,6 +13,7 @@ from peer import Peer
 from story import browser, card, expect
 
 AXE = (pathlib.Path(axe_core_python.__file__).parent / "axe.min.js").read_text()
+LONG = "Maximilianevonhohenfelswartenbergundzuuntersteinachobergartzengemeinschaftsgarten" * 2
 ROOMS = {"peers": "", "site": "site", "settings": "settings", "network": "network", "help": "help"}
 
 
@@ -140,6 +141,8 @@ def by_keyboard(suite, url, neighbour, folder):
             keys(page, Keys.ENTER)
             page.wait(lambda: page.one("#problems").is_displayed() and focused(page) == "problems", "the problems")
             expect("p2p.listen_port" in page.one("#problems").text, page.one("#problems").text)
+            page.one("#problems a").click()
+            expect(page.run("return document.activeElement.id") == "set-p2p.listen_port", focused(page))
             described = page.run("""
                 const field = document.getElementById("set-p2p.listen_port");
                 return field.getAttribute("aria-describedby").split(" ").map((id) => document.getElementById(id).textContent)""")
@@ -149,6 +152,7 @@ def by_keyboard(suite, url, neighbour, folder):
             tab_to(page, "discard")
             keys(page, Keys.ENTER)
             page.wait(lambda: not page.one("#problems").is_displayed(), "no problem")
+            page.wait(lambda: focused(page) == "changed", "the focus on how things stand")
         with suite.check("keys: save a setting; the page says that a restart is needed"):
             tab_to(page, "set-profile.label")
             keys(page, Keys.CONTROL + "a")
@@ -159,6 +163,15 @@ def by_keyboard(suite, url, neighbour, folder):
             expect("profile.label" in page.one("#restart").text, page.one("#restart").text)
             label = json.loads((folder / "goop.json").read_text())["profile"]["label"]
             expect(label == "Ada the first", label)
+            page.wait(lambda: focused(page) == "changed", "the focus on how things stand")
+            expect("Start again now" in page.one("#toast").text, page.one("#toast").text)
+        with suite.check("settings: names stand first, what nothing uses yet is closed at the end, and what has its own place leads there"):
+            first = page.run("return [...document.querySelectorAll('.setting input')].map(input => input.id)")
+            expect(first[:2] == ["set-profile.label", "set-profile.email"], first[:4])
+            stray = page.run("return [...document.querySelectorAll('.setting')].filter(row => !row.closest('#later') && "
+                             "row.textContent.includes('nothing uses it yet')).map(row => row.textContent)")
+            expect(not stray and not page.run("return document.getElementById('later').open"), stray)
+            expect("set-presence.invisible" not in first and "set-site.guests" not in first, "two controls for one thing")
             suite.shot(page, "room-settings-saved")
         with suite.check("secrets are never in the page"):
             secret = json.loads((folder / "goop.json").read_text())["p2p"]["nacl_private_key"]
@@ -171,6 +184,14 @@ def by_keyboard(suite, url, neighbour, folder):
             keys(page, "mdns")
             page.wait(lambda: sum(row.is_displayed() for row in
                                   page.driver.find_elements(By.CSS_SELECTOR, ".setting")) in range(1, 4), "few rows")
+            keys(page, Keys.CONTROL + "a")
+            keys(page, "relay_port")
+            page.wait(lambda: page.run("return document.getElementById('later').open"), "a key that nothing uses yet")
+            keys(page, Keys.CONTROL + "a")
+            keys(page, "zebra")
+            page.wait(lambda: page.one("#no-setting").is_displayed(), "the word that there is none")
+            keys(page, Keys.CONTROL + "a", Keys.BACKSPACE)
+            page.wait(lambda: not page.run("return document.getElementById('later').open"), "the end closed again")
         with suite.check("keys: read the network, filter the log, pause it"):
             page.driver.get(url + "network")
             ready(page, "network")
@@ -205,6 +226,80 @@ def hidden_tabs(suite, url):
         expect(answer == 200, answer)
 
 
+def lost(suite, url, ada):
+    """The viewer ends under open pages, and comes back."""
+    with suite.check("a viewer that does not answer: every room says so, and nobody is said to be here"):
+        with browser() as page:
+            page.driver.get(url)
+            ready(page, "peers")
+            people = page.driver.current_window_handle
+            others = []
+            for room in ("site", "settings", "network"):
+                page.driver.switch_to.new_window("tab")
+                page.driver.get(url + room)
+                ready(page, room)
+                others.append(page.driver.current_window_handle)
+            ada.stop()
+            page.driver.switch_to.window(people)
+            page.wait(lambda: page.driver.find_elements(By.ID, "lost"), "the word on People")
+            expect(page.one("#count").text == "", page.one("#count").text)
+            expect(page.one(".person").get_attribute("data-state") == "unknown", page.one(".person").text)
+            expect("Here now" not in page.one("#people").text, page.one("#people").text)
+            suite.shot(page, "room-peers-lost")
+            page.driver.switch_to.window(others[0])
+            page.wait(lambda: page.driver.find_elements(By.ID, "lost"), "the word on My site")
+            page.driver.switch_to.window(others[2])
+            page.wait(lambda: page.driver.find_elements(By.ID, "lost"), "the word on Network")
+            page.driver.switch_to.window(others[1])
+            page.one('[id="set-p2p.mdns_tag"]').send_keys("x", Keys.TAB)
+            page.wait(lambda: page.driver.find_elements(By.ID, "lost"), "the word on Settings")
+            ada.start()
+            for tab in (people, *others):
+                page.driver.switch_to.window(tab)
+                page.wait(lambda: not page.driver.find_elements(By.ID, "lost"), "the word gone", 20)
+            page.driver.switch_to.window(people)
+            page.wait(lambda: page.one("#count").text.startswith("1 here now"), "the neighbour here", 20)
+
+
+def long_names(suite, url, bob):
+    """A name without a blank, as long as it may be, in the narrowest window."""
+    with suite.check("a long name without blanks: the card, Blocked, the question in the bar and the network stay in the window"):
+        with browser(320, 640, reduced_motion=True) as page:
+            def fits(where):
+                wide = page.run("return document.documentElement.scrollWidth - innerWidth")
+                inner = page.run("return [...document.querySelectorAll('dialog[open]')].map(one => one.scrollWidth - one.clientWidth)")
+                expect(wide <= 0 and all(one <= 0 for one in inner), f"{where}: {wide}, {inner}")
+
+            def decide(**decision):
+                page.driver.execute_async_script("""
+                    const [body, done] = arguments;
+                    fetch("/api/rooms/peers/decide", {method: "POST", body: JSON.stringify(body), headers: {"Content-Type": "application/json",
+                      "X-Goop-Token": document.querySelector("meta[name=goop-token]").content}}).then(done)""", {"id": bob.id, **decision})
+            page.driver.get(url)
+            ready(page, "peers")
+            decide(petname=LONG[:128])
+            page.driver.get(f"{url}p/{bob.id}/")
+            page.wait(lambda: page.one("#block").is_displayed(), "the button")
+            page.one("#block").click()
+            fits("the question")
+            suite.shot(page, "room-long-question")
+            page.driver.get(url + "network")
+            ready(page, "network")
+            fits("network")
+            page.driver.get(url)
+            ready(page, "peers")
+            decide(standing="blocked")
+            page.wait(lambda: page.one("#blocked").is_displayed() or page.driver.refresh(), "Blocked")
+            fits("Blocked")
+            suite.shot(page, "room-long-blocked")
+            page.driver.get(f"{url}p/{bob.id}/")
+            page.wait(lambda: "Maximiliane" in page.one("#curtain-title").text, "the known name of whoever is blocked")
+            page.driver.get(url)
+            decide(standing="ordinary")
+            decide(petname="")
+            ready(page, "peers")
+
+
 def guarded(suite, url):
     with suite.check("a decision without the token is refused"):
         with browser() as page:
@@ -235,6 +330,8 @@ def story(suite, program, folder):
         site_room.room(suite, url, ada)
         site_room.by_keyboard(suite, url, ada, tab_to, focused, keys)
         guarded(suite, url)
+        long_names(suite, url, bob)
+        lost(suite, url, ada)
         by_keyboard(suite, url, bob, ada.folder)
 
 

@@ -193,6 +193,17 @@ def files(suite, url, peer):
             wait_site(page, "dropped page")
             expect(page.driver.current_url == f"{url}p/{peer.id}/two.html", page.driver.current_url)
 
+        with suite.check("a long text opens at its beginning"):
+            peer.write("long.txt", "\n".join(f"line {number}" for number in range(500)))
+            page.driver.switch_to.window(room)
+            page.wait(lambda: "long.txt" in names(page), "the file")
+            press(page, "Edit long.txt")
+            dialog(page, "text-dialog")
+            at = page.run("const text = document.getElementById('text'); return [text.scrollTop, text.selectionStart, document.activeElement === text]")
+            expect(at == [0, 0, True], at)
+            page.one("#text-close").click()
+            page.wait(lambda: not page.run("return document.getElementById('text-dialog').open"), "no dialog")
+
         with suite.check("an edit is saved, and an open page of the site shows it by itself"):
             page.driver.switch_to.window(room)
             press(page, "Edit two.html")

@@ -146,6 +146,12 @@ def guestbook(suite, first, second, owner, here, there, stop, start):
         expect(not second.driver.find_elements("css selector", ".entry:first-child button"), "a button at a stranger's entry")
         before = len(texts(second, ".entry"))
         own[0].click()
+        expect("Really delete" in own[0].text and len(texts(second, ".entry")) == before, f"not asked again: {own[0].text}")
+        first.run("arguments[0].blur()", own[0])
+        expect(own[0].text == "Delete", f"not at rest again: {own[0].text}")
+        own[0].click()
+        own[0].click()
+        first.wait(lambda: first.run("return document.activeElement.id") == "entries", "the focus on the list")
         second.wait(lambda: len(texts(second, ".entry")) < before, "the entry gone on the other page")
 
     with suite.check("guestbook: by keyboard alone"):

@@ -67,7 +67,7 @@ TASKS = [
         see("button", "This site is kept", pressed="true")]),
     Task("forget the site, and go back to the people", None, [
         press("button", "This site is kept"), press("button", "Forget this site"), see("heading", "This site is forgotten"),
-        press("link", "Back to people"), see("heading", "People")]),
+        press("link", "Back to People"), see("heading", "People")]),
     Task("change a setting", "settings", [
         write("textbox", "profile.label", "Ada by {driver}"), press("button", "Save changes"), see("StaticText", "Saved, and in effect")]),
     Task("find a setting", "settings", [write("searchbox", "Find a setting", "mdns"), see("textbox", "p2p.mdns_tag"), gone("textbox", "profile.label")]),

@@ -291,7 +291,7 @@ import Testing
             let answer = try await request("/p/\(peer)/", port: port)
             #expect(answer.status == status)
             #expect(!answer.body.contains("<script"))
-            #expect(answer.body.contains("Back to people"))
+            #expect(answer.body.contains("Back to People"))
         }
     }
 

@@ -3,7 +3,7 @@ import HTTPTypes
 import PeerIdentity
 
 extension NoticePage {
-    private static let peersAction = (text: "Back to people", address: "/")
+    private static let peersAction = (text: "Back to People", address: "/")
 
     /// For a refused request.
     init(_ refusal: Refusal) {
@@ -67,8 +67,8 @@ extension NoticePage {
             self.init(
                 status: .forbidden, title: "This site is shown to certain people only",
                 explanation:
-                    "\(who) has not named you. Ask them to: they need your id, which \u{201c}Copy my address\u{201d} on "
-                    + "your front page copies, and name you under My site. Then try again.",
+                    "\(who) has not named you. Send them your address, which \u{201c}Copy my address\u{201d} on your "
+                    + "page People copies, and ask them to name you under My site. Then try again.",
                 sign: "403", actions: [retry, Self.peersAction])
         case .disabled:
             self.init(

@@ -21,7 +21,7 @@ struct RoomPage: Sendable {
     /// In the order of the navigation.
     static let all = [
         RoomPage(
-            path: "/", name: "Peers", script: "viewer.js", content: PackageResources.peers_html,
+            path: "/", name: "People", script: "viewer.js", content: PackageResources.peers_html,
             status: """
                   <p class="link" id="link" data-state="connecting">
                     <span class="dot" aria-hidden="true"></span><span id="link-text">Connecting…</span>

@@ -105,7 +105,11 @@ function chosen(text) {
   if (found) return found.id;
   const alike = people.filter((one) => nameOf(one).toLowerCase() === clean(text).toLowerCase());
   if (alike.length > 1) throw new Error("More than one has that name: choose one from the list, or paste an id.");
-  return alike[0]?.id ?? idIn(text);
+  if (alike.length === 1) return alike[0].id;
+  const id = idIn(text);
+  // Ids have other forms too, which the viewer knows; none of them is this short or has blanks.
+  if (!/^\S{40,}$/.test(id)) throw new Error(`Nobody called “${clean(text).slice(0, 80)}” is known here. Choose from the list, or paste their address.`);
+  return id;
 }
 
 function form() {

@@ -2,7 +2,7 @@
 
 import { button, clean, element, post, sizeText, tell } from "/assets/words.js";
 import { ask, labelled, openSheet, select, textInput } from "/assets/data-sheet.js";
-import { fieldText, isLong, isNumber, isTime, ownerText } from "/assets/data-values.js";
+import { fieldText, isLong, isNumber, isTime, localTime, ownerText } from "/assets/data-values.js";
 
 function hint(column) {
   const parts = [];
@@ -78,7 +78,7 @@ export async function openRow(view, row) {
     title: isNew ? `New row in ${table.name}` : `Row ${row._id} of ${table.name}`,
     body, submitText: isNew ? "Add row" : "Save row",
     fieldOf: (error) => fieldIn(fields, error),
-    extra: isNew ? [] : [button("Delete row", "button danger", () => remove(view, row))],
+    extra: isNew ? [] : [button("Delete row", "button danger apart", () => remove(view, row))],
     async onSubmit(sheet) {
       const changed = {};
       for (const one of fields) {
@@ -102,8 +102,8 @@ function systemFacts(view, row) {
   const whose = String(row._owner ?? "");
   add("Whose", element("bdi", "", ownerText(whose, view.me, view.owners)), " ", element("span", "mono", clean(whose)));
   if (row._owner_email) add("E-mail", element("bdi", "", clean(row._owner_email)));
-  add("Made", clean(row._created_at));
-  add("Changed", clean(row._updated_at));
+  add("Made", localTime(row._created_at));
+  add("Changed", localTime(row._updated_at));
   return facts;
 }
 

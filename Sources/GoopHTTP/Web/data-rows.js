@@ -1,6 +1,6 @@
 // The rows of one table: page, sort, filter, and what changes while one looks.
 
-import { button, clean, element, find, get, post, say, setText, tell, whileSeen } from "/assets/words.js";
+import { button, clean, element, find, get, post, reasonOf, say, setText, tell, whileSeen } from "/assets/words.js";
 import { ask, openSheet } from "/assets/data-sheet.js";
 import { cell, harmless, isNumber, ownerParts, ownerText, rowsText } from "/assets/data-values.js";
 import { openRow } from "/assets/data-row.js";
@@ -38,7 +38,7 @@ export class RowView {
     const columns = table.columns.filter((column) => !column.system);
     const example = columns.find((column) => /text|enum/.test(column.type)) ?? columns[0];
     find("where-hint").replaceChildren("For example ", element("code", "", example ? `${example.name} LIKE '%hello%'` : "_id > 10"),
-      " or ", element("code", "", "_created_at > '2026-01-31'"), ". Texts stand in single quotes.");
+      " or ", element("code", "", "_created_at > '2026-01-31'"), ". Texts stand in single quotes; times are compared in UTC.");
     this.follow();
     return this.read();
   }
@@ -83,11 +83,16 @@ export class RowView {
   fail(error) {
     this.shown = 0;
     find("delete-found").hidden = true;
-    if (error.code !== "invalid_query" || !this.where) return tell([error.message, error.detail].filter(Boolean).join(": "), { isError: true });
+    if (error.code !== "invalid_query" || !this.where) return tell(reasonOf(error), { isError: true });
     const input = find("where");
     const fault = find("where-fault");
     const at = /, at byte (\d+)$/.exec(error.detail);
-    fault.textContent = at ? error.detail.slice(0, at.index) : error.detail || error.message;
+    // A sign is told by its number; whoever typed it knows it by its looks.
+    fault.textContent = (at ? error.detail.slice(0, at.index) : error.detail || error.message)
+      .replace(/\bU\+([0-9A-F]{2,6})\b/, (number, digits) => {
+        const sign = String.fromCodePoint(Math.min(parseInt(digits, 16), 0x10ffff));
+        return /[\p{L}\p{N}\p{P}\p{S}]/u.test(sign) ? `“${sign}”` : number;
+      });
     fault.hidden = false;
     input.setAttribute("aria-invalid", "true");
     input.focus();
@@ -122,7 +127,7 @@ export class RowView {
       find("table-title").focus();
       tell(`${rowsText(affected)} ${affected === 1 ? "was" : "were"} deleted.`);
     } catch (error) {
-      tell([error.message, error.detail].filter(Boolean).join(": "), { isError: true });
+      tell(reasonOf(error), { isError: true });
     }
   }
 
@@ -163,7 +168,7 @@ export class RowView {
     find("rows").tBodies[0].replaceChildren(...rows.map((row) => this.line(row, columns)));
     for (const line of find("rows").tBodies[0].rows) if (this.changed.has(line.dataset.id)) line.classList.add("fresh");
     this.changed.clear();
-    find("rows").hidden = rows.length === 0;
+    find("grid").hidden = rows.length === 0;
     find("none").hidden = rows.length > 0;
     setText(find("none"), this.where ? "No row is like that." : "There is no row yet.");
     if (focus) find("rows").querySelector(`[data-key="${CSS.escape(focus)}"]`)?.focus({ preventScroll: true });
@@ -249,7 +254,10 @@ export class RowView {
       });
       events.addEventListener("change", (event) => this.heard(JSON.parse(event.data)));
       events.addEventListener("reload", () => this.soon());
-      events.onerror = () => setText(find("live"), "Not live at the moment.");
+      events.onerror = () => {
+        setText(find("live"), "Not live at the moment.");
+        dispatchEvent(new Event("viewer-lost"));
+      };
       return () => events.close();
     });
   }

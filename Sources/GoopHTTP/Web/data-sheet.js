@@ -1,6 +1,6 @@
 // The two dialogs of the Data room: a sheet with a form, and a question about something that cannot be taken back.
 
-import { button, clean, element, find, say } from "/assets/words.js";
+import { button, element, find, reasonOf, say } from "/assets/words.js";
 
 let number = 0;
 
@@ -48,7 +48,8 @@ export function select(options, value) {
   return made;
 }
 
-/// Opens the sheet. `onSubmit` may throw: the reason is shown, the sheet stays, and `fieldOf(error)` may name the field.
+/// Opens the sheet. `onSubmit` may throw: the reason is shown, the sheet stays, and `error.field` or `fieldOf(error)` may
+/// name the field that it is about, above which it then stands.
 /// Without `submitText` there is nothing to send, only Close.
 export function openSheet({ title, body, submitText, closeText, onSubmit, fieldOf, extra = [], onClose }) {
   const sheet = find("sheet");
@@ -57,24 +58,38 @@ export function openSheet({ title, body, submitText, closeText, onSubmit, fieldO
   heading.tabIndex = -1;
   const fault = element("p", "fault");
   fault.setAttribute("role", "alert");
+  fault.id = "sheet-fault";
   fault.hidden = true;
   fault.tabIndex = -1;
   const close = button(closeText ?? (submitText ? "Cancel" : "Close"), "button", () => sheet.close());
   const send = element("button", "button primary", submitText ?? "");
   send.type = "submit";
   send.hidden = !submitText;
-  const form = element("form", "", heading, ...body, fault, element("div", "row", send, ...extra, close));
+  const form = element("form", "", heading, fault, ...body, element("div", "row end", ...extra, close, send));
   form.noValidate = true;
   const control = {
     sheet, form, send, close: () => sheet.close(),
     fail(error, field) {
-      fault.textContent = [clean(error.message), clean(error.detail)].filter(Boolean).join(": ");
+      control.clear();
+      if (field?.isConnected) {
+        field.before(fault);
+        field.setAttribute("aria-invalid", "true");
+        field.setAttribute("aria-describedby", [fault.id, field.getAttribute("aria-describedby")].filter(Boolean).join(" "));
+      } else {
+        heading.after(fault);
+      }
+      fault.textContent = reasonOf(error);
       fault.hidden = false;
-      for (const marked of form.querySelectorAll("[aria-invalid]")) marked.removeAttribute("aria-invalid");
-      field?.setAttribute("aria-invalid", "true");
       (field ?? fault).focus();
     },
-    clear() { fault.hidden = true; },
+    clear() {
+      fault.hidden = true;
+      for (const marked of form.querySelectorAll("[aria-invalid]")) {
+        marked.removeAttribute("aria-invalid");
+        const notes = (marked.getAttribute("aria-describedby") ?? "").split(" ").filter((id) => id && id !== fault.id);
+        if (notes.length) marked.setAttribute("aria-describedby", notes.join(" ")); else marked.removeAttribute("aria-describedby");
+      }
+    },
   };
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -83,7 +98,7 @@ export function openSheet({ title, body, submitText, closeText, onSubmit, fieldO
     try {
       await onSubmit(control);
     } catch (error) {
-      control.fail(error, fieldOf?.(error));
+      control.fail(error, error.field ?? fieldOf?.(error));
     } finally {
       send.disabled = false;
     }
@@ -106,10 +121,10 @@ export function ask(title, text, yes) {
     const body = element("p", "", text);
     body.id = "question-text";
     let isYes = false;
-    const no = button("Keep it", "button", () => question.close());
+    const no = button("Cancel", "button", () => question.close());
     const go = button(yes, "button danger", () => { isYes = true; question.close(); });
     question.onclose = () => { question.replaceChildren(); answer(isYes); };
-    question.replaceChildren(element("form", "", heading, body, element("div", "row", go, no)));
+    question.replaceChildren(element("form", "", heading, body, element("div", "row end", no, go)));
     question.showModal();
     no.focus();
     say(text);

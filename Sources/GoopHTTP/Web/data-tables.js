@@ -1,6 +1,6 @@
 // Making tables and changing them: columns, policy, name, and the end of a table.
 
-import { button, clean, element, find, post, sizeText, tell } from "/assets/words.js";
+import { button, clean, element, find, post, reasonOf, sizeText, tell } from "/assets/words.js";
 import { ask, checkbox, labelled, openSheet, select, textInput } from "/assets/data-sheet.js";
 import { policyFields } from "/assets/data-policy.js";
 import { rowsText } from "/assets/data-values.js";
@@ -51,7 +51,16 @@ function columnFields() {
 /// The field with the name that an error is about.
 function fieldNamed(error, fields) {
   const text = `${error.message} ${error.detail ?? ""}`;
-  return fields.find((input) => input.value.trim() !== "" && text.includes(input.value.trim())) ?? fields.find((input) => input.value.trim() === "");
+  const named = fields.filter((input) => input.value.trim() !== "" && text.includes(input.value.trim()));
+  // A short name may be a part of any word.
+  return named.sort((one, other) => other.value.trim().length - one.value.trim().length)[0] ?? fields.find((input) => input.value.trim() === "");
+}
+
+/// The name in a field; without one the field is told at once.
+function nameIn(field, sentence) {
+  const name = field.value.trim();
+  if (!name) throw Object.assign(new Error(sentence), { field });
+  return name;
 }
 
 export function newTable(changed) {
@@ -79,7 +88,8 @@ export function newTable(changed) {
     submitText: "Make the table",
     fieldOf: (error) => fieldNamed(error, [name, ...columns.map((column) => column.name)]),
     async onSubmit(sheet) {
-      const table = name.value.trim();
+      const table = nameIn(name, "Give the table a name.");
+      for (const column of columns) nameIn(column.name, "Give the column a name.");
       await post("/api/data/tables/create", { name: table, columns: columns.map((column) => column.value()), ...policy.value() });
       sheet.close();
       await changed(table);
@@ -108,7 +118,7 @@ export function renameTable(table, changed) {
     body: [labelled("New name", name, `${nameHint} Pages that use the old name find nothing then.`)],
     fieldOf: () => name,
     async onSubmit(sheet) {
-      const to = name.value.trim();
+      const to = nameIn(name, "Give the table a name.");
       await post("/api/data/tables/rename", { old_name: table.name, new_name: to });
       sheet.close();
       await changed(to);
@@ -128,7 +138,7 @@ export async function deleteTable(table, changed) {
     find("tables-title").focus();
     tell(`${table.name} was deleted.`);
   } catch (error) {
-    tell([error.message, error.detail].filter(Boolean).join(": "), { isError: true });
+    tell(reasonOf(error), { isError: true });
   }
 }
 
@@ -159,6 +169,7 @@ export function editColumns(table, changed) {
     body: [list, element("fieldset", "", element("legend", "", "Another column"), ...fields.nodes)],
     submitText: "Add the column", closeText: "Close", fieldOf: () => fields.name,
     async onSubmit(open) {
+      nameIn(fields.name, "Give the column a name.");
       const column = fields.value();
       if (table.mode === "classic") {
         column.type = { enum: "TEXT", guid: "TEXT" }[column.type] ?? column.type.toUpperCase();
@@ -179,7 +190,7 @@ function renameColumn(table, column, changed) {
     body: [labelled("New name", name, `${nameHint} Pages that use the old name do not find it then.`)],
     fieldOf: () => name,
     async onSubmit(sheet) {
-      const to = name.value.trim();
+      const to = nameIn(name, "Give the column a name.");
       await post("/api/data/tables/rename-column", { table: table.name, old_name: column.name, new_name: to });
       sheet.close();
       const fresh = await changed(table.name);

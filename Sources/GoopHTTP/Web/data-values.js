@@ -1,6 +1,6 @@
 // Values as text. Strangers wrote them: nothing here ever becomes markup.
 
-import { button, clean, element, find, nameOf, printOf, sizeText } from "/assets/words.js";
+import { button, clean, element, find, nameOf, printOf, reasonOf, sizeText } from "/assets/words.js";
 
 const shownLength = 160;
 
@@ -20,6 +20,16 @@ export const isTime = (type) => ["datetime", "timestamp", "date", "time"].includ
 export const isNumber = (type) => /int|real|floa|doub|num|dec/.test(type);
 export const isLong = (type) => !isTime(type) && !isNumber(type) && type !== "guid" && type !== "enum" && type !== "blob";
 
+/// The time of a system column, which is kept in UTC, as it was on the owner's clock; with the kept one as a title.
+export function localTime(text) {
+  const time = new Date(`${String(text).replace(" ", "T")}Z`);
+  if (Number.isNaN(time.getTime())) return document.createTextNode(harmless(text));
+  const made = element("time", "", time.toLocaleString([], { dateStyle: "medium", timeStyle: "medium" }));
+  made.dateTime = time.toISOString();
+  made.title = `${clean(text)} UTC`;
+  return made;
+}
+
 /// A cell of the table; `showAll` is asked for the rest of a long text.
 export function cell(value, column, showAll) {
   const made = element("td", column.system ? "system" : "");
@@ -27,6 +37,8 @@ export function cell(value, column, showAll) {
   if (isTime(column.type)) made.classList.add("time");
   if (value === null || value === undefined) {
     made.append(element("span", "none", "none"));
+  } else if (column.system && isTime(column.type)) {
+    made.append(localTime(value));
   } else if (typeof value === "object" && "binary" in value) {
     made.append(element("span", "none", `binary, ${sizeText(value.binary)}`));
   } else if (typeof value === "object" && "cut" in value) {
@@ -68,6 +80,6 @@ export function rowsText(count) {
 
 export function announceTrouble(error) {
   const place = find("trouble");
-  place.textContent = [clean(error.message), clean(error.detail)].filter(Boolean).join(": ");
+  place.textContent = reasonOf(error);
   place.hidden = false;
 }

@@ -1,6 +1,6 @@
 // What visitors have filled of the owner's disk, and what they may.
 
-import { button, clean, element, find, get, post, setText, sizeText, tell } from "/assets/words.js";
+import { button, clean, element, find, get, post, reasonOf, setText, sizeText, tell } from "/assets/words.js";
 import { ownerParts, ownerText, rowsText } from "/assets/data-values.js";
 
 /// Limits are set in megabytes of 2^20 bytes, so they are shown in those.
@@ -14,7 +14,7 @@ export async function readVisitors(me, showRows) {
   try {
     show(await get("/api/rooms/data/visitors"), me, showRows);
   } catch (error) {
-    setText(find("filled"), [error.message, error.detail].filter(Boolean).join(": "));
+    setText(find("filled"), reasonOf(error));
   }
 }
 

@@ -1,6 +1,6 @@
 // The Network room: addresses, connections as a picture and as a table, and the log.
 
-import { clean, element, find, get, printOf, setText, tell, ways } from "/assets/words.js";
+import { clean, element, find, get, nameOf, printOf, setText, tell, ways } from "/assets/words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const mostNodes = 24;
@@ -16,6 +16,37 @@ function shape(name, attributes, ...children) {
 
 const nameIn = (connection) => clean(connection.name) || printOf(connection.peer);
 
+/// As people count letters: a flag or a family is one.
+const letters = new Intl.Segmenter();
+function shortened(text, most) {
+  const parts = [...letters.segment(text)].map(({ segment }) => segment);
+  return parts.length > most ? `${parts.slice(0, most - 1).join("").trimEnd()}…` : text;
+}
+
+/// How those are called who were connected while this page was open, for the log, which has ids.
+const names = new Map();
+const anID = /(?<![/\w])(12D3Koo[1-9A-HJ-NP-Za-km-z]{38,50}|Qm[1-9A-HJ-NP-Za-km-z]{44})\b/;
+
+/// A line of the log: the id of somebody whose name is known is shown as the name and the end of the id.
+function lineParts(text) {
+  return clean(text).split(anID).map((part, index) => {
+    if (index % 2 === 0) return part;
+    const name = names.get(part);
+    if (!name) return part;
+    const print = element("span", "print", printOf(part));
+    print.title = part;
+    return element("span", "", element("bdi", "", name), " ", print);
+  });
+}
+
+async function learnNames() {
+  try {
+    const [around, { named }] = await Promise.all([get("/api/peers"), get("/api/rooms/peers")]);
+    for (const one of around) if (clean(one.Content)) names.set(one.ID, clean(one.Content));
+    for (const one of named) names.set(one.id, nameOf(one));
+  } catch { /* The log has the ids then. */ }
+}
+
 function uptimeText(seconds) {
   if (seconds < 90) return `Up for ${seconds} seconds.`;
   const minutes = Math.round(seconds / 60);
@@ -29,7 +60,7 @@ function draw(picture) {
   const peers = [...byPeer.values()].slice(0, mostNodes);
   const box = find("picture");
   if (peers.length === 0) return box.replaceChildren();
-  const [width, height] = [560, 320];
+  const [width, height] = [560, peers.length > 2 ? 320 : 150];
   const svg = shape("svg", { viewBox: `0 0 ${width} ${height}`, role: "img" });
   svg.setAttribute("aria-label", `A picture of the table below: you, connected with ${peers.map(nameIn).join(", ")}.`);
   const middle = { x: width / 2, y: height / 2 };
@@ -39,14 +70,24 @@ function draw(picture) {
     const at = { x: middle.x + Math.cos(angle) * 215, y: middle.y + Math.sin(angle) * 110 };
     svg.append(shape("line", { class: `wire ${peer.path}`, x1: middle.x, y1: middle.y, x2: at.x, y2: at.y }));
     marks.push(shape("circle", { class: "node", cx: at.x, cy: at.y, r: 13 }));
-    const text = shape("text", { x: Math.min(Math.max(at.x, 60), width - 60), y: at.y + (at.y < middle.y - 1 ? -22 : 32) });
-    text.textContent = nameIn(peer).slice(0, 16);
+    const text = shape("text", { x: at.x, y: at.y + (at.y < middle.y - 1 ? -22 : 32) });
+    text.textContent = shortened(nameIn(peer), 18);
     marks.push(text);
   });
   const own = shape("text", { x: middle.x, y: middle.y + 38 });
   own.textContent = "You";
   svg.append(...marks, shape("circle", { class: "node own", cx: middle.x, cy: middle.y, r: 18 }), own);
   box.replaceChildren(svg);
+  // Hidden in a narrow window, where nothing can be measured.
+  if (box.offsetParent === null) return;
+  for (const text of svg.querySelectorAll("text")) {
+    const { x, width: length } = text.getBBox();
+    // A name that would leave the picture is held at its edge.
+    const side = x < 0 ? "left" : x + length > width ? "right" : null;
+    if (!side) continue;
+    text.setAttribute("class", side);
+    text.setAttribute("x", side === "left" ? 2 : width - 2);
+  }
 }
 
 function rowOf(connection) {
@@ -67,6 +108,7 @@ function showNetwork(picture) {
   // What has not changed is not touched, so that reading and selecting go on.
   if (text === shown) return;
   shown = text;
+  for (const connection of picture.connections) if (clean(connection.name)) names.set(connection.peer, clean(connection.name));
   find("addresses").replaceChildren(...picture.addresses.map((address) => element("li", "", `${address}/p2p/${picture.id}`)));
   find("connections").tBodies[0].replaceChildren(...picture.connections.map(rowOf));
   find("connections").hidden = picture.connections.length === 0;
@@ -77,7 +119,11 @@ function showNetwork(picture) {
 function matching() {
   const kind = find("kind").value;
   const words = clean(find("words").value).toLowerCase();
-  return lines.filter((line) => (!kind || line.kind === kind) && (!words || line.text.toLowerCase().includes(words)));
+  return lines.filter((line) => {
+    if (kind && line.kind !== kind) return false;
+    const said = lineParts(line.text).map((part) => part.textContent ?? part).join("");
+    return !words || line.text.toLowerCase().includes(words) || said.toLowerCase().includes(words);
+  });
 }
 
 function showLog() {
@@ -85,7 +131,7 @@ function showLog() {
   find("log").replaceChildren(...(found.length ? found.map((line) => {
     const time = element("time", "", new Date(line.time).toLocaleTimeString());
     time.dateTime = new Date(line.time).toISOString();
-    return element("li", "", time, element("span", "", clean(line.text)));
+    return element("li", "", time, element("span", "", ...lineParts(line.text)));
   }) : [element("li", "", element("span", "", lines.length ? "Nothing like that." : "Nothing has happened yet."))]));
 }
 
@@ -121,5 +167,6 @@ find("copy").addEventListener("click", async () => {
   }
 });
 
+await learnNames();
 refresh();
 setInterval(refresh, 2000);

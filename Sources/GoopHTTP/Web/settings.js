@@ -7,9 +7,23 @@ const sections = find("sections");
 const form = find("form");
 const fields = new Map();
 const titles = {
-  identity: "Identity", paths: "Folders", p2p: "Connections", presence: "Presence and servers", profile: "Profile",
-  viewer: "Viewer", lua: "Scripts", data: "Data",
+  identity: "Identity", paths: "Folders", p2p: "Connections", presence: "Presence", profile: "Profile",
+  viewer: "Viewer", lua: "Scripts", data: "Data", site: "Who may visit",
 };
+/// What others see stands first, in words for people.
+const seenKeys = {
+  "profile.label": "Your name", "profile.email": "Your e-mail address", "profile.share_email": "Tell others my e-mail address",
+};
+/// Keys with a control of their own: what that is called, and where it is.
+const elsewhere = {
+  "presence.invisible": ["Be invisible, above", "#seen-switch"],
+  "site.audience": ["Who may visit, under My site", "/site#audience"],
+  "site.guests": ["Who may visit, under My site", "/site#audience"],
+};
+/// The sentence of a key that is kept for later begins so (`ConfigurationMeaning`).
+const isLater = (setting) => /^Kept (and checked|for upstream)/.test(setting.meaning);
+/// Every row, to be found: `{text, item}`.
+let found = [];
 
 function changes() {
   const found = {};
@@ -25,7 +39,8 @@ function control(setting) {
   const input = document.createElement("input");
   input.id = id;
   input.setAttribute("aria-describedby", `${id}-meaning ${id}-fault`);
-  const label = element("label", "label", setting.key);
+  const words = seenKeys[setting.key];
+  const label = element("label", words ? "label worded" : "label", words ? element("span", "", words, " ", element("code", "", setting.key)) : setting.key);
   label.htmlFor = id;
   const place = element("div", "field");
   let value;
@@ -76,7 +91,7 @@ function row(setting) {
   const field = control(setting);
   const meaning = element("p", "note", setting.meaning);
   meaning.id = `${field.input.id}-meaning`;
-  const standard = setting.secret ? "" : setting.standard?.length === 0 ? "empty" : String(setting.standard);
+  const standard = setting.secret || setting.key in seenKeys ? "" : setting.standard?.length === 0 ? "empty" : String(setting.standard);
   if (standard) meaning.append(` Usual: ${standard}.`);
   field.fault = element("p", "fault");
   field.fault.id = `${field.input.id}-fault`;
@@ -88,22 +103,53 @@ function row(setting) {
   return field.item;
 }
 
+/// Says where a key has its control.
+function pointer(setting) {
+  const [words, address] = elsewhere[setting.key];
+  const link = element("a", "", words);
+  link.href = address;
+  if (address.startsWith("#")) link.addEventListener("click", (event) => { event.preventDefault(); find(address.slice(1)).focus(); });
+  return element("div", "setting", element("div", "field", element("p", "label", setting.key)), element("p", "note", "Is chosen elsewhere: ", link, "."));
+}
+
+function rowOf(setting) {
+  const item = setting.key in elsewhere ? pointer(setting) : row(setting);
+  found.push({ text: `${setting.key} ${setting.meaning} ${seenKeys[setting.key] ?? ""}`.toLowerCase(), item });
+  return item;
+}
+
+/// What nothing uses yet is no business of most people: closed, at the end.
+function laterPart(settings) {
+  const title = element("h2", "", `Not used yet (${settings.length})`);
+  const part = element("details", "panel", element("summary", "", title),
+    element("p", "note", "These keys are kept in the file and checked, and nothing uses them so far."), ...settings.map(rowOf));
+  part.id = "later";
+  return part;
+}
+
 function show(sheet) {
   fields.clear();
+  found = [];
   door = sheet.door;
+  find("seen-fields").replaceChildren(...sheet.settings.filter(({ key }) => key in seenKeys).map(rowOf));
   const grouped = new Map();
   for (const setting of sheet.settings) {
+    if (setting.key in seenKeys || isLater(setting)) continue;
     const name = setting.key.split(".")[0];
     if (!grouped.has(name)) grouped.set(name, []);
     grouped.get(name).push(setting);
   }
+  const wasOpen = find("later")?.open ?? false;
   sections.replaceChildren(...[...grouped].map(([name, settings]) => {
     const title = element("h2", "", titles[name] ?? name);
     title.id = `section-${name}`;
-    const group = element("section", "panel", title, ...settings.map(row));
+    const group = element("section", "panel", title, ...settings.map(rowOf));
     group.setAttribute("aria-labelledby", title.id);
     return group;
   }));
+  const later = sheet.settings.filter((setting) => isLater(setting) && !(setting.key in seenKeys));
+  if (later.length) sections.append(laterPart(later));
+  if (wasOpen && find("later")) find("later").open = true;
   sections.removeAttribute("aria-busy");
   find("file").replaceChildren("These are the keys of ", element("code", "", sheet.file), ". Secrets are never shown.");
   showWaiting(sheet);
@@ -204,12 +250,8 @@ seen.addEventListener("change", async () => {
   const isInvisible = seen.checked;
   try {
     const sheet = await post("/api/rooms/settings/save", { changes: { "presence.invisible": isInvisible } });
-    const field = fields.get("presence.invisible");
-    field.setting.value = isInvisible;
-    field.input.checked = isInvisible;
     showWaiting(sheet);
     showSeen(isInvisible);
-    showChanged();
     tell(isInvisible ? "You are invisible now: the others see you leave." : "You are visible now.");
   } catch (error) {
     seen.checked = !isInvisible;
@@ -308,8 +350,25 @@ function showEnd() {
   say(text.textContent);
 }
 
+/// The fields were made anew, or a button was pressed that has nothing left to do: the focus goes where it was, else to
+/// the sentence that says how things stand.
+function refocus(id) {
+  const place = find(id);
+  (place && !place.disabled && fields.has(id.replace(/^set-/, "")) ? place : find("changed")).focus({ preventScroll: true });
+}
+
+function goTo(key) {
+  const field = fields.get(key);
+  if (!field) return;
+  const later = field.item.closest("details");
+  if (later) later.open = true;
+  field.item.hidden = false;
+  field.input.focus();
+}
+
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
+  const focused = document.activeElement?.id ?? "";
   try {
     const changed = changes();
     const before = door;
@@ -317,25 +376,47 @@ form.addEventListener("submit", async (event) => {
     const sheet = await post("/api/rooms/settings/save", { changes: changed });
     if (isBeyond && sheet.door === "shut") return showEnd();
     show(sheet);
-    tell(saved(before, sheet));
+    refocus(focused);
+    tell(saved(before, sheet), { action: sheet.waiting.length && run !== null ? ["Start again now", () => startAgain(sheet)] : undefined });
   } catch (error) {
     const lines = showFaults(error);
     const place = find("problems");
     place.replaceChildren(element("p", "", "Nothing was saved:"), element("ul", "", ...lines.map((line) =>
-      element("li", "", `${line.key ? `${clean(line.key)}: ` : ""}${clean(line.cause)}${line.next ? `; ${clean(line.next)}` : ""}`))));
+      element("li", "", ...linkTo(line.key), `${clean(line.cause)}${line.next ? `; ${clean(line.next)}` : ""}`))));
     place.hidden = false;
     place.focus();
   }
 });
 
-find("discard").addEventListener("click", load);
+/// The key as a link to its field, for a line that begins with it.
+function linkTo(key) {
+  if (!key) return [];
+  if (!fields.has(key)) return [`${clean(key)}: `];
+  const link = element("a", "", key);
+  link.href = `#set-${key}`;
+  link.addEventListener("click", (event) => { event.preventDefault(); goTo(key); });
+  return [link, ": "];
+}
+
+find("discard").addEventListener("click", async () => {
+  await load();
+  refocus("");
+});
+
+let wasOpened = false;
 
 function filter() {
   const wanted = clean(find("search").value).toLowerCase();
-  for (const [key, field] of fields) {
-    field.item.hidden = wanted !== "" && !key.includes(wanted) && !field.setting.meaning.toLowerCase().includes(wanted);
-  }
+  for (const { text, item } of found) item.hidden = wanted !== "" && !text.includes(wanted);
   for (const group of sections.children) group.hidden = ![...group.querySelectorAll(".setting")].some((item) => !item.hidden);
+  const later = find("later");
+  // Opened by what is looked for, closed again afterwards; whoever opened it themselves keeps it open.
+  if (later && (wanted !== "") !== wasOpened) {
+    if (wanted !== "" && !later.open) { later.open = true; wasOpened = true; } else if (wanted === "") { later.open = false; wasOpened = false; }
+  }
+  const isNone = wanted !== "" && found.every(({ item }) => item.hidden);
+  if (isNone && find("no-setting").hidden) say("No setting is like that.");
+  find("no-setting").hidden = !isNone;
 }
 
 find("search").addEventListener("input", filter);
@@ -346,7 +427,7 @@ async function load() {
   try {
     show(await get("/api/rooms/settings"));
   } catch (error) {
-    sections.replaceChildren(element("p", "fault", `${error.message} ${error.detail ?? ""}`), button("Try again", "button", load));
+    sections.replaceChildren(element("p", "fault", `${error.message} ${error.detail ?? ""}`), button("Try again", "button", () => load()));
     sections.removeAttribute("aria-busy");
   }
 }
@@ -356,4 +437,5 @@ if (sessionStorage.getItem("started-again")) {
   sessionStorage.removeItem("started-again");
   tell("Started again.");
 }
-load();
+await load();
+if (location.hash.startsWith("#set-")) goTo(decodeURIComponent(location.hash.slice(5)));

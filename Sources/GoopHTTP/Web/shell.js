@@ -82,6 +82,8 @@ function unload() {
 /// Shows an address of the site in a new frame, so that nothing of the old page is left.
 function show(address, onLoad = follow) {
   unload();
+  // Whoever pressed a button of the curtain goes on in the page that comes in its place.
+  const hadFocus = find("curtain").contains(document.activeElement);
   find("curtain").hidden = true;
   frame = document.createElement("iframe");
   frame.title = "The site";
@@ -93,9 +95,11 @@ function show(address, onLoad = follow) {
   frame.addEventListener("load", onLoad);
   frame.src = address;
   place.append(frame);
+  if (hadFocus) frame.focus();
 }
 
 function showHere() {
+  isServed = isServed && watch !== null;
   show(root + location.pathname + location.search + location.hash);
   watchOwner();
 }
@@ -118,7 +122,8 @@ let again = showHere;
 
 /// The button `show` does `then`; without one it shows the page that the address names.
 function cover(
-  title, text, { target = "", show: words = "", then = showHere, open = "Open it in a new tab", isHere = false } = {},
+  title, text,
+  { target = "", show: words = "", then = showHere, open = "Open it in a new tab", isHere = false, copies = false } = {},
 ) {
   unload();
   again = then;
@@ -132,6 +137,7 @@ function cover(
   setText(find("curtain-open"), open);
   setText(find("curtain-show"), words);
   find("curtain-show").hidden = words === "";
+  find("curtain-copy").hidden = !copies;
   find("curtain").hidden = false;
   find("curtain-title").focus({ preventScroll: true });
   say(`${title}. ${text}`);
@@ -186,7 +192,12 @@ let person = null;
 const everybody = new Map();
 let wasHere = false;
 let isGone = false;
+/// The visit began while the owner was away, and what the frame shows may be that nobody answers.
+let wasAway = false;
+/// The owner has answered since the frame was filled.
+let isServed = false;
 let isBlocked = false;
+let ownID = "";
 
 const called = (one) => clean(one.petname ?? "") || clean(one.label);
 const nameText = () => (person && called(person)) || printOf(peer);
@@ -208,6 +219,10 @@ function update(one) {
     wasHere = true;
     tell("online", one.isOwn ? "Your own site" : `Here now${ways[one.path] ? `, ${ways[one.path]}` : ""}`);
     if (isGone) cover(`${nameText()} is back`, "The site can be shown again.", { show: "Show the site" });
+    else if (wasAway && one.state === "online") {
+      wasAway = false;
+      if (frame && !isServed) showHere();
+    }
   } else {
     leave(agoText(one.lastSeen));
   }
@@ -223,8 +238,9 @@ async function endVisit() {
 /// Gone means gone: a site is there as long as its owner is.
 function leave(seen) {
   if (isBlocked) return;
-  tell("gone", ["Gone", seen].filter(Boolean).join(", "));
+  tell("gone", ["Away", seen].filter(Boolean).join(" · "));
   // Whoever was away from the start may answer all the same: the frame says what came of it.
+  if (!wasHere) wasAway = true;
   if (!wasHere || (isGone && find("curtain-show").hidden)) return;
   isGone = true;
   cover(`${nameText()} is gone`, `${seen ? `${seen[0].toUpperCase()}${seen.slice(1)}. ` : ""}A site is there only while its owner is. It is offered here again when they come back.`);
@@ -244,6 +260,7 @@ function connect() {
     retryDelay = 1000;
     const { owner, peers } = JSON.parse(event.data);
     everybody.clear();
+    ownID = owner.id;
     for (const one of [owner, ...peers]) everybody.set(one.id, one);
     if (isBlocked) return;
     const one = owner.id === peer ? { ...owner, state: "online", isOwn: true } : peers.find((other) => other.id === peer);
@@ -279,6 +296,7 @@ function watchOwner() {
   if (watch || document.hidden || isBlocked || person?.isOwn) return;
   const mine = new EventSource(`/api/p/${peer}/watch`);
   watch = mine;
+  mine.addEventListener("ready", () => { isServed = true; });
   mine.addEventListener("lost", (event) => { if (JSON.parse(event.data).code === "refused") sendAway(); });
   mine.addEventListener("error", async () => {
     if (mine !== watch || mine.readyState !== EventSource.CLOSED) return;
@@ -286,6 +304,7 @@ function watchOwner() {
     // Whoever does not tell of changes is left alone; the one answer that matters is a refusal.
     const answer = await fetch(`/api/p/${peer}/watch`, { cache: "no-store" }).catch(() => null);
     answer?.body?.cancel();
+    if (answer?.status < 500) isServed = true;
     if (answer?.status === 403 && !watch && frame) sendAway();
   });
 }
@@ -295,9 +314,22 @@ function sendAway() {
   watch = null;
   if (isBlocked) return;
   cover(`${nameText()} shows this site to certain people only`,
-    "You are not among them, or no longer. Ask them to name you: they need your id, which your front page shows and copies. What the site kept in this browser stays until you forget the site.",
-    { show: "Try again" });
+    "You are not among them, or no longer. Send them your address and ask them to name you. What the site kept in this browser stays until you forget the site.",
+    { show: "Try again", copies: true });
 }
+
+find("curtain-copy").addEventListener("click", async () => {
+  try {
+    // As the pages of the rooms give it: the address of the usual viewer, whatever this one's is.
+    await navigator.clipboard.writeText(`http://127.0.0.1:8080/p/${ownID}/`);
+    say("Your address was copied.");
+    setText(find("curtain-copy"), "Copied");
+  } catch {
+    say("The browser did not allow copying.");
+    setText(find("curtain-copy"), "Not allowed");
+  }
+  setTimeout(() => setText(find("curtain-copy"), "Copy my address"), 1800);
+});
 
 // A hidden tab gives its connection back: browsers allow six to one address, for all tabs together.
 document.addEventListener("visibilitychange", () => (document.hidden ? disconnect() : connect()));
@@ -328,13 +360,21 @@ find("copy").addEventListener("click", async (event) => {
 const panel = find("panel");
 const choice = find("share-email");
 
+/// From its beginning, also where it does not fit into the window.
+function openPanel(dialog, title) {
+  dialog.showModal();
+  title.focus({ preventScroll: true });
+  dialog.scrollTop = 0;
+}
+
 find("rights").addEventListener("click", async () => {
-  panel.showModal();
+  openPanel(panel, find("panel-title"));
   try {
     const { email, shares_email: shares } = await facts();
     choice.checked = shares;
     choice.disabled = !email;
-    setText(find("share-email-text"), email ? `Tell this site my e-mail address, ${clean(email)}` : "Tell this site my e-mail address (you have set none)");
+    setText(find("share-email-text"), email ? `Tell this site my e-mail address, ${clean(email)}` : "Tell this site my e-mail address");
+    find("no-email").hidden = Boolean(email);
   } catch {
     choice.disabled = true;
   }
@@ -358,7 +398,7 @@ function showKept() {
   find("keep").setAttribute("aria-label", label);
   find("keep").title = label;
   setText(find("keep-title"), isKept ? "This site is kept" : "Keep this site?");
-  setText(find("keep-no"), isKept || isSealed ? "Done" : "Not now");
+  setText(find("keep-no"), isKept || isSealed ? "Done" : "Cancel");
   find("keep-offer").hidden = isKept || isSealed;
   find("keep-now").hidden = !isKept;
   find("keep-sealed").hidden = isKept || !isSealed;
@@ -369,7 +409,7 @@ function showKept() {
     : "Keep things in this browser while you visit, apart from every other site.");
 }
 
-find("keep").addEventListener("click", () => { showKept(); keepPanel.showModal(); });
+find("keep").addEventListener("click", () => { showKept(); openPanel(keepPanel, find("keep-title")); });
 find("keep-no").addEventListener("click", () => keepPanel.close());
 find("keep-yes").addEventListener("click", async () => {
   keepPanel.close();
@@ -432,11 +472,19 @@ find("block-now").addEventListener("click", async () => {
   showBlocked();
 });
 
-function showBlocked() {
+async function showBlocked() {
   isBlocked = true;
+  unload();
   if (watch) watch.close();
   watch = null;
   find("block").hidden = true;
+  // Whoever is blocked is in no list of people; what is known of their name is in the list of the blocked.
+  if (!person) {
+    person = await fetch("/api/rooms/peers", { cache: "no-store" })
+      .then((answer) => answer.json()).then(({ blocked }) => blocked.find((one) => one.id === peer) ?? null).catch(() => null);
+    if (!isBlocked) return;
+    if (person) setText(find("name"), nameText());
+  }
   tell("gone", "Blocked by you");
   cover(`You have blocked ${nameText()}`,
     "Nothing of this site is loaded, and its owner gets nothing of yours. You can take that back now, or at any time at the foot of the list of people.",

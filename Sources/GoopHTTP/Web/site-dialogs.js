@@ -35,7 +35,7 @@ export async function askName({ title, label, value, ok, canReplace, take }) {
     input.removeAttribute("aria-invalid");
     replace.hidden = true;
     try {
-      if (!name) throw Object.assign(new Error("A name is needed."), { detail: "" });
+      if (!name) throw Object.assign(new Error("Give it a name."), { detail: "" });
       await take(name, replaces);
       done = name;
       dialog.close();
@@ -135,9 +135,11 @@ export async function editText({ title, text, save }) {
   ];
   for (const [target, name, listener] of listeners) target.addEventListener(name, listener);
   fault.dataset.asked = "";
-  const closed = open(dialog);
-  area.focus();
+  // Before the dialog gives the area its focus, which would show the place where the text ends.
   area.setSelectionRange(0, 0);
+  const closed = open(dialog);
+  area.focus({ preventScroll: true });
+  area.scrollTop = 0;
   await closed;
   for (const [target, name, listener] of listeners) target.removeEventListener(name, listener);
 }

@@ -15,6 +15,7 @@ function connect() {
   });
   source.addEventListener("error", () => {
     disconnect();
+    dispatchEvent(new Event("viewer-lost"));
     timer = setTimeout(connect, 2000);
   });
 }

@@ -3,7 +3,7 @@
 
 import { faceOf, ownFace, showFace } from "/assets/face.js";
 import { showPicture } from "/assets/identicon.js";
-import { agoText, button, clean, element, find, get, nameOf, notAnswering, post, printOf, say, setText, tell, ways } from "/assets/words.js";
+import { agoText, button, clean, element, find, get, isLost, nameOf, notAnswering, post, printOf, say, setText, tell, viewerAnswers, ways } from "/assets/words.js";
 
 const people = new Map();
 const rows = new Map();
@@ -20,6 +20,7 @@ const latencyText = (milliseconds) =>
   milliseconds === undefined ? "" : `, ${milliseconds < 10 ? milliseconds.toFixed(1) : Math.round(milliseconds)} ms`;
 
 function stateText(person) {
+  if (isLost()) return "Not known at the moment";
   switch (person.state) {
     case "online": {
       const way = ways[person.path];
@@ -47,6 +48,7 @@ function makeRow(id) {
     stateLine: element("span"),
     link: document.createElement("a"),
     star: element("span", "star"),
+    favorite: element("span", "visually-hidden"),
     alike: element("span", "fault alike"),
     more: button("⋯", "button more", () => openCard(id)),
     item: element("li", "person"),
@@ -60,7 +62,8 @@ function makeRow(id) {
   row.named.append(row.nameLine, space(), print);
   row.link.append(row.picture, row.named, space(), element("span", "person-state", dot, row.stateLine));
   row.star.setAttribute("aria-hidden", "true");
-  row.nameLine.prepend(row.star);
+  row.nameLine.prepend(row.star, row.favorite);
+  row.more.title = "More";
   row.alike.hidden = true;
   row.link.append(row.alike);
   row.item.append(row.link, row.more);
@@ -71,12 +74,13 @@ function fillRow(row, person) {
   setText(row.name, nameOf(person));
   row.nameLine.classList.toggle("unnamed", !clean(person.petname) && !clean(person.label));
   setText(row.star, person.favorite ? "★" : "");
+  setText(row.favorite, person.favorite ? "Favourite, " : "");
   row.item.classList.toggle("muted", Boolean(person.muted));
   row.more.setAttribute("aria-label", `More about ${nameOf(person)}`);
   row.alike.hidden = !person.resembles;
   setText(row.alike, person.resembles ? alikeText(person) : "");
-  row.item.dataset.state = person.state;
-  setText(row.stateLine, stateText(person));
+  row.item.dataset.state = isLost() ? "unknown" : person.state;
+  setText(row.stateLine, `${person.muted ? "Muted · " : ""}${stateText(person)}`);
   showPicture(row.picture, person.id);
   showFace(row.named, faceOf(person), "", person.state === "online");
 }
@@ -123,8 +127,8 @@ function arrange() {
   }
   if (focused && focused !== document.activeElement && list.contains(focused)) focused.focus({ preventScroll: true });
   const here = sorted.filter((person) => person.state === "online").length;
-  setText(find("count"), people.size === 0 ? "" : here === people.size ? `${here} here now` : `${here} here now, ${people.size} known`);
-  document.title = here ? `${here} here · Goop²` : "Goop²";
+  setText(find("count"), people.size === 0 || isLost() ? "" : here === people.size ? `${here} here now` : `${here} here now, ${people.size} known`);
+  document.title = here && !isLost() ? `${here} here · Goop²` : "Goop²";
   find("search-box").hidden = people.size < searchFrom && wanted === "";
   find("empty").hidden = people.size > 0;
   find("no-match").hidden = people.size === 0 || shown > 0;
@@ -230,13 +234,7 @@ function fillCard() {
   showFace(find("card-face"), faceOf(person), `Picture of ${nameOf(person)}, of their own choice`, person.state === "online");
   find("card-alike").hidden = !person.resembles;
   setText(find("card-alike"), person.resembles ? alikeText(person) : "");
-  const time = latencies.get(person.id);
-  find("card-facts").replaceChildren(
-    ...fact("Now", stateText(person)),
-    ...fact("Way", ways[person.path] ?? "not connected"),
-    ...(time === undefined ? [] : fact("Round trip", latencyText(time).slice(2))),
-    ...fact("Id", person.id),
-  );
+  find("card-facts").replaceChildren(...fact("Now", stateText(person)), ...fact("Id", person.id));
   find("card-favorite").setAttribute("aria-pressed", String(Boolean(person.favorite)));
   find("card-mute").setAttribute("aria-pressed", String(Boolean(person.muted)));
 }
@@ -366,6 +364,7 @@ function connect() {
   source = new EventSource("/api/events");
   source.addEventListener("snapshot", (event) => {
     retryDelay = 1000;
+    viewerAnswers();
     showLink("live", "Live");
     replaceAll(JSON.parse(event.data));
     if (card.open) fillCard();
@@ -394,6 +393,7 @@ addEventListener("pagehide", disconnect);
 addEventListener("pageshow", connect);
 setInterval(() => { if (!document.hidden) arrange(); }, 15000);
 search.addEventListener("input", arrange);
+addEventListener("viewer-state", () => { arrange(); if (card.open) fillCard(); });
 
 find("me-copy").addEventListener("click", async (event) => {
   const button = event.currentTarget;

@@ -76,6 +76,58 @@ export function say(text) {
   requestAnimationFrame(() => { place.textContent = text; });
 }
 
+/// What a refusal says, in one line. Some messages end in what was refused, which may be nothing at all.
+export const reasonOf = ({ message, detail }) =>
+  [clean(message).replace(/[\s:]+$/, ""), clean(detail)].filter(Boolean).join("; ");
+
+// MARK: Whether the viewer answers
+
+/// While it does not, what a page shows may be old, and every room says so in the same place. `viewer-lost` is the
+/// question, `viewer-state` tells of the answer when it changes.
+let warning = null;
+let isAsking = false;
+
+export const isLost = () => warning !== null;
+
+function showLost() {
+  if (warning) return;
+  warning = element("p", "standing", `${notAnswering}. What this page shows may be old. It goes on by itself when there is an answer.`);
+  warning.id = "lost";
+  warning.setAttribute("role", "alert");
+  find("content")?.before(warning);
+  dispatchEvent(new Event("viewer-state"));
+}
+
+/// Something of the viewer has answered.
+export function viewerAnswers() {
+  if (!warning) return;
+  warning.remove();
+  warning = null;
+  say("Goop² answers again.");
+  dispatchEvent(new Event("viewer-state"));
+}
+
+async function isThere() {
+  try {
+    await fetch("/healthz", { cache: "no-store", signal: AbortSignal.timeout(5000) });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+// A stream may also end because of the network, or with the page that has it: only a viewer that gives no answer is lost.
+addEventListener("viewer-lost", async () => {
+  if (isAsking) return;
+  isAsking = true;
+  while (!await isThere()) {
+    showLost();
+    await new Promise((done) => { setTimeout(done, 2000); });
+  }
+  isAsking = false;
+  viewerAnswers();
+});
+
 // MARK: Asking the viewer
 
 async function answerOf(response) {
@@ -98,8 +150,10 @@ async function ask(path, options) {
   try {
     response = await fetch(path, options);
   } catch {
+    dispatchEvent(new Event("viewer-lost"));
     throw new Error(`${notAnswering}.`);
   }
+  viewerAnswers();
   return answerOf(response);
 }
 
@@ -142,8 +196,9 @@ export function whileSeen(open) {
 
 let toastTimer = 0;
 
-/// Shows a sentence at the foot of the window, perhaps with a way back. The way back gets the focus.
-export function tell(text, { undo, isError } = {}) {
+/// Shows a sentence at the foot of the window, perhaps with a way back, which gets the focus, or with what to do next:
+/// `action` is `[words, what they do]`.
+export function tell(text, { undo, action, isError } = {}) {
   const toast = find("toast");
   clearTimeout(toastTimer);
   toast.replaceChildren(element("span", "", text));
@@ -166,6 +221,7 @@ export function tell(text, { undo, isError } = {}) {
     toast.hidden = false;
     back.focus({ preventScroll: true });
   }
+  if (action) toast.append(button(action[0], "button small", () => { close(); action[1](); }));
   toast.append(button("Close", "button small", close));
   toast.hidden = false;
   say(text);

@@ -90,7 +90,7 @@ private struct StarterPage {
     var header: String {
         """
         <header><nav aria-label="Site"><ul>
-            <li><a href="../">\(name)</a></li>
+            <li><a href="../"><bdi>\(name)</bdi></a></li>
             <li><a href="../guestbook/">Guestbook</a></li>
             <li><a href="../poll/">Poll</a></li>
             <li><a href="../blog/">Blog</a></li>

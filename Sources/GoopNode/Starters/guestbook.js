@@ -24,17 +24,38 @@ function entry(row, isNew) {
       element("code", { title: `peer ${row._owner}` }, `…${row._owner.slice(-8)}`)),
     element("p", {}, row.message));
   if (row._owner === me.myId || me.isOwner) {
-    item.append(element("button", {
-      type: "button", className: "small", ariaLabel: `Delete the entry of ${row.name}`, onclick: () => remove(row._id),
-    }, "Delete"));
+    const button = element("button", { type: "button", className: "small", ariaLabel: `Delete the entry of ${row.name}` }, "Delete");
+    askTwice(button, `Really delete the entry of ${row.name}? Press again`, () => remove(row._id));
+    item.append(button);
   }
   return item;
+}
+
+/** Asks once more in place, since a site cannot open windows of the browser; at rest again when it is left or time passes. */
+function askTwice(button, sure, action) {
+  const [text, label] = [button.textContent, button.ariaLabel];
+  let timer = 0;
+  const show = (isSure) => {
+    clearTimeout(timer);
+    button.dataset.sure = isSure ? "yes" : "";
+    button.textContent = isSure ? "Really delete it? Press again" : text;
+    button.ariaLabel = isSure ? sure : label;
+    if (isSure) timer = setTimeout(show, 8000, false);
+  };
+  button.addEventListener("blur", () => show(false));
+  button.addEventListener("click", () => {
+    const isSure = button.dataset.sure === "yes";
+    show(!isSure);
+    if (isSure) action();
+  });
 }
 
 async function remove(id) {
   try {
     await Goop.data.remove("guestbook", id);
     drop(id);
+    // The button that had the focus is gone.
+    list.focus();
   } catch (error) {
     state("lost", Goop.explain(error));
   }

@@ -1,6 +1,25 @@
 // One post, named by `?slug=` in the address.
 const find = (id) => document.getElementById(id);
 
+/** Asks once more in place, since a site cannot open windows of the browser; at rest again when it is left or time passes. */
+function askTwice(button, sure, action) {
+  const [text, label] = [button.textContent, button.ariaLabel];
+  let timer = 0;
+  const show = (isSure) => {
+    clearTimeout(timer);
+    button.dataset.sure = isSure ? "yes" : "";
+    button.textContent = isSure ? "Really delete it? Press again" : text;
+    button.ariaLabel = isSure ? sure : label;
+    if (isSure) timer = setTimeout(show, 8000, false);
+  };
+  button.addEventListener("blur", () => show(false));
+  button.addEventListener("click", () => {
+    const isSure = button.dataset.sure === "yes";
+    show(!isSure);
+    if (isSure) action();
+  });
+}
+
 async function start() {
   const slug = Goop.router.param("slug");
   const post = slug ? await Goop.data.getBy("posts", "slug", slug) : null;
@@ -17,13 +36,7 @@ async function start() {
   const me = await Goop.peer();
   const button = find("delete");
   button.hidden = !me.isOwner;
-  button.addEventListener("click", async () => {
-    // Asked once more in place: a site cannot open windows of the browser.
-    if (button.dataset.sure !== "yes") {
-      button.dataset.sure = "yes";
-      button.textContent = "Really delete it? Press again";
-      return;
-    }
+  askTwice(button, null, async () => {
     try {
       await Goop.data.remove("posts", post._id);
       Goop.router.go(`${Goop.router.page().replace(/post\.html$/, "")}index.html`);
