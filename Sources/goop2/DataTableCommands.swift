@@ -93,7 +93,7 @@ struct PolicyCommand: AsyncParsableCommand {
 /// What the words of `--policy` mean, said everywhere alike.
 enum PolicyWords {
     static let help = """
-        Policies: owner (everybody reads, only you add), open (everybody reads and adds, and changes and deletes their own
+        Policies: owner (everybody reads, only you add), open (everybody reads and adds, and changes and deletes their own \
         rows), group (everybody reads, nobody but you adds until there are groups), local (nobody but you reads or adds).
         """
 
