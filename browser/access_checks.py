@@ -61,6 +61,11 @@ def private(suite, program, ada, bob, ada_url, bob_url):
             visitor.wait(lambda: "certain people only" in curtain(visitor), "the page gone", 5)
             expect(not visitor.driver.find_elements(By.CSS_SELECTOR, "#frame-place iframe"), "the frame is still there")
             suite.shot(visitor, "access-revoked")
+            visitor.cdp("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"], origin=bob_url.rstrip("/"))
+            visitor.one("#curtain-copy").click()
+            visitor.wait(lambda: visitor.one("#curtain-copy").text == "Copied", "the word that it was copied")
+            copied = visitor.driver.execute_async_script("navigator.clipboard.readText().then(arguments[0], e => arguments[0](String(e)))")
+            expect(copied == f"http://127.0.0.1:8080/p/{bob.id}/", copied)
             visitor.driver.refresh()
             visitor.wait(lambda: "certain people only" in curtain(visitor), "the same after a reload", 5)
         with suite.check("keys: name Bob by his name; he may visit"):
@@ -90,7 +95,7 @@ def private(suite, program, ada, bob, ada_url, bob_url):
         with suite.check("an id that is none is refused, in words"):
             owner.one("#guest").clear()
             owner.one("#guest").send_keys("nobody of that name", Keys.ENTER)
-            owner.wait(lambda: "no id" in owner.one("#guest-fault").text, "the fault")
+            owner.wait(lambda: "Nobody called “nobody of that name” is known here" in owner.one("#guest-fault").text, "the fault")
             expect(focused(owner) == "guest", focused(owner))
         with suite.check("take Bob off the list: his open page goes; Undo lets him in again"):
             # Bob's page follows the site before the decision.

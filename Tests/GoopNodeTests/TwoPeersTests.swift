@@ -31,7 +31,7 @@ import Testing
             page.withLock { $0 += String(buffer: chunk) }
         }
         #expect(head.object?["type"]?.string == "text/html; charset=utf-8")
-        #expect(page.withLock { $0 }.contains("Hello, I am bob."))
+        #expect(page.withLock { $0 }.contains("Hello, I am <bdi>bob</bdi>."))
 
         try await bob.stop()
         let gone = await ada.sees(bob.id) { $0.offline }

@@ -304,7 +304,7 @@ function watchOwner() {
     // Whoever does not tell of changes is left alone; the one answer that matters is a refusal.
     const answer = await fetch(`/api/p/${peer}/watch`, { cache: "no-store" }).catch(() => null);
     answer?.body?.cancel();
-    if (answer?.status < 500) isServed = true;
+    if (answer && !answer.ok && answer.status < 500) isServed = true;
     if (answer?.status === 403 && !watch && frame) sendAway();
   });
 }

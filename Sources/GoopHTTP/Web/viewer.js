@@ -1,4 +1,4 @@
-// The Peers room: the list of people, kept up to date by server-sent events, and what the owner decides about them. Names
+// The People room: the list of people, kept up to date by server-sent events, and what the owner decides about them. Names
 // and reasons were written by strangers: they only ever become text nodes.
 
 import { faceOf, ownFace, showFace } from "/assets/face.js";
