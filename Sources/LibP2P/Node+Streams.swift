@@ -94,6 +94,10 @@ extension Node {
 
     private func reserveStream(on connection: SwarmConnection) throws(P2PError) -> ResourceLedger.StreamSlot {
         do { return try self.swarm.reserveStream(on: connection) } catch {
+            // A stream is refused by this name only when its connection is not in the books any more.
+            guard error.name != .connections else {
+                throw P2PError(.connectionClosed, "the connection has ended", cause: error, peer: connection.peer)
+            }
             throw P2PError(.limitReached, "\(error)", cause: error, peer: connection.peer)
         }
     }

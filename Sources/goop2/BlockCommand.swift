@@ -9,6 +9,7 @@ struct BlockCommand: AsyncParsableCommand {
         abstract: "Have nothing to do with a peer any more.",
         discussion: """
             EXAMPLES
+              goop2 block ./peers/me               who is blocked or muted
               goop2 block ./peers/me 12D3Koo...
               goop2 block ./peers/me 12D3Koo... --undo
               goop2 block ./peers/me Bob --mute
@@ -19,8 +20,8 @@ struct BlockCommand: AsyncParsableCommand {
 
     @OptionGroup var directory: FolderArgument
 
-    @Argument(help: "An id, or a name in the running peer's list.")
-    var peer: String
+    @Argument(help: "An id, or the name of somebody who is known; without it, who is blocked or muted is listed.")
+    var peer: String?
 
     @Flag(help: "Only mute.")
     var mute = false
@@ -30,10 +31,30 @@ struct BlockCommand: AsyncParsableCommand {
 
     @OptionGroup var output: OutputOptions
 
+    func validate() throws {
+        if peer == nil, mute || undo { throw ValidationError("--mute and --undo need a PEER") }
+    }
+
     func run() async throws {
+        let commands = PeerCommands(folder: directory.folder, logger: output.logger)
+        guard let peer else { return try list(try await commands.decisions()) }
         let standing: PeerStanding = undo ? .ordinary : mute ? .muted : .blocked
-        let answer = try await PeerCommands(folder: directory.folder, logger: output.logger).stand(peer, standing)
+        let answer = try await commands.stand(peer, standing)
         if output.json { return try Console.answer(json: answer) }
         try Console.answer("\(answer.object?["peer"]?.string ?? "") is \(standing.rawValue) now")
+    }
+
+    private func list(_ decisions: JSONValue) throws {
+        if output.json { return try Console.answer(json: decisions) }
+        let rows = (decisions.array ?? []).compactMap(\.object)
+        guard !rows.isEmpty else { return Console.note("Nobody is blocked or muted.") }
+        for row in rows {
+            let petname = row["petname"]?.string ?? ""
+            let name = TerminalText.safe(petname.isEmpty ? row["label"]?.string ?? "" : petname, maximumCharacters: 24)
+            let gap = String(repeating: " ", count: max(1, 26 - name.count))
+            try Console.answer(
+                "\(row["standing"]?.string == "muted" ? "muted  " : "blocked") \(name)\(gap)\(row["peer"]?.string ?? "")"
+            )
+        }
     }
 }

@@ -11,6 +11,17 @@ import Synchronization
 
 /// What the program says: answers on standard output, everything else on standard error.
 enum Console {
+    /// What a write throws when nobody reads any more, as behind `| head`.
+    static let readerIsGone = Failure(.inputOutput, "whoever read the output has gone", nextStep: "")
+
+    /// Opens those of the three standard descriptors that are closed: else the next socket would be one of them, and
+    /// answers would go into it.
+    static func fillStandardDescriptors() {
+        for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) < 0 {
+            _ = open("/dev/null", O_RDWR)
+        }
+    }
+
     /// Writes a line of an answer.
     static func answer(_ text: String) throws(Failure) { try write(Array(text.utf8) + [0x0A], to: STDOUT_FILENO) }
 
@@ -30,6 +41,7 @@ enum Console {
                 Glibc.write(descriptor, buffer.baseAddress?.advanced(by: written), buffer.count - written)
             }
             if count < 0, errno == EINTR { continue }
+            if count < 0, errno == EPIPE { throw readerIsGone }
             guard count > 0 else {
                 throw Failure(
                     .inputOutput, "the output cannot be written: \(String(cString: strerror(errno)))",

@@ -39,15 +39,19 @@ struct Goop2: AsyncParsableCommand {
     static func main() async {
         // A reader that goes away is an error of the write, not the end of the program.
         signal(SIGPIPE, SIG_IGN)
+        Console.fillStandardDescriptors()
         do {
             let arguments = Array(CommandLine.arguments.dropFirst())
             if let failure = CommandName.failure(of: arguments) { throw failure }
             var command = try parseAsRoot(DataCommand.arranged(arguments))
+            if !(command is PeerCommand) { await Interruption.listen() }
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
             } else {
                 try command.run()
             }
+        } catch let failure as Failure where failure == Console.readerIsGone {
+            Glibc.exit(128 + SIGPIPE)  // As a program that is ended by the signal: in a pipe that is nothing to report.
         } catch let failure as Failure {
             Console.report(failure)
             Glibc.exit(failure.kind.rawValue)
@@ -62,7 +66,8 @@ enum CommandName {
     /// The failure of a first word that names no command, with the command that was probably meant.
     static func failure(of arguments: [String]) -> Failure? {
         let names = Goop2.configuration.subcommands.map { $0._commandName } + ["help"]
-        guard let first = arguments.first, !first.hasPrefix("-"), !names.contains(first) else { return nil }
+        let asked = arguments.first == "help" ? arguments.dropFirst().first : arguments.first
+        guard let first = asked, !first.hasPrefix("-"), !names.contains(first) else { return nil }
         let suggestion = NameSuggestion.nearest(to: first, among: names)
         return Failure(
             .usage, "there is no command \(TerminalText.safe(first))",

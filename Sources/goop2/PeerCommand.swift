@@ -5,6 +5,12 @@ import Logging
 import ServiceLifecycle
 import UnixSignals
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
 /// `goop2 peer DIR`.
 struct PeerCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -15,7 +21,8 @@ struct PeerCommand: AsyncParsableCommand {
               goop2 peer ./peers/me
               goop2 peer ./peers/me --no-viewer
 
-            Creates what is missing in the folder. Ends with Ctrl-C or a TERM signal, and says goodbye to the neighbours.
+            Creates what is missing in the folder. Ends with Ctrl-C, a TERM signal, or with
+            its terminal (unless nohup started it), and says goodbye to the neighbours.
             """)
 
     @OptionGroup var directory: FolderArgument
@@ -39,6 +46,11 @@ struct PeerCommand: AsyncParsableCommand {
     @Option(help: "An address of a peer to connect to, ending in /p2p/ID; may be repeated.")
     var contact: [String] = []
 
+    /// What asks for an orderly end. A terminal that closes does too, unless `nohup` has said that it shall not.
+    private static var endings: [UnixSignal] {
+        Interruption.isIgnored(SIGHUP) ? [.sigterm, .sigint] : [.sigterm, .sigint, .sighup]
+    }
+
     func run() async throws {
         let peer = try PreparedPeer.open(
             directory.folder,
@@ -57,7 +69,7 @@ struct PeerCommand: AsyncParsableCommand {
         let logger = output.logger
         let service = PeerService(peer, options: options, logger: logger)
         var configuration = ServiceGroupConfiguration(
-            services: [service], gracefulShutdownSignals: [.sigterm, .sigint], logger: Console.logger(level: .error))
+            services: [service], gracefulShutdownSignals: PeerCommand.endings, logger: Console.logger(level: .error))
         configuration.maximumGracefulShutdownDuration = .seconds(5)
         configuration.maximumCancellationDuration = .seconds(5)
         do {

@@ -8,6 +8,11 @@ struct FolderArgument: ParsableArguments {
     var dir: String
 
     var folder: PeerFolder { PeerFolder(dir) }
+
+    func validate() throws {
+        // A variable that is not set, more often than not: the folder that one happens to be in is not what was meant.
+        if dir.isEmpty { throw ValidationError("DIR is empty; for the folder that you are in, write a dot") }
+    }
 }
 
 /// How answers and diagnostics look.

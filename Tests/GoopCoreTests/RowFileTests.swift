@@ -73,7 +73,7 @@ import Testing
                 var rows: [JSONRowReader.Row] = []
                 var rest = Array(text.utf8)[...]
                 while !rest.isEmpty {
-                    rows += try reader.received(Array(rest.prefix(size)))
+                    try reader.received(Array(rest.prefix(size)), into: &rows)
                     rest = rest.dropFirst(size)
                 }
                 try reader.finish()
@@ -81,10 +81,27 @@ import Testing
                 #expect(rows.map { String(decoding: $0.bytes, as: UTF8.self) } == ["{\"a\":1}", "{\"b\":\"}\\\"{\"}"])
             }
         }
-        var reader = JSONRowReader()
-        #expect(throws: JSONRowReader.Fault.notARow(line: 2)) { try reader.received(Array("[\n1]".utf8)) }
-        var open = JSONRowReader()
-        _ = try open.received(Array("\n{\"a\":".utf8))
-        #expect(throws: JSONRowReader.Fault.unterminated(line: 2)) { try open.finish() }
+    }
+
+    @Test(arguments: [
+        ("[\n1]", 0, JSONRowReader.Fault.notARow(line: 2)), ("[{\"a\":1},\n5,{\"a\":2}]", 1, .notARow(line: 2)),
+        ("{\"a\":1}\n{\"a\":", 1, .unterminated(line: 2)), ("\n[{\"a\":1}\n,{\"a\":2}", 2, .unclosedList(line: 2)),
+        ("[{\"a\":1}]]", 1, .notARow(line: 1)), ("[[{\"a\":1}]]", 0, .notARow(line: 1)),
+        ("[{\"a\":1}] x", 1, .notARow(line: 1)),
+    ])
+    func objectsBeforeAFaultAreGivenAndACutOffFileIsTold(text: String, count: Int, fault: JSONRowReader.Fault) {
+        for size in [1, 3, 100] {
+            var reader = JSONRowReader()
+            var rows: [JSONRowReader.Row] = []
+            #expect(throws: fault) {
+                var rest = Array(text.utf8)[...]
+                while !rest.isEmpty {
+                    try reader.received(Array(rest.prefix(size)), into: &rows)
+                    rest = rest.dropFirst(size)
+                }
+                try reader.finish()
+            }
+            #expect(rows.count == count, "in pieces of \(size)")
+        }
     }
 }

@@ -20,7 +20,7 @@ import Testing
         _ = await ada.sees(bob.id) { $0.path == .none }
         #expect(try await bob.commands.peers() == .array([]))
         #expect(await failure { try await bob.commands.get(ada.id.base58, path: "/") { _ in } }?.kind == .permission)
-        #expect(await failure { try await bob.commands.ping(ada.address.description) }?.kind == .unavailable)
+        #expect(await failure { try await bob.commands.ping(ada.address.description) }?.kind == .permission)
         #expect(await failure { try await ada.commands.get(bob.address.description, path: "/") { _ in } } != nil)
         #expect(await failure { try await ada.commands.ping(bob.address.description) } != nil)
         try await bob.stop()
@@ -38,7 +38,7 @@ import Testing
         // Without a running peer the same command writes to the file alone.
         _ = try await bob.commands.stand(ada.id.base58, .blocked)
         bob = try await TestPeer.start(in: temporary, label: "bob")
-        #expect(await failure { try await bob.commands.ping(ada.address.description) }?.kind == .unavailable)
+        #expect(await failure { try await bob.commands.ping(ada.address.description) }?.kind == .permission)
         try await bob.stop()
         try await ada.stop()
     }

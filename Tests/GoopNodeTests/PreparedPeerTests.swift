@@ -55,6 +55,45 @@ import Testing
         #expect(temporary.names() == [])
     }
 
+    /// Settings under which every visitor could fetch the key, or the settings with their secrets.
+    @Test(arguments: [
+        ("paths", "site_root", "."), ("paths", "site_root", "data"), ("paths", "site_root", "./site/.."),
+        ("paths", "site_root", "link"), ("identity", "key_file", "site/key"), ("identity", "key_file", "site/a/key"),
+    ])
+    func theSiteMustNotHoldSecrets(section: String, key: String, value: String) throws {
+        try open().release()
+        symlink(".", temporary.path + "/ada/link")
+        temporary.write("{\"\(section)\": {\"\(key)\": \"\(value)\"}}", to: "ada/goop.json")
+        let refused = try #require(failure())
+        #expect(refused.kind == .configuration)
+        #expect(refused.cause.contains("visitors would be shown"))
+        #expect(refused.cause.contains("\(section).\(key)"))
+    }
+
+    @Test func wishesForANewPeerAreToldToChangeNothingInAnOldOne() throws {
+        try open(label: "Ada").release()
+        let again = try PreparedPeer.open(
+            folder, options: .init(createsMissing: true, label: "Eve", starterSite: .poll))
+        #expect(again.configuration.profile.label == "Ada")
+        #expect(again.notes.count == 2)
+        #expect(again.notes.first?.contains("the name stays Ada") == true)
+        again.release()
+        let same = try open(label: "Ada")
+        #expect(same.notes == [])
+    }
+
+    @Test func whatIsNoFolderOrCannotBeLookedIntoIsNotCalledMissing() throws {
+        temporary.write("x", to: "ada")
+        #expect(failure(creating: false)?.cause == "\(folder.path) is no folder")
+        unlink(folder.path)
+        #expect(failure(creating: false)?.nextStep == "create one: goop2 init \(folder.path)")
+        guard getuid() != 0 else { return }  // Root may look into everything.
+        try open().release()
+        chmod(folder.path, 0)
+        defer { chmod(folder.path, 0o700) }
+        #expect(failure(creating: false)?.kind == .permission)
+    }
+
     @Test func oneProcessAtATime() throws {
         let first = try open()
         let refused = failure()

@@ -32,7 +32,8 @@ import Testing
         let server = try await node()
         SiteService(
             folder: SiteFolder(root: temporary.path + "/site"), label: "s", door: SiteDoor(), logger: logger,
-            limits: limits
+            limits: limits,
+            patience: .seconds(300)  // A busy machine is no visitor that stalls.
         ).register(on: server)
         let visitor = try await node(listens: false)
         try await visitor.connect(to: server.peerID, addresses: server.listenAddresses())

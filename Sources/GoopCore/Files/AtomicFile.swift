@@ -1,3 +1,5 @@
+import Synchronization
+
 #if canImport(Glibc)
     package import Glibc
 #elseif canImport(Darwin)
@@ -68,6 +70,12 @@ package enum AtomicFile {
         return lstat(path, &status) == 0
     }
 
+    /// Why nothing can be told of what is there, for one because nothing is; nil if something is.
+    package static func faultOfLooking(at path: String) -> FileFault? {
+        var status = stat()
+        return lstat(path, &status) == 0 ? nil : FileFault("look at", path)
+    }
+
     /// True if a folder is there, or a link to one.
     package static func isFolder(_ path: String) -> Bool {
         var status = stat()
@@ -100,6 +108,16 @@ package enum AtomicFile {
 
 /// A file under a temporary name beside its place; removed unless it is finished.
 package final class PartialFile: Sendable {
+    /// The temporary names in use.
+    private static let unfinished = Mutex(Set<String>())
+
+    /// Removes what is not finished, of all of them: for a program that is told to end.
+    package static func removeUnfinished() {
+        unfinished.withLock { names in
+            for name in names { unlink(name) }
+        }
+    }
+
     private let path: String
     private let temporary: String
     private let descriptor: CInt
@@ -111,12 +129,14 @@ package final class PartialFile: Sendable {
         temporary = FolderPath.parent(of: path) + "/." + FolderPath.lastName(of: path) + "." + suffix + ".tmp"
         descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
         guard descriptor >= 0 else { throw FileFault("write", path) }
+        PartialFile.unfinished.withLock { _ = $0.insert(temporary) }
     }
 
     deinit {
         close(descriptor)
         // After a rename nothing has this name any more.
         unlink(temporary)
+        PartialFile.unfinished.withLock { _ = $0.remove(temporary) }
     }
 
     /// Writes bytes at the end.
@@ -162,6 +182,16 @@ package enum FolderPath {
     /// A path as a setting gives it: absolute, or from a folder.
     package static func resolve(_ path: String, in folder: String) -> String {
         path.hasPrefix("/") ? path : folder + "/" + path
+    }
+
+    /// The path from the root, without links, `.` and `..`, as far as it exists; what does not exist yet is taken as
+    /// it is written.
+    package static func plain(_ path: String) -> String {
+        if let whole = real(path) { return whole }
+        let parent = parent(of: path)
+        guard parent != path else { return path }
+        let (above, name) = (plain(parent), lastName(of: path))
+        return above == "/" ? "/" + name : above + "/" + name
     }
 
     /// The path with all links followed, if it exists.

@@ -8,6 +8,8 @@ package struct JSONRowReader: Sendable {
         case notARow(line: Int)
         case tooLong(line: Int)
         case unterminated(line: Int)
+        /// The list that began in that line is not closed: the end of the file is missing.
+        case unclosedList(line: Int)
     }
 
     package struct Row: Sendable, Hashable {
@@ -22,12 +24,13 @@ package struct JSONRowReader: Sendable {
     private var isEscaped = false
     private var line = 1
     private var firstLine = 1
+    /// Where the list around the objects began; nil outside of one.
+    private var listLine: Int?
 
     package init() {}
 
-    /// Takes bytes, and gives the objects that end in them.
-    package mutating func received(_ bytes: [UInt8]) throws(Fault) -> [Row] {
-        var rows: [Row] = []
+    /// Takes bytes, and appends the objects that end in them, those before a fault too.
+    package mutating func received(_ bytes: [UInt8], into rows: inout [Row]) throws(Fault) {
         for byte in bytes {
             if byte == 0x0A { line += 1 }
             guard depth > 0 else {
@@ -36,9 +39,10 @@ package struct JSONRowReader: Sendable {
                     firstLine = line
                     row = [byte]
                     depth = 1
-                // The list around the objects, and what stands between them.
-                case UInt8(ascii: "["), UInt8(ascii: "]"), UInt8(ascii: ","), 0x20, 0x09, 0x0A, 0x0D, 0xEF, 0xBB, 0xBF:
-                    break
+                case UInt8(ascii: "[") where listLine == nil: listLine = line
+                case UInt8(ascii: "]") where listLine != nil: listLine = nil
+                // What stands between them.
+                case UInt8(ascii: ","), 0x20, 0x09, 0x0A, 0x0D, 0xEF, 0xBB, 0xBF: break
                 default: throw .notARow(line: line)
                 }
                 continue
@@ -67,11 +71,11 @@ package struct JSONRowReader: Sendable {
             default: break
             }
         }
-        return rows
     }
 
     /// To be called at the end of the input.
     package func finish() throws(Fault) {
         if depth > 0 { throw .unterminated(line: firstLine) }
+        if let listLine { throw .unclosedList(line: listLine) }
     }
 }

@@ -53,7 +53,7 @@ public struct PeerCommands: Sendable {
     /// - Returns: an object with `peer`, `milliseconds`, `path` and `address`.
     /// - Throws: `Failure`.
     public func ping(_ peer: String, patience: Duration = .seconds(10)) async throws -> JSONValue {
-        if client.isPeerRunning { return try await client.ask(.ping(peer: peer)) }
+        if client.isPeerRunning { return try await client.ask(.ping(peer: peer, patience: patience)) }
         return try await ShortLivedNode(folder: folder, group: group, logger: logger, patience: patience)
             .run(with: peer) { node, peer in
                 try await PeerErrand(node: node, timeout: patience).ping(peer, address: nil)
@@ -69,7 +69,8 @@ public struct PeerCommands: Sendable {
         body: @escaping @Sendable (ByteBuffer) async throws -> Void
     ) async throws -> JSONValue {
         if client.isPeerRunning {
-            return try await client.ask(.get(peer: peer, path: path)) { _, chunk in try await body(chunk) }
+            let request = ControlRequest.get(peer: peer, path: path, patience: patience)
+            return try await client.ask(request) { _, chunk in try await body(chunk) }
         }
         return try await ShortLivedNode(folder: folder, group: group, logger: logger, patience: patience)
             .run(with: peer) { node, peer in
@@ -85,19 +86,38 @@ public struct PeerCommands: Sendable {
             }
     }
 
+    /// Who is blocked or muted: an array of objects with `peer`, `label`, `petname` and `standing`.
+    /// - Throws: `Failure`.
+    public func decisions() async throws -> JSONValue {
+        if client.isPeerRunning { return try await client.ask(.decisions) }
+        let prepared = try PreparedPeer.open(folder, options: .init(createsMissing: false))
+        defer { prepared.release() }
+        do {
+            let store = try folder.openPeerStore()
+            let known = try await store.load()
+            try store.close()
+            return .array(known.filter { $0.standing != .ordinary }.map(\.standingJSON))
+        } catch let error as DataError {
+            throw error.failure
+        }
+    }
+
     /// Decides how the owner stands to a peer; at once, and over restarts.
     /// - Parameters:
-    ///   - peer: an id, or a name of the running peer's list.
+    ///   - peer: an id, or a name of somebody who is known.
     /// - Returns: an object with `peer` and `standing`.
     /// - Throws: `Failure`.
     public func stand(_ peer: String, _ standing: PeerStanding) async throws -> JSONValue {
         if client.isPeerRunning { return try await client.ask(.stand(peer: peer, standing: standing.rawValue)) }
         let prepared = try PreparedPeer.open(folder, options: .init(createsMissing: false))
         defer { prepared.release() }
-        let (id, _) = try PeerName.resolve(peer)
         do {
-            let store = try PeerStore(path: folder.peersDatabase)
-            var records = PeerRecords(ownID: prepared.identity.peerID, known: try await store.load())
+            let store = try folder.openPeerStore()
+            let known = try await store.load()
+            let (id, _) = try PeerName.resolve(
+                peer, among: known.map(PeerName.Candidate.init),
+                nextStep: "use an id, or start the peer: it may hear of that name")
+            var records = PeerRecords(ownID: prepared.identity.peerID, known: known)
             let decided = try records.setStanding(standing, of: id)
             try await store.save([decided.record], removing: [decided.removed].compactMap(\.self))
             try store.close()
@@ -114,5 +134,15 @@ public struct PeerCommands: Sendable {
 
     private func requireFolder() throws {
         _ = try PreparedPeer.open(folder, options: .init(createsMissing: false, takesLock: false))
+    }
+}
+
+extension KnownPeer {
+    /// As the commands print who is blocked or muted.
+    var standingJSON: JSONValue {
+        [
+            "peer": .string(id.base58), "label": .string(label), "petname": .string(petname),
+            "standing": .string(standing.rawValue),
+        ]
     }
 }

@@ -165,38 +165,46 @@ public struct RowImport: Sendable {
 
     private mutating func readJSON(_ next: () async throws -> [UInt8]?) async throws {
         var reader = JSONRowReader()
-        do {
-            while let chunk = try await next() {
-                for row in try reader.received(chunk) {
-                    guard
-                        let object =
-                            (try? JSONParser.parse(row.bytes, limits: .init(bytes: JSONRowReader.maximumRowBytes)))?
-                            .object
-                    else {
-                        report.refuse(row.line, "it is no JSON object")
-                        continue
-                    }
-                    let members = object.members.filter { member in
-                        let isKept = keepsSystemColumns || !member.name.hasPrefix("_")
-                        if !isKept, !report.skippedColumns.contains(member.name), report.skippedColumns.count < 16 {
-                            report.skippedColumns.append(member.name)
-                        }
-                        return isKept
-                    }
-                    try await add(row.line, .object(JSONObject(members: members)), size: row.bytes.count)
-                }
-            }
-            try reader.finish()
-        } catch let fault as JSONRowReader.Fault {
-            // What was read before is added.
-            switch fault {
-            case .notARow(let line):
-                report.refuse(line, "an object should begin here; the rest of the file is not read")
-            case .tooLong(let line):
-                report.refuse(line, "the object is longer than 2 MiB; the rest of the file is not read")
-            case .unterminated(let line): report.refuse(line, "the object does not end")
+        while let chunk = try await next() {
+            var rows: [JSONRowReader.Row] = []
+            let fault = RowImport.fault { () throws(JSONRowReader.Fault) in try reader.received(chunk, into: &rows) }
+            // What was read before a fault is added.
+            for row in rows { try await add(row) }
+            if let fault { return report.refuse(fault.line, fault.reason) }
+        }
+        if let fault = RowImport.fault({ () throws(JSONRowReader.Fault) in try reader.finish() }) {
+            report.refuse(fault.line, fault.reason)
+        }
+    }
+
+    private static func fault(_ body: () throws(JSONRowReader.Fault) -> Void) -> (line: Int, reason: String)? {
+        do throws(JSONRowReader.Fault) {
+            try body()
+            return nil
+        } catch {
+            return switch error {
+            case .notARow(let line): (line, "an object should begin here; the rest of the file is not read")
+            case .tooLong(let line): (line, "the object is longer than 2 MiB; the rest of the file is not read")
+            case .unterminated(let line): (line, "the object does not end: the file may have been cut off")
+            case .unclosedList(let line):
+                (line, "the list that begins here does not end: the file may have been cut off")
             }
         }
+    }
+
+    private mutating func add(_ row: JSONRowReader.Row) async throws {
+        let limits = JSONParser.Limits(bytes: JSONRowReader.maximumRowBytes)
+        guard let object = (try? JSONParser.parse(row.bytes, limits: limits))?.object else {
+            return report.refuse(row.line, "it is no JSON object")
+        }
+        let members = object.members.filter { member in
+            let isKept = keepsSystemColumns || !member.name.hasPrefix("_")
+            if !isKept, !report.skippedColumns.contains(member.name), report.skippedColumns.count < 16 {
+                report.skippedColumns.append(member.name)
+            }
+            return isKept
+        }
+        try await add(row.line, .object(JSONObject(members: members)), size: row.bytes.count)
     }
 
     private mutating func add(_ line: Int, _ row: JSONValue, size: Int) async throws {

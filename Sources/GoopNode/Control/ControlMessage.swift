@@ -10,10 +10,12 @@ enum ControlRequest: Sendable, Hashable {
     case status
     /// The peer list.
     case peers
-    /// A round trip to a peer.
-    case ping(peer: String)
-    /// A file of a site; its bytes follow the answer's line.
-    case get(peer: String, path: String)
+    /// A round trip to a peer, which may take so long.
+    case ping(peer: String, patience: Duration)
+    /// A file of a site, whose first bytes may take so long; they follow the answer's line.
+    case get(peer: String, path: String, patience: Duration)
+    /// Who is blocked or muted.
+    case decisions
     /// Blocks, mutes, or neither.
     case stand(peer: String, standing: String)
     /// To whom the site is shown: `show`, `everyone`, `only`, `allow` or `revoke`, and whom it is about.
@@ -29,8 +31,14 @@ enum ControlRequest: Sendable, Hashable {
             switch self {
             case .status: ["command": "status"]
             case .peers: ["command": "peers"]
-            case .ping(let peer): ["command": "ping", "peer": .string(peer)]
-            case .get(let peer, let path): ["command": "get", "peer": .string(peer), "path": .string(path)]
+            case .ping(let peer, let patience):
+                ["command": "ping", "peer": .string(peer), "seconds": .integer(patience.components.seconds)]
+            case .get(let peer, let path, let patience):
+                [
+                    "command": "get", "peer": .string(peer), "path": .string(path),
+                    "seconds": .integer(patience.components.seconds),
+                ]
+            case .decisions: ["command": "decisions"]
             case .stand(let peer, let standing):
                 ["command": "stand", "peer": .string(peer), "standing": .string(standing)]
             case .audience(let action, let peers):
@@ -56,11 +64,13 @@ enum ControlRequest: Sendable, Hashable {
             }
             return text
         }
+        var patience: Duration { .seconds(min(max(object["seconds"]?.int64 ?? 10, 1), 300)) }
         switch try text("command") {
         case "status": self = .status
         case "peers": self = .peers
-        case "ping": self = .ping(peer: try text("peer"))
-        case "get": self = .get(peer: try text("peer"), path: try text("path"))
+        case "ping": self = .ping(peer: try text("peer"), patience: patience)
+        case "get": self = .get(peer: try text("peer"), path: try text("path"), patience: patience)
+        case "decisions": self = .decisions
         case "stand": self = .stand(peer: try text("peer"), standing: try text("standing"))
         case "audience":
             self = .audience(

@@ -36,6 +36,20 @@ public struct PeerFolder: Sendable, Hashable {
     /// A path as a setting gives it: absolute, or from this folder.
     public func resolve(_ setting: String) -> String { FolderPath.resolve(setting, in: path) }
 
+    /// Sees that there is a peer in the folder.
+    /// - Throws: `Failure` that tells a folder without one from one that cannot be looked into, and from no folder at all.
+    func requireSettings() throws(Failure) {
+        guard let fault = AtomicFile.faultOfLooking(at: configurationFile) else { return }
+        guard fault.isMissing else { throw fault.failure }
+        if AtomicFile.exists(path), !AtomicFile.isFolder(path) {
+            throw Failure(
+                .noInput, "\(path) is no folder", nextStep: "name the folder of a peer, or create one: goop2 init DIR")
+        }
+        throw Failure(
+            .noInput, "there is no peer in \(path): \(configurationFile) does not exist",
+            nextStep: "create one: goop2 init \(path)")
+    }
+
     /// The name of the folder itself, also for `.` and `..`.
     public var name: String {
         let own = FolderPath.lastName(of: path)

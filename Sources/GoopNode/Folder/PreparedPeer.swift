@@ -90,11 +90,7 @@ public final class PreparedPeer: Sendable {
         init(folder: PeerFolder, options: Options) throws {
             self.folder = folder
             self.options = options
-            if !options.createsMissing, !AtomicFile.exists(folder.configurationFile) {
-                throw Failure(
-                    .noInput, "there is no peer in \(folder.path): \(folder.configurationFile) does not exist",
-                    nextStep: "create one: goop2 init \(folder.path)")
-            }
+            if !options.createsMissing { try folder.requireSettings() }
             guard options.takesLock else {
                 lock = nil
                 return
@@ -115,10 +111,17 @@ public final class PreparedPeer: Sendable {
 
         mutating func finish() throws -> PreparedPeer {
             var configuration = try settings()
+            if let problem = folder.secretInTheSite(configuration) {
+                throw Failure(
+                    .configuration,
+                    "\(folder.configurationFile): \(problem.key.map { $0 + ": " } ?? "")\(problem.cause)",
+                    nextStep: problem.nextStep)
+            }
             let identity = try identity(configuration)
             try sealingKeys(&configuration)
             try viewerPassword(&configuration)
             try site(configuration)
+            noteWhatIsNotTaken(configuration)
             for key in configuration.unknownKeys.prefix(20) {
                 notes.append("\(folder.configurationFile): \(key)")
             }
@@ -222,6 +225,20 @@ public final class PreparedPeer: Sendable {
             }
             guard rename(unfinished, root) == 0 else { throw FileFault("create", root) }
             created.append(PreparedPeer.starterSite)
+        }
+
+        /// Wishes for a new peer change nothing in one that is there.
+        private mutating func noteWhatIsNotTaken(_ configuration: GoopConfiguration) {
+            guard options.createsMissing else { return }
+            if let label = options.label, label != configuration.profile.label, !created.contains("settings") {
+                notes.append(
+                    "the name stays \(configuration.profile.label): --label is for a new peer; change profile.label in "
+                        + "the viewer's settings or in \(folder.configurationFile)")
+            }
+            if options.starterSite != .plain, !created.contains(PreparedPeer.starterSite) {
+                notes.append(
+                    "the site stays as it is: --starter is for a new one; the viewer's My site room adds starters")
+            }
         }
 
         /// The tables of a starter site that were not all made yet.

@@ -9,7 +9,7 @@ struct PeerBackend: ViewerBackend {
     let profile: SelfProfile
     let avatar: OwnAvatar
     let directory: PeerDirectory
-    let client: SiteClient
+    private(set) var client: SiteClient
     let site: SiteFolder
     let tables: SiteTables
     let dataClient: DataClient
@@ -23,6 +23,13 @@ struct PeerBackend: ViewerBackend {
         var profile = profile
         profile.avatarHash = avatar.hash
         return profile
+    }
+
+    /// The same, with another limit for the first bytes of an answer.
+    func patient(_ limit: Duration) -> PeerBackend {
+        var copy = self
+        copy.client.answerTimeout = limit
+        return copy
     }
 
     func peers() async -> [PeerEntry] { await directory.entries }

@@ -8,10 +8,13 @@ struct PeerErrand: Sendable {
 
     /// A round trip.
     func ping(_ peer: PeerID, address: Multiaddr?) async throws(Failure) -> JSONValue {
+        guard peer != node.peerID else {
+            throw Failure(.usage, "that is this peer's own id", nextStep: "name another peer")
+        }
         do {
             if let address { node.addAddresses([address], of: peer, source: .configured, ttl: .seconds(60)) }
             let info = try await node.connect(to: peer, timeout: timeout)
-            let time = try await node.ping(peer)
+            let time = try await node.ping(peer, timeout: timeout)
             return [
                 "peer": .string(peer.base58), "milliseconds": .number(PeerErrand.milliseconds(time)),
                 "path": .string(info.path.rawValue), "address": .string(info.remoteAddress.description),

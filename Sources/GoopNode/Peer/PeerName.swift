@@ -3,11 +3,21 @@ import LibP2P
 
 /// How a person names a peer on the command line.
 enum PeerName {
-    /// Finds the peer that a text means: an id, a multiaddr that ends in one, or, among listed peers, a label that only
-    /// one of them has.
+    /// A peer and what it is called.
+    struct Candidate: Sendable, Hashable {
+        var id: PeerID
+        /// What it calls itself.
+        var label: String
+        /// The owner's own name for it.
+        var petname: String
+    }
+
+    /// Finds the peer that a text means: an id, a multiaddr that ends in one, or a name that only one candidate has.
+    /// - Parameter nextStep: what to do when nobody has the name, and none is alike.
     /// - Returns: the peer, and the address to try if one was given.
     static func resolve(
-        _ text: String, among entries: [PeerEntry] = []
+        _ text: String, among candidates: [Candidate] = [],
+        nextStep: String = "use an id: names are known while the peer runs"
     ) throws(Failure) -> (peer: PeerID, address: Multiaddr?) {
         if let peer = PeerID(text) { return (peer, nil) }
         if text.hasPrefix("/") {
@@ -19,20 +29,26 @@ enum PeerName {
             return (peer, address.withoutPeerID)
         }
         // The owner's own names come first: a stranger cannot take one by calling itself so.
-        let own = entries.filter { $0.petname == text }
-        let named = own.isEmpty ? entries.filter { $0.label == text } : own
+        let own = candidates.filter { $0.petname == text }
+        let named = own.isEmpty ? candidates.filter { $0.label == text } : own
         guard let only = named.first else {
-            let labels = entries.map(\.label).filter { !$0.isEmpty }
-            let suggestion = NameSuggestion.nearest(to: text, among: labels)
+            let names = candidates.flatMap { [$0.label, $0.petname] }.filter { !$0.isEmpty }
+            let suggestion = NameSuggestion.nearest(to: text, among: names)
             throw Failure(
-                .noInput, "\(text.prefix(200)) is no peer id, and no peer in the list has that label",
-                nextStep: suggestion.map { "did you mean \($0)?" } ?? "see the list: goop2 peers DIR")
+                .noInput, "\(text.prefix(200)) is no peer id, and nobody is known by that name",
+                nextStep: suggestion.map { "did you mean \($0)?" } ?? nextStep)
         }
         guard named.count == 1 else {
             throw Failure(
-                .usage, "\(named.count) peers have the label \(text.prefix(200))",
+                .usage, "\(named.count) peers have the name \(text.prefix(200))",
                 nextStep: "use an id: " + named.prefix(8).map(\.id.base58).joined(separator: ", "))
         }
         return (only.id, nil)
     }
+}
+
+extension PeerName.Candidate {
+    init(_ known: KnownPeer) { self.init(id: known.id, label: known.label, petname: known.petname) }
+
+    init(_ entry: PeerEntry) { self.init(id: entry.id, label: entry.label, petname: entry.petname) }
 }

@@ -90,7 +90,7 @@ public final class PeerService: Service {
     public func run() async throws {
         defer { peer.release() }
         let doors = try viewerDoors()
-        let store = try openStore()
+        let store = try peer.folder.openPeerStore()
         defer { try? store.close() }
         let records = PeerRecords(ownID: peer.identity.peerID, known: try await store.load())
         let door = SiteDoor(peer.configuration.siteAudience)
@@ -115,30 +115,6 @@ public final class PeerService: Service {
             throw Failure(
                 .configuration, "\(peer.folder.configurationFile): \(error)",
                 nextStep: "every key is explained in docs/config.md")
-        }
-    }
-
-    private func openStore() throws(Failure) -> PeerStore {
-        let path = peer.folder.peersDatabase
-        // Never without it: whoever was blocked would be let in.
-        do {
-            try AtomicFile.createFolder(peer.folder.dataFolder, mode: 0o700)
-            let store = try PeerStore(path: path)
-            _ = try AtomicFile.makePrivate(path)
-            return store
-        } catch let error as DataError where error.code == .corrupt {
-            throw Failure(
-                .data, "\(path) cannot be opened: \(error.message)",
-                nextStep: "put a backup of it there; or move it away, and with it favourites, names and blocks")
-        } catch let error as DataError {
-            let failure = error.failure
-            throw Failure(
-                failure.kind, "\(path) cannot be opened: \(error.message)",
-                nextStep: error.code == .locked ? "close the program that uses it" : failure.nextStep)
-        } catch let fault as FileFault {
-            throw fault.failure
-        } catch {
-            throw Failure(.inputOutput, "\(path) cannot be opened: \(error)", nextStep: "check the disk and the path")
         }
     }
 

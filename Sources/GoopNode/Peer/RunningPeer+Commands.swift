@@ -9,8 +9,11 @@ extension RunningPeer {
             switch request {
             case .status: return .value(await status())
             case .peers: return .value(.array(await directory.entries.map { $0.json }))
-            case .ping(let text): return .value(try await ping(text))
-            case .get(let text, let path): return .file(try await get(text, path: path))
+            case .ping(let text, let patience): return .value(try await ping(text, patience: patience))
+            case .get(let text, let path, let patience):
+                return .file(try await get(text, path: path, patience: patience))
+            case .decisions:
+                return .value(.array(await directory.known.filter { $0.standing != .ordinary }.map(\.standingJSON)))
             case .stand(let text, let standing): return .value(try await stand(text, standing))
             case .audience(let action, let peers):
                 return .value(try await audience(action, peers))
@@ -46,16 +49,16 @@ extension RunningPeer {
         ]
     }
 
-    private func ping(_ text: String) async throws(Failure) -> JSONValue {
+    private func ping(_ text: String, patience: Duration) async throws(Failure) -> JSONValue {
         let (peer, address) = try await resolve(text)
-        return try await PeerErrand(node: node).ping(peer, address: address)
+        return try await PeerErrand(node: node, timeout: patience).ping(peer, address: address)
     }
 
-    private func get(_ text: String, path: String) async throws(Failure) -> SiteBody {
+    private func get(_ text: String, path: String, patience: Duration) async throws(Failure) -> SiteBody {
         let (peer, address) = try await resolve(text)
         if let address { node.addAddresses([address], of: peer, source: .configured, ttl: .seconds(60)) }
         do throws(SiteError) {
-            return try await backend.openSite(of: peer, path: path)
+            return try await backend.patient(patience).openSite(of: peer, path: path)
         } catch {
             throw error.failure
         }
@@ -94,7 +97,13 @@ extension RunningPeer {
     }
 
     private func resolve(_ text: String) async throws(Failure) -> (peer: PeerID, address: Multiaddr?) {
-        try PeerName.resolve(text, among: await directory.entries)
+        let listed = await directory.entries
+        let ids = Set(listed.map(\.id))
+        // Those who are not listed, the blocked for one, are named too.
+        let others = await directory.known.filter { !ids.contains($0.id) }
+        return try PeerName.resolve(
+            text, among: listed.map(PeerName.Candidate.init) + others.map(PeerName.Candidate.init),
+            nextStep: "see the list: goop2 peers \(peer.folder.path)")
     }
 }
 

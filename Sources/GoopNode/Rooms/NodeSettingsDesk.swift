@@ -37,6 +37,9 @@ actor NodeSettingsDesk: SettingsDesk {
     func apply(_ changes: [String: JSONValue], isOnlyCheck: Bool) async throws(ConfigurationError) -> SettingsSheet {
         var configuration = try read()
         try configuration.apply(changes)
+        if let problem = PeerFolder(FolderPath.parent(of: file)).secretInTheSite(configuration) {
+            throw ConfigurationError(problems: [problem])
+        }
         if !isOnlyCheck {
             _ = ViewerPassword.conceal(in: &configuration)
             do throws(FileFault) { try AtomicFile.write(configuration.encoded(), to: file) } catch {

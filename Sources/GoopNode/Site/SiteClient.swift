@@ -137,9 +137,14 @@ struct SiteClient: Sendable {
             case .protocolNotSupported: .disabled
             case .protocolViolation, .endOfStream, .tooLong: .protocolViolation
             case .limitReached: .busy
+            case .refusedPeer: .blocked
             default: .unreachable
             }
-        return SiteError(kind: kind, detail: String(error.message.prefix(256)), attempts: Array(attempts))
+        let detail =
+            error.code == .connectionClosed
+            ? "it ended the connection: it may be stopping, or not want to hear from this peer"
+            : String(error.message.prefix(256))
+        return SiteError(kind: kind, detail: detail, attempts: Array(attempts))
     }
 }
 

@@ -18,16 +18,19 @@ struct SiteService: Sendable {
     let label: String
     let door: SiteDoor
     let logger: Logger
+    private let patience: Duration
     private let tags = ContentTags()
     private let admission: SiteAdmission
 
     init(
-        folder: SiteFolder, label: String, door: SiteDoor, logger: Logger, limits: HandlerLimits = SiteService.limits
+        folder: SiteFolder, label: String, door: SiteDoor, logger: Logger, limits: HandlerLimits = SiteService.limits,
+        patience: Duration = SiteService.patience
     ) {
         self.folder = folder
         self.label = label
         self.door = door
         self.logger = logger
+        self.patience = patience
         admission = SiteAdmission(total: limits.streams, perPeer: limits.streamsPerPeer)
     }
 
@@ -74,7 +77,7 @@ struct SiteService: Sendable {
         }
         defer { admission.leave(stream.remotePeer) }
         do {
-            try await StallWatch.run(limit: SiteService.patience, onStall: { stream.reset() }) { watch in
+            try await StallWatch.run(limit: patience, onStall: { stream.reset() }) { watch in
                 try await answer(watch, visit)
             }
             await stream.close()
