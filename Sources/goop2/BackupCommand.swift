@@ -12,8 +12,9 @@ struct BackupCommand: ParsableCommand {
               goop2 backup ./peers/me ~/me-2026-11-24.tar
               tar tvf ~/me-2026-11-24.tar          what is in it
 
-            The peer may run meanwhile. The file holds the peer's key: whoever has it can be this peer. It is readable by
-            you alone; keep it so. Bring it back with goop2 restore.
+            The peer may run meanwhile. The file holds the peer's key: whoever has it can
+            be this peer. It is readable by you alone; keep it so. Bring it back with
+            goop2 restore.
             """)
 
     @OptionGroup var directory: FolderArgument
@@ -42,8 +43,9 @@ struct RestoreCommand: ParsableCommand {
             EXAMPLES
               goop2 restore ~/me-2026-11-24.tar ./peers/me
 
-            The folder must not exist, or be empty. The backup is checked first, and nothing is written if anything in it
-            is not as it was. One peer must not run twice: stop the old one before you start this one.
+            The folder must not exist, or be empty. The backup is checked first, and
+            nothing is written if anything in it is not as it was. One peer must not run
+            twice: stop the old one before you start this one.
             """)
 
     @Argument(help: "The backup.", completion: .file())

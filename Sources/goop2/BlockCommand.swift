@@ -14,8 +14,9 @@ struct BlockCommand: AsyncParsableCommand {
               goop2 block ./peers/me 12D3Koo... --undo
               goop2 block ./peers/me Bob --mute
 
-            A blocked peer is not listed, dialled, let in or given data: at once, and after every restart. A muted one
-            stays, at the end of the list, and is never announced.
+            A blocked peer is not listed, dialled, let in or given data: at once, and
+            after every restart. A muted one stays, at the end of the list, and is never
+            announced.
             """)
 
     @OptionGroup var directory: FolderArgument

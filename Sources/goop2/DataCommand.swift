@@ -12,10 +12,11 @@ struct DataCommand: AsyncParsableCommand {
             EXAMPLES
               goop2 data ./peers/me create notes text:text stars:integer --policy open
               goop2 data ./peers/me insert notes "text=hello there" stars=5
-              goop2 data ./peers/me query notes --where "stars >= ?" --arg 3 --order "stars DESC" --limit 10
+              goop2 data ./peers/me query notes --where "stars >= ?" --arg 3 --limit 10
 
-            Each command has examples of its own: goop2 data create --help. You act as the owner, whatever the policy. Works while the peer runs, and when it does not. Conditions follow
-            docs/query-grammar.md.
+            Each command has examples of its own: goop2 data create --help. You act as the
+            owner, whatever the policy. Works while the peer runs, and when it does not.
+            Conditions follow docs/query-grammar.md.
             """,
         subcommands: [
             TablesCommand.self, DescribeCommand.self, QueryCommand.self, InsertCommand.self, UpdateCommand.self,

@@ -64,6 +64,10 @@ struct RowArguments: ParsableArguments {
                     nextStep: near.map { "did you mean \($0)?" } ?? "there are \(columns.names.joined(separator: ", "))"
                 )
             }
+            guard data[column] == nil else {
+                throw Failure(
+                    .usage, "\(TerminalText.safe(column)) is given twice", nextStep: "give each column one value")
+            }
             data[column] = columns.value(of: String(value[value.index(after: equals)...]), in: column)
         }
         guard !data.isEmpty else { throw Failure(.usage, "no values were given", nextStep: "for example text=hello") }

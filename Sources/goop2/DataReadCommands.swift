@@ -69,7 +69,7 @@ struct QueryCommand: AsyncParsableCommand {
         discussion: """
             EXAMPLES
               goop2 data ./peers/me query notes
-              goop2 data ./peers/me query notes --where "text LIKE ?" --arg "%hello%" --order "_id DESC"
+              goop2 data ./peers/me query notes --where "stars > ?" --arg 3 --limit 20
               goop2 data ./peers/me query notes --columns text,stars --json
             """)
 
@@ -81,7 +81,11 @@ struct QueryCommand: AsyncParsableCommand {
     @Option(help: "What to sort by.") var order: String?
     @Option(help: "At most so many rows.") var limit: Int64 = 100
     @Option(help: "After so many rows.") var offset: Int64 = 0
-    @Option(help: "Columns, with commas between them.") var columns: String?
+    @Option(help: "Columns, with commas or blanks between them.") var columns: String?
+
+    func validate() throws {
+        if limit < 1 { throw ValidationError("--limit takes 1 or more, not \(limit)") }
+    }
 
     func run() async throws {
         var request = DataRequest(op: .query, table: table)
@@ -90,7 +94,7 @@ struct QueryCommand: AsyncParsableCommand {
         request.order = order
         request.limit = limit
         request.offset = offset
-        request.columns = columns.map { $0.split(separator: ",").map(String.init) } ?? []
+        request.columns = columns.map { $0.split(whereSeparator: { $0 == "," || $0 == " " }).map(String.init) } ?? []
         try await options.ask({ [request] _ in request }) { answer in
             let rows = (answer.array ?? []).compactMap(\.object)
             guard !rows.isEmpty else { return Console.note("No rows.") }

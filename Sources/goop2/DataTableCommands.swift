@@ -22,6 +22,18 @@ struct CreateCommand: AsyncParsableCommand {
     @Argument(help: "Columns as name:type.") var columns: [String]
     @Option(help: "Who may read and add: owner, open, group or local.") var policy = "owner"
 
+    /// The types that a column may be given; upstream takes any word, and SQLite makes of most of them a number.
+    private static let types = ["text", "integer", "real", "blob", "datetime"]
+
+    func validate() throws {
+        for column in columns {
+            let parts = column.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+            guard parts.count > 1, !Self.types.contains(parts[1].lowercased()) else { continue }
+            throw ValidationError(
+                "\(TerminalText.safe(column)): a column has one of the types \(Self.types.joined(separator: ", "))")
+        }
+    }
+
     func run() async throws {
         var request = DataRequest(op: .createTable, table: table)
         request.name = table
@@ -74,8 +86,9 @@ struct PolicyCommand: AsyncParsableCommand {
 
             \(PolicyWords.help)
 
-            A table has one such word each for reading, adding, changing and deleting; this sets all four as it is said here.
-            Each of its own: the room Data of the viewer.
+            A table has one such word each for reading, adding, changing and deleting;
+            this sets all four as it is said here. Each of its own: the room Data of the
+            viewer.
             """)
 
     @OptionGroup var options: DataOptions
@@ -93,8 +106,11 @@ struct PolicyCommand: AsyncParsableCommand {
 /// What the words of `--policy` mean, said everywhere alike.
 enum PolicyWords {
     static let help = """
-        Policies: owner (everybody reads, only you add), open (everybody reads and adds, and changes and deletes their own \
-        rows), group (everybody reads, nobody but you adds until there are groups), local (nobody but you reads or adds).
+        POLICIES
+          owner    everybody reads, only you add
+          open     everybody reads and adds, and changes and deletes their own rows
+          group    everybody reads, nobody but you adds until there are groups
+          local    nobody but you reads or adds
         """
 
     /// The word, and its meaning if it has one.

@@ -31,9 +31,11 @@ struct ImportCommand: AsyncParsableCommand {
               goop2 data ./peers/me import notes notes.csv
               goop2 data ./peers/me import notes rows.json
 
-            CSV: the first line has the names of the columns; nothing between two commas is no value, "" is an empty
-            text. JSON: a list of objects, or one object a line. Rows that the table refuses are left out and told with
-            their lines; the others are kept. Exit status 65 if there were any. Any size: the file is read piece by piece.
+            CSV: the first line has the names of the columns; nothing between two commas
+            is no value, "" is an empty text. JSON: a list of objects, or one object a
+            line. Rows that the table refuses are left out and told with their lines; the
+            others are kept. Exit status 65 if there were any. Any size: the file is read
+            piece by piece.
             """)
 
     @OptionGroup var options: DataOptions
@@ -86,9 +88,10 @@ struct ExportCommand: AsyncParsableCommand {
               goop2 data ./peers/me export notes -o notes.csv
               goop2 data ./peers/me export notes --form json > notes.json
 
-            In CSV, texts that a spreadsheet would run as a formula (they begin with =, +, -, @) get an apostrophe in
-            front, because rows come from strangers; an import takes it away again. --exact leaves them as they are: import
-            such a file with --exact too.
+            In CSV, texts that a spreadsheet would run as a formula (they begin with =, +,
+            -, @) get an apostrophe in front, because rows come from strangers; an import
+            takes it away again. --exact leaves them as they are: import such a file with
+            --exact too.
             """)
 
     @OptionGroup var options: DataOptions

@@ -19,8 +19,8 @@ struct GetCommand: AsyncParsableCommand {
               goop2 get ./peers/me Ada /index.html
               goop2 get ./peers/me 12D3Koo... /pictures/cat.jpg -o cat.jpg
 
-            Writes to standard output unless -o names a file. Asks the peer that runs on DIR, or else looks for the other
-            one itself.
+            Writes to standard output unless -o names a file. Asks the peer that runs on
+            DIR, or else looks for the other one itself.
             """)
 
     @OptionGroup var directory: FolderArgument

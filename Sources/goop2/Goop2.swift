@@ -18,7 +18,7 @@ struct Goop2: AsyncParsableCommand {
         abstract: "A web of your own: a site is a folder on your machine, and neighbours visit it.",
         discussion: """
             EXAMPLES
-              goop2 peer ./peers/me                start a peer; creates the folder if it is not there
+              goop2 peer ./peers/me                start a peer; makes what is missing
               goop2 peers ./peers/me               who is around
               goop2 get ./peers/me Ada /index.html a page of a neighbour's site
               goop2 ping ./peers/me 12D3Koo...     how far away somebody is
@@ -26,9 +26,10 @@ struct Goop2: AsyncParsableCommand {
               goop2 data ./peers/me tables         what visitors wrote
               goop2 backup ./peers/me me.tar       everything in one file
 
-            Exit status: 0 done; 64 wrong command line; 65 damaged data; 66 no such folder, file or peer; 69 cannot be
-            reached; 73 cannot create; 74 reading or writing failed; 75 in use or busy, try again; 76 the other side does
-            not keep to the protocol; 77 not allowed; 78 wrong settings.
+            Exit status: 0 done; 64 wrong command line; 65 damaged data; 66 no such
+            folder, file or peer; 69 cannot be reached; 73 cannot create; 74 reading or
+            writing failed; 75 in use or busy, try again; 76 the other side does not keep
+            to the protocol; 77 not allowed; 78 wrong settings.
             """,
         version: "goop2 \(version)",
         subcommands: [

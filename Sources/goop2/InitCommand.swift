@@ -17,7 +17,8 @@ struct InitCommand: AsyncParsableCommand {
             STARTERS
             \(StarterName.list)
 
-            Creates settings, identity and a starter site where they are missing, and changes nothing else.
+            Creates settings, identity and a starter site where they are missing, and
+            changes nothing else.
             """)
 
     @OptionGroup var directory: FolderArgument

@@ -21,8 +21,9 @@ struct PeerCommand: AsyncParsableCommand {
               goop2 peer ./peers/me
               goop2 peer ./peers/me --no-viewer
 
-            Creates what is missing in the folder. Ends with Ctrl-C, a TERM signal, or with
-            its terminal (unless nohup started it), and says goodbye to the neighbours.
+            Creates what is missing in the folder. Ends with Ctrl-C, a TERM signal, or
+            with its terminal (unless nohup started it), and says goodbye to the
+            neighbours.
             """)
 
     @OptionGroup var directory: FolderArgument

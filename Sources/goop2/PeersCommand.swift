@@ -12,7 +12,8 @@ struct PeersCommand: AsyncParsableCommand {
               goop2 peers ./peers/me
               goop2 peers ./peers/me --json
 
-            State: online, unreachable (heard of, but no answer), offline. Path: loopback, lan, internet, relay, none.
+            State: online, unreachable (heard of, but no answer), offline. Path: loopback,
+            lan, internet, relay, none.
             """)
 
     @OptionGroup var directory: FolderArgument

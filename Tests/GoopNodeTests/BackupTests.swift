@@ -133,6 +133,16 @@ import Testing
         )
     }
 
+    @Test func aFileInTheDatabasesPlaceIsSavedAsItIsAndTold() throws {
+        try makePeer().close()
+        for name in ["data.db", "data.db-wal", "data.db-shm"] { unlink(folder.path + "/" + name) }
+        temporary.write("junk", to: "ada/data.db")
+        let notes = try PeerBackup(of: folder).write(to: file).notes
+        #expect(notes.contains("data.db is no database that can be read; it is in the backup as it is"))
+        _ = try PeerRestore(from: file).restore(to: target)
+        #expect(temporary.read("back/data.db") == "junk")
+    }
+
     @Test func aDamagedDatabaseIsTold() throws {
         try makePeer().close()
         temporary.write("SQLite format 3", to: "ada/data.db")

@@ -91,7 +91,11 @@ extension QueryError: CustomStringConvertible {
         case .textTooLong(let bytes, let limit): "the query has \(bytes) bytes; the limit is \(limit)"
         case .tooManyArguments(let count, let limit): "there are \(count) arguments; the limit is \(limit)"
         case .argumentHoldsNUL(let number): "argument \(number) holds a NUL character"
-        case .unexpectedCharacter(_, let scalar): "U+\(String(scalar, radix: 16, uppercase: true)) has no meaning here"
+        case .unexpectedCharacter(_, let scalar):
+            // What can be seen is shown; what cannot is named.
+            scalar > 0x20 && scalar < 0x7F
+                ? "\(Unicode.Scalar(UInt8(scalar))) has no meaning here"
+                : "the character U+\(String(scalar, radix: 16, uppercase: true)) has no meaning here"
         case .unterminated: "a quote is opened and not closed"
         case .malformedNumber: "this is no number"
         case .malformedBlob: "a blob is written x'…' with pairs of hexadecimal digits"

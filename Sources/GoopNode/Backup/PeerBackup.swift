@@ -28,6 +28,9 @@ public struct PeerBackup: Sendable {
         public var notes: [String]
     }
 
+    /// The databases that the program itself keeps, from the folder's root.
+    private static let databases: Set = ["data.db", "data/peers.db"]
+
     private let folder: PeerFolder
 
     /// A backup of a folder.
@@ -75,6 +78,10 @@ public struct PeerBackup: Sendable {
         notes += contents.unnamed.prefix(20).map { "left out, its name is not UTF-8: \(TerminalText.safe($0))" }
         if max(told.count, contents.skipped.count, contents.unnamed.count) > 20 {
             notes.append("left out in all: \(told.count + contents.skipped.count + contents.unnamed.count)")
+        }
+        for item in contents.items where item.isFile && item.size > 0 && Self.databases.contains(item.path) {
+            guard try !isDatabase(item.path) else { continue }
+            notes.append("\(item.path) is no database that can be read; it is in the backup as it is")
         }
         let output = try PartialFile(file, mode: 0o600)
         var manifest = BackupManifest(

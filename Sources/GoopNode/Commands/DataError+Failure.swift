@@ -7,7 +7,9 @@ extension DataError {
         return switch code {
         case .badRequest, .invalidQuery, .unknownOperation:
             Failure(.usage, text, nextStep: "see the examples: goop2 data --help")
-        case .notFound: Failure(.noInput, text, nextStep: "see what is there: goop2 data DIR tables")
+        case .notFound:
+            Failure(
+                .noInput, text, nextStep: "see what is there: goop2 data DIR tables, and goop2 data DIR query TABLE")
         case .refused: Failure(.permission, text, nextStep: "see the policies: goop2 data DIR tables")
         case .conflict: Failure(.data, text, nextStep: "look at the rows that are there")
         case .corrupt:
