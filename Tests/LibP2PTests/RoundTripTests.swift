@@ -54,7 +54,8 @@ private struct SlowLink {
 /// The link's ends answer TCP at once, so each figure here is one round trip less than over a real link of that delay.
 @Suite("Round trips to the first answer", .timeLimit(.minutes(1)), .serialized)
 struct RoundTripTests {
-    private static let roundTrip = Duration.milliseconds(200)
+    /// Long enough that the work of a busy machine is a part of it only.
+    private static let roundTrip = Duration.milliseconds(600)
 
     /// Round trips from the dial to the first byte of the answer.
     private func measure(
@@ -87,7 +88,7 @@ struct RoundTripTests {
         try await withNodes(2, configure: { $0.security = [security] }) { nodes in
             nodes[1].serveEcho()
             let target = try #require(nodes[1].listenAddresses().first)
-            let link = try await SlowLink.open(to: target, oneWay: .milliseconds(100))
+            let link = try await SlowLink.open(to: target, oneWay: .milliseconds(300))
             let count = try await self.measure(nodes[0], nodes[1], at: link.address, negotiation: .lazy)
             try await link.listener.close().get()
             return count
@@ -107,7 +108,7 @@ struct RoundTripTests {
         try await withNodes(2, configure: { $0.security = [security] }) { nodes in
             nodes[1].serveEcho()
             let target = try #require(nodes[1].listenAddresses().first)
-            let link = try await SlowLink.open(to: target, oneWay: .milliseconds(100))
+            let link = try await SlowLink.open(to: target, oneWay: .milliseconds(300))
             let events = nodes[0].events()
             try await nodes[0].connect(to: nodes[1].peerID, addresses: [link.address])
             _ = try await LibP2PTests.first(of: events) { event -> Bool? in
