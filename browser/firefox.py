@@ -55,7 +55,13 @@ class Firefox:
         return len(self.command("browsingContext.getTree")["contexts"])
 
     def get(self, url):
-        self.command("browsingContext.navigate", context=self.tab, url=url, wait="complete")
+        try:
+            self.command("browsingContext.navigate", context=self.tab, url=url, wait="complete")
+        except AssertionError as error:
+            # What the page before was still loading can take this navigation with it when it goes.
+            if "NS_BINDING_ABORTED" not in str(error):
+                raise
+            self.command("browsingContext.navigate", context=self.tab, url=url, wait="complete")
 
     def run(self, expression, context=None):
         """The value of an expression, which gives a text, a number or a truth value."""
