@@ -3,6 +3,7 @@ import json
 import pathlib
 
 import axe_core_python
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
@@ -61,7 +62,12 @@ def focused(page):
 
 
 def keys(page, *text):
-    page.driver.switch_to.active_element.send_keys(*text)
+    focus = page.driver.switch_to.active_element
+    # What is sent to a field for files would be taken for a file's name.
+    if focus.get_attribute("type") == "file":
+        ActionChains(page.driver).send_keys(*text).perform()
+    else:
+        focus.send_keys(*text)
 
 
 def tab_to(page, wanted, most=200):
