@@ -1,6 +1,8 @@
 """The viewer's rooms: what a person does there with the mouse, with keys alone, and what axe-core says. See run."""
 import json
 import pathlib
+import struct
+import zlib
 
 import axe_core_python
 from selenium.webdriver.common.action_chains import ActionChains
@@ -306,6 +308,53 @@ def long_names(suite, url, bob):
             ready(page, "peers")
 
 
+def png(red, green, blue, side=64):
+    """A picture of one colour."""
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    rows = (b"\0" + bytes((red, green, blue)) * side) * side
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))
+            + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+
+
+def faces(suite, url, neighbour, folder):
+    """Pictures that peers choose: beside what is made from their ids, never instead of it."""
+    loaded = "const image = document.querySelector(arguments[0]); return Boolean(image?.complete && image.naturalWidth === 64)"
+    with browser() as page:
+        page.driver.get(url)
+        ready(page, "peers")
+        with suite.check("pictures: a neighbour's is shown as soon as it is chosen, beside the one of its id"):
+            (neighbour.folder / "avatar.png").write_bytes(png(200, 60, 20))
+            page.wait(lambda: page.run(loaded, ".person .face"), "the neighbour's picture", 20)
+            expect(page.one(".person .picture").is_displayed(), "what is made from the id is gone")
+            suite.shot(page, "room-peers-face")
+        with suite.check("pictures: it goes when its owner removes it"):
+            (neighbour.folder / "avatar.png").unlink()
+            page.wait(lambda: not page.driver.find_elements(By.CSS_SELECTOR, ".person .face"), "no picture", 20)
+        with suite.check("pictures: one's own is chosen in the settings, and seen under People"):
+            page.driver.get(url + "settings")
+            ready(page, "settings")
+            picture = folder / "my picture.png"
+            picture.write_bytes(png(20, 60, 200))
+            page.one("#own-picture-file").send_keys(str(picture))
+            page.wait(lambda: page.run(loaded, "#own-picture-place .face"), "the own picture")
+            suite.shot(page, "room-settings-face")
+            page.driver.get(url)
+            page.wait(lambda: page.run(loaded, "#me-face .face"), "the own picture under People")
+        with suite.check("pictures: what is none is refused in words"):
+            page.driver.get(url + "settings")
+            ready(page, "settings")
+            picture.write_bytes(b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>")
+            page.one("#own-picture-file").send_keys(str(picture))
+            page.wait(lambda: page.one("#own-picture-fault").is_displayed(), "the fault")
+            expect("PNG" in page.one("#own-picture-fault").text, page.one("#own-picture-fault").text)
+        with suite.check("pictures: one's own is removed"):
+            page.wait(lambda: page.one("#own-picture-remove").is_displayed(), "the button")
+            page.one("#own-picture-remove").click()
+            page.wait(lambda: not page.driver.find_elements(By.CSS_SELECTOR, "#own-picture-place .face"), "no picture")
+            expect(not (folder / "avatar.png").exists(), "the file is still there")
+
+
 def guarded(suite, url):
     with suite.check("a decision without the token is refused"):
         with browser() as page:
@@ -333,6 +382,7 @@ def story(suite, program, folder):
         for name, prepare in site_room.dialogs().items():
             looks(suite, url + "site", name, prepare)
         hidden_tabs(suite, url)
+        faces(suite, url, bob, ada.folder)
         site_room.room(suite, url, ada)
         site_room.by_keyboard(suite, url, ada, tab_to, focused, keys)
         guarded(suite, url)
