@@ -6,9 +6,9 @@
 Starts goop2-p2pd for each attack, lets an honest peer ping it fifty times a second from 127.0.0.1, and attacks from other
 loopback addresses in processes of their own. A check fails if the node dies, loses the honest peer, grows by more than 64 MB,
 or takes longer than --patience seconds until a newcomer is served as before. Where there is more than one processor, the
-attackers have all but the first, and the node and the honest peer the first; and the honest peer goes before the node there, as
-one on a machine of its own would. So what it feels is what the node does with the attack, and not that somebody took a processor
-from it. Its p99 is told, not judged: on a busy machine it says more about the machine. Exits 0 only if nothing failed.
+attackers have all but the first, and the node and the honest peer the first: so what the honest peer feels is what the node does
+with the attack, and not that attackers took the processor from it. The honest peer's p99 is told, not judged: on a busy machine
+it says more about the machine. Exits 0 only if nothing failed.
 """
 import argparse
 import multiprocessing
@@ -387,14 +387,6 @@ def apart(body, *arguments):
     body(*arguments)
 
 
-def go_first():
-    """The honest peer, in this process, is run as soon as it has something to do; what is started from here is not."""
-    try:
-        os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(1))
-    except PermissionError:
-        print("note: no right to go before the node: the honest peer's p99 has its own waits for the processor in it", flush=True)
-
-
 def judge(args, node, port, body, workers):
     time.sleep(1)
     warm = Meter(Pinger(port), node.pid)
@@ -451,7 +443,6 @@ def main():
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     os.sched_setaffinity(0, PROCESSORS[:1])
-    go_first()
     rows, failed = [], 0
     for name in ATTACKS:
         if args.only not in name:
