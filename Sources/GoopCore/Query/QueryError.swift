@@ -94,7 +94,7 @@ extension QueryError: CustomStringConvertible {
         case .unexpectedCharacter(_, let scalar):
             // What can be seen is shown; what cannot is named.
             scalar > 0x20 && scalar < 0x7F
-                ? "\(Unicode.Scalar(UInt8(scalar))) has no meaning here"
+                ? "“\(Unicode.Scalar(UInt8(scalar)))” has no meaning here"
                 : "the character U+\(String(scalar, radix: 16, uppercase: true)) has no meaning here"
         case .unterminated: "a quote is opened and not closed"
         case .malformedNumber: "this is no number"
