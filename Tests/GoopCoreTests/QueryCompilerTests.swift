@@ -285,6 +285,12 @@ private func compiled(_ text: String, _ args: [QueryValue] = []) throws -> Compi
     @Test func errorsTellTheirPlaceAndAreFitForATerminal() {
         let error = QueryError.unknownColumn(position: 3, name: "naem", suggestion: "name")
         #expect(error.description == "there is no column naem; did you mean name?, at byte 3")
+        #expect(
+            QueryError.unexpectedCharacter(position: 2, scalar: 0x26).description
+                == "“&” has no meaning here, at byte 2")
+        #expect(
+            QueryError.unexpectedCharacter(position: 2, scalar: 0x2028).description
+                == "the character U+2028 has no meaning here, at byte 2")
         let hostile = QueryError.unknownFunction(position: 0, name: "\u{1B}[2J" + String(repeating: "x", count: 500))
         #expect(hostile.description.utf8.count < 200 && !hostile.description.utf8.contains(0x1B))
     }

@@ -31,7 +31,10 @@ function entry(row, isNew) {
   return item;
 }
 
-/** Asks once more in place, since a site cannot open windows of the browser; at rest again when it is left or time passes. */
+/**
+ * Asks once more in place, since a site cannot open windows of the browser; at rest again when it is left or time passes.
+ * In post.js as well: each starter is a site of its own, and the SDK is that of the visitor's viewer, which may be older.
+ */
 function askTwice(button, sure, action) {
   const [text, label] = [button.textContent, button.ariaLabel];
   let timer = 0;

@@ -1,7 +1,10 @@
 // One post, named by `?slug=` in the address.
 const find = (id) => document.getElementById(id);
 
-/** Asks once more in place, since a site cannot open windows of the browser; at rest again when it is left or time passes. */
+/**
+ * Asks once more in place, since a site cannot open windows of the browser; at rest again when it is left or time passes.
+ * In guestbook.js as well: each starter is a site of its own, and the SDK is that of the visitor's viewer, which may be older.
+ */
 function askTwice(button, sure, action) {
   const [text, label] = [button.textContent, button.ariaLabel];
   let timer = 0;
