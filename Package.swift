@@ -68,13 +68,13 @@ let package = Package(
         .target(
             name: "GoopCore", dependencies: ["Multiformats", "PeerIdentity", crypto, cryptoExtras, orderedCollections],
             swiftSettings: settings),
-        // The only target that sees SQLite.
+        // Level 3: the only target that sees SQLite.
         .target(
             name: "GoopStore", dependencies: ["GoopCore", "Multiformats", "PeerIdentity", grdb, sqlite],
             swiftSettings: settings
         ),
 
-        // Level 3 and 4: the thin adapters, and the library's public face.
+        // Level 3 and 4, continued: the thin adapters, and the library's public face.
         .target(
             name: "P2PSwarm",
             dependencies: [
@@ -178,7 +178,7 @@ let package = Package(
         .testTarget(name: "GoopCoreTests", dependencies: ["GoopCore", "GoopTestKit"], swiftSettings: settings),
         .testTarget(
             name: "GoopStoreTests",
-            dependencies: ["GoopStore", "GoopCore", "Multiformats", "PeerIdentity", "GoopTestKit", grdb],
+            dependencies: ["GoopStore", "GoopCore", "Multiformats", "PeerIdentity", "GoopTestKit", grdb, sqlite],
             swiftSettings: settings),
         .testTarget(
             name: "GoopHTTPTests",

@@ -11,6 +11,7 @@ with the attack, and not that attackers took the processor from it. The honest p
 it says more about the machine. Exits 0 only if nothing failed.
 """
 import argparse
+import collections
 import multiprocessing
 import os
 import random
@@ -67,6 +68,7 @@ def persistently(port, source, until, body):
 def busy(port, source, until):
     while time.monotonic() < until:
         os.urandom(10_000)
+        done(1)
 
 
 # Connections and handshakes
@@ -131,17 +133,18 @@ def garbage(port, source, until):
 
 @attack("slow reader: asks for pongs and never reads them")
 def slow_reader(port, source, until):
-    connection = Connection(port, source)
-    connection.socket.setblocking(True)
-    connection.socket.settimeout(0.2)
-    streams = [connection.open(PING_PROTOCOL) for _ in range(200)]
+    held = []  # what was written to until nothing more went out stays open, unread
     while time.monotonic() < until:
         try:
-            connection.say(b"".join(connection.data(stream, os.urandom(320)) for stream in streams))
-            done(1)
+            connection = Connection(port, source)
+            held.append(connection)
+            connection.socket.settimeout(0.2)
+            streams = [connection.open(PING_PROTOCOL) for _ in range(200)]
+            while time.monotonic() < until:
+                connection.say(b"".join(connection.data(stream, os.urandom(320)) for stream in streams))
+                done(1)
         except Closed:
             time.sleep(0.1)
-            return slow_reader(port, source, until) if time.monotonic() < until else None
 
 
 @attack("slow writer: a thousand streams, a byte each, now and then")
@@ -285,7 +288,8 @@ def gossip_flood(build, repeat=1):
                 while connection.credit[number] < len(rpc):
                     connection.read_frame()
                     if number in connection.ended:
-                        return
+                        # `persistently` throws unread bytes away, and with them the place in the cipher.
+                        raise Closed("stream reset")
                 connection.credit[number] -= len(rpc)
                 done(repeat)
                 for start in range(0, len(rpc), 16_000):
@@ -326,9 +330,15 @@ def signed(connection, number):
 
 # Measuring
 
-def memory(pid):
+def memory(pid, field="VmRSS"):
+    """MB that a process holds, or with VmHWM the most that it held since `forget_peak`; 0 of one that has ended."""
     with open(f"/proc/{pid}/status") as status:
-        return next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmRSS:"))
+        return next((int(line.split()[1]) / 1024 for line in status if line.startswith(field)), 0.0)
+
+
+def forget_peak(pid):
+    with open(f"/proc/{pid}/clear_refs", "w") as file:
+        file.write("5")
 
 
 def percentile(values, share):
@@ -337,20 +347,19 @@ def percentile(values, share):
 
 
 class Meter(threading.Thread):
-    """Pings the node and watches its memory."""
+    """Pings the node and keeps the times."""
 
-    def __init__(self, pinger, pid):
+    def __init__(self, pinger):
         super().__init__(daemon=True)
-        self.pinger, self.pid = pinger, pid
-        self.times, self.peak, self.failure, self.ended = [], 0.0, None, threading.Event()
+        self.pinger = pinger
+        self.times, self.failure, self.ended = [], None, threading.Event()
 
     def run(self):
         try:
             while not self.ended.is_set():
                 self.times.append(self.pinger.ping())
-                self.peak = max(self.peak, memory(self.pid))
                 self.ended.wait(0.02)
-        except (Closed, OSError, StopIteration) as error:
+        except (Closed, OSError) as error:
             self.failure = repr(error)
 
     def stop(self):
@@ -371,7 +380,12 @@ def measure(args, name):
             port = next(int(line.split("/tcp/")[1]) for line in node.stdout if line.startswith("/ip4/127.0.0.1/tcp/"))
             subscriber = subprocess.Popen([sys.executable, os.path.join(HERE, "..", "interop", "go_ctl.py"),
                                            f"{folder}/control.sock", "subscribe", TOPIC, "--for", "300"],
-                                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                                          stdout=subprocess.PIPE, stderr=log, text=True)
+            # Only a node that has joined the topic can be attacked there.
+            if not any('"subscribed"' in line for line in subscriber.stdout):
+                return "FAIL", "nobody could subscribe", None
+            # Read on, so that the subscriber never waits for us, and the node never for it.
+            threading.Thread(target=collections.deque, args=(subscriber.stdout, 0), daemon=True).start()
             return judge(args, node, port, body, workers)
         finally:
             for process in (subscriber, node):
@@ -389,14 +403,15 @@ def apart(body, *arguments):
 
 def judge(args, node, port, body, workers):
     time.sleep(1)
-    warm = Meter(Pinger(port), node.pid)
+    warm = Meter(Pinger(port))
     warm.start()
     time.sleep(args.seconds / 2)
     quiet = warm.stop()
     if quiet.failure:
         return "FAIL", f"the quiet node: {quiet.failure}", None
     before, acts.value = memory(node.pid), 0
-    meter = Meter(warm.pinger, node.pid)
+    forget_peak(node.pid)
+    meter = Meter(warm.pinger)
     meter.start()
     until = time.monotonic() + args.seconds
     attackers = [multiprocessing.Process(target=apart, args=(body, port, f"127.0.0.{2 + n}", until), daemon=True)
@@ -407,6 +422,7 @@ def judge(args, node, port, body, workers):
         attacker.join(max(0.1, until - time.monotonic()) + 2)
         if attacker.is_alive():
             attacker.kill()
+            attacker.join()
     ended = time.monotonic()
     meter.stop()
     # The way back: a newcomer is served, as fast as before.
@@ -419,10 +435,15 @@ def judge(args, node, port, body, workers):
             newcomer.close()
         except Closed:
             time.sleep(0.05)
-    figures = dict(acts=acts.value / args.seconds, growth=meter.peak - before, quiet=percentile(quiet.times, 0.99), attacked=percentile(meter.times, 0.99),
-                   recovery=recovered)
+    # The kernel's own peak: what was held between two looks, or while no pong came, counts too.
+    figures = dict(acts=acts.value / args.seconds, growth=memory(node.pid, "VmHWM") - before,
+                   quiet=percentile(quiet.times, 0.99), attacked=percentile(meter.times or [0.0], 0.99), recovery=recovered)
     if node.poll() is not None:
         return "FAIL", f"the node has ended with {node.returncode}", figures
+    # An attack that did not take place has been withstood by nobody.
+    broken = [attacker.exitcode for attacker in attackers if attacker.exitcode not in (0, -signal.SIGKILL)]
+    if broken or not acts.value:
+        return "FAIL", f"the attackers did nothing, or broke off: exit codes {broken}", figures
     if meter.failure:
         return "FAIL", f"the honest peer: {meter.failure}", figures
     if figures["growth"] > 64:

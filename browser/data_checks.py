@@ -213,6 +213,12 @@ def visitors(suite, page, url, ada, visitor, bob):
     with suite.check("what the visitor has filled is shown with the limits, and leads to the rows"):
         page.wait(lambda: page.driver.find_elements(By.CSS_SELECTOR, "#shares tbody tr"), "the visitor")
         page.wait(lambda: page.one("#shares tbody tr td").text == "2", "two rows")
+        page.run("arguments[0].focus()", page.one("#shares tbody button"))
+        added = visitor("insert", table="guestbook", data={"text": "while one looks"})["id"]
+        page.wait(lambda: page.one("#shares tbody tr td").text == "3", "three rows")
+        expect(focused(page).startswith("Rows of"), f"the focus is on {focused(page)!r}")
+        visitor("delete", table="guestbook", id=added)
+        page.wait(lambda: page.one("#shares tbody tr td").text == "2", "two rows again")
         page.one("#shares tbody button").click()
         page.wait(lambda: len(lines(page)) == 2, "the visitor's rows only")
         expect(bob.id in page.one("#where").get_attribute("value"), "another condition")

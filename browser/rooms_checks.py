@@ -234,6 +234,42 @@ def hidden_tabs(suite, url):
         expect(answer == 200, answer)
 
 
+def side_by_side(suite, url, neighbour):
+    """Windows beside each other are all looked at. Each with streams of its own, three would take all six connections."""
+    with suite.check("five sites and a room side by side: the viewer answers, and each window knows who is here"), browser() as page:
+        for number in range(6):
+            if number:
+                page.driver.switch_to.new_window("window")
+            page.driver.get(url + (f"p/{neighbour.id}/" if number < 5 else "data"))
+        answer = page.driver.execute_async_script("""
+            const done = arguments[0];
+            fetch("/healthz", { cache: "no-store", signal: AbortSignal.timeout(5000) })
+              .then((answer) => done(answer.status), (error) => done(String(error)))""")
+        expect(answer == 200, answer)
+        for window in page.driver.window_handles[:5]:
+            page.driver.switch_to.window(window)
+            expect(not page.run("return document.hidden"), "a window of the check is not looked at")
+            page.wait(lambda: page.one("#state").get_attribute("data-state") == "online", "who is here")
+
+    with suite.check("streams for which there is no room take turns"), browser() as page:
+        page.driver.get(url + "help")
+        heard = page.driver.execute_async_script("""
+            const [peer, done] = arguments;
+            const heard = new Set();
+            setTimeout(() => done(heard.size), 25000);
+            import("/assets/streams.js").then(({ follow }) => {
+              for (let number = 0; number < 8; number += 1) {
+                follow(`/api/p/${peer}/watch?of=${number}`, { ready() { heard.add(number); if (heard.size === 8) done(8); } });
+              }
+            })""", neighbour.id)
+        expect(heard == 8, f"{heard} of 8 were opened")
+        answer = page.driver.execute_async_script("""
+            const done = arguments[0];
+            fetch("/healthz", { cache: "no-store", signal: AbortSignal.timeout(5000) })
+              .then((answer) => done(answer.status), (error) => done(String(error)))""")
+        expect(answer == 200, answer)
+
+
 def lost(suite, url, ada):
     """The viewer ends under open pages, and comes back."""
     with suite.check("a viewer that does not answer: every room says so, and nobody is said to be here"):
@@ -382,6 +418,7 @@ def story(suite, program, folder):
         for name, prepare in site_room.dialogs().items():
             looks(suite, url + "site", name, prepare)
         hidden_tabs(suite, url)
+        side_by_side(suite, url, bob)
         faces(suite, url, bob, ada.folder)
         site_room.room(suite, url, ada)
         site_room.by_keyboard(suite, url, ada, tab_to, focused, keys)

@@ -27,6 +27,7 @@ UPSTREAM = {
     "schemas": "true",
     "role": lambda text: text not in ("owner", "undefined"),
     "subscribe": "open",
+    "subscribe, a second time": "1",
     "insert": "true",
     "own rows": "3",
     "find": "c3,b2",
@@ -56,6 +57,9 @@ UPSTREAM = {
     "functions": "0",
     "watching a refused table": lambda text: text.split()[0] in ("refused", "not_found"),
     "form": "true Thank you, it is stored. from a form,7,1,red,blue,2,y",
+    "form, nothing in a number": "Thank you, it is stored.",
+    "stepper": "0",
+    "forms, a number, pressed twice": "1 number",
     "form, one answer": "second",
     "forms": "2",
     "list helper": "2 none",
@@ -177,6 +181,15 @@ def guestbook(suite, first, second, owner, here, there, stop, start):
             back(page)
             live(page)
         fill(first, "#sign textarea", "after the pause")
+        # A tab that is left and looked at again hears the whole list anew: the site and what was typed stay.
+        first.driver.switch_to.default_content()
+        site = first.driver.current_window_handle
+        first.driver.switch_to.new_window("tab")
+        first.driver.close()
+        first.driver.switch_to.window(site)
+        time.sleep(1)
+        first.driver.switch_to.frame(first.one("#frame-place iframe"))
+        expect(first.one("#sign textarea").get_attribute("value") == "after the pause", "what was typed is lost")
         first.one("#sign button[type=submit]").click()
         second.wait(lambda: "after the pause" in texts(second, ".entry p"), "the entry after the pause")
 

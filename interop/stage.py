@@ -1,5 +1,6 @@
 """What the groups of checks stand on: a group with its programs and logs, a peer of it, and what a check gives."""
 import collections
+import contextlib
 import os
 import threading
 import time
@@ -40,16 +41,25 @@ class Suite:
         self.started += 1
         program = Program(f"{self.started:02}-{name}", [str(word) for word in command], self.logs)
         self.running.append(program)
+        if Suite.over.is_set():  # the end of the run came between the question above and the start
+            self.stop_all()
+            raise Failure("the run was ended")
         return program
 
     def stop(self, *programs):
         for program in programs:
+            with contextlib.suppress(ValueError):  # at the end of the run another thread may have it in hand
+                self.running.remove(program)
             program.stop()
-            self.running.remove(program)
 
     def stop_all(self):
-        while self.running:
-            self.stop(self.running[-1])
+        """From the group's own thread, and at Ctrl-C from the main one as well: each program is taken by one of them."""
+        while True:
+            try:
+                program = self.running.pop()
+            except IndexError:
+                return
+            program.stop()
 
     def daemon(self, name, *options, binary=None):
         binary = ["--binary", binary] if binary else []

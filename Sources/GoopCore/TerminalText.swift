@@ -22,4 +22,18 @@ public enum TerminalText {
         default: false
         }
     }
+
+    /// The text as one word of a command line that a person copies: in quotes where a shell would read something else.
+    public static func shellWord(_ text: String) -> String {
+        let plain = text.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), 0x80...:
+                true
+            default: "/._-+,:@%".utf8.contains(byte)
+            }
+        }
+        if plain, !text.isEmpty { return text }
+        return "'" + text.replacing("'", with: "'\\''") + "'"
+    }
 }

@@ -28,9 +28,10 @@ struct ViewerResponder: Sendable {
     /// - Parameters:
     ///   - requestGuard: knows under which name this answers.
     ///   - isEncrypted: the viewer itself speaks TLS.
+    ///   - shared: the same for every name of every door.
     init(
         _ requestGuard: RequestGuard, isEncrypted: Bool = false, configuration: ViewerConfiguration,
-        backend: any ViewerBackend, rooms: ViewerRooms, feed: PeerFeed, failures: FailureMemory, logger: Logger
+        backend: any ViewerBackend, rooms: ViewerRooms, shared: ViewerShared, logger: Logger
     ) {
         let frames = FrameWatch()
         self.requestGuard = requestGuard
@@ -42,11 +43,14 @@ struct ViewerResponder: Sendable {
         sites = SiteProxy(
             backend: backend, headers: headers, notices: notices,
             shell: ShellRenderer(headers: headers, origins: requestGuard.origins, template: assets.shell),
-            visited: VisitedSites(), failures: failures,
+            visited: VisitedSites(), failures: shared.failures,
             answerTimeout: configuration.siteAnswerTimeout, stallTimeout: configuration.siteStallTimeout, logger: logger
         )
-        tables = DataProxy(backend: backend, failures: failures, configuration: configuration, logger: logger)
-        changes = SiteEvents(backend: backend, failures: failures, configuration: configuration)
+        tables = DataProxy(
+            backend: backend, failures: shared.failures, places: shared.tableWatches, configuration: configuration,
+            logger: logger)
+        changes = SiteEvents(
+            backend: backend, failures: shared.failures, places: shared.fileWatches, configuration: configuration)
         siteOrigins = SiteResponder(
             origins: requestGuard.origins, headers: headers, notices: notices, files: sites,
             data: tables,
@@ -55,10 +59,11 @@ struct ViewerResponder: Sendable {
             backend: backend, control: control, capabilities: requestGuard.capabilities, frames: frames,
             book: rooms.book,
             headers: headers)
-        events = EventStream(feed: feed, backend: backend)
+        events = EventStream(feed: shared.feed, backend: backend)
         self.backend = backend
-        access = AccessEvents(access: rooms.access, backend: backend, configuration: configuration)
-        self.rooms = RoomRoutes(rooms: rooms, control: control, headers: headers)
+        access = AccessEvents(
+            access: rooms.access, backend: backend, places: shared.visitorWatches, heartbeat: configuration.heartbeat)
+        self.rooms = RoomRoutes(rooms: rooms, control: control, headers: headers, transfers: shared.transfers)
     }
 
     /// The complete answer: HEAD without a body, and the date.

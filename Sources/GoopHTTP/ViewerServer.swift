@@ -38,12 +38,11 @@ public final class ViewerServer: Service {
             try? await gracefulShutdown()
             return
         }
-        let feed = PeerFeed(limit: configuration.maximumEventStreams)
-        let failures = FailureMemory(lifetime: configuration.failureMemory)
-        let inner = try await bindInner(feed: feed, failures: failures)
+        let shared = ViewerShared(configuration)
+        let inner = try await bindInner(shared)
         let outer: OpenDoor?
-        do { outer = try await bindOuter(feed: feed, failures: failures) } catch {
-            inner.listener.stopListening()
+        do { outer = try await bindOuter(shared) } catch {
+            await inner.listener.discard()
             throw error
         }
         var endpoint = ViewerEndpoint(port: inner.listener.port)
@@ -51,7 +50,7 @@ public final class ViewerServer: Service {
             endpoint.outerPort = outer.listener.port
             endpoint.outerURLs = outer.urls
         }
-        await serve([inner] + (outer.map { [$0] } ?? []), at: endpoint, feed: feed, failures: failures)
+        await serve([inner] + (outer.map { [$0] } ?? []), at: endpoint, shared: shared)
     }
 
     /// A door whose sockets are bound.
@@ -65,7 +64,7 @@ public final class ViewerServer: Service {
         var urls: [String] = []
     }
 
-    private func bindInner(feed: PeerFeed, failures: FailureMemory) async throws -> OpenDoor {
+    private func bindInner(_ shared: ViewerShared) async throws -> OpenDoor {
         // The responder has to know the port, which is known only once the sockets are bound; a connection is not
         // served before, for accepting begins after.
         let responder = Slot<ViewerResponder>()
@@ -75,12 +74,11 @@ public final class ViewerServer: Service {
         let listener = try await ViewerListener.bind(
             configuration.address, rememberedPort: configuration.rememberedPort, using: binder)
         responder.fill(
-            makeResponder(
-                RequestGuard(port: listener.port, capabilities: CapabilityTable()), feed: feed, failures: failures))
+            makeResponder(RequestGuard(port: listener.port, capabilities: CapabilityTable()), shared: shared))
         return OpenDoor(http: http, listener: listener, registry: registry)
     }
 
-    private func bindOuter(feed: PeerFeed, failures: FailureMemory) async throws -> OpenDoor? {
+    private func bindOuter(_ shared: ViewerShared) async throws -> OpenDoor? {
         guard let outer = configuration.outer else { return nil }
         let door = Slot<OuterDoor>()
         let registry = ConnectionRegistry(
@@ -112,7 +110,7 @@ public final class ViewerServer: Service {
         let viewers = authorities.map { authority in
             makeResponder(
                 RequestGuard(outer: authority, capabilities: capabilities),
-                isEncrypted: outer.access.isEncrypted && outer.access.proxies.isEmpty, feed: feed, failures: failures)
+                isEncrypted: outer.access.isEncrypted && outer.access.proxies.isEmpty, shared: shared)
         }
         // The settings have at least one name.
         guard let first = viewers.first else { return nil }
@@ -129,16 +127,15 @@ public final class ViewerServer: Service {
     }
 
     private func makeResponder(
-        _ requestGuard: RequestGuard, isEncrypted: Bool = false, feed: PeerFeed, failures: FailureMemory
+        _ requestGuard: RequestGuard, isEncrypted: Bool = false, shared: ViewerShared
     ) -> ViewerResponder {
         ViewerResponder(
             requestGuard, isEncrypted: isEncrypted, configuration: configuration, backend: backend, rooms: rooms,
-            feed: feed, failures: failures, logger: logger)
+            shared: shared, logger: logger)
     }
 
-    private func serve(
-        _ doors: [OpenDoor], at endpoint: ViewerEndpoint, feed: PeerFeed, failures: FailureMemory
-    ) async {
+    private func serve(_ doors: [OpenDoor], at endpoint: ViewerEndpoint, shared: ViewerShared) async {
+        let feed = shared.feed
         let closing = AsyncStream.makeStream(of: Void.self)
         let stop: @Sendable () -> Void = {
             for door in doors { door.listener.stopListening() }
@@ -150,7 +147,7 @@ public final class ViewerServer: Service {
         let changes = await backend.peerChanges()
         await withTaskCancellationOrGracefulShutdownHandler {
             await withDiscardingTaskGroup { group in
-                group.addTask { await self.relay(changes, to: feed, failures: failures) }
+                group.addTask { await self.relay(changes, to: feed, failures: shared.failures) }
                 group.addTask { await self.beat(feed, sessions: doors.compactMap(\.sessions)) }
                 group.addTask { await self.closeConnections(of: doors, behind: closing.stream) }
                 for door in doors {

@@ -14,6 +14,7 @@ extension Node {
     public func interfacesChanged() { self.refreshAddresses(announcing: true) }
 
     func refreshAddresses(announcing: Bool) {
+        let look = self.state.withLock { $0.takeNumber() }
         let listening = self.swarm.listeningAddresses
         let interfaces = listening.contains(where: \.isUnspecified) ? self.interfaceAddresses() : []
         let automatic = AddressSelection.expanded(listening, over: interfaces)
@@ -25,6 +26,9 @@ extension Node {
         case .only(let these): announced = these
         }
         let hasChanged = self.state.withLock { state in
+            // Who looked later saw what is newer, and may have been faster.
+            guard look > state.announcedByLook else { return false }
+            state.announcedByLook = look
             guard state.announced != announced else { return false }
             state.announced = announced
             state.sealedRecords = [:]
@@ -187,13 +191,7 @@ extension Node {
         guard isConnected else { return }
         let ttl = self.configuration.limits.addressBook.recentlyConnectedTTL
         self.swarm.withAddressBook { book, now in
-            book.setProtocols(info.protocols, of: info.peer, now: now)
-            if let record = info.signedRecord {
-                let usable = PeerRecord(peer: info.peer, sequence: record.sequence, addresses: info.listenAddresses)
-                _ = book.certify(usable, ttl: ttl, now: now)
-            } else {
-                book.add(info.listenAddresses, of: info.peer, source: .identify, ttl: ttl, now: now)
-            }
+            book.identified(info, ttl: ttl, now: now)
         }
         self.state.withLock { state in
             state.identified[info.peer] = info

@@ -96,7 +96,12 @@ public final class Node: Service {
         do {
             try await self.swarm.start(listeningOn: self.configuration.listen)
         } catch {
-            self.state.withLock { $0.phase = .idle }
+            let mayStartAgain = self.state.withLock { state in
+                guard state.phase == .running else { return false }
+                state.phase = .idle
+                return true
+            }
+            guard mayStartAgain else { throw P2PError(.notRunning, "the node was stopped while it started") }
             let wanted = self.configuration.listen.map(\.description).joined(separator: ", ")
             throw P2PError(.listenFailed, "cannot listen on \(wanted)", cause: error)
         }
@@ -107,6 +112,11 @@ public final class Node: Service {
         let watch = InterfaceWatch(eventLoop: self.eventLoopGroup.next()) { [weak self] _ in self?.interfacesChanged() }
         watch.start()
         self.interfaceWatch.withLock { $0 = watch }
+        // Whoever stops says so before it looks for this watch.
+        guard self.state.withLock({ $0.phase == .running }) else {
+            watch.stop()
+            throw P2PError(.notRunning, "the node was stopped while it started")
+        }
     }
 
     /// Ends in good order: no new connections, the shutdown hooks (goodbyes of other parts), then every connection is flushed
@@ -144,21 +154,11 @@ public final class Node: Service {
     }
 
     private func runHooks(_ hooks: [@Sendable () async -> Void]) async {
-        await withTaskGroup(of: Bool.self) { group in
-            group.addTask {
-                await withTaskGroup(of: Void.self) { inner in
-                    for hook in hooks { inner.addTask { await hook() } }
-                }
-                return true
-            }
-            group.addTask {
-                // The patience with all of them; cancelled, and so over, as soon as they are done.
-                try? await Task.sleep(for: .seconds(1))
-                return false
-            }
-            _ = await group.next()
-            group.cancelAll()
-        }
+        // Not a task group, which would wait for a hook that ignores its cancellation.
+        let running = StreamTasks()
+        for hook in hooks { running.spawn(on: nil, hook) }
+        await running.drain(on: self.eventLoopGroup.next(), patience: .seconds(1))
+        running.cancelAll()
     }
 
     // MARK: Peers

@@ -32,6 +32,8 @@ struct NodeState {
     var shutdownHooks: [@Sendable () async -> Void] = []
     /// Addresses to tell peers, all of them; what a single peer is told depends on where it is.
     var announced: [Multiaddr] = []
+    /// Which look at the machine's addresses `announced` is from.
+    var announcedByLook: UInt64 = 0
     /// How peers see us.
     var observed = ObservedAddresses()
     /// Sequence number of the signed records made last.

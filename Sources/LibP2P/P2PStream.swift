@@ -6,8 +6,9 @@ import Synchronization
 ///
 /// One reader and one writer at a time; reading while writing is always possible. Back-pressure works both ways: `write`
 /// suspends while the peer gives no credit, and a peer that is not read from gets none. A stream that is dropped without
-/// `close` or `reset` is reset. Cancelling a task that waits in `read` or `write` ends the wait with `CancellationError` and
-/// leaves the stream usable, but for a write that was cut in the middle: reset it.
+/// `close` or `reset` is reset. Cancelling a task that waits in `write` or a form of `read` ends the wait with
+/// `CancellationError` and leaves the stream usable, with all that had come still unread, but for a write that was cut in the
+/// middle: reset it.
 public final class P2PStream: Sendable {
     /// What was agreed on. On a lazily opened stream, what was proposed.
     public let `protocol`: ProtocolID
@@ -79,7 +80,7 @@ public final class P2PStream: Sendable {
     public nonisolated(nonsending) func readExactly(_ count: Int) async throws -> ByteBuffer {
         var gathered = ByteBuffer()
         while gathered.readableBytes < count {
-            guard var next = try await self.read() else {
+            guard var next = try await self.read(behind: gathered) else {
                 throw self.error(.endOfStream, "\(gathered.readableBytes) of \(count) bytes came")
             }
             let missing = count - gathered.readableBytes
@@ -99,7 +100,7 @@ public final class P2PStream: Sendable {
     public nonisolated(nonsending) func readLine(max: Int) async throws -> ByteBuffer? {
         var line = ByteBuffer()
         while true {
-            guard var next = try await self.read() else {
+            guard var next = try await self.read(behind: line) else {
                 if line.readableBytes == 0 { return nil }
                 throw self.error(.endOfStream, "\(line.readableBytes) bytes without line feed")
             }
@@ -123,13 +124,22 @@ public final class P2PStream: Sendable {
     /// - Throws: also `.tooLong` as soon as more than `max` bytes have come.
     public nonisolated(nonsending) func readToEnd(max: Int) async throws -> ByteBuffer {
         var all = ByteBuffer()
-        while let next = try await self.read() {
+        while let next = try await self.read(behind: all) {
             guard all.readableBytes + next.readableBytes <= max else {
                 throw self.error(.tooLong, "more than \(max) bytes")
             }
             if all.readableBytes == 0 { all = next } else { all.writeImmutableBuffer(next) }
         }
         return all
+    }
+
+    /// The next bytes. What was gathered before them is unread again if they do not come: whoever was cancelled and comes back
+    /// finds it.
+    private nonisolated(nonsending) func read(behind gathered: ByteBuffer) async throws -> ByteBuffer? {
+        do { return try await self.read() } catch {
+            self.putBack(gathered)
+            throw error
+        }
     }
 
     // MARK: Writing
@@ -214,9 +224,13 @@ public final class P2PStream: Sendable {
         }
     }
 
+    /// A reader comes here beside a writer. It takes the proposal on the loop and queues it in the same turn: whatever a writer
+    /// hands over once it sees the proposal taken comes behind it. (A writer takes and hands over in one go of its own.)
     private nonisolated(nonsending) func flushProposal() async throws {
-        guard let proposal = self.takeProposal() else { return }
-        try await self.send(ByteBuffer(bytes: proposal))
+        guard self.state.withLock({ !$0.hasProposed && $0.negotiation != nil }) else { return }
+        do { try await self.muxed.enqueue { self.takeProposal().map { ByteBuffer(bytes: $0) } } } catch {
+            throw P2PError.translating(error, peer: self.remotePeer)
+        }
     }
 
     /// On a lazy stream: sends the proposal if nothing was written yet, and reads until it is answered.

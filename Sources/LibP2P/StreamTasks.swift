@@ -1,9 +1,9 @@
 import NIOCore
 import Synchronization
 
-/// The tasks that serve streams, so that a stopping node can end them and wait for them.
+/// The tasks that serve streams, or those of the shutdown hooks, so that a stopping node can end them and wait for them.
 ///
-/// How many there are is bounded by the reservations that streams need.
+/// How many serve streams is bounded by the reservations that streams need.
 final class StreamTasks: Sendable {
     private struct State {
         var next: UInt64 = 1

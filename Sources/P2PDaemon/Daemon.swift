@@ -108,17 +108,26 @@ public final class Daemon: Service {
         try await node.start()
         do {
             let server = ControlServer(node: node, pubSub: pubSub, logger: logger)
-            let listener = try await server.listen(on: options.control, loop: group.next())
+            let listener = try await listen(server, loop: group.next())
+            // From here on what is at that path is ours to remove; what was there before is not.
+            defer { if case .unix(let path) = options.control { unlink(path) } }
             if !options.isQuiet { announce(node, listener) }
             // Returns for shutdown, throws for cancellation: both are the way it is meant to end.
             try? await gracefulShutdown()
             try? await listener.close()
             server.close()
         } catch {
-            await end(node)
+            await node.stop()
             throw error
         }
-        await end(node)
+        await node.stop()
+    }
+
+    private func listen(_ server: ControlServer, loop: any EventLoop) async throws -> any Channel {
+        do { return try await server.listen(on: options.control, loop: loop) } catch {
+            let reason = error is UnixDomainSocketPathWrongType ? "something else than a socket is there" : "\(error)"
+            throw DaemonStartError.unusableControlAddress("\(options.control)", reason: reason)
+        }
     }
 
     /// A subscribed client gets its own messages too, as from p2pd.
@@ -126,11 +135,6 @@ public final class Daemon: Service {
         var configuration = PubSub.Configuration()
         configuration.deliversOwnMessages = true
         return configuration
-    }
-
-    private func end(_ node: Node) async {
-        if case .unix(let path) = options.control { unlink(path) }
-        await node.stop()
     }
 
     private func security() throws -> [ProtocolID] {
@@ -169,12 +173,15 @@ public final class Daemon: Service {
 enum DaemonStartError: Error, Equatable, CustomStringConvertible {
     case unreadableKey(path: String, reason: String)
     case controlSocketInUse(path: String)
+    case unusableControlAddress(String, reason: String)
     case unusableFrameLog(path: String, reason: String)
 
     var description: String {
         switch self {
         case .unreadableKey(let path, let reason): "the key file \(path) cannot be used: \(reason)"
         case .unusableFrameLog(let path, let reason): "-frameLog \(path) cannot be used: \(reason)"
+        case .unusableControlAddress(let address, let reason):
+            "cannot listen for clients on \(address): \(reason); choose another -listen"
         case .controlSocketInUse(let path): "another daemon answers on \(path): choose another -listen, or stop it"
         }
     }

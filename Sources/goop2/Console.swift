@@ -60,6 +60,23 @@ enum Console {
         if !failure.nextStep.isEmpty { note("  next: \(failure.nextStep)") }
     }
 
+    /// Says what is wrong with a command line, in the form of every other failure.
+    ///
+    /// - Parameter usage: the parser's message: `Error: ...`, `Usage: ...`, and where help is.
+    static func report(usage message: String) {
+        for line in message.split(separator: "\n") {
+            if line.hasPrefix("Error: ") {
+                note("\(emphasized("goop2:")) \(line.dropFirst(7))")
+            } else if line.hasPrefix("Usage: ") {
+                note("  usage: \(line.dropFirst(7))")
+            } else if let named = line.split(separator: "'").dropFirst().first, line.hasPrefix("  See '") {
+                note("  next: see the examples: \(named)")
+            } else {
+                note(String(line))
+            }
+        }
+    }
+
     private static func emphasized(_ text: String) -> String {
         isatty(STDERR_FILENO) != 0 && getenv("NO_COLOR") == nil ? "\u{1B}[1;31m\(text)\u{1B}[0m" : text
     }

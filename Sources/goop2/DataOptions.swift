@@ -9,14 +9,16 @@ struct DataOptions: ParsableArguments {
 
     /// Runs a body with the tables open, and closes them whatever happens.
     func withSession(_ body: (DataSession) async throws -> Void) async throws {
-        let session = try DataSession(folder: directory.folder, logger: output.logger)
-        do {
-            try await body(session)
-        } catch {
+        try await directory.naming {
+            let session = try DataSession(folder: directory.folder, logger: output.logger)
+            do {
+                try await body(session)
+            } catch {
+                await session.close()
+                throw error
+            }
             await session.close()
-            throw error
         }
-        await session.close()
     }
 
     /// Asks for one thing: the request is made with the tables open, the answer is shown as JSON where that is wanted, and to

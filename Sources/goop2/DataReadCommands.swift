@@ -65,7 +65,10 @@ struct DescribeCommand: AsyncParsableCommand {
 struct QueryCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "query", abstract: "Show rows of a table.",
-        usage: "goop2 data DIR query TABLE [--where CONDITION] [--arg VALUE ...] [--order TERMS] [--limit N] [--json]",
+        usage: """
+            goop2 data DIR query TABLE [--where CONDITION] [--arg VALUE] ... [--order TERMS]
+                [--columns NAMES] [--limit N] [--offset N] [--json]
+            """,
         discussion: """
             EXAMPLES
               goop2 data ./peers/me query notes
@@ -79,8 +82,8 @@ struct QueryCommand: AsyncParsableCommand {
     @Option(name: .customLong("arg"), parsing: .unconditionalSingleValue, help: "A value for the next ?.")
     var arguments: [String] = []
     @Option(help: "What to sort by.") var order: String?
-    @Option(help: "At most so many rows.") var limit: Int64 = 100
-    @Option(help: "After so many rows.") var offset: Int64 = 0
+    @Option(help: "Show at most this many rows.") var limit: Int64 = 100
+    @Option(help: "Leave out this many rows at the beginning.") var offset: Int64 = 0
     @Option(help: "Columns, with commas or blanks between them.") var columns: String?
 
     func validate() throws {

@@ -20,7 +20,7 @@ struct CreateCommand: AsyncParsableCommand {
     @OptionGroup var options: DataOptions
     @Argument(help: "The new table.") var table: String
     @Argument(help: "Columns as name:type.") var columns: [String]
-    @Option(help: "Who may read and add: owner, open, group or local.") var policy = "owner"
+    @Option(help: "Who may do what: owner, open, group or local.") var policy = "owner"
 
     /// The types that a column may be given; upstream takes any word, and SQLite makes of most of them a number.
     private static let types = ["text", "integer", "real", "blob", "datetime"]
@@ -77,7 +77,7 @@ struct DropCommand: AsyncParsableCommand {
 /// `goop2 data DIR policy TABLE POLICY`.
 struct PolicyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "policy", abstract: "Say who may read a table and add to it.",
+        commandName: "policy", abstract: "Say who may do what with a table.",
         usage: "goop2 data DIR policy TABLE owner|open|group|local",
         discussion: """
             EXAMPLES

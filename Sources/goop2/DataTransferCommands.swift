@@ -111,7 +111,13 @@ struct ExportCommand: AsyncParsableCommand {
                 let file = try DownloadFile(path: output)
                 report = try await export.run(form: form) { try file.append($0) }
                 try file.finish()
-                Console.note("\(report.rows) rows of \(table) are in \(output).")
+                if options.output.json {
+                    try Console.answer(json: [
+                        "file": .string(output), "rows": .integer(report.rows), "guarded": .integer(report.guarded),
+                    ])
+                } else {
+                    Console.note("\(report.rows) rows of \(table) are in \(output).")
+                }
             } else {
                 report = try await export.run(form: form) { try Console.write($0, to: STDOUT_FILENO) }
             }

@@ -41,7 +41,9 @@ struct GetCommand: AsyncParsableCommand {
         if common.json, output == nil { throw ValidationError("--json needs -o FILE, so that the two do not mix") }
     }
 
-    func run() async throws {
+    func run() async throws { try await directory.naming(fetch) }
+
+    private func fetch() async throws {
         let commands = PeerCommands(folder: directory.folder, logger: common.logger)
         let patience = Duration.seconds(search.timeout)
         guard let output else {

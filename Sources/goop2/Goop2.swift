@@ -57,7 +57,9 @@ struct Goop2: AsyncParsableCommand {
             Console.report(failure)
             Glibc.exit(failure.kind.rawValue)
         } catch {
-            exit(withError: error)
+            guard exitCode(for: error) == .validationFailure else { exit(withError: error) }
+            Console.report(usage: fullMessage(for: error))
+            Glibc.exit(Failure.Kind.usage.rawValue)
         }
     }
 }

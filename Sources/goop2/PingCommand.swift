@@ -24,8 +24,10 @@ struct PingCommand: AsyncParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() async throws {
-        let answer = try await PeerCommands(folder: directory.folder, logger: output.logger)
-            .ping(peer, patience: .seconds(search.timeout))
+        let answer = try await directory.naming {
+            try await PeerCommands(folder: directory.folder, logger: output.logger)
+                .ping(peer, patience: .seconds(search.timeout))
+        }
         if output.json { return try Console.answer(json: answer) }
         let object = answer.object ?? JSONObject()
         var time = ""

@@ -1,4 +1,5 @@
 import ArgumentParser
+import GoopCore
 import GoopNode
 import Logging
 
@@ -8,6 +9,14 @@ struct FolderArgument: ParsableArguments {
     var dir: String
 
     var folder: PeerFolder { PeerFolder(dir) }
+
+    /// Runs a body. What it fails with names this folder where a next step says DIR, so that a person can copy the command.
+    func naming<Answer>(_ body: () async throws -> Answer) async throws -> Answer {
+        do { return try await body() } catch var failure as Failure {
+            failure.nextStep = failure.nextStep.replacing(" DIR ", with: " \(TerminalText.shellWord(dir)) ")
+            throw failure
+        }
+    }
 
     func validate() throws {
         // A variable that is not set, more often than not: the folder that one happens to be in is not what was meant.

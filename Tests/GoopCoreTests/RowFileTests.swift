@@ -35,6 +35,10 @@ import Testing
         #expect(read("a\n\"b").map(\.fault) == [nil, .unterminated])
         #expect(read(String(repeating: ",", count: 3000) + "\nc").map(\.fault) == [.tooLong, nil])
         #expect(read(String(repeating: "x", count: 5 << 20) + "\nc").map(\.fault) == [.tooLong, nil])
+        // What a visitor wrote into a long text is no row.
+        let long = "\"" + String(repeating: "x", count: 3 << 20)
+        #expect(read(long + "\nforged\n\"\nc").map(\.fault) == [.tooLong, nil])
+        #expect(read(long + "\nforged\n").map(\.fault) == [.unterminated])
         var reader = CSVReader()
         #expect(reader.received([0x61, 0x0A, 0xFF, 0x0A]).map(\.fault) == [nil, .notUTF8])
     }

@@ -40,6 +40,7 @@ import Testing
 
     @Test(arguments: [
         "/etc/passwd", "../x", "a/../../x", "a//b", "", "a/./b", "..", "a/..", String(repeating: "n", count: 256),
+        "../\u{301}x",
     ])
     func namesThatLeadElsewhereAreRefused(path: String) {
         let bytes = TarHeader(path: path, size: 0, mode: 0o600, modified: 0).encoded

@@ -166,7 +166,7 @@ import Testing
 
     @Test func aRefusalIsNotRemembered() {
         let memory = FailureMemory(lifetime: .seconds(9))
-        memory.record(SiteError(kind: .notInvited), of: peer, now: .now)
+        memory.record(SiteError(kind: .notInvited), of: peer, asked: .now, now: .now)
         #expect(memory.failure(of: peer, now: .now) == nil, "whoever is named a moment later is let in")
     }
 }

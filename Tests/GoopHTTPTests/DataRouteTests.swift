@@ -19,7 +19,8 @@ import Testing
         peer: PeerID? = nil, fields: HTTPFields = [.contentType: "application/json"]
     ) async throws -> (status: Int, body: JSONValue) {
         let proxy = DataProxy(
-            backend: backend, failures: FailureMemory(lifetime: .seconds(5)), configuration: ViewerConfiguration(),
+            backend: backend, failures: FailureMemory(lifetime: .seconds(5)),
+            places: StreamPlaces(limit: 64, limitPerPeer: 32), configuration: ViewerConfiguration(),
             logger: Logger(label: "test"))
         let parts = suffix.split(separator: "?", maxSplits: 1)
         let path = "/api/p/\((peer ?? site).base58)/data/\(parts[0])"
@@ -230,6 +231,25 @@ import Testing
 
 
                 """)
+    }
+
+    @Test func largeRowsThatAPageDoesNotReadAreLetGo() {
+        let mailbox = ChangeMailbox(costLimit: 1000)
+        func put(_ id: Int64) {
+            let row: JSONValue = ["text": .string(String(repeating: "x", count: 600))]
+            mailbox.put(DataChange(table: "t", kind: .insert, id: id, row: row))
+        }
+        put(1)
+        guard case .changes(let changes) = mailbox.take().first, changes.count == 1 else {
+            Issue.record("one that is taken does not count")
+            return
+        }
+        put(2)
+        put(3)
+        guard case .reload = mailbox.take().first else {
+            Issue.record("no reload")
+            return
+        }
     }
 
     @Test func aPageThatReadsSlowlyIsToldToReadAgain() {

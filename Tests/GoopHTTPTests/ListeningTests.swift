@@ -1,7 +1,11 @@
 import GoopCore
-import GoopHTTP
 import Logging
+import Multiformats
+import NIOCore
+import NIOPosix
 import Testing
+
+@testable import GoopHTTP
 
 @Suite("Listening", .timeLimit(.minutes(1))) struct ListeningTests {
     @Test func bothLoopbackAddressesOnOnePort() async throws {
@@ -11,6 +15,29 @@ import Testing
             #expect(four.status == 200)
             #expect(six.status == 200)
         }
+    }
+
+    /// The outer door's connections from one address. Whose address counts is `OuterBinder`'s to say.
+    @Test func oneAddressHasNoMoreThanItsShare() async throws {
+        let registry = ConnectionRegistry(limit: 4, limitOfOneAddress: 2)
+        var channels: [any Channel] = []
+        for _ in 0..<6 {
+            channels.append(
+                try await DatagramBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                    .bind(host: "127.0.0.1", port: 0).get())
+        }
+        let (one, other) = (IPAddress("192.0.2.1"), IPAddress("192.0.2.2"))
+        #expect(registry.admit(channels[0], from: one) && registry.admit(channels[1], from: one))
+        #expect(!registry.admit(channels[2], from: one))
+        #expect(registry.admit(channels[2], from: other), "who was turned away holds no place of the others")
+        channels[0].close(promise: nil)
+        try await channels[0].closeFuture.get()
+        #expect(registry.admit(channels[3], from: one), "an end makes room")
+        #expect(registry.admit(channels[4]), "a proxy's count to nobody")
+        #expect(!registry.admit(channels[5]), "but to all")
+        registry.closeAll()
+        for channel in channels[..<5] { try await channel.closeFuture.get() }
+        try await channels[5].close()
     }
 
     @Test func aWrittenAndTakenPortIsAnErrorThatNamesTheHolder() async throws {

@@ -23,6 +23,7 @@ private func withOuterDoor(
     _ backend: FakeBackend = FakeBackend(), rooms: ViewerRooms = ViewerRooms(),
     proxies: String = "127.0.0.1, 10.0.0.0/8",
     configure: (inout OuterDoorConfiguration) -> Void = { _ in },
+    viewer: (inout ViewerConfiguration) -> Void = { _ in },
     _ body: @Sendable (_ inner: Int, _ outer: Int) async throws -> Void
 ) async throws {
     let hash = try hash(of: password)
@@ -33,7 +34,13 @@ private func withOuterDoor(
             names: ["me.example", "other.example:8443"].compactMap { ViewerName($0) }),
         password: hash)
     configure(&outer)
-    try await withViewerEndpoint(backend, rooms: rooms, configure: { $0.outer = outer }) { endpoint in
+    try await withViewerEndpoint(
+        backend, rooms: rooms,
+        configure: {
+            $0.outer = outer
+            viewer(&$0)
+        }
+    ) { endpoint in
         try await body(endpoint.port, try #require(endpoint.outerPort))
     }
 }
@@ -67,6 +74,37 @@ private func token(_ page: String) throws -> String {
 }
 
 @Suite("Outer door", .timeLimit(.minutes(1))) struct OuterDoorTests {
+    /// Not once for each: four names would else have four times what one may.
+    @Test func everyNameOfEveryDoorCountsToTheSameLimits() async throws {
+        let backend = FakeBackend()
+        try await withOuterDoor(backend, viewer: { $0.maximumEventStreams = 4 }) { inner, outer in
+            let cookie = try await cookie(outer)
+            let path = "/api/p/\(backend.owner.id)/watch"
+            let here = ["Host: 127.0.0.1:\(inner)"]
+            let there = encrypted + [cookie]
+            let elsewhere = ["Host: other.example:8443", "X-Forwarded-Proto: https", cookie]
+            @Sendable func ask(_ connection: RawConnection, _ fields: [String]) async throws {
+                try await connection.send("GET \(path) HTTP/1.1\r\n\(fields.joined(separator: "\r\n"))\r\n\r\n")
+            }
+            // Two pages may watch one site: one does on loopback, one at a name of the outer door.
+            try await RawConnection.open(port: inner) { first in
+                try await ask(first, here)
+                _ = try await first.read(until: "event: ready\n")
+                try await RawConnection.open(port: outer) { second in
+                    try await ask(second, there)
+                    _ = try await second.read(until: "event: ready\n")
+                    for (port, fields) in [(inner, here), (outer, there), (outer, elsewhere)] {
+                        try await RawConnection.open(port: port) { third in
+                            try await ask(third, fields)
+                            let answer = try await third.read(until: "\r\n\r\n")
+                            #expect(answer.hasPrefix("HTTP/1.1 503"), "\(fields): \(answer)")
+                        }
+                    }
+                }
+            }
+        }
+    }
+
     @Test func onlyTheLoginPageTheSDKAndHealthNeedNoSession() async throws {
         let backend = FakeBackend()
         try await withOuterDoor(backend) { _, port in

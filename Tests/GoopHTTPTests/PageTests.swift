@@ -19,10 +19,10 @@ import Testing
             #expect(!policy.contains("unsafe"))
             #expect(policy.contains("frame-ancestors 'none'"))
             #expect(policy.contains("base-uri 'none'") && policy.contains("form-action 'none'"))
-            // Where there is script at all, no text becomes markup.
+            // Where there is script at all, no text becomes markup, and none but one address a worker.
             #expect(
                 !policy.contains("script-src")
-                    || policy.contains("require-trusted-types-for 'script'; trusted-types 'none'"))
+                    || policy.contains("require-trusted-types-for 'script'; trusted-types goop-streams"))
             #expect(answer["x-content-type-options"] == "nosniff")
             #expect(answer["x-frame-options"] == "DENY")
             #expect(answer["cross-origin-opener-policy"] == "same-origin")

@@ -290,6 +290,21 @@ import Testing
         }
     }
 
+    @Test func aSecretPathEndsWithTheVisit() async throws {
+        try await withViewer(backend) { port in
+            let token = try await token(port)
+            let body = "{\"peer\":\"\(peer)\"}"
+            let opaque = ["Origin: null", "Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: cors"]
+            let answer = try await post("/api/shell/capability", body, port: port, token: token)
+            let prefix = String(try #require(answer.body.split(separator: "\"").last { $0.hasPrefix("/c/") }))
+            #expect(try await request("\(prefix)/api/peers", port: port, fields: opaque).status == 200)
+            #expect(try await post("/api/shell/leave", body, port: port, token: token).status == 200)
+            #expect(try await request("\(prefix)/api/peers", port: port, fields: opaque).status == 403)
+            let next = try await post("/api/shell/capability", body, port: port, token: token)
+            #expect(next.body.contains("/c/") && next.body != answer.body)
+        }
+    }
+
     @Test func theProbeAnswersTheViewersPageOnly() async throws {
         try await withViewer(backend) { port in
             let probe = try await request(

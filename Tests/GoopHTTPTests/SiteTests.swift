@@ -305,12 +305,29 @@ import Testing
         #expect(peer.display(label: String(repeating: "x", count: 4000)).count < 120)
     }
 
+    @Test func oneSlowFileDoesNotTakeTheSiteAway() {
+        let memory = FailureMemory(lifetime: .seconds(60), limit: 2)
+        let start = ContinuousClock.now
+        let late = SiteError(kind: .timedOut)
+        memory.answered(peer, now: start + .seconds(1))
+        memory.record(late, of: peer, asked: start, now: start + .seconds(5))
+        #expect(memory.failure(of: peer, now: start + .seconds(5)) == nil, "it answered meanwhile")
+        memory.record(late, of: peer, asked: start + .seconds(2), now: start + .seconds(7))
+        #expect(memory.failure(of: peer, now: start + .seconds(7)) != nil, "it answered before only")
+        memory.answered(peer, now: start + .seconds(8))
+        #expect(memory.failure(of: peer, now: start + .seconds(8)) == nil, "an answer is news")
+        // Whoever answered longest ago is forgotten, not those who answered since.
+        for second in 9...10 { memory.answered(PrivateKey.generate().peerID, now: start + .seconds(second)) }
+        memory.record(late, of: peer, asked: start, now: start + .seconds(11))
+        #expect(memory.failure(of: peer, now: start + .seconds(11)) != nil)
+    }
+
     @Test func failureMemoryIsBounded() {
         let memory = FailureMemory(lifetime: .seconds(60), limit: 3)
         let peers = (0..<5).map { _ in PrivateKey.generate().peerID }
         let start = ContinuousClock.now
         for (index, peer) in peers.enumerated() {
-            memory.record(SiteError(kind: .unreachable), of: peer, now: start + .seconds(index))
+            memory.record(SiteError(kind: .unreachable), of: peer, asked: start, now: start + .seconds(index))
         }
         let kept = peers.map { memory.failure(of: $0, now: start + .seconds(5)) != nil }
         #expect(kept == [false, false, true, true, true])

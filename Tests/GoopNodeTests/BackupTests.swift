@@ -107,6 +107,21 @@ import Testing
         #expect(!temporary.names(in: "back/site").contains(".goop"))
     }
 
+    /// Two names to the system and one text to Swift; an accent behind the slash; as many bytes as a name can have. And
+    /// settings that are long.
+    @Test func whateverAPeerTakesComesBack() throws {
+        try makePeer().close()
+        let names = ["e\u{301}.txt", "\u{E9}.txt", "\u{301}.txt", String(repeating: "n", count: 255)]
+        for (number, name) in names.enumerated() { temporary.write("\(number)", to: "ada/site/" + name) }
+        let settings = try #require(temporary.read("ada/goop.json"))
+        let note = String(repeating: "x", count: 70_000)
+        temporary.write("{\"note\": \"\(note)\"," + settings.dropFirst(), to: "ada/goop.json")
+        _ = try PeerBackup(of: folder).write(to: file)
+        _ = try PeerRestore(from: file).restore(to: target)
+        for (number, name) in names.enumerated() { #expect(temporary.read("back/site/" + name) == "\(number)") }
+        #expect(temporary.read("back/goop.json") == temporary.read("ada/goop.json"))
+    }
+
     @Test func otherToolsOpenIt() throws {
         _ = try makePeer()
         _ = try PeerBackup(of: folder).write(to: file)
@@ -125,6 +140,11 @@ import Testing
         _ = try makePeer()
         #expect(failure { try PeerBackup(of: folder).write(to: folder.path + "/site/x.tar") }?.kind == .usage)
         #expect(failure { try PeerBackup(of: folder).write(to: folder.path + "/x.tar") }?.kind == .usage)
+        // The site need not be in the folder.
+        rename(folder.path + "/site", temporary.path + "/www")
+        symlink(temporary.path + "/www", folder.path + "/site")
+        #expect(failure { try PeerBackup(of: folder).write(to: temporary.path + "/www/x.tar") }?.kind == .usage)
+        #expect(!temporary.names(in: "www").contains("x.tar"))
         temporary.write("mine", to: "ada.tar")
         #expect(failure { try PeerBackup(of: folder).write(to: file) }?.kind == .cannotCreate)
         #expect(temporary.read("ada.tar") == "mine")
@@ -143,6 +163,18 @@ import Testing
         #expect(temporary.read("back/data.db") == "junk")
     }
 
+    @Test func whatGoesAwayMeanwhileIsNoFault() throws {
+        for name in ["a", "b", "c/d", "e"] { temporary.write("x", to: "site/" + name) }
+        let site = temporary.path + "/site"
+        let contents = try FolderContents(of: site) { item in
+            guard item.path == "a" else { return nil }
+            unlink(site + "/b")
+            FolderContents.remove(site + "/c")
+            return nil
+        }
+        #expect(contents.items.map(\.path) == ["a", "e"])
+    }
+
     @Test func aDamagedDatabaseIsTold() throws {
         try makePeer().close()
         temporary.write("SQLite format 3", to: "ada/data.db")
@@ -152,6 +184,18 @@ import Testing
         fclose(handle)
         #expect(failure { try PeerBackup(of: folder).write(to: file) }?.kind == .data)
         #expect(!temporary.names().contains("ada.tar"))
+    }
+
+    @Test func aDatabaseInTheSiteThatCannotBeReadIsSavedAsItIs() throws {
+        try makePeer().close()
+        let handle = try #require(fopen(folder.path + "/site/game.db", "w"))
+        var bytes = Array("SQLite format 3\0".utf8) + [UInt8](repeating: 7, count: 8000)
+        fwrite(&bytes, 1, bytes.count, handle)
+        fclose(handle)
+        let notes = try PeerBackup(of: folder).write(to: file).notes
+        #expect(notes.contains { $0.hasPrefix("site/game.db cannot be copied as a database") })
+        _ = try PeerRestore(from: file).restore(to: target)
+        #expect(try InputFile(target.path + "/site/game.db").read(10_000) == bytes)
     }
 
     @Test func aRestoreTakesNothingFromAnybody() throws {
@@ -167,6 +211,13 @@ import Testing
         mkdir(temporary.path + "/empty", 0o755)
         _ = try PeerRestore(from: file).restore(to: PeerFolder(temporary.path + "/empty/"))
         #expect(temporary.names(in: "empty").contains("goop.json"))
+    }
+
+    @Test func aPackedBackupIsToldAsThat() throws {
+        temporary.write("BZh9 and so on", to: "ada.tar.bz2")
+        let failure = failure { try PeerRestore(from: temporary.path + "/ada.tar.bz2").restore(to: target) }
+        #expect(failure?.kind == .data && failure?.cause.hasSuffix("it is compressed") == true)
+        #expect(temporary.names() == ["ada.tar.bz2"])
     }
 
     @Test func nothingIsRestoredOfADamagedBackup() throws {

@@ -38,6 +38,20 @@ struct BadDiskTests {
         return value.array?.compactMap(\.string) ?? []
     }
 
+    @Test func whatIsOnAFullDiskCanBeSavedToAnother() async throws {
+        let disk = try SmallDisk(in: temporary, name: "host", kilobytes: 6000)
+        try await makeTable(in: disk.path)
+        // In use, as by a running peer: its files beside the database have their room.
+        let store = try DataStore.open(
+            path: disk.path + "/data.db", configuration: .init(owner: PrivateKey.generate().peerID))
+        _ = try await store.perform(Self.insert("kept"), caller: .owner)
+        disk.fill()
+        let report = try PeerBackup(of: PeerFolder(disk.path)).write(to: temporary.path + "/host.tar")
+        #expect(report.notes == [] && temporary.names() == ["host", "host.tar"])
+        disk.free()
+        await store.close()
+    }
+
     @Test func aFullDiskIsToldAndNothingAcknowledgedIsLost() async throws {
         let disk = try SmallDisk(in: temporary, name: "host", kilobytes: 6000)
         try await makeTable(in: disk.path)

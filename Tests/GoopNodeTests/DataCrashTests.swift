@@ -83,6 +83,8 @@ import Testing
         var total = 0
         for round in 0..<Self.rounds {
             let (process, address) = try start(program)
+            // Whatever throws below: no peer outlives its test.
+            defer { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
             let peer = try #require(address.peerID)
             let acknowledged = Acknowledged()
             try await withThrowingTaskGroup(of: Void.self) { group in

@@ -148,6 +148,98 @@ import Testing
         try await shy.stop()
     }
 
+    @Test func answersThatNobodyTakesAreBounded() async throws {
+        let host = try await host("host")
+        let node = try await visitor()
+        let client = try await connect(node, to: host)
+        let text = String(repeating: "<", count: 150_000)
+        for _ in 0..<20 {
+            _ = try await client.perform(
+                try request("{\"op\":\"insert\",\"table\":\"guests\",\"data\":{\"text\":\"\(text)\"}}"), of: host.id)
+        }
+        // As JSON that is 18 MB; two of them are more than one visitor may leave.
+        let query = DataRequest(op: .query, table: "guests")
+        let untaken = try await node.openStream(to: host.id, protocols: [ProtocolID(DataProtocol.dataID)])
+        try await untaken.write(ByteBuffer(bytes: DataProtocol.line(query)))
+        #expect(try await untaken.read() != nil)
+        let refused = await #expect(throws: DataError.self) { _ = try await client.perform(query, of: host.id) }
+        #expect(refused?.code == .busy)
+        // A visit ends when all that it counted for is given back.
+        let door = host.running.door
+        let changes = door.changes()
+        untaken.reset()
+        for await _ in changes where door.visitors.first?.openAnswers == 0 { break }
+        let rows = try await client.perform(query, of: host.id).array?.count
+        #expect(rows == 20, "what is not taken any more does not count")
+        await node.stop()
+        try await host.stop()
+    }
+
+    @Test func requestsAtATimeAreBounded() async throws {
+        let host = try await host("host")
+        let node = try await visitor()
+        let client = try await connect(node, to: host)
+        let door = host.running.door
+        let coming = door.changes()
+        var options = StreamOptions()
+        options.negotiation = .eager
+        var held: [P2PStream] = []
+        for _ in 0..<DataService.maximumRequestsPerPeer {
+            held.append(
+                try await node.openStream(
+                    to: host.id, protocols: [ProtocolID(DataProtocol.dataID)], options: options))
+        }
+        for await _ in coming where door.visitors.first?.openAnswers == held.count { break }
+        let request = DataRequest(op: .tables)
+        let refused = await #expect(throws: DataError.self) { _ = try await client.perform(request, of: host.id) }
+        #expect(refused?.code == .busy)
+        // A request that has said nothing yet has its place; its end gives it back.
+        let leaving = door.changes()
+        held.removeLast().reset()
+        for await _ in leaving where door.visitors.first?.openAnswers == held.count { break }
+        _ = try await client.perform(request, of: host.id)
+        for stream in held { stream.reset() }
+        await node.stop()
+        try await host.stop()
+    }
+
+    @Test func aFewWhoTakeNothingLeaveRoomForShortAnswers() {
+        let load = RequestLoad()
+        for _ in 0..<DataService.untakenBytes / DataService.untakenBytesPerPeer {
+            #expect(load.keep(DataService.untakenBytesPerPeer, for: PrivateKey.generate().peerID))
+        }
+        let visitor = PrivateKey.generate().peerID
+        #expect(!load.keep(DataService.shortAnswerBytes + 1, for: visitor))
+        #expect(load.keep(DataService.shortAnswerBytes, for: visitor))
+        load.release(DataService.shortAnswerBytes, for: visitor)
+        #expect(!load.keep(DataService.shortAnswerBytes + 1, for: visitor), "what was not counted is not given back")
+    }
+
+    @Test func aWatchThatIsNotReadKeepsFewBytes() async throws {
+        let host = try await host("host")
+        let (ada, bob) = (try await visitor(), try await visitor())
+        let bobs = try await connect(bob, to: host)
+        try await ada.connect(to: host.id, addresses: [host.address])
+        let watch = try await ada.openStream(to: host.id, protocols: [ProtocolID(DataProtocol.watchID)])
+        try await watch.write(ByteBuffer(string: "{\"table\":\"guests\"}\n"))
+        #expect(try await watch.readLine(max: 100).map { String(buffer: $0) } == #"{"ok":true}"#)
+        let text = String(repeating: "x", count: 500_000)
+        for _ in 0..<16 {
+            _ = try await bobs.perform(
+                try request(#"{"op":"insert","table":"guests","data":{"text":"\#(text)"}}"#), of: host.id)
+        }
+        var changes = 0
+        var last = ""
+        while let line = try await watch.readLine(max: 1 << 20) {
+            last = String(buffer: line)
+            if last.contains(#""kind":"insert""#) { changes += 1 }
+        }
+        #expect(changes < 8 && last.contains("too_large"))
+        await ada.stop()
+        await bob.stop()
+        try await host.stop()
+    }
+
     @Test func aDamagedDatabaseStopsNothingElse() async throws {
         temporary.write(String(repeating: "no database ", count: 1000), to: "host/data.db")
         let host = try await TestPeer.start(in: temporary, label: "host")

@@ -50,6 +50,13 @@ import Testing
         #expect(second.configuration.profile.label == "A & B <x>")
     }
 
+    @Test func theFolderOfTheSiteMayBeWrittenWithASlash() throws {
+        temporary.write(#"{"paths": {"site_root": "www/"}}"#, to: "ada/goop.json")
+        #expect(try open().created.contains("starter site"))
+        #expect(temporary.names(in: "ada/www") == ["index.html", "style.css"])
+        #expect(!temporary.names(in: "ada").contains { $0.hasSuffix("unfinished") })
+    }
+
     @Test func nothingIsCreatedUnasked() {
         #expect(failure(creating: false)?.kind == .noInput)
         #expect(temporary.names() == [])
@@ -68,6 +75,15 @@ import Testing
         #expect(refused.kind == .configuration)
         #expect(refused.cause.contains("visitors would be shown"))
         #expect(refused.cause.contains("\(section).\(key)"))
+    }
+
+    @Test func theSiteMustNotHoldTheKeyOfTheViewer() throws {
+        try open().release()
+        temporary.write(
+            #"{"viewer": {"http_addr": "127.0.0.1:8443", "password": "a long password","#
+                + #" "tls_certificate": "tls.pem", "tls_key": "site/tls.key"}}"#, to: "ada/goop.json")
+        let refused = try #require(failure())
+        #expect(refused.kind == .configuration && refused.cause.contains("viewer.tls_key: visitors would be shown"))
     }
 
     @Test func wishesForANewPeerAreToldToChangeNothingInAnOldOne() throws {

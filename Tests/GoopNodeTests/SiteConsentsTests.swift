@@ -1,6 +1,7 @@
 import GoopCore
 import GoopHTTP
 import PeerIdentity
+import Synchronization
 import Testing
 
 @testable import GoopNode
@@ -20,6 +21,24 @@ import Testing
         let again = SiteConsents(path: path)
         #expect(!again.has(.email, peer) && again.has(.keep, peer))
         #expect(!again.has(.keep, PrivateKey.generate().peerID))
+    }
+
+    @Test func whoeverAsksDoesNotWaitForTheDisk() throws {
+        let folder = TemporaryFolder()
+        let path = folder.path + "/consents.json"
+        let asked = Mutex<SiteConsents?>(nil)
+        let answers = Mutex<[Bool]>([])
+        let consents = SiteConsents(path: path) { [peer] bytes, path in
+            // In the middle of a write; the answer is that of the file as it still is.
+            if let consents = asked.withLock({ $0 }) {
+                answers.withLock { $0.append(consents.has(.email, peer)) }
+            }
+            try AtomicFile.write(bytes, to: path)
+        }
+        asked.withLock { $0 = consents }
+        defer { asked.withLock { $0 = nil } }
+        try consents.set(.email, true, for: peer)
+        #expect(answers.withLock { $0 } == [false] && consents.has(.email, peer))
     }
 
     @Test func aFileOfAnOlderGoopAndABrokenOneAreRead() throws {

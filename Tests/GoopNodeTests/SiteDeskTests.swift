@@ -113,6 +113,12 @@ import Testing
             temporary.names(in: "site/.goop") == ["trash"].filter { temporary.names(in: "site/.goop").contains($0) })
     }
 
+    @Test func anAccentIsWrittenAsItsOwnerWants() async throws {
+        temporary.write("x", to: "site/cafe\u{301}.html")
+        try await desk().move("cafe\u{301}.html", to: "caf\u{E9}.html", replaces: false)
+        #expect(temporary.names(in: "site").map { Array($0.utf8) } == [Array("caf\u{E9}.html".utf8)])
+    }
+
     @Test func movesNeverReplaceByThemselves() async throws {
         let desk = desk()
         try await upload("a", to: "a.txt", in: desk)

@@ -85,6 +85,20 @@ import Testing
         #expect(other.changes().paths == ["/a.html"])
     }
 
+    @Test func whoeverComesWhileTheFolderIsStillLookedThroughMissesNothing() async throws {
+        for number in 0..<4000 { temporary.write("1", to: "site/many/\(number).txt") }
+        let watch = SiteWatch(folder: folder, comparingInterval: .milliseconds(50), usesKernel: false)
+        try await withThrowingTaskGroup(of: AsyncStream<SiteChanges>.self) { group in
+            for _ in 0..<2 { group.addTask { try await watch.changes() } }
+            let early = try #require(try await group.next())
+            temporary.write("22", to: "site/many/0.txt")
+            for await change in early {
+                #expect(change.paths == ["/many/0.txt"])
+                break
+            }
+        }
+    }
+
     @Test func manyChangesAreOneMessage() {
         var changes = SiteChanges()
         for number in 0..<1000 { changes.insert("/\(number)" + String(repeating: "x", count: 900)) }

@@ -41,6 +41,23 @@ import Testing
         try await ada.stop()
     }
 
+    @Test func whatOthersAnnounceInAPeersNameEndsNoConnection() async throws {
+        let ada = try await TestPeer.start(in: temporary, label: "ada")
+        let bob = try await TestPeer.start(in: temporary, label: "bob", contacts: [ada.address])
+        _ = await bob.sees(ada.id) { $0.reachable }
+        let node = bob.running.node
+        let before = Set(node.connections(with: ada.id).map(\.id))
+        // One packet can hold as many; a peer takes two pings at a time.
+        for host in UInt32(1)...64 {
+            bob.running.announced(ada.id, at: [Multiaddr(ip: .v4(0x0a00_0000 + host), tcpPort: 4001)])
+        }
+        // Their answers come before those of pings that begin later.
+        for _ in 0..<20 { _ = try await node.ping(ada.id, timeout: .seconds(5)) }
+        #expect(!before.isEmpty && Set(node.connections(with: ada.id).map(\.id)) == before)
+        try await bob.stop()
+        try await ada.stop()
+    }
+
     @Test func tagsAreDifferentTopics() async throws {
         let ada = try await TestPeer.start(in: temporary, label: "ada") { $0.p2p.mdnsTag = "one" }
         let bob = try await TestPeer.start(in: temporary, label: "bob", contacts: [ada.address]) {

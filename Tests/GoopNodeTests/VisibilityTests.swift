@@ -69,6 +69,25 @@ import Testing
         try await bob.stop()
     }
 
+    @Test func aNextRunThatWouldFindItsPortTakenOrNoKeyIsNotBegun() async throws {
+        let ada = try await TestPeer.start(in: temporary, label: "ada")
+        let bob = try await TestPeer.start(in: temporary, label: "bob")
+        let taken = Int(try #require(ada.address.tcpPort))
+        let wishes: [(String, JSONValue)] = [
+            ("p2p.listen_port", .integer(taken)), ("viewer.http_addr", .string("127.0.0.1:\(taken)")),
+            ("identity.key_file", .string("goop.json")),
+            ("p2p.nacl_public_key", .string(String(repeating: "A", count: 43) + "=")),
+        ]
+        for (key, value) in wishes {
+            _ = try await bob.running.settings.apply([key: value], isOnlyCheck: false)
+            await #expect { try await bob.running.restarter.check() } throws: { "\($0)".contains(key) }
+            _ = try await bob.running.settings.apply([key: .null], isOnlyCheck: false)
+            try await bob.running.restarter.check()
+        }
+        try await bob.stop()
+        try await ada.stop()
+    }
+
     @Test func aRevocationHoldsAlsoWhenTheFileCannotBeRead() async throws {
         let bob = try await TestPeer.start(in: temporary, label: "bob")
         let guest = PrivateKey.generate().peerID

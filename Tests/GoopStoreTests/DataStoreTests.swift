@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import GRDBSQLite
 import GoopCore
 import PeerIdentity
 import Testing
@@ -34,7 +35,12 @@ import Testing
             try await fixture.text(#"{"op":"query","table":"notes","fields":["title","score","body"],"order":"_id"}"#)
                 == #"[{"title":"5","score":9007199254740993,"body":{"$blob":"AP8="}},{"title":"5","score":1.5,"body":1}]"#
         )
-        for value in ["[1]", #"{"a":1}"#, "1e999", #"{"$blob":"***"}"#] {
+        // What scripts make of numbers that only a real can hold.
+        for number in ["100000000000000000000", "-123456789012345680000", "9223372036854776000", "1e300"] {
+            try await fixture.ask(#"{"op":"insert","table":"notes","data":{"score":\#(number)}}"#)
+        }
+        let digits = ["9223372036854775809", "-9223372036854775810", "12345678901234567891"]
+        for value in ["[1]", #"{"a":1}"#, "1e999", #"{"$blob":"***"}"#, #""a\u0000b""#] + digits {
             let error = await fixture.refusal(#"{"op":"insert","table":"notes","data":{"title":\#(value)}}"#)
             #expect(error?.code == .badRequest, "\(value)")
         }
@@ -240,6 +246,18 @@ import Testing
         await fixture.store.close()
     }
 
+    /// As SQLite has it, and with the policy of the table that is meant.
+    @Test func aTableIsFoundByItsNameInAnotherCase() async throws {
+        let fixture = try StoreFixture()
+        try await fixture.makeNotes(policy: "owner")
+        try await fixture.ask(#"{"op":"insert","table":"NOTES","data":{"title":"a"}}"#)
+        #expect(try await fixture.text(#"{"op":"count","table":"Notes"}"#, as: fixture.ada).contains("1"))
+        let refused = await fixture.refusal(#"{"op":"insert","table":"Notes","data":{"title":"b"}}"#, as: fixture.ada)
+        #expect(refused?.code == .refused)
+        #expect(await fixture.refusal(#"{"op":"count","table":"_TABLES"}"#)?.code != nil)
+        await fixture.store.close()
+    }
+
     @Test func quotasAreKept() async throws {
         let fixture = try StoreFixture(quota: VisitorQuota(rows: 3, bytes: 2000, totalBytes: 3000))
         try await fixture.makeNotes()
@@ -390,6 +408,77 @@ import Testing
         let ended = await #expect(throws: DataError.self) { for try await _ in watched {} }
         #expect(ended?.code == .conflict)
         await fixture.store.close()
+    }
+
+    /// By itself SQLite begins its log anew only at a moment in which nobody reads.
+    @Test func readsWithoutAPauseDoNotLetTheLogGrow() async throws {
+        let fixture = try StoreFixture(logBytes: 1 << 20)
+        try await fixture.makeNotes()
+        let text = String(repeating: "x", count: 64 << 10)
+        for _ in 0..<40 { try await fixture.ask(#"{"op":"insert","table":"notes","data":{"title":"\#(text)"}}"#) }
+        let readers = [fixture.ada, fixture.bob, fixture.ada, fixture.bob].map { caller in
+            Task {
+                while !Task.isCancelled {
+                    _ = try? await fixture.ask(
+                        #"{"op":"count","table":"notes","where":"title LIKE '%y%'"}"#, as: caller)
+                }
+            }
+        }
+        let log = try #require(FileHandle(forReadingAtPath: fixture.path + "-wal"))
+        var longest: UInt64 = 0
+        for _ in 0..<400 {
+            try await fixture.ask(#"{"op":"update","table":"notes","id":1,"data":{"title":"\#(text)"}}"#)
+            longest = max(longest, try log.seekToEnd())
+        }
+        for reader in readers { reader.cancel() }
+        for reader in readers { await reader.value }
+        #expect(longest < 8 << 20, "400 changes are 26 MB of log")
+        await fixture.store.close()
+    }
+
+    @Test func everyChoiceOfColumnsIsNotKept() async throws {
+        let fixture = try StoreFixture()
+        let names = (0..<10).map { "c\($0)" }
+        let columns = names.map { #"{"name":"\#($0)"}"# }.joined(separator: ",")
+        try await fixture.ask(#"{"op":"create-table","name":"wide","policy":"open","column_defs":[\#(columns)]}"#)
+        for choice in 1..<1024 {
+            let chosen = names.indices.filter { choice >> $0 & 1 == 1 }
+            let data = chosen.map { #""\#(names[$0])":"x""# }.joined(separator: ",")
+            try await fixture.ask(#"{"op":"insert","table":"wide","data":{\#(data)}}"#, as: fixture.ada)
+            try await fixture.ask(#"{"op":"update","table":"wide","id":1,"data":{\#(data)}}"#, as: fixture.ada)
+        }
+        let kept = try await fixture.store.database.pool.writeWithoutTransaction { database in
+            var count = 0
+            var statement = sqlite3_next_stmt(database.sqliteConnection, nil)
+            while statement != nil {
+                count += 1
+                statement = sqlite3_next_stmt(database.sqliteConnection, statement)
+            }
+            return count
+        }
+        #expect(kept < 100)
+        await fixture.store.close()
+    }
+
+    @Test func watchersAreBoundedAndTheOwnerIsNotShutOut() throws {
+        let hub = ChangeHub()
+        var held: [AsyncThrowingStream<DataChange, any Error>] = []
+        func watch(_ caller: DataCaller, times: Int = 1) throws(DataError) {
+            for _ in 0..<times {
+                held.append(try hub.subscribe(table: "notes", caller: caller, owner: nil) { true })
+            }
+        }
+        func stranger() -> DataCaller { .remote(PrivateKey.generate().peerID, email: "") }
+        let ada = stranger()
+        try watch(ada, times: ChangeHub.maximumPerCaller)
+        let refused = #expect(throws: DataError.self) { try watch(ada) }
+        #expect(refused?.code == .busy)
+        held.removeLast()
+        try watch(ada)
+        while held.count < ChangeHub.maximumSubscribers { try watch(stranger(), times: ChangeHub.maximumPerCaller) }
+        let full = #expect(throws: DataError.self) { try watch(stranger()) }
+        #expect(full?.code == .busy)
+        try watch(.owner, times: 2 * ChangeHub.maximumPerCaller)
     }
 
     @Test func aLockedDatabaseIsToldAndADamagedOneIsLeftAlone() async throws {

@@ -107,6 +107,33 @@ struct NodeChurnTests {
         await server.stop()
     }
 
+    @Test("of two looks at the machine's addresses the later one counts, whichever is done first")
+    func overtakenLook() async throws {
+        final class Interfaces: Sendable {
+            let node = Mutex<Node?>(nil)
+            /// What was there when asked; while the first asker has it in hand, a second address comes and is seen.
+            func look() -> [IPAddress] {
+                let overtakes = self.node.withLock { node in
+                    defer { node = nil }
+                    return node
+                }
+                guard let overtakes else { return ["127.0.0.1", "127.0.0.2"].compactMap { IPAddress($0) } }
+                overtakes.interfacesChanged()
+                return [IPAddress("127.0.0.1")].compactMap(\.self)
+            }
+        }
+        let interfaces = Interfaces()
+        var configuration = Node.Configuration(
+            identity: .generate(), listen: [try Multiaddr(text: "/ip4/0.0.0.0/tcp/0")])
+        configuration.interfaceAddresses = { interfaces.look() }
+        let node = Node(configuration: configuration)
+        try await node.start()
+        interfaces.node.withLock { $0 = node }
+        node.interfacesChanged()
+        #expect(node.listenAddresses().count == 2)
+        await node.stop()
+    }
+
     @Test("random connects, echoes, disconnects and drops among five nodes: nothing leaks", arguments: [1, 2])
     func churn(seed: UInt64) async throws {
         try await withNodes(5) { nodes in

@@ -52,6 +52,33 @@ struct NodeLimitsTests {
         }
     }
 
+    @Test("a handler at work counts when its connection is gone: to come back is no way around the limit")
+    func handlersOutliveConnections() async throws {
+        try await withNodes { nodes in
+            let (ends, end) = AsyncStream.makeStream(of: Void.self)
+            // Awaited through a task of its own: work that neither the stream nor a cancellation ends.
+            let work = Task { for await _ in ends {} }
+            nodes[1].setHandler(for: "/slow", limits: HandlerLimits(streams: 2, streamsPerPeer: 2)) { stream in
+                await work.value
+                stream.reset()
+            }
+            var options = StreamOptions()
+            options.negotiation = .eager
+            func open() async throws -> P2PStream {
+                try await nodes[0].connect(to: nodes[1].peerID, addresses: nodes[1].listenAddresses())
+                return try await nodes[0].openStream(to: nodes[1].peerID, protocols: ["/slow"], options: options)
+            }
+            for _ in 0..<2 { _ = try await open() }
+            await nodes[0].disconnect(nodes[1].peerID)
+            await until(nodes[1]) { $0.usage.connections == 0 }
+            let error = await #expect(throws: P2PError.self) { try await open().read() }
+            #expect(error?.code == .streamReset)
+            #expect(nodes[1].refusals[.inboundStreamsPerProtocol] == 1)
+            end.finish()
+            for node in nodes { await until(node) { $0.usage.streams == 0 } }
+        }
+    }
+
     @Test("a stream that its handler has closed counts for as long as the peer does not take what was written")
     func closedButNotTaken() async throws {
         try await withNodes { nodes in
@@ -125,6 +152,16 @@ struct NodeLimitsTests {
         try await withNodes(1, configure: { $0.limits.inboundUpgradeTimeout = .milliseconds(100) }) { nodes in
             try await self.open(nodes[0]).closeFuture.get()
             await until(nodes[0]) { $0.usage == (0, 0) }
+        }
+    }
+
+    @Test("a connection that has said nothing yet ends with the node")
+    func silentConnectionAtStop() async throws {
+        try await withNodes(1, configure: { $0.limits.inboundUpgradeTimeout = .seconds(3600) }) { nodes in
+            let channel = try await self.open(nodes[0])
+            await until(nodes[0]) { $0.usage == (1, 0) }
+            await nodes[0].stop()
+            try await channel.closeFuture.get()
         }
     }
 

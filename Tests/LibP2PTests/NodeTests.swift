@@ -246,6 +246,36 @@ struct NodeTests {
         }
     }
 
+    @Test("a refused peer is answered no more, neither on streams that are open nor while it does not take an answer")
+    func refuse() async throws {
+        try await withNodes { nodes in
+            let (visitor, host) = (nodes[0], nodes[1])
+            let (closings, closing) = AsyncStream.makeStream(of: Void.self)
+            host.serveEcho()
+            host.setHandler(for: "/large") { stream in
+                // More than a window, and little enough that nobody waits.
+                for _ in 0..<7 { try? await stream.write(ByteBuffer(repeating: 0, count: 64 * 1024)) }
+                await stream.close()
+                closing.yield()
+            }
+            try await visitor.connect(to: host.peerID, addresses: host.listenAddresses())
+            var options = StreamOptions()
+            options.negotiation = .eager
+            let echo = try await visitor.openStream(
+                to: host.peerID, protocols: ["/echo/1.0.0"], options: options)
+            let large = try await visitor.openStream(to: host.peerID, protocols: ["/large"], options: options)
+            for await _ in closings { break }
+            let refusing = Task { await host.refuse([visitor.peerID]) }
+            while host.isConnected(to: visitor.peerID) { await Task.yield() }
+            try? await echo.write("x".utf8)
+            await #expect(throws: P2PError.self) { try await echo.readExactly(1) }
+            await refusing.value
+            large.reset()
+            let error = await #expect(throws: P2PError.self) { try await host.connect(to: visitor.peerID) }
+            #expect(error?.code == .refusedPeer)
+        }
+    }
+
     @Test("stop ends everything: streams, events, listeners")
     func stop() async throws {
         try await withNodes { nodes in
@@ -263,6 +293,18 @@ struct NodeTests {
             }
             for await _ in events {}
             await #expect(throws: P2PError.self) { try await nodes[1].start() }
+        }
+    }
+
+    @Test("a shutdown hook that ignores its cancellation does not keep the node from stopping")
+    func stubbornHook() async throws {
+        try await withNodes(1) { nodes in
+            let (ends, end) = AsyncStream.makeStream(of: Void.self)
+            // Awaited through a task of its own, which the hook's cancellation does not reach.
+            let work = Task { for await _ in ends {} }
+            nodes[0].addShutdownHook { await work.value }
+            await nodes[0].stop()
+            end.finish()
         }
     }
 
@@ -292,6 +334,24 @@ struct NodeTests {
         }
     }
 
+    @Test("a reader and a writer that begin at once on a lazy stream: the proposal comes before the data")
+    func lazyReaderAndWriter() async throws {
+        try await withNodes { nodes in
+            nodes[1].serveEcho()
+            try await nodes[0].connect(to: nodes[1].peerID, addresses: nodes[1].listenAddresses())
+            var options = StreamOptions()
+            options.negotiation = .lazy
+            for _ in 0..<3_000 {
+                let stream = try await nodes[0].openStream(
+                    to: nodes[1].peerID, protocols: ["/echo/1.0.0"], options: options)
+                async let back = stream.readExactly(1)
+                try await stream.write("x".utf8)
+                #expect(try await back == ByteBuffer(string: "x"))
+                stream.reset()
+            }
+        }
+    }
+
     @Test("lines, exact counts, and their limits")
     func reading() async throws {
         try await withNodes { nodes in
@@ -309,6 +369,27 @@ struct NodeTests {
             #expect(tooLong?.code == .tooLong)
             let short = await #expect(throws: P2PError.self) { try await stream.readExactly(1_000) }
             #expect(short?.code == .endOfStream)
+            await stream.close()
+        }
+    }
+
+    @Test("a reader that is cancelled in the middle of a line loses nothing of it")
+    func cancelledReader() async throws {
+        try await withNodes { nodes in
+            nodes[1].setHandler(for: "/halves") { stream in
+                try? await stream.write("hel".utf8)
+                _ = try? await stream.readExactly(1)
+                try? await stream.write("lo\n".utf8)
+                await stream.close()
+            }
+            try await nodes[0].connect(to: nodes[1].peerID, addresses: nodes[1].listenAddresses())
+            let stream = try await nodes[0].openStream(to: nodes[1].peerID, protocols: ["/halves"])
+            #expect(try await stream.readExactly(1) == ByteBuffer(string: "h"))
+            let reader = Task { try await stream.readLine(max: 10) }
+            reader.cancel()
+            await #expect(throws: CancellationError.self) { try await reader.value }
+            try await stream.write("x".utf8)
+            #expect(try await stream.readLine(max: 10) == ByteBuffer(string: "ello"))
             await stream.close()
         }
     }

@@ -378,6 +378,28 @@ struct PubSubTests {
         }
     }
 
+    @Test("what waits for a slow reader is bounded in number and in bytes, and what it loses is counted")
+    func slowReader() async throws {
+        func configure(_ settings: inout PubSub.Configuration) {
+            settings.deliversOwnMessages = true
+            settings.messagesPerSubscription = 3
+            settings.bytesPerSubscription = 5_000_000
+        }
+        try await withMembers(1, configure: configure) { members in
+            let pubsub = members[0].pubsub
+            let subscription = try await pubsub.subscribe(to: "t")
+            for n in 0..<5 { try await pubsub.publish([UInt8(n)], to: "t") }
+            #expect(await pubsub.droppedMessages() == 2)
+            #expect(try await next(3, of: subscription).map(\.data) == [[2], [3], [4]])
+            // Each counts as two megabytes and a little.
+            for _ in 0..<3 { try await pubsub.publish([UInt8](repeating: 7, count: 1_000_000), to: "t") }
+            #expect(await pubsub.droppedMessages() == 3)
+            #expect(try await next(2, of: subscription).count == 2)
+            try await pubsub.publish([8], to: "t")
+            #expect(try await next(1, of: subscription).map(\.data) == [[8]])
+        }
+    }
+
     @Test("a message of nearly a megabyte arrives, a larger one is refused")
     func large() async throws {
         try await withMembers(2) { members in

@@ -1,3 +1,4 @@
+import Glibc
 import GoopTestKit
 import LibP2P
 import Logging
@@ -169,6 +170,18 @@ import Testing
         await #expect(throws: (any Error).self) {
             try await TestClient.with(.unix(path: path)) { _ in }
         }
+    }
+
+    @Test func aFileInThePlaceOfTheControlSocketIsLeftAlone() async throws {
+        let path = RunningDaemon.socketPath()
+        close(open(path, O_WRONLY | O_CREAT, 0o600))
+        defer { unlink(path) }
+        let options = try DaemonOptions(
+            arguments: ["-listen", "/unix\(path)", "-hostAddrs", "/ip4/127.0.0.1/tcp/0"])
+        let daemon = Daemon(
+            options: options, identity: .generate(), logger: .init(label: "test"), say: { _ in })
+        await #expect(throws: DaemonStartError.self) { try await daemon.run() }
+        #expect(access(path, F_OK) == 0)
     }
 
     @Test func handlersTakeTurnsOnlyIfAllAreBalanced() {

@@ -41,6 +41,13 @@ const steps = {
     await within(() => open);
     return "open";
   },
+  "subscribe, a second time": async () => {
+    let open = 0;
+    const second = Goop.data.subscribe("items", { onOpen: () => { open += 1; } });
+    await within(() => open === 1);
+    second.close();
+    return String(open);
+  },
   "insert": async () => {
     window.added = [];
     for (const [title, score] of [["b", 2], ["a", 1], ["c", 3]]) {
@@ -117,6 +124,35 @@ const steps = {
     form.requestSubmit();
     await within(() => done || form.querySelector("[data-kind=error]"));
     return `${labelled} ${form.querySelector("[role=status]").textContent} ${done && [done.title, done.score, done.on, done.tags, done.size, done.kind].join()}`;
+  },
+  "form, nothing in a number": async () => {
+    let done = false;
+    await Goop.form.render("survey", {
+      table: "items", fields: [{ name: "title", label: "Title" }, { name: "score", type: "number" }], onDone: () => { done = true; },
+    });
+    const form = document.querySelector("#survey form");
+    form.elements.title.value = "no score";
+    form.requestSubmit();
+    await within(() => done || form.querySelector("[data-kind=error]"));
+    return form.querySelector("[role=status]").textContent;
+  },
+  "stepper": async () => {
+    const made = Goop.ui.stepper({ min: -5, max: 5, value: 3 });
+    made.set(0);
+    return made.get();
+  },
+  "forms, a number, pressed twice": async () => {
+    const before = await Goop.data.count("items", { where: "title = ?", args: ["twice"] });
+    let done = 0;
+    const form = await Goop.forms.insertForm("any", "items", () => { done += 1; });
+    form.elements.title.value = "twice";
+    form.elements.score.value = "5";
+    form.requestSubmit();
+    form.requestSubmit();
+    await within(() => done || form.querySelector("[data-kind=error]"));
+    await wait(300);
+    const found = await Goop.data.find("items", { where: "title = ?", args: ["twice"] });
+    return `${found.length - before} ${typeof found.at(-1)?.score}`;
   },
   "form, one answer": async () => {
     const own = async () => (await Goop.data.find("answers", { where: "_owner = ?", args: [await Goop.identity.id()] }));

@@ -1,5 +1,3 @@
-import Synchronization
-
 #if canImport(Glibc)
     package import Glibc
 #elseif canImport(Darwin)
@@ -108,36 +106,32 @@ package enum AtomicFile {
 
 /// A file under a temporary name beside its place; removed unless it is finished.
 package final class PartialFile: Sendable {
-    /// The temporary names in use.
-    private static let unfinished = Mutex(Set<String>())
-
-    /// Removes what is not finished, of all of them: for a program that is told to end.
-    package static func removeUnfinished() {
-        unfinished.withLock { names in
-            for name in names { unlink(name) }
-        }
-    }
-
     private let path: String
-    private let temporary: String
+    /// Where it is until it is finished.
+    package let temporary: String
     private let descriptor: CInt
 
     /// Begins an empty file.
     package init(_ path: String, mode: mode_t = 0o644) throws(FileFault) {
         let suffix = String(UInt64.random(in: 0...UInt64.max), radix: 36)
         self.path = path
-        temporary = FolderPath.parent(of: path) + "/." + FolderPath.lastName(of: path) + "." + suffix + ".tmp"
+        // A name may have 255 bytes already: its beginning is enough.
+        let name = FolderPath.lastName(of: path).prefix(utf8Bytes: 200)
+        temporary = FolderPath.parent(of: path) + "/." + name + "." + suffix + ".tmp"
         descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
         guard descriptor >= 0 else { throw FileFault("write", path) }
-        PartialFile.unfinished.withLock { _ = $0.insert(temporary) }
+        Unfinished.begin(temporary) { unlink($0) }
     }
 
     deinit {
         close(descriptor)
         // After a rename nothing has this name any more.
         unlink(temporary)
-        PartialFile.unfinished.withLock { _ = $0.remove(temporary) }
+        Unfinished.end(temporary)
     }
+
+    /// Another one on the same disk, for its owner only, to be left unfinished.
+    package func sibling() throws(FileFault) -> PartialFile { try PartialFile(path, mode: 0o600) }
 
     /// Writes bytes at the end.
     package func append(_ bytes: [UInt8]) throws(FileFault) {
@@ -166,18 +160,21 @@ package final class PartialFile: Sendable {
     }
 }
 
-/// Paths as texts.
+/// Paths as texts. Slashes are looked for among the bytes, as the system does: to Swift a slash and an accent behind
+/// it are one character.
 package enum FolderPath {
     /// The folder that a path is in; `.` for a bare name, the root for the root.
     package static func parent(of path: String) -> String {
-        var trimmed = path[...]
-        while trimmed.count > 1, trimmed.hasSuffix("/") { trimmed.removeLast() }
-        guard let slash = trimmed.lastIndex(of: "/") else { return "." }
-        return slash == trimmed.startIndex ? "/" : String(trimmed[..<slash])
+        var trimmed = path.utf8[...]
+        while trimmed.count > 1, trimmed.last == UInt8(ascii: "/") { trimmed.removeLast() }
+        guard let slash = trimmed.lastIndex(of: UInt8(ascii: "/")) else { return "." }
+        return slash == trimmed.startIndex ? "/" : String(decoding: trimmed[..<slash], as: UTF8.self)
     }
 
     /// The last name of a path.
-    package static func lastName(of path: String) -> String { path.split(separator: "/").last.map(String.init) ?? "/" }
+    package static func lastName(of path: String) -> String {
+        path.utf8.split(separator: UInt8(ascii: "/")).last.map { String(decoding: $0, as: UTF8.self) } ?? "/"
+    }
 
     /// A path as a setting gives it: absolute, or from a folder.
     package static func resolve(_ path: String, in folder: String) -> String {

@@ -41,9 +41,10 @@ package struct FileStamp: Sendable, Hashable {
     /// another under its name keeps its content for those who opened it.
     func isSameContent(as other: FileStamp?) -> Bool { size == other?.size && modified == other?.modified }
 
-    /// Whether the file was left alone for so long that a later change must show in its times.
+    /// Whether the file was left alone for so long that a later change must show in its times. Only the system sets the change
+    /// time; the modification time may lie in the future for ever, as in files unpacked in another time zone.
     func isSettled(for time: Duration, now: Int64 = FileStamp.now()) -> Bool {
-        let quiet = now &- max(modified, changed)
+        let quiet = now &- changed
         return quiet > time.components.seconds &* 1_000_000_000
     }
 
@@ -90,12 +91,18 @@ package final class ContentTags: Sendable {
 
     /// The tag of an opened file; empty if it changes at this moment. Blocks for as long as reading the file takes.
     package func tag(of descriptor: CInt, stamp: FileStamp) -> String {
+        tag(of: descriptor, stamp: stamp, now: FileStamp.now())
+    }
+
+    /// - Parameter now: before the first byte is read. Reading takes time: a file that settles meanwhile may have
+    ///   changed under the same stamp while it was read.
+    func tag(of descriptor: CInt, stamp: FileStamp, now: Int64) -> String {
         if let known = remembered(stamp) { return known }
         guard stamp.size <= ContentTags.maximumHashedBytes else { return tag(ofStamp: stamp) }
         guard let tag = ContentTags.hash(descriptor, size: stamp.size),
             stamp.isSameContent(as: FileStamp(descriptor: descriptor))
         else { return "" }
-        let isSettled = stamp.isSettled(for: ContentTags.settlingTime)
+        let isSettled = stamp.isSettled(for: ContentTags.settlingTime, now: now)
         state.withLock { state in
             state.hashed += 1
             if isSettled { remember(tag, of: stamp, in: &state) }

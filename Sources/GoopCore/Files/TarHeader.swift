@@ -144,14 +144,16 @@ package struct TarHeaderReader: Sendable {
     }
 
     private static func safe(_ name: String) throws(TarError) -> String {
-        var name = name[...]
-        if name.hasPrefix("./") { name = name.dropFirst(2) }
-        while name.hasSuffix("/") { name = name.dropLast() }
-        let parts = name.split(separator: "/", omittingEmptySubsequences: false)
-        guard !name.isEmpty, name.utf8.count <= TarHeader.maximumPathBytes, !name.utf8.contains(0),
-            parts.allSatisfy({ !$0.isEmpty && $0 != "." && $0 != ".." && $0.utf8.count <= 255 })
+        // By bytes, as the system reads it: see `FolderPath`.
+        let slash = UInt8(ascii: "/")
+        var bytes = Array(name.utf8)[...]
+        if bytes.starts(with: "./".utf8) { bytes = bytes.dropFirst(2) }
+        while bytes.last == slash { bytes.removeLast() }
+        let parts = bytes.split(separator: slash, omittingEmptySubsequences: false)
+        guard !bytes.isEmpty, bytes.count <= TarHeader.maximumPathBytes, !bytes.contains(0),
+            parts.allSatisfy({ !$0.isEmpty && $0 != [0x2E] && $0 != [0x2E, 0x2E] && $0.count <= 255 })
         else { throw .unsafePath(String(name.prefix(200))) }
-        return String(name)
+        return String(decoding: bytes, as: UTF8.self)
     }
 
     private func text(_ field: ArraySlice<UInt8>) -> String {

@@ -25,6 +25,16 @@ public enum JSONValue: Sendable, Hashable {
     /// The integer, if this is a number written without fraction or exponent that fits 64 bits.
     public var int64: Int64? { if case .number(let digits) = self { Int64(digits) } else { nil } }
 
+    /// About the bytes that the value holds on to.
+    package var cost: Int {
+        switch self {
+        case .string(let text), .number(let text): text.utf8.count + 16
+        case .array(let values): values.reduce(16) { $0 + $1.cost }
+        case .object(let object): object.members.reduce(16) { $0 + $1.name.utf8.count + $1.value.cost }
+        case .null, .bool: 8
+        }
+    }
+
     /// True for `null`.
     public var isNull: Bool { self == .null }
 

@@ -63,7 +63,7 @@ package struct CSVReader: Sendable {
             isAtBeginning = false
             for byte in mark { take(byte, &records) }
         }
-        if state == .quoted { fault = fault ?? .unterminated }
+        if state == .quoted { fault = .unterminated }
         if state != .fieldStart || !fields.isEmpty { endRecord(&records) }
         return records
     }
@@ -72,20 +72,16 @@ package struct CSVReader: Sendable {
         let isEnd = byte == 0x0A
         if isEnd { line += 1 }
         size += 1
-        guard size <= CSVReader.maximumRecordBytes else {
-            fault = .tooLong
-            // Quotes are no longer counted: the record ends with its line.
-            if isEnd { endRecord(&records) }
-            return
-        }
+        // Quotes count all the same: else the lines of a long text, a stranger's perhaps, would be read as records.
+        if size > CSVReader.maximumRecordBytes { fault = .tooLong }
         switch state {
         case .fieldStart where byte == 0x22:
             isQuoted = true
             state = .quoted
         case .quoted:
-            if byte == 0x22 { state = .quoteInQuoted } else { field.append(byte) }
+            if byte == 0x22 { state = .quoteInQuoted } else { keep(byte) }
         case .quoteInQuoted where byte == 0x22:
-            field.append(byte)
+            keep(byte)
             state = .quoted
         case .fieldStart, .bare, .quoteInQuoted:
             if isEnd { return endRecord(&records) }
@@ -97,8 +93,12 @@ package struct CSVReader: Sendable {
             }
             if byte == 0x22 { fault = fault ?? .quoteInside }
             state = .bare
-            field.append(byte)
+            keep(byte)
         }
+    }
+
+    private mutating func keep(_ byte: UInt8) {
+        if size <= CSVReader.maximumRecordBytes { field.append(byte) }
     }
 
     private mutating func endField() {

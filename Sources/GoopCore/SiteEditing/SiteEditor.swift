@@ -141,7 +141,8 @@ public struct SiteEditor: Sendable {
         let top = try FolderHandle.root(root)
         let folder = try top.folder(at: folders)
         guard let status = try folder.status(of: name) else { throw SiteEditError(.missing, path) }
-        guard path != newPath else { return }
+        // By bytes: whoever writes an accent in the other way wants the other name.
+        guard !path.utf8.elementsEqual(newPath.utf8) else { return }
         guard !newPath.utf8.starts(with: (path + "/").utf8) else {
             throw SiteEditError(.badName, newPath, detail: "a folder cannot be put into itself")
         }

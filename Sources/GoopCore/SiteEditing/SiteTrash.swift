@@ -50,7 +50,11 @@ package struct SiteTrash: Sendable {
         do throws(SiteEditError) {
             let place = try trash.folderMadeIfMissing(ticket, mode: 0o700)
             try SiteTrash.write(path, as: SiteTrash.note, in: place)
+            // The way back first: after a power cut nothing may lie here that does not say where it was.
+            place.flush()
+            trash.flush()
             try folder.replace(name, to: place, as: SiteTrash.item)
+            place.flush()
         } catch {
             trash.remove(ticket)
             throw error.kind == .full
@@ -135,7 +139,9 @@ package struct SiteTrash: Sendable {
         let file = try folder.makeFile(name)
         defer { close(file) }
         let bytes = Array(text.utf8)
-        guard systemWrite(file, bytes, bytes.count) == bytes.count else { throw SiteEditError(system: text) }
+        guard systemWrite(file, bytes, bytes.count) == bytes.count, fsync(file) == 0 else {
+            throw SiteEditError(system: text)
+        }
     }
 
     private static func read(_ name: String, in folder: FolderHandle) -> String? {

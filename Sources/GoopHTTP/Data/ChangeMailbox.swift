@@ -19,6 +19,7 @@ final class ChangeMailbox: Sendable {
 
     private struct Waiting {
         var changes: [DataChange] = []
+        var cost = 0
         var isOverflowing = false
         var end: DataError?
     }
@@ -27,16 +28,20 @@ final class ChangeMailbox: Sendable {
     var wakeUps: AsyncStream<Void> { box.wakeUps }
     private let box = Mailbox(Waiting())
     private let limit: Int
+    private let costLimit: Int
 
-    init(limit: Int = 256) {
+    /// - Parameter costLimit: of the bytes of all changes that wait; one alone may have more.
+    init(limit: Int = 256, costLimit: Int = 4 << 20) {
         self.limit = limit
+        self.costLimit = costLimit
     }
 
     func put(_ change: DataChange) {
         box.put { waiting in
             guard !waiting.isOverflowing else { return }
             waiting.changes.append(change)
-            if waiting.changes.count > limit {
+            waiting.cost += change.cost
+            if waiting.changes.count > limit || (waiting.changes.count > 1 && waiting.cost > costLimit) {
                 waiting.changes = []
                 waiting.isOverflowing = true
             }

@@ -21,15 +21,12 @@ struct DataProxy: Sendable {
     let logger: Logger
 
     init(
-        backend: any ViewerBackend, failures: FailureMemory, configuration: ViewerConfiguration, logger: Logger
+        backend: any ViewerBackend, failures: FailureMemory, places: StreamPlaces, configuration: ViewerConfiguration,
+        logger: Logger
     ) {
         self.backend = backend
         self.failures = failures
-        events = DataEvents(
-            backend: backend,
-            places: StreamPlaces(
-                limit: configuration.maximumEventStreams, limitPerPeer: configuration.maximumEventStreams / 2),
-            heartbeat: configuration.heartbeat)
+        events = DataEvents(backend: backend, places: places, heartbeat: configuration.heartbeat)
         answerTimeout = configuration.dataAnswerTimeout
         self.logger = logger
     }

@@ -24,13 +24,17 @@ struct SecurityHeaders: Sendable {
         "screen-wake-lock", "serial", "usb", "window-management", "xr-spatial-tracking",
     ].map { $0 + "=()" }.joined(separator: ", ")
 
+    /// No text becomes markup in a page of the viewer, and one address alone a script: that of the worker which
+    /// `streams.js` starts, through the policy of this name.
+    private static let trustedTypes = "require-trusted-types-for 'script'; trusted-types goop-streams"
+
     /// For pages and data of the viewer itself.
     func viewer() -> HTTPFields {
         var fields = shared()
         fields[.contentSecurityPolicy] =
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-            + "frame-src \(sites); manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-            + "require-trusted-types-for 'script'; trusted-types 'none'"
+            "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; img-src 'self'; "
+            + "connect-src 'self'; frame-src \(sites); manifest-src 'self'; base-uri 'none'; form-action 'none'; "
+            + "frame-ancestors 'none'; " + Self.trustedTypes
         fields[.crossOriginOpenerPolicy] = "same-origin"
         fields[.crossOriginResourcePolicy] = "same-origin"
         fields[.frameOptions] = "DENY"
@@ -125,10 +129,10 @@ struct SecurityHeaders: Sendable {
         var fields = viewer()
         let own = site.map { $0 + " " } ?? ""
         fields[.contentSecurityPolicy] =
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+            "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; img-src 'self'; "
             + "connect-src 'self'\(probe.map { " " + $0 } ?? ""); "
             + "frame-src \(own)\(scrubbing)\(origin)\(RequestTarget.capabilityPrefix); base-uri 'none'; form-action 'none'; "
-            + "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+            + "frame-ancestors 'none'; " + Self.trustedTypes
         return fields
     }
 

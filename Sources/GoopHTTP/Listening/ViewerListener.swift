@@ -100,6 +100,24 @@ struct ViewerListener: Sendable {
         }
     }
 
+    /// Closes sockets that were never served, and what the system has accepted at them meanwhile.
+    func discard() async {
+        for socket in sockets { await Self.discard(socket) }
+    }
+
+    /// SwiftNIO ends the program when a connection is dropped that nobody has run, so each is run for no time.
+    fileprivate static func discard(_ socket: Socket) async {
+        try? await socket.executeThenClose { inbound in
+            socket.channel.close(promise: nil)
+            for try await connection in inbound {
+                switch connection {
+                case .http(let channel): try? await channel.executeThenClose { _, _ in }
+                case .turnedAway(let channel): channel.close(promise: nil)
+                }
+            }
+        }
+    }
+
     /// Stops listening; open connections stay.
     func stopListening() {
         for socket in sockets {
@@ -140,7 +158,7 @@ struct LoopbackBinder: Sendable {
             return ViewerListener(port: chosen, sockets: [first])
         } catch {
             // The first socket goes with the second: half a viewer would answer only some names.
-            try? await first.executeThenClose { _ in }
+            await ViewerListener.discard(first)
             throw error
         }
     }

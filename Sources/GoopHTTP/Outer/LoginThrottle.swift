@@ -71,14 +71,14 @@ struct LoginThrottle: Sendable {
         if known.count > limits.known { known.removeFirst() }
     }
 
-    /// Whoever has one IPv6 address has its whole /64.
+    /// Whoever has one IPv6 address usually has the /56 around it.
     private static func source(_ client: IPAddress?) -> IPPrefix {
         let client = (client ?? .v4(0)).unmapped
-        return IPPrefix(client.isIPv6 ? network(of: client) : client, length: client.isIPv6 ? 64 : 32)
+        return IPPrefix(client.isIPv6 ? network(of: client) : client, length: client.isIPv6 ? 56 : 32)
     }
 
     private static func network(of address: IPAddress) -> IPAddress {
-        if case .v6(let high, _) = address { .v6(high: high, low: 0) } else { address }
+        if case .v6(let high, _) = address { .v6(high: high & ~0xff, low: 0) } else { address }
     }
 
     private mutating func makeRoom(for source: IPPrefix, now: Instant) {

@@ -55,6 +55,7 @@ struct WebAssets: Sendable {
             contentType: "text/javascript; charset=utf-8", bytes: PackageResources.site_upload_js),
         "/assets/site-starters.js": Asset(
             contentType: "text/javascript; charset=utf-8", bytes: PackageResources.site_starters_js),
+        "/assets/text.js": Self.script(PackageResources.text_js),
         "/assets/words.js": Asset(contentType: "text/javascript; charset=utf-8", bytes: PackageResources.words_js),
         "/assets/data.css": Asset(contentType: "text/css; charset=utf-8", bytes: PackageResources.data_css),
         "/assets/data.js": Self.script(PackageResources.data_js),
@@ -74,6 +75,8 @@ struct WebAssets: Sendable {
             contentType: "text/javascript; charset=utf-8", bytes: PackageResources.site_live_js),
         "/assets/audience.js": Asset(
             contentType: "text/javascript; charset=utf-8", bytes: PackageResources.audience_js),
+        "/assets/streams.js": Self.script(PackageResources.streams_js),
+        "/assets/streams-worker.js": Self.script(PackageResources.streams_worker_js),
         "/assets/visitors.js": Asset(
             contentType: "text/javascript; charset=utf-8", bytes: PackageResources.visitors_js),
         "/assets/network.js": Asset(contentType: "text/javascript; charset=utf-8", bytes: PackageResources.network_js),

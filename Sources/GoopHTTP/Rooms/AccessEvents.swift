@@ -18,14 +18,6 @@ struct AccessEvents: Sendable {
     let places: StreamPlaces
     let heartbeat: Duration
 
-    init(access: (any SiteAccess)?, backend: any ViewerBackend, configuration: ViewerConfiguration) {
-        self.access = access
-        self.backend = backend
-        places = StreamPlaces(
-            limit: configuration.maximumEventStreams / 4, limitPerPeer: configuration.maximumEventStreams / 4)
-        heartbeat = configuration.heartbeat
-    }
-
     /// Answers a request of the viewer's own pages.
     func respond(to request: Request, routes: RoomRoutes) async -> Response {
         guard let access else { return routes.closed }

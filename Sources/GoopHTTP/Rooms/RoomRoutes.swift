@@ -13,7 +13,8 @@ struct RoomRoutes: Sendable {
     let rooms: ViewerRooms
     let control: ControlGuard
     let headers: SecurityHeaders
-    let transfers = TransferPlaces()
+    /// Of the Data room, at every name.
+    let transfers: TransferPlaces
 
     private var data: DataRoom { DataRoom(desk: rooms.data, book: rooms.book, routes: self) }
     private var pictures: PictureRoom { PictureRoom(desk: rooms.pictures, routes: self) }
@@ -46,35 +47,45 @@ struct RoomRoutes: Sendable {
         }
     }
 
+    /// The POST routes that take JSON, but for those of the own site (`SiteRoom.Change`).
+    private enum Action: String {
+        case decideAboutPeer = "peers/decide"
+        case readRows = "data/rows"
+        case readValue = "data/value"
+        case writeRow = "data/write"
+        case decideAudience = "site/audience"
+        case checkSettings = "settings/check"
+        case saveSettings = "settings/save"
+        case restart
+    }
+
     /// The POST routes; nil when the path is none of them.
     func post(_ request: Request, target: RequestTarget) async -> Response? {
         if let response = await pictures.post(request, target: target) { return response }
         guard let name = target.path.dropping(prefix: Self.prefix).map(String.init) else { return nil }
         if name == SiteRoom.upload { return await upload(request, target: target) }
         if name == "data/import" { return await transfer.importRows(request, query: target.query ?? "") }
-        let isOther =
-            ["peers/decide", "settings/check", "settings/save", "site/audience", "restart"].contains(name)
-            || SiteRoom.changes.contains(name)
-        guard let limit = DataRoom.bodies[name] ?? (isOther ? ControlGuard.maximumBodyBytes : nil) else { return nil }
+        let (change, action) = (SiteRoom.Change(rawValue: name), Action(rawValue: name))
+        guard change != nil || action != nil else { return nil }
+        let limit = DataRoom.bodies[name] ?? ControlGuard.maximumBodyBytes
         switch await control.admit(request, place: .viewer, maximumBodyBytes: limit) {
         case .refused(let response): return response
         case .admitted(let body):
             guard
                 let object = (try? JSONParser.parse(body.readableBytesView, limits: .init(bytes: limit)))?.object
             else { return refuse(.badRequest, "bad JSON", "an object is needed") }
-            switch name {
-            case "peers/decide": return await PeersRoom(book: rooms.book, routes: self).decide(object)
-            case _ where SiteRoom.changes.contains(name):
-                return await SiteRoom(desk: rooms.site, routes: self).change(name, object)
-            case "data/rows": return await data.rows(object)
-            case "data/value": return await data.value(object)
-            case "data/write": return await data.write(object)
-            case "site/audience": return await AccessRoom(access: rooms.access, routes: self).decide(object)
-            case "restart":
-                return await SettingsRoom(desk: rooms.settings, routes: self).restart(rooms.restarter)
-            default:
-                return await SettingsRoom(desk: rooms.settings, routes: self)
-                    .apply(object, isOnlyCheck: name == "settings/check")
+            if let change { return await SiteRoom(desk: rooms.site, routes: self).change(change, object) }
+            let settings = SettingsRoom(desk: rooms.settings, routes: self)
+            switch action {
+            case nil: return nil
+            case .decideAboutPeer: return await PeersRoom(book: rooms.book, routes: self).decide(object)
+            case .readRows: return await data.rows(object)
+            case .readValue: return await data.value(object)
+            case .writeRow: return await data.write(object)
+            case .decideAudience: return await AccessRoom(access: rooms.access, routes: self).decide(object)
+            case .restart: return await settings.restart(rooms.restarter)
+            case .checkSettings: return await settings.apply(object, isOnlyCheck: true)
+            case .saveSettings: return await settings.apply(object, isOnlyCheck: false)
             }
         }
     }

@@ -8,10 +8,15 @@ import NIOCore
 /// Errors have the shape of all rooms and `"kind"`, the class of `SiteEditError`.
 struct SiteRoom: Sendable {
     /// POST routes that take JSON.
-    static let changes: Set<String> = [
-        "site/folder", "site/move", "site/delete", "site/restore", "site/empty-trash", "site/starter/check",
-        "site/starter/apply",
-    ]
+    enum Change: String {
+        case makeFolder = "site/folder"
+        case move = "site/move"
+        case delete = "site/delete"
+        case restore = "site/restore"
+        case emptyTrash = "site/empty-trash"
+        case checkStarter = "site/starter/check"
+        case applyStarter = "site/starter/apply"
+    }
     /// The POST route whose body is a file.
     static let upload = "site/upload"
 
@@ -42,28 +47,28 @@ struct SiteRoom: Sendable {
     /// `folder {"path"}`, `move {"path","to","replace"}`, `delete {"path"}` → the item, `restore {"ticket"}` → `{"path"}`,
     /// `empty-trash {}`, `starter/check {"starter"}` → `{"files":[{"path","effect"}]}`,
     /// `starter/apply {"starter","replace":[paths]}`.
-    func change(_ name: String, _ object: JSONObject) async -> Response {
+    func change(_ change: Change, _ object: JSONObject) async -> Response {
         guard let desk else { return routes.closed }
         do throws(SiteEditError) {
-            switch name {
-            case "site/folder": try await desk.makeFolder(try text("path", of: object))
-            case "site/move":
+            switch change {
+            case .makeFolder: try await desk.makeFolder(try text("path", of: object))
+            case .move:
                 try await desk.move(
                     try text("path", of: object), to: try text("to", of: object),
                     replaces: object["replace"]?.bool ?? false)
-            case "site/delete": return routes.answer(json(try await desk.delete(try text("path", of: object))))
-            case "site/restore":
+            case .delete: return routes.answer(json(try await desk.delete(try text("path", of: object))))
+            case .restore:
                 return routes.answer(["path": .string(try await desk.restore(try text("ticket", of: object)))])
-            case "site/starter/check":
+            case .checkStarter:
                 let files = try await desk.starterFiles(try text("starter", of: object))
                 return routes.answer([
                     "files": .array(
                         files.map { ["path": .string($0.path), "effect": .string($0.effect.rawValue)] })
                 ])
-            case "site/starter/apply":
+            case .applyStarter:
                 let replacing = Set((object["replace"]?.array ?? []).compactMap(\.string))
                 try await desk.applyStarter(try text("starter", of: object), replacing: replacing)
-            default: await desk.emptyTrash()
+            case .emptyTrash: await desk.emptyTrash()
             }
             return routes.answer(["ok": true])
         } catch { return refuse(error) }

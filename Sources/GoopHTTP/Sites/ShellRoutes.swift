@@ -32,21 +32,26 @@ struct ShellRoutes: Sendable {
             ], headers: headers.viewer())
     }
 
+    /// What the page asks to be done, by the last name of the path.
+    private enum Action: String {
+        case capability, leave, consent, keep, forget
+    }
+
     /// The POST routes; nil when the path is none of them.
     ///
     /// - `capability {"peer"}` → `{"prefix"}`: a secret path for a browser without origins for sites.
+    /// - `leave {"peer"}` → `{}`: the visit is over, and the secret path with it, whoever was told of it.
     /// - `consent {"peer","email"}` → `{"shares_email"}`: whether the site learns the owner's e-mail address.
     /// - `keep {"peer"}` → `{"kept"}`: what the site stores in the browser outlasts the visit; undone by `forget`.
     /// - `forget {"peer"}` → `{}`: the consents and the secret path go; the shell then has the browser drop the rest.
     func post(_ request: Request, target: RequestTarget, session: SessionID?) async -> Response? {
-        guard let action = target.path.dropping(prefix: "/api/shell/"),
-            ["capability", "consent", "keep", "forget"].contains(action)
+        guard let name = target.path.dropping(prefix: "/api/shell/"), let action = Action(rawValue: String(name))
         else { return nil }
         switch await control.admit(request, place: .viewer) {
         case .refused(let response): return response
         case .admitted(let body):
             do throws(DataError) {
-                return DataFailure.json(try await perform(String(action), body, session), headers: headers.viewer())
+                return DataFailure.json(try await perform(action, body, session), headers: headers.viewer())
             } catch {
                 return refuse(error)
             }
@@ -54,7 +59,7 @@ struct ShellRoutes: Sendable {
     }
 
     private func perform(
-        _ action: String, _ body: ByteBuffer, _ session: SessionID?
+        _ action: Action, _ body: ByteBuffer, _ session: SessionID?
     ) async throws(DataError) -> JSONValue {
         let object: JSONObject
         do throws(JSONError) {
@@ -66,18 +71,21 @@ struct ShellRoutes: Sendable {
             throw DataError(code: .badRequest, message: "peer is missing", detail: "the id of a peer")
         }
         switch action {
-        case "capability":
+        case .capability:
             return ["prefix": .string(RequestTarget.capabilityPrefix + capabilities.token(of: peer, for: session))]
-        case "consent":
+        case .leave:
+            capabilities.revoke(peer, for: session)
+            return [:]
+        case .consent:
             guard let shares = object["email"]?.bool else {
                 throw DataError(code: .badRequest, message: "email is missing", detail: "true or false")
             }
             try await set(.email, shares, peer)
             return ["shares_email": .bool(shares)]
-        case "keep":
+        case .keep:
             try await set(.keep, true, peer)
             return ["kept": true]
-        default:
+        case .forget:
             for consent in SiteConsent.allCases { try await set(consent, false, peer) }
             capabilities.revoke(peer, for: session)
             return [:]

@@ -17,11 +17,12 @@ struct SiteEvents: Sendable {
     let heartbeat: Duration
     let answerTimeout: Duration
 
-    init(backend: any ViewerBackend, failures: FailureMemory, configuration: ViewerConfiguration) {
+    init(
+        backend: any ViewerBackend, failures: FailureMemory, places: StreamPlaces, configuration: ViewerConfiguration
+    ) {
         self.backend = backend
         self.failures = failures
-        places = StreamPlaces(
-            limit: configuration.maximumEventStreams, limitPerPeer: configuration.maximumEventStreams / 2)
+        self.places = places
         heartbeat = configuration.heartbeat
         answerTimeout = configuration.siteAnswerTimeout
     }

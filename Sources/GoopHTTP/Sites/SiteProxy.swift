@@ -97,16 +97,18 @@ struct SiteProxy: Sendable {
             return await failure(known, peer: peer, target: target, place: place)
         }
         let query = SiteConditions.query(path, method: request.method, fields: request.headers)
+        let asked = ContinuousClock.now
         let opened = await withDeadline(answerTimeout, else: .late(answerTimeout)) {
             () async throws(SiteError) -> SiteBody in
             try await backend.openSite(query, of: peer)
         }
         switch opened {
         case .success(let body):
+            failures.answered(peer, now: .now)
             return stream(
                 body, path: path, request: request, target: target, fields: fields, isFrame: isFrame)
         case .failure(let error):
-            failures.record(error, of: peer, now: .now)
+            failures.record(error, of: peer, asked: asked, now: .now)
             logger.debug("site not shown", metadata: ["peer": "\(peer)", "reason": "\(error.kind.rawValue)"])
             return await failure(error, peer: peer, target: target, place: place)
         }

@@ -78,7 +78,7 @@ function show(next) {
   guests.hidden = sheet.guests.length === 0;
   // A change from elsewhere leaves the focus where it was.
   if (focused && !document.activeElement?.getAttribute("aria-label")) {
-    [...guests.querySelectorAll("button")].find((one) => one.getAttribute("aria-label") === focused)?.focus();
+    ([...guests.querySelectorAll("button")].find((one) => one.getAttribute("aria-label") === focused) ?? guests).focus();
   }
 }
 

@@ -4,6 +4,7 @@ import { button, clean, element, find, get, post, reasonOf, say, setText, tell, 
 import { ask, openSheet } from "/assets/data-sheet.js";
 import { cell, harmless, isNumber, ownerParts, ownerText, rowsText } from "/assets/data-values.js";
 import { openRow } from "/assets/data-row.js";
+import { follow } from "/assets/streams.js";
 
 const perPage = 50;
 /// How often the table is read again at most while others write.
@@ -171,14 +172,15 @@ export class RowView {
     find("grid").hidden = rows.length === 0;
     find("none").hidden = rows.length > 0;
     setText(find("none"), this.where ? "No row is like that." : "There is no row yet.");
-    if (focus) find("rows").querySelector(`[data-key="${CSS.escape(focus)}"]`)?.focus({ preventScroll: true });
+    // A row that new ones have pushed to the next page takes the focus with it: then it goes to what is around the rows.
+    if (focus) (find("rows").querySelector(`[data-key="${CSS.escape(focus)}"]`) ?? (rows.length ? find("grid") : find("table-title"))).focus({ preventScroll: true });
     this.showRange();
   }
 
   showRange() {
     const start = this.page * perPage;
-    const total = this.count === undefined ? "" : ` of ${this.count.toLocaleString("en")}`;
-    const text = this.shown ? `Rows ${(start + 1).toLocaleString("en")}–${(start + this.shown).toLocaleString("en")}${total}` : "";
+    const total = this.count === undefined ? "" : ` of ${this.count.toLocaleString()}`;
+    const text = this.shown ? `Rows ${(start + 1).toLocaleString()}–${(start + this.shown).toLocaleString()}${total}` : "";
     setText(find("range"), text);
     find("delete-found").hidden = !this.where || !this.shown;
     find("before").disabled = this.page === 0;
@@ -245,21 +247,19 @@ export class RowView {
     this.unfollow?.();
     const name = this.table.name;
     let isFirst = true;
-    this.unfollow = whileSeen(() => {
-      const events = new EventSource(`/api/data/subscribe?table=${encodeURIComponent(name)}`);
-      events.addEventListener("ready", () => {
+    this.unfollow = whileSeen(() => follow(`/api/data/subscribe?table=${encodeURIComponent(name)}`, {
+      ready: () => {
         setText(find("live"), "Live: changes appear by themselves.");
         if (!isFirst) this.soon();
         isFirst = false;
-      });
-      events.addEventListener("change", (event) => this.heard(JSON.parse(event.data)));
-      events.addEventListener("reload", () => this.soon());
-      events.onerror = () => {
+      },
+      change: (change) => this.heard(change),
+      reload: () => this.soon(),
+      error: () => {
         setText(find("live"), "Not live at the moment.");
         dispatchEvent(new Event("viewer-lost"));
-      };
-      return () => events.close();
-    });
+      },
+    }));
   }
 
   heard(change) {

@@ -75,7 +75,7 @@ export const ownerText = (id, me, owners) => (id === me ? "you" : owners?.[id] ?
 
 export function rowsText(count) {
   if (count === null || count === undefined) return "too many rows to count quickly";
-  return count === 1 ? "1 row" : `${count.toLocaleString("en")} rows`;
+  return count === 1 ? "1 row" : `${count.toLocaleString()} rows`;
 }
 
 export function announceTrouble(error) {

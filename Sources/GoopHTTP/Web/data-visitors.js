@@ -4,7 +4,7 @@ import { button, clean, element, find, get, post, reasonOf, setText, sizeText, t
 import { ownerParts, ownerText, rowsText } from "/assets/data-values.js";
 
 /// Limits are set in megabytes of 2^20 bytes, so they are shown in those.
-const limitText = (bytes) => `${Math.round(bytes / 1048576).toLocaleString("en")} MB`;
+const limitText = (bytes) => `${Math.round(bytes / 1048576).toLocaleString()} MB`;
 const inputs = () => [...find("quota").querySelectorAll("input")];
 let saved = {};
 let whenChanged = () => {};
@@ -22,7 +22,8 @@ function show(overview, me, showRows) {
   const { limit, total } = overview;
   setText(find("filled"), overview.count === 0
     ? `No visitor has rows here. Each may add ${rowsText(limit.rows)} and ${limitText(limit.bytes)}, all together ${limitText(overview.total_limit)}.`
-    : `${overview.count === 1 ? "1 visitor has" : `${overview.count.toLocaleString("en")} visitors have`} ${rowsText(total.rows)}, ${sizeText(total.bytes)} of ${limitText(overview.total_limit)}. Each may add ${rowsText(limit.rows)} and ${limitText(limit.bytes)}.`);
+    : `${overview.count === 1 ? "1 visitor has" : `${overview.count.toLocaleString()} visitors have`} ${rowsText(total.rows)}, ${sizeText(total.bytes)} of ${limitText(overview.total_limit)}. Each may add ${rowsText(limit.rows)} and ${limitText(limit.bytes)}.`);
+  const focused = find("shares").contains(document.activeElement) ? document.activeElement.dataset.id : null;
   find("shares-box").hidden = overview.visitors.length === 0;
   find("shares").tBodies[0].replaceChildren(...overview.visitors.map((visitor) => {
     const owners = visitor.label === undefined ? {} : { [visitor.id]: visitor };
@@ -37,9 +38,12 @@ function show(overview, me, showRows) {
     head.title = clean(visitor.id);
     const look = button("Their rows", "button small", () => showRows(visitor.id));
     look.setAttribute("aria-label", `Rows of ${ownerText(visitor.id, me, owners)}`);
-    return element("tr", "", head, element("td", "", visitor.rows.toLocaleString("en")), element("td", "", sizeText(visitor.bytes)),
+    look.dataset.id = visitor.id;
+    return element("tr", "", head, element("td", "", visitor.rows.toLocaleString()), element("td", "", sizeText(visitor.bytes)),
       element("td", "", bar, `${part > 0 && part < 0.01 ? "under 1" : Math.round(part * 100)} %`), element("td", "", look));
   }));
+  // Rows arrive while one looks: the focus stays at whose button it was.
+  if (focused) (find("shares").querySelector(`[data-id="${CSS.escape(focused)}"]`) ?? find("shares-box")).focus({ preventScroll: true });
   if (overview.count > overview.visitors.length) find("filled").append(` The list has the ${overview.visitors.length} who fill most.`);
 }
 

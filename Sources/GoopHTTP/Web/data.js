@@ -13,7 +13,10 @@ let tables = [];
 let view = null;
 let me = "";
 
-const opened = () => decodeURIComponent(location.hash.slice(1));
+/// The table that the address names; none if nobody could have made it.
+const opened = () => {
+  try { return decodeURIComponent(location.hash.slice(1)); } catch { return ""; }
+};
 
 function item(table) {
   const link = element("a", "", element("span", "name", table.name),

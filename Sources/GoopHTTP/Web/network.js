@@ -51,7 +51,8 @@ function uptimeText(seconds) {
   if (seconds < 90) return `Up for ${seconds} seconds.`;
   const minutes = Math.round(seconds / 60);
   if (minutes < 90) return `Up for ${minutes} minutes.`;
-  return `Up for ${Math.round(minutes / 60)} hours.`;
+  const hours = Math.round(minutes / 60);
+  return hours < 48 ? `Up for ${hours} hours.` : `Up for ${Math.round(hours / 24)} days.`;
 }
 
 // One picture of what the table says: this peer in the middle, the others around it.
@@ -103,7 +104,7 @@ function rowOf(connection) {
 
 let shown = "";
 function showNetwork(picture) {
-  setText(find("uptime"), `${uptimeText(picture.uptimeSeconds)} ${picture.streams} streams in use.`);
+  setText(find("uptime"), `${uptimeText(picture.uptimeSeconds)} ${picture.streams === 1 ? "1 stream" : `${picture.streams} streams`} in use.`);
   const text = JSON.stringify([picture.addresses, picture.connections]);
   // What has not changed is not touched, so that reading and selecting go on.
   if (text === shown) return;

@@ -2,7 +2,20 @@
 
 import { find, post, tell } from "/assets/words.js";
 
-const toSignIn = () => location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+const signIn = () => `/login?next=${encodeURIComponent(location.pathname + location.search + location.hash)}`;
+
+/// What somebody was about to send is not thrown away: they sign in beside it, and send it again.
+function toSignIn() {
+  if (!document.querySelector("dialog[open] :is(input:not([type=checkbox], [type=radio]), textarea)")) return location.assign(signIn());
+  if (find("signed-out")) return;
+  const link = Object.assign(document.createElement("a"), { href: signIn(), target: "_blank", rel: "noopener", textContent: "Sign in in a new tab" });
+  const line = Object.assign(document.createElement("p"), { id: "signed-out", className: "fault" });
+  line.setAttribute("role", "alert");
+  line.append("You are signed out. ", link, ", then come back here and send this again.");
+  const dialog = document.querySelector("dialog[open]");
+  dialog.addEventListener("close", () => line.remove(), { once: true });
+  dialog.prepend(line);
+}
 
 find("sign-out")?.addEventListener("click", async () => {
   try {

@@ -2,32 +2,22 @@
 // message of the frame, and text of strangers only becomes text nodes.
 
 import { showPicture } from "/assets/identicon.js";
+import { follow as followStream } from "/assets/streams.js";
+import { agoText, clean, find, siteLink, printOf, setText, waysSeen } from "/assets/text.js";
 import * as visits from "/assets/visits.js";
 
-const find = (id) => document.getElementById(id);
 const { peer, site, probe, policy } = document.body.dataset;
 const token = document.querySelector('meta[name="goop-token"]').content;
 const base = `/p/${peer}`;
 const place = find("frame-place");
-const clean = (text) => text.replace(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]/gu, " ").trim();
-const printOf = (id) => `…${id.slice(-8, -4)}\u00a0${id.slice(-4)}`;
 // From another computer there is nothing to probe.
 const isBeyond = !probe;
-const ways = isBeyond
-  ? { loopback: "on the same computer as your Goop²", lan: "on the network of your Goop²", internet: "over the internet", relay: "through a relay" }
-  : { loopback: "on this computer", lan: "on your network", internet: "over the internet", relay: "through a relay" };
+const ways = waysSeen(isBeyond);
 
-const setText = (node, text) => { if (node.textContent !== text) node.textContent = text; };
 const say = (text) => { find("announcer").textContent = text; };
 
-function agoText(milliseconds) {
-  if (!milliseconds) return "";
-  const minutes = Math.round(Math.max(0, Date.now() - milliseconds) / 60000);
-  if (minutes < 1) return "last seen just now";
-  if (minutes < 60) return `last seen ${minutes} min ago`;
-  const hours = Math.round(minutes / 60);
-  return hours < 24 ? `last seen ${hours} h ago` : `last seen ${Math.round(hours / 24)} days ago`;
-}
+/// When somebody was here last; empty if that is not known.
+const seenText = (milliseconds) => (milliseconds ? agoText(milliseconds) : "");
 
 const ask = (action, body) => post(`/api/shell/${action}`, { peer, ...body });
 
@@ -66,9 +56,11 @@ async function findRoot() {
   }
 }
 
+const secretPath = async () => location.origin + (await ask("capability", {})).prefix;
+
 async function seal(why) {
   isSealed = true;
-  root = location.origin + (await ask("capability", {})).prefix;
+  root = await secretPath();
   setText(find("sealed"), why);
   find("sealed").hidden = false;
   find("may-keep").textContent = "Keep nothing: it has no place of its own in this browser.";
@@ -98,9 +90,12 @@ function show(address, onLoad = follow) {
   if (hadFocus) frame.focus();
 }
 
-function showHere() {
-  isServed = isServed && watch !== null;
+async function showHere() {
+  isServed = isServed && unwatch !== null;
+  // The secret path ended with the last visit.
+  if (root === null) root = await secretPath();
   show(root + location.pathname + location.search + location.hash);
+  isGone = false;
   watchOwner();
 }
 
@@ -218,19 +213,24 @@ function update(one) {
   if (isHere(one)) {
     wasHere = true;
     tell("online", one.isOwn ? "Your own site" : `Here now${ways[one.path] ? `, ${ways[one.path]}` : ""}`);
-    if (isGone) cover(`${nameText()} is back`, "The site can be shown again.", { show: "Show the site" });
+    // Said once: what else comes of them, a new name say, takes neither the focus nor what a button offers.
+    if (isGone && find("curtain-show").hidden) cover(`${nameText()} is back`, "The site can be shown again.", { show: "Show the site" });
     else if (wasAway && one.state === "online") {
       wasAway = false;
       if (frame && !isServed) showHere();
     }
   } else {
-    leave(agoText(one.lastSeen));
+    leave(seenText(one.lastSeen));
   }
 }
 
 /// What the site stored goes; this page stays, and may show the site again.
 async function endVisit() {
-  if (isSealed) return;
+  if (isSealed) {
+    root = null;
+    // A viewer that does not answer has forgotten it when it is back.
+    return ask("leave", {}).catch(() => {});
+  }
   await visits.remove([site]);
   visits.add(site);
 }
@@ -247,71 +247,89 @@ function leave(seen) {
   if (!isKept) endVisit();
 }
 
-let source = null;
-let watch = null;
+/// What ends the streams; null while there are none.
+let unfollow = null;
+let unwatch = null;
 let retryTimer = 0;
 let retryDelay = 1000;
 
 function connect() {
-  if (source || document.hidden) return;
+  if (unfollow || document.hidden) return;
   clearTimeout(retryTimer);
-  source = new EventSource("/api/events");
-  source.addEventListener("snapshot", (event) => {
-    retryDelay = 1000;
-    const { owner, peers } = JSON.parse(event.data);
-    everybody.clear();
-    ownID = owner.id;
-    for (const one of [owner, ...peers]) everybody.set(one.id, one);
-    if (isBlocked) return;
-    const one = owner.id === peer ? { ...owner, state: "online", isOwn: true } : peers.find((other) => other.id === peer);
-    if (one) update(one); else if (wasHere) leave(agoText(person?.lastSeen)); else tell("unknown", "Not in the list of people");
+  unfollow = followStream("/api/events", {
+    snapshot({ owner, peers }) {
+      retryDelay = 1000;
+      everybody.clear();
+      ownID = owner.id;
+      for (const one of [owner, ...peers]) everybody.set(one.id, one);
+      if (isBlocked) return;
+      const one = owner.id === peer ? { ...owner, state: "online", isOwn: true } : peers.find((other) => other.id === peer);
+      if (one) update(one); else if (wasHere) leave(seenText(person?.lastSeen)); else tell("unknown", "Not in the list of people");
+    },
+    peer(one) {
+      everybody.set(one.id, one);
+      if (one.id === peer) update(one);
+    },
+    gone({ id }) {
+      everybody.delete(id);
+      if (id === peer) leave(seenText(person?.lastSeen));
+    },
+    error() {
+      disconnect();
+      dispatchEvent(new Event("viewer-lost"));
+      tell("lost", `Goop² ${isBeyond ? `at ${location.hostname}` : "on this computer"} does not answer`);
+      retryTimer = setTimeout(connect, retryDelay);
+      retryDelay = Math.min(retryDelay * 2, 15000);
+    },
   });
-  source.addEventListener("peer", (event) => {
-    const one = JSON.parse(event.data);
-    everybody.set(one.id, one);
-    if (one.id === peer) update(one);
-  });
-  source.addEventListener("gone", (event) => { if (JSON.parse(event.data).id === peer) leave(agoText(person?.lastSeen)); });
-  source.addEventListener("error", () => {
-    disconnect();
-    dispatchEvent(new Event("viewer-lost"));
-    tell("lost", `Goop² ${isBeyond ? `at ${location.hostname}` : "on this computer"} does not answer`);
-    retryTimer = setTimeout(connect, retryDelay);
-    retryDelay = Math.min(retryDelay * 2, 15000);
-  });
+}
+
+function endWatch() {
+  unwatch?.();
+  unwatch = null;
 }
 
 function disconnect() {
   clearTimeout(retryTimer);
-  if (source) source.close();
-  source = null;
-  if (watch) watch.close();
-  watch = null;
+  unfollow?.();
+  unfollow = null;
+  endWatch();
 }
 
 // MARK: Whether the owner shows the site to this peer
 
 /// Follows the site: when its owner takes this peer off the list of those who see it, the page goes at once.
 function watchOwner() {
-  if (watch || document.hidden || isBlocked || person?.isOwn) return;
-  const mine = new EventSource(`/api/p/${peer}/watch`);
-  watch = mine;
-  mine.addEventListener("ready", () => { isServed = true; });
-  mine.addEventListener("lost", (event) => { if (JSON.parse(event.data).code === "refused") sendAway(); });
-  mine.addEventListener("error", async () => {
-    if (mine !== watch || mine.readyState !== EventSource.CLOSED) return;
-    watch = null;
-    // Whoever does not tell of changes is left alone; the one answer that matters is a refusal.
-    const answer = await fetch(`/api/p/${peer}/watch`, { cache: "no-store" }).catch(() => null);
-    answer?.body?.cancel();
-    if (answer && !answer.ok && answer.status < 500) isServed = true;
-    if (answer?.status === 403 && !watch && frame) sendAway();
+  if (unwatch || document.hidden || isBlocked || person?.isOwn) return;
+  const mine = followStream(`/api/p/${peer}/watch`, {
+    ready() { isServed = true; },
+    lost({ code }) { if (code === "refused") sendAway(); },
+    async error(isOver) {
+      if (mine !== unwatch || !isOver) return;
+      unwatch = null;
+      // Whoever does not tell of changes is left alone; the one answer that matters is a refusal.
+      const answer = await fetch(`/api/p/${peer}/watch`, { cache: "no-store" }).catch(() => null);
+      if (!answer || answer.ok) { answer?.body?.cancel(); return; }
+      const { code } = await answer.json().catch(() => ({}));
+      const wasServed = isServed;
+      if (answer.status < 500) isServed = true;
+      if (unwatch || !frame) return;
+      if (answer.status === 403) sendAway();
+      // Of whoever is in no list, for one because they are invisible, nothing else tells that they went.
+      else if (!person && wasServed && (code === "unreachable" || code === "timed_out")) leaveUnlisted();
+    },
   });
+  unwatch = mine;
+}
+
+function leaveUnlisted() {
+  tell("gone", "Away");
+  cover(`${nameText()} is gone`, "A site is there only while its owner is. This one is in no list of people, so nothing tells when they come back.", { show: "Try again" });
+  if (!isKept) endVisit();
 }
 
 function sendAway() {
-  if (watch) watch.close();
-  watch = null;
+  endWatch();
   if (isBlocked) return;
   cover(`${nameText()} shows this site to certain people only`,
     "You are not among them, or no longer. Send them your address and ask them to name you. What the site kept in this browser stays until you forget the site.",
@@ -320,8 +338,7 @@ function sendAway() {
 
 find("curtain-copy").addEventListener("click", async () => {
   try {
-    // As the pages of the rooms give it: the address of the usual viewer, whatever this one's is.
-    await navigator.clipboard.writeText(`http://127.0.0.1:8080/p/${ownID}/`);
+    await navigator.clipboard.writeText(siteLink(ownID));
     say("Your address was copied.");
     setText(find("curtain-copy"), "Copied");
   } catch {
@@ -341,14 +358,13 @@ document.addEventListener("visibilitychange", () => { if (frame) watchOwner(); }
 
 find("reload").addEventListener("click", () => {
   if (isBlocked) return showBlocked();
-  isGone = false;
   showHere();
 });
 
 find("copy").addEventListener("click", async (event) => {
   const button = event.currentTarget;
   try {
-    await navigator.clipboard.writeText(location.href);
+    await navigator.clipboard.writeText(siteLink(peer, location.href.slice((location.origin + base).length) || "/"));
     say("The address was copied.");
     button.classList.add("done");
     setTimeout(() => button.classList.remove("done"), 1500);
@@ -439,7 +455,6 @@ async function forget() {
     endVisit();
   };
   if (isSealed) {
-    root = location.origin + (await ask("capability", {})).prefix;
     done();
   } else {
     visits.add(site);
@@ -475,8 +490,7 @@ find("block-now").addEventListener("click", async () => {
 async function showBlocked() {
   isBlocked = true;
   unload();
-  if (watch) watch.close();
-  watch = null;
+  endWatch();
   find("block").hidden = true;
   // Whoever is blocked is in no list of people; what is known of their name is in the list of the blocked.
   if (!person) {

@@ -1,29 +1,32 @@
 // The stream that the two live parts of the My site room share: to whom the site is shown, and who visits it.
 
+import { follow } from "/assets/streams.js";
+
 const followers = new Set();
 let latest = null;
-let source = null;
+let unfollow = null;
 let timer = 0;
 
 function connect() {
   clearTimeout(timer);
-  if (source || document.hidden) return;
-  source = new EventSource("/api/rooms/site/events");
-  source.addEventListener("site", (event) => {
-    latest = JSON.parse(event.data);
-    for (const follower of followers) follower(latest);
-  });
-  source.addEventListener("error", () => {
-    disconnect();
-    dispatchEvent(new Event("viewer-lost"));
-    timer = setTimeout(connect, 2000);
+  if (unfollow || document.hidden) return;
+  unfollow = follow("/api/rooms/site/events", {
+    site(value) {
+      latest = value;
+      for (const follower of followers) follower(latest);
+    },
+    error() {
+      disconnect();
+      dispatchEvent(new Event("viewer-lost"));
+      timer = setTimeout(connect, 2000);
+    },
   });
 }
 
 function disconnect() {
   clearTimeout(timer);
-  if (source) source.close();
-  source = null;
+  unfollow?.();
+  unfollow = null;
 }
 
 // A hidden tab gives its connection back: browsers allow six to one address, for all tabs together.

@@ -1,11 +1,12 @@
 // The room "My site": the folder that visitors see, and what its owner does with it.
 
-import { button, clean, element, find, get, itsComputer, post, say, setText, sizeText, tell, whileSeen } from "/assets/words.js";
+import { button, clean, element, find, get, itsComputer, siteLink, post, say, setText, sizeText, tell, whileSeen } from "/assets/words.js";
 import { askName, askQuestion, editText } from "/assets/site-dialogs.js";
 import "/assets/audience.js";
 import "/assets/visitors.js";
 import { isUploading, prepare, send } from "/assets/site-upload.js";
 import { prepareStarters, showStarters } from "/assets/site-starters.js";
+import { follow } from "/assets/streams.js";
 
 const rowsAtOnce = 300;
 const editable = /\.(html?|css|m?js|json|txt|md|svg|xml|csv|toml|ya?ml|webmanifest)$/i;
@@ -255,7 +256,7 @@ find("trash-empty").addEventListener("click", async () => {
 
 function showLink() {
   // Other people's viewers answer at the port that is usual.
-  const link = `http://127.0.0.1:8080/p/${ownID}/`;
+  const link = siteLink(ownID);
   find("link").value = link;
   find("visit").href = `/p/${ownID}/`;
   const code = find("code");
@@ -278,23 +279,21 @@ find("copy-link").addEventListener("click", async () => {
 // MARK: Beginning
 
 /// Other programs change the folder too.
-function follow() {
+function followFolder() {
   let timer = 0;
   const loadSoon = () => {
     clearTimeout(timer);
     timer = setTimeout(() => { if (!isUploading() && !document.querySelector("dialog[open]")) load(); }, 300);
   };
   let wasOpen = false;
-  whileSeen(() => {
-    const watch = new EventSource(`/api/p/${ownID}/watch`);
+  whileSeen(() => follow(`/api/p/${ownID}/watch`, {
     // While there was no stream, changes may have passed by.
-    watch.addEventListener("ready", () => {
+    ready() {
       if (wasOpen) loadSoon();
       wasOpen = true;
-    });
-    watch.addEventListener("change", loadSoon);
-    return () => watch.close();
-  });
+    },
+    change: loadSoon,
+  }));
 }
 
 prepare(() => ({ folder, sheet, whenDone: load }));
@@ -302,7 +301,7 @@ prepareStarters(load);
 try {
   ownID = (await get("/api/self")).id;
   showLink();
-  follow();
+  followFolder();
 } catch (error) {
   tell(error.message, { isError: true });
 }

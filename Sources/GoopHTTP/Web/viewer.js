@@ -3,7 +3,8 @@
 
 import { faceOf, ownFace, showFace } from "/assets/face.js";
 import { showPicture } from "/assets/identicon.js";
-import { agoText, button, clean, element, find, get, isLost, nameOf, notAnswering, post, printOf, say, setText, tell, viewerAnswers, ways } from "/assets/words.js";
+import { follow } from "/assets/streams.js";
+import { agoText, button, clean, element, find, get, isLost, siteLink, nameOf, notAnswering, post, printOf, say, setText, tell, viewerAnswers, ways } from "/assets/words.js";
 
 const people = new Map();
 const rows = new Map();
@@ -349,7 +350,7 @@ setTimeout(measure, 1500);
 
 // MARK: The connection
 
-let source = null;
+let unfollow = null;
 let retryTimer = 0;
 let retryDelay = 1000;
 
@@ -359,32 +360,33 @@ function showLink(state, text) {
 }
 
 function connect() {
-  if (source || document.hidden) return;
+  if (unfollow || document.hidden) return;
   clearTimeout(retryTimer);
-  source = new EventSource("/api/events");
-  source.addEventListener("snapshot", (event) => {
-    retryDelay = 1000;
-    viewerAnswers();
-    showLink("live", "Live");
-    replaceAll(JSON.parse(event.data));
-    if (card.open) fillCard();
-    showBlocked().catch(() => {});
-  });
-  source.addEventListener("peer", (event) => { put(JSON.parse(event.data)); arrangeSoon(); });
-  source.addEventListener("gone", (event) => { take(JSON.parse(event.data).id); arrangeSoon(); });
-  source.addEventListener("error", () => {
-    disconnect();
-    dispatchEvent(new Event("viewer-lost"));
-    showLink("lost", retryDelay > 4000 ? notAnswering : "Reconnecting…");
-    retryTimer = setTimeout(connect, retryDelay);
-    retryDelay = Math.min(retryDelay * 2, 15000);
+  unfollow = follow("/api/events", {
+    snapshot(list) {
+      retryDelay = 1000;
+      viewerAnswers();
+      showLink("live", "Live");
+      replaceAll(list);
+      if (card.open) fillCard();
+      showBlocked().catch(() => {});
+    },
+    peer(person) { put(person); arrangeSoon(); },
+    gone({ id }) { take(id); arrangeSoon(); },
+    error() {
+      disconnect();
+      dispatchEvent(new Event("viewer-lost"));
+      showLink("lost", retryDelay > 4000 ? notAnswering : "Reconnecting…");
+      retryTimer = setTimeout(connect, retryDelay);
+      retryDelay = Math.min(retryDelay * 2, 15000);
+    },
   });
 }
 
 function disconnect() {
   clearTimeout(retryTimer);
-  if (source) source.close();
-  source = null;
+  unfollow?.();
+  unfollow = null;
 }
 
 // A hidden tab gives its connection back: browsers allow six to one address, for all tabs together.
@@ -397,8 +399,7 @@ addEventListener("viewer-state", () => { arrange(); if (card.open) fillCard(); }
 
 find("me-copy").addEventListener("click", async (event) => {
   const button = event.currentTarget;
-  // As My site gives it: the address of the usual viewer, whatever this one's is.
-  const text = `http://127.0.0.1:8080/p/${button.dataset.id || ""}/`;
+  const text = siteLink(button.dataset.id);
   try {
     await navigator.clipboard.writeText(text);
     find("announcer").textContent = "Your address was copied.";

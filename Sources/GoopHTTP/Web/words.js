@@ -1,15 +1,8 @@
-// Words and small parts that every room uses. Names and reasons were written by strangers: they only ever become text.
+// Words and small parts that every room uses, and whether the viewer answers. What depends on no page is in text.js.
 
-export const find = (id) => document.getElementById(id);
+import { clean, element, find, waysSeen } from "/assets/text.js";
 
-/// Without control characters and marks that change the direction of the text around them.
-export const clean = (text) => String(text ?? "").replace(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]/gu, " ").trim();
-
-/// The end of an id, which is what people can compare.
-export const printOf = (id) => `…${id.slice(-8, -4)} ${id.slice(-4)}`;
-
-/// The owner's own name for a peer wins over the one it gives itself.
-export const nameOf = (peer) => clean(peer.petname) || clean(peer.label) || "Somebody without a name";
+export { agoText, clean, element, find, siteLink, nameOf, printOf, setText, sizeText } from "/assets/text.js";
 
 /// Signed in from another computer: this browser is not where Goop² runs.
 export const isBeyond = Boolean(find("sign-out"));
@@ -21,44 +14,7 @@ export const notAnswering = isBeyond
   ? `Goop² at ${location.hostname} does not answer: it is not running, out of reach, or closed for other computers`
   : "Goop² on this computer does not answer";
 
-export const ways = {
-  loopback: isBeyond ? "on the same computer as your Goop²" : "on this computer",
-  lan: isBeyond ? "on the network of your Goop²" : "on your network",
-  internet: "over the internet",
-  relay: "through a relay",
-};
-
-export function agoText(milliseconds) {
-  if (!milliseconds) return "never seen";
-  const seconds = Math.max(0, (Date.now() - milliseconds) / 1000);
-  if (seconds < 45) return "seen just now";
-  const minutes = Math.round(seconds / 60);
-  if (minutes < 60) return `last seen ${minutes} min ago`;
-  const hours = Math.round(minutes / 60);
-  if (hours < 24) return `last seen ${hours} h ago`;
-  const days = Math.round(hours / 24);
-  return days === 1 ? "last seen yesterday" : `last seen ${days} days ago`;
-}
-
-export function sizeText(bytes) {
-  if (bytes < 1000) return `${bytes} bytes`;
-  const units = ["kB", "MB", "GB", "TB"];
-  let value = bytes / 1000;
-  let unit = 0;
-  while (value >= 1000 && unit < units.length - 1) { value /= 1000; unit += 1; }
-  return `${value < 10 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
-}
-
-export function element(tag, className, ...children) {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  made.append(...children);
-  return made;
-}
-
-export function setText(node, text) {
-  if (node.textContent !== text) node.textContent = text;
-}
+export const ways = waysSeen(isBeyond);
 
 export function button(text, className, action) {
   const made = element("button", className, text);
@@ -176,8 +132,7 @@ export const postBytes = (path, file) => ask(path, {
 
 // MARK: While somebody looks
 
-/// Keeps an event stream open while the page is looked at. A hidden tab gives its connection back: browsers allow six to
-/// one address, for all tabs together.
+/// Keeps an event stream open while the page is looked at. What nobody looks at needs none: `streams.js` says how few there are.
 /// @param open opens it, and gives back what closes it
 /// @returns ends it for good
 export function whileSeen(open) {

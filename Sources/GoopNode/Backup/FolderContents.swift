@@ -53,7 +53,13 @@ struct FolderContents {
         guard depth < FolderContents.maximumDepth else {
             throw FileFault("read", folder, reason: "folders are nested deeper than \(FolderContents.maximumDepth)")
         }
-        for entry in try FolderContents.names(in: folder) {
+        let names: [[UInt8]]
+        do throws(FileFault) { names = try FolderContents.names(in: folder) } catch {
+            // Others work in the folder meanwhile: what has gone since it was listed is not in it.
+            guard depth > 0, error.isMissing else { throw error }
+            return
+        }
+        for entry in names {
             guard let name = String(validating: entry, as: UTF8.self) else {
                 unnamed.append(prefix + String(decoding: entry, as: UTF8.self))
                 continue
@@ -63,7 +69,11 @@ struct FolderContents {
                 throw FileFault("read", folder, reason: "there are more than \(FolderContents.maximumItems) files")
             }
             var status = stat()
-            guard lstat(folder + "/" + name, &status) == 0 else { throw FileFault("look at", folder + "/" + name) }
+            guard lstat(folder + "/" + name, &status) == 0 else {
+                let fault = FileFault("look at", folder + "/" + name)
+                if fault.isMissing { continue }
+                throw fault
+            }
             let kind = status.st_mode & S_IFMT
             let item = Item(
                 path: path, size: kind == S_IFREG ? Int64(status.st_size) : 0, mode: UInt32(status.st_mode) & 0o777,

@@ -29,9 +29,14 @@ public struct PeerBackup: Sendable {
     }
 
     /// The databases that the program itself keeps, from the folder's root.
-    private static let databases: Set = ["data.db", "data/peers.db"]
+    static let databases: Set = ["data.db", "data/peers.db"]
 
     private let folder: PeerFolder
+
+    /// Whether a backup without this file would be none.
+    private static func isNeeded(_ path: String) -> Bool {
+        databases.contains(path) || path == GoopConfiguration.fileName || path.hasSuffix(".key")
+    }
 
     /// A backup of a folder.
     public init(of folder: PeerFolder) { self.folder = folder }
@@ -45,9 +50,14 @@ public struct PeerBackup: Sendable {
         } catch let fault as FileFault {
             throw fault.failure
         } catch let fault as DatabaseCopy.Fault {
-            throw Failure(
-                .data, "a database of \(folder.path) cannot be copied: \(fault)",
-                nextStep: "copy the folder as it is, and restore data.db from an older backup")
+            let cause = "a database of \(folder.path) cannot be copied: \(fault)"
+            switch fault {
+            case .full: throw Failure(.cannotCreate, cause, nextStep: "make room on the disk of the backup")
+            case .busy: throw Failure(.temporary, cause, nextStep: "try again")
+            case .sqlite, .damaged:
+                throw Failure(
+                    .data, cause, nextStep: "copy the folder as it is, and restore data.db from an older backup")
+            }
         }
     }
 
@@ -56,7 +66,7 @@ public struct PeerBackup: Sendable {
         guard !AtomicFile.exists(file) else {
             throw Failure(.cannotCreate, "\(file) exists already", nextStep: "choose another name, or remove it")
         }
-        try refuseInside(file)
+        try refuseInside(file, site: peer.siteRoot)
         var notes: [String] = []
         let own = FolderPath.real(folder.path) ?? folder.path
         for (what, path) in [
@@ -93,7 +103,11 @@ public struct PeerBackup: Sendable {
                     TarHeader(path: item.path, size: 0, mode: item.mode, modified: item.modified, isFolder: true)
                         .encoded)
             } else {
-                manifest.files.append(try add(item, to: output))
+                do { manifest.files.append(try add(item, to: output, &notes)) } catch let fault as FileFault
+                where fault.isMissing && !PeerBackup.isNeeded(item.path) {
+                    // It was opened before anything of it was written.
+                    notes.append("left out, it went away meanwhile: \(item.path)")
+                }
             }
         }
         let list = manifest.encoded
@@ -108,14 +122,15 @@ public struct PeerBackup: Sendable {
         )
     }
 
-    /// A backup in the folder would be in the next backup, and in the site everybody could read the key.
-    private func refuseInside(_ file: String) throws(Failure) {
-        guard let target = FolderPath.real(FolderPath.parent(of: file)), let own = FolderPath.real(folder.path) else {
-            return
-        }
-        if target == own || target.hasPrefix(own + "/") {
+    /// A backup in the folder would be in the next backup; in the site, wherever that is, all could read the key.
+    private func refuseInside(_ file: String, site: String) throws(Failure) {
+        guard let target = FolderPath.real(FolderPath.parent(of: file)) else { return }
+        for (what, path) in [("the peer's folder", folder.path), ("the site, which visitors see", site)] {
+            guard let place = FolderPath.real(path), (target + "/").utf8.starts(with: (place + "/").utf8) else {
+                continue
+            }
             throw Failure(
-                .usage, "\(file) is inside of the peer's folder", nextStep: "choose a place outside of \(folder.path)")
+                .usage, "\(file) is inside of \(what)", nextStep: "choose a place outside of \(path)")
         }
     }
 
@@ -148,13 +163,21 @@ public struct PeerBackup: Sendable {
         return try InputFile(file).isDatabase()
     }
 
-    private func add(_ item: FolderContents.Item, to output: PartialFile) throws -> BackupManifest.File {
+    private func add(
+        _ item: FolderContents.Item, to output: PartialFile, _ notes: inout [String]
+    ) throws -> BackupManifest.File {
         let path = folder.path + "/" + item.path
         guard try isDatabase(item.path) else { return try add(item, at: path, output) }
-        let copy = folder.dataFolder + "/.backup." + String(UInt64.random(in: 0...UInt64.max), radix: 36) + ".tmp"
-        defer { unlink(copy) }
-        try DatabaseCopy.write(from: path, to: copy)
-        return try add(item, at: copy, output)
+        // Beside the backup, where there has to be room for it anyway: the peer's own disk may be full.
+        let copy = try output.sibling()
+        defer { withExtendedLifetime(copy) {} }
+        do throws(DatabaseCopy.Fault) { try DatabaseCopy.write(from: path, to: copy.temporary) } catch {
+            // A file to download may be a database of another program, with sort orders that are not known here, or broken.
+            guard !Self.databases.contains(item.path) else { throw error }
+            notes.append("\(item.path) cannot be copied as a database; it is in the backup as it is: \(error)")
+            return try add(item, at: path, output)
+        }
+        return try add(item, at: copy.temporary, output)
     }
 
     private func add(_ item: FolderContents.Item, at path: String, _ output: PartialFile) throws -> BackupManifest.File

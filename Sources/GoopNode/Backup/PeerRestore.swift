@@ -59,9 +59,16 @@ public struct PeerRestore: Sendable {
         let temporary =
             parent + "/." + folder.name + ".restore." + String(UInt64.random(in: 0...UInt64.max), radix: 36) + ".tmp"
         try AtomicFile.createFolder(temporary, mode: 0o700)
-        defer { FolderContents.remove(temporary) }
+        Unfinished.begin(temporary) { folder in
+            // The restore may still add to it.
+            for _ in 0..<10 where AtomicFile.exists(folder) { FolderContents.remove(folder) }
+        }
+        defer {
+            FolderContents.remove(temporary)
+            Unfinished.end(temporary)
+        }
         try archive.unpack(into: temporary)
-        for file in manifest.files where file.path.hasSuffix(".db") {
+        for file in manifest.files where PeerBackup.databases.contains(file.path) {
             let path = temporary + "/" + file.path
             guard try InputFile(path).isDatabase() else { continue }
             do throws(DatabaseCopy.Fault) { try DatabaseCopy.check(path) } catch {
@@ -84,14 +91,15 @@ struct BackupArchive {
     /// - Throws: `Failure` of kind `.data` for whatever is not as it should be.
     func verify() throws -> BackupManifest {
         var found: [BackupManifest.File] = []
-        var names: Set<String> = []
+        // By bytes: texts are equal to Swift however an accent is written; to the system they name two files.
+        var names: Set<[UInt8]> = []
         var list: [UInt8] = []
         var isLast = false
         var settings: GoopConfiguration?
         var small: [String: [UInt8]] = [:]
         try forEachEntry { entry, content in
             guard !isLast else { throw damaged("something stands behind the list of its files") }
-            guard names.insert(entry.path).inserted else { throw damaged("\(entry.path) is in it twice") }
+            guard names.insert(Array(entry.path.utf8)).inserted else { throw damaged("\(entry.path) is in it twice") }
             if entry.isFolder { return }
             if entry.path == BackupManifest.path {
                 guard entry.size <= BackupManifest.maximumBytes else {
@@ -103,11 +111,13 @@ struct BackupArchive {
             }
             var hash = SHA256()
             var bytes: [UInt8] = []
+            let isSettings = entry.path == GoopConfiguration.fileName
+            let most = isSettings ? GoopConfiguration.maximumFileBytes : IdentityFile.maximumBytes
             while let chunk = try content.next() {
                 hash.update(data: chunk)
-                if entry.size <= 1 << 16 { bytes += chunk }
+                if entry.size <= most { bytes += chunk }
             }
-            if entry.path == GoopConfiguration.fileName { settings = try? GoopConfiguration(decoding: bytes) }
+            if isSettings { settings = try? GoopConfiguration(decoding: bytes) }
             if entry.path.hasSuffix(".key") { small[entry.path] = bytes }
             found.append(
                 .init(path: entry.path, size: entry.size, sha256: Hex.encode(Array(hash.finalize()))))
@@ -118,8 +128,8 @@ struct BackupArchive {
         guard manifest.files.count == found.count else {
             throw damaged("it holds \(found.count) files and lists \(manifest.files.count)")
         }
-        let wanted = Dictionary(manifest.files.map { ($0.path, $0) }) { first, _ in first }
-        for file in found where wanted[file.path] != file {
+        let wanted = Dictionary(manifest.files.map { (Array($0.path.utf8), $0) }) { first, _ in first }
+        for file in found where wanted[Array(file.path.utf8)] != file {
             throw damaged("\(file.path) is not what it was when the backup was made")
         }
         guard let settings else { throw damaged("its settings (\(GoopConfiguration.fileName)) cannot be read") }
@@ -172,6 +182,8 @@ struct BackupArchive {
     }
 
     private func forEachEntry(_ body: (TarHeader, Content) throws -> Void) throws {
+        try refuseCompressed()
+        guard input.size >= TarHeader.blockBytes else { throw damaged(.wrongChecksum) }
         try input.rewind()
         var reader = TarHeaderReader()
         var count = 0
@@ -195,6 +207,18 @@ struct BackupArchive {
                 throw damaged(error)
             }
         }
+    }
+
+    /// A backup that was packed is whole, and its owner must not look for another.
+    private func refuseCompressed() throws {
+        try input.rewind()
+        let head = try input.read(6)
+        // gzip, xz, zstd, bzip2
+        let packed: [[UInt8]] = [[0x1F, 0x8B], [0xFD, 0x37, 0x7A], [0x28, 0xB5, 0x2F, 0xFD], [0x42, 0x5A, 0x68]]
+        guard packed.contains(where: { head.starts(with: $0) }) else { return }
+        throw Failure(
+            .data, "this backup cannot be used: it is compressed",
+            nextStep: "unpack it first, for example with gunzip; nothing was written")
     }
 
     private func block() throws -> [UInt8] { try take(TarHeader.blockBytes) }

@@ -23,7 +23,10 @@ public final class DataSession: Sendable {
             return
         }
         let peer = try PreparedPeer.open(folder, options: .init(createsMissing: false))
-        let tables = SiteTables(peer, owner: peer.identity.peerID, logger: logger)
+        // What is wrong with the database ends the command, and is said by it; a line of the log before would say it twice.
+        var quieter = logger
+        if quieter.logLevel == .warning { quieter.logLevel = .error }
+        let tables = SiteTables(peer, owner: peer.identity.peerID, logger: quieter)
         if let fault = tables.fault {
             peer.release()
             throw fault.failure

@@ -41,7 +41,7 @@ public struct PeerCommands: Sendable {
             try requireFolder()
             throw Failure(
                 .unavailable, "no peer runs on \(folder.path), so nobody keeps a list",
-                nextStep: "start it: goop2 peer \(folder.path)")
+                nextStep: "start it: goop2 peer \(TerminalText.shellWord(folder.path))")
         }
         return try await client.ask(.peers)
     }

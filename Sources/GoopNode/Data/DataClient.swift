@@ -105,7 +105,10 @@ package struct DataClient: Sendable {
                 continue
             }
             // The table is what we asked for, whatever the peer writes.
-            guard let change = DataChange(json: value), change.table == table else { continue }
+            guard var change = DataChange(json: value), change.table.lowercased() == table.lowercased() else {
+                continue
+            }
+            change.table = table
             if case .dropped = sink.yield(change) {
                 throw DataError(code: .tooLarge, message: "changes were lost", detail: "read the table again")
             }

@@ -16,12 +16,21 @@ struct DataService: Sendable {
     static let maximumRequestsPerPeer = 32
     /// Requests at a time of all visitors.
     static let maximumRequests = 512
+    /// Answers up to this size are given whatever waits: those of writes are all shorter, and whoever is told `busy`
+    /// would write again what is stored already. `maximumRequests` of them are 8 MiB.
+    static let shortAnswerBytes = 16 << 10
+    /// Bytes of longer answers that one visitor has not taken; a first one may have more.
+    static let untakenBytesPerPeer = 32 << 20
+    /// Bytes of longer answers that all visitors have not taken.
+    static let untakenBytes = 128 << 20
     /// Requests up to this size are read on the event loop.
     static let smallRequestBytes = 4096
     /// How often a quiet watch gives a sign of life.
     static let beat = Duration.seconds(15)
     /// Changes that a watch may be behind, beside those that the store keeps.
     static let changesPerWatch = 256
+    /// About the bytes of those: a row can be as long as a request. One change alone may have more.
+    static let costPerWatch = 1 << 20
 
     let tables: SiteTables
     let door: SiteDoor
@@ -86,8 +95,18 @@ struct DataService: Sendable {
         defer { load.end(peer) }
         guard let line = try await line(of: stream, most: DataProtocol.maximumRequestBytes) else { return }
         watch.progressed()
-        let reply = await reply(to: line, from: peer)
+        var reply = await reply(to: line, from: peer)
         watch.progressed()
+        let size = reply.readableBytes
+        guard load.keep(size, for: peer) else {
+            let busy = DataError(
+                code: .busy, message: "too many requests",
+                detail: "take the answers that wait, or ask for less at once")
+            // The other answer is let go before this one waits.
+            reply = ByteBuffer(bytes: DataProtocol.line(DataReply.failure(busy)))
+            return try await stream.write(reply)
+        }
+        defer { load.release(size, for: peer) }
         try await stream.write(reply)
     }
 
@@ -164,13 +183,19 @@ struct DataService: Sendable {
         }
         try await stream.write(ByteBuffer(bytes: DataProtocol.line(["ok": true])))
         watch.progressed()
+        let backlog = Backlog()
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 do {
-                    for try await change in changes {
-                        if case .dropped = sink.yield(change) {
-                            throw DataError(
-                                code: .tooLarge, message: "changes were lost", detail: "read the table again")
+                    var isLost = false
+                    // What is lost is taken all the same: it must not wait in the store until the visitor has heard of it.
+                    for try await change in changes where !isLost {
+                        guard backlog.add(change.cost), case .enqueued = sink.yield(change) else {
+                            isLost = true
+                            sink.finish(
+                                throwing: DataError(
+                                    code: .tooLarge, message: "changes were lost", detail: "read the table again"))
+                            continue
                         }
                     }
                     throw DataError(code: .unreachable, message: "the owner leaves", detail: "")
@@ -193,6 +218,7 @@ struct DataService: Sendable {
                         let line = change.map { DataProtocol.line($0.json) } ?? [0x0A]
                         try await stream.write(ByteBuffer(bytes: line))
                         watch.progressed()
+                        backlog.remove(change?.cost ?? 0)
                     }
                 } catch let error as DataError {
                     try await stream.write(ByteBuffer(bytes: DataProtocol.line(DataReply.failure(error))))
@@ -224,8 +250,48 @@ extension DataOperation {
     }
 }
 
-/// How many requests are under way.
-private final class RequestLoad: Sendable {
+/// About the bytes of the changes that one watch has not sent yet.
+private final class Backlog: Sendable {
+    private let cost = Mutex(0)
+
+    func add(_ more: Int) -> Bool {
+        cost.withLock { cost in
+            guard cost == 0 || cost + more <= DataService.costPerWatch else { return false }
+            cost += more
+            return true
+        }
+    }
+
+    func remove(_ sent: Int) { cost.withLock { $0 -= sent } }
+}
+
+/// How many requests are under way, and how many bytes of answers wait to be taken: an answer is up to six times as long as
+/// the values in it, and a visitor can ask for many and read none.
+final class RequestLoad: Sendable {
+    private let untaken = Mutex<(total: Int, perPeer: [PeerID: Int])>((0, [:]))
+
+    func keep(_ bytes: Int, for peer: PeerID) -> Bool {
+        guard bytes > DataService.shortAnswerBytes else { return true }
+        return untaken.withLock { untaken in
+            let own = untaken.perPeer[peer, default: 0]
+            guard untaken.total + bytes <= DataService.untakenBytes,
+                own == 0 || own + bytes <= DataService.untakenBytesPerPeer
+            else { return false }
+            untaken.total += bytes
+            untaken.perPeer[peer] = own + bytes
+            return true
+        }
+    }
+
+    func release(_ bytes: Int, for peer: PeerID) {
+        guard bytes > DataService.shortAnswerBytes else { return }
+        untaken.withLock { untaken in
+            untaken.total -= bytes
+            let left = untaken.perPeer[peer, default: bytes] - bytes
+            untaken.perPeer[peer] = left > 0 ? left : nil
+        }
+    }
+
     private let counts = Mutex<(total: Int, perPeer: [PeerID: Int])>((0, [:]))
 
     func begin(_ peer: PeerID) -> Bool {

@@ -6,17 +6,20 @@ extension PeerFolder {
     func secretInTheSite(_ configuration: GoopConfiguration) -> ConfigurationProblem? {
         let root = FolderPath.plain(resolve(configuration.paths.siteRoot))
         let inside = root == "/" ? "/" : root + "/"
-        let secrets = [
+        var secrets = [
             ("paths.site_root", "the settings", configurationFile), ("paths.site_root", "the tables", databaseFile),
             ("paths.site_root", "what this peer knows of others", peersDatabase),
             ("identity.key_file", "the identity", resolve(configuration.identity.keyFile)),
         ]
+        if !configuration.viewer.tlsKey.isEmpty {
+            secrets.append(("viewer.tls_key", "the viewer's private key", resolve(configuration.viewer.tlsKey)))
+        }
         for (key, what, path) in secrets where FolderPath.plain(path).hasPrefix(inside) {
             return ConfigurationProblem(
                 key: key, cause: "visitors would be shown \(what): \(path) lies in the site's folder, \(root)",
                 nextStep: key == "paths.site_root"
                     ? "name a folder that holds the site and nothing else, for example \"site\""
-                    : "name a file outside of the site, for example \"data/identity.key\"")
+                    : "move that file out of the site, for example into \"data\", and name it there")
         }
         return nil
     }

@@ -69,6 +69,14 @@ public final class PreparedPeer: Sendable {
     /// Releases the folder for another process.
     public func release() { lock?.release() }
 
+    /// Whether the halves of the pair for sealed payloads belong together, or one is missing and a start makes both.
+    static func isPair(_ stored: GoopConfiguration.P2P) -> Bool {
+        guard !stored.naclPublicKey.isEmpty, !stored.naclPrivateKey.isEmpty else { return true }
+        let secret = (try? Base64.decode(stored.naclPrivateKey.revealed)) ?? []
+        guard let key = try? Curve25519.KeyAgreement.PrivateKey(rawRepresentation: secret) else { return false }
+        return (try? Base64.decode(stored.naclPublicKey)) == Array(key.publicKey.rawRepresentation)
+    }
+
     /// Looks at the folder, creates what is missing if that is wanted, and locks it.
     /// - Throws: `Failure`.
     public static func open(_ folder: PeerFolder, options: Options) throws -> PreparedPeer {
@@ -181,10 +189,7 @@ public final class PreparedPeer: Sendable {
         private mutating func sealingKeys(_ configuration: inout GoopConfiguration) throws {
             let stored = configuration.p2p
             if !stored.naclPublicKey.isEmpty, !stored.naclPrivateKey.isEmpty {
-                let secret = (try? Base64.decode(stored.naclPrivateKey.revealed)) ?? []
-                guard let key = try? Curve25519.KeyAgreement.PrivateKey(rawRepresentation: secret),
-                    (try? Base64.decode(stored.naclPublicKey)) == Array(key.publicKey.rawRepresentation)
-                else {
+                guard PreparedPeer.isPair(stored) else {
                     throw Failure(
                         .configuration,
                         "\(folder.configurationFile): p2p.nacl_public_key does not belong to p2p.nacl_private_key",
@@ -211,7 +216,8 @@ public final class PreparedPeer: Sendable {
             guard options.createsMissing, !AtomicFile.exists(root) else { return }
             // All of it or nothing: half a site would be taken for the owner's own at the next start. And what tables are still
             // to be made is written down first, so that they are made then if this process does not come to it.
-            let unfinished = root + ".goop2-unfinished"
+            // Beside the root, also if that is written with a slash at the end.
+            let unfinished = FolderPath.parent(of: root) + "/" + FolderPath.lastName(of: root) + ".goop2-unfinished"
             FolderContents.remove(unfinished)
             try AtomicFile.createFolder(unfinished)
             for (name, text) in options.starterSite.files(label: configuration.profile.label) {

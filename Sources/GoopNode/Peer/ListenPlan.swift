@@ -1,4 +1,11 @@
 import LibP2P
+import NIOCore
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
 
 /// Which addresses a peer tries to listen on, in order, until one set can be had.
 struct ListenPlan: Sendable {
@@ -19,5 +26,11 @@ struct ListenPlan: Sendable {
         let port = UInt16(clamping: port)
         let v4 = Multiaddr(ip: .v4(isLocal ? 0x7f00_0001 : 0), tcpPort: port)
         return isDual ? [v4, Multiaddr(ip: .v6(high: 0, low: isLocal ? 1 : 0), tcpPort: port)] : [v4]
+    }
+
+    /// Why an address cannot be had, for a person: the system's words without the name of its call.
+    static func reason(_ error: any Error) -> String {
+        guard let error = error as? IOError else { return String("\(error)".prefix(300)) }
+        return String(cString: strerror(error.errnoCode))
     }
 }

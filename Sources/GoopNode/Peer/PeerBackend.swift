@@ -2,6 +2,7 @@ import GoopCore
 import GoopHTTP
 import LibP2P
 import NIOCore
+import NIOPosix
 import Synchronization
 
 /// What the viewer and the commands see of the running peer.
@@ -39,7 +40,7 @@ struct PeerBackend: ViewerBackend {
     func hasConsent(_ consent: SiteConsent, for peer: PeerID) async -> Bool { consents.has(consent, peer) }
 
     func setConsent(_ consent: SiteConsent, _ given: Bool, for peer: PeerID) async throws {
-        try consents.set(consent, given, for: peer)
+        try await NIOThreadPool.singleton.runIfActive { [consents] in try consents.set(consent, given, for: peer) }
     }
 
     func isInvisible() async -> Bool { visibility.isHidden }

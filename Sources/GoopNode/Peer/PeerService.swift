@@ -186,7 +186,7 @@ public final class PeerService: Service {
     }
 
     private func listenFailure(configured: Int, cause: (any Error)?) -> Failure {
-        let reason = cause.map { String("\($0)".prefix(300)) } ?? "unknown"
+        let reason = cause.map(ListenPlan.reason) ?? "unknown"
         guard configured != 0 else {
             return Failure(
                 .unavailable, "no address of this machine can be listened on: \(reason)",

@@ -142,7 +142,7 @@ extension SiteError {
         case .notInvited:
             Failure(
                 .permission, "the peer shows its site to certain people only\(facts)",
-                nextStep: "ask its owner to name you: goop2 site DIR --allow YOUR-ID")
+                nextStep: "ask its owner to name you: goop2 site FOLDER --allow YOUR-ID")
         case .disabled:
             Failure(
                 .unavailable, "the peer serves no site\(facts)", nextStep: "ask its owner whether it is to have one")

@@ -44,6 +44,8 @@ final class RunningPeer: Sendable {
     let neighbours = Neighbours()
     let probes: WorkQueue<PeerID>
     let dials = WorkQueue<PeerID>(width: 16, capacity: 1024)
+    /// Peers that are asked whether they have moved.
+    private let moves = WorkQueue<PeerID>(width: 16, capacity: 1024)
     private let discovery = Mutex<MDNSService?>(nil)
     private let topic: any PresenceTopic
 
@@ -184,6 +186,7 @@ final class RunningPeer: Sendable {
         group.addTask { await self.listen(to: presence) }
         group.addTask { await self.probes.run { await self.probe($0) } }
         group.addTask { await self.dials.run { await self.dial($0) } }
+        group.addTask { await self.moves.run { await self.checkMove(of: $0) } }
         group.addTask { await self.check() }
         if visibility.isHidden { await voice.hide() }
         group.addTask { await self.followVisibility() }
@@ -271,7 +274,7 @@ final class RunningPeer: Sendable {
             onDiscovered: { [weak self] peer, addresses in
                 guard let self else { return }
                 node.addAddresses(addresses, of: peer, source: .multicast, ttl: MDNSService.addressLifetime)
-                checkMove(of: peer, to: addresses)
+                announced(peer, at: addresses)
                 found(peer, isMulticast: true)
             },
             onLost: { [neighbours] in neighbours.lost($0) })
@@ -383,19 +386,11 @@ final class RunningPeer: Sendable {
     }
 
     /// A neighbour that announces only other addresses than the one we are connected to has perhaps moved there.
-    ///
-    /// If it does not answer on the connection any more, the connection is given up and the neighbour dialled anew,
-    /// long before keep-alives would tell. A stranger who announces in its name gains nothing: it does answer.
-    private func checkMove(of peer: PeerID, to addresses: [Multiaddr]) {
+    func announced(_ peer: PeerID, at addresses: [Multiaddr]) {
         let connected = node.connections(with: peer).compactMap(\.remoteAddress.ipAddress)
         let announced = addresses.compactMap(\.ipAddress)
         guard !connected.isEmpty, !connected.contains(where: announced.contains) else { return }
-        Task {
-            do { _ = try await node.ping(peer, timeout: .seconds(2)) } catch {
-                await node.disconnect(peer)
-                dials.request(peer)
-            }
-        }
+        moves.request(peer)
     }
 
     // MARK: What is done about it
@@ -408,6 +403,18 @@ final class RunningPeer: Sendable {
         guard !node.isConnected(to: peer), !Task.isCancelled else { return }
         do { try await node.connect(to: peer, timeout: RunningPeer.dialTimeout) } catch {
             logger.debug("a neighbour was not reached", metadata: ["peer": "\(peer)", "reason": "\(error)"])
+        }
+    }
+
+    /// If it does not answer on the connection any more, the connection is given up and the neighbour dialled anew, long
+    /// before keep-alives would tell. A stranger who announces in its name, however often, gains nothing: it is asked once
+    /// at a time, for peers take two pings at a time and reset more; and a reset is an answer too.
+    private func checkMove(of peer: PeerID) async {
+        do { _ = try await node.ping(peer, timeout: .seconds(2)) } catch {
+            let code = (error as? P2PError)?.code
+            guard code == .timedOut || code == .connectionClosed, !Task.isCancelled else { return }
+            await node.disconnect(peer)
+            dials.request(peer)
         }
     }
 

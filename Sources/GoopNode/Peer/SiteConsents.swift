@@ -10,12 +10,25 @@ final class SiteConsents: Sendable {
     /// Sites at most for each consent; one more is refused.
     static let limit = 10_000
 
-    private let path: String
-    private let peers: Mutex<[SiteConsent: Set<PeerID>]>
+    private typealias Peers = [SiteConsent: Set<PeerID>]
 
-    init(path: String) {
+    private let path: String
+    private let write: @Sendable (_ bytes: [UInt8], _ path: String) throws -> Void
+    /// What is in the file. Held while the disk is waited for: one decision at a time.
+    private let stored: Mutex<Peers>
+    /// Held for no time: pages and streams ask, on event loops.
+    private let known: Mutex<Peers>
+
+    /// - Parameter write: puts bytes on the disk.
+    init(
+        path: String,
+        write: @escaping @Sendable (_ bytes: [UInt8], _ path: String) throws -> Void = { bytes, path in
+            try AtomicFile.write(bytes, to: path)
+        }
+    ) {
         self.path = path
-        var known: [SiteConsent: Set<PeerID>] = [:]
+        self.write = write
+        var known: Peers = [:]
         if let bytes = try? AtomicFile.read(path, limit: 4 << 20), let object = try? JSONParser.parse(bytes).object {
             for consent in SiteConsent.allCases {
                 let entries = object[consent.rawValue]?.array ?? []
@@ -23,23 +36,25 @@ final class SiteConsents: Sendable {
                     entries.prefix(Self.limit).compactMap { $0.string.flatMap { try? PeerID(text: $0) } })
             }
         }
-        peers = Mutex(known)
+        stored = Mutex(known)
+        self.known = Mutex(known)
     }
 
     func has(_ consent: SiteConsent, _ peer: PeerID) -> Bool {
-        peers.withLock { $0[consent]?.contains(peer) ?? false }
+        known.withLock { $0[consent]?.contains(peer) ?? false }
     }
 
+    /// Waits for the disk.
     /// - Throws: `FileFault` when it could not be written; then nothing has changed.
     func set(_ consent: SiteConsent, _ given: Bool, for peer: PeerID) throws {
-        try peers.withLock { peers in
-            var next = peers
+        try stored.withLock { stored in
+            var next = stored
             if given {
                 next[consent, default: []].insert(peer)
             } else {
                 next[consent, default: []].remove(peer)
             }
-            guard next != peers else { return }
+            guard next != stored else { return }
             guard next[consent, default: []].count <= Self.limit else {
                 throw SiteError(kind: .busy, detail: "at most \(Self.limit) sites can have this")
             }
@@ -47,8 +62,9 @@ final class SiteConsents: Sendable {
             for consent in SiteConsent.allCases {
                 value[consent.rawValue] = .array(next[consent, default: []].map(\.base58).sorted().map { .string($0) })
             }
-            try AtomicFile.write(JSONWriter.pretty(.object(value)), to: path)
-            peers = next
+            try write(JSONWriter.pretty(.object(value)), path)
+            stored = next
+            known.withLock { [next] in $0 = next }
         }
     }
 }

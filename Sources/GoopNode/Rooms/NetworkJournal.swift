@@ -20,7 +20,7 @@ final class NetworkJournal: Sendable {
     /// - Parameter text: may hold strangers' texts.
     func note(_ kind: String, _ text: String) {
         let time = clock.now().unixMilliseconds
-        let clean = String(text.prefix(NetworkJournal.maximumLength).map { $0.isNewline || $0 == "\u{1B}" ? " " : $0 })
+        let clean = TerminalText.safe(text, maximumCharacters: NetworkJournal.maximumLength)
         state.withLock { state in
             if state.lines.count >= NetworkJournal.maximum { state.lines.removeFirst(state.lines.count / 8) }
             state.lines.append(NetworkLine(number: state.next, time: time, kind: kind, text: clean))

@@ -1,5 +1,7 @@
 import GoopCore
 import GoopHTTP
+import NIOCore
+import NIOPosix
 
 /// Why a run ended: the owner asked for the next one. Whoever started the peer starts it again.
 public struct PeerRestart: Error, Sendable, Hashable {
@@ -28,7 +30,20 @@ struct NodeRestarter: Restarter {
     }
 
     func check() async throws(ConfigurationError) {
-        let doors = try ViewerDoors(try await settings.stored().viewer, folder: folder, isLocal: isLocal)
+        let next = try await settings.stored()
+        let doors = try ViewerDoors(next.viewer, folder: folder, isLocal: isLocal)
+        try checkIdentity(of: next)
+        if let problem = folder.secretInTheSite(next) { throw ConfigurationError(problems: [problem]) }
+        guard PreparedPeer.isPair(next.p2p) else {
+            throw Self.problem(
+                "p2p.nacl_public_key", "does not belong to p2p.nacl_private_key", "take back what you changed")
+        }
+        // A port that stays is this run's own; another one has to be free.
+        let waiting = try await settings.settings().waitingForRestart
+        if waiting.contains("p2p.listen_port") { try await checkPort("p2p.listen_port", next.p2p.listenPort) }
+        if waiting.contains("viewer.http_addr"), doors.outer == nil, case .port(let port) = doors.own {
+            try await checkPort("viewer.http_addr", port)
+        }
         // Whoever restarts from another computer would find a door that does not open, and nobody at the machine.
         do throws(ViewerListenError) { try doors.outer?.checkFiles() } catch {
             throw ConfigurationError(problems: [
@@ -39,4 +54,29 @@ struct NodeRestarter: Restarter {
     }
 
     func restart() { wish.yield() }
+
+    /// A key that is not there is made by the next run; one that cannot be read ends it.
+    private func checkIdentity(of next: GoopConfiguration) throws(ConfigurationError) {
+        let path = folder.resolve(next.identity.keyFile)
+        guard AtomicFile.exists(path) else { return }
+        do { _ = try IdentityFile.key(in: AtomicFile.read(path, limit: IdentityFile.maximumBytes)) } catch {
+            throw Self.problem("identity.key_file", "\(path): \(error)", "name the file of your key")
+        }
+    }
+
+    private func checkPort(_ key: String, _ port: Int) async throws(ConfigurationError) {
+        guard port != 0 else { return }
+        do {
+            let probe = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+                .bind(to: SocketAddress(ipAddress: "127.0.0.1", port: port)).get()
+            try await probe.close()
+        } catch {
+            throw Self.problem(key, "port \(port) cannot be had: \(ListenPlan.reason(error))", "write another port")
+        }
+    }
+
+    private static func problem(_ key: String, _ cause: String, _ step: String) -> ConfigurationError {
+        ConfigurationError(problems: [ConfigurationProblem(key: key, cause: cause, nextStep: step)])
+    }
 }

@@ -14,6 +14,16 @@ final class SiteWatch: Sendable {
         var listeners: [Int: AsyncStream<SiteChanges>.Continuation] = [:]
         var lastNumber = 0
         var watcher: Task<Void, Never>?
+        /// Tells the watchers apart, for one that was cancelled may still be on its way.
+        var watcherNumber = 0
+        var isWatching = false
+        /// Listeners that came before the folder was watched.
+        var waiting: [AsyncStream<Void>.Continuation] = []
+
+        mutating func begins() {
+            for listener in waiting { listener.finish() }
+            waiting = []
+        }
     }
 
     private let folder: SiteFolder
@@ -43,10 +53,10 @@ final class SiteWatch: Sendable {
             let number = state.lastNumber
             state.listeners[number] = continuation
             continuation.onTermination = { [weak self] _ in self?.leave(number) }
+            if state.isWatching { isReady.finish() } else { state.waiting.append(isReady) }
             if state.watcher == nil {
-                state.watcher = Task { await self.watch(isReady) }
-            } else {
-                isReady.finish()
+                state.watcherNumber += 1
+                state.watcher = Task { [number = state.watcherNumber] in await self.watch(number) }
             }
             return true
         }
@@ -62,15 +72,25 @@ final class SiteWatch: Sendable {
             guard state.listeners.isEmpty else { return }
             state.watcher?.cancel()
             state.watcher = nil
+            state.isWatching = false
+            state.begins()
         }
     }
 
-    private func watch(_ isReady: AsyncStream<Void>.Continuation) async {
+    private func began(_ number: Int) {
+        state.withLock { state in
+            guard state.watcher != nil, state.watcherNumber == number else { return }
+            state.isWatching = true
+            state.begins()
+        }
+    }
+
+    private func watch(_ number: Int) async {
         let box = WatchBox()
         let (folder, usesKernel) = (folder, usesKernel)
         do {
             try await NIOThreadPool.singleton.runIfActive { box.open(folder, usesKernel: usesKernel) }
-            isReady.finish()
+            began(number)
             while !Task.isCancelled {
                 // The kernel queues what happens; it is read in steps, so that a burst of changes is told as one.
                 try await Task.sleep(for: box.isComparing ? comparingInterval : interval)
@@ -78,8 +98,8 @@ final class SiteWatch: Sendable {
                 if !changes.isEmpty { tell(changes) }
             }
         } catch {
-            // Cancelled because nobody listens, or the program ends.
-            isReady.finish()
+            // Cancelled because nobody listens, or the program ends; then nobody is to wait.
+            began(number)
         }
     }
 

@@ -38,6 +38,10 @@ document.getElementById("editor").addEventListener("submit", async (event) => {
   event.preventDefault();
   const title = document.getElementById("title").value.trim();
   const body = document.getElementById("body").value.trim();
+  const button = event.target.querySelector("button");
+  // Pressed twice, it is one post all the same.
+  if (button.disabled) return;
+  button.disabled = true;
   try {
     await Goop.data.insert("posts", { slug: slugOf(title), title, body });
     event.target.reset();
@@ -46,6 +50,8 @@ document.getElementById("editor").addEventListener("submit", async (event) => {
   } catch (error) {
     status.dataset.kind = "error";
     status.textContent = Goop.explain(error);
+  } finally {
+    button.disabled = false;
   }
 });
 

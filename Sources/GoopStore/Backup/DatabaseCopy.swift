@@ -6,13 +6,17 @@ public enum DatabaseCopy {
     public enum Fault: Error, Sendable, Hashable, CustomStringConvertible {
         /// SQLite's own words.
         case sqlite(String)
+        /// There is no room for the copy.
+        case full(String)
+        /// Others were writing all the time.
+        case busy(String)
         /// The integrity check found something; its first line.
         case damaged(String)
 
         /// One line for a person.
         public var description: String {
             switch self {
-            case .sqlite(let text): text
+            case .sqlite(let text), .full(let text), .busy(let text): text
             case .damaged(let text): "the database is damaged: \(text)"
             }
         }
@@ -20,7 +24,7 @@ public enum DatabaseCopy {
 
     /// Writes what is committed at this moment into a new file, one piece, without a log beside it.
     ///
-    /// - Parameter target: a file that does not exist.
+    /// - Parameter target: a file that is empty or does not exist.
     /// - Throws: `Fault`; the copy of a damaged database is not made.
     public static func write(from source: String, to target: String) throws(Fault) {
         try open(source) { database in
@@ -45,7 +49,10 @@ public enum DatabaseCopy {
             defer { try? queue.close() }
             return try queue.writeWithoutTransaction(body)
         } catch let error as DatabaseError {
-            throw .sqlite(error.message ?? "SQLite error \(error.resultCode.rawValue)")
+            let text = error.message ?? "SQLite error \(error.resultCode.rawValue)"
+            if error.resultCode == .SQLITE_FULL { throw .full(text) }
+            if error.resultCode == .SQLITE_BUSY || error.resultCode == .SQLITE_LOCKED { throw .busy(text) }
+            throw .sqlite(text)
         } catch {
             throw .sqlite("\(error)")
         }

@@ -8,7 +8,8 @@ import Synchronization
 final class ChangeHub: Sendable {
     /// Changes that a subscriber can be behind.
     static let capacity = 256
-    /// Subscribers in all, and of one caller.
+    /// Subscriptions of all visitors together, and of one. Those of the owner take no place of theirs: sixteen made-up
+    /// visitors would keep the owner's pages from hearing of changes. The viewer bounds them (`StreamPlaces`).
     static let maximumSubscribers = 512
     static let maximumPerCaller = 32
 
@@ -46,9 +47,9 @@ final class ChangeHub: Sendable {
             guard !state.isClosed else {
                 return .failure(DataError(code: .unreachable, message: "database not available"))
             }
+            let visitors = state.subscribers.values.count { $0.caller != .owner }
             let own = state.subscribers.values.count { $0.caller.peer == caller.peer }
-            guard state.subscribers.count < ChangeHub.maximumSubscribers,
-                caller == .owner || own < ChangeHub.maximumPerCaller
+            guard caller == .owner || (visitors < ChangeHub.maximumSubscribers && own < ChangeHub.maximumPerCaller)
             else {
                 return .failure(
                     DataError(code: .busy, message: "too many subscriptions", detail: "close pages that watch tables"))

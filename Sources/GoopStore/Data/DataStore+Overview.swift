@@ -42,8 +42,13 @@ extension DataStore {
                     """, arguments: [owner, most])
             return VisitorOverview(
                 limit: .init(rows: quota.rows, bytes: quota.bytes), totalLimit: quota.totalBytes,
-                total: .init(rows: all?[1] ?? 0, bytes: all?[2] ?? 0),
-                visitors: rows.map { .init(id: $0[0], share: .init(rows: $0[1], bytes: $0[2])) }, count: all?[0] ?? 0)
+                total: .init(rows: all?.integer(at: 1) ?? 0, bytes: all?.integer(at: 2) ?? 0),
+                visitors: rows.compactMap { row -> VisitorOverview.Visitor? in
+                    guard let id = row.text(at: 0) else { return nil }
+                    return VisitorOverview.Visitor(
+                        id: id, share: .init(rows: row.integer(at: 1) ?? 0, bytes: row.integer(at: 2) ?? 0))
+                },
+                count: Int(all?.integer(at: 0) ?? 0))
         }
     }
 

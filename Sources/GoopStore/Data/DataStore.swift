@@ -22,6 +22,8 @@ public final class DataStore: Sendable {
         public var ownerEmail = ""
         /// For how long tables are believed to be as they were; tests shorten it.
         var tablesLifetime = KnownTables.lifetime
+        /// What the writer holds at most; tests narrow it.
+        var writeLimits = WriteQueue.Limits()
         /// Awaited between the steps of an operation; for tests.
         var pause: @Sendable (Step) async -> Void = { _ in }
 
@@ -104,11 +106,13 @@ public final class DataStore: Sendable {
         self.hub = hub
         self.recent = recent
         self.known = known
-        readers = ReaderPool(path: path)
+        let readers = ReaderPool(path: path)
+        self.readers = readers
         let quotaInForce = QuotaInForce(configuration.quota)
         self.quotaInForce = quotaInForce
         writer = WriteQueue(
-            database: database,
+            database: database, limits: configuration.writeLimits,
+            whileNobodyReads: { readers.whileNobodyReads($0) },
             makeTransaction: { connection in
                 let (catalogue, total, usage) = try known.inTransaction(connection)
                 return WriteTransaction(
@@ -332,15 +336,7 @@ public final class DataStore: Sendable {
 extension DataRequest {
     /// About the bytes that the request holds on to while it waits.
     var cost: Int {
-        func size(_ value: JSONValue) -> Int {
-            switch value {
-            case .string(let text), .number(let text): text.utf8.count + 16
-            case .array(let values): values.reduce(16) { $0 + size($1) }
-            case .object(let object): object.members.reduce(16) { $0 + $1.name.utf8.count + size($1.value) }
-            case .null, .bool: 8
-            }
-        }
-        return 512 + (data ?? [:]).reduce(0) { $0 + $1.key.utf8.count + size($1.value) }
-            + args.reduce(0) { $0 + size($1) } + (`where` ?? "").utf8.count + columnDefs.reduce(0) { $0 + size($1) }
+        512 + (data ?? [:]).reduce(0) { $0 + $1.key.utf8.count + $1.value.cost }
+            + args.reduce(0) { $0 + $1.cost } + (`where` ?? "").utf8.count + columnDefs.reduce(0) { $0 + $1.cost }
     }
 }

@@ -36,6 +36,8 @@ final class ReaderPool: Sendable {
 
     private let path: String
     private let state: Mutex<State>
+    /// Each job passes it; a barrier lets those under way end and those behind it wait.
+    private let gate = DispatchQueue(label: "goop2.data.reads", attributes: .concurrent)
 
     /// - Parameter shares: how many read and wait; a connection is opened when it is first needed.
     init(path: String, shares: ReadShares = .init()) {
@@ -120,7 +122,7 @@ final class ReaderPool: Sendable {
         reader.queue.async {
             var (job, peer) = (job, peer)
             while true {
-                job(.success(reader.connection))
+                self.gate.sync { job(.success(reader.connection)) }
                 let next = self.state.withLock { state -> (job: Job, of: PeerID?)? in
                     if let next = state.line.leave(peer) { return next }
                     if state.isClosed {
@@ -136,8 +138,12 @@ final class ReaderPool: Sendable {
         }
     }
 
-    /// Answers what waits, and closes every connection.
+    /// Runs a body when the reads under way have ended and before others begin.
+    func whileNobodyReads(_ body: @escaping @Sendable () -> Void) { gate.async(flags: .barrier, execute: body) }
+
+    /// Answers what waits, and closes every connection; what was to run while nobody reads has run.
     func close() async {
+        await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in whileNobodyReads { done.resume() } }
         await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
             let isDone = state.withLock { state -> Bool in
                 state.isClosed = true

@@ -155,6 +155,20 @@ struct RowWriter {
 
     // MARK: Steps
 
+    /// Up to so many columns of its own every choice of them is a statement that is kept.
+    private static let freelyChosenColumns = 6
+
+    /// Writes values into columns. Each choice of columns is another statement, GRDB keeps statements without a bound, and
+    /// visitors choose: of 16 columns there are 65,536 choices. So those of wide tables are kept for whole rows only.
+    private func write(_ sql: String, columns: Int, _ values: [QueryValue]) throws {
+        let own = table.columns.count - DataName.systemColumns.count
+        if own <= RowWriter.freelyChosenColumns || columns >= own {
+            try database.cached(sql, values)
+        } else {
+            try database.once(sql, values)
+        }
+    }
+
     private func insertRow(_ data: [String: JSONValue]) throws -> Int64 {
         var data = settable(data)
         if let schema = table.schema {
@@ -165,11 +179,13 @@ struct RowWriter {
         func defaulted(_ name: String, _ text: String) {
             if !given.contains(where: { $0.name == name }) { given.insert((name, .text(text)), at: 0) }
         }
+        let width = given.count
         defaulted("_owner_email", isVisitor ? email : transaction.ownerEmail)
         defaulted("_owner", callerID)
         let names = given.map { DataName.quoted($0.name) }.joined(separator: ", ")
         let marks = Array(repeating: "?", count: given.count).joined(separator: ", ")
-        try database.cached("INSERT INTO \(table.quoted) (\(names)) VALUES (\(marks))", given.map(\.value))
+        try write(
+            "INSERT INTO \(table.quoted) (\(names)) VALUES (\(marks))", columns: width, given.map(\.value))
         let id = database.lastInsertedRowID
         // As it stands in the file: columns have defaults, and turn numbers into texts and back.
         let made = try state(of: id, scope: .allRows) ?? (owner: callerID, bytes: 0)
@@ -188,9 +204,9 @@ struct RowWriter {
         if !values.contains(where: { $0.name == "_updated_at" }) {
             assignments.append("\"_updated_at\" = CURRENT_TIMESTAMP")
         }
-        try database.cached(
+        try write(
             "UPDATE \(table.quoted) SET \(assignments.joined(separator: ", ")) WHERE \"_id\" = ?",
-            values.map(\.value) + [.integer(id)])
+            columns: values.count, values.map(\.value) + [.integer(id)])
         transaction.rowChanged(id, of: table.name)
         // The row may have got another id or owner from the site's owner.
         let newID = values.first { $0.name == "_id" }.flatMap { QueryValue.integer(of: $0.value) } ?? id

@@ -64,6 +64,13 @@ struct TableInfo: Sendable, Hashable {
 /// The user tables of a file at one moment.
 struct Catalogue: Sendable {
     let tables: [String: TableInfo]
+    /// Their names in lower case: SQLite does not tell the cases apart, and sites of old count on that.
+    private let names: [String: String]
+
+    init(tables: [String: TableInfo]) {
+        self.tables = tables
+        names = Dictionary(tables.keys.map { ($0.lowercased(), $0) }) { first, _ in first }
+    }
 
     /// In the order of their names.
     var sorted: [TableInfo] { tables.values.sorted { $0.name < $1.name } }
@@ -76,7 +83,9 @@ struct Catalogue: Sendable {
         guard DataName.isValid(name) else {
             throw DataError(code: .badRequest, message: "invalid table name: \(name.prefix(64))")
         }
-        guard let table = tables[name] else { throw DataError(code: .notFound, message: "no such table: \(name)") }
+        guard let table = tables[name] ?? names[name.lowercased()].flatMap({ tables[$0] }) else {
+            throw DataError(code: .notFound, message: "no such table: \(name)")
+        }
         return table
     }
 

@@ -3,6 +3,12 @@ import GRDB
 import GoopCore
 import Synchronization
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
 /// One writer for all callers: what waits while one commit is on its way to the disk shares the next.
 ///
 /// Each write has a savepoint of its own, so that one that fails takes nothing else with it; callers hear only after COMMIT.
@@ -18,6 +24,8 @@ final class WriteQueue: Sendable {
         var batchTime = Duration.milliseconds(100)
         /// How long a bulk write may take.
         var time = Duration.seconds(5)
+        /// Bytes of SQLite's log beyond which readers stop for a moment, so that it can begin anew.
+        var logBytes = 64 << 20
     }
 
     /// A write that waits.
@@ -29,6 +37,8 @@ final class WriteQueue: Sendable {
 
     private struct State {
         var line: WriteLine<Pending>
+        /// The length of the log at which it is emptied next.
+        var longLog: Int
         var isDraining = false
         var isClosed = false
         var closing: [CheckedContinuation<Void, Never>] = []
@@ -41,17 +51,22 @@ final class WriteQueue: Sendable {
     /// Told of every batch, in order, after it is committed and before its callers hear.
     private let onCommit: @Sendable (WriteTransaction) -> Void
     private let makeTransaction: @Sendable (Database) throws -> WriteTransaction
+    private let whileNobodyReads: @Sendable (@escaping @Sendable () -> Void) -> Void
 
-    /// - Parameter makeTransaction: called inside of each transaction, before its writes.
+    /// - Parameters:
+    ///   - whileNobodyReads: runs a body, on another thread, when the reads under way have ended and before others begin.
+    ///   - makeTransaction: called inside of each transaction, before its writes.
     init(
         database: SiteDatabase, limits: Limits = .init(),
+        whileNobodyReads: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void,
         makeTransaction: @escaping @Sendable (Database) throws -> WriteTransaction,
         onCommit: @escaping @Sendable (WriteTransaction) -> Void
     ) {
         self.database = database
         self.limits = limits
-        state = Mutex(State(line: WriteLine(shares: limits.shares)))
+        state = Mutex(State(line: WriteLine(shares: limits.shares), longLog: limits.logBytes))
         self.makeTransaction = makeTransaction
+        self.whileNobodyReads = whileNobodyReads
         self.onCommit = onCommit
     }
 
@@ -98,6 +113,27 @@ final class WriteQueue: Sendable {
             for (pending, result) in commit(first.write, isAlone: first.isHeavy) {
                 pending.done.resume(returning: result)
             }
+            emptyLongLog()
+        }
+    }
+
+    /// SQLite begins its log anew only if at a commit nobody reads what was before it. Visitors whose reads follow each other
+    /// without a pause would let it grow for as long as somebody writes, until the disk is full; and SQLite's own wait for
+    /// readers does not help, because those that come meanwhile take the places of those that leave.
+    private func emptyLongLog() {
+        var status = stat()
+        guard stat(database.pool.path + "-wal", &status) == 0 else { return }
+        let size = Int(status.st_size)
+        let isLong = state.withLock { state in
+            guard size > state.longLog else { return false }
+            state.longLog = .max
+            return true
+        }
+        guard isLong else { return }
+        whileNobodyReads { [self] in
+            let isEmpty = database.pool.writeWithoutTransaction { (try? $0.checkpoint(.truncate)) != nil }
+            // Another program may read for longer than SQLite waits: not at every commit anew.
+            state.withLock { $0.longLog = isEmpty ? limits.logBytes : size + limits.logBytes }
         }
     }
 
@@ -178,6 +214,11 @@ extension Database {
         let statement = try cachedStatement(sql: sql)
         // No key path: one through a generic function is made anew at each call, which took as long as the insert itself.
         try statement.execute(arguments: StatementArguments(values.map { $0.databaseValue }))
+    }
+
+    /// Runs a statement that is not kept.
+    func once(_ sql: String, _ values: [QueryValue]) throws {
+        try makeStatement(sql: sql).execute(arguments: StatementArguments(values.map { $0.databaseValue }))
     }
 
     /// Rows of a statement that is used again and again.

@@ -30,8 +30,11 @@ public final class PubSub: Sendable {
         public var directPeers: [PeerID] = []
         /// Whether our own messages come back to our own subscriptions.
         public var deliversOwnMessages = false
-        /// Messages kept for one slow subscription; past it the oldest are dropped and counted.
+        /// Messages kept for one slow subscription; past it the oldest are dropped and counted, see `PubSub.droppedMessages`.
         public var messagesPerSubscription = 1_024
+        /// Bytes kept for one slow subscription, a message's payload counted twice, since it is kept as it travels too; past
+        /// it new messages are dropped and counted.
+        public var bytesPerSubscription = 16 << 20
         /// Events kept for one slow listener; past it the oldest are dropped.
         public var eventsPerListener = 1_024
         /// Longest time one frame may take to be written before the stream is given up.
@@ -117,6 +120,9 @@ public final class PubSub: Sendable {
     /// What happened so far.
     public func counts() async -> GossipSubCounts { await router.counts }
 
+    /// Messages that slow subscriptions lost, in all.
+    public func droppedMessages() async -> Int { await router.droppedMessages }
+
     /// Peers that begin or cease to follow a topic, from now on. Bounded: a slow listener loses the oldest.
     public func events() async -> AsyncStream<PubSubEvent> { await router.events() }
 
@@ -159,16 +165,17 @@ public enum PubSubEvent: Sendable, Hashable {
 
 /// The messages of a topic, from the moment of subscription on.
 ///
-/// Bounded: a reader that falls behind by more than `PubSub.Configuration.messagesPerSubscription` loses the oldest ones.
+/// Bounded: a reader that falls behind by more than `PubSub.Configuration.messagesPerSubscription` loses the oldest ones, by
+/// more than `bytesPerSubscription` the newest.
 public final class PubSubSubscription: AsyncSequence, Sendable {
     /// The topic.
     public let topic: String
-    private let stream: AsyncStream<PubSubMessage>
+    let queue: SubscriptionQueue
     private let onEnd: @Sendable () -> Void
 
-    init(topic: String, stream: AsyncStream<PubSubMessage>, onEnd: @escaping @Sendable () -> Void) {
+    init(topic: String, queue: SubscriptionQueue, onEnd: @escaping @Sendable () -> Void) {
         self.topic = topic
-        self.stream = stream
+        self.queue = queue
         self.onEnd = onEnd
     }
 
@@ -178,7 +185,7 @@ public final class PubSubSubscription: AsyncSequence, Sendable {
     public func cancel() { onEnd() }
 
     /// Iterates once; a second iterator shares the messages with the first. Keeps the subscription alive.
-    public func makeAsyncIterator() -> Iterator { Iterator(subscription: self, base: stream.makeAsyncIterator()) }
+    public func makeAsyncIterator() -> Iterator { Iterator(subscription: self, base: queue.makeIterator()) }
 
     /// Hands out message after message.
     public struct Iterator: AsyncIteratorProtocol {
@@ -186,6 +193,10 @@ public final class PubSubSubscription: AsyncSequence, Sendable {
         var base: AsyncStream<PubSubMessage>.Iterator
 
         /// The next message; nil when the subscription has ended.
-        public mutating func next() async -> PubSubMessage? { await base.next() }
+        public mutating func next() async -> PubSubMessage? {
+            guard let message = await base.next() else { return nil }
+            subscription.queue.taken(message)
+            return message
+        }
     }
 }

@@ -22,7 +22,7 @@ actor PubSubRouter {
 
     private struct Topic {
         var validator: (@Sendable (PubSubMessage) async -> GossipVerdict)?
-        var subscriptions: [UInt64: AsyncStream<PubSubMessage>.Continuation] = [:]
+        var subscriptions: [UInt64: SubscriptionQueue] = [:]
     }
 
     let node: Node
@@ -39,6 +39,8 @@ actor PubSubRouter {
     private var nextReview = MonotonicInstant.zero
     private var drainers: [CheckedContinuation<Void, Never>] = []
     private var isStopped = false
+    /// By subscriptions that are slow.
+    private(set) var droppedMessages = 0
     private let checks: SignatureChecks
     private var validating = 0
     private var waitingForValidation: [(GossipTicket, PubSubMessage)] = []
@@ -78,11 +80,11 @@ actor PubSubRouter {
         perform(try machine.join(topic, validates: validates, now: .now()))
         if let validator { subscribed[topic, default: Topic()].validator = validator }
         let number = takeNumber()
-        let (stream, continuation) = AsyncStream.makeStream(
-            of: PubSubMessage.self, bufferingPolicy: .bufferingNewest(configuration.messagesPerSubscription))
-        subscribed[topic, default: Topic()].subscriptions[number] = continuation
-        return PubSubSubscription(topic: topic, stream: stream) { [weak self] in
-            continuation.finish()
+        let queue = SubscriptionQueue(
+            maximumMessages: configuration.messagesPerSubscription, maximumBytes: configuration.bytesPerSubscription)
+        subscribed[topic, default: Topic()].subscriptions[number] = queue
+        return PubSubSubscription(topic: topic, queue: queue) { [weak self] in
+            queue.finish()
             Task { await self?.unsubscribe(number, from: topic) }
         }
     }
@@ -153,7 +155,7 @@ actor PubSubRouter {
         links = [:]
         for inbound in inbound.values { inbound.stream.reset() }
         inbound = [:]
-        for topic in subscribed.values { for continuation in topic.subscriptions.values { continuation.finish() } }
+        for topic in subscribed.values { for queue in topic.subscriptions.values { queue.finish() } }
         subscribed = [:]
         for listener in listeners.values { listener.finish() }
         listeners = [:]
@@ -204,7 +206,10 @@ actor PubSubRouter {
     private func review(now: MonotonicInstant) {
         guard now >= nextReview else { return }
         nextReview = now.advanced(by: .seconds(10))
-        for peer in Set(links.keys).union(inbound.keys) where !node.isConnected(to: peer) { forget(peer) }
+        // The machine's too: one that has neither stream open any more is in no other table.
+        for peer in Set(links.keys).union(inbound.keys).union(machine.knownPeers) where !node.isConnected(to: peer) {
+            forget(peer)
+        }
         for connection in node.connections() where links[connection.peer] == nil {
             let spoken = node.identification(of: connection.peer)?.protocols ?? []
             if spoken.contains(where: { GossipSubVersion(protocolID: $0) != nil }) { link(to: connection.peer) }
@@ -374,7 +379,7 @@ actor PubSubRouter {
     private func deliver(_ message: GossipMessage, from peer: PeerID) {
         guard let topic = subscribed[message.topic] else { return }
         let message = PubSubMessage(message, receivedFrom: peer)
-        for continuation in topic.subscriptions.values { continuation.yield(message) }
+        for queue in topic.subscriptions.values { droppedMessages &+= queue.add(message) }
     }
 
     private func tell(_ event: PubSubEvent) {

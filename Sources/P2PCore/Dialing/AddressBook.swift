@@ -28,8 +28,14 @@ public struct AddressBookLimits: Sendable, Equatable {
     public var addressesPerPeer = 500
     /// Addresses of one peer that is not connected.
     public var addressesPerDisconnectedPeer = 20
+    /// Bytes of the addresses of one connected peer: one address may have ten, or five hundred.
+    public var addressBytesPerPeer = 24 * 1_024
+    /// Bytes of the addresses of one peer that is not connected: identities cost a stranger nothing.
+    public var addressBytesPerDisconnectedPeer = 2_048
     /// Protocol names remembered of one peer.
     public var protocolsPerPeer = 512
+    /// Bytes of protocol names remembered of one peer that is not connected: identities cost a stranger nothing.
+    public var protocolBytesPerDisconnectedPeer = 2_048
     /// How long addresses that were used are kept after the last connection ended.
     public var recentlyConnectedTTL: Duration = .seconds(15 * 60)
     /// The longest lifetime anyone may ask for.
@@ -132,6 +138,19 @@ public struct AddressBook: Sendable {
         return true
     }
 
+    /// Takes over what a peer said of itself over an authenticated connection.
+    ///
+    /// A record that is no news, because it came before or because the peer's clock was set back, still tells where the peer
+    /// is as we see it from this connection: its addresses count like unsigned ones.
+    public mutating func identified(_ info: IdentifyInfo, ttl: Duration, now: MonotonicInstant) {
+        self.setProtocols(info.protocols, of: info.peer, now: now)
+        if let sequence = info.signedRecord?.sequence {
+            let usable = PeerRecord(peer: info.peer, sequence: sequence, addresses: info.listenAddresses)
+            if self.certify(usable, ttl: ttl, now: now) { return }
+        }
+        self.add(info.listenAddresses, of: info.peer, source: .identify, ttl: ttl, now: now)
+    }
+
     /// The addresses worth trying, most trusted first; expired ones are left out.
     public func addresses(of peer: PeerID, now: MonotonicInstant) -> [Multiaddr] {
         self.items(of: peer, now: now).map(\.address)
@@ -211,6 +230,14 @@ public struct AddressBook: Sendable {
             }
         }
         self.trim(&record, now: now)
+        var left = self.limits.protocolBytesPerDisconnectedPeer
+        record.protocols = record.protocols.map { names in
+            Array(
+                names.prefix {
+                    left -= $0.name.utf8.count
+                    return left >= 0
+                })
+        }
         self.store(record, of: peer, now: now)
     }
 
@@ -266,14 +293,23 @@ public struct AddressBook: Sendable {
     }
 
     private func trim(_ record: inout Peer, now: MonotonicInstant) {
-        let bound = record.isConnected ? self.limits.addressesPerPeer : self.limits.addressesPerDisconnectedPeer
-        guard record.entries.count > bound else { return }
+        let (bound, bytes) =
+            record.isConnected
+            ? (self.limits.addressesPerPeer, self.limits.addressBytesPerPeer)
+            : (self.limits.addressesPerDisconnectedPeer, self.limits.addressBytesPerDisconnectedPeer)
+        guard record.entries.count > bound || record.entries.keys.reduce(0, { $0 + $1.bytes.count }) > bytes else {
+            return
+        }
+        var left = bytes
         let kept = record.entries.sorted { left, right in
             if left.value.source != right.value.source { return left.value.source > right.value.source }
             if left.value.failures != right.value.failures { return left.value.failures < right.value.failures }
             if left.value.expires != right.value.expires { return left.value.expires > right.value.expires }
             return left.key.bytes.lexicographicallyPrecedes(right.key.bytes)
-        }.prefix(bound)
+        }.prefix(bound).prefix {
+            left -= $0.key.bytes.count
+            return left >= 0
+        }
         record.entries = Dictionary(uniqueKeysWithValues: kept.map { ($0.key, $0.value) })
     }
 

@@ -22,7 +22,11 @@ extension GossipSub {
         counts.entriesOverLimit &+= UInt64(rpc.ignoredEntries)
         forgetOldSubscriptions(of: peer, unlessIn: rpc.subscriptions)
         handle(rpc.subscriptions, from: peer, now: now)
-        for message in rpc.messages { handle(message, from: peer, now: now) }
+        for message in rpc.messages {
+            // A frame holds thousands; nothing more is read of it once its sender has disqualified itself.
+            if isGraylisted(peer) { break }
+            handle(message, from: peer, now: now)
+        }
         handleControl(rpc, from: peer, now: now)
         flushAll()
         return takeActions()
@@ -38,6 +42,7 @@ extension GossipSub {
         case .invalid:
             reject(ticket, entry)
         case .unverifiable:
+            promises.fulfill(message.id)
             seen.insert(message.id, now: now)
             counts.messagesIgnored &+= 1
             forget(ticket)
@@ -85,10 +90,14 @@ extension GossipSub {
     // MARK: - Subscriptions
 
     /// On the first frame of a stream that replaced another: the peer may have unsubscribed in between.
+    ///
+    /// Only if that frame names topics: go-libp2p-pubsub and we begin every stream with them, but rust-libp2p says them on a
+    /// peer's first connection only, and goes on without when another connection or stream takes over.
     private mutating func forgetOldSubscriptions(of peer: PeerID, unlessIn hello: [GossipRPC.Subscription]) {
         guard peers[peer]?.expectsHello == true else { return }
         peers[peer]?.expectsHello = false
         let renewed = Set(hello.filter(\.subscribes).map(\.topic))
+        guard !renewed.isEmpty else { return }
         for topic in peers[peer]?.topics ?? [] where !renewed.contains(topic) { unsubscribe(peer, from: topic) }
     }
 
@@ -140,7 +149,8 @@ extension GossipSub {
         }
         guard message.source != localPeer else {
             counts.messagesRejected &+= 1
-            scores.rejected(peer, topic: message.topic)
+            // What is kept of a peer is kept for topics of ours: this one is a name that the peer made up.
+            scores.rejected(peer, topic: topics[message.topic] == nil ? nil : message.topic)
             return
         }
         guard let topic = topics[message.topic] else {
@@ -149,6 +159,8 @@ extension GossipSub {
         }
         if noteCopy(of: message, from: peer, now: now) { return }
         guard hasRoomToCheck(message, of: topic, from: peer) else {
+            // It came in time. That we have no time for it is not the sender's breach.
+            promises.fulfill(message.id, by: peer)
             counts.messagesThrottled &+= 1
             return
         }

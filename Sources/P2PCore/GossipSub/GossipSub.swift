@@ -143,6 +143,9 @@ public struct GossipSub: Sendable {
     /// The mesh peers of a topic.
     public func meshPeers(of topic: String) -> [PeerID] { topics[topic].map { Array($0.mesh) } ?? [] }
 
+    /// All known peers.
+    public var knownPeers: [PeerID] { Array(peers.keys) }
+
     /// All known peers that follow a topic.
     public func peers(of topic: String) -> [PeerID] {
         peers.elements.filter { $0.value.topics.contains(topic) }.map(\.key)

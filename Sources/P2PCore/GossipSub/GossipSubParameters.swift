@@ -73,8 +73,8 @@ public struct GossipSubLimits: Sendable, Hashable {
     public var maximumFrameBytes = 1 << 20
     /// Peers known at once; further ones are refused.
     public var maximumPeers = 4096
-    /// Topics we may join.
-    public var maximumJoinedTopics = 256
+    /// Topics we may join: no more than a peer of our own kind remembers of us, or the others would never be heard of.
+    public var maximumJoinedTopics = 100
     /// Topics remembered per peer.
     public var maximumTopicsPerPeer = 100
     /// Subscription entries read per RPC.

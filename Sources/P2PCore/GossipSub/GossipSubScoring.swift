@@ -46,7 +46,7 @@ public struct GossipSubScoring: Sendable, Hashable {
     public var applicationWeight = 1.0
     /// P6: per square of the peers of one address above the threshold.
     public var colocationWeight = -10.0
-    /// P6: peers of one public IPv4 address, or IPv6 /64, that are no reason for suspicion. Loopback and private
+    /// P6: peers of one public IPv4 address, or IPv6 /56, that are no reason for suspicion. Loopback and private
     /// addresses never are: a household, an office or a test has many peers there.
     public var colocationThreshold = 10
     /// P7: per square of the breaches above the threshold.

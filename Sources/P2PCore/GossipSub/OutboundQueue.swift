@@ -17,10 +17,14 @@ struct OutboundQueue: Sendable {
     struct Batch {
         var fields: [[UInt8]]
         var bytes: Int
+        var isAnswer: Bool
     }
 
-    /// Frames are filled up to here when several small messages wait.
+    /// Frames are filled up to here when several small messages wait. rust-libp2p takes longer ones, more than 500
+    /// messages, and more than 16 KiB of subscriptions and control for garbage, and resets the stream.
     private static let comfortableFrameBytes = 64 << 10
+    private static let comfortableControlBytes = 12 << 10
+    private static let comfortableMessages = 400
     /// Ids in the IDONTWANT of one RPC: go-libp2p-pubsub reads no more of them. The others wait for the next RPC.
     static let maximumRefusedIDsPerRPC = 10
 
@@ -74,18 +78,19 @@ struct OutboundQueue: Sendable {
     mutating func refuse(_ id: MessageID) { if dontWant.count < maximumIDs { dontWant.append(id) } }
 
     /// False if there is no room: the message is dropped for this peer. Small messages share an RPC, so that a burst of
-    /// them fits; those of an answer to IWANT, which may be many, fill a whole frame.
+    /// them fits; those of an answer to IWANT, which may be many, are bounded by their bytes alone.
     mutating func push(_ field: [UInt8], isAnswer: Bool = false) -> Bool {
         guard field.count <= maximumFrameBytes, batches.isEmpty || messageBytes + field.count <= maximumBytes else {
             return false
         }
-        let full = isAnswer ? maximumFrameBytes : Self.comfortableFrameBytes
-        if let last = batches.last?.bytes, last + field.count <= full {
+        if let last = batches.last?.bytes, last + field.count <= Self.comfortableFrameBytes,
+            let count = batches.last?.fields.count, count < Self.comfortableMessages
+        {
             batches[batches.count - 1].fields.append(field)
             batches[batches.count - 1].bytes += field.count
         } else {
-            guard batches.count < maximumBatches else { return false }
-            batches.append(Batch(fields: [field], bytes: field.count))
+            guard isAnswer || batches.count(where: { !$0.isAnswer }) < maximumBatches else { return false }
+            batches.append(Batch(fields: [field], bytes: field.count, isAnswer: isAnswer))
         }
         messageBytes += field.count
         return true
@@ -99,7 +104,9 @@ struct OutboundQueue: Sendable {
         takeControl(into: &rpc)
         var fields: [[UInt8]] = []
         var size = rpc.bytes.count
-        while let batch = batches.first, size == 0 || size + batch.bytes <= Self.comfortableFrameBytes {
+        while let batch = batches.first, size == 0 || size + batch.bytes <= Self.comfortableFrameBytes,
+            fields.isEmpty || fields.count + batch.fields.count <= Self.comfortableMessages
+        {
             batches.removeFirst()
             messageBytes -= batch.bytes
             size += batch.bytes
@@ -116,7 +123,7 @@ struct OutboundQueue: Sendable {
     private mutating func takeSubscriptions(into rpc: inout ProtobufWriter) {
         var taken = 0
         for (topic, subscribes) in subscriptions {
-            if taken > 0, rpc.bytes.count + topic.utf8.count > maximumFrameBytes / 4 { break }
+            if taken > 0, rpc.bytes.count + topic.utf8.count > Self.comfortableControlBytes { break }
             rpc.append(1, message: GossipRPC.encode(.init(subscribes: subscribes, topic: topic)))
             taken += 1
         }
@@ -124,17 +131,18 @@ struct OutboundQueue: Sendable {
     }
 
     private mutating func takeControl(into rpc: inout ProtobufWriter) {
-        let room = maximumFrameBytes / 2
+        let room = Self.comfortableControlBytes - rpc.bytes.count
         var control = ProtobufWriter()
         while let (topic, ids) = have.elements.first {
-            let entry = GossipRPC.encode(.init(topic: topic, ids: ids))
-            guard control.bytes.isEmpty || control.bytes.count + entry.bytes.count <= room else { break }
-            control.append(1, message: entry)
-            have.removeFirst()
+            let fitting = Self.fitting(ids, in: room - control.bytes.count - topic.utf8.count - 8)
+            guard !fitting.isEmpty || ids.isEmpty else { break }
+            control.append(1, message: GossipRPC.encode(.init(topic: topic, ids: Array(fitting))))
+            have[topic] = fitting.count < ids.count ? Array(ids.dropFirst(fitting.count)) : nil
         }
-        if !want.isEmpty, control.bytes.count <= room {
-            control.append(2, message: GossipRPC.encode(ids: want))
-            want.removeAll()
+        let asked = Self.fitting(want, in: room - control.bytes.count - 4)
+        if !asked.isEmpty {
+            control.append(2, message: GossipRPC.encode(ids: asked))
+            want.removeFirst(asked.count)
         }
         var taken = 0
         for (topic, change) in meshChanges {
@@ -153,5 +161,14 @@ struct OutboundQueue: Sendable {
             dontWant.removeFirst(ids.count)
         }
         if !control.bytes.isEmpty { rpc.append(3, message: control) }
+    }
+
+    /// The first ids that take no more room than there is, each with its tag and length.
+    private static func fitting(_ ids: [MessageID], in room: Int) -> ArraySlice<MessageID> {
+        var left = room
+        return ids.prefix {
+            left -= $0.bytes.count + 3
+            return left >= 0
+        }
     }
 }

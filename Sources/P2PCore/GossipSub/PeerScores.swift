@@ -26,19 +26,14 @@ struct PeerScores: Sendable {
         var malformedMessages = 0.0
         var breaches = 0.0
         var applicationScore = 0.0
-        var address: AddressGroup?
-    }
-
-    /// Addresses that are probably in one hand.
-    private enum AddressGroup: Hashable {
-        case v4(UInt32)
-        case v6(UInt64)
+        /// Addresses that are probably in one hand.
+        var address: AddressScope?
     }
 
     let scoring: GossipSubScoring
     private let retainedLimit: Int
     private var records: [PeerID: Record] = [:]
-    private var colocated: [AddressGroup: Int] = [:]
+    private var colocated: [AddressScope: Int] = [:]
     private var retained = 0
 
     init(scoring: GossipSubScoring, retainedLimit: Int) {
@@ -206,7 +201,7 @@ struct PeerScores: Sendable {
         return faded < scoring.decayToZero ? 0 : faded
     }
 
-    private mutating func release(_ group: AddressGroup) {
+    private mutating func release(_ group: AddressScope) {
         guard let count = colocated[group] else { return }
         colocated[group] = count > 1 ? count - 1 : nil
     }
@@ -222,11 +217,5 @@ struct PeerScores: Sendable {
         retained -= 1
     }
 
-    private static func group(_ address: IPAddress) -> AddressGroup? {
-        guard address.isPublic else { return nil }
-        switch address {
-        case .v4(let bits): return .v4(bits)
-        case .v6(let high, _): return .v6(high)
-        }
-    }
+    private static func group(_ address: IPAddress) -> AddressScope? { address.isPublic ? .host(address) : nil }
 }

@@ -22,6 +22,13 @@ struct PromiseBook: Sendable {
         if let kept = promises.removeValue(forKey: id) { count -= kept.count }
     }
 
+    /// One peer did what it said; what came of it is not its fault. The others still owe the message.
+    mutating func fulfill(_ id: MessageID, by peer: PeerID) {
+        guard promises[id]?.removeValue(forKey: peer) != nil else { return }
+        count -= 1
+        if promises[id]?.isEmpty == true { promises[id] = nil }
+    }
+
     /// Removes what is overdue and says how many promises each peer broke.
     mutating func takeBroken(now: MonotonicInstant) -> [PeerID: Int] {
         var broken: [PeerID: Int] = [:]

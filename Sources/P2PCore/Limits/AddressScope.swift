@@ -9,16 +9,16 @@ public struct AddressScope: Hashable, Sendable {
     private let width: UInt8
     private let bytes: [UInt8]
 
-    /// One IPv4 address, or one IPv6 /56.
+    /// One IPv4 address, or one IPv6 /56. An IPv4-mapped address is the IPv4 address in it.
     public static func host(_ address: IPAddress) -> AddressScope {
-        let bytes = address.bytes
+        let bytes = address.unmapped.bytes
         return bytes.count == 4
             ? AddressScope(width: 32, bytes: bytes) : AddressScope(width: 56, bytes: Array(bytes.prefix(7)))
     }
 
     /// One IPv4 /24, or one IPv6 /48.
     public static func prefix(_ address: IPAddress) -> AddressScope {
-        let bytes = address.bytes
+        let bytes = address.unmapped.bytes
         return bytes.count == 4
             ? AddressScope(width: 24, bytes: Array(bytes.prefix(3)))
             : AddressScope(width: 48, bytes: Array(bytes.prefix(6)))

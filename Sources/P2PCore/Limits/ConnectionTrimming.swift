@@ -2,9 +2,10 @@ public import PeerIdentity
 
 /// Decides which connections go when there are too many: the ones that are worth least to us.
 ///
-/// When more than `highWater` connections exist, victims are chosen until `lowWater` remain. Never chosen: connections
-/// of protected peers and connections younger than the grace period. Order: lowest sum of tags first, then connections
-/// without streams, then inbound before outbound, then the oldest.
+/// When more than `highWater` connections exist, victims are chosen until `lowWater` remain, those younger than the
+/// grace period not counted: else a stranger who opens many at once would have us close everybody else's. Never chosen:
+/// connections of protected peers and young ones. Order: lowest sum of tags first, then connections without streams,
+/// then inbound before outbound, then the newest: who was here before a flood stays.
 public struct ConnectionTrimming: Sendable {
     /// The figures.
     public struct Configuration: Sendable, Equatable {
@@ -97,16 +98,16 @@ public struct ConnectionTrimming: Sendable {
     /// The connections to close now, none unless more than `highWater` exist.
     public func victims<ID>(among candidates: [Candidate<ID>], now: MonotonicInstant) -> [ID] {
         guard candidates.count > self.configuration.highWater else { return [] }
-        let excess = candidates.count - max(0, self.configuration.lowWater)
-        let eligible = candidates.filter {
-            !self.isProtected($0.peer) && $0.opened.advanced(by: self.configuration.grace) <= now
-        }
+        let settled = candidates.filter { $0.opened.advanced(by: self.configuration.grace) <= now }
+        let excess = settled.count - max(0, self.configuration.lowWater)
+        guard excess > 0 else { return [] }
+        let eligible = settled.filter { !self.isProtected($0.peer) }
         let ordered = eligible.map { (worth: self.worth(of: $0.peer), candidate: $0) }.sorted { left, right in
             if left.worth != right.worth { return left.worth < right.worth }
             let (a, b) = (left.candidate, right.candidate)
             if (a.streams == 0) != (b.streams == 0) { return a.streams == 0 }
             if a.direction != b.direction { return a.direction == .inbound }
-            if a.opened != b.opened { return a.opened < b.opened }
+            if a.opened != b.opened { return a.opened > b.opened }
             return a.peer < b.peer
         }
         return ordered.prefix(excess).map(\.candidate.id)

@@ -12,8 +12,7 @@ public enum Direction: Sendable, Hashable {
 /// The books of what is in use: connections and streams are reserved here before anything is spent on them.
 ///
 /// A reservation yields a slot; releasing a slot twice, or one that was never given, changes nothing. All operations
-/// are constant in time but for the release of a connection, which takes as long as it has streams, and the rate table,
-/// which forgets its oldest entries when full.
+/// are constant in time but for the rate table, which forgets its oldest entries when full.
 public struct ResourceLedger: Sendable {
     /// One reserved connection.
     public struct ConnectionSlot: Hashable, Sendable {
@@ -174,10 +173,10 @@ public struct ResourceLedger: Sendable {
         self.peers[peer, default: PeerCounts()].connections += 1
     }
 
-    /// Gives a connection and all streams still reserved on it back.
+    /// Gives a connection back. Its streams stay reserved, each until it is given back itself: whoever serves one may still be
+    /// at work, and would not be counted otherwise when the peer comes back.
     public mutating func release(_ slot: ConnectionSlot) {
         guard var connection = self.connections.removeValue(forKey: slot) else { return }
-        for stream in connection.streams { self.release(stream) }
         self.endPending(&connection)
         switch connection.direction {
         case .inbound:

@@ -25,12 +25,15 @@ struct MDNSCache: Sendable {
         var heardAt: MonotonicInstant
         var expiresAt: MonotonicInstant
         var saidGoodbye = false
+        /// How often new addresses of this claim are still news at once.
+        var news = TokenBucket(capacity: 4, every: 1_000_000_000)
     }
 
     private struct Report: Sendable {
         var claims = 0
         var at: MonotonicInstant
-        var addresses: Set<Multiaddr>
+        /// In how many claims each address of the peer stands.
+        var addresses: [Multiaddr: Int] = [:]
     }
 
     static let maximumClaims = 1_024
@@ -64,23 +67,23 @@ struct MDNSCache: Sendable {
         }
         let lifetime = Duration.seconds(Int64(min(timeToLive, Self.longestTimeToLive)))
         let expiresAt = now.advanced(by: lifetime)
-        claims[key] = Claim(
+        // Counted, not gathered from all claims: a packet holds a hundred records, and each may have new addresses.
+        let reported = reports[peer]?.at
+        let saysMore = addresses.contains { reports[peer]?.addresses[$0] == nil }
+        if reported == nil { reports[peer] = Report(claims: 1, at: now) }
+        for address in addresses { reports[peer]?.addresses[address, default: 0] += 1 }
+        var claim = Claim(
             peer: peer, addresses: addresses, statedTimeToLive: timeToLive, heardAt: now, expiresAt: expiresAt)
-        nextExpiry = min(nextExpiry ?? expiresAt, expiresAt)
-
-        let isNews: Bool
-        if let report = reports[peer] {
-            isNews =
-                report.at.advanced(by: Self.reportInterval) <= now
-                || !addresses.allSatisfy(report.addresses.contains)
-        } else {
-            reports[peer] = Report(claims: 1, at: now, addresses: [])
-            isNews = true
+        if let old = claims[key] {
+            withdraw(old.addresses, of: peer)
+            claim.news = old.news
         }
+        let isDue = reported.map { $0.advanced(by: Self.reportInterval) <= now } ?? true
+        let isNews = isDue || (saysMore && claim.news.take(now: now))
+        claims[key] = claim
+        nextExpiry = min(nextExpiry ?? expiresAt, expiresAt)
         if isNews {
             reports[peer]?.at = now
-            let known = currentAddresses(of: peer)
-            reports[peer]?.addresses = known
             actions.append(
                 .discovered(
                     MDNSDiscovery(
@@ -102,7 +105,7 @@ struct MDNSCache: Sendable {
     mutating func expire(now: MonotonicInstant) -> [MDNSAction] {
         guard let nextExpiry, nextExpiry <= now else { return [] }
         var actions: [MDNSAction] = []
-        for (key, claim) in inOrder where claim.expiresAt <= now {
+        for (key, claim) in inOrder({ $0.value.expiresAt <= now }) {
             remove(key, claim.saidGoodbye ? .goodbye : .expired, into: &actions)
         }
         self.nextExpiry = claims.values.lazy.map(\.expiresAt).min()
@@ -112,7 +115,7 @@ struct MDNSCache: Sendable {
     /// Drops what was heard on an interface that is gone.
     mutating func remove(interface: UInt32) -> [MDNSAction] {
         var actions: [MDNSAction] = []
-        for (key, _) in inOrder where key.interface == interface { remove(key, .interfaceDown, into: &actions) }
+        for (key, _) in inOrder({ $0.key.interface == interface }) { remove(key, .interfaceDown, into: &actions) }
         nextExpiry = claims.values.lazy.map(\.expiresAt).min()
         return actions
     }
@@ -133,15 +136,18 @@ struct MDNSCache: Sendable {
         return sorted.prefix(limit).map { ($0.key, $0.value) }
     }
 
-    private func currentAddresses(of peer: PeerID) -> Set<Multiaddr> {
-        var addresses: Set<Multiaddr> = []
-        for claim in claims.values where claim.peer == peer { addresses.formUnion(claim.addresses) }
-        return addresses
+    private mutating func withdraw(_ addresses: [Multiaddr], of peer: PeerID) {
+        for address in addresses {
+            guard let count = reports[peer]?.addresses[address] else { continue }
+            reports[peer]?.addresses[address] = count > 1 ? count - 1 : nil
+        }
     }
 
     /// Oldest end first; ties by name, so that a run can be replayed.
-    private var inOrder: [(key: Key, value: Claim)] {
-        claims.sorted { a, b in
+    private func inOrder(
+        _ isWanted: ((key: Key, value: Claim)) -> Bool
+    ) -> [(key: Key, value: Claim)] {
+        claims.filter(isWanted).sorted { a, b in
             a.value.expiresAt != b.value.expiresAt
                 ? a.value.expiresAt < b.value.expiresAt
                 : a.key.orderedBytes.lexicographicallyPrecedes(b.key.orderedBytes)
@@ -161,10 +167,10 @@ struct MDNSCache: Sendable {
         guard let claim = claims.removeValue(forKey: key) else { return }
         let left = claimsBySource[key.source, default: 1] - 1
         claimsBySource[key.source] = left > 0 ? left : nil
-        guard var report = reports[claim.peer] else { return }
-        report.claims -= 1
-        if report.claims > 0 {
-            reports[claim.peer] = report
+        withdraw(claim.addresses, of: claim.peer)
+        guard let others = reports[claim.peer].map({ $0.claims - 1 }) else { return }
+        if others > 0 {
+            reports[claim.peer]?.claims = others
         } else {
             reports[claim.peer] = nil
             actions.append(.lost(claim.peer, reason))

@@ -66,8 +66,8 @@ extension MuxedConnection {
         self.refuseOpeners(.closed(reason))
         self.configuration.windowBudget?.release(self.reservedWindowBytes)
         self.reservedWindowBytes = 0
-        self.configuration.streamBudget?.release(self.reservedStreamBytes)
-        self.reservedStreamBytes = 0
+        // What arrived and is unread stays in memory until it is read or dropped, and so in the budget.
+        self.settleReservation()
         self.ready.removeAll()
         self.control = ByteBuffer()
         self.incompleteFrame = nil

@@ -174,6 +174,13 @@ public final class MuxedConnection: @unchecked Sendable {
         self.onLoop { $0.beginClose(code: code) }
     }
 
+    /// Closes at once: nothing more is read or answered, what is queued is lost.
+    /// - Parameter code: the go-away code, which the peer hears as far as the socket takes it.
+    public func abort(code: UInt32 = YamuxCode.normal) {
+        self.onLoop { $0.fail(.local(code: code), code: code) }
+        self.isEnding.store(true, ordering: .relaxed)
+    }
+
     /// Measures the round trip to the peer.
     /// - Returns: the smoothed time, once known.
     public func requestPing() {

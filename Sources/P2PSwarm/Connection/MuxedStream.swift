@@ -110,6 +110,21 @@ public final class MuxedStream: Sendable {
         return true
     }
 
+    /// Queues what `bytes` answers, which is asked on the loop: nothing of another writer comes between asking and queueing.
+    /// Does not wait for room.
+    package nonisolated(nonsending) func enqueue(_ bytes: @escaping @Sendable () -> ByteBuffer?) async throws {
+        if self.connection.eventLoop.inEventLoop {
+            if let bytes = bytes() { try self.state.enqueue(bytes) }
+            return
+        }
+        try await withUnsafeThrowingContinuation { (continuation: UnsafeContinuation<Void, any Error>) in
+            self.onLoop { state in
+                continuation.resume(
+                    with: Result { () throws -> Void in if let bytes = bytes() { try state.enqueue(bytes) } })
+            }
+        }
+    }
+
     /// Writes no more: the peer reads to the end of what was written. Returns when that is queued behind the data; does
     /// not wait for the peer. A second call changes nothing.
     /// - Throws: `StreamError` if the stream has failed.

@@ -42,10 +42,9 @@ package final class MDNSResponder: Sendable {
 
     /// Begins to ask, answer and announce.
     package func start(listening: [Multiaddr]) {
-        eventLoop.execute { [self] in
-            core.value.listening(listening)
-            watch.start()
-        }
+        eventLoop.execute { [self] in core.value.listening(listening) }
+        // Not from within that turn of the loop: a `stop` right behind this call would come first, and end nothing.
+        watch.start()
     }
 
     /// Takes the addresses the node listens on now.

@@ -15,7 +15,9 @@ extension Swarm {
         let reserved: Result<ResourceLedger.ConnectionSlot, LimitExceeded>? = self.state.withLock { state in
             guard state.phase == .running else { return nil }
             do throws(LimitExceeded) {
-                return .success(try state.ledger.reserveInbound(from: link.remoteAddress.ipAddress, now: now))
+                let slot = try state.ledger.reserveInbound(from: link.remoteAddress.ipAddress, now: now)
+                state.strangers[slot] = link.channel
+                return .success(slot)
             } catch {
                 return .failure(error)
             }
@@ -31,7 +33,12 @@ extension Swarm {
             return loop.makeFailedFuture(exceeded)
         case .success(let reserved): slot = reserved
         }
-        link.channel.closeFuture.whenComplete { [weak self] _ in self?.state.withLock { $0.ledger.release(slot) } }
+        link.channel.closeFuture.whenComplete { [weak self] _ in
+            self?.state.withLock { state in
+                state.strangers[slot] = nil
+                state.ledger.release(slot)
+            }
+        }
         self.upgrade(link, role: .responder, expecting: nil, presuming: nil, slot: slot).whenFailure {
             [logger, metrics] error in
             metrics.inboundUpgradeFailed()
@@ -106,6 +113,7 @@ extension Swarm {
                 id: state.takeNumber(), muxed: muxed, direction: direction, opened: now,
                 usesListeningPort: usesListeningPort, slot: slot)
             state.connections[peer, default: []].append(connection)
+            state.strangers[slot] = nil
             state.claimAttempt(of: peer, slot: slot)
             state.book.connected(peer, security: muxed.security, now: now)
             if direction == .outbound { state.book.dialSucceeded(muxed.remoteAddress, of: peer, now: now) }

@@ -398,7 +398,13 @@ extension Swarm {
             guard state.isUnderWay(order), self.endAttempt(order.number, of: order.peer, in: &state) != nil,
                 var dial = state.dials[order.peer]
             else { return }
-            if case .limit = reason {} else { state.book.dialFailed(order.address, of: order.peer, now: now) }
+            switch reason {
+            // A transport has no books to count it in.
+            case .limit(let exceeded) where exceeded.name == .nameLookUps:
+                _ = state.ledger.refuse(.nameLookUps, exceeded.limit)
+            case .limit: break
+            default: state.book.dialFailed(order.address, of: order.peer, now: now)
+            }
             let actions = dial.machine.failed(order.number, reason, permits: 0, now: now)
             state.dials[order.peer] = dial
             effects += self.apply(actions, to: order.peer, in: &state)

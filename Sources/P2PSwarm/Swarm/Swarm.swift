@@ -52,17 +52,27 @@ public final class Swarm: Sendable {
     ///
     /// A wildcard IPv6 address with port 0 takes the port of the wildcard IPv4 listener before it, if that is free.
     public func start(listeningOn addresses: [Multiaddr]) async throws {
-        self.state.withLock { $0.phase = .running }
+        let mayStart = self.state.withLock { state in
+            guard state.phase == .idle else { return false }
+            state.phase = .running
+            return true
+        }
+        // Stopped before it began.
+        guard mayStart else { throw CancellationError() }
         var lastPort: UInt16?
         do {
             for address in addresses {
                 let listener = try await self.listen(on: address, sharing: lastPort)
                 lastPort = listener.address.tcpPort
-                self.state.withLock { $0.listeners.append(listener) }
+                // Stopped meanwhile: nobody would close it.
+                guard self.enter(listener) else {
+                    try? await listener.close().get()
+                    throw CancellationError()
+                }
             }
         } catch {
             await self.closeListeners()
-            self.state.withLock { $0.phase = .idle }
+            self.state.withLock { if $0.phase == .running { $0.phase = .idle } }
             throw error
         }
         let interval = TimeAmount(self.configuration.trimming?.interval ?? .seconds(10))
@@ -70,6 +80,11 @@ public final class Swarm: Sendable {
             [weak self] _ in self?.maintain()
         }
         self.upkeep.withLock { $0 = task }
+        // Whoever stops says so before it looks for this task.
+        guard self.state.withLock({ $0.phase == .running }) else {
+            task.cancel()
+            throw CancellationError()
+        }
     }
 
     /// Stops accepting and closes the listeners; connections stay. First step of an orderly end.
@@ -85,8 +100,11 @@ public final class Swarm: Sendable {
     /// Ends all dials and closes all connections: queued bytes first, then goodbye, at most about a second.
     public func close() async {
         await self.stopAccepting()
-        let (connections, peers) = self.state.withLock { ($0.connections.values.flatMap(\.self), Array($0.dials.keys)) }
+        let (connections, strangers, peers) = self.state.withLock {
+            ($0.connections.values.flatMap(\.self), Array($0.strangers.values), Array($0.dials.keys))
+        }
         for peer in peers { self.endDial(of: peer, error: DialError(.stopped, peer: peer)) }
+        for channel in strangers { channel.close(promise: nil) }
         for connection in connections { connection.muxed.close(code: ConnectionCode.normal) }
         for connection in connections { _ = try? await connection.muxed.closeFuture.get() }
     }
@@ -105,6 +123,14 @@ public final class Swarm: Sendable {
     private func open(_ transport: any Transport, _ address: Multiaddr) -> EventLoopFuture<any TransportListener> {
         transport.listen(on: address, group: self.group) { [weak self] link in
             self?.accepted(link) ?? link.channel.eventLoop.makeFailedFuture(ChannelError.alreadyClosed)
+        }
+    }
+
+    private func enter(_ listener: any TransportListener) -> Bool {
+        self.state.withLock { state in
+            guard state.phase == .running else { return false }
+            state.listeners.append(listener)
+            return true
         }
     }
 
@@ -217,7 +243,8 @@ public final class Swarm: Sendable {
         }
         for peer in added {
             self.endDial(of: peer, error: DialError(.refused, peer: peer))
-            self.disconnect(peer)
+            // Not in good order: a peer that does not take what is queued for it would be served until the time for that is up.
+            for connection in self.connections(with: peer) { connection.muxed.abort() }
         }
     }
 

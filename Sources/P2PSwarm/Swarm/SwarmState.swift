@@ -35,6 +35,8 @@ struct SwarmState {
     var listeners: [any TransportListener] = []
     /// Connections of each peer, oldest first; at most `ResourceLimits.connectionsPerPeer`.
     var connections: [PeerID: [SwarmConnection]] = [:]
+    /// Inbound connections of which nobody knows yet whose they are.
+    var strangers: [ResourceLedger.ConnectionSlot: any Channel] = [:]
     var dials: [PeerID: Dial] = [:]
     var attemptsUnderWay = 0
     /// Dials that could use a permit when one becomes free, longest waiting first.

@@ -43,7 +43,13 @@ public final class TCPTransport: Transport {
     public func dial(_ request: DialRequest) -> EventLoopFuture<TransportLink> {
         guard Self.isName(request.address) else { return self.dialDirectly(request) }
         return self.names.resolve(request).flatMap { addresses in
-            self.dialInTurn(request, addresses[...], last: .other("the name has no address"))
+            // Names are strangers', and a zone may say anything: none but `localhost` leads to our own machine's doors.
+            let usable =
+                request.address.isLoopback ? addresses : addresses.filter { !$0.isLoopback && !$0.isUnspecified }
+            let reason =
+                addresses.isEmpty
+                ? "the name has no address" : "the name leads to this machine: dial /ip4/127.0.0.1 or localhost instead"
+            return self.dialInTurn(request, usable[...], last: .other(reason))
         }
     }
 

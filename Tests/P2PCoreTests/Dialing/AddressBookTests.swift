@@ -76,6 +76,31 @@ struct AddressBookTests {
         #expect(book.addresses(of: self.peer, now: second(100 + 900)).isEmpty)
     }
 
+    @Test("long addresses are no way around the bounds: bytes count too")
+    func longAddresses() throws {
+        var book = AddressBook()
+        let name = [String](repeating: String(repeating: "x", count: 60), count: 4).joined(separator: ".")
+        let many = try (1...500).map { try address("/dns4/\(name)/tcp/\($0)") }
+        func bytes() -> Int { book.addresses(of: self.peer, now: .zero).reduce(0) { $0 + $1.bytes.count } }
+        book.connected(self.peer, security: "/noise", now: .zero)
+        book.add(many, of: self.peer, source: .identify, ttl: .seconds(60), now: .zero)
+        #expect((20_000...24_576).contains(bytes()))
+        book.disconnected(self.peer, now: .zero)
+        #expect((1_000...2_048).contains(bytes()))
+    }
+
+    @Test("of a peer that left, few bytes of protocol names are kept")
+    func protocolsOfTheDeparted() throws {
+        var book = AddressBook()
+        book.connected(self.peer, security: "/noise", now: .zero)
+        let names = (0..<512).map { ProtocolID("/\($0)/" + String(repeating: "x", count: 240)) }
+        book.setProtocols(["/ipfs/id/1.0.0"] + names, of: self.peer, now: .zero)
+        #expect(book.protocols(of: self.peer)?.count == 512)
+        book.disconnected(self.peer, now: .zero)
+        let kept = try #require(book.protocols(of: self.peer))
+        #expect(kept.first == "/ipfs/id/1.0.0" && kept.reduce(0) { $0 + $1.name.utf8.count } <= 2_048)
+    }
+
     @Test("an older signed record changes nothing; a newer one replaces what the last one said")
     func records() throws {
         var book = AddressBook()
@@ -89,6 +114,32 @@ struct AddressBookTests {
         #expect(book.addresses(of: self.peer, now: .zero) == [a])
         #expect(book.certify(record(6, [b]), ttl: .seconds(60), now: .zero) == true)
         #expect(book.addresses(of: self.peer, now: .zero) == [b])
+    }
+
+    @Test("a record that is no news still tells where the peer is")
+    func recordsOfAClockSetBack() throws {
+        var book = AddressBook()
+        func identified(_ sequence: UInt64, _ text: String) throws {
+            let there = try address(text)
+            book.identified(
+                IdentifyInfo(
+                    peer: self.peer, agentVersion: "", protocolVersion: "", protocols: [], listenAddresses: [there],
+                    observedAddress: nil,
+                    signedRecord: PeerRecord(peer: self.peer, sequence: sequence, addresses: [there])),
+                ttl: .seconds(60), now: .zero)
+        }
+        try identified(5, "/ip4/8.8.8.8/tcp/1")
+        // The same record, heard over the local network, where more of its addresses are of use.
+        try identified(5, "/ip4/192.168.1.7/tcp/1")
+        // Started again without a battery for its clock, and with another port.
+        try identified(4, "/ip4/8.8.8.8/tcp/2")
+        let known = Set(book.addresses(of: self.peer, now: .zero))
+        #expect(
+            known == [
+                try address("/ip4/8.8.8.8/tcp/1"), try address("/ip4/192.168.1.7/tcp/1"),
+                try address("/ip4/8.8.8.8/tcp/2"),
+            ])
+        #expect(book.items(of: self.peer, now: .zero).first?.source == .signedRecord)
     }
 
     @Test("no more peers and addresses than allowed; connected peers are not pushed out")

@@ -75,6 +75,30 @@ import Testing
         #expect(bench.router.counts.entriesOverLimit == 24)
     }
 
+    @Test func frameSizesThatEveryPeerReads() throws {
+        var bench = RouterBench()
+        try bench.join("t")
+        for number in 1...2 { bench.open(testPeer(number), topics: ["t"]) }
+        bench.clearSent()
+        let messages = (UInt64(1)...1_000).map { testMessage($0, size: 100) }
+        for message in messages { bench.receive(from: testPeer(1)) { $0.messages = [message.encoded] } }
+        let asker = testPeer(3)
+        bench.open(asker, topics: ["t"])
+        bench.clearSent()
+        bench.stalled = [asker]
+        bench.receive(from: asker) { $0.want = messages.map(\.id) }
+        bench.receive(from: asker) { $0.have = [.init(topic: "t", ids: (2_000..<4_000).map { testMessage($0).id })] }
+        bench.stalled = []
+        bench.finishWrite(to: asker)
+        let rpcs = bench.takeSent(to: asker)
+        #expect(rpcs.flatMap(\.messages).count == 1_000 && rpcs.flatMap(\.want).count == 2_000, "all of it comes")
+        for rpc in rpcs {
+            var control = rpc
+            control.messages = []
+            #expect(rpc.messages.count <= 500 && rpc.encode().count <= 65_536 && control.encode().count <= 16_384)
+        }
+    }
+
     @Test func refusalsComeInPortionsThatAreRead() throws {
         var bench = RouterBench()
         try bench.join("t")

@@ -26,6 +26,14 @@ import Testing
         #expect(throws: GossipSubError.invalidTopic(limitBytes: 1024)) { try bench.join(long) }
     }
 
+    @Test func whatMayBeJoinedIsRead() {
+        let limits = GossipSubLimits()
+        #expect(limits.maximumJoinedTopics <= limits.maximumTopicsPerPeer)
+        #expect(limits.maximumJoinedTopics <= limits.maximumSubscriptionsPerRPC)
+        #expect(limits.maximumJoinedTopics <= limits.maximumSubscriptionChangesPerHeartbeat)
+        #expect(2 * limits.maximumJoinedTopics <= limits.maximumControlEntriesPerRPC, "an advert and a GRAFT of each")
+    }
+
     @Test func topicsPerPeerAreBounded() {
         var bench = RouterBench()
         bench.open(testPeer(1), topics: (0..<100).map { "\($0)" })
@@ -216,6 +224,88 @@ import Testing
         #expect(bench.toVerify.count == 4)
     }
 
+    @Test func pendingChecksAreBoundedPerTopic() throws {
+        var limits = GossipSubLimits()
+        limits.maximumPendingPerTopic = 4
+        var bench = RouterBench(limits: limits)
+        bench.verifiesAtOnce = false
+        for topic in ["a", "b"] { try bench.join(topic) }
+        bench.open(testPeer(1), topics: ["a", "b"])
+        func flood(_ topic: String, from first: UInt64) {
+            for number in first..<first + 10 {
+                bench.receive(from: testPeer(1)) { $0.messages = [testMessage(number, topic: topic).encoded[...]] }
+            }
+        }
+        flood("a", from: 0)
+        #expect(bench.toVerify.count == 2, "half of the room is for everybody")
+        flood("b", from: 100)
+        #expect(bench.toVerify.count == 4, "another topic has room of its own")
+        bench.router.setApplicationScore(of: testPeer(1), to: 1)
+        flood("a", from: 200)
+        #expect(bench.toVerify.count == 6, "the other half for peers that proved good")
+        for (ticket, _) in bench.toVerify {
+            bench.perform(bench.router.verified(ticket, .unverifiable, now: bench.now))
+        }
+        flood("a", from: 300)
+        #expect(bench.toVerify.count == 10, "what was checked makes room")
+    }
+
+    @Test func framesThatWaitForASlowPeerAreBounded() throws {
+        var limits = GossipSubLimits()
+        limits.maximumQueuedRPCs = 2
+        var bench = RouterBench(limits: limits)
+        try bench.join("t")
+        for number in 1...2 { bench.open(testPeer(number), topics: ["t"]) }
+        bench.stalled = [testPeer(2)]
+        // Two of them do not fit into one frame; the first is being written.
+        for number in UInt64(1)...6 {
+            bench.receive(from: testPeer(1)) { $0.messages = [testMessage(number, size: 40_000).encoded[...]] }
+        }
+        #expect(bench.router.counts.messagesDroppedForSlowPeers == 3)
+        bench.clearSent()
+        bench.stalled = []
+        bench.finishWrite(to: testPeer(2))
+        #expect(bench.messages(to: testPeer(2)) == [2, 3].map { testMessage($0, size: 40_000).id })
+    }
+
+    @Test func messagesHeldBackAreBounded() throws {
+        var limits = GossipSubLimits()
+        limits.maximumDeferredMessages = 1
+        var bench = RouterBench(limits: limits)
+        for number in 1...6 { bench.open(testPeer(number), topics: ["t"]) }
+        try bench.join("t")
+        bench.clearSent()
+        func receivers(of number: UInt64) -> Int {
+            bench.receive(from: testPeer(1)) { $0.messages = [testMessage(number).encoded[...]] }
+            return (2...6).count { bench.messages(to: testPeer($0)).contains(testMessage(number).id) }
+        }
+        let first = receivers(of: 1)
+        let second = receivers(of: 2)
+        bench.advance(by: .milliseconds(121))
+        let third = receivers(of: 3)
+        // The other two get the first one later; the second finds no room to be held back; what was sent makes room.
+        #expect([first, second, third] == [3, 5, 3])
+    }
+
+    @Test func watchedPromisesAreBounded() throws {
+        var limits = GossipSubLimits()
+        limits.maximumPromises = 2
+        var bench = RouterBench(limits: limits)
+        try bench.join("t")
+        bench.open(testPeer(1), topics: ["t"])
+        func advertise(_ numbers: Range<UInt64>) {
+            for number in numbers {
+                bench.receive(from: testPeer(1)) { $0.have = [.init(topic: "t", ids: [testMessage(number).id])] }
+            }
+        }
+        advertise(0..<5)
+        bench.advance(by: .seconds(5))
+        #expect(bench.router.counts.promisesBroken == 2, "the other three were asked for and not watched")
+        advertise(5..<6)
+        bench.advance(by: .seconds(5))
+        #expect(bench.router.counts.promisesBroken == 3, "what is over makes room")
+    }
+
     @Test func garbageResetsTheStreamAndCosts() throws {
         var bench = RouterBench()
         bench.open(testPeer(1))
@@ -253,6 +343,19 @@ import Testing
         #expect(bench.router.meshPeers(of: "t") == [testPeer(1)], "and it is forgiven in the end")
     }
 
+    @Test func madeUpTopicsLeaveNothingBehind() throws {
+        var bench = RouterBench()
+        try bench.join("t")
+        bench.open(testPeer(1), topics: ["t"])
+        bench.receive(from: testPeer(1)) { rpc in
+            rpc.messages = (UInt64(0)..<1000).map {
+                testMessage($0, topic: "made up \($0)", source: RouterBench.key.peerID).encoded
+            }
+        }
+        #expect(bench.router.score(of: testPeer(1)) == -90, "three in our name shut it out, whatever topics they name")
+        #expect(bench.router.counts.messagesRejected == 3, "and the rest of the frame is not read")
+    }
+
     @Test func reconnectingDoesNotWashABadNameOff() throws {
         var bench = RouterBench()
         try bench.join("t")
@@ -282,6 +385,23 @@ import Testing
             bench.perform(bench.router.disconnected(testPeer(10), now: bench.now))
             #expect(bench.router.score(of: testPeer(1)) >= 0, "\(text)")
         }
+    }
+
+    @Test func aCustomersNetworksAreOneAddress() throws {
+        for addresses in [(0..<11).map { "2a00:1:2:\($0)::1" }, (0..<11).map { _ in "::ffff:8.8.8.8" }] {
+            var bench = RouterBench()
+            try bench.join("t")
+            for (number, text) in addresses.enumerated() {
+                bench.open(testPeer(number), topics: ["t"], address: IPAddress(text))
+            }
+            #expect(bench.router.score(of: testPeer(1)) < 0, "\(addresses[0])")
+        }
+        var bench = RouterBench()
+        try bench.join("t")
+        for number in 0..<11 {
+            bench.open(testPeer(number), topics: ["t"], address: IPAddress("::ffff:8.8.8.\(number)"))
+        }
+        #expect(bench.router.score(of: testPeer(1)) >= 0, "mapped addresses of different hosts")
     }
 
     @Test func missingDeliveriesCountWhenSwitchedOn() throws {

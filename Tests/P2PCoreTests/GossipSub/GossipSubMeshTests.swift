@@ -30,6 +30,24 @@ import Testing
         #expect(bench.router.meshPeers(of: "a") == [testPeer(1)])
     }
 
+    @Test func aStreamThatGoesOnWithoutAHelloLosesNoTopics() throws {
+        var bench = RouterBench()
+        try bench.join("a")
+        bench.open(testPeer(1), topics: ["a", "b", "c"])
+        func replaceStream() {
+            bench.perform(
+                bench.router.inboundOpened(from: testPeer(1), isOutbound: true, address: nil, now: bench.now))
+        }
+        replaceStream()
+        bench.receive(from: testPeer(1)) { $0.messages = [testMessage(1, topic: "a").encoded] }
+        #expect(bench.router.meshPeers(of: "a") == [testPeer(1)] && bench.router.peers(of: "b") == [testPeer(1)])
+        replaceStream()
+        bench.receive(from: testPeer(1)) {
+            $0.subscriptions = [.init(subscribes: true, topic: "a"), .init(subscribes: true, topic: "b")]
+        }
+        #expect(bench.router.peers(of: "c").isEmpty, "a list of all topics is believed")
+    }
+
     @Test func subscriptionsReachThePeerBeforeTheGraft() throws {
         var bench = RouterBench()
         bench.open(testPeer(1), topics: ["a"])

@@ -265,6 +265,23 @@ import Testing
         #expect(bench.router.counts.promisesBroken == 1)
     }
 
+    @Test func whatCameAndCouldNotBeCheckedIsNoBrokenPromise() throws {
+        var limits = GossipSubLimits()
+        limits.maximumPendingPerPeer = 1
+        var bench = try bench(limits: limits)
+        bench.verifiesAtOnce = false
+        // The first is being checked, the second finds no room; the third is of an author whose key nobody can check.
+        bench.receive(from: testPeer(1)) { $0.messages = [testMessage(1).encoded] }
+        bench.receive(from: testPeer(1)) { $0.have = [.init(topic: "t", ids: [testMessage(2).id])] }
+        bench.receive(from: testPeer(1)) { $0.messages = [testMessage(2).encoded] }
+        bench.receive(from: testPeer(2)) { $0.have = [.init(topic: "t", ids: [testMessage(3).id])] }
+        bench.receive(from: testPeer(2)) { $0.messages = [testMessage(3).encoded] }
+        #expect(bench.router.counts.messagesThrottled == 1 && bench.toVerify.count == 2)
+        bench.perform(bench.router.verified(bench.toVerify[1].ticket, .unverifiable, now: bench.now))
+        bench.advance(by: .seconds(5))
+        #expect(bench.router.counts.promisesBroken == 0)
+    }
+
     @Test func largeMessagesAreRefusedElsewhereAtOnce() throws {
         var bench = RouterBench()
         try bench.join("t", validates: true)

@@ -111,16 +111,24 @@ struct ResourceLedgerTests {
             try ledger.assign(second, to: "/x", limit: .init(total: 10, perPeer: 1))
         }
         try ledger.assign(second, to: "/y", limit: .init(total: 10, perPeer: 1))
-        _ = try ledger.reserveStream(on: slot, direction: .inbound)
+        let third = try ledger.reserveStream(on: slot, direction: .inbound)
         #expect(throws: LimitExceeded(.inboundStreamsPerPeer, limit: 3)) {
             try ledger.reserveStream(on: slot, direction: .inbound)
         }
         ledger.release(slot)
-        #expect(ledger.streamCount == 0)
-        #expect(ledger.connectionCount == 0)
+        #expect(ledger.connectionCount == 0 && ledger.streamCount == 3)
+        // The peer is back while its streams are still served: they count.
+        let again = try ledger.reserveInbound(from: nil, now: .zero)
+        try ledger.bind(again, to: Self.peers[0])
+        #expect(throws: LimitExceeded(.inboundStreamsPerPeer, limit: 3)) {
+            try ledger.reserveStream(on: again, direction: .inbound)
+        }
+        for stream in [first, second, third] { ledger.release(stream) }
+        ledger.release(again)
+        #expect(ledger.streamCount == 0 && ledger.connectionCount == 0)
     }
 
-    @Test("a connection knows its own streams, so that its end looks at no others")
+    @Test("a connection knows its own streams, which outlive it")
     func streamsOfAConnection() throws {
         var ledger = ResourceLedger(limits: ResourceLimits())
         let slots = try [ledger.reserveOutbound(to: nil), ledger.reserveInbound(from: nil, now: .zero)]
@@ -138,7 +146,78 @@ struct ResourceLedgerTests {
         #expect(ledger.streams(on: slots[0]) == streams[0].subtracting([ended]))
         ledger.release(slots[0])
         #expect(ledger.streams(on: slots[0]).isEmpty && ledger.streams(on: slots[1]) == streams[1])
-        #expect(ledger.streamCount == 2 && ledger.streamCount(of: Self.peers[0]) == 0)
+        #expect(ledger.streamCount == 3 && ledger.streamCount(of: Self.peers[0]) == 1)
+    }
+
+    @Test("connections: inbound, outbound and pending each by its own figure, and a release makes room")
+    func connectionsByDirection() throws {
+        var limits = ResourceLimits()
+        limits.inboundConnections = 2
+        limits.outboundConnections = 1
+        limits.pendingInboundConnections = 1
+        var ledger = ResourceLedger(limits: limits)
+        let first = try ledger.reserveInbound(from: nil, now: .zero)
+        #expect(throws: LimitExceeded(.pendingInboundConnections, limit: 1)) {
+            try ledger.reserveInbound(from: nil, now: .zero)
+        }
+        try ledger.bind(first, to: Self.peers[0])
+        try ledger.bind(try ledger.reserveInbound(from: nil, now: .zero), to: Self.peers[1])
+        #expect(throws: LimitExceeded(.inboundConnections, limit: 2)) {
+            try ledger.reserveInbound(from: nil, now: .zero)
+        }
+        let dialled = try ledger.reserveOutbound(to: nil)
+        #expect(throws: LimitExceeded(.outboundConnections, limit: 1)) { try ledger.reserveOutbound(to: nil) }
+        ledger.release(first)
+        ledger.release(dialled)
+        _ = try ledger.reserveInbound(from: nil, now: .zero)
+        _ = try ledger.reserveOutbound(to: nil)
+    }
+
+    @Test("streams: in all, per connection, per peer outbound, per protocol of all peers, and a release makes room")
+    func streamsInAll() throws {
+        var limits = ResourceLimits()
+        limits.streams = 4
+        limits.inboundStreamsPerConnection = 2
+        limits.outboundStreamsPerPeer = 1
+        var ledger = ResourceLedger(limits: limits)
+        let slots = try (0..<3).map { _ in try ledger.reserveOutbound(to: nil) }
+        // Two connections of one peer, and one of another.
+        for (slot, peer) in zip(slots, [0, 0, 1]) { try ledger.bind(slot, to: Self.peers[peer]) }
+        let inbound = try (0..<2).map { _ in try ledger.reserveStream(on: slots[0], direction: .inbound) }
+        #expect(throws: LimitExceeded(.inboundStreamsPerConnection, limit: 2)) {
+            try ledger.reserveStream(on: slots[0], direction: .inbound)
+        }
+        let outbound = try ledger.reserveStream(on: slots[0], direction: .outbound)
+        #expect(throws: LimitExceeded(.outboundStreamsPerPeer, limit: 1)) {
+            try ledger.reserveStream(on: slots[1], direction: .outbound)
+        }
+        let other = try ledger.reserveStream(on: slots[2], direction: .inbound)
+        #expect(throws: LimitExceeded(.streams, limit: 4)) {
+            try ledger.reserveStream(on: slots[2], direction: .inbound)
+        }
+        try ledger.assign(inbound[0], to: "/x", limit: .init(total: 1, perPeer: 1))
+        #expect(throws: LimitExceeded(.inboundStreamsPerProtocol, limit: 1)) {
+            try ledger.assign(other, to: "/x", limit: .init(total: 1, perPeer: 1))
+        }
+        ledger.release(inbound[0])
+        try ledger.assign(other, to: "/x", limit: .init(total: 1, perPeer: 1))
+        _ = try ledger.reserveStream(on: slots[0], direction: .inbound)
+        ledger.release(outbound)
+        _ = try ledger.reserveStream(on: slots[1], direction: .outbound)
+    }
+
+    @Test("arrival rates are kept for a bounded number of hosts; those seen longest ago are forgotten")
+    func rateTable() throws {
+        var rates = ArrivalRates(burst: 1, interval: .seconds(3_600), capacity: 16)
+        let hosts = try (0..<17).map { AddressScope.host(try Self.ip("8.8.8.\($0)")) }
+        for (second, host) in hosts.enumerated() {
+            let isAdmitted = rates.admit(host, now: Self.second(UInt64(second)))
+            #expect(isAdmitted)
+        }
+        // Asked in this order: a host that is unknown takes the place of the one seen longest ago.
+        let isRefused = !rates.admit(hosts[16], now: Self.second(20))
+        let isForgotten = rates.admit(hosts[0], now: Self.second(20))
+        #expect(isRefused && isForgotten)
     }
 
     @Test("10,000 random reservations and releases: never above a limit, and empty at the end", arguments: [1, 2, 3])
@@ -188,7 +267,7 @@ struct ResourceLedgerTests {
             #expect(ledger.connectionCount <= 12 && ledger.streamCount <= 30)
             #expect(ledger.inboundConnections + ledger.outboundConnections == ledger.connectionCount)
             #expect((0...4).contains(ledger.pendingInbound))
-            #expect(connections.reduce(0) { $0 + ledger.streamCount(on: $1) } == ledger.streamCount)
+            #expect(connections.reduce(0) { $0 + ledger.streamCount(on: $1) } <= ledger.streamCount)
         }
         for stream in streams { ledger.release(stream) }
         for slot in connections { ledger.release(slot) }
@@ -241,11 +320,21 @@ struct ConnectionTrimmingTests {
             self.candidate(0, peers[0]), self.candidate(1, peers[1]), self.candidate(2, peers[2], streams: 4),
             self.candidate(3, peers[3]), self.candidate(4, peers[3], opened: 990),
         ]
-        #expect(trimming.victims(among: all, now: ResourceLedgerTests.second(1_000)) == [3, 2, 1])
+        #expect(trimming.victims(among: all, now: ResourceLedgerTests.second(1_000)) == [3, 2])
         trimming.unprotect(peers[0], reason: "mesh")
         trimming.untag(peers[1], "relay")
-        #expect(trimming.victims(among: all, now: ResourceLedgerTests.second(1_000)).count == 3)
+        #expect(trimming.victims(among: all, now: ResourceLedgerTests.second(1_000)).count == 2)
         #expect(!trimming.victims(among: all, now: ResourceLedgerTests.second(1_000)).contains(4))
+    }
+
+    @Test("a flood of new connections pushes nobody out, neither while it is young nor when it has settled")
+    func flood() {
+        let peers = ResourceLedgerTests.peers
+        let trimming = ConnectionTrimming(configuration: self.configuration)
+        let old = (0..<2).map { self.candidate($0, peers[$0], opened: UInt64($0), streams: 1) }
+        let new = (2..<9).map { self.candidate($0, peers[2], opened: 100, streams: 1) }
+        #expect(trimming.victims(among: old + new, now: ResourceLedgerTests.second(130)) == [])
+        #expect(Set(trimming.victims(among: old + new, now: ResourceLedgerTests.second(200))) == Set(2..<9))
     }
 
     @Test("tags of one peer are bounded and their sum cannot overflow")
@@ -254,5 +343,33 @@ struct ConnectionTrimmingTests {
         var trimming = ConnectionTrimming(configuration: self.configuration)
         for index in 0..<100 { trimming.tag(peer, "t\(index)", value: .max) }
         #expect(trimming.worth(of: peer) == .max)
+        // Counted one by one, because the sum above says nothing of how many tags are in it.
+        for index in 0..<100 { trimming.tag(peer, "t\(index)", value: 1) }
+        #expect(trimming.worth(of: peer) == 32)
+        trimming.untag(peer, "t0")
+        trimming.tag(peer, "another", value: 5)
+        #expect(trimming.worth(of: peer) == 36, "an end makes room")
+    }
+
+    @Test("reasons to keep one peer are bounded, and so are the peers that have tags or reasons")
+    func boundedPeers() {
+        let peers = ResourceLedgerTests.peers
+        var configuration = self.configuration
+        configuration.maximumTaggedPeers = 2
+        configuration.maximumTagsPerPeer = 1
+        var trimming = ConnectionTrimming(configuration: configuration)
+        for peer in peers {
+            trimming.tag(peer, "a", value: 1)
+            trimming.protect(peer, reason: "first")
+            trimming.protect(peer, reason: "second")
+        }
+        #expect(peers.map { trimming.worth(of: $0) } == [1, 1, 0, 0])
+        #expect(peers.map { trimming.isProtected($0) } == [true, true, false, false])
+        trimming.unprotect(peers[0], reason: "first")
+        #expect(!trimming.isProtected(peers[0]), "the second reason found no room")
+        trimming.untag(peers[0], "a")
+        trimming.tag(peers[2], "a", value: 1)
+        trimming.protect(peers[2], reason: "first")
+        #expect(trimming.worth(of: peers[2]) == 1 && trimming.isProtected(peers[2]), "an end makes room")
     }
 }

@@ -117,6 +117,24 @@ import Testing
         #expect(try heard([two], at: 30) == [])
     }
 
+    @Test func newAddressesWithoutEndAreNewsFourTimes() throws {
+        var cache = MDNSCache()
+        let peer = try PeerID(text: Bench.second)
+        var news = 0
+        for port in 1...500 {
+            let address = try Multiaddr(text: "/ip4/10.1.0.9/tcp/\(port)")
+            news +=
+                cache.record(try key(9, "a"), peer: peer, addresses: [address], timeToLive: 100, now: Bench.at(1))
+                .discoveries.count
+        }
+        #expect(news == 5, "the first, and four at once")
+        let last = try Multiaddr(text: "/ip4/10.1.0.9/tcp/500")
+        let later = cache.record(
+            try key(9, "a"), peer: peer, addresses: [last], timeToLive: 100, now: Bench.at(1_100)
+        ).discoveries
+        #expect(later.map(\.addresses) == [[last]], "what was held back is told within a second or so")
+    }
+
     @Test func sourcesBeyondTheTableShareOneBudget() {
         var limiter = MDNSSourceLimiter()
         for source in 0..<256 as Range<UInt32> {

@@ -101,6 +101,28 @@ import Testing
         _ = try await siege.connection.closeFuture.get()
     }
 
+    @Test("what is unread when its connection ends stays in the budget until nobody holds it")
+    func unreadPastTheEnd() async throws {
+        let siege = try await self.siege()
+        try await siege.attack { peer in
+            for n in 0..<12 {
+                peer.say(
+                    peer.frame(.data, .syn, UInt32(n * 2 + 1), 60_000) + [UInt8](repeating: 1, count: 60_000))
+            }
+            peer.say(peer.frame(.ping, .syn, 0, 77))
+        }
+        try await siege.heard { $0.kind == .ping && $0.flags.contains(.ack) && $0.length == 77 }
+        var streams: [MuxedStream] = []
+        for await stream in siege.inbound.prefix(12) { streams.append(stream) }
+        siege.connection.close()
+        _ = try await siege.connection.closeFuture.get()
+        // An eighth of what is free is less than the share.
+        #expect(!self.budget.reserve(Self.share, holding: 0))
+        for stream in streams { stream.reset() }
+        _ = await siege.connection.currentStatistics()
+        self.expectNothingReserved()
+    }
+
     @Test("a slice that waits does not hold the large buffer it came in")
     func slices() async throws {
         let siege = try await self.siege()

@@ -99,6 +99,36 @@ import Testing
         self.transport.refuse()
     }
 
+    /// The limit that refuses a waiter.
+    private func refusal(_ swarm: Swarm, _ peer: PeerID, _ addresses: [String]) throws -> LimitExceeded? {
+        let promise = MultiThreadedEventLoopGroup.singleton.any().makePromise(of: SwarmConnection.self)
+        defer { promise.fail(CancellationError()) }
+        let wanted = try addresses.map(self.address)
+        let error = #expect(throws: DialError.self) { _ = try swarm.join(peer, addresses: wanted, promise: promise) }
+        guard case .limit(let exceeded)? = error?.kind else { return nil }
+        return exceeded
+    }
+
+    @Test("peers being dialled, and those who wait for one dial, are bounded; whoever leaves makes room")
+    func waitersAreBounded() async throws {
+        let swarm = try await self.swarm {
+            $0.dialledPeers = 2
+            $0.waitersPerDial = 2
+        }
+        let addresses = ["/ip4/10.0.0.1/tcp/1"]
+        let first = try self.join(swarm, self.peers[0], addresses)
+        _ = try self.join(swarm, self.peers[0], addresses)
+        #expect(try self.refusal(swarm, self.peers[0], addresses) == LimitExceeded(.waitersPerDial, limit: 2))
+        let other = try self.join(swarm, self.peers[1], addresses)
+        #expect(try self.refusal(swarm, self.peers[2], addresses) == LimitExceeded(.dialledPeers, limit: 2))
+        swarm.leave(self.peers[0], waiter: first) { _ in CancellationError() }
+        _ = try self.join(swarm, self.peers[0], addresses)
+        swarm.leave(self.peers[1], waiter: other) { _ in CancellationError() }
+        _ = try self.join(swarm, self.peers[2], addresses)
+        await swarm.close()
+        self.transport.refuse()
+    }
+
     @Test("an attempt whose time runs out in the moment of its success takes no permit of the others with it")
     func successAtTheDeadline() async throws {
         let server = try await self.swarm()

@@ -119,6 +119,18 @@
     },
     element,
     style,
+    /**
+     * What a field holds, as its column wants it: numbers for number columns, text for all others. A column that an empty
+     * text does not fit gets null.
+     */
+    typed(value, type) {
+      const kind = String(type ?? "").toLowerCase();
+      if (!["integer", "real", "enum"].includes(kind)) return value;
+      if (value === "") return null;
+      return kind !== "enum" && Number.isFinite(Number(value)) ? Number(value) : value;
+    },
+    /** A new row leaves out what is null, so that defaults count. */
+    withoutNulls: (values) => Object.fromEntries(Object.entries(values).filter(([, value]) => value !== null)),
     /** A new id for an element of the page. */
     newID: (stem) => `goop-${stem}-${++counter}`,
   };

@@ -22,7 +22,7 @@
    * @property {string[]|string} [fields] the columns to give; all when left out
    * @property {string} [order] for example `"score DESC, _id"`
    * @property {number} [limit] at most so many rows
-   * @property {number} [offset] after so many rows; needs `limit`
+   * @property {number} [offset] after so many rows
    */
 
   const data = {
@@ -38,7 +38,7 @@
     /** The first row whose column has this value, or null. */
     getBy: (table, column, value) => post("get-by", { table, column, value }),
 
-    /** The newest rows first come last: all rows up to `limit`, in the order of the table. */
+    /** Rows as the table has them, the oldest first as a rule: at most `limit`, where it is given. */
     list: (table, limit) => rows(post("find", limit === undefined ? { table } : { table, limit })),
 
     /** The values of one column. @returns {Promise<Array>} */
@@ -130,6 +130,7 @@
       this.table = table;
       this.listeners = new Set();
       this.path = `${http.prefix}${http.dataPath}/subscribe?table=${encodeURIComponent(table)}`;
+      this.isOpen = false;
       this.wasOpen = false;
       this.pause = 1000;
       this.lost = null;
@@ -139,9 +140,20 @@
     }
 
     tell(name, ...values) {
-      for (const listener of [...this.listeners]) {
-        try { listener[name]?.(...values); } catch (error) { reportError(error); }
-      }
+      for (const listener of [...this.listeners]) this.tellOne(listener, name, ...values);
+    }
+
+    tellOne(listener, name, ...values) {
+      try { listener[name]?.(...values); } catch (error) { reportError(error); }
+    }
+
+    /** How things stand, for a listener that comes when the stream is there already. */
+    greet(listener) {
+      queueMicrotask(() => {
+        if (!this.listeners.has(listener)) return;
+        if (this.isOpen) this.tellOne(listener, "onOpen");
+        else if (this.lost) this.tellOne(listener, "onError", this.lost);
+      });
     }
 
     connect() {
@@ -152,6 +164,7 @@
         this.pause = 1000;
         const again = this.wasOpen || this.lost !== null;
         this.lost = null;
+        this.isOpen = true;
         this.wasOpen = true;
         this.tell("onOpen");
         // While there was no stream, changes may have passed by.
@@ -171,6 +184,7 @@
       });
       source.onerror = () => {
         if (this.source !== source) return;
+        this.isOpen = false;
         if (source.readyState === EventSource.CLOSED) this.explain();
         else this.fail(new Goop.Error("the connection was lost; trying again", { code: "no_answer" }));
       };
@@ -198,6 +212,7 @@
 
     /** Tells a failure once, not at every try. */
     fail(error) {
+      this.isOpen = false;
       if (this.lost?.code === error.code) return;
       error.retrying = !FINAL.has(error.code);
       this.lost = error;
@@ -211,6 +226,7 @@
         this.hiding = setTimeout(() => {
           clearTimeout(this.timer);
           this.source.close();
+          this.isOpen = false;
           this.asleep = true;
         }, 30_000);
       } else if (this.asleep) {
@@ -247,6 +263,7 @@
     const own = typeof listener === "function" ? { onChange: listener } : { ...listener };
     let feed = feeds.get(table);
     if (!feed) feeds.set(table, (feed = new Feed(table)));
+    else feed.greet(own);
     feed.listeners.add(own);
     return {
       close() {

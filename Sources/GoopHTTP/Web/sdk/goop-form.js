@@ -49,7 +49,7 @@
     const element = make("span", { class: "goop-stepper" },
       make("button", { type: "button", "aria-label": "less", onclick: move(-1) }, "−"), control,
       make("button", { type: "button", "aria-label": "more", onclick: move(1) }, "+"));
-    return { ...simple(control), element, set: (given) => { control.value = given || value; } };
+    return { ...simple(control), element, set: (given) => { control.value = given === "" ? value : (given ?? value); } };
   };
 
   /** Words, kept as one text with commas. Enter or a comma ends a word, Backspace takes the last one back. */
@@ -70,6 +70,8 @@
       draw();
     };
     control.addEventListener("keydown", (event) => {
+      // Within an input method, keys choose among its proposals.
+      if (event.isComposing) return;
       if ((event.key === "Enter" && control.value.trim() !== "") || event.key === ",") {
         event.preventDefault();
         take();
@@ -155,12 +157,8 @@
         if (!known.some(({ name }) => name === column.name)) await Goop.data.addColumn(table, column);
       }
     }
-    return new Map(known.map(({ name, type }) => [name, String(type ?? "").toLowerCase()]));
+    return new Map(known.map(({ name, type }) => [name, type]));
   }
-
-  /** A value as the column wants it: numbers for number columns, text for all others. */
-  const converted = (value, type) =>
-    value !== "" && (type === "integer" || type === "real") && Number.isFinite(Number(value)) ? Number(value) : value;
 
   Goop.form = {
     /**
@@ -242,9 +240,9 @@
         try {
           await prepared();
           const values = {};
-          for (const { field, part } of parts) values[field.name] = converted(part.get(), types.get(field.name));
+          for (const { field, part } of parts) values[field.name] = http.typed(part.get(), types.get(field.name));
           const answer = answerOf === null
-            ? await Goop.data.insert(table, values) : await Goop.data.update(table, answerOf, values);
+            ? await Goop.data.insert(table, http.withoutNulls(values)) : await Goop.data.update(table, answerOf, values);
           if (singleResponse) answerOf ??= answer?.id ?? null;
           else {
             form.reset();

@@ -14,7 +14,7 @@
 
   const forms = {
     /**
-     * A form with one field a column; all values are sent as text.
+     * A form with one field a column; numbers are sent to number columns, text to all others.
      * @param {Element|string} target @param {string} table @param {() => void} [onInsert]
      */
     async insertForm(target, table, onInsert) {
@@ -22,26 +22,33 @@
       const shown = http.element(target);
       const columns = await columnsOf(table);
       const status = make("p", { class: "goop-form-status", role: "status" });
-      const fields = columns.map(({ name, required, values }) => {
+      const fields = columns.map(({ name, type, required, values }) => {
         const id = http.newID("field");
         const control = values
-          ? make("select", { id, name }, values.map(({ key, label }) => make("option", { value: key }, label ?? key)))
+          ? make("select", { id, name, required }, make("option", { value: "" }, required ? "Choose…" : "–"),
+            values.map(({ key, label }) => make("option", { value: key }, label ?? key)))
           : make("input", { id, name, type: "text", required });
-        return { name, control, row: make("div", { class: "goop-field" }, make("label", { for: id }, name), control) };
+        return { name, type, control, row: make("div", { class: "goop-field" }, make("label", { for: id }, name), control) };
       });
+      const submit = make("button", { type: "submit", class: "goop-form-submit" }, "Add");
       const form = make("form", { class: "goop-form" }, fields.map(({ row }) => row),
-        make("div", {}, make("button", { type: "submit", class: "goop-form-submit" }, "Add")), status);
+        make("div", {}, submit), status);
       form.addEventListener("submit", async (event) => {
         event.preventDefault();
+        if (submit.disabled) return;
+        submit.disabled = true;
         try {
-          await Goop.data.insert(table, Object.fromEntries(fields.map(({ name, control }) => [name, control.value])));
+          await Goop.data.insert(table, http.withoutNulls(
+            Object.fromEntries(fields.map(({ name, type, control }) => [name, http.typed(control.value, type)]))));
           form.reset();
           status.textContent = "Added.";
           status.dataset.kind = "done";
           onInsert?.();
         } catch (error) {
-          status.textContent = error.message;
+          status.textContent = Goop.explain(error);
           status.dataset.kind = "error";
+        } finally {
+          submit.disabled = false;
         }
       });
       shown.replaceChildren(form);

@@ -1,0 +1,36 @@
+import Synchronization
+
+/// The messages that wait for the reader of one subscription: bounded by number and by bytes, since a stranger's message may
+/// have a megabyte.
+final class SubscriptionQueue: Sendable {
+    private let maximumBytes: Int
+    private let messages: AsyncStream<PubSubMessage>
+    private let continuation: AsyncStream<PubSubMessage>.Continuation
+    private let waitingBytes = Atomic(0)
+
+    init(maximumMessages: Int, maximumBytes: Int) {
+        self.maximumBytes = maximumBytes
+        (messages, continuation) = AsyncStream.makeStream(
+            of: PubSubMessage.self, bufferingPolicy: .bufferingNewest(maximumMessages))
+    }
+
+    /// Adds a message. Where there are too many the oldest makes room; where it has too many bytes it is lost itself.
+    /// - Returns: how many were lost.
+    func add(_ message: PubSubMessage) -> Int {
+        let size = Self.size(of: message)
+        guard waitingBytes.load(ordering: .relaxed) + size <= maximumBytes else { return 1 }
+        waitingBytes.add(size, ordering: .relaxed)
+        guard case .dropped(let lost) = continuation.yield(message) else { return 0 }
+        waitingBytes.subtract(Self.size(of: lost), ordering: .relaxed)
+        return 1
+    }
+
+    func makeIterator() -> AsyncStream<PubSubMessage>.Iterator { messages.makeAsyncIterator() }
+
+    /// A reader has it now.
+    func taken(_ message: PubSubMessage) { waitingBytes.subtract(Self.size(of: message), ordering: .relaxed) }
+
+    func finish() { continuation.finish() }
+
+    private static func size(of message: PubSubMessage) -> Int { message.data.count + message.encoded.count }
+}

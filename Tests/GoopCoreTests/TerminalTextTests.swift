@@ -1,0 +1,29 @@
+import GoopCore
+import Testing
+
+@Suite("Text for a terminal")
+struct TerminalTextTests {
+    @Test(
+        "a word that a person copies is read by a shell as it was written",
+        arguments: [
+            ("./peers/me", "./peers/me"), ("/home/ada/my-site_2", "/home/ada/my-site_2"), ("pärchen", "pärchen"),
+            ("My Peers/me", "'My Peers/me'"), ("", "''"), ("it's", "'it'\\''s'"), ("$HOME", "'$HOME'"),
+            ("~/x", "'~/x'"), ("a;rm -rf b", "'a;rm -rf b'"), ("a\nb", "'a\nb'"), ("*", "'*'"),
+        ])
+    func words(text: String, written: String) { #expect(TerminalText.shellWord(text) == written) }
+
+    @Test(
+        "what could move the cursor, colour, hide or reorder is replaced",
+        arguments: [
+            ("a\u{1B}[31mb", "a\u{FFFD}[31mb"), ("a\rb", "a\u{FFFD}b"), ("a\u{202E}b", "a\u{FFFD}b"),
+            ("a\u{2028}b", "a\u{FFFD}b"), ("a\u{9B}b", "a\u{FFFD}b"), ("Zoë 👩‍💻", "Zoë 👩‍💻"),
+        ])
+    func harmless(text: String, shown: String) { #expect(TerminalText.safe(text) == shown) }
+
+    @Test("a line has an end, and a letter has no tower of marks")
+    func bounded() {
+        #expect(TerminalText.safe(String(repeating: "x", count: 81)) == String(repeating: "x", count: 80) + "…")
+        let tower = "e" + String(repeating: "\u{301}", count: 1000)
+        #expect(TerminalText.safe(tower).unicodeScalars.count == 8)
+    }
+}
