@@ -52,7 +52,7 @@ import Testing
             bob.running.announced(ada.id, at: [Multiaddr(ip: .v4(0x0a00_0000 + host), tcpPort: 4001)])
         }
         // Their answers come before those of pings that begin later.
-        for _ in 0..<20 { _ = try await node.ping(ada.id, timeout: .seconds(5)) }
+        for _ in 0..<20 { _ = try? await node.ping(ada.id, timeout: .seconds(5)) }
         #expect(!before.isEmpty && Set(node.connections(with: ada.id).map(\.id)) == before)
         try await bob.stop()
         try await ada.stop()

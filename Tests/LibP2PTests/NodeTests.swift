@@ -347,7 +347,7 @@ struct NodeTests {
                 async let back = stream.readExactly(1)
                 try await stream.write("x".utf8)
                 #expect(try await back == ByteBuffer(string: "x"))
-                stream.reset()
+                await stream.close()
             }
         }
     }

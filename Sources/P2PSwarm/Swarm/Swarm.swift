@@ -53,7 +53,7 @@ public final class Swarm: Sendable {
     /// A wildcard IPv6 address with port 0 takes the port of the wildcard IPv4 listener before it, if that is free.
     public func start(listeningOn addresses: [Multiaddr]) async throws {
         let mayStart = self.state.withLock { state in
-            guard state.phase == .idle else { return false }
+            guard state.phase != .stopping else { return false }
             state.phase = .running
             return true
         }
