@@ -37,3 +37,30 @@ public enum TerminalText {
         return "'" + text.replacing("'", with: "'\\''") + "'"
     }
 }
+
+/// A stranger's file on its way to a terminal: nothing in it moves the cursor, sets a title or fills the clipboard.
+public struct TerminalBytes: Sendable {
+    /// The last byte was the first of the two that a C1 control code has in UTF-8; it waits for the second.
+    private var hasC2 = false
+
+    /// Nothing has been shown yet.
+    public init() {}
+
+    /// The next bytes, without control codes but line feed and tab; each leaves a replacement character.
+    public mutating func safe(_ bytes: some Sequence<UInt8>) -> [UInt8] {
+        var result: [UInt8] = []
+        for byte in bytes {
+            let isBehindC2 = hasC2
+            hasC2 = byte == 0xC2
+            if isBehindC2, !(0x80...0x9F).contains(byte) { result.append(0xC2) }
+            switch byte {
+            case 0xC2: continue
+            case 0x80...0x9F where isBehindC2: result += "\u{FFFD}".utf8
+            case 0x0D: continue  // Lines of other systems end in two codes.
+            case 0x09, 0x0A, 0x20...0x7E, 0x80...: result.append(byte)
+            default: result += "\u{FFFD}".utf8
+            }
+        }
+        return result
+    }
+}

@@ -62,7 +62,7 @@ struct RestoreCommand: ParsableCommand {
         if json { return try Console.answer(json: report.json) }
         try Console.answer(
             "\(report.files) files, \(report.bytes) bytes of \(report.id) are in \(directory.folder.path).")
-        try Console.answer("Start it: goop2 peer \(TerminalText.shellWord(directory.folder.path))")
+        try Console.answer("Start it: goop2 peer \(directory.folder.word)")
     }
 }
 

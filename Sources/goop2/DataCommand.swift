@@ -40,7 +40,7 @@ struct DataCommand: AsyncParsableCommand {
             let suggestion = NameSuggestion.nearest(to: arguments[2], among: names)
             throw Failure(
                 .usage, "there is no command data \(TerminalText.safe(arguments[2]))",
-                nextStep: suggestion.map { "did you mean goop2 data \(arguments[1]) \($0)?" }
+                nextStep: suggestion.map { "did you mean goop2 data \(TerminalText.shellWord(arguments[1])) \($0)?" }
                     ?? "see the commands: goop2 data --help")
         }
         arranged.swapAt(1, 2)

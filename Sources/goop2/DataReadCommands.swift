@@ -20,7 +20,8 @@ struct TablesCommand: AsyncParsableCommand {
             let tables = (answer.array ?? []).compactMap(\.object)
             guard !tables.isEmpty else {
                 return Console.note(
-                    "There is no table yet. Make one: goop2 data \(options.directory.dir) create notes text:text")
+                    "There is no table yet. Make one: goop2 data \(options.directory.folder.word) create notes text:text"
+                )
             }
             try RowText.show(
                 tables.map { table in

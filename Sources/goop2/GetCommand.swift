@@ -2,6 +2,7 @@ import ArgumentParser
 import GoopCore
 import GoopNode
 import NIOCore
+import Synchronization
 
 #if canImport(Glibc)
     import Glibc
@@ -19,7 +20,8 @@ struct GetCommand: AsyncParsableCommand {
               goop2 get ./peers/me Ada /index.html
               goop2 get ./peers/me 12D3Koo... /pictures/cat.jpg -o cat.jpg
 
-            Writes to standard output unless -o names a file. Asks the peer that runs on
+            Writes to standard output unless -o names a file; to a terminal without control
+            codes, which could steer it. Asks the peer that runs on
             DIR, or else looks for the other one itself.
             """)
 
@@ -47,8 +49,13 @@ struct GetCommand: AsyncParsableCommand {
         let commands = PeerCommands(folder: directory.folder, logger: common.logger)
         let patience = Duration.seconds(search.timeout)
         guard let output else {
+            // A terminal would do what a stranger's file tells it.
+            let isTerminal = isatty(STDOUT_FILENO) != 0
+            let terminal = Mutex(TerminalBytes())
             _ = try await commands.get(peer, path: path, patience: patience) { chunk in
-                try Console.write(Array(chunk.readableBytesView), to: STDOUT_FILENO)
+                let bytes = Array(chunk.readableBytesView)
+                let shown = isTerminal ? terminal.withLock { $0.safe(bytes) } : bytes
+                try Console.write(shown, to: STDOUT_FILENO)
             }
             return
         }

@@ -44,6 +44,6 @@ struct InitCommand: AsyncParsableCommand {
         }
         try Console.answer(
             StartAnnouncer.creation(of: peer, isLocal: false) ?? "Nothing to create: \(peer.folder.path) is complete.")
-        try Console.answer("Start it: goop2 peer \(TerminalText.shellWord(peer.folder.path))")
+        try Console.answer("Start it: goop2 peer \(peer.folder.word)")
     }
 }

@@ -56,7 +56,8 @@ struct SiteCommand: AsyncParsableCommand {
         guard answer.object?["audience"]?.string == "named" else {
             try Console.answer("Your site is shown to everyone.")
             if action == "allow" || action == "revoke" {
-                Console.note("  next: to show it to named peers only: goop2 site \(directory.dir) --only PEER...")
+                Console.note(
+                    "  next: to show it to named peers only: goop2 site \(directory.folder.word) --only PEER...")
             }
             return
         }

@@ -6,7 +6,7 @@ struct TerminalTextTests {
     @Test(
         "a word that a person copies is read by a shell as it was written",
         arguments: [
-            ("./peers/me", "./peers/me"), ("/home/ada/my-site_2", "/home/ada/my-site_2"), ("pärchen", "pärchen"),
+            ("./peers/me", "./peers/me"), ("/srv/ada/my-site_2", "/srv/ada/my-site_2"), ("pärchen", "pärchen"),
             ("My Peers/me", "'My Peers/me'"), ("", "''"), ("it's", "'it'\\''s'"), ("$HOME", "'$HOME'"),
             ("~/x", "'~/x'"), ("a;rm -rf b", "'a;rm -rf b'"), ("a\nb", "'a\nb'"), ("*", "'*'"),
         ])
@@ -19,6 +19,18 @@ struct TerminalTextTests {
             ("a\u{2028}b", "a\u{FFFD}b"), ("a\u{9B}b", "a\u{FFFD}b"), ("Zoë 👩‍💻", "Zoë 👩‍💻"),
         ])
     func harmless(text: String, shown: String) { #expect(TerminalText.safe(text) == shown) }
+
+    @Test("a stranger's file shown on a terminal is text and nothing else, wherever it is cut", arguments: 1...4)
+    func bytes(piece: Int) {
+        let file = Array("a\u{1B}]0;title\u{7}\r\n\tZoë\u{9B}2J £\u{7F}\u{C2}".utf8)
+        var terminal = TerminalBytes()
+        var shown: [UInt8] = []
+        for start in stride(from: 0, to: file.count, by: piece) {
+            shown += terminal.safe(file[start..<min(start + piece, file.count)])
+        }
+        let text = "a\u{FFFD}]0;title\u{FFFD}\n\tZoë\u{FFFD}2J £\u{FFFD}\u{C2}"
+        #expect(String(decoding: shown, as: UTF8.self) == text)
+    }
 
     @Test("a line has an end, and a letter has no tower of marks")
     func bounded() {

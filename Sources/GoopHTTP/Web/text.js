@@ -27,7 +27,7 @@ export const siteLink = (id, path = "/") => `http://127.0.0.1:8080/p/${id}${path
 export function agoText(milliseconds) {
   if (!milliseconds) return "never seen";
   const seconds = Math.max(0, (Date.now() - milliseconds) / 1000);
-  if (seconds < 45) return "seen just now";
+  if (seconds < 45) return "last seen just now";
   const minutes = Math.round(seconds / 60);
   if (minutes < 60) return `last seen ${minutes} min ago`;
   const hours = Math.round(minutes / 60);

@@ -104,7 +104,8 @@ public struct PeerBackup: Sendable {
                         .encoded)
             } else {
                 do { manifest.files.append(try add(item, to: output, &notes)) } catch let fault as FileFault
-                where fault.isMissing && !PeerBackup.isNeeded(item.path) {
+                    where fault.isMissing && !PeerBackup.isNeeded(item.path)
+                {
                     // It was opened before anything of it was written.
                     notes.append("left out, it went away meanwhile: \(item.path)")
                 }
@@ -174,7 +175,8 @@ public struct PeerBackup: Sendable {
         do throws(DatabaseCopy.Fault) { try DatabaseCopy.write(from: path, to: copy.temporary) } catch {
             // A file to download may be a database of another program, with sort orders that are not known here, or broken.
             guard !Self.databases.contains(item.path) else { throw error }
-            notes.append("\(item.path) cannot be copied as a database; it is in the backup as it is: \(error)")
+            notes.append(
+                "\(item.path) cannot be copied as a database; it is in the backup as it is, without its log: \(error)")
             return try add(item, at: path, output)
         }
         return try add(item, at: copy.temporary, output)

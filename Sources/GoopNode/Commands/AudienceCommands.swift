@@ -21,7 +21,7 @@ extension PeerCommands {
             do throws(AudienceRefusal) {
                 try configuration.decide(decision, owner: prepared.identity.peerID)
             } catch {
-                throw Failure(.usage, "\(error)", nextStep: "see who is named: goop2 site \(folder.path)")
+                throw Failure(.usage, "\(error)", nextStep: "see who is named: goop2 site \(folder.word)")
             }
             do throws(FileFault) { try AtomicFile.write(configuration.encoded(), to: folder.configurationFile) } catch {
                 throw error.failure

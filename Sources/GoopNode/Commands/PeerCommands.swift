@@ -41,7 +41,7 @@ public struct PeerCommands: Sendable {
             try requireFolder()
             throw Failure(
                 .unavailable, "no peer runs on \(folder.path), so nobody keeps a list",
-                nextStep: "start it: goop2 peer \(TerminalText.shellWord(folder.path))")
+                nextStep: "start it: goop2 peer \(folder.word)")
         }
         return try await client.ask(.peers)
     }
@@ -124,7 +124,7 @@ public struct PeerCommands: Sendable {
             return ["peer": .string(id.base58), "standing": .string(decided.record.standing.rawValue)]
         } catch let refusal as PeerRecords.Refusal {
             throw Failure(
-                .usage, "\(refusal)", nextStep: "name another peer; goop2 peers \(folder.path) lists them")
+                .usage, "\(refusal)", nextStep: "name another peer; goop2 peers \(folder.word) lists them")
         } catch let error as DataError {
             throw error.failure
         }

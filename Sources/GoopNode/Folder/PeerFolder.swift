@@ -47,8 +47,11 @@ public struct PeerFolder: Sendable, Hashable {
         }
         throw Failure(
             .noInput, "there is no peer in \(path): \(configurationFile) does not exist",
-            nextStep: "create one: goop2 init \(path)")
+            nextStep: "create one: goop2 init \(word)")
     }
+
+    /// The path as a person types it in a command.
+    public var word: String { TerminalText.shellWord(path) }
 
     /// The name of the folder itself, also for `.` and `..`.
     public var name: String {

@@ -170,12 +170,12 @@ public final class PreparedPeer: Sendable {
                 throw Failure(
                     .data, "the identity in \(path) cannot be used: \(error)",
                     nextStep: "put your backup of it there; or, to become a new peer under a new id, move it away: "
-                        + "mv \(path) \(path).broken")
+                        + "mv \(TerminalText.shellWord(path)) \(TerminalText.shellWord(path + ".broken"))")
             } catch let fault as FileFault where fault.isMissing && !AtomicFile.exists(path) {
                 guard options.createsMissing else {
                     throw Failure(
                         .noInput, "the identity \(path) does not exist",
-                        nextStep: "put your backup of it there, or create a new one: goop2 init \(folder.path)")
+                        nextStep: "put your backup of it there, or create a new one: goop2 init \(folder.word)")
                 }
                 let key = PrivateKey.generate()
                 try AtomicFile.createFolder(FolderPath.parent(of: path), mode: 0o700)

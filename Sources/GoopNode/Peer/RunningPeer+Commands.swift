@@ -75,7 +75,7 @@ extension RunningPeer {
         } catch {
             guard error.isStored else { throw notStored(error.message) }
             throw Failure(
-                .usage, error.message, nextStep: "name another peer; goop2 peers \(self.peer.folder.path) lists them")
+                .usage, error.message, nextStep: "name another peer; goop2 peers \(self.peer.folder.word) lists them")
         }
     }
 
@@ -88,7 +88,7 @@ extension RunningPeer {
             return try await access.decide(decision).json(names: directory.known)
         } catch {
             guard error.isStored else { throw notStored(error.message) }
-            throw Failure(.usage, error.message, nextStep: "see who is named: goop2 site \(peer.folder.path)")
+            throw Failure(.usage, error.message, nextStep: "see who is named: goop2 site \(peer.folder.word)")
         }
     }
 
@@ -103,7 +103,7 @@ extension RunningPeer {
         let others = await directory.known.filter { !ids.contains($0.id) }
         return try PeerName.resolve(
             text, among: listed.map(PeerName.Candidate.init) + others.map(PeerName.Candidate.init),
-            nextStep: "see the list: goop2 peers \(peer.folder.path)")
+            nextStep: "see the list: goop2 peers \(peer.folder.word)")
     }
 }
 

@@ -38,6 +38,9 @@ struct NodeRestarter: Restarter {
             throw Self.problem(
                 "p2p.nacl_public_key", "does not belong to p2p.nacl_private_key", "take back what you changed")
         }
+        if doors.outer == nil, case .port(let port) = doors.own, port != 0, port == next.p2p.listenPort {
+            throw Self.problem("p2p.listen_port", "is the port of the viewer too", "write another port")
+        }
         // A port that stays is this run's own; another one has to be free.
         let waiting = try await settings.settings().waitingForRestart
         if waiting.contains("p2p.listen_port") { try await checkPort("p2p.listen_port", next.p2p.listenPort) }

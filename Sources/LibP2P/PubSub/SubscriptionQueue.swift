@@ -20,9 +20,16 @@ final class SubscriptionQueue: Sendable {
         let size = Self.size(of: message)
         guard waitingBytes.load(ordering: .relaxed) + size <= maximumBytes else { return 1 }
         waitingBytes.add(size, ordering: .relaxed)
-        guard case .dropped(let lost) = continuation.yield(message) else { return 0 }
-        waitingBytes.subtract(Self.size(of: lost), ordering: .relaxed)
-        return 1
+        switch continuation.yield(message) {
+        case .dropped(let lost):
+            waitingBytes.subtract(Self.size(of: lost), ordering: .relaxed)
+            return 1
+        case .terminated:
+            // Nobody reads any more: nothing is kept, and nothing is lost to anybody.
+            waitingBytes.subtract(size, ordering: .relaxed)
+            return 0
+        default: return 0
+        }
     }
 
     func makeIterator() -> AsyncStream<PubSubMessage>.Iterator { messages.makeAsyncIterator() }
