@@ -120,7 +120,8 @@ public final class Node: Service {
     }
 
     /// Ends in good order: no new connections, the shutdown hooks (goodbyes of other parts), then every connection is flushed
-    /// and closed; at most about two seconds.
+    /// and closed. Usually at once; at most three seconds for the hooks, and one each for what is queued, for the peers' last
+    /// words and for handlers that ignore their end.
     public func stop() async {
         let hooks: [@Sendable () async -> Void]? = self.state.withLock { state in
             guard state.phase == .running || state.phase == .idle else { return nil }
@@ -148,7 +149,7 @@ public final class Node: Service {
         for subscriber in subscribers { subscriber.finish() }
     }
 
-    /// Adds something to do before connections are closed, such as a goodbye. All hooks together get one second.
+    /// Adds something to do before connections are closed, such as a goodbye. All hooks together get three seconds.
     public func addShutdownHook(_ hook: @escaping @Sendable () async -> Void) {
         self.state.withLock { $0.shutdownHooks.append(hook) }
     }
@@ -157,7 +158,7 @@ public final class Node: Service {
         // Not a task group, which would wait for a hook that ignores its cancellation.
         let running = StreamTasks()
         for hook in hooks { running.spawn(on: nil, hook) }
-        await running.drain(on: self.eventLoopGroup.next(), patience: .seconds(1))
+        await running.drain(on: self.eventLoopGroup.next(), patience: .seconds(3))
         running.cancelAll()
     }
 
