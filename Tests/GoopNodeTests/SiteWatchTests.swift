@@ -86,7 +86,7 @@ import Testing
     }
 
     @Test func whoeverComesWhileTheFolderIsStillLookedThroughMissesNothing() async throws {
-        for number in 0..<4000 { temporary.write("1", to: "site/many/\(number).txt") }
+        for number in 0..<1500 { temporary.write("1", to: "site/many/\(number).txt") }
         let watch = SiteWatch(folder: folder, comparingInterval: .milliseconds(50), usesKernel: false)
         try await withThrowingTaskGroup(of: AsyncStream<SiteChanges>.self) { group in
             for _ in 0..<2 { group.addTask { try await watch.changes() } }

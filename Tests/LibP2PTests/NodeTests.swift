@@ -341,7 +341,7 @@ struct NodeTests {
             try await nodes[0].connect(to: nodes[1].peerID, addresses: nodes[1].listenAddresses())
             var options = StreamOptions()
             options.negotiation = .lazy
-            for _ in 0..<400 {
+            for _ in 0..<200 {
                 let stream = try await nodes[0].openStream(
                     to: nodes[1].peerID, protocols: ["/echo/1.0.0"], options: options)
                 async let back = stream.readExactly(1)
