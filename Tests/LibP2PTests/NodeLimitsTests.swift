@@ -11,7 +11,7 @@ func until(_ node: Node, _ condition: (Node) -> Bool) async {
     for await _ in changes where condition(node) { return }
 }
 
-@Suite("Node: limits and hostile peers", .timeLimit(.minutes(1)))
+@Suite("Node: limits and hostile peers", .timeLimit(.minutes(3)))
 struct NodeLimitsTests {
     @Test("what was reserved is given back when streams and connections end")
     func balance() async throws {
@@ -167,7 +167,11 @@ struct NodeLimitsTests {
 
     @Test("silent connections are bounded: the next one is closed at once")
     func silentConnections() async throws {
-        try await withNodes(1, configure: { $0.limits.pendingInboundConnections = 4 }) { nodes in
+        func configure(_ settings: inout Node.Configuration) {
+            settings.limits.pendingInboundConnections = 4
+            settings.limits.inboundUpgradeTimeout = .seconds(3600)
+        }
+        try await withNodes(1, configure: configure) { nodes in
             var channels: [any Channel] = []
             for count in 1...4 {
                 channels.append(try await self.open(nodes[0]))
