@@ -15,9 +15,8 @@ enum Interruption {
             trapping: [UnixSignal.sigint, .sigterm, .sighup].filter { !isIgnored($0.rawValue) })
         Task.detached {
             for await signal in signals {
-                Unfinished.removeAll()
                 // What a shell shows for a program that the signal has ended.
-                _exit(128 + signal.rawValue)
+                Unfinished.removeAll { _exit(128 + signal.rawValue) }
             }
         }
     }

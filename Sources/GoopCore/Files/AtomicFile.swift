@@ -117,10 +117,13 @@ package final class PartialFile: Sendable {
         self.path = path
         // A name may have 255 bytes already: its beginning is enough.
         let name = FolderPath.lastName(of: path).prefix(utf8Bytes: 200)
-        temporary = FolderPath.parent(of: path) + "/." + name + "." + suffix + ".tmp"
-        descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
-        guard descriptor >= 0 else { throw FileFault("write", path) }
-        Unfinished.begin(temporary) { unlink($0) }
+        let temporary = FolderPath.parent(of: path) + "/." + name + "." + suffix + ".tmp"
+        self.temporary = temporary
+        descriptor = try Unfinished.begin(temporary, remove: { unlink($0) }) { () throws(FileFault) in
+            let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
+            guard descriptor >= 0 else { throw FileFault("write", path) }
+            return descriptor
+        }
     }
 
     deinit {
@@ -151,7 +154,9 @@ package final class PartialFile: Sendable {
 
     /// The same with another way to put it there.
     func finish(_ place: (String) -> CInt) throws(FileFault) {
-        guard fsync(descriptor) == 0, place(temporary) == 0 else { throw FileFault("write", path) }
+        guard fsync(descriptor) == 0, Unfinished.step({ place(temporary) }) == 0 else {
+            throw FileFault("write", path)
+        }
         // Makes the name durable. Some file systems cannot flush a folder; the content is safe then all the same.
         let folder = open(FolderPath.parent(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard folder >= 0 else { return }

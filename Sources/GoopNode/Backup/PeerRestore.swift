@@ -58,10 +58,8 @@ public struct PeerRestore: Sendable {
         try AtomicFile.createFolder(parent)
         let temporary =
             parent + "/." + folder.name + ".restore." + String(UInt64.random(in: 0...UInt64.max), radix: 36) + ".tmp"
-        try AtomicFile.createFolder(temporary, mode: 0o700)
-        Unfinished.begin(temporary) { folder in
-            // The restore may still add to it.
-            for _ in 0..<10 where AtomicFile.exists(folder) { FolderContents.remove(folder) }
+        try Unfinished.begin(temporary, remove: FolderContents.remove) { () throws(FileFault) in
+            try AtomicFile.createFolder(temporary, mode: 0o700)
         }
         defer {
             FolderContents.remove(temporary)
@@ -77,7 +75,7 @@ public struct PeerRestore: Sendable {
             }
         }
         // An empty folder of that name gives way; one that has been filled meanwhile does not.
-        guard rename(temporary, folder.path) == 0 else { throw FileFault("create", folder.path) }
+        guard Unfinished.step({ rename(temporary, folder.path) }) == 0 else { throw FileFault("create", folder.path) }
     }
 }
 
@@ -141,6 +139,10 @@ struct BackupArchive {
         return manifest
     }
 
+    private func makeFolder(_ path: String) throws(FileFault) {
+        try Unfinished.step { () throws(FileFault) in try AtomicFile.createFolder(path, mode: 0o700) }
+    }
+
     /// Writes every file but the list; `verify` has been called.
     func unpack(into folder: String) throws {
         var modes: [(path: String, mode: UInt32)] = []
@@ -148,11 +150,11 @@ struct BackupArchive {
             guard entry.path != BackupManifest.path else { return }
             let path = folder + "/" + entry.path
             if entry.isFolder {
-                try AtomicFile.createFolder(path, mode: 0o700)
+                try makeFolder(path)
                 modes.append((path, entry.mode))
                 return
             }
-            try AtomicFile.createFolder(FolderPath.parent(of: path), mode: 0o700)
+            try makeFolder(FolderPath.parent(of: path))
             let output = try PartialFile(path, mode: mode_t(entry.mode & 0o755 | 0o600))
             while let chunk = try content.next() { try output.append(chunk) }
             try output.finish()
