@@ -11,9 +11,11 @@ const perPage = 50;
 const pause = 700;
 
 export class RowView {
-  constructor(me, onCount) {
+  /// `onCount(table, rows)` after all rows were counted, `onChange()` after somebody changed some.
+  constructor(me, { onCount, onChange }) {
     this.me = me;
     this.onCount = onCount;
+    this.onChange = onChange;
     this.table = null;
     this.reading = 0;
     find("filter").addEventListener("submit", (event) => { event.preventDefault(); this.filter(find("where").value.trim()); });
@@ -283,6 +285,7 @@ export class RowView {
       this.lastRead = performance.now();
       const news = this.news;
       this.news = 0;
+      this.onChange();
       await this.read();
       if (news) say(news === 1 ? `A new row from ${ownerText(String(this.lastFrom), this.me, this.owners)}` : `${news} new rows`);
     }, wait);

@@ -8,13 +8,17 @@ const limitText = (bytes) => `${Math.round(bytes / 1048576).toLocaleString()} MB
 const inputs = () => [...find("quota").querySelectorAll("input")];
 let saved = {};
 let whenChanged = () => {};
+let reading = 0;
 
-/// `showRows(id)` filters the open table for somebody's rows.
+/// `showRows(id)` filters the open table for somebody's rows. Of several questions the last one counts: answers may come in
+/// another order.
 export async function readVisitors(me, showRows) {
+  const number = ++reading;
   try {
-    show(await get("/api/rooms/data/visitors"), me, showRows);
+    const overview = await get("/api/rooms/data/visitors");
+    if (number === reading) show(overview, me, showRows);
   } catch (error) {
-    setText(find("filled"), reasonOf(error));
+    if (number === reading) setText(find("filled"), reasonOf(error));
   }
 }
 

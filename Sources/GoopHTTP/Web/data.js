@@ -82,7 +82,6 @@ function counted(name, count) {
   if (!table || table.rows === count) return;
   table.rows = count;
   showList();
-  readVisitors(me, showRowsOf);
 }
 
 function showRowsOf(id) {
@@ -104,7 +103,7 @@ async function start() {
   } catch (error) {
     announceTrouble(error);
   }
-  view = new RowView(me, counted);
+  view = new RowView(me, { onCount: counted, onChange: () => readVisitors(me, showRowsOf) });
   const wanted = opened();
   await changed(wanted);
   if (!wanted && tables.length === 1) await open(tables[0]);
