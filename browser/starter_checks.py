@@ -9,7 +9,7 @@ import time
 import part
 from part import ended
 from peer import Peer
-from story import browser, expect
+from story import browser, each_look, expect, not_too_wide
 
 HERE = pathlib.Path(__file__).parent
 
@@ -322,24 +322,21 @@ def upstream_database(path):
 def pictures(suite, here, names=("", "guestbook/", "poll/", "blog/")):
     """Every starter at two widths and in both schemes: nothing too wide, nothing blocked."""
     for name in names:
-        for width in (320, 1280):
-            for dark in (False, True):
-                label = f"starter-{name.strip('/') or 'home'}-{width}-{'dark' if dark else 'light'}"
-                with suite.check(f"looks right: {label}"), browser(width=width, dark=dark, reduced_motion=True) as page:
-                    visit(page, here(name))
-                    if name:
-                        live(page)
-                    time.sleep(0.2)  # only for the picture
-                    wide = page.run("return document.documentElement.scrollWidth - innerWidth")
-                    suite.shot(page, label)
-                    expect(wide <= 0, f"{wide} pixels too wide")
-                    expect(len(page.driver.find_elements("css selector", "h1")) == 1, "not one h1")
-                    unnamed = page.run("""
-                        return [...document.querySelectorAll('input, textarea, select, button, a')]
-                          .filter((e) => !(e.labels?.length || e.innerText?.trim() || e.ariaLabel)).map((e) => e.outerHTML)""")
-                    expect(not unnamed, f"without a name: {unnamed}")
-                    blocked = [line for line in page.complaints() if "Content Security Policy" in line]
-                    expect(not blocked, blocked)
+        def look(page, label, name=name):
+            visit(page, here(name))
+            if name:
+                live(page)
+            time.sleep(0.2)  # only for the picture
+            suite.shot(page, label)
+            not_too_wide(page)
+            expect(len(page.driver.find_elements("css selector", "h1")) == 1, "not one h1")
+            unnamed = page.run("""
+                return [...document.querySelectorAll('input, textarea, select, button, a')]
+                  .filter((e) => !(e.labels?.length || e.innerText?.trim() || e.ariaLabel)).map((e) => e.outerHTML)""")
+            expect(not unnamed, f"without a name: {unnamed}")
+            blocked = [line for line in page.complaints() if "Content Security Policy" in line]
+            expect(not blocked, blocked)
+        each_look(suite, f"starter-{name.strip('/') or 'home'}", "looks right: {}", look)
 
 
 def upstream(suite, page, url, how):

@@ -30,10 +30,15 @@ class Browser:
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         self.driver = webdriver.Chrome(service=Service(shutil.which("chromedriver")), options=options)
         self.driver.set_page_load_timeout(30)
+        self.reduced_motion = reduced_motion
+        self.show_as(width, height, dark)
+
+    def show_as(self, width, height, dark):
+        """Another size of the window and another colour scheme, from the next page on."""
         self.cdp("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         self.cdp("Emulation.setEmulatedMedia", features=[
             {"name": "prefers-color-scheme", "value": "dark" if dark else "light"},
-            {"name": "prefers-reduced-motion", "value": "reduce" if reduced_motion else "no-preference"}])
+            {"name": "prefers-reduced-motion", "value": "reduce" if self.reduced_motion else "no-preference"}])
 
     def cdp(self, command, **parameters):
         return self.driver.execute_cdp_cmd(command, parameters)
@@ -109,23 +114,37 @@ def state(page, peer):
     return link and page.run("return arguments[0].closest('.person').dataset.state", link)
 
 
+def each_look(suite, name, check, look, height=900, **options):
+    """Narrow and wide, light and dark, in one browser: `look(page, label)` opens the page and is a check by itself each
+    time. `check` names it, with the label in the place of {}."""
+    with browser(height=height, reduced_motion=True, **options) as page:
+        for width in (320, 1280):
+            for dark in (False, True):
+                label = f"{name}-{width}-{'dark' if dark else 'light'}"
+                with suite.check(check.format(label)):
+                    page.show_as(width, height, dark)
+                    look(page, label)
+
+
+def not_too_wide(page):
+    wide = page.run("return document.documentElement.scrollWidth - innerWidth")
+    expect(wide <= 0, f"{wide} pixels too wide")
+
+
 def looks(suite, url, name):
     """Every size and scheme: nothing overflows, nothing complains, and a picture for a person to look at."""
-    for width in (320, 1280):
-        for dark in (False, True):
-            label = f"{name}-{width}-{'dark' if dark else 'light'}"
-            with suite.check(f"looks right: {label}"), browser(width=width, dark=dark, reduced_motion=True) as page:
-                page.driver.get(url)
-                if name == "front":
-                    page.wait(lambda: page.one("#link").get_attribute("data-state") == "live", "live")
-                if name == "shell":
-                    page.wait(lambda: page.run("return document.getElementById('state').dataset.state") == "online", "the state")
-                time.sleep(0.3)  # only for the picture: images are drawn after the text
-                suite.shot(page, label)
-                wide = page.run("return document.documentElement.scrollWidth - innerWidth")
-                expect(wide <= 0, f"{wide} pixels too wide")
-                complaints = page.complaints("Failed to load resource: the server responded with a status of")
-                expect(not complaints, complaints)
+    def look(page, label):
+        page.driver.get(url)
+        if name == "front":
+            page.wait(lambda: page.one("#link").get_attribute("data-state") == "live", "live")
+        if name == "shell":
+            page.wait(lambda: page.run("return document.getElementById('state').dataset.state") == "online", "the state")
+        time.sleep(0.3)  # only for the picture: images are drawn after the text
+        suite.shot(page, label)
+        not_too_wide(page)
+        complaints = page.complaints("Failed to load resource: the server responded with a status of")
+        expect(not complaints, complaints)
+    each_look(suite, name, "looks right: {}", look)
 
 
 def keyboard(suite, url):
