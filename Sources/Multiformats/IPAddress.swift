@@ -38,6 +38,12 @@ public enum IPAddress: Hashable, Sendable, CustomStringConvertible, LosslessStri
         return self
     }
 
+    /// What a limit per address counts as one: an IPv4 address itself (an IPv4-mapped one is the address in it); of IPv6 the
+    /// /56 around it, which whoever has one address of it usually has whole.
+    public var host: IPAddress {
+        if case .v6(let high, _) = unmapped { .v6(high: high & ~0xff, low: 0) } else { unmapped }
+    }
+
     private static func bigEndian(_ value: UInt64, count: Int) -> [UInt8] {
         (0..<count).map { UInt8(truncatingIfNeeded: value >> UInt64(8 * (count - 1 - $0))) }
     }

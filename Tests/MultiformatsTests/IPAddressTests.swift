@@ -67,4 +67,13 @@ import Testing
             #expect(IPAddress(four.description) == four)
         }
     }
+
+    /// Who has one IPv6 address has its neighbours too: a limit per address must not be a limit per address of those.
+    @Test(arguments: [
+        ("192.0.2.1", "192.0.2.1"), ("::ffff:192.0.2.1", "192.0.2.1"), ("2001:db8:1:2ff:3::4", "2001:db8:1:200::"),
+        ("2001:db8:1:200::", "2001:db8:1:200::"), ("2001:db8:1:300::1", "2001:db8:1:300::"),
+    ])
+    func aHostIsAnIPv4AddressOrTheBlockAroundAnIPv6One(_ address: String, _ host: String) throws {
+        #expect(try #require(IPAddress(address)).host == IPAddress(host))
+    }
 }

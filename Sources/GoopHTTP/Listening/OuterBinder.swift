@@ -59,12 +59,11 @@ struct OuterBinder: Sendable {
         return ViewerListener(port: socket.channel.localAddress?.port ?? access.address.port, sockets: [socket])
     }
 
-    /// A proxy stands for many; whoever has one IPv6 address usually has the /56 around it, as `AddressScope` has it.
+    /// A proxy stands for many.
     private func countedAddress(of channel: any Channel) -> IPAddress? {
         guard let ip = channel.remoteAddress.flatMap(OuterDoor.ip) else { return nil }
         if access.proxies.contains(where: { $0.contains(ip) }) { return nil }
-        if case .v6(let high, _) = ip { return .v6(high: high & ~0xff, low: 0) }
-        return ip
+        return ip.host
     }
 
     private static func meansNoIPv6(_ code: CInt) -> Bool {

@@ -36,9 +36,9 @@ struct LoginThrottle: Sendable {
 
     private let limits: Limits
     private var all: Allowance
-    private var each: [IPPrefix: Allowance] = [:]
+    private var each: [IPAddress: Allowance] = [:]
     /// Oldest first.
-    private var known: [IPPrefix] = []
+    private var known: [IPAddress] = []
 
     init(limits: Limits = Limits(), now: Instant) {
         self.limits = limits
@@ -71,17 +71,9 @@ struct LoginThrottle: Sendable {
         if known.count > limits.known { known.removeFirst() }
     }
 
-    /// Whoever has one IPv6 address usually has the /56 around it.
-    private static func source(_ client: IPAddress?) -> IPPrefix {
-        let client = (client ?? .v4(0)).unmapped
-        return IPPrefix(client.isIPv6 ? network(of: client) : client, length: client.isIPv6 ? 56 : 32)
-    }
+    private static func source(_ client: IPAddress?) -> IPAddress { (client ?? .v4(0)).host }
 
-    private static func network(of address: IPAddress) -> IPAddress {
-        if case .v6(let high, _) = address { .v6(high: high & ~0xff, low: 0) } else { address }
-    }
-
-    private mutating func makeRoom(for source: IPPrefix, now: Instant) {
+    private mutating func makeRoom(for source: IPAddress, now: Instant) {
         guard each[source] == nil, each.count >= limits.addresses else { return }
         let rate = limits.each
         each = each.mapValues { allowance in

@@ -1,5 +1,6 @@
 import LibP2P
 import NIOCore
+import NIOPosix
 
 #if canImport(Glibc)
     import Glibc
@@ -26,6 +27,20 @@ struct ListenPlan: Sendable {
         let port = UInt16(clamping: port)
         let v4 = Multiaddr(ip: .v4(isLocal ? 0x7f00_0001 : 0), tcpPort: port)
         return isDual ? [v4, Multiaddr(ip: .v6(high: 0, low: isLocal ? 1 : 0), tcpPort: port)] : [v4]
+    }
+
+    /// The node shares its port with its own dialling sockets, and the system lets any process of the same user share it
+    /// then: two peers would take each other's visitors. An ordinary socket shows whether somebody listens there.
+    /// - Throws: the system's error for the first address that cannot be had.
+    static func requireFree(_ addresses: [Multiaddr], group: any EventLoopGroup) async throws {
+        for address in addresses {
+            guard let ip = address.ipAddress, let port = address.tcpPort, port != 0 else { continue }
+            let probe = try await ServerBootstrap(group: group)
+                .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+                .bind(to: SocketAddress(ipAddress: ip.description, port: Int(port)))
+                .get()
+            try await probe.close()
+        }
     }
 
     /// Why an address cannot be had, for a person: the system's words without the name of its call.

@@ -132,7 +132,7 @@ public final class PeerService: Service {
             }
         var failure: (any Error)?
         for addresses in attempts {
-            do { try await requireFree(addresses) } catch {
+            do { try await ListenPlan.requireFree(addresses, group: group) } catch {
                 failure = error
                 continue
             }
@@ -158,19 +158,6 @@ public final class PeerService: Service {
             return (node, pubsub)
         }
         throw listenFailure(configured: configured, cause: failure)
-    }
-
-    /// The node shares its port with its own dialling sockets, and the system lets any process of the same user share it
-    /// then: two peers would take each other's visitors. An ordinary socket shows whether somebody listens there.
-    private func requireFree(_ addresses: [Multiaddr]) async throws {
-        for address in addresses {
-            guard let ip = address.ipAddress, let port = address.tcpPort, port != 0 else { continue }
-            let probe = try await ServerBootstrap(group: group)
-                .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-                .bind(to: SocketAddress(ipAddress: ip.description, port: Int(port)))
-                .get()
-            try await probe.close()
-        }
     }
 
     private func makeNode(listen: [Multiaddr], door: SiteDoor) -> Node {

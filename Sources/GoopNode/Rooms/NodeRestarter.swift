@@ -68,13 +68,8 @@ struct NodeRestarter: Restarter {
     }
 
     private func checkPort(_ key: String, _ port: Int) async throws(ConfigurationError) {
-        guard port != 0 else { return }
-        do {
-            let probe = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-                .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-                .bind(to: SocketAddress(ipAddress: "127.0.0.1", port: port)).get()
-            try await probe.close()
-        } catch {
+        let address = ListenPlan.addresses(port: port, isDual: false, isLocal: true)
+        do { try await ListenPlan.requireFree(address, group: MultiThreadedEventLoopGroup.singleton) } catch {
             throw Self.problem(key, "port \(port) cannot be had: \(ListenPlan.reason(error))", "write another port")
         }
     }

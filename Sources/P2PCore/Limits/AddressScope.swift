@@ -11,7 +11,7 @@ public struct AddressScope: Hashable, Sendable {
 
     /// One IPv4 address, or one IPv6 /56. An IPv4-mapped address is the IPv4 address in it.
     public static func host(_ address: IPAddress) -> AddressScope {
-        let bytes = address.unmapped.bytes
+        let bytes = address.host.bytes
         return bytes.count == 4
             ? AddressScope(width: 32, bytes: bytes) : AddressScope(width: 56, bytes: Array(bytes.prefix(7)))
     }
