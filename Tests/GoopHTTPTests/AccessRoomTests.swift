@@ -8,7 +8,7 @@ import Testing
 @testable import GoopHTTP
 
 /// Who may see the site, who does, and the next run: routes of the viewer's own pages.
-@Suite("Access", .timeLimit(.minutes(3))) struct AccessRoomTests {
+@Suite("Access", .timeLimit(.minutes(1))) struct AccessRoomTests {
     private final class FakeAccess: SiteAccess {
         let decisions = Mutex<[AudienceDecision]>([])
         let guest = PrivateKey.generate().peerID

@@ -8,7 +8,7 @@ import Testing
 @testable import GoopHTTP
 
 /// The routes of the Data room: who may ask, how values are shown, and files that go through piece by piece.
-@Suite("Data room", .timeLimit(.minutes(3))) struct DataRoomTests {
+@Suite("Data room", .timeLimit(.minutes(1))) struct DataRoomTests {
     /// A desk with one table of one row, that remembers what it was given.
     private final class FakeDesk: DataDesk {
         let asked = Mutex<[DataRequest]>([])

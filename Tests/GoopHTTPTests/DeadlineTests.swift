@@ -4,7 +4,7 @@ import Testing
 
 @testable import GoopHTTP
 
-@Suite("Limits of time", .timeLimit(.minutes(3))) struct DeadlineTests {
+@Suite("Limits of time", .timeLimit(.minutes(1))) struct DeadlineTests {
     private let loop = TimerLoop()
 
     @Test func anAnswerOrAFailureTakesItsTimerAlong() async {

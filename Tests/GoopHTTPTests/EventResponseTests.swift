@@ -3,7 +3,7 @@ import Testing
 
 @testable import GoopHTTP
 
-@Suite("Streams of events: signs of life", .timeLimit(.minutes(3))) struct EventResponseTests {
+@Suite("Streams of events: signs of life", .timeLimit(.minutes(1))) struct EventResponseTests {
     private let loop = TimerLoop()
 
     @Test func aQuietStreamGivesASignOfLifeEachTimeAndItsTimerGoesWithIt() async throws {

@@ -8,7 +8,7 @@ import Testing
 
 @testable import GoopHTTP
 
-@Suite("Live events", .timeLimit(.minutes(3))) struct EventTests {
+@Suite("Live events", .timeLimit(.minutes(1))) struct EventTests {
     private func open(_ path: String, port: Int, _ connection: RawConnection) async throws {
         try await connection.send("GET \(path) HTTP/1.1\r\nHost: 127.0.0.1:\(port)\r\n\r\n")
     }

@@ -7,7 +7,7 @@ import Testing
 
 @testable import GoopHTTP
 
-@Suite("Listening", .timeLimit(.minutes(3))) struct ListeningTests {
+@Suite("Listening", .timeLimit(.minutes(1))) struct ListeningTests {
     @Test func bothLoopbackAddressesOnOnePort() async throws {
         try await withViewer { port in
             let four = try await request("/healthz", port: port)

@@ -38,7 +38,7 @@ private enum Browser {
     static let oldForeignFetch = ["Origin: http://evil.example"]
 }
 
-@Suite("Who may ask what", .timeLimit(.minutes(3))) struct OriginTests {
+@Suite("Who may ask what", .timeLimit(.minutes(1))) struct OriginTests {
     private let peer = PrivateKey.generate().peerID
     private static let data = [
         "/api/self", "/api/peers", "/api/events", "/api/mq/events", "/readyz", "/assets/viewer.js",

@@ -73,7 +73,7 @@ private func token(_ page: String) throws -> String {
     return String(page[mark.upperBound...].prefix { $0 != "\"" })
 }
 
-@Suite("Outer door", .timeLimit(.minutes(3))) struct OuterDoorTests {
+@Suite("Outer door", .timeLimit(.minutes(1))) struct OuterDoorTests {
     /// Not once for each: four names would else have four times what one may.
     @Test func everyNameOfEveryDoorCountsToTheSameLimits() async throws {
         let backend = FakeBackend()

@@ -6,7 +6,7 @@ import Testing
 
 @testable import GoopHTTP
 
-@Suite("Pages and data", .timeLimit(.minutes(3))) struct PageTests {
+@Suite("Pages and data", .timeLimit(.minutes(1))) struct PageTests {
     @Test(arguments: [
         "/", "/peers", "/self", "/assets/viewer.css", "/assets/viewer.js", "/assets/identicon.js", "/assets/icon.svg",
         "/api/self", "/api/peers", "/healthz", "/readyz", "/nothing", "/assets/", "/assets/../viewer.js",

@@ -6,7 +6,7 @@ import Testing
 @testable import GoopHTTP
 
 /// `/api/avatar`: who gets a picture, as what, and who may change the owner's.
-@Suite("Pictures", .timeLimit(.minutes(3))) struct PictureRoomTests {
+@Suite("Pictures", .timeLimit(.minutes(1))) struct PictureRoomTests {
     private final class FakeDesk: PictureDesk {
         let own = Mutex<Avatar?>(nil)
         let fault = Mutex<PictureDeskError?>(nil)

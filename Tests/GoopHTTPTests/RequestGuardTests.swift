@@ -3,7 +3,7 @@ import GoopHTTP
 import PeerIdentity
 import Testing
 
-@Suite("Request guards", .timeLimit(.minutes(3))) struct RequestGuardTests {
+@Suite("Request guards", .timeLimit(.minutes(1))) struct RequestGuardTests {
     @Test func onlyOwnHostNamesAreAnswered() async throws {
         try await withViewer { port in
             let table: [(host: String, status: Int)] = [

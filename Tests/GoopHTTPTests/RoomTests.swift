@@ -6,7 +6,7 @@ import Testing
 @testable import GoopHTTP
 
 /// The routes of the rooms: who may ask, and what they answer.
-@Suite("Rooms", .timeLimit(.minutes(3))) struct RoomTests {
+@Suite("Rooms", .timeLimit(.minutes(1))) struct RoomTests {
     private final class FakeBook: PeerBook {
         let decisions = Mutex<[PeerID: [PeerDecision]]>([:])
         let blocked = KnownPeer(id: PrivateKey.generate().peerID, label: "<b>", standing: .blocked)

@@ -5,7 +5,7 @@ import Testing
 @testable import GoopHTTP
 
 /// The page around a site, what it asks of the viewer, and the secret path for browsers without origins for sites.
-@Suite("The shell", .timeLimit(.minutes(3))) struct ShellTests {
+@Suite("The shell", .timeLimit(.minutes(1))) struct ShellTests {
     private let peer = PrivateKey.generate().peerID
     private let backend = FakeBackend()
     private static let typed = ["Sec-Fetch-Site: none", "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document"]

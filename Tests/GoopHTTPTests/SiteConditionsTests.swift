@@ -5,7 +5,7 @@ import Testing
 
 @testable import GoopHTTP
 
-@Suite("Conditions and parts under /p/", .timeLimit(.minutes(3))) struct SiteConditionsTests {
+@Suite("Conditions and parts under /p/", .timeLimit(.minutes(1))) struct SiteConditionsTests {
     private let peer = PrivateKey.generate().peerID
 
     @Test(arguments: [

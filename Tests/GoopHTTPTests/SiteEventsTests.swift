@@ -4,7 +4,7 @@ import Testing
 
 @testable import GoopHTTP
 
-@Suite("Changes of a site as events", .timeLimit(.minutes(3))) struct SiteEventsTests {
+@Suite("Changes of a site as events", .timeLimit(.minutes(1))) struct SiteEventsTests {
     private let peer = PrivateKey.generate().peerID
 
     @Test func changesArriveAndTheEndIsTold() async throws {

@@ -7,7 +7,7 @@ import Testing
 @testable import GoopHTTP
 
 /// The routes of the room "My site": who may change the folder, and what arrives there.
-@Suite("My site", .timeLimit(.minutes(3))) struct SiteRoomTests {
+@Suite("My site", .timeLimit(.minutes(1))) struct SiteRoomTests {
     private final class FakeDesk: SiteDesk {
         struct Call: Equatable {
             var name: String

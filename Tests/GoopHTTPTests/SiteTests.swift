@@ -6,7 +6,7 @@ import Testing
 
 @testable import GoopHTTP
 
-@Suite("Sites under /p/", .timeLimit(.minutes(3))) struct SiteTests {
+@Suite("Sites under /p/", .timeLimit(.minutes(1))) struct SiteTests {
     private let peer = PrivateKey.generate().peerID
 
     private func backend(_ files: [String: FakeBackend.File]) -> FakeBackend {
@@ -204,7 +204,7 @@ import Testing
     }
 }
 
-@Suite("Sites that cannot be shown", .timeLimit(.minutes(3))) struct SiteFailureTests {
+@Suite("Sites that cannot be shown", .timeLimit(.minutes(1))) struct SiteFailureTests {
     private let peer = PrivateKey.generate().peerID
 
     @Test func thePageNamesWhatWasTried() async throws {

@@ -8,7 +8,7 @@ import Testing
 @testable import GoopNode
 
 /// Pictures between peers: `/goop/avatar/1.0.0`, their hash in presence, and what is kept of them.
-@Suite(.timeLimit(.minutes(3))) struct AvatarTests {
+@Suite(.timeLimit(.minutes(1))) struct AvatarTests {
     let temporary = TemporaryFolder()
 
     private static func png(_ rest: String = "") -> [UInt8] {
@@ -152,7 +152,7 @@ import Testing
 }
 
 /// What is kept of other peers' pictures, and how often they are asked.
-@Suite(.timeLimit(.minutes(3))) struct AvatarGalleryTests {
+@Suite(.timeLimit(.minutes(1))) struct AvatarGalleryTests {
     private final class Peers: Sendable {
         private let state = Mutex<(asked: [String], waiting: [CheckedContinuation<Void, Never>])>(([], []))
         let asks: AsyncStream<String>

@@ -10,7 +10,7 @@ import Testing
 @testable import GoopNode
 
 /// A database that another program holds, or that is damaged: a clear word, nothing overwritten, and everything else runs.
-@Suite(.timeLimit(.minutes(3))) struct BadDatabaseTests {
+@Suite(.timeLimit(.minutes(1))) struct BadDatabaseTests {
     let temporary = TemporaryFolder()
 
     private func makeTable() async throws {

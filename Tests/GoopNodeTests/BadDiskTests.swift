@@ -8,7 +8,7 @@ import Testing
 @testable import GoopNode
 
 /// A disk that is full or read-only under a running peer: visitors are told, and nothing that was acknowledged is lost.
-@Suite(.timeLimit(.minutes(3)), .serialized, .enabled(if: SmallDisk.isPossible, "needs root, to mount a small disk"))
+@Suite(.timeLimit(.minutes(1)), .serialized, .enabled(if: SmallDisk.isPossible, "needs root, to mount a small disk"))
 struct BadDiskTests {
     let temporary = TemporaryFolder()
 

@@ -6,7 +6,7 @@ import Testing
 @testable import GoopNode
 
 /// What a block means, between two whole peers.
-@Suite(.timeLimit(.minutes(3))) struct BlockTests {
+@Suite(.timeLimit(.minutes(1))) struct BlockTests {
     let temporary = TemporaryFolder()
 
     @Test func aBlockedPeerIsGoneAtOnceAndAfterARestartUntilUndone() async throws {

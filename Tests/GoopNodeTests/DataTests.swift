@@ -9,7 +9,7 @@ import Testing
 @testable import GoopNode
 
 /// Tables across two peers, over a real connection.
-@Suite(.timeLimit(.minutes(3))) struct DataTests {
+@Suite(.timeLimit(.minutes(1))) struct DataTests {
     let temporary = TemporaryFolder()
 
     /// A node that asks.

@@ -10,7 +10,7 @@ import Testing
 @testable import GoopStore
 
 /// What is served on the event loop of a connection never makes it wait.
-@Suite(.timeLimit(.minutes(3))) struct EventLoopTests {
+@Suite(.timeLimit(.minutes(1))) struct EventLoopTests {
     let temporary = TemporaryFolder()
 
     private func request(_ text: String) throws -> DataRequest {

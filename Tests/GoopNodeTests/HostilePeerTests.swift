@@ -9,7 +9,7 @@ import Testing
 @testable import GoopNode
 
 /// A peer among strangers that keep to no rules.
-@Suite(.timeLimit(.minutes(3))) struct HostilePeerTests {
+@Suite(.timeLimit(.minutes(1))) struct HostilePeerTests {
     let temporary = TemporaryFolder()
 
     private func stranger(listens: Bool = false) async throws -> Node {

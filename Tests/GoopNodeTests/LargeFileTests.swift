@@ -11,7 +11,7 @@ import Testing
 
 /// Files of gigabytes between two peers, whole and in parts, on the wire and through the viewer. They are sparse: the disk has
 /// next to nothing of them. Sent whole they are by `scripts/large-input`.
-@Suite(.timeLimit(.minutes(3))) struct LargeFileTests {
+@Suite(.timeLimit(.minutes(1))) struct LargeFileTests {
     let temporary = TemporaryFolder()
     static let size = 5 << 30
 

@@ -7,7 +7,7 @@ import Testing
 @testable import GoopNode
 
 /// Decisions about peers against slow disks and slow peers, and who follows the list too slowly.
-@Suite(.timeLimit(.minutes(3))) struct PeerDirectoryTests {
+@Suite(.timeLimit(.minutes(1))) struct PeerDirectoryTests {
     /// A disk and a door that take as long as a test says.
     private final class Outside: Sendable {
         private struct State {

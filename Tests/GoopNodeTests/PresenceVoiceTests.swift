@@ -4,7 +4,7 @@ import Testing
 
 @testable import GoopNode
 
-@Suite("Presence: when it is said", .timeLimit(.minutes(3))) struct PresenceVoiceTests {
+@Suite("Presence: when it is said", .timeLimit(.minutes(1))) struct PresenceVoiceTests {
     private let said = AsyncStream.makeStream(of: PresenceMessage.self)
 
     private func voice(heartbeat: Duration) -> PresenceVoice {

@@ -8,7 +8,7 @@ import Testing
 @testable import GoopNode
 
 /// A site for certain people only, between whole peers: every protocol, at once, and over a restart.
-@Suite(.timeLimit(.minutes(3))) struct PrivateSiteTests {
+@Suite(.timeLimit(.minutes(1))) struct PrivateSiteTests {
     let temporary = TemporaryFolder()
 
     /// A node that visits.

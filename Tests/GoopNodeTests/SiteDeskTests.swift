@@ -10,7 +10,7 @@ import Testing
 @testable import GoopNode
 
 /// What the owner does in the room "My site", and what a hostile name, a link or a full disk does not get.
-@Suite(.timeLimit(.minutes(3))) struct SiteDeskTests {
+@Suite(.timeLimit(.minutes(1))) struct SiteDeskTests {
     let temporary = TemporaryFolder()
     var root: String { temporary.path + "/site" }
 

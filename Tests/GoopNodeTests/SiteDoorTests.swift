@@ -6,7 +6,7 @@ import Testing
 @testable import GoopNode
 
 /// Who is let in, who is inside, and who is shown out.
-@Suite(.timeLimit(.minutes(3))) struct SiteDoorTests {
+@Suite(.timeLimit(.minutes(1))) struct SiteDoorTests {
     private let ada = PrivateKey.generate().peerID
     private let bob = PrivateKey.generate().peerID
 

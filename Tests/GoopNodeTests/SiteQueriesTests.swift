@@ -11,7 +11,7 @@ import Testing
 @testable import GoopNode
 
 /// `/goop/site/2.0.0` between two nodes, and how it stands beside upstream's protocol.
-@Suite(.timeLimit(.minutes(3))) struct SiteQueriesTests {
+@Suite(.timeLimit(.minutes(1))) struct SiteQueriesTests {
     let temporary = TemporaryFolder()
     private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 

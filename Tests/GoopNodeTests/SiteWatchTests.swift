@@ -7,7 +7,7 @@ import Testing
 @testable import GoopNode
 
 /// Changes of a folder as they are told to visitors.
-@Suite(.timeLimit(.minutes(3))) struct SiteWatchTests {
+@Suite(.timeLimit(.minutes(1))) struct SiteWatchTests {
     let temporary = TemporaryFolder()
     let folder: SiteFolder
 

@@ -7,7 +7,7 @@ import Testing
 
 @testable import GoopNode
 
-@Suite(.timeLimit(.minutes(3))) struct TwoPeersTests {
+@Suite(.timeLimit(.minutes(1))) struct TwoPeersTests {
     let temporary = TemporaryFolder()
 
     @Test func theyFindEachOtherVisitEachOtherAndSayGoodbye() async throws {

@@ -6,7 +6,7 @@ import Testing
 @testable import GoopNode
 
 /// Invisible peers, and the next run of a peer.
-@Suite(.timeLimit(.minutes(3))) struct VisibilityTests {
+@Suite(.timeLimit(.minutes(1))) struct VisibilityTests {
     let temporary = TemporaryFolder()
 
     @Test func whoBecomesInvisibleLeavesTheListsAndVisitsAllTheSame() async throws {

@@ -8,7 +8,7 @@ import Testing
 @testable import GoopNode
 
 /// Visits through the whole viewer: from HTTP requests to streams at the peer whose site it is.
-@Suite(.timeLimit(.minutes(3))) struct VisitTests {
+@Suite(.timeLimit(.minutes(1))) struct VisitTests {
     let temporary = TemporaryFolder()
 
     /// Nothing is kept on the way, and ordinary visits are no flood: they end their streams instead of resetting them, of

@@ -7,7 +7,7 @@ import Testing
 
 @testable import GoopStore
 
-@Suite(.timeLimit(.minutes(3))) struct DataStoreTests {
+@Suite(.timeLimit(.minutes(1))) struct DataStoreTests {
     @Test func aVisitorsRowIsTheVisitors() async throws {
         let fixture = try StoreFixture()
         try await fixture.makeNotes()

@@ -5,7 +5,7 @@ import Testing
 @testable import GoopStore
 
 /// Under the read policy `owner` nothing that a visitor asks tells what is in the rows of others.
-@Suite(.timeLimit(.minutes(3))) struct HiddenRowsTests {
+@Suite(.timeLimit(.minutes(1))) struct HiddenRowsTests {
     /// A condition that fails for titles that begin with a letter, and holds for no row.
     private static func probe(_ letter: String) -> String {
         "CASE WHEN title LIKE '\(letter)%' THEN abs(-9223372036854775808 + 0 * _id) ELSE 0 END"

@@ -8,7 +8,7 @@ import Testing
 
 /// What SQLite lets stand in a file and nobody expects: values of every kind in every column, names that are words of SQL,
 /// views, triggers, generated columns. The file works, every row is shown, nothing of it is lost.
-@Suite(.timeLimit(.minutes(3))) struct OddFileTests {
+@Suite(.timeLimit(.minutes(1))) struct OddFileTests {
     private static func fill(_ path: String, _ sql: String) throws {
         let queue = try DatabaseQueue(path: path)
         try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA journal_mode=WAL") }

@@ -4,7 +4,7 @@ import Testing
 @testable import GoopStore
 
 /// What the words of the owner mean to a visitor, and from when on.
-@Suite(.timeLimit(.minutes(3))) struct PolicyTests {
+@Suite(.timeLimit(.minutes(1))) struct PolicyTests {
     private static let uses = [
         #"{"op":"query","table":"diary"}"#, #"{"op":"count","table":"diary"}"#, #"{"op":"describe","table":"diary"}"#,
         #"{"op":"insert","table":"diary","data":{"title":"x"}}"#,

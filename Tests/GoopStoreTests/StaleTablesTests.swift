@@ -5,7 +5,7 @@ import Testing
 @testable import GoopStore
 
 /// What was known of a table is not used once it is known better.
-@Suite(.timeLimit(.minutes(3))) struct StaleTablesTests {
+@Suite(.timeLimit(.minutes(1))) struct StaleTablesTests {
     @Test func aSubscriptionDoesNotOutliveThePolicyThatAllowedIt() async throws {
         let fixture = try StoreFixture()
         try await fixture.makeNotes()

@@ -7,7 +7,7 @@ import Testing
 @testable import GoopStore
 
 /// Files laid out as upstream makes them, from the peer wire reference, section 4.
-@Suite(.timeLimit(.minutes(3))) struct UpstreamFileTests {
+@Suite(.timeLimit(.minutes(1))) struct UpstreamFileTests {
     /// What an old version made, and later ones migrated: columns that came later stand last, some are missing yet.
     private static func makeOldFile(_ path: String) throws {
         let queue = try DatabaseQueue(path: path)

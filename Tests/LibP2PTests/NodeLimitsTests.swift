@@ -11,7 +11,7 @@ func until(_ node: Node, _ condition: (Node) -> Bool) async {
     for await _ in changes where condition(node) { return }
 }
 
-@Suite("Node: limits and hostile peers", .timeLimit(.minutes(3)))
+@Suite("Node: limits and hostile peers", .timeLimit(.minutes(1)))
 struct NodeLimitsTests {
     @Test("what was reserved is given back when streams and connections end")
     func balance() async throws {

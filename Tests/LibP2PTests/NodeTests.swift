@@ -59,7 +59,7 @@ func first<Result>(
     throw CancellationError()
 }
 
-@Suite("Node", .timeLimit(.minutes(3)))
+@Suite("Node", .timeLimit(.minutes(1)))
 struct NodeTests {
     @Test("connect, echo, ping; a second connect reuses the connection")
     func basics() async throws {

@@ -3,7 +3,7 @@ import LibP2P
 import NIOCore
 import Testing
 
-@Suite("PubSub", .timeLimit(.minutes(3)))
+@Suite("PubSub", .timeLimit(.minutes(1)))
 struct PubSubTests {
     /// A node with GossipSub on top.
     struct Member: Sendable {

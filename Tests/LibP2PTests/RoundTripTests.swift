@@ -52,7 +52,7 @@ private struct SlowLink {
 }
 
 /// The link's ends answer TCP at once, so each figure here is one round trip less than over a real link of that delay.
-@Suite("Round trips to the first answer", .timeLimit(.minutes(3)), .serialized)
+@Suite("Round trips to the first answer", .timeLimit(.minutes(1)), .serialized)
 struct RoundTripTests {
     /// Long enough that the work of a busy machine is a part of it only.
     private static let roundTrip = Duration.milliseconds(600)

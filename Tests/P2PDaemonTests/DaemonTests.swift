@@ -7,7 +7,7 @@ import Testing
 
 @testable import P2PDaemon
 
-@Suite(.timeLimit(.minutes(3))) struct DaemonTests {
+@Suite(.timeLimit(.minutes(1))) struct DaemonTests {
     @Test func identifies() async throws {
         try await RunningDaemon.with { daemon in
             #expect(daemon.addresses.count == 1 && daemon.addresses[0].tcpPort != 0)

@@ -7,7 +7,7 @@ import Testing
 
 @testable import P2PDaemon
 
-@Suite(.timeLimit(.minutes(3))) struct FrameLogTests {
+@Suite(.timeLimit(.minutes(1))) struct FrameLogTests {
     private static func path() -> String { "/tmp/goop2-test-\(UInt64.random(in: 0 ... .max)).frames" }
 
     private static func mode(of path: String) throws -> mode_t {

@@ -3,7 +3,7 @@ import P2PCore
 import P2PSwarm
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct ConnectionTests {
+@Suite(.timeLimit(.minutes(1))) struct ConnectionTests {
     @Test func aHundredStreamsOfAMegabyteBothWays() async throws {
         try await ConnectionPair.withTCP { pair in
             let size = 1_000_000

@@ -5,7 +5,7 @@ import PeerIdentity
 import Synchronization
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct FrameObserverTests {
+@Suite(.timeLimit(.minutes(1))) struct FrameObserverTests {
     private enum Told: Hashable {
         case received(YamuxHeader)
         case sent(YamuxHeader)

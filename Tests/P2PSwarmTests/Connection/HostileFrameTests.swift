@@ -3,7 +3,7 @@ import P2PCore
 import P2PSwarm
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct HostileFrameTests {
+@Suite(.timeLimit(.minutes(1))) struct HostileFrameTests {
     struct Attack: Sendable, CustomTestStringConvertible {
         let testDescription: String
         let reason: CloseReason

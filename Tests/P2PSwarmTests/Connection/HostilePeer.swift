@@ -173,7 +173,7 @@ struct Siege: Sendable {
     /// Waits until the peer has received a frame for which `test` holds; throws when it no longer can, or does not.
     func heard(_ test: @escaping @Sendable (YamuxHeader) -> Bool) async throws {
         let promise = self.loop.makePromise(of: Void.self)
-        let limit = self.loop.scheduleTask(in: .seconds(170)) { promise.fail(HostilePeer.NeverSaid()) }
+        let limit = self.loop.scheduleTask(in: .seconds(55)) { promise.fail(HostilePeer.NeverSaid()) }
         defer { limit.cancel() }
         try await self.attack { $0.hear(test, promise) }
         try await promise.futureResult.get()

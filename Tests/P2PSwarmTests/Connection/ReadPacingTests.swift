@@ -42,7 +42,7 @@ import Testing
     }
 }
 
-@Suite("Read pacing of a connection", .timeLimit(.minutes(3))) struct ConnectionPacingTests {
+@Suite("Read pacing of a connection", .timeLimit(.minutes(1))) struct ConnectionPacingTests {
     /// The most that the channel's next read takes, asked behind the turn that is under way.
     private func limit(of channel: any Channel) async throws -> Int {
         let allocator = try await channel.getOption(.recvAllocator).get()

@@ -5,7 +5,7 @@ import Testing
 
 @testable import P2PSwarm
 
-@Suite("Bytes that wait in streams", .timeLimit(.minutes(3))) final class StreamBudgetTests: Sendable {
+@Suite("Bytes that wait in streams", .timeLimit(.minutes(1))) final class StreamBudgetTests: Sendable {
     private static let piece = 64 * 1024
     /// An eighth is what one connection gets of an empty budget.
     private static let share = 1 << 20

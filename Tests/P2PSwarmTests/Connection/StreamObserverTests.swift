@@ -4,7 +4,7 @@ import P2PSwarm
 import Synchronization
 import Testing
 
-@Suite(.timeLimit(.minutes(3))) struct StreamObserverTests {
+@Suite(.timeLimit(.minutes(1))) struct StreamObserverTests {
     /// What an observer saw; touched on its stream's loop.
     private final class Echo: StreamObserver, @unchecked Sendable {
         let stream: MuxedStream

@@ -16,7 +16,7 @@ import Testing
         #expect(Set(interfaces.map(\.index)).count == interfaces.count)
     }
 
-    @Test(.timeLimit(.minutes(3))) func aWatchReportsThePresentFirstAndStops() async throws {
+    @Test(.timeLimit(.minutes(1))) func aWatchReportsThePresentFirstAndStops() async throws {
         let (reports, continuation) = AsyncStream.makeStream(
             of: [NetworkInterface].self, bufferingPolicy: .bufferingNewest(8))
         let watch = InterfaceWatch(eventLoop: MultiThreadedEventLoopGroup.singleton.next()) { continuation.yield($0) }

@@ -8,7 +8,7 @@ import Testing
 @testable import P2PSwarm
 
 /// What needs no packet; everything else is checked between network namespaces by `lab/run`.
-@Suite(.timeLimit(.minutes(3))) struct MDNSResponderTests {
+@Suite(.timeLimit(.minutes(1))) struct MDNSResponderTests {
     private final class Journal: Sendable {
         let lines = Mutex<[String]>([])
         func note(_ line: String) { self.lines.withLock { $0.append(line) } }

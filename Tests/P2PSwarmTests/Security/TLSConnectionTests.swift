@@ -82,7 +82,7 @@ struct TLSConnectionTests {
 
     @Test(
         "TLS is chosen when both have it, and streams carry bytes both ways; with and without the early muxer and presumption",
-        .timeLimit(.minutes(3)), arguments: [true, false], ["/tls/1.0.0", nil] as [ProtocolID?])
+        .timeLimit(.minutes(1)), arguments: [true, false], ["/tls/1.0.0", nil] as [ProtocolID?])
     func overTLS(early: Bool, assumed: ProtocolID?) async throws {
         let listener = Side(muxers: early ? ["/yamux/1.0.0"] : ["/other/1.0.0", "/yamux/1.0.0"])
         let dialer = Side(expected: listener.identity.peerID, assumed: assumed)
@@ -113,7 +113,7 @@ struct TLSConnectionTests {
         }
     }
 
-    @Test("a dialer that presumes TLS of a peer without it is told so", .timeLimit(.minutes(3)))
+    @Test("a dialer that presumes TLS of a peer without it is told so", .timeLimit(.minutes(1)))
     func presumptionRefused() async throws {
         let listener = Side(security: ["/noise"])
         try await connect(Side(assumed: "/tls/1.0.0"), listener) { ours, theirs, _ in
@@ -126,7 +126,7 @@ struct TLSConnectionTests {
         }
     }
 
-    @Test("a dialer that prefers TLS falls back to Noise", .timeLimit(.minutes(3)))
+    @Test("a dialer that prefers TLS falls back to Noise", .timeLimit(.minutes(1)))
     func fallback() async throws {
         let listener = Side(security: ["/noise"])
         try await connect(Side(), listener) { ours, theirs, _ in
@@ -136,7 +136,7 @@ struct TLSConnectionTests {
         }
     }
 
-    @Test("a wrong peer is a typed error on the dialing side", .timeLimit(.minutes(3)))
+    @Test("a wrong peer is a typed error on the dialing side", .timeLimit(.minutes(1)))
     func wrongPeer() async throws {
         let listener = Side()
         let other = PrivateKey.generate().peerID

@@ -5,7 +5,7 @@ import Testing
 
 @testable import P2PSwarm
 
-@Suite("Connections that are ending", .timeLimit(.minutes(3))) struct EndingConnectionTests {
+@Suite("Connections that are ending", .timeLimit(.minutes(1))) struct EndingConnectionTests {
     private let local = PrivateKey.generate().peerID
     private let remote = PrivateKey.generate().peerID
 

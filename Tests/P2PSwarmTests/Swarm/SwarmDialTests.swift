@@ -10,7 +10,7 @@ import Testing
 
 @testable import P2PSwarm
 
-@Suite("Swarm: permits of dials", .timeLimit(.minutes(3))) struct SwarmDialTests {
+@Suite("Swarm: permits of dials", .timeLimit(.minutes(1))) struct SwarmDialTests {
     private let transport = StubTransport()
     private let peers = (0..<3).map { _ in PrivateKey.generate().peerID }
 

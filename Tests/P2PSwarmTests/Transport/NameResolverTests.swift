@@ -9,7 +9,7 @@ import Testing
 
 @testable import P2PSwarm
 
-@Suite("Names of strangers", .timeLimit(.minutes(3))) struct NameResolverTests {
+@Suite("Names of strangers", .timeLimit(.minutes(1))) struct NameResolverTests {
     private static let peers = (0..<3).map { _ in PrivateKey.generate().peerID }
 
     /// A name service in which names that begin with `slow` are answered when the test says so.

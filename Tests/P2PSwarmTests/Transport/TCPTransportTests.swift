@@ -6,7 +6,7 @@ import Testing
 
 @testable import P2PSwarm
 
-@Suite(.timeLimit(.minutes(3))) struct TCPTransportTests {
+@Suite(.timeLimit(.minutes(1))) struct TCPTransportTests {
     private let group = MultiThreadedEventLoopGroup.singleton
 
     @Test("a neighbour is dialled from a port of the system's choice, so that crossing dials stay two connections")
