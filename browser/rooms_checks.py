@@ -256,6 +256,22 @@ def side_by_side(suite, url, neighbour):
             expect(not page.run("return document.hidden"), "a window of the check is not looked at")
             page.wait(lambda: page.one("#state").get_attribute("data-state") == "online", "who is here")
 
+    with suite.check("a browser without shared workers: each page has streams of its own, and is live"), browser() as page:
+        def workers():
+            return [one for one in page.cdp("Target.getTargets")["targetInfos"] if one["type"] == "shared_worker"]
+        page.driver.get(url)
+        page.wait(lambda: page.one("#link").get_attribute("data-state") == "live", "live")
+        expect(len(workers()) == 1, f"{workers()} where the browser has them")
+        page.driver.get("about:blank")
+        page.wait(lambda: not workers(), "no worker without a page")
+        page.cdp("Page.addScriptToEvaluateOnNewDocument", source="delete globalThis.SharedWorker")
+        page.driver.get(url)
+        page.wait(lambda: page.one("#link").get_attribute("data-state") == "live", "live")
+        page.wait(lambda: card(page, neighbour.id), "the neighbour")
+        page.driver.get(url + f"p/{neighbour.id}/")
+        page.wait(lambda: page.one("#state").get_attribute("data-state") == "online", "who is here")
+        expect(not workers(), f"{workers()} where the browser has none")
+
     with suite.check("streams for which there is no room take turns"), browser() as page:
         page.driver.get(url + "help")
         heard = page.driver.execute_async_script("""
