@@ -4,6 +4,7 @@ import json
 import pathlib
 import shutil
 import sqlite3
+import subprocess
 import time
 
 import part
@@ -286,6 +287,74 @@ def blog(suite, page, here, as_owner=None):
             page.wait(lambda: "Written by hand" not in texts(page, "#posts a"), "the post gone")
 
 
+MANY_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>many</title><h1>Many tables</h1>
+<script src="many.js"></script><script src="/sdk/goop-data.js"></script><script src="watch.js"></script>"""
+
+# Counts the streams of the page; loaded before the SDK.
+MANY_STREAMS = """const Native = EventSource;
+window.streams = [];
+window.EventSource = class extends Native { constructor(path) { super(path); streams.push(this); } };"""
+
+MANY_WATCH = """window.heard = {};
+window.watches = {};
+window.watchTable = (table) => {
+  const own = (heard[table] = { open: 0, reload: 0, texts: [], error: null });
+  watches[table] = Goop.data.subscribe(table, {
+    onOpen: () => { own.open += 1; }, onReload: () => { own.reload += 1; },
+    onInsert: (row) => own.texts.push(row.text), onError: (error) => { own.error = `${error.code} ${error.status}`; },
+  });
+};
+for (let number = 0; number < 8; number += 1) watchTable(`live${number}`);"""
+
+
+def many_tables(suite, page, program, owner, here):
+    """A browser has six connections to one address: a page has one stream, however many tables it watches."""
+    def data(*words):
+        done = subprocess.run([str(program), "data", str(owner.folder), *words], capture_output=True, text=True, timeout=30)
+        expect(done.returncode == 0, f"{words}: {done.stderr}")
+
+    def heard(table, member):
+        return page.run("return heard[arguments[0]]?.[arguments[1]]", table, member)
+
+    def open_streams():
+        return page.run("return streams.filter(({ readyState }) => readyState !== EventSource.CLOSED).length")
+
+    tables = [f"live{number}" for number in range(8)]
+    with suite.check("a page with eight tables: all are live over one stream, and a request still answers"):
+        for table in (*tables, "later"):
+            data("create", table, "text:text", "--policy", "open")
+        for name, text in (("index.html", MANY_PAGE), ("many.js", MANY_STREAMS), ("watch.js", MANY_WATCH)):
+            owner.write(f"many/{name}", text)
+        visit(page, here("many/"))
+        for table in tables:
+            page.wait(lambda: heard(table, "open") == 1, f"{table} to be live")
+        expect(page.run("return streams.length") == 1, "more than one stream was opened")
+        answer = page.driver.execute_async_script("""
+            const done = arguments[0];
+            fetch(location.href, { cache: "no-store", signal: AbortSignal.timeout(5000) })
+              .then((answer) => done(answer.status), (error) => done(String(error)))""")
+        expect(answer == 200, answer)
+        for table in tables:
+            data("insert", table, f"text=for {table}")
+        for table in tables:
+            page.wait(lambda: heard(table, "texts") == [f"for {table}"], f"the row of {table}: {heard(table, 'texts')}")
+            expect(heard(table, "reload") == 0 and heard(table, "error") is None, page.run("return heard"))
+    with suite.check("tables that come and go: still one stream, the others read again, and a refusal is that table's own"):
+        page.run("watchTable('later'); watchTable('nothing'); watches.live0.close()")
+        page.wait(lambda: heard("later", "open") == 1, "the later table to be live")
+        page.wait(lambda: heard("nothing", "error") == "not_found 404", f"the refusal: {heard('nothing', 'error')}")
+        for table in tables[1:]:
+            page.wait(lambda: heard(table, "reload") == 1, f"{table} to read again")
+        expect(open_streams() == 1 and page.run("return streams.length") == 2, "not one stream for another")
+        for table in ("live0", "live7", "later"):
+            data("insert", table, "text=second")
+        for table, texts_wanted in (("live7", ["for live7", "second"]), ("later", ["second"])):
+            page.wait(lambda: heard(table, "texts") == texts_wanted, f"the second row of {table}: {heard(table, 'texts')}")
+        expect(heard("live0", "texts") == ["for live0"], "a table that nobody watches is told")
+        page.run("for (const watch of Object.values(watches)) watch.close()")
+        expect(open_streams() == 0, "a stream for no table")
+
+
 SYSTEM_COLUMNS = """_id INTEGER PRIMARY KEY AUTOINCREMENT, _owner TEXT NOT NULL, _owner_email TEXT DEFAULT '',
     _created_at DATETIME DEFAULT CURRENT_TIMESTAMP, _updated_at DATETIME DEFAULT CURRENT_TIMESTAMP"""
 
@@ -369,6 +438,7 @@ def story(suite, program, folder):
             guestbook(suite, first, second, owner, here, there, owner.stop, owner.start)
             poll(suite, first, second, owner, here, there)
             blog(suite, first, here, own)
+            many_tables(suite, first, program, owner, here)
         pictures(suite, here)
 
     site = Peer(program, folder / "unchanged", "--label", "Unchanged")

@@ -13,7 +13,7 @@ public struct ViewerConfiguration: Sendable {
     public var onListening: @Sendable (ViewerEndpoint) async -> Void
     /// Open connections at once, event streams included; one more is answered with 503 and closed.
     public var maximumConnections = 256
-    /// Event streams at once; one more is answered with 503.
+    /// Event streams at once; one more is answered with 503. One that tells of several tables counts as one for each.
     public var maximumEventStreams = 64
     /// An idle connection, or one that does not finish sending its request, is closed after this time.
     public var idleTimeout: Duration = .seconds(30)

@@ -10,7 +10,7 @@ struct ViewerShared: Sendable {
     let transfers = TransferPlaces()
     /// Of pages that hear of the changed files of a site.
     let fileWatches: StreamPlaces
-    /// Of pages that hear of the changed rows of a table.
+    /// Of pages that hear of the changed rows of tables: one for each table of a page.
     let tableWatches: StreamPlaces
     /// Of pages that hear of the owner's own visitors.
     let visitorWatches: StreamPlaces

@@ -199,13 +199,15 @@ import Testing
         let mailbox = ChangeMailbox()
         mailbox.put(DataChange(table: table, kind: .insert, id: 4, row: row))
         mailbox.put(DataChange(table: table, kind: .delete, id: 4, row: nil))
-        mailbox.end(FakeTables.gone)
+        mailbox.ready(table)
+        mailbox.end(table, FakeTables.gone)
         var encoder = DataEventEncoder()
-        var text = String(buffer: encoder.ready(table: table))
+        var text = String(buffer: EventText.retry)
         for delivery in mailbox.take() {
             switch delivery {
+            case .ready(let table): text += String(buffer: encoder.ready(table: table))
             case .changes(let changes): text += String(buffer: encoder.encode(changes))
-            case .lost(let error): text += String(buffer: encoder.event("lost", DataFailure.body(of: error)))
+            case .lost(let table, let error): text += String(buffer: encoder.lost(table: table, error))
             case .reload, .heartbeat: Issue.record("not expected")
             }
         }
@@ -283,6 +285,7 @@ import Testing
         #expect(QueryText.value(of: "table", in: "table=%2541") == "%41")
         #expect(QueryText.value(of: "table", in: "table=%ff") == nil)
         #expect(QueryText.value(of: "table", in: "tables=x") == nil)
+        #expect(QueryText.values(of: "table", in: "table=a&b=c&table=%ff&table=%62") == ["a", nil, "b"])
     }
 }
 

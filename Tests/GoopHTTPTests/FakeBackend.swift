@@ -47,10 +47,14 @@ final class FakeBackend: ViewerBackend {
     }
 
     let owner: SelfProfile
+    /// Tables whose watch has ended, by whom ever.
+    let endedWatches: AsyncStream<String>
+    private let endedWatch: AsyncStream<String>.Continuation
     private let state = Mutex(State())
 
     init(owner: SelfProfile = SelfProfile(id: PrivateKey.generate().peerID, label: "Owner", email: "o@example.org")) {
         self.owner = owner
+        (endedWatches, endedWatch) = AsyncStream.makeStream(of: String.self)
     }
 
     var opened: [String] { state.withLock { $0.opened } }
@@ -105,11 +109,25 @@ final class FakeBackend: ViewerBackend {
 
     /// Sends a change to everybody who watches its table; nil ends their streams.
     func change(_ change: DataChange?) {
-        let watchers = state.withLock { $0.tables.watchers }
-        for watcher in watchers {
-            if let change { watcher.yield(change) } else { watcher.finish(throwing: FakeTables.gone) }
+        for watcher in state.withLock({ $0.tables.watchers }) {
+            guard let change else {
+                watcher.changes.finish(throwing: FakeTables.gone)
+                continue
+            }
+            // As the store does, whose tables have names in any case of letters.
+            if watcher.table.lowercased() == change.table.lowercased() { watcher.changes.yield(change) }
         }
     }
+
+    /// Ends the streams of one table.
+    func endWatches(of table: String) {
+        for watcher in state.withLock({ $0.tables.watchers }) where watcher.table == table {
+            watcher.changes.finish(throwing: FakeTables.gone)
+        }
+    }
+
+    /// The tables that were ever watched, in order.
+    var watched: [String] { state.withLock { $0.tables.watchers.map(\.table) } }
 
     func data(_ request: DataRequest, of peer: PeerID) async throws(DataError) -> JSONValue {
         let answer = state.withLock { state in
@@ -122,10 +140,11 @@ final class FakeBackend: ViewerBackend {
     func dataChanges(
         of peer: PeerID, table: String
     ) async throws(DataError) -> AsyncThrowingStream<DataChange, any Error> {
-        if table == "secret" { throw DataError(code: .refused, message: "not allowed", detail: "local table") }
+        if table.hasPrefix("secret") { throw DataError(code: .refused, message: "not allowed", detail: "local table") }
         let (stream, continuation) = AsyncThrowingStream.makeStream(
             of: DataChange.self, bufferingPolicy: .bufferingNewest(64))
-        state.withLock { $0.tables.watchers.append(continuation) }
+        continuation.onTermination = { [endedWatch] _ in endedWatch.yield(table) }
+        state.withLock { $0.tables.watchers.append((table, continuation)) }
         return stream
     }
 
@@ -214,7 +233,7 @@ struct FakeTables {
 
     var asked: [DataRequest] = []
     var answers: [Result<JSONValue, DataError>] = []
-    var watchers: [AsyncThrowingStream<DataChange, any Error>.Continuation] = []
+    var watchers: [(table: String, changes: AsyncThrowingStream<DataChange, any Error>.Continuation)] = []
 }
 
 extension PeerEntry {

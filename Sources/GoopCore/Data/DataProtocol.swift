@@ -8,6 +8,8 @@ public enum DataProtocol {
     public static let watchID = "/goop/data-watch/1.0.0"
     /// The longest request line, in bytes.
     public static let maximumRequestBytes = 1 << 20
+    /// Streams of changes that one visitor may have at once.
+    public static let maximumWatchesPerPeer = 32
     /// The longest request to watch, in bytes.
     public static let maximumWatchRequestBytes = 1024
     /// The longest answer line, in bytes: JSON can be longer than the values that it is made of.

@@ -12,6 +12,8 @@ import PeerIdentity
 struct DataProxy: Sendable {
     /// The largest request body, in bytes.
     static let maximumBodyBytes = 1 << 20
+    /// Tables of one stream: as many as a peer lets one visitor watch.
+    static let maximumTables = DataProtocol.maximumWatchesPerPeer
 
     let backend: any ViewerBackend
     let failures: FailureMemory
@@ -162,21 +164,55 @@ struct DataProxy: Sendable {
         guard request.method == .get else {
             throw DataError(code: .badRequest, message: "GET is needed", detail: "this is a stream of events")
         }
-        guard let table = QueryText.value(of: "table", in: query ?? ""), !table.isEmpty, table.utf8.count <= 64 else {
-            throw DataError(code: .badRequest, message: "table is missing", detail: "subscribe?table=NAME")
-        }
-        guard let place = events.places.take(for: peer) else {
-            throw DataError(
-                code: .busy, message: "too many open pages", detail: "close pages that watch tables of this site")
-        }
+        let tables = try DataProxy.tables(in: query ?? "")
+        if tables.count == 1 { try DataProxy.check(tables[0]) }
+        guard let place = events.places.take(for: peer, upTo: tables.count) else { throw DataProxy.tooManyPages }
         if let known = failures.failure(of: peer, now: .now) { throw DataError(known) }
+        if tables.count == 1 {
+            // A refusal is the answer, with its status: there is nothing else that the stream could tell.
+            let changes = try await changes(of: tables[0], peer: peer)
+            return events.response(to: request, tables: tables, place: place, headers: headers) { _ in changes }
+        }
+        let withoutPlace = Set(tables.dropFirst(place.count))
+        return events.response(to: request, tables: tables, place: place, headers: headers) {
+            (table) async throws(DataError) in
+            try DataProxy.check(table)
+            guard !withoutPlace.contains(table) else { throw DataProxy.tooManyPages }
+            return try await changes(of: table, peer: peer)
+        }
+    }
+
+    /// The tables of a stream, each once; at least one.
+    private static func tables(in query: String) throws(DataError) -> [String] {
+        var tables: [String] = []
+        for table in QueryText.values(of: "table", in: query) {
+            guard let table else { throw noTable }
+            if !tables.contains(table) { tables.append(table) }
+            guard tables.count <= maximumTables else {
+                throw DataError(
+                    code: .badRequest, message: "too many tables", detail: "a stream tells of at most \(maximumTables)")
+            }
+        }
+        guard !tables.isEmpty else { throw noTable }
+        return tables
+    }
+
+    private static func check(_ table: String) throws(DataError) {
+        guard !table.isEmpty, table.utf8.count <= 64 else { throw noTable }
+    }
+
+    private static let noTable = DataError(
+        code: .badRequest, message: "table is missing", detail: "subscribe?table=NAME")
+    private static let tooManyPages = DataError(
+        code: .busy, message: "too many open pages", detail: "close pages that watch tables of this site")
+
+    private func changes(of table: String, peer: PeerID) async throws(DataError) -> DataEvents.Changes {
         let backend = backend
         let changes = await withDeadline(answerTimeout, else: .late(answerTimeout)) {
-            () async throws(DataError) -> AsyncThrowingStream<DataChange, any Error> in
+            () async throws(DataError) -> DataEvents.Changes in
             try await backend.dataChanges(of: peer, table: table)
         }
-        return events.response(
-            to: request, changes: try changes.get(), place: place, table: table, headers: headers)
+        return try changes.get()
     }
 }
 

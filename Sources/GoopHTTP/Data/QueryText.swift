@@ -2,12 +2,16 @@
 enum QueryText {
     /// The decoded value of a name; nil when it is not there, or not readable text.
     static func value(of name: String, in query: String) -> String? {
-        for pair in query.split(separator: "&") {
+        values(of: name, in: query).first ?? nil
+    }
+
+    /// The same for a name that may be there several times, in their order; nil for one that is not readable text.
+    static func values(of name: String, in query: String) -> [String?] {
+        query.split(separator: "&").compactMap { pair -> String?? in
             let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            guard parts.count == 2, parts[0] == name else { continue }
-            return decode(parts[1])
+            guard parts.count == 2, parts[0] == name else { return nil }
+            return .some(decode(parts[1]))
         }
-        return nil
     }
 
     private static func decode(_ text: Substring) -> String? {

@@ -54,7 +54,7 @@ struct DataService: Sendable {
         limits.allowsLimitedConnection = true
         limits.runsOnEventLoop = true
         node.setHandler(for: ProtocolID(DataProtocol.dataID), limits: limits) { await serve($0, answer) }
-        var watchLimits = HandlerLimits(streams: 512, streamsPerPeer: 32)
+        var watchLimits = HandlerLimits(streams: 512, streamsPerPeer: DataProtocol.maximumWatchesPerPeer)
         watchLimits.allowsLimitedConnection = true
         node.setHandler(for: ProtocolID(DataProtocol.watchID), limits: watchLimits) { await serve($0, watch) }
     }

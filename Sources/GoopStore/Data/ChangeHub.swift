@@ -11,7 +11,7 @@ final class ChangeHub: Sendable {
     /// Subscriptions of all visitors together, and of one. Those of the owner take no place of theirs: sixteen made-up
     /// visitors would keep the owner's pages from hearing of changes. The viewer bounds them (`StreamPlaces`).
     static let maximumSubscribers = 512
-    static let maximumPerCaller = 32
+    static let maximumPerCaller = DataProtocol.maximumWatchesPerPeer
 
     private struct Subscriber {
         let table: String

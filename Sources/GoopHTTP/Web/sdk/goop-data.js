@@ -119,24 +119,26 @@
 
   // ---- Live changes -------------------------------------------------------------------------------------------
 
-  /** One event stream a table, however many listeners. */
+  /** What is known of each table that the page watches, by its name; however many listeners it has. */
   const feeds = new Map();
 
   /** Codes after which asking again changes nothing. */
   const FINAL = new Set(["refused", "not_found", "bad_request", "invalid_query", "unknown_operation"]);
 
+  /** So many tables one visitor may watch at once, and so many bytes of UTF-8 a name may have. */
+  const MOST_TABLES = 32;
+  const MOST_BYTES = 64;
+
+  /** A table and its listeners. */
   class Feed {
     constructor(table) {
       this.table = table;
+      this.name = encodeURIComponent(table);
       this.listeners = new Set();
-      this.path = `${http.prefix}${http.dataPath}/subscribe?table=${encodeURIComponent(table)}`;
       this.isOpen = false;
       this.wasOpen = false;
-      this.pause = 1000;
+      this.wasBusy = false;
       this.lost = null;
-      this.onVisibility = () => this.visibilityChanged();
-      document.addEventListener("visibilitychange", this.onVisibility);
-      this.connect();
     }
 
     tell(name, ...values) {
@@ -147,7 +149,7 @@
       try { listener[name]?.(...values); } catch (error) { reportError(error); }
     }
 
-    /** How things stand, for a listener that comes when the stream is there already. */
+    /** How things stand, for a listener that comes when the table is watched already. */
     greet(listener) {
       queueMicrotask(() => {
         if (!this.listeners.has(listener)) return;
@@ -156,58 +158,22 @@
       });
     }
 
-    connect() {
-      clearTimeout(this.timer);
-      this.source?.close();
-      const source = (this.source = new EventSource(this.path));
-      source.addEventListener("ready", () => {
-        this.pause = 1000;
-        const again = this.wasOpen || this.lost !== null;
-        this.lost = null;
-        this.isOpen = true;
-        this.wasOpen = true;
-        this.tell("onOpen");
-        // While there was no stream, changes may have passed by.
-        if (again) this.tell("onReload");
-      });
-      source.addEventListener("change", (event) => {
-        const change = JSON.parse(event.data);
-        this.tell("onChange", change);
-        if (change.kind === "insert") this.tell("onInsert", change.row, change);
-        if (change.kind === "update") this.tell("onUpdate", change.row, change);
-        if (change.kind === "delete") this.tell("onDelete", change.id, change);
-      });
-      source.addEventListener("reload", () => this.tell("onReload"));
-      source.addEventListener("lost", (event) => {
-        const { error, code, detail } = JSON.parse(event.data);
-        this.fail(new Goop.Error(error, { code, detail }));
-      });
-      source.onerror = () => {
-        if (this.source !== source) return;
-        this.isOpen = false;
-        if (source.readyState === EventSource.CLOSED) this.explain();
-        else this.fail(new Goop.Error("the connection was lost; trying again", { code: "no_answer" }));
-      };
+    ready() {
+      const again = this.wasOpen || this.lost !== null;
+      this.lost = null;
+      this.isOpen = true;
+      this.wasOpen = true;
+      this.wasBusy = false;
+      this.tell("onOpen");
+      // While there was no stream, changes may have passed by.
+      if (again) this.tell("onReload");
     }
 
-    /** An event stream that is refused does not say why; the same address, fetched, does. */
-    async explain() {
-      const abort = new AbortController();
-      let error = null;
-      try {
-        const answer = await fetch(this.path, {
-          signal: abort.signal, credentials: "omit", cache: "no-store", headers: { Accept: "text/event-stream" },
-        });
-        if (!answer.ok) error = await http.failure(answer);
-        abort.abort();
-      } catch (cause) {
-        error = new Goop.Error("the viewer does not answer", { code: "no_answer", detail: String(cause.message) });
-      }
-      if (this.listeners.size === 0) return;
-      if (error) this.fail(error);
-      if (error && FINAL.has(error.code)) return this.close();
-      this.timer = setTimeout(() => this.connect(), error ? this.pause : 0);
-      this.pause = Math.min(this.pause * 2, 15_000);
+    change(change) {
+      this.tell("onChange", change);
+      if (change.kind === "insert") this.tell("onInsert", change.row, change);
+      if (change.kind === "update") this.tell("onUpdate", change.row, change);
+      if (change.kind === "delete") this.tell("onDelete", change.id, change);
     }
 
     /** Tells a failure once, not at every try. */
@@ -219,33 +185,171 @@
       this.tell("onError", error);
     }
 
-    /** A page that nobody looks at gives its connection back: browsers have six of them for a site. */
-    visibilityChanged() {
-      clearTimeout(this.hiding);
-      if (document.visibilityState === "hidden") {
-        this.hiding = setTimeout(() => {
-          clearTimeout(this.timer);
-          this.source.close();
-          this.isOpen = false;
-          this.asleep = true;
-        }, 30_000);
-      } else if (this.asleep) {
-        this.asleep = false;
-        this.connect();
-      }
-    }
-
-    close() {
-      clearTimeout(this.timer);
-      clearTimeout(this.hiding);
-      this.source.close();
-      document.removeEventListener("visibilitychange", this.onVisibility);
-      if (feeds.get(this.table) === this) feeds.delete(this.table);
+    /** Nobody watches it any more, or nobody may. */
+    end() {
+      if (feeds.get(this.table) !== this) return;
+      feeds.delete(this.table);
+      stream.rearrange();
     }
   }
 
   /**
-   * Watches a table: what others add, change or remove arrives without reloading the page.
+   * The one event stream of the page, for all its tables: a browser has six connections for a site. It is opened anew when
+   * tables come or go. A table that it had before hears then what it hears after every interruption, so nothing is missed.
+   */
+  const stream = {
+    source: null,
+    /** The feeds that it has, by table, without those that were lost since it was opened. */
+    carried: new Map(),
+    pause: 1000,
+    timer: 0,
+    due: 0,
+    hiding: 0,
+    isAsleep: false,
+
+    /** The tables are others than before. What a page does in a row makes one stream. */
+    rearrange() {
+      if (feeds.size === 0) this.shut();
+      else this.openIn(this.source ? 50 : 0);
+    },
+
+    /** After a failure, later each time. */
+    retry() {
+      if (this.timer) return;
+      this.openIn(this.pause);
+      this.pause = Math.min(this.pause * 2, 15_000);
+    },
+
+    /** Opens it after so many milliseconds, or earlier if that is due already. */
+    openIn(milliseconds) {
+      const due = performance.now() + milliseconds;
+      if (this.timer && this.due <= due) return;
+      clearTimeout(this.timer);
+      this.due = due;
+      this.timer = setTimeout(() => { this.timer = 0; this.open(); }, milliseconds);
+    },
+
+    /** Opens it for the tables that are watched now; nothing happens if it has them all, and no other. */
+    open() {
+      if (this.isAsleep) return;
+      const wanted = this.wanted();
+      if (wanted.length === this.carried.size && wanted.every((feed) => this.carried.get(feed.table) === feed)) return;
+      this.drop();
+      if (wanted.length === 0) return;
+      this.carried = new Map(wanted.map((feed) => [feed.table, feed]));
+      const path = `${http.prefix}${http.dataPath}/subscribe?${wanted.map(({ name }) => `table=${name}`).join("&")}`;
+      const source = (this.source = new EventSource(path));
+      // Each event says which table it is about, unless there is only one.
+      const on = (name, hear) => source.addEventListener(name, (event) => {
+        const value = JSON.parse(event.data);
+        const feed = wanted.length === 1 ? wanted[0] : this.carried.get(value.table);
+        if (feed) hear(feed, value);
+      });
+      on("ready", (feed) => {
+        feed.ready();
+        if (this.carried.size === wanted.length && wanted.every(({ isOpen }) => isOpen)) this.pause = 1000;
+      });
+      on("change", (feed, change) => feed.change(change));
+      on("reload", (feed) => feed.tell("onReload"));
+      on("lost", (feed, { error, code, detail, status }) => this.lose(feed, new Goop.Error(error, { code, detail, status })));
+      source.onerror = () => {
+        if (this.source !== source) return;
+        if (source.readyState === EventSource.CLOSED) return this.explain(source, path);
+        const cut = [...this.carried.values()];
+        this.drop();
+        this.openIn(2000);
+        for (const feed of cut) feed.fail(new Goop.Error("the connection was lost; trying again", { code: "no_answer" }));
+      };
+    },
+
+    /** As many feeds as it may have. */
+    wanted() {
+      for (const feed of [...feeds.values()]) {
+        // It would take the room of the others in the address. A byte is three characters there at most.
+        if (feed.name.length <= 3 * MOST_BYTES) continue;
+        feed.fail(new Goop.Error("no table has such a name", { code: "bad_request", status: 400 }));
+        feed.end();
+      }
+      for (const feed of [...feeds.values()].slice(MOST_TABLES)) {
+        feed.fail(new Goop.Error("too many tables are watched", { code: "busy", detail: `at most ${MOST_TABLES} at once` }));
+      }
+      return [...feeds.values()].slice(0, MOST_TABLES);
+    },
+
+    /** No more changes of one table; the others go on. */
+    lose(feed, error) {
+      const wasOpen = feed.isOpen;
+      this.carried.delete(feed.table);
+      feed.isOpen = false;
+      if (this.carried.size === 0) {
+        this.source?.close();
+        this.source = null;
+      }
+      const isRefused = !wasOpen && FINAL.has(error.code);
+      if (!isRefused) this.retry();
+      // The stream before this one may not have given back its places yet.
+      if (error.code === "busy" && !wasOpen && !feed.wasBusy) feed.wasBusy = true;
+      else feed.fail(error);
+      if (isRefused) feed.end();
+    },
+
+    /** An event stream that is refused does not say why; the same address, fetched, does. */
+    async explain(source, path) {
+      for (const feed of this.carried.values()) feed.isOpen = false;
+      const abort = new AbortController();
+      let error = null;
+      try {
+        const answer = await fetch(path, {
+          signal: abort.signal, credentials: "omit", cache: "no-store", headers: { Accept: "text/event-stream" },
+        });
+        if (!answer.ok) error = await http.failure(answer);
+        abort.abort();
+      } catch (cause) {
+        error = new Goop.Error("the viewer does not answer", { code: "no_answer", detail: String(cause.message) });
+      }
+      if (this.source !== source) return;
+      const refused = [...this.carried.values()];
+      this.drop();
+      if (!error) return this.openIn(0);
+      this.retry();
+      for (const feed of refused) {
+        feed.fail(error);
+        if (FINAL.has(error.code)) feed.end();
+      }
+    },
+
+    /** A page that nobody looks at gives its connection back. */
+    visibilityChanged() {
+      clearTimeout(this.hiding);
+      if (document.visibilityState === "hidden") {
+        this.hiding = setTimeout(() => {
+          this.isAsleep = true;
+          this.shut();
+        }, 30_000);
+      } else if (this.isAsleep) {
+        this.isAsleep = false;
+        this.open();
+      }
+    },
+
+    shut() {
+      clearTimeout(this.timer);
+      this.timer = 0;
+      this.drop();
+    },
+
+    drop() {
+      this.source?.close();
+      this.source = null;
+      for (const feed of this.carried.values()) feed.isOpen = false;
+      this.carried = new Map();
+    },
+  };
+  document.addEventListener("visibilitychange", () => stream.visibilityChanged());
+
+  /**
+   * Watches a table: what others add, change or remove arrives without reloading the page. However many tables a page
+   * watches, it has one connection for them; when they come or go, the others hear `onOpen` and `onReload` again.
    *
    * @param {string} table
    * @param {object} listener every member may be left out; a bare function is taken as `onChange`
@@ -261,14 +365,20 @@
    */
   function subscribe(table, listener = {}) {
     const own = typeof listener === "function" ? { onChange: listener } : { ...listener };
+    table = String(table);
     let feed = feeds.get(table);
-    if (!feed) feeds.set(table, (feed = new Feed(table)));
-    else feed.greet(own);
+    if (feed) {
+      feed.greet(own);
+    } else {
+      feed = new Feed(table);
+      feeds.set(table, feed);
+      stream.rearrange();
+    }
     feed.listeners.add(own);
     return {
       close() {
         feed.listeners.delete(own);
-        if (feed.listeners.size === 0) feed.close();
+        if (feed.listeners.size === 0) feed.end();
       },
     };
   }
