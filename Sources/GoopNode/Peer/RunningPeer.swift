@@ -80,6 +80,8 @@ final class RunningPeer: Sendable {
             case .probe(let peer): probes.request(peer)
             case .learn(let peer, let addresses):
                 node.addAddresses(addresses, of: peer, source: .hearsay, ttl: .seconds(120))
+            case .keep(let peer, true): node.protect(peer, reason: "favourite")
+            case .keep(let peer, false): node.unprotect(peer, reason: "favourite")
             }
         } refuse: {
             await node.refuse($0)
