@@ -24,7 +24,7 @@ final class ChangeMailbox: Sendable {
         var end: DataError?
     }
 
-    /// Wakes the writer.
+    /// Wakes the writer; ends when the mailbox is closed.
     var wakeUps: AsyncStream<Void> { box.wakeUps }
     private let box = Mailbox(Waiting())
     private let limit: Int
@@ -50,6 +50,9 @@ final class ChangeMailbox: Sendable {
 
     /// Makes the writer send a sign of life.
     func beat() { box.beat() }
+
+    /// Ends the stream, and gives no reason.
+    func close() { box.close() }
 
     /// No more changes; what waits is still delivered, then the reason.
     func end(_ reason: DataError) {

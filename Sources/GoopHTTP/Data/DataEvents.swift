@@ -20,15 +20,16 @@ struct DataEvents: Sendable {
         table: String, headers: HTTPFields
     ) -> Response {
         EventResponse.open(for: request, headers: headers, keeping: place) { [heartbeat] writer in
-            try await Self.write(changes, table: table, heartbeat: heartbeat, to: &writer)
+            try await Self.write(changes, table: table, place: place, heartbeat: heartbeat, to: &writer)
         }
     }
 
     private static func write(
-        _ changes: AsyncThrowingStream<DataChange, any Error>, table: String, heartbeat: Duration,
-        to writer: inout any ResponseBodyWriter
+        _ changes: AsyncThrowingStream<DataChange, any Error>, table: String, place: StreamPlaces.Place,
+        heartbeat: Duration, to writer: inout any ResponseBodyWriter
     ) async throws {
         let mailbox = ChangeMailbox()
+        place.onClose { mailbox.close() }
         var encoder = DataEventEncoder()
         try await writer.write(encoder.ready(table: table))
         try await EventResponse.feed(every: heartbeat) {

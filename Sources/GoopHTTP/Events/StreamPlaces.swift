@@ -1,44 +1,81 @@
 import PeerIdentity
 import Synchronization
 
-/// How many streams may be open at once: in all, and for the tables of one peer.
+/// How many streams may be open at once: in all, and for the tables of one peer. Also where a shutdown finds them.
 final class StreamPlaces: Sendable {
     /// One open stream; its place is given back when the last reference goes.
     final class Place: Sendable {
         private let places: StreamPlaces
         private let peer: PeerID
+        private let number: UInt64
 
-        fileprivate init(places: StreamPlaces, peer: PeerID) {
+        fileprivate init(places: StreamPlaces, peer: PeerID, number: UInt64) {
             self.places = places
             self.peer = peer
+            self.number = number
         }
 
-        deinit { places.giveBack(peer) }
+        /// Says how the stream is ended when the viewer closes; done at once if it is closing already. One for each place.
+        /// - Parameter end: must return at once, and must not keep the place.
+        func onClose(_ end: @escaping @Sendable () -> Void) { places.onClose(of: number, end) }
+
+        deinit { places.giveBack(peer, number) }
+    }
+
+    private struct State {
+        var taken: [PeerID: Int] = [:]
+        var lastNumber: UInt64 = 0
+        /// At most one for each place.
+        var ends: [UInt64: @Sendable () -> Void] = [:]
+        var isClosed = false
     }
 
     private let limit: Int
     private let limitPerPeer: Int
-    private let taken = Mutex<[PeerID: Int]>([:])
+    private let state = Mutex(State())
 
     init(limit: Int, limitPerPeer: Int) {
         self.limit = limit
         self.limitPerPeer = limitPerPeer
     }
 
-    /// Nil at one of the limits.
+    /// Nil at one of the limits, and after `close`.
     func take(for peer: PeerID) -> Place? {
-        let isFree = taken.withLock { taken in
-            guard taken.values.reduce(0, +) < limit, taken[peer, default: 0] < limitPerPeer else { return false }
-            taken[peer, default: 0] += 1
-            return true
+        let number: UInt64? = state.withLock { state in
+            guard !state.isClosed, state.taken.values.reduce(0, +) < limit,
+                state.taken[peer, default: 0] < limitPerPeer
+            else { return nil }
+            state.taken[peer, default: 0] += 1
+            state.lastNumber += 1
+            return state.lastNumber
         }
-        return isFree ? Place(places: self, peer: peer) : nil
+        return number.map { Place(places: self, peer: peer, number: $0) }
     }
 
-    private func giveBack(_ peer: PeerID) {
-        taken.withLock { taken in
-            let left = taken[peer, default: 0] - 1
-            taken[peer] = left > 0 ? left : nil
+    /// Ends every stream; nobody gets a place any more. A stream that waits for changes would else last for as long as its
+    /// page does.
+    func close() {
+        let ends = state.withLock { state in
+            defer { state.ends = [:] }
+            state.isClosed = true
+            return Array(state.ends.values)
+        }
+        for end in ends { end() }
+    }
+
+    private func onClose(of number: UInt64, _ end: @escaping @Sendable () -> Void) {
+        let isClosed = state.withLock { state in
+            if !state.isClosed { state.ends[number] = end }
+            return state.isClosed
+        }
+        if isClosed { end() }
+    }
+
+    private func giveBack(_ peer: PeerID, _ number: UInt64) {
+        state.withLock { state in
+            state.ends[number] = nil
+            let left = state.taken[peer, default: 0] - 1
+            state.taken[peer] = left > 0 ? left : nil
         }
     }
 }

@@ -179,7 +179,8 @@ public final class PreparedPeer: Sendable {
                 if let lastID {
                     throw Failure(
                         .noInput, "the identity \(path) does not exist, and this folder has been the peer \(lastID)",
-                        nextStep: "put your backup of it there (in what goop2 backup wrote it is data/identity.key); or, to "
+                        nextStep:
+                            "put your backup of it there (in what goop2 backup wrote it is data/identity.key); or, to "
                             + "become a new peer under a new id, forget the old one: \(forgetLastID)")
                 }
                 guard options.createsMissing else {
