@@ -467,6 +467,7 @@ struct PubSubTests {
                 await until(one.node) { $0.connections().count == 1 }
                 #expect(one.node.connections().map(\.peer) == [strangers[1].peerID])
                 second.reset()
+                _ = heard
             }
         }
     }
