@@ -139,7 +139,7 @@ public final class ViewerServer: Service {
         let closing = AsyncStream.makeStream(of: Void.self)
         let stop: @Sendable () -> Void = {
             for door in doors { door.listener.stopListening() }
-            feed.close()
+            shared.closeStreams()
             for door in doors { door.registry.quiesce() }
             closing.continuation.finish()
         }

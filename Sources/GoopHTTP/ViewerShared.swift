@@ -23,4 +23,10 @@ struct ViewerShared: Sendable {
         tableWatches = StreamPlaces(limit: most, limitPerPeer: most / 2)
         visitorWatches = StreamPlaces(limit: most / 4, limitPerPeer: most / 4)
     }
+
+    /// Ends every stream of events: none ends by itself while its page is open.
+    func closeStreams() {
+        feed.close()
+        for places in [fileWatches, tableWatches, visitorWatches] { places.close() }
+    }
 }

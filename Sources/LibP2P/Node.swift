@@ -251,6 +251,9 @@ public final class Node: Service {
         self.swarm.withTrimming { $0.unprotect(peer, reason: reason) }
     }
 
+    /// Whether a reason to keep the peer's connections stands. For tests.
+    package func isProtected(_ peer: PeerID) -> Bool { self.swarm.withTrimming { $0.isProtected(peer) } }
+
     /// Closes connections that are too many or redundant now, instead of at the next interval.
     public func trimConnections() { self.swarm.maintain() }
 

@@ -48,7 +48,7 @@ import Testing
             #expect(temporary.mode("back/" + name) == temporary.mode("ada/" + name))
         }
         #expect(temporary.mode("back/data/identity.key") == 0o600)
-        #expect(temporary.names(in: "back/data") == ["identity.key"])
+        #expect(temporary.names(in: "back/data") == ["identity.key", "state.json"])
         #expect(temporary.names(in: "back").contains("data.db") && !temporary.names(in: "back").contains("cache"))
         #expect(!temporary.names(in: "back/site").contains("link"))
         let peer = try PreparedPeer.open(target, options: .init(createsMissing: false))
@@ -56,7 +56,7 @@ import Testing
         peer.release()
         // Beside the two folders and the file nothing is left.
         #expect(temporary.names() == ["ada", "ada.tar", "back"])
-        #expect(temporary.names(in: "ada/data") == ["identity.key", "peer.lock"])
+        #expect(temporary.names(in: "ada/data") == ["identity.key", "peer.lock", "state.json"])
     }
 
     @Test func namesThatAreNotTextAndLinksInCirclesAreToldAndTheRestIsSaved() throws {

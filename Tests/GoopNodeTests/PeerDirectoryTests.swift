@@ -1,5 +1,6 @@
 import GoopCore
 import GoopHTTP
+import LibP2P
 import PeerIdentity
 import Synchronization
 import Testing
@@ -190,5 +191,38 @@ import Testing
             return
         }
         #expect(entry.id == peer)
+    }
+
+    @Test func theConnectionsOfFavouritesAreKeptFromTheStartAndAsTheOwnerDecides() async throws {
+        let wishes = Mutex<[PeerDirectory.Request]>([])
+        let away = PrivateKey.generate().peerID
+        let known = [
+            KnownPeer(id: ann, isFavorite: true), KnownPeer(id: bob),
+            // Unblocked later it is a favourite still.
+            KnownPeer(id: away, isFavorite: true, standing: .blocked),
+        ]
+        let directory = PeerDirectory(
+            table: PeerTable(ownID: own), records: PeerRecords(ownID: own, known: known), clock: PeerClock(),
+            save: { _, _ in }, perform: { wish in wishes.withLock { $0.append(wish) } }, refuse: { _ in })
+        await directory.recall()
+        #expect(Set(wishes.withLock { $0 }) == [.keep(ann, true), .keep(away, true)])
+        wishes.withLock { $0 = [] }
+        _ = try await directory.decide(.favorite(true), about: bob)
+        _ = try await directory.decide(.favorite(false), about: ann)
+        _ = try await directory.decide(.petname("Bob"), about: bob)
+        #expect(wishes.withLock { $0 } == [.keep(bob, true), .keep(ann, false)])
+    }
+
+    @Test func theNodeKeepsFavouritesOverARestart() async throws {
+        let temporary = TemporaryFolder()
+        var host = try await TestPeer.start(in: temporary, label: "host")
+        _ = try await host.running.book.decide(.favorite(true), about: ann)
+        #expect(host.running.node.isProtected(ann) && !host.running.node.isProtected(bob))
+        try await host.stop()
+        host = try await TestPeer.start(in: temporary, label: "host")
+        #expect(host.running.node.isProtected(ann))
+        _ = try await host.running.book.decide(.favorite(false), about: ann)
+        #expect(!host.running.node.isProtected(ann))
+        try await host.stop()
     }
 }

@@ -132,6 +132,86 @@ import Testing
         #expect(!FolderLock.isHeld(path: folder.lockFile))
     }
 
+    @Test func aKeyThatIsGoneStopsTheStartUntilItIsBackOrTheOwnerStartsOver() throws {
+        let first = try open()
+        first.release()
+        let (id, path) = (first.identity.peerID, folder.path + "/data/identity.key")
+        let key = try AtomicFile.read(path, limit: IdentityFile.maximumBytes)
+        unlink(path)
+        for creating in [true, false] {
+            let refused = try #require(failure(creating: creating))
+            #expect(refused.kind == .noInput)
+            #expect(refused.cause == "the identity \(path) does not exist, and this folder has been the peer \(id)")
+            #expect(refused.nextStep.contains("put your backup of it there"))
+            #expect(refused.nextStep.hasSuffix("forget the old one: rm \(folder.stateFile)"))
+            #expect(!AtomicFile.exists(path) && !FolderLock.isHeld(path: folder.lockFile))
+        }
+        try AtomicFile.write(key, to: path)
+        let again = try open()
+        #expect(again.identity.peerID == id && again.notes == [])
+        again.release()
+        unlink(path)
+        unlink(folder.stateFile)
+        let new = try open()
+        #expect(new.created == ["identity"] && new.notes == [] && new.identity.peerID != id)
+        #expect(PeerState.load(folder.stateFile).peerID == new.identity.peerID)
+    }
+
+    /// What a damaged key's next step says, done: it must lead to a new peer.
+    @Test func aDamagedIdentityThatIsMovedAwayMakesRoomForANewOne() throws {
+        try open().release()
+        let path = folder.path + "/data/identity.key"
+        temporary.write("x", to: "ada/data/identity.key")
+        #expect(failure()?.nextStep.hasSuffix("mv \(path) \(path).broken && rm \(folder.stateFile)") == true)
+        rename(path, path + ".broken")
+        unlink(folder.stateFile)
+        #expect(try open().created == ["identity"])
+    }
+
+    /// Folders of upstream's program, and of this one before it remembered who a peer is.
+    @Test func aFolderWithoutAMemoryGoesOnAsItDidAndRemembersFromThenOn() throws {
+        let key = PrivateKey.generate()
+        temporary.write("", to: "ada/data/x")
+        try AtomicFile.write(IdentityFile.contents(of: key), to: folder.path + "/data/identity.key")
+        try PeerState(listenPort: 4001).save(folder.stateFile)
+        let peer = try open()
+        peer.release()
+        #expect(peer.identity.peerID == key.peerID && peer.notes == [])
+        #expect(PeerState.load(folder.stateFile) == PeerState(listenPort: 4001, peerID: key.peerID))
+        // The same without a key either: nobody knows that there was one.
+        unlink(folder.path + "/data/identity.key")
+        try PeerState(listenPort: 4001).save(folder.stateFile)
+        let new = try open()
+        new.release()
+        #expect(new.created == ["identity"])
+        unlink(folder.path + "/data/identity.key")
+        #expect(failure()?.cause.contains("has been the peer \(new.identity.peerID)") == true)
+    }
+
+    @Test func anotherKeyIsTheOwnersDecisionAndIsTold() throws {
+        let first = try open()
+        first.release()
+        let other = PrivateKey.generate()
+        try AtomicFile.write(IdentityFile.contents(of: other), to: folder.path + "/data/identity.key")
+        // A command that only looks tells nothing and remembers nothing.
+        let looking = try open(creating: false)
+        #expect(looking.notes == [] && PeerState.load(folder.stateFile).peerID == first.identity.peerID)
+        looking.release()
+        let second = try open()
+        second.release()
+        #expect(second.identity.peerID == other.peerID && second.notes.count == 1)
+        #expect(second.notes.first?.contains("was \(first.identity.peerID) and is now \(other.peerID)") == true)
+        #expect(try open().notes == [])
+    }
+
+    @Test func whatCannotBeRememberedStopsNoStart() throws {
+        // A folder in the way.
+        temporary.write("", to: "ada/data/state.json/x")
+        let peer = try open()
+        #expect(peer.created.contains("identity"))
+        #expect(peer.notes.count == 1 && peer.notes.first?.contains("cannot be remembered") == true)
+    }
+
     @Test func badSettingsStopTheStartAndStay() throws {
         try open().release()
         let text = "{\"p2p\":{\"listen_port\":99999}}"
@@ -252,7 +332,7 @@ import Testing
         #expect(PeerState.load(path) == PeerState())
         try PeerState(listenPort: 4001, viewerPort: 8081).save(path)
         #expect(PeerState.load(path) == PeerState(listenPort: 4001, viewerPort: 8081))
-        temporary.write("{\"listen_port\":-1,\"viewer_port\":\"x\"}", to: "state.json")
+        temporary.write("{\"listen_port\":-1,\"viewer_port\":\"x\",\"peer_id\":\"12D3\"}", to: "state.json")
         #expect(PeerState.load(path) == PeerState())
     }
 }

@@ -75,7 +75,7 @@ import Testing
         let taken = Int(try #require(ada.address.tcpPort))
         let wishes: [(String, JSONValue)] = [
             ("p2p.listen_port", .integer(taken)), ("viewer.http_addr", .string("127.0.0.1:\(taken)")),
-            ("identity.key_file", .string("goop.json")),
+            ("identity.key_file", .string("goop.json")), ("identity.key_file", .string("missing.key")),
             ("p2p.nacl_public_key", .string(String(repeating: "A", count: 43) + "=")),
         ]
         for (key, value) in wishes {

@@ -4,7 +4,8 @@ enum ConfigurationMeaning {
     private static let later = "Kept and checked; nothing uses it yet. "
 
     static let of: [String: String] = [
-        "identity.key_file": "The private key: who this peer is. Back it up. A damaged one stops the start.",
+        "identity.key_file":
+            "The private key: who this peer is. Back it up. A damaged one stops the start, and so does a lost one.",
         "paths.site_root": "The folder that visitors see.",
         "paths.site_source": "Kept for upstream's editor; must differ from site_stage.",
         "paths.site_stage": "Kept for upstream's editor; must differ from site_source.",

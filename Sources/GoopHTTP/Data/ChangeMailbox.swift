@@ -32,7 +32,7 @@ final class ChangeMailbox: Sendable {
         }
     }
 
-    /// Wakes the writer.
+    /// Wakes the writer; ends when the mailbox is closed.
     var wakeUps: AsyncStream<Void> { box.wakeUps }
     private let box = Mailbox(Waiting())
     private let limit: Int
@@ -63,6 +63,9 @@ final class ChangeMailbox: Sendable {
 
     /// Makes the writer send a sign of life.
     func beat() { box.beat() }
+
+    /// Ends the stream, and gives no reason.
+    func close() { box.close() }
 
     /// No more changes of a table; what waits is still delivered, then the reason. Once for each.
     func end(_ table: String, _ reason: DataError) {

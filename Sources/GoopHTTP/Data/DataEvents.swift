@@ -31,16 +31,18 @@ struct DataEvents: Sendable {
         open: @escaping @Sendable (String) async throws(DataError) -> Changes
     ) -> Response {
         EventResponse.open(for: request, headers: headers, keeping: place) { [heartbeat] writer in
-            try await Self.write(tables, open: open, heartbeat: heartbeat, to: &writer)
+            try await Self.write(tables, place: place, open: open, heartbeat: heartbeat, to: &writer)
         }
     }
 
     private static func write(
-        _ tables: [String], open: @escaping @Sendable (String) async throws(DataError) -> Changes, heartbeat: Duration,
+        _ tables: [String], place: StreamPlaces.Place,
+        open: @escaping @Sendable (String) async throws(DataError) -> Changes, heartbeat: Duration,
         to writer: inout any ResponseBodyWriter
     ) async throws {
         // One for all, so that a page that reads nothing costs the same however many tables it has.
         let mailbox = ChangeMailbox()
+        place.onClose { mailbox.close() }
         let isShared = tables.count > 1
         var encoder = DataEventEncoder(isShared: isShared)
         var left = tables.count

@@ -1,7 +1,8 @@
 import PeerIdentity
 import Synchronization
 
-/// How many streams may be open at once: in all, and of one peer. A stream of several tables counts as one of each.
+/// How many streams may be open at once: in all, and of one peer. A stream of several tables counts as one of each. Also
+/// where a shutdown finds them.
 final class StreamPlaces: Sendable {
     /// One open stream; its places are given back when the last reference goes.
     final class Place: Sendable {
@@ -9,40 +10,76 @@ final class StreamPlaces: Sendable {
         let count: Int
         private let places: StreamPlaces
         private let peer: PeerID
+        private let number: UInt64
 
-        fileprivate init(places: StreamPlaces, peer: PeerID, count: Int) {
+        fileprivate init(places: StreamPlaces, peer: PeerID, count: Int, number: UInt64) {
             self.count = count
             self.places = places
             self.peer = peer
+            self.number = number
         }
 
-        deinit { places.giveBack(count, of: peer) }
+        /// Says how the stream is ended when the viewer closes; done at once if it is closing already. One for each stream.
+        /// - Parameter end: must return at once, and must not keep the place.
+        func onClose(_ end: @escaping @Sendable () -> Void) { places.onClose(of: number, end) }
+
+        deinit { places.giveBack(count, of: peer, number) }
+    }
+
+    private struct State {
+        var taken: [PeerID: Int] = [:]
+        var lastNumber: UInt64 = 0
+        /// At most one for each stream.
+        var ends: [UInt64: @Sendable () -> Void] = [:]
+        var isClosed = false
     }
 
     private let limit: Int
     private let limitPerPeer: Int
-    private let taken = Mutex<[PeerID: Int]>([:])
+    private let state = Mutex(State())
 
     init(limit: Int, limitPerPeer: Int) {
         self.limit = limit
         self.limitPerPeer = limitPerPeer
     }
 
-    /// As many places as there are, up to `most`; nil at one of the limits.
+    /// As many places as there are, up to `most`; nil at one of the limits, and after `close`.
     func take(for peer: PeerID, upTo most: Int = 1) -> Place? {
-        let count = taken.withLock { taken in
-            let own = taken[peer, default: 0]
-            let count = min(most, limit - taken.values.reduce(0, +), limitPerPeer - own)
-            if count > 0 { taken[peer] = own + count }
-            return count
+        let taken: (count: Int, number: UInt64)? = state.withLock { state in
+            let own = state.taken[peer, default: 0]
+            let count = min(most, limit - state.taken.values.reduce(0, +), limitPerPeer - own)
+            guard !state.isClosed, count > 0 else { return nil }
+            state.taken[peer] = own + count
+            state.lastNumber += 1
+            return (count, state.lastNumber)
         }
-        return count > 0 ? Place(places: self, peer: peer, count: count) : nil
+        return taken.map { Place(places: self, peer: peer, count: $0.count, number: $0.number) }
     }
 
-    private func giveBack(_ count: Int, of peer: PeerID) {
-        taken.withLock { taken in
-            let left = taken[peer, default: 0] - count
-            taken[peer] = left > 0 ? left : nil
+    /// Ends every stream; nobody gets a place any more. A stream that waits for changes would else last for as long as its
+    /// page does.
+    func close() {
+        let ends = state.withLock { state in
+            defer { state.ends = [:] }
+            state.isClosed = true
+            return Array(state.ends.values)
+        }
+        for end in ends { end() }
+    }
+
+    private func onClose(of number: UInt64, _ end: @escaping @Sendable () -> Void) {
+        let isClosed = state.withLock { state in
+            if !state.isClosed { state.ends[number] = end }
+            return state.isClosed
+        }
+        if isClosed { end() }
+    }
+
+    private func giveBack(_ count: Int, of peer: PeerID, _ number: UInt64) {
+        state.withLock { state in
+            state.ends[number] = nil
+            let left = state.taken[peer, default: 0] - count
+            state.taken[peer] = left > 0 ? left : nil
         }
     }
 }

@@ -25,15 +25,17 @@ struct AccessEvents: Sendable {
             return routes.refuse(.busy, "too many open pages", "close pages of this room")
         }
         return EventResponse.open(for: request, headers: routes.headers.viewer(), keeping: place) {
-            [heartbeat] writer in try await Self.write(access, heartbeat: heartbeat, to: &writer)
+            [heartbeat] writer in try await Self.write(access, place: place, heartbeat: heartbeat, to: &writer)
         }
     }
 
     private static func write(
-        _ access: any SiteAccess, heartbeat: Duration, to writer: inout any ResponseBodyWriter
+        _ access: any SiteAccess, place: StreamPlaces.Place, heartbeat: Duration,
+        to writer: inout any ResponseBodyWriter
     ) async throws {
         let changes = await access.changes()
         let hasChanged = Mailbox(false)
+        place.onClose { hasChanged.close() }
         var text = EventText()
         try await writer.write(EventText.retry)
         hasChanged.put { $0 = true }

@@ -59,7 +59,7 @@ struct SiteEvents: Sendable {
             switch opened {
             case .success(let changes):
                 return EventResponse.open(for: request, headers: headers, keeping: seat) { [heartbeat] writer in
-                    try await Self.write(changes, heartbeat: heartbeat, to: &writer)
+                    try await Self.write(changes, place: seat, heartbeat: heartbeat, to: &writer)
                 }
             case .failure(let error): throw Self.failure(error)
             }
@@ -84,10 +84,11 @@ struct SiteEvents: Sendable {
     }
 
     private static func write(
-        _ changes: AsyncThrowingStream<SiteChanges, any Error>, heartbeat: Duration,
+        _ changes: AsyncThrowingStream<SiteChanges, any Error>, place: StreamPlaces.Place, heartbeat: Duration,
         to writer: inout any ResponseBodyWriter
     ) async throws {
         let mailbox = Mailbox(Waiting())
+        place.onClose { mailbox.close() }
         var text = EventText()
         var hello = EventText.retry
         hello.writeImmutableBuffer(text.event("ready", JSONWriter.compact(.object([:]))))

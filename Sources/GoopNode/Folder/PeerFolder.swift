@@ -20,7 +20,7 @@ public struct PeerFolder: Sendable, Hashable {
     public var dataFolder: String { path + "/data" }
     /// Held while a process runs on this folder.
     public var lockFile: String { dataFolder + "/peer.lock" }
-    /// Chosen ports.
+    /// Chosen ports, and who the peer was at its last start.
     public var stateFile: String { dataFolder + "/state.json" }
     /// The starter site whose tables are still to be made; there from before the site appears until they are.
     var starterFile: String { dataFolder + "/starter" }

@@ -126,6 +126,7 @@ public final class PreparedPeer: Sendable {
                     nextStep: problem.nextStep)
             }
             let identity = try identity(configuration)
+            remember(identity.peerID, keyFile: folder.resolve(configuration.identity.keyFile))
             try sealingKeys(&configuration)
             try viewerPassword(&configuration)
             try site(configuration)
@@ -170,8 +171,18 @@ public final class PreparedPeer: Sendable {
                 throw Failure(
                     .data, "the identity in \(path) cannot be used: \(error)",
                     nextStep: "put your backup of it there; or, to become a new peer under a new id, move it away: "
-                        + "mv \(TerminalText.shellWord(path)) \(TerminalText.shellWord(path + ".broken"))")
+                        + "mv \(TerminalText.shellWord(path)) \(TerminalText.shellWord(path + ".broken"))"
+                        + (lastID == nil ? "" : " && \(forgetLastID)"))
             } catch let fault as FileFault where fault.isMissing && !AtomicFile.exists(path) {
+                // Whoever moved the key by mistake, or started before a disk was there, would else be somebody else from now on,
+                // whom nobody knows.
+                if let lastID {
+                    throw Failure(
+                        .noInput, "the identity \(path) does not exist, and this folder has been the peer \(lastID)",
+                        nextStep:
+                            "put your backup of it there (in what goop2 backup wrote it is data/identity.key); or, to "
+                            + "become a new peer under a new id, forget the old one: \(forgetLastID)")
+                }
                 guard options.createsMissing else {
                     throw Failure(
                         .noInput, "the identity \(path) does not exist",
@@ -182,6 +193,31 @@ public final class PreparedPeer: Sendable {
                 try AtomicFile.create(IdentityFile.contents(of: key), at: path)
                 created.append("identity")
                 return key
+            }
+        }
+
+        /// Who the peer was at its last start, if that is remembered.
+        private var lastID: PeerID? { PeerState.load(folder.stateFile).peerID }
+
+        /// The command after which a start makes a new identity. Ports are chosen anew, too.
+        private var forgetLastID: String { "rm \(TerminalText.shellWord(folder.stateFile))" }
+
+        /// Notes who the peer is, for a start without the key. Another key than before is its owner's decision: it is told, and
+        /// counts from then on.
+        private mutating func remember(_ id: PeerID, keyFile: String) {
+            // Only while the folder is ours: a peer that runs writes its ports into the same file.
+            guard options.createsMissing, options.takesLock else { return }
+            var state = PeerState.load(folder.stateFile)
+            guard state.peerID != id else { return }
+            if let lastID = state.peerID {
+                notes.append(
+                    "another identity than at the last start is in \(keyFile): this peer was \(lastID) and is now \(id). Who "
+                        + "knew the old id does not find it; if that was not meant, put the old key back")
+            }
+            state.peerID = id
+            do { try state.save(folder.stateFile) } catch {
+                // No reason not to run; the next start tries again.
+                notes.append("who this peer is cannot be remembered: \(error)")
             }
         }
 

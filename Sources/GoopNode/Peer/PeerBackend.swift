@@ -11,14 +11,12 @@ struct PeerBackend: ViewerBackend {
     let avatar: OwnAvatar
     let directory: PeerDirectory
     private(set) var client: SiteClient
-    let site: SiteFolder
+    let site: OwnSite
     let tables: SiteTables
     let dataClient: DataClient
     let progress: StartProgress
     let visibility: Visibility
     let consents: SiteConsents
-    let watch: SiteWatch
-    let tags = ContentTags()
 
     func selfProfile() async -> SelfProfile {
         var profile = profile
@@ -64,7 +62,7 @@ struct PeerBackend: ViewerBackend {
             throw SiteError(kind: .blocked, detail: "you have blocked this peer")
         }
         guard peer == profile.id else { return try await client.changes(of: peer) }
-        let own = try await watch.changes()
+        let own = try await site.watch.changes()
         let (changes, continuation) = AsyncThrowingStream.makeStream(
             of: SiteChanges.self, bufferingPolicy: .bufferingNewest(8))
         let task = Task {
@@ -79,7 +77,7 @@ struct PeerBackend: ViewerBackend {
 
     func openSite(_ query: SiteQuery, of peer: PeerID) async throws(SiteError) -> SiteBody {
         if peer == profile.id {
-            let chunks = try await SiteFileChunks.answer(query, in: site, tags: tags)
+            let chunks = try await SiteFileChunks.answer(query, in: site.folder, tags: site.tags)
             return SiteBody(head: chunks.head, chunks: chunks, whole: chunks.whole)
         }
         guard !(await directory.isBlocked(peer)) else {

@@ -32,6 +32,9 @@ actor PeerDirectory {
     enum Request: Sendable, Hashable {
         case probe(PeerID)
         case learn(PeerID, [Multiaddr])
+        /// Whether the peer's connections are kept when there are too many, from now on. Asked for favourites only, which the
+        /// owner chooses and `PeerRecords.Limits.peers` bounds: nothing that a stranger does makes one.
+        case keep(PeerID, Bool)
     }
 
     /// - Parameters:
@@ -98,9 +101,11 @@ actor PeerDirectory {
 
     // MARK: What lasts
 
-    /// Lists whom the owner chose and who was there within a week, as away, with the addresses to try.
+    /// Lists whom the owner chose and who was there within a week, as away, with the addresses to try. The connections of
+    /// favourites are kept from here on.
     func recall() {
         let now = clock.now()
+        for record in records.all where record.isFavorite { perform(.keep(record.id, true)) }
         for peer in records.expire(unixMilliseconds: now.unixMilliseconds) { unwritten[peer] = .some(nil) }
         let week = now.unixMilliseconds - 7 * 86_400_000
         for record in records.all where record.standing != .blocked {
@@ -124,6 +129,7 @@ actor PeerDirectory {
         case .favorite(let isFavorite):
             decided = try records.setFavorite(isFavorite, of: peer)
             apply(table.setFavorite(peer, isFavorite))
+            perform(.keep(peer, isFavorite))
         case .standing(let standing):
             decided = try records.setStanding(standing, of: peer)
             if standing == .blocked { apply(table.remove(peer)) }

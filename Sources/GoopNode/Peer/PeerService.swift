@@ -94,10 +94,12 @@ public final class PeerService: Service {
         defer { try? store.close() }
         let records = PeerRecords(ownID: peer.identity.peerID, known: try await store.load())
         let door = SiteDoor(peer.configuration.siteAudience)
-        let (node, pubsub) = try await startNode(refusing: records.blocked, door: door)
+        let site = OwnSite(peer)
+        let (node, pubsub) = try await startNode(refusing: records.blocked, site: site, door: door)
         let running = await RunningPeer(
             peer: peer, options: options, node: node, pubsub: pubsub, viewer: doors?.own ?? .off,
-            outerDoor: doors?.outer, group: group, records: records, store: store, door: door, logger: logger)
+            outerDoor: doors?.outer, group: group, records: records, store: store, site: site, door: door,
+            logger: logger)
         options.onParts(running)
         try await running.run()
     }
@@ -121,7 +123,9 @@ public final class PeerService: Service {
     // MARK: The node
 
     /// Starts a node on the first set of addresses that can be had, and remembers a port that was chosen.
-    private func startNode(refusing blocked: Set<PeerID>, door: SiteDoor) async throws -> (Node, PubSub) {
+    private func startNode(
+        refusing blocked: Set<PeerID>, site: OwnSite, door: SiteDoor
+    ) async throws -> (Node, PubSub) {
         var state = PeerState.load(peer.folder.stateFile)
         let configured = peer.configuration.p2p.listenPort
         let plan = ListenPlan(configured: configured, remembered: state.listenPort)
@@ -136,7 +140,7 @@ public final class PeerService: Service {
                 failure = error
                 continue
             }
-            let node = makeNode(listen: addresses, door: door)
+            let node = makeNode(listen: addresses, site: site, door: door)
             await node.refuse(blocked)
             // Before the start, so that the first peer hears of it.
             let pubsub = PubSub(node: node)
@@ -160,15 +164,15 @@ public final class PeerService: Service {
         throw listenFailure(configured: configured, cause: failure)
     }
 
-    private func makeNode(listen: [Multiaddr], door: SiteDoor) -> Node {
-        let configuration = peer.configuration
+    private func makeNode(listen: [Multiaddr], site: OwnSite, door: SiteDoor) -> Node {
         let node = Node(
             configuration: .init(
                 identity: peer.identity, listen: listen, agentVersion: "goop2-swift/\(options.version)"),
             eventLoopGroup: group, logger: logger)
-        let folder = SiteFolder(root: peer.siteRoot, hidden: configuration.hiddenSiteFolders)
-        SiteService(folder: folder, label: configuration.profile.label, door: door, logger: logger).register(on: node)
-        WatchService(watch: SiteWatch(folder: folder), door: door, logger: logger).register(on: node)
+        SiteService(
+            folder: site.folder, tags: site.tags, label: peer.configuration.profile.label, door: door, logger: logger
+        ).register(on: node)
+        WatchService(watch: site.watch, door: door, logger: logger).register(on: node)
         return node
     }
 

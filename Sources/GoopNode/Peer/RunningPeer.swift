@@ -53,7 +53,7 @@ final class RunningPeer: Sendable {
         peer: PreparedPeer, options: PeerService.Options, node: Node, pubsub: PubSub, viewer: ViewerAddress,
         outerDoor: OuterDoorConfiguration?,
         group: any EventLoopGroup, records: PeerRecords, store: PeerStore?,
-        door: SiteDoor, logger: Logger
+        site: OwnSite, door: SiteDoor, logger: Logger
     ) async {
         self.peer = peer
         self.options = options
@@ -80,6 +80,8 @@ final class RunningPeer: Sendable {
             case .probe(let peer): probes.request(peer)
             case .learn(let peer, let addresses):
                 node.addAddresses(addresses, of: peer, source: .hearsay, ttl: .seconds(120))
+            case .keep(let peer, true): node.protect(peer, reason: "favourite")
+            case .keep(let peer, false): node.unprotect(peer, reason: "favourite")
             }
         } refuse: {
             await node.refuse($0)
@@ -104,13 +106,11 @@ final class RunningPeer: Sendable {
         DataService(tables: tables, door: door, logger: logger) { [directory] peer in
             await directory.entry(of: peer)?.email ?? ""
         }.register(on: node)
-        let site = SiteFolder(root: peer.siteRoot, hidden: configuration.hiddenSiteFolders)
         backend = PeerBackend(
             profile: SelfProfile(id: id, label: profile.label, email: profile.email), avatar: avatar,
             directory: directory,
             client: SiteClient(node: node), site: site, tables: tables, dataClient: DataClient(node: node),
-            progress: progress, visibility: visibility, consents: SiteConsents(path: peer.folder.consentsFile),
-            watch: SiteWatch(folder: site))
+            progress: progress, visibility: visibility, consents: SiteConsents(path: peer.folder.consentsFile))
         let topic = PubSubTopic(pubsub: pubsub, name: configuration.presenceTopic, logger: logger)
         self.topic = topic
         voice = PresenceVoice(

@@ -58,10 +58,13 @@ struct NodeRestarter: Restarter {
 
     func restart() { wish.yield() }
 
-    /// A key that is not there is made by the next run; one that cannot be read ends it.
+    /// A key that cannot be read ends the next run, and so does none; without a memory of this peer's id one would be made.
     private func checkIdentity(of next: GoopConfiguration) throws(ConfigurationError) {
         let path = folder.resolve(next.identity.keyFile)
-        guard AtomicFile.exists(path) else { return }
+        guard AtomicFile.exists(path) else {
+            guard PeerState.load(folder.stateFile).peerID != nil else { return }
+            throw Self.problem("identity.key_file", "\(path) does not exist", "name the file of your key")
+        }
         do { _ = try IdentityFile.key(in: AtomicFile.read(path, limit: IdentityFile.maximumBytes)) } catch {
             throw Self.problem("identity.key_file", "\(path): \(error)", "name the file of your key")
         }

@@ -19,14 +19,15 @@ struct SiteService: Sendable {
     let door: SiteDoor
     let logger: Logger
     private let patience: Duration
-    private let tags = ContentTags()
+    private let tags: ContentTags
     private let admission: SiteAdmission
 
     init(
-        folder: SiteFolder, label: String, door: SiteDoor, logger: Logger, limits: HandlerLimits = SiteService.limits,
-        patience: Duration = SiteService.patience
+        folder: SiteFolder, tags: ContentTags = ContentTags(), label: String, door: SiteDoor, logger: Logger,
+        limits: HandlerLimits = SiteService.limits, patience: Duration = SiteService.patience
     ) {
         self.folder = folder
+        self.tags = tags
         self.label = label
         self.door = door
         self.logger = logger

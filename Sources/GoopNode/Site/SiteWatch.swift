@@ -1,4 +1,5 @@
 import GoopCore
+import LibP2P
 import NIOPosix
 import Synchronization
 
@@ -7,8 +8,9 @@ import Synchronization
 /// The folder is looked after only while somebody listens: ten times a second what the kernel has queued, or every two
 /// seconds by comparing where the kernel cannot help. So changes within a tenth of a second are told together.
 final class SiteWatch: Sendable {
-    /// The most listeners.
-    static let maximumListeners = 128
+    /// The most listeners: visitors have at most `WatchService.limits.streams`, which leaves 64 to the owner's pages. Of these
+    /// the viewer has half as many for one site (`ViewerConfiguration.maximumEventStreams`), so strangers take none of them.
+    static let maximumListeners = WatchService.limits.streams + 64
 
     private struct State {
         var listeners: [Int: AsyncStream<SiteChanges>.Continuation] = [:]

@@ -16,6 +16,9 @@ import Synchronization
 /// protocol and has a connection no relay limits, and writes only there; on the stream such a peer opens it only reads. All
 /// messages are signed and checked; forged ones are neither delivered nor forwarded, and count against who brought them.
 ///
+/// The connections that messages travel on are the last to be closed for being too many: a peer carries the tag `pubsub:mesh`
+/// (`Node.tag`) for as long as it is in a mesh, and direct peers are protected (`Node.protect`).
+///
 /// Thread-safe. What strangers can make it hold is bounded by `GossipSubLimits`.
 public final class PubSub: Sendable {
     /// What can be set.
@@ -45,6 +48,15 @@ public final class PubSub: Sendable {
         /// The defaults.
         public init() {}
     }
+
+    /// The tag of a peer that is in a mesh.
+    static let meshTag = "pubsub:mesh"
+    /// What each mesh that a peer is in adds to that tag: more than a peer of which nothing is known, which has 0. The figure is
+    /// that of go-libp2p-pubsub's first tags; today it protects mesh peers, which we leave to the owner and the operator: whoever
+    /// is in a mesh may be a stranger.
+    static let meshTagValue = 20
+    /// Why the connections of direct peers are kept.
+    static let directPeerReason = "pubsub:direct"
 
     /// The node it belongs to.
     public let node: Node

@@ -44,6 +44,8 @@ actor PubSubRouter {
     private let checks: SignatureChecks
     private var validating = 0
     private var waitingForValidation: [(GossipTicket, PubSubMessage)] = []
+    /// In how many meshes each peer is that is in one; as many entries as the meshes have places.
+    private var meshes: [PeerID: Int] = [:]
 
     init(node: Node, configuration: PubSub.Configuration) {
         self.node = node
@@ -54,6 +56,7 @@ actor PubSubRouter {
             scoring: configuration.scoring, directPeers: configuration.directPeers,
             random: SystemRandomNumberGenerator(), now: .now())
         checks = SignatureChecks()
+        for peer in configuration.directPeers { node.protect(peer, reason: PubSub.directPeerReason) }
     }
 
     /// Begins to beat. Separate from `init` because an actor cannot hand itself out there.
@@ -360,6 +363,8 @@ actor PubSubRouter {
             case .deliver(let message, let peer): deliver(message, from: peer)
             case .peerSubscribed(let peer, let topic): tell(.peerSubscribed(peer, topic: topic))
             case .peerUnsubscribed(let peer, let topic): tell(.peerUnsubscribed(peer, topic: topic))
+            case .grafted(let peer, _): tagMeshPeer(peer, inMoreMeshes: 1)
+            case .pruned(let peer, _): tagMeshPeer(peer, inMoreMeshes: -1)
             case .resetInbound(let peer):
                 logger.debug("pubsub stream carried garbage", metadata: ["peer": "\(peer)"])
                 inbound.removeValue(forKey: peer)?.stream.reset(code: YamuxCode.streamViolation)
@@ -374,6 +379,21 @@ actor PubSubRouter {
         }
         arm()
         if !drainers.isEmpty, machine.isWritten { releaseDrainers() }
+    }
+
+    /// Says to the connection manager what a peer is worth to us for the meshes that it is in.
+    ///
+    /// Nobody gains by a flood of GRAFTs: the machine refuses them once a mesh has `meshDegreeHigh` peers, or twice as many for
+    /// peers that we dialled, and only topics that we joined have a mesh. So there are never more tagged peers than these places.
+    /// And a tag is no protection: it decides who goes first, but where all are tagged, connections are closed all the same.
+    private func tagMeshPeer(_ peer: PeerID, inMoreMeshes change: Int) {
+        let count = meshes[peer, default: 0] + change
+        guard count > 0 else {
+            meshes[peer] = nil
+            return node.untag(peer, PubSub.meshTag)
+        }
+        meshes[peer] = count
+        node.tag(peer, PubSub.meshTag, value: count * PubSub.meshTagValue)
     }
 
     private func deliver(_ message: GossipMessage, from peer: PeerID) {

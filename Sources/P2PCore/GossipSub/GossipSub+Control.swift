@@ -46,7 +46,7 @@ extension GossipSub {
 
     private mutating func handle(prune entry: GossipRPC.Prune, from peer: PeerID, now: MonotonicInstant) {
         guard topics[entry.topic] != nil else { return }
-        if topics[entry.topic]?.mesh.remove(peer) != nil { scores.pruned(peer, topic: entry.topic) }
+        removeFromMesh(peer, topic: entry.topic)
         let limit = UInt64(clamping: limits.maximumBackoff.components.seconds)
         let seconds = entry.backoffSeconds.map { Duration.seconds(Int64(min($0, limit))) }
         backoffs.set(topic: entry.topic, peer: peer, duration: seconds ?? parameters.pruneBackoff, now: now)

@@ -62,9 +62,16 @@ extension GossipSub {
     }
 
     mutating func addToMesh(_ peer: PeerID, topic: String, now: MonotonicInstant) {
-        topics[topic]?.mesh.append(peer)
+        guard topics[topic]?.mesh.append(peer).inserted == true else { return }
         topics[topic]?.newcomers[peer] = now
         scores.grafted(peer, topic: topic, now: now)
+        actions.append(.grafted(peer, topic: topic))
+    }
+
+    mutating func removeFromMesh(_ peer: PeerID, topic: String) {
+        guard topics[topic]?.mesh.remove(peer) != nil else { return }
+        scores.pruned(peer, topic: topic)
+        actions.append(.pruned(peer, topic: topic))
     }
 
     private mutating func graft(_ peer: PeerID, topic: String, now: MonotonicInstant) {
@@ -75,8 +82,7 @@ extension GossipSub {
     }
 
     private mutating func prune(_ peer: PeerID, topic: String, now: MonotonicInstant) {
-        topics[topic]?.mesh.remove(peer)
-        scores.pruned(peer, topic: topic)
+        removeFromMesh(peer, topic: topic)
         backoffs.set(topic: topic, peer: peer, duration: parameters.pruneBackoff, now: now)
         queuePrune(peer, topic: topic, backoff: parameters.pruneBackoff)
     }

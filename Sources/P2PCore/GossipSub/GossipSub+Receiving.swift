@@ -104,7 +104,7 @@ extension GossipSub {
     private mutating func unsubscribe(_ peer: PeerID, from topic: String) {
         guard peers[peer]?.topics.remove(topic) != nil else { return }
         actions.append(.peerUnsubscribed(peer, topic: topic))
-        if topics[topic]?.mesh.remove(peer) != nil { scores.pruned(peer, topic: topic) }
+        removeFromMesh(peer, topic: topic)
         fanout[topic]?.peers.remove(peer)
     }
 

@@ -262,6 +262,7 @@ public struct GossipSub: Sendable {
         guard let left = topics.removeValue(forKey: topic) else { return [] }
         for peer in left.mesh {
             scores.pruned(peer, topic: topic)
+            actions.append(.pruned(peer, topic: topic))
             backoffs.set(topic: topic, peer: peer, duration: parameters.unsubscribeBackoff, now: now)
             queuePrune(peer, topic: topic, backoff: parameters.unsubscribeBackoff)
         }
@@ -305,7 +306,7 @@ public struct GossipSub: Sendable {
     }
 
     private mutating func leaveAllMeshes(_ peer: PeerID) {
-        for topic in topics.keys where topics[topic]?.mesh.remove(peer) != nil { scores.pruned(peer, topic: topic) }
+        for topic in topics.keys { removeFromMesh(peer, topic: topic) }
     }
 
     /// Hands out the next frame for a peer that is not being written to.

@@ -17,6 +17,10 @@ public enum GossipSubAction: Sendable, Hashable {
     case peerSubscribed(PeerID, topic: String)
     /// The peer follows the topic no longer, or is gone.
     case peerUnsubscribed(PeerID, topic: String)
+    /// The peer is in the mesh of the topic now. For each of these one `.pruned` follows, once it is not any more.
+    case grafted(PeerID, topic: String)
+    /// The peer is out of the mesh of the topic: by either side's PRUNE, because it or we left the topic, or because it is gone.
+    case pruned(PeerID, topic: String)
     /// The peer's stream carried garbage: reset it. The peer itself stays.
     case resetInbound(PeerID)
     /// No room for another peer: open no stream to it, and reset its own.

@@ -13,6 +13,8 @@ struct RouterBench {
     var delivered: [GossipMessage] = []
     var toVerify: [(ticket: GossipTicket, message: GossipMessage)] = []
     var toValidate: [(ticket: GossipTicket, message: GossipMessage)] = []
+    /// The meshes, from what the router told of them.
+    var toldMeshes: [String: Set<PeerID>] = [:]
     var otherActions: [GossipSubAction] = []
     /// Peers whose writes do not end until `finishWrite(to:)`.
     var stalled: Set<PeerID> = []
@@ -56,6 +58,12 @@ struct RouterBench {
                 }
             case .validate(let ticket, let message, _): toValidate.append((ticket, message))
             case .deliver(let message, _): delivered.append(message)
+            case .grafted(let peer, let topic):
+                let isNew = toldMeshes[topic, default: []].insert(peer).inserted
+                #expect(isNew, "told twice")
+            case .pruned(let peer, let topic):
+                let left = toldMeshes[topic, default: []].remove(peer)
+                #expect(left == peer, "was not in that mesh")
             default: otherActions.append(action)
             }
         }

@@ -248,6 +248,35 @@ import Testing
         #expect(bench.messages(to: testPeer(1)) == [testMessage(1, topic: "a").id])
     }
 
+    @Test func whoIsInAMeshIsToldAndWhoNoLongerIsToo() throws {
+        var bench = RouterBench()
+        try bench.join("a")
+        for number in 1...4 { bench.open(testPeer(number), topics: ["a"]) }
+        #expect(bench.toldMeshes["a"] == Set((1...4).map(testPeer)))
+        bench.receive(from: testPeer(1)) { $0.prune = [.init(topic: "a", backoffSeconds: 60)] }
+        bench.receive(from: testPeer(2)) { $0.subscriptions = [.init(subscribes: false, topic: "a")] }
+        bench.perform(bench.router.outboundClosed(to: testPeer(3), now: bench.now))
+        #expect(bench.toldMeshes["a"] == [testPeer(4)])
+        bench.perform(bench.router.disconnected(testPeer(4), now: bench.now))
+        #expect(bench.toldMeshes["a"] == [])
+        bench.open(testPeer(5), topics: ["a"])
+        #expect(bench.toldMeshes["a"] == [testPeer(5)])
+        bench.perform(bench.router.leave("a", now: bench.now))
+        #expect(bench.toldMeshes["a"] == [])
+    }
+
+    /// What a peer is worth to the connection manager hangs on this.
+    @Test func aFloodOfGraftsGetsNobodyMorePlacesThanAMeshHas() throws {
+        var bench = RouterBench()
+        try bench.join("a")
+        for number in 0..<200 {
+            bench.open(testPeer(number))
+            bench.receive(from: testPeer(number)) { $0.graft = ["a", "a", "not joined"] }
+        }
+        #expect(bench.toldMeshes.keys.sorted() == ["a"])
+        #expect(bench.toldMeshes["a"]?.count == 12)
+    }
+
     @Test func randomEventsKeepTheInvariants() throws {
         for seed in UInt64(0)..<40 {
             var random = SeededGenerator(seed: seed)
@@ -287,6 +316,7 @@ import Testing
                     #expect(Set(mesh).count == mesh.count, "seed \(seed) step \(step)")
                     #expect(mesh.isEmpty || bench.router.joinedTopics.contains(topic), "seed \(seed) step \(step)")
                     #expect(mesh.count <= 24, "seed \(seed) step \(step)")
+                    #expect(bench.toldMeshes[topic, default: []] == Set(mesh), "seed \(seed) step \(step)")
                 }
                 #expect(bench.router.pendingMessages == 0, "seed \(seed) step \(step)")
             }
