@@ -220,6 +220,36 @@ import Testing
         #expect(!load.keep(DataService.shortAnswerBytes + 1, for: visitor), "what was not counted is not given back")
     }
 
+    @Test func whatIsTakenMakesRoom() {
+        let load = RequestLoad()
+        let (ada, bob) = (PrivateKey.generate().peerID, PrivateKey.generate().peerID)
+        // A first answer may be longer than what one may leave otherwise; no answer is longer than what all may.
+        #expect(!load.keep(DataService.untakenBytes + 1, for: ada))
+        #expect(load.keep(DataService.untakenBytes, for: ada))
+        #expect(!load.keep(DataService.shortAnswerBytes + 1, for: bob), "of all visitors")
+        load.release(DataService.untakenBytes, for: ada)
+        #expect(load.keep(DataService.untakenBytesPerPeer, for: ada))
+        #expect(!load.keep(DataService.shortAnswerBytes + 1, for: ada), "of one")
+        #expect(load.keep(DataService.untakenBytesPerPeer, for: bob))
+        load.release(DataService.untakenBytesPerPeer, for: ada)
+        #expect(load.keep(DataService.shortAnswerBytes + 1, for: ada))
+    }
+
+    @Test func requestsOfAllVisitorsAtATimeAreBounded() {
+        let load = RequestLoad()
+        let crowd = (0..<DataService.maximumRequests / DataService.maximumRequestsPerPeer).map { _ in
+            PrivateKey.generate().peerID
+        }
+        for visitor in crowd {
+            for _ in 0..<DataService.maximumRequestsPerPeer { #expect(load.begin(visitor)) }
+        }
+        let last = PrivateKey.generate().peerID
+        #expect(!load.begin(last), "though it has none yet")
+        load.end(crowd[0])
+        #expect(load.begin(last))
+        #expect(!load.begin(crowd[0]), "its place is another's now")
+    }
+
     @Test func aWatchThatIsNotReadKeepsFewBytes() async throws {
         let host = try await host("host")
         let (ada, bob) = (try await visitor(), try await visitor())

@@ -85,6 +85,48 @@ import Testing
         #expect(other.changes().paths == ["/a.html"])
     }
 
+    @Test func moreFoldersThanAreWatchedAreCompared() {
+        let few = FolderWatch(root: folder.root, maximumFolders: 1)
+        #expect(few.isComparing, "the root, and css")
+        let watch = FolderWatch(root: folder.root, maximumFolders: 2)
+        #expect(!watch.isComparing)
+        // One more that comes later is not told by the kernel any more: whoever has the site open looks at all of it anew.
+        temporary.write("1", to: "site/new/file.txt")
+        #expect(watch.changes() == .unnamed && watch.isComparing)
+        temporary.write("22", to: "site/new/file.txt")
+        #expect(watch.changes().paths == ["/new/file.txt"])
+    }
+
+    @Test func foldersAreLookedIntoToADepth() {
+        let names = (1...FolderWatch.maximumDepth).map { _ in "d" }.joined(separator: "/")
+        temporary.write("1", to: "site/\(names)/last.txt")
+        let watch = folder.watch()
+        #expect(!watch.isComparing)
+        temporary.write("1", to: "site/\(names)/d/beyond.txt")
+        #expect(watch.changes() == .unnamed && watch.isComparing)
+        temporary.write("22", to: "site/\(names)/last.txt")
+        temporary.write("22", to: "site/\(names)/d/beyond.txt")
+        #expect(watch.changes().paths == ["/\(names)/last.txt"])
+        #expect(folder.watch().isComparing)
+    }
+
+    @Test func filesThatAreComparedAreBounded() {
+        for number in 0..<5 { temporary.write("1", to: "site/\(number).txt") }
+        let watch = FolderWatch(root: folder.root, usesKernel: false, maximumFiles: 3)
+        TemporaryFolder.remove(folder.root)
+        #expect(watch.changes().paths.count == 3, "of seven that went")
+    }
+
+    @Test func listenersAreBoundedAndOneThatLeavesMakesRoom() async throws {
+        let watch = SiteWatch(folder: folder)
+        var held: [AsyncStream<SiteChanges>] = []
+        for _ in 0..<SiteWatch.maximumListeners { held.append(try await watch.changes()) }
+        let refused = await #expect(throws: SiteError.self) { _ = try await watch.changes() }
+        #expect(refused?.kind == .busy)
+        held.removeLast()
+        _ = try await watch.changes()
+    }
+
     @Test func whoeverComesWhileTheFolderIsStillLookedThroughMissesNothing() async throws {
         for number in 0..<1500 { temporary.write("1", to: "site/many/\(number).txt") }
         let watch = SiteWatch(folder: folder, comparingInterval: .milliseconds(50), usesKernel: false)
