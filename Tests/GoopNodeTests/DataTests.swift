@@ -275,6 +275,35 @@ import Testing
         try await host.stop()
     }
 
+    @Test func changesThatNobodyReadsAreBoundedAtTheVisitorToo() async throws {
+        let host = Node(
+            configuration: .init(identity: .generate(), listen: [Multiaddr(ip: .v4(0x7f00_0001), tcpPort: 0)]))
+        let (ends, end) = AsyncStream.makeStream(of: Void.self)
+        host.setHandler(for: ProtocolID(DataProtocol.watchID)) { stream in
+            var lines = ByteBuffer(bytes: DataProtocol.line(["ok": true]))
+            for id in 1...Int64(DataClient.changesPerReader) + 50 {
+                lines.writeBytes(
+                    DataProtocol.line(DataChange(table: "t", kind: .delete, id: id, row: nil).json))
+            }
+            try? await stream.write(lines)
+            try? await stream.closeWrite()
+            // The visitor's end, or its reset.
+            do { while try await stream.read() != nil {} } catch {}
+            await stream.close()
+            end.yield()
+        }
+        try await host.start()
+        let node = try await visitor()
+        try await node.connect(to: host.peerID, addresses: host.listenAddresses())
+        let changes = try await DataClient(node: node).changes(of: host.peerID, table: "t")
+        for await _ in ends { break }
+        var ids: [Int64] = []
+        let error = await #expect(throws: DataError.self) { for try await change in changes { ids.append(change.id) } }
+        #expect(error?.code == .tooLarge && ids == Array(1...Int64(DataClient.changesPerReader)))
+        await node.stop()
+        await host.stop()
+    }
+
     @Test func aDamagedDatabaseStopsNothingElse() async throws {
         temporary.write(String(repeating: "no database ", count: 1000), to: "host/data.db")
         let host = try await TestPeer.start(in: temporary, label: "host")

@@ -162,6 +162,28 @@ import Testing
         await visitor.stop()
     }
 
+    @Test func watchesOfOneVisitorAreBounded() async throws {
+        let server = Node(
+            configuration: .init(
+                identity: .generate(), listen: [Multiaddr(ip: .v4(0x7f00_0001), tcpPort: 0)]))
+        let service = WatchService(
+            watch: SiteWatch(folder: folder), door: SiteDoor(),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        service.register(on: server)
+        try await server.start()
+        let visitor = Node(configuration: .init(identity: .generate(), listen: []))
+        try await visitor.start()
+        try await visitor.connect(to: server.peerID, addresses: server.listenAddresses())
+        let client = SiteClient.patient(visitor)
+        var held: [AsyncThrowingStream<SiteChanges, any Error>] = []
+        for _ in 0..<WatchService.limits.streamsPerPeer { held.append(try await client.changes(of: server.peerID)) }
+        await #expect(throws: SiteError.self) { _ = try await client.changes(of: server.peerID) }
+        #expect(server.refusals[.inboundStreamsPerProtocolAndPeer] == 1)
+        #expect(held.count == WatchService.limits.streamsPerPeer)
+        await visitor.stop()
+        await server.stop()
+    }
+
     @Test func aPeerThatDoesNotTell() async throws {
         let server = Node(
             configuration: .init(
