@@ -269,6 +269,31 @@ struct NodeLimitsTests {
         #expect(next.count == 1)
     }
 
+    @Test("a peer that pushes its identity too often is refused, and stays connected")
+    func pushesOfAPeer() async throws {
+        func configure(_ settings: inout Node.Configuration) {
+            settings.limits.identify.pushBurst = 2
+            settings.limits.identify.pushInterval = .seconds(3600)
+        }
+        try await withNodes(configure: configure) { nodes in
+            try await nodes[0].connect(to: nodes[1].peerID, addresses: nodes[1].listenAddresses())
+            func push() async throws {
+                var options = StreamOptions()
+                options.negotiation = .eager
+                let stream = try await nodes[0].openStream(
+                    to: nodes[1].peerID, protocols: [Identify.pushProtocolID], options: options)
+                try await stream.write(ByteBuffer(bytes: IdentifyMessage().encoded()))
+                try await stream.closeWrite()
+                #expect(try await stream.read() == nil)
+                await stream.close()
+            }
+            for _ in 0..<2 { try await push() }
+            let refused = await #expect(throws: P2PError.self) { try await push() }
+            #expect(refused?.code == .streamReset)
+            #expect(nodes[1].isConnected(to: nodes[0].peerID))
+        }
+    }
+
     @Test("a caller that gives up leaves the dial to the others")
     func cancelledConnect() async throws {
         try await withNodes(2) { nodes in
