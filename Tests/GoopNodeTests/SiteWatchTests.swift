@@ -95,6 +95,8 @@ import Testing
         #expect(watch.changes() == .unnamed && watch.isComparing)
         temporary.write("22", to: "site/new/file.txt")
         #expect(watch.changes().paths == ["/new/file.txt"])
+        temporary.write("body {a}", to: "site/css/app.css")
+        #expect(few.changes().paths == ["/css/app.css", "/new/file.txt"], "all that could not be watched")
     }
 
     @Test func foldersAreLookedIntoToADepth() {

@@ -12,7 +12,8 @@
 package final class FolderWatch {
     /// The most folders that are watched one by one.
     package static let maximumFolders = 2048
-    /// The most files that are compared when the kernel does not help; changes of further ones go unnoticed.
+    /// The most files that are compared when the kernel does not help, and folders that wait to be looked into then; changes of
+    /// further ones go unnoticed.
     package static let maximumFiles = 16_384
     /// The deepest folder under the root.
     package static let maximumDepth = 32
@@ -150,7 +151,7 @@ package final class FolderWatch {
                 let inside = names + [name]
                 guard SitePath.refusal(ofResolved: inside, hidden: hidden) == nil else { continue }
                 if kind == .folder {
-                    if inside.count <= FolderWatch.maximumDepth, waiting.count < maximumFolders {
+                    if inside.count <= FolderWatch.maximumDepth, waiting.count < maximumFiles {
                         waiting.append(inside)
                     }
                     continue
