@@ -126,6 +126,21 @@ import Testing
         #expect(SiteQuery("/", known: [""]).answer(mediaType: "a/b", size: 10, tag: "").status == .whole)
     }
 
+    @Test func mediaTypesAndTagsOfAHeadAreBounded() throws {
+        func read(_ mediaTypeBytes: Int, _ tagBytes: Int) throws -> SiteHead {
+            let head = SiteHead(
+                mediaType: String(repeating: "m", count: mediaTypeBytes), size: 5,
+                tag: String(repeating: "t", count: tagBytes))
+            return try SiteHead(decoding: message(head.encoded))
+        }
+        let longest = try read(SiteHead.maximumMediaTypeBytes, SiteHead.maximumTagBytes)
+        #expect(longest.mediaType.utf8.count == 127 && longest.tag.utf8.count == 64)
+        for (mediaTypeBytes, tagBytes) in [(128, 64), (127, 65)] {
+            let error = #expect(throws: SiteError.self) { try read(mediaTypeBytes, tagBytes) }
+            #expect(error?.kind == .protocolViolation)
+        }
+    }
+
     // MARK: Machines
 
     @Test func anAnswerIsReadInAnyPieces() throws {
@@ -175,5 +190,11 @@ import Testing
         #expect(kind { () throws(SiteError) in try reader.received([0x65][...]) } == .protocolViolation)
         reader = SiteMessageReader(limit: 100)
         #expect(kind { () throws(SiteError) in try reader.received([UInt8](repeating: 0xFF, count: 12)[...]) } != nil)
+        // The head of an answer: 512 bytes may follow, 513 may not.
+        var answer = SiteAnswerReader(method: .get)
+        let isIncomplete = try answer.headReceived([0x80, 0x04][...]) == nil
+        #expect(isIncomplete)
+        answer = SiteAnswerReader(method: .get)
+        #expect(kind { () throws(SiteError) in try answer.headReceived([0x81, 0x04][...]) } == .protocolViolation)
     }
 }

@@ -35,6 +35,18 @@ import Testing
         }
         #expect(policy.judge(peer: nil, fields: given) == .notAProxy)
     }
+
+    @Test func ofALongWayOnlyTheEndIsLookedAt() {
+        let policy = ProxyPolicy(proxies: [IPPrefix("10.0.0.0/8")].compactMap(\.self))
+        func client(behind proxies: Int) -> ProxyPolicy.Verdict {
+            let chain = ["192.0.2.1"] + (1...proxies).map { "10.0.1.\($0)" }
+            return policy.judge(
+                peer: IPAddress("10.0.0.1"),
+                fields: fields([(.forwardedProto, "https"), (.forwardedFor, chain.joined(separator: ","))]))
+        }
+        #expect(client(behind: ProxyPolicy.maximumHops - 1) == .admitted(client: IPAddress("192.0.2.1")))
+        #expect(client(behind: ProxyPolicy.maximumHops) == .admitted(client: IPAddress("10.0.1.1")))
+    }
 }
 
 @Suite struct LoginThrottleTests {

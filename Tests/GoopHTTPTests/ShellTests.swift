@@ -115,7 +115,11 @@ import Testing
             }
             // A part of a page asks for nothing, and what is no web address leads nowhere.
             _ = try await request("/p/\(peer)/sub/x.html", port: port, fields: step)
-            for path in ["/out?to=javascript%3Aalert(1)", "/out?to=https%3A%2F%2Fa%20b", "/out?to=/p/", "/out"] {
+            let long = String(repeating: "x", count: 4097)
+            for path in [
+                "/out?to=javascript%3Aalert(1)", "/out?to=https%3A%2F%2Fa%20b", "/out?to=/p/", "/out",
+                "/out?to=https%3A%2F%2F" + long,
+            ] {
                 #expect(try await request(path, port: port, fields: step).status == 404)
             }
             _ = try await request(

@@ -27,6 +27,19 @@ import Testing
         #expect(SiteConditions.tags(many).count == SiteQuery.maximumTags)
     }
 
+    @Test func longFieldsAreAsIfTheyWereNotThere() {
+        func query(_ blanks: Int) -> SiteQuery {
+            let blank = String(repeating: " ", count: blanks)
+            var fields = HTTPFields()
+            fields[.ifNoneMatch] = "\"t\"," + blank + "\"u\""
+            fields[.range] = "bytes=" + blank + "0-4"
+            return SiteConditions.query("/a", method: .get, fields: fields)
+        }
+        let heeded = query(1000)
+        #expect(heeded.known == ["t", "u"] && heeded.part == .between(0, 4))
+        #expect(query(SiteConditions.maximumFieldBytes) == SiteQuery("/a"))
+    }
+
     private func served(
         _ head: SiteHead, _ text: String = "", path: String = "/a/film.mp4", method: String = "GET",
         fields: [String] = []

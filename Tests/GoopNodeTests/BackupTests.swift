@@ -175,6 +175,31 @@ import Testing
         #expect(contents.items.map(\.path) == ["a", "e"])
     }
 
+    @Test func foldersInsideEachOtherAreBounded() throws {
+        let names = (1..<FolderContents.maximumDepth).map { _ in "d" }.joined(separator: "/")
+        temporary.write("1", to: "site/\(names)/last.txt")
+        let site = temporary.path + "/site"
+        #expect(try FolderContents(of: site) { _ in nil }.items.count == FolderContents.maximumDepth)
+        temporary.write("1", to: "site/\(names)/d/beyond.txt")
+        let fault = #expect(throws: FileFault.self) { try FolderContents(of: site) { _ in nil } }
+        #expect(fault?.reason == "folders are nested deeper than \(FolderContents.maximumDepth)")
+    }
+
+    @Test func filesAndFoldersAreBoundedAndSoAreTheEntriesOfABackup() throws {
+        for name in ["a", "b/c"] { temporary.write("x", to: "site/" + name) }
+        let site = temporary.path + "/site"
+        #expect(try FolderContents(of: site, maximumItems: 3) { _ in nil }.items.map(\.path) == ["a", "b", "b/c"])
+        let fault = #expect(throws: FileFault.self) { try FolderContents(of: site, maximumItems: 2) { _ in nil } }
+        #expect(fault?.reason == "there are more than 2 files")
+        try PreparedPeer.open(folder, options: .init(createsMissing: true, label: "Ada")).release()
+        _ = try PeerBackup(of: folder).write(to: file)
+        _ = try PeerRestore(from: file).restore(to: target)
+        let count = try FolderContents(of: target.path) { _ in nil }.items.count
+        _ = try BackupArchive(file, maximumItems: count).verify()
+        let refused = failure { try BackupArchive(file, maximumItems: count - 1).verify() }
+        #expect(refused?.kind == .data && refused?.cause.hasSuffix("it holds too many files") == true)
+    }
+
     @Test func aDamagedDatabaseIsTold() throws {
         try makePeer().close()
         temporary.write("SQLite format 3", to: "ada/data.db")

@@ -220,6 +220,36 @@ import Testing
         #expect(!load.keep(DataService.shortAnswerBytes + 1, for: visitor), "what was not counted is not given back")
     }
 
+    @Test func whatIsTakenMakesRoom() {
+        let load = RequestLoad()
+        let (ada, bob) = (PrivateKey.generate().peerID, PrivateKey.generate().peerID)
+        // A first answer may be longer than what one may leave otherwise; no answer is longer than what all may.
+        #expect(!load.keep(DataService.untakenBytes + 1, for: ada))
+        #expect(load.keep(DataService.untakenBytes, for: ada))
+        #expect(!load.keep(DataService.shortAnswerBytes + 1, for: bob), "of all visitors")
+        load.release(DataService.untakenBytes, for: ada)
+        #expect(load.keep(DataService.untakenBytesPerPeer, for: ada))
+        #expect(!load.keep(DataService.shortAnswerBytes + 1, for: ada), "of one")
+        #expect(load.keep(DataService.untakenBytesPerPeer, for: bob))
+        load.release(DataService.untakenBytesPerPeer, for: ada)
+        #expect(load.keep(DataService.shortAnswerBytes + 1, for: ada))
+    }
+
+    @Test func requestsOfAllVisitorsAtATimeAreBounded() {
+        let load = RequestLoad()
+        let crowd = (0..<DataService.maximumRequests / DataService.maximumRequestsPerPeer).map { _ in
+            PrivateKey.generate().peerID
+        }
+        for visitor in crowd {
+            for _ in 0..<DataService.maximumRequestsPerPeer { #expect(load.begin(visitor)) }
+        }
+        let last = PrivateKey.generate().peerID
+        #expect(!load.begin(last), "though it has none yet")
+        load.end(crowd[0])
+        #expect(load.begin(last))
+        #expect(!load.begin(crowd[0]), "its place is another's now")
+    }
+
     @Test func aWatchThatIsNotReadKeepsFewBytes() async throws {
         let host = try await host("host")
         let (ada, bob) = (try await visitor(), try await visitor())
@@ -243,6 +273,35 @@ import Testing
         await ada.stop()
         await bob.stop()
         try await host.stop()
+    }
+
+    @Test func changesThatNobodyReadsAreBoundedAtTheVisitorToo() async throws {
+        let host = Node(
+            configuration: .init(identity: .generate(), listen: [Multiaddr(ip: .v4(0x7f00_0001), tcpPort: 0)]))
+        let (ends, end) = AsyncStream.makeStream(of: Void.self)
+        host.setHandler(for: ProtocolID(DataProtocol.watchID)) { stream in
+            var lines = ByteBuffer(bytes: DataProtocol.line(["ok": true]))
+            for id in 1...Int64(DataClient.changesPerReader) + 50 {
+                lines.writeBytes(
+                    DataProtocol.line(DataChange(table: "t", kind: .delete, id: id, row: nil).json))
+            }
+            try? await stream.write(lines)
+            try? await stream.closeWrite()
+            // The visitor's end, or its reset.
+            do { while try await stream.read() != nil {} } catch {}
+            await stream.close()
+            end.yield()
+        }
+        try await host.start()
+        let node = try await visitor()
+        try await node.connect(to: host.peerID, addresses: host.listenAddresses())
+        let changes = try await DataClient(node: node).changes(of: host.peerID, table: "t")
+        for await _ in ends { break }
+        var ids: [Int64] = []
+        let error = await #expect(throws: DataError.self) { for try await change in changes { ids.append(change.id) } }
+        #expect(error?.code == .tooLarge && ids == Array(1...Int64(DataClient.changesPerReader)))
+        await node.stop()
+        await host.stop()
     }
 
     @Test func aDamagedDatabaseStopsNothingElse() async throws {

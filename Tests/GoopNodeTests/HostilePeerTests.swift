@@ -60,6 +60,47 @@ import Testing
         try await ada.stop()
     }
 
+    @Test func aLabelWithoutEndIsNone() async throws {
+        let server = try await stranger(listens: true)
+        let label = String(repeating: "x", count: SiteProtocol.maximumLabelLine + 1)
+        server.setHandler(for: ProtocolID(SiteProtocol.contentID)) { stream in
+            try? await stream.write(ByteBuffer(string: label + "\n"))
+            await stream.close()
+        }
+        try await server.start()
+        let node = try await stranger()
+        try await node.start()
+        try await node.connect(to: server.peerID, addresses: server.listenAddresses())
+        await #expect(throws: P2PError.self) {
+            _ = try await Probe(node: node, timeout: .seconds(50)).run(server.peerID)
+        }
+        await node.stop()
+        await server.stop()
+    }
+
+    @Test func neighboursThatAreRememberedAreBounded() {
+        let neighbours = Neighbours()
+        let peers = (0..<Neighbours.maximum + 5).map { _ in PrivateKey.generate().peerID }
+        for peer in peers { neighbours.saw(peer) }
+        #expect(neighbours.current().count == Neighbours.maximum)
+        let current = Set(neighbours.current())
+        #expect(current.contains(peers[peers.count - 1]) && !current.contains(peers[0]))
+        // One that is known already takes nobody's place.
+        neighbours.saw(peers[peers.count - 1])
+        #expect(Set(neighbours.current()) == current)
+    }
+
+    @Test func whatIsWrittenDownOfStrangersIsBounded() {
+        let journal = NetworkJournal(clock: PeerClock())
+        for number in 1...NetworkJournal.maximum + 50 {
+            journal.note("presence", "\(number)")
+            #expect(journal.lines.count <= NetworkJournal.maximum)
+        }
+        #expect(journal.lines.last?.number == UInt64(NetworkJournal.maximum + 50), "the oldest go")
+        journal.note("presence", String(repeating: "x", count: 5000))
+        #expect(journal.lines.last?.text == String(repeating: "x", count: NetworkJournal.maximumLength) + "…")
+    }
+
     @Test(arguments: [
         ("", SiteError.Kind.protocolViolation), ("OK text/html\n", .protocolViolation),
         ("HTTP/1.1 200 OK\n", .protocolViolation),

@@ -85,6 +85,50 @@ import Testing
         #expect(other.changes().paths == ["/a.html"])
     }
 
+    @Test func moreFoldersThanAreWatchedAreCompared() {
+        let few = FolderWatch(root: folder.root, maximumFolders: 1)
+        #expect(few.isComparing, "the root, and css")
+        let watch = FolderWatch(root: folder.root, maximumFolders: 2)
+        #expect(!watch.isComparing)
+        // One more that comes later is not told by the kernel any more: whoever has the site open looks at all of it anew.
+        temporary.write("1", to: "site/new/file.txt")
+        #expect(watch.changes() == .unnamed && watch.isComparing)
+        temporary.write("22", to: "site/new/file.txt")
+        #expect(watch.changes().paths == ["/new/file.txt"])
+        temporary.write("body {a}", to: "site/css/app.css")
+        #expect(few.changes().paths == ["/css/app.css", "/new/file.txt"], "all that could not be watched")
+    }
+
+    @Test func foldersAreLookedIntoToADepth() {
+        let names = (1...FolderWatch.maximumDepth).map { _ in "d" }.joined(separator: "/")
+        temporary.write("1", to: "site/\(names)/last.txt")
+        let watch = folder.watch()
+        #expect(!watch.isComparing)
+        temporary.write("1", to: "site/\(names)/d/beyond.txt")
+        #expect(watch.changes() == .unnamed && watch.isComparing)
+        temporary.write("22", to: "site/\(names)/last.txt")
+        temporary.write("22", to: "site/\(names)/d/beyond.txt")
+        #expect(watch.changes().paths == ["/\(names)/last.txt"])
+        #expect(folder.watch().isComparing)
+    }
+
+    @Test func filesThatAreComparedAreBounded() {
+        for number in 0..<5 { temporary.write("1", to: "site/\(number).txt") }
+        let watch = FolderWatch(root: folder.root, usesKernel: false, maximumFiles: 3)
+        TemporaryFolder.remove(folder.root)
+        #expect(watch.changes().paths.count == 3, "of seven that went")
+    }
+
+    @Test func listenersAreBoundedAndOneThatLeavesMakesRoom() async throws {
+        let watch = SiteWatch(folder: folder)
+        var held: [AsyncStream<SiteChanges>] = []
+        for _ in 0..<SiteWatch.maximumListeners { held.append(try await watch.changes()) }
+        let refused = await #expect(throws: SiteError.self) { _ = try await watch.changes() }
+        #expect(refused?.kind == .busy)
+        held.removeLast()
+        _ = try await watch.changes()
+    }
+
     @Test func whoeverComesWhileTheFolderIsStillLookedThroughMissesNothing() async throws {
         for number in 0..<1500 { temporary.write("1", to: "site/many/\(number).txt") }
         let watch = SiteWatch(folder: folder, comparingInterval: .milliseconds(50), usesKernel: false)
@@ -118,6 +162,28 @@ import Testing
         try await bob.stop()
         await #expect(throws: SiteError.self) { while try await iterator.next() != nil {} }
         await visitor.stop()
+    }
+
+    @Test func watchesOfOneVisitorAreBounded() async throws {
+        let server = Node(
+            configuration: .init(
+                identity: .generate(), listen: [Multiaddr(ip: .v4(0x7f00_0001), tcpPort: 0)]))
+        let service = WatchService(
+            watch: SiteWatch(folder: folder), door: SiteDoor(),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        service.register(on: server)
+        try await server.start()
+        let visitor = Node(configuration: .init(identity: .generate(), listen: []))
+        try await visitor.start()
+        try await visitor.connect(to: server.peerID, addresses: server.listenAddresses())
+        let client = SiteClient.patient(visitor)
+        var held: [AsyncThrowingStream<SiteChanges, any Error>] = []
+        for _ in 0..<WatchService.limits.streamsPerPeer { held.append(try await client.changes(of: server.peerID)) }
+        await #expect(throws: SiteError.self) { _ = try await client.changes(of: server.peerID) }
+        #expect(server.refusals[.inboundStreamsPerProtocolAndPeer] == 1)
+        #expect(held.count == WatchService.limits.streamsPerPeer)
+        await visitor.stop()
+        await server.stop()
     }
 
     @Test func aPeerThatDoesNotTell() async throws {

@@ -43,8 +43,8 @@ private final class Seen: Sendable {
 @Suite(.timeLimit(.minutes(2))) struct BulkWriteTests {
     private static let done = #"{"op":"delete-where","table":"tasks","where":"score = 1"}"#
 
-    private func tasks() async throws -> StoreFixture {
-        let fixture = try StoreFixture()
+    private func tasks(maximumBulkRows: Int = DataStore.maximumBulkRows) async throws -> StoreFixture {
+        let fixture = try StoreFixture(maximumBulkRows: maximumBulkRows)
         try await fixture.makeORM("tasks", read: "open", insert: "open", update: "open", delete: "open")
         for title in ["a", "b"] {
             try await fixture.ask(#"{"op":"insert","table":"tasks","data":{"title":"\#(title)","score":1}}"#)
@@ -68,6 +68,20 @@ private final class Seen: Sendable {
         #expect(rounds.withLock { $0 } == 2)
         #expect(try await fixture.text(#"{"op":"pluck","table":"tasks","column":"title"}"#) == #"["b"]"#)
         fixture.interlude.set(nil)
+        await fixture.store.close()
+    }
+
+    @Test func rowsThatAreChangedAtOnceAreBounded() async throws {
+        let fixture = try await tasks(maximumBulkRows: 2)
+        try await fixture.ask(#"{"op":"insert","table":"tasks","data":{"title":"c","score":1}}"#)
+        for caller in [.owner, fixture.ada] {
+            for form in [Self.done, #"{"op":"update-where","table":"tasks","where":"score = 1","data":{"score":2}}"#] {
+                #expect(await fixture.refusal(form, as: caller)?.code == .tooLarge)
+            }
+        }
+        #expect(try await fixture.text(#"{"op":"count","table":"tasks","where":"score = 1"}"#) == #"{"count":3}"#)
+        try await fixture.ask(#"{"op":"delete","table":"tasks","id":1}"#)
+        #expect(try await fixture.text(Self.done, as: fixture.ada) == #"{"affected":2}"#)
         await fixture.store.close()
     }
 

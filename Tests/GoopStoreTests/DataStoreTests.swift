@@ -460,6 +460,21 @@ import Testing
         await fixture.store.close()
     }
 
+    @Test func everyQuestionIsNotKept() async throws {
+        let fixture = try StoreFixture()
+        try await fixture.makeNotes()
+        let table = try await fixture.store.catalogue().table("notes")
+        let connection = try ReadConnection(path: fixture.path)
+        var most = 0
+        for number in 0..<3 * ReadConnection.maximumStatements {
+            let select = CompiledFragment(sql: "SELECT \"title\" FROM \(table.quoted) WHERE \"score\" = \(number)")
+            _ = try connection.rows(select, table: table, limits: DataStore.visitorLimits, isOwner: false)
+            most = max(most, connection.keptStatements)
+        }
+        #expect(most == ReadConnection.maximumStatements)
+        await fixture.store.close()
+    }
+
     @Test func watchersAreBoundedAndTheOwnerIsNotShutOut() throws {
         let hub = ChangeHub()
         var held: [AsyncThrowingStream<DataChange, any Error>] = []

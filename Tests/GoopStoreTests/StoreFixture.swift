@@ -20,10 +20,12 @@ final class StoreFixture: Sendable {
     /// - Parameters:
     ///   - tablesLifetime: for how long the store believes that nobody else changes its tables.
     ///   - logBytes: of SQLite's log, beyond which it is emptied.
+    ///   - maximumBulkRows: of one bulk form.
     ///   - prepare: fills the file before the store opens it.
     init(
         quota: VisitorQuota = .init(), tablesLifetime: Duration = KnownTables.lifetime,
-        logBytes: Int = WriteQueue.Limits().logBytes, prepare: (String) throws -> Void = { _ in }
+        logBytes: Int = WriteQueue.Limits().logBytes, maximumBulkRows: Int = DataStore.maximumBulkRows,
+        prepare: (String) throws -> Void = { _ in }
     ) throws {
         folder = FileManager.default.temporaryDirectory.appending(path: "goop2-store-\(UUID())").path()
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -35,6 +37,7 @@ final class StoreFixture: Sendable {
         configuration.durability = .normal
         configuration.tablesLifetime = tablesLifetime
         configuration.writeLimits.logBytes = logBytes
+        configuration.maximumBulkRows = maximumBulkRows
         configuration.pause = { [interlude] step in await interlude.play(step) }
         store = try DataStore.open(path: path, configuration: configuration)
     }

@@ -1,8 +1,10 @@
 import GoopTestKit
-import LibP2P
 import NIOCore
 import NIOPosix
+import Synchronization
 import Testing
+
+@testable import LibP2P
 
 /// Waits until `condition` holds, looking whenever what `node` uses or refuses has changed. The suites bound the time.
 func until(_ node: Node, _ condition: (Node) -> Bool) async {
@@ -227,6 +229,68 @@ struct NodeLimitsTests {
                 await until(server) { $0.connections().count == 2 }
                 #expect(Set(server.connections().map(\.peer)) == [clients[0].peerID, clients[1].peerID])
             }
+        }
+    }
+
+    @Test("events that a slow subscriber does not take are bounded: the oldest go, and are counted")
+    func eventsOfASlowSubscriber() async throws {
+        let host = Mutex<UInt32>(1)
+        var configuration = Node.Configuration(
+            identity: .generate(), listen: [try Multiaddr(text: "/ip4/0.0.0.0/tcp/0")])
+        configuration.limits.eventsPerSubscriber = 2
+        configuration.interfaceAddresses = { [.v4(0x7F00_0000 + host.withLock { $0 })] }
+        let node = Node(configuration: configuration)
+        try await node.start()
+        let events = node.events()
+        var told: [[Multiaddr]] = []
+        for number in UInt32(2)...6 {
+            host.withLock { $0 = number }
+            node.interfacesChanged()
+            told.append(node.listenAddresses())
+        }
+        #expect(node.droppedEvents == 3)
+        await node.stop()
+        var heard: [[Multiaddr]] = []
+        for await case .listenAddressesChanged(let addresses) in events { heard.append(addresses) }
+        #expect(heard == Array(told.suffix(2)))
+    }
+
+    @Test("pushes of our identity that are under way at one time are as few as the limits say")
+    func pushesAtATime() {
+        var limits = IdentifyLimits()
+        limits.concurrentPushes = 2
+        limits.pushDelay = .zero
+        var state = NodeState(limits: limits)
+        for _ in 0..<5 { state.pushes.peerAcceptsPushes(PrivateKey.generate().peerID) }
+        state.pushes.changed(now: .zero)
+        let first = state.pushes.poll(now: .zero)
+        #expect(first.count == 2)
+        let next = state.pushes.pushed(first[0])
+        #expect(next.count == 1)
+    }
+
+    @Test("a peer that pushes its identity too often is refused, and stays connected")
+    func pushesOfAPeer() async throws {
+        func configure(_ settings: inout Node.Configuration) {
+            settings.limits.identify.pushBurst = 2
+            settings.limits.identify.pushInterval = .seconds(3600)
+        }
+        try await withNodes(configure: configure) { nodes in
+            try await nodes[0].connect(to: nodes[1].peerID, addresses: nodes[1].listenAddresses())
+            func push() async throws {
+                var options = StreamOptions()
+                options.negotiation = .eager
+                let stream = try await nodes[0].openStream(
+                    to: nodes[1].peerID, protocols: [Identify.pushProtocolID], options: options)
+                try await stream.write(ByteBuffer(bytes: IdentifyMessage().encoded()))
+                try await stream.closeWrite()
+                #expect(try await stream.read() == nil)
+                await stream.close()
+            }
+            for _ in 0..<2 { try await push() }
+            let refused = await #expect(throws: P2PError.self) { try await push() }
+            #expect(refused?.code == .streamReset)
+            #expect(nodes[1].isConnected(to: nodes[0].peerID))
         }
     }
 

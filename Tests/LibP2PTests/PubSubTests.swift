@@ -1,6 +1,7 @@
 import GoopTestKit
 import LibP2P
 import NIOCore
+import Synchronization
 import Testing
 
 @Suite("PubSub", .timeLimit(.minutes(1)))
@@ -188,8 +189,10 @@ struct PubSubTests {
         }
     }
 
-    func withManual<Result>(_ body: (Member, Manual) async throws -> Result) async throws -> Result {
-        try await withMembers(1) { members in
+    func withManual<Result>(
+        configure: (inout PubSub.Configuration) -> Void = { _ in }, _ body: (Member, Manual) async throws -> Result
+    ) async throws -> Result {
+        try await withMembers(1, configure: configure) { members in
             let manual = try Manual()
             try await manual.node.start()
             do {
@@ -399,6 +402,51 @@ struct PubSubTests {
             #expect(try await next(2, of: subscription).count == 2)
             try await pubsub.publish([8], to: "t")
             #expect(try await next(1, of: subscription).map(\.data) == [[8]])
+        }
+    }
+
+    @Test("events that a slow listener does not take are bounded: the oldest go")
+    func slowListener() async throws {
+        try await withManual(configure: { $0.eventsPerListener = 2 }) { member, manual in
+            let slow = await member.pubsub.events()
+            let topics = (0..<6).map { "\($0)" }
+            let (peer, stream) = (manual.node.peerID, try await manual.open(to: member.peerID))
+            try await stream.write(frame { $0.subscriptions = topics.map { .init(subscribes: true, topic: $0) } })
+            try await awaitSubscriber(peer, of: "5", at: member)
+            // Whoever is answered now comes after all that the last event was told to.
+            _ = await member.pubsub.topics()
+            var events = slow.makeAsyncIterator()
+            #expect(await events.next() == .peerSubscribed(peer, topic: "4"))
+            #expect(await events.next() == .peerSubscribed(peer, topic: "5"))
+        }
+    }
+
+    @Test("validators at work at one time are bounded; what waits has its turn")
+    func validatorsAtATime() async throws {
+        let atWork = Mutex<(now: Int, begun: Int, most: Int)>((0, 0, 0))
+        let (opened, gate) = AsyncStream.makeStream(of: Void.self)
+        // Waited for through a task of its own: a stream has one reader.
+        let opening = Task { for await _ in opened {} }
+        defer { gate.finish() }
+        try await withMembers(2, configure: { $0.concurrentValidations = 2 }) { members in
+            let (one, other) = (members[0], members[1])
+            let held = try await other.pubsub.subscribe(to: "held") { _ in
+                atWork.withLock { $0 = ($0.now + 1, $0.begun + 1, max($0.most, $0.now + 1)) }
+                await opening.value
+                atWork.withLock { $0.now -= 1 }
+                return .accept
+            }
+            let free = try await other.pubsub.subscribe(to: "free")
+            try await connect(one, other)
+            for topic in ["held", "free"] { try await awaitSubscriber(other.peerID, of: topic, at: one) }
+            for number in UInt8(0)..<20 { try await one.pubsub.publish([number], to: "held") }
+            // An author's messages are checked in order: when this one is delivered, all others want their validator.
+            try await one.pubsub.publish([99], to: "free")
+            #expect(try await next(1, of: free).map(\.data) == [[99]])
+            #expect(atWork.withLock { $0.begun } <= 2)
+            gate.finish()
+            #expect(Set(try await next(20, of: held).map(\.data)) == Set((UInt8(0)..<20).map { [$0] }))
+            #expect(atWork.withLock { $0.most } <= 2 && atWork.withLock { $0.begun } == 20)
         }
     }
 

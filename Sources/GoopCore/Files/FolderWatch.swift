@@ -12,13 +12,16 @@
 package final class FolderWatch {
     /// The most folders that are watched one by one.
     package static let maximumFolders = 2048
-    /// The most files that are compared when the kernel does not help; changes of further ones go unnoticed.
+    /// The most files that are compared when the kernel does not help, and folders that wait to be looked into then; changes of
+    /// further ones go unnoticed.
     package static let maximumFiles = 16_384
     /// The deepest folder under the root.
     package static let maximumDepth = 32
 
     private let root: String
     private let hidden: [[String]]
+    private let maximumFolders: Int
+    private let maximumFiles: Int
     /// Watched folders by the kernel's number: the names from the root.
     private var folders: [CInt: [String]] = [:]
     private var kernel: KernelQueue?
@@ -29,9 +32,16 @@ package final class FolderWatch {
     /// - Parameters:
     ///   - hidden: folders under it that are not served.
     ///   - usesKernel: false compares from the start.
-    package init(root: String, hidden: [[String]] = SitePath.alwaysHidden, usesKernel: Bool = true) {
+    ///   - maximumFolders: as `FolderWatch.maximumFolders`; tests have fewer.
+    ///   - maximumFiles: as `FolderWatch.maximumFiles`; tests have fewer.
+    package init(
+        root: String, hidden: [[String]] = SitePath.alwaysHidden, usesKernel: Bool = true,
+        maximumFolders: Int = FolderWatch.maximumFolders, maximumFiles: Int = FolderWatch.maximumFiles
+    ) {
         self.root = root
         self.hidden = hidden
+        self.maximumFolders = maximumFolders
+        self.maximumFiles = maximumFiles
         if usesKernel, let queue = KernelQueue() {
             kernel = queue
             var found = SiteChanges()
@@ -86,7 +96,7 @@ package final class FolderWatch {
 
     /// Watches a folder and those in it; false if the kernel or our bound has no more room.
     private func watchFolder(_ names: [String], noting found: inout SiteChanges) -> Bool {
-        guard names.count <= FolderWatch.maximumDepth, folders.count < FolderWatch.maximumFolders, let kernel else {
+        guard names.count <= FolderWatch.maximumDepth, folders.count < maximumFolders, let kernel else {
             return false
         }
         let path = ([root] + names).joined(separator: "/")
@@ -141,7 +151,7 @@ package final class FolderWatch {
                 let inside = names + [name]
                 guard SitePath.refusal(ofResolved: inside, hidden: hidden) == nil else { continue }
                 if kind == .folder {
-                    if inside.count <= FolderWatch.maximumDepth, waiting.count < FolderWatch.maximumFolders {
+                    if inside.count <= FolderWatch.maximumDepth, waiting.count < maximumFiles {
                         waiting.append(inside)
                     }
                     continue
@@ -149,7 +159,7 @@ package final class FolderWatch {
                 var status = stat()
                 guard lstat(path + "/" + name, &status) == 0 else { continue }
                 stamps["/" + inside.joined(separator: "/")] = FileStamp(status)
-                guard stamps.count < FolderWatch.maximumFiles else { return stamps }
+                guard stamps.count < maximumFiles else { return stamps }
             }
         }
         return stamps

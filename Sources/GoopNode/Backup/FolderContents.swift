@@ -42,8 +42,14 @@ struct FolderContents {
         case told(String)
     }
 
+    private let maximumItems: Int
+
     /// Lists a folder; `unwanted` is asked for each file and folder, and a folder that is not wanted is not entered.
-    init(of root: String, unwanted: (Item) -> Unwanted?) throws(FileFault) {
+    /// - Parameter maximumItems: as `FolderContents.maximumItems`; tests have fewer.
+    init(
+        of root: String, maximumItems: Int = FolderContents.maximumItems, unwanted: (Item) -> Unwanted?
+    ) throws(FileFault) {
+        self.maximumItems = maximumItems
         try list(root, prefix: "", depth: 0, unwanted)
     }
 
@@ -65,8 +71,8 @@ struct FolderContents {
                 continue
             }
             let path = prefix + name
-            guard items.count < FolderContents.maximumItems else {
-                throw FileFault("read", folder, reason: "there are more than \(FolderContents.maximumItems) files")
+            guard items.count < maximumItems else {
+                throw FileFault("read", folder, reason: "there are more than \(maximumItems) files")
             }
             var status = stat()
             guard lstat(folder + "/" + name, &status) == 0 else {

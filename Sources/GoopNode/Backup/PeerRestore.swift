@@ -82,8 +82,13 @@ public struct PeerRestore: Sendable {
 /// The archive of a backup.
 struct BackupArchive {
     private let input: InputFile
+    private let maximumItems: Int
 
-    init(_ path: String) throws(FileFault) { input = try InputFile(path) }
+    /// - Parameter maximumItems: as `FolderContents.maximumItems`; tests have fewer.
+    init(_ path: String, maximumItems: Int = FolderContents.maximumItems) throws(FileFault) {
+        input = try InputFile(path)
+        self.maximumItems = maximumItems
+    }
 
     /// Reads everything and compares it with the list at the end.
     /// - Throws: `Failure` of kind `.data` for whatever is not as it should be.
@@ -199,7 +204,8 @@ struct BackupArchive {
                     continue
                 case .entry(let entry):
                     count += 1
-                    guard count <= FolderContents.maximumItems + 1 else { throw damaged("it holds too many files") }
+                    // The list of its files is one more.
+                    guard count <= maximumItems + 1 else { throw damaged("it holds too many files") }
                     let content = Content(input, size: entry.size)
                     try body(entry, content)
                     while try content.next() != nil {}

@@ -38,19 +38,20 @@ extension DataStore {
     ) async throws(DataError) -> (ids: [Int64], at: RecentChanges.Mark) {
         let changed = try owner(for: request.op == .updateWhere ? .update : .delete, of: table, caller: caller)
         let read = try owner(for: .read, of: table, caller: caller)
+        let most = configuration.maximumBulkRows
         let plan = SelectPlan(table: table, owner: changed ?? read)
-        let select = try plan.ids(request, most: DataStore.maximumBulkRows)
+        let select = try plan.ids(request, most: most)
         let isOwner = caller == .owner
         var limits = isOwner ? DataStore.ownerLimits : DataStore.visitorLimits
-        limits.rows = DataStore.maximumBulkRows + 1
+        limits.rows = most + 1
         let (found, mark) = try await readers.read(for: caller) { [limits, recent] (connection) throws(DataError) in
             let mark = recent.mark
             return (try connection.rows(select, table: table, limits: limits, isOwner: isOwner), mark)
         }
-        guard found.rows.count <= DataStore.maximumBulkRows else {
+        guard found.rows.count <= most else {
             throw DataError(
                 code: .tooLarge, message: "too many rows",
-                detail: "at most \(DataStore.maximumBulkRows) are changed at once")
+                detail: "at most \(most) are changed at once")
         }
         return (found.rows.compactMap { $0.first?.int64 }, mark)
     }

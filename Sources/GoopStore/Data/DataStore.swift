@@ -24,6 +24,8 @@ public final class DataStore: Sendable {
         var tablesLifetime = KnownTables.lifetime
         /// What the writer holds at most; tests narrow it.
         var writeLimits = WriteQueue.Limits()
+        /// The most rows that are changed at once; tests have fewer.
+        var maximumBulkRows = DataStore.maximumBulkRows
         /// Awaited between the steps of an operation; for tests.
         var pause: @Sendable (Step) async -> Void = { _ in }
 

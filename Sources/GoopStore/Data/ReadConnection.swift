@@ -26,7 +26,7 @@ final class ReadConnection {
         "unixepoch", "strftime", "count", "sum", "avg", "total", "like", "glob",
     ]
     /// Prepared statements that are kept.
-    private static let maximumStatements = 64
+    static let maximumStatements = 64
     /// Instructions of SQLite's machine between two looks at the clock. Few, because one alone can go through megabytes; the
     /// looks cost a scan about two percent.
     static let instructionsPerCheck: Int32 = 50
@@ -87,6 +87,9 @@ final class ReadConnection {
                 return ContinuousClock.now < Unmanaged<Guard>.fromOpaque(context).takeUnretainedValue().deadline ? 0 : 1
             }, context)
     }
+
+    /// How many statements are kept; for tests.
+    var keptStatements: Int { statements.count }
 
     deinit {
         for statement in statements.values { sqlite3_finalize(statement) }

@@ -24,6 +24,8 @@ public struct ConnectionConfiguration: Sendable {
     public var streamWriteBuffer = 256 * 1024
     /// Callers that may wait to open a stream.
     public var maximumOpening = 1024
+    /// Bytes of control frames that may wait for the pipe; a peer that provokes more while it takes none is cut off.
+    public var maximumControlBytes = 1 << 20
     /// How long closing may take to send what is queued, and again to see the peer close.
     public var closeTimeout: Duration = .seconds(1)
     /// Makes what hears of every frame; nil for nothing, which costs nothing.

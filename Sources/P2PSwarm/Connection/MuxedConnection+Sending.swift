@@ -3,8 +3,6 @@ import P2PCore
 
 /// From the streams to the pipe.
 extension MuxedConnection {
-    /// Control frames wait here only while the pipe is blocked; a peer that provokes more than this is cut off.
-    private static let maximumControlBytes = 1 << 20
     /// The plaintext of one frame: as much as one Noise message holds, and over TLS, which cuts records of its own, a whole write
     /// of 64 KiB with its header.
     private var frameBytes: Int {
@@ -14,7 +12,8 @@ extension MuxedConnection {
     private static let smallestPiece = 1024
 
     func queueControl(_ header: YamuxHeader) {
-        guard self.control.readableBytes < Self.maximumControlBytes else {
+        // They wait here only while the pipe is blocked.
+        guard self.control.readableBytes < self.configuration.maximumControlBytes else {
             return self.fail(.controlFlood, code: YamuxCode.protocolError)
         }
         self.control.writeWithUnsafeMutableBytes(minimumWritableBytes: YamuxHeader.length) { output in

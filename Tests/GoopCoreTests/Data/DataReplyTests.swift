@@ -48,7 +48,33 @@ import Testing
         (request("query", "args", .array(Array(repeating: .null, count: 257))), .tooLarge),
         (request("query", "table", .string(String(repeating: "x", count: 200))), .tooLarge),
         (request("insert", "data", .array([])), .badRequest), (request("update", "id", "x"), .badRequest),
+        (request("insert", "data", .object(wide(257))), .tooLarge),
+        (request("query", "columns", .array(Array(repeating: "a", count: 257))), .tooLarge),
+        (request("query", "columns", .string(String(repeating: "a,", count: 257))), .tooLarge),
+        (request("query", "columns", .array([.string(String(repeating: "a", count: 4097))])), .tooLarge),
+        (request("create-table", "column_defs", .array(Array(repeating: .object([:]), count: 257))), .tooLarge),
     ]
+
+    /// An object of so many members.
+    private static func wide(_ count: Int) -> JSONObject {
+        var object = JSONObject()
+        for number in 0..<count { object["c\(number)"] = .integer(1) }
+        return object
+    }
+
+    @Test func asMuchAsTheLimitsAllowIsTaken() throws {
+        _ = try DataRequest(json: Self.request("insert", "data", .object(Self.wide(256))))
+        _ = try DataRequest(json: Self.request("query", "columns", .array(Array(repeating: "a", count: 256))))
+    }
+
+    @Test func ofALongRefusalTheBeginningIsTaken() throws {
+        let long = String(repeating: "x", count: 5000)
+        let reply = try DataReply(
+            json: ["ok": false, "error": .string(long), "code": .string(long), "detail": .string(long)])
+        let error = #expect(throws: DataError.self) { _ = try reply.get() }
+        #expect(error?.message.utf8.count == 1024 && error?.detail.utf8.count == 1024)
+        #expect(error?.code.rawValue.utf8.count == 64)
+    }
 
     @Test(arguments: wrong) func requestsOutsideOfTheLimits(json: JSONValue, code: DataErrorCode) {
         let error = #expect(throws: DataError.self) { _ = try DataRequest(json: json) }

@@ -161,6 +161,24 @@ struct AddressBookTests {
         #expect(book.addresses(of: self.other, now: second(30)).count == 2)
     }
 
+    @Test("of a connected peer no more addresses than allowed, whenever it says them, and nobody may ask for ever")
+    func addressesOfTheConnected() throws {
+        var limits = AddressBookLimits()
+        limits.addressesPerPeer = 3
+        limits.maximumTTL = .seconds(100)
+        var book = AddressBook(limits: limits)
+        book.connected(self.peer, security: "/noise", now: .zero)
+        for first in [1, 11] {
+            let many = try (first..<first + 9).map { try address("/ip4/1.2.3.4/tcp/\($0)") }
+            book.add(many, of: self.peer, source: .identify, ttl: .seconds(60), now: .zero)
+            #expect(book.addresses(of: self.peer, now: .zero).count == 3)
+        }
+        let lasting = try address("/ip4/1.2.3.4/tcp/99")
+        book.add([lasting], of: self.other, source: .hearsay, ttl: .seconds(1 << 40), now: .zero)
+        #expect(book.addresses(of: self.other, now: second(99)) == [lasting])
+        #expect(book.addresses(of: self.other, now: second(100)) == [])
+    }
+
     @Test("a refused protocol is no longer presumed")
     func protocols() {
         var book = AddressBook()

@@ -135,6 +135,21 @@ struct IdentifyTests {
         #expect(info.agentVersion.utf8.count <= 258)
     }
 
+    @Test("of protocols and addresses the first ones are kept, over all messages of an answer, signed or not")
+    func keptCounts() throws {
+        var limits = IdentifyLimits()
+        limits.protocols = 3
+        limits.addresses = 2
+        for isSigned in [false, true] {
+            let message = try self.message(addresses: 5, record: isSigned)
+            var reader = IdentifyReader(limits: limits)
+            for _ in 0..<3 { try reader.received(message.encoded()) }
+            let info = try reader.finish(peer: self.key.peerID, remote: try address("/ip4/10.0.0.2/tcp/1"))
+            #expect(info.protocols == ["/a/1", "/b/1", "/a/1"])
+            #expect(info.listenAddresses == Array(message.listenAddresses.prefix(2)))
+        }
+    }
+
     @Test("random bytes never trap", arguments: [1, 2, 3, 4])
     func random(seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)

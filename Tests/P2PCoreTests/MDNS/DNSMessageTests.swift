@@ -115,6 +115,18 @@ enum MDNSVectors {
         #expect(throws: DNSError.badName) { try DNSName(text: "") }
     }
 
+    @Test func stringsOfARecordAreBounded() throws {
+        func read(_ count: Int) throws -> [DNSRecord] {
+            let strings = [ArraySlice<UInt8>](repeating: [0x61], count: count)
+            let record = DNSRecord(try DNSName(text: "a.local"), .txt(strings), timeToLive: 1)
+            return try DNSMessage(
+                bytes: DNSMessage(isResponse: true, answers: [record]).encoded(maximumLength: 9000)
+            ).answers
+        }
+        #expect(try read(128).count == 1)
+        #expect(throws: DNSError.badRecordData(type: 16)) { try read(129) }
+    }
+
     /// Names built of pointers to pointers: each step is allowed, the sum is bounded by the length of a name.
     @Test func aCompressionBombIsBounded() throws {
         var bytes = hex("0000 8400 0000 0100 0000 0000")

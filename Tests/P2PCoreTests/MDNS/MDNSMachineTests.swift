@@ -381,6 +381,13 @@ extension TestMachine {
         #expect(machine.links == [Bench.v4, MDNSLink(interface: 3, family: .v4)])
     }
 
+    @Test func interfacesAreBounded() throws {
+        var machine = try settled()
+        let many = try (0..<40 as Range<UInt32>).map { try Bench.ethernet("10.\($0).0.1", index: 2 + $0) }
+        _ = machine.interfacesChanged(many.reversed(), now: Bench.at(12_000))
+        #expect(machine.links.map(\.interface) == Array(2..<34), "those with the lowest numbers")
+    }
+
     @Test func onlyAddressesOfTheInterfaceAreSaidThere() throws {
         let listening = [
             "/ip4/127.0.0.1/tcp/1", "/ip4/10.1.0.1/tcp/1", "/ip4/10.9.0.1/tcp/1", "/ip6/fe80::1/tcp/1",

@@ -15,8 +15,8 @@ import Testing
         private(set) var reason: CloseReason?
         private var accepted: AsyncStream<MuxedStream>
 
-        init() throws {
-            let (configuration, accepted, _) = try ConnectionPair.configuration()
+        init(_ configure: (inout ConnectionConfiguration) -> Void = { _ in }) throws {
+            let (configuration, accepted, _) = try ConnectionPair.configuration(configure)
             self.accepted = accepted
             let link = MemoryPipe.Link(pieceBytes: .max, breaksAfter: .max)
             self.pipe = MemoryPipe(self.loop, link)
@@ -72,5 +72,20 @@ import Testing
         #expect(rig.reason == nil)
         live(seconds: 61, sending: 0)
         #expect(rig.reason == .yamux(.writeTimedOut))
+    }
+
+    @Test("a peer that makes us answer and takes none of it is cut off")
+    func controlFlood() throws {
+        let rig = try Rig { $0.maximumControlBytes = 10 * YamuxHeader.length }
+        rig.pipe.isWritable = false
+        rig.receiver?.pipeWritabilityChanged()
+        func ask() {
+            rig.peer.say(rig.peer.frame(.ping, .syn, 0))
+            rig.loop.run()
+        }
+        for _ in 0..<10 { ask() }
+        #expect(rig.reason == nil)
+        ask()
+        #expect(rig.reason == .controlFlood)
     }
 }

@@ -129,6 +129,29 @@ import Testing
         self.transport.refuse()
     }
 
+    @Test("of one dial so many addresses are tried as the limits say, and so many at one time")
+    func addressesAreBounded() async throws {
+        let swarm = try await self.swarm {
+            $0.addressesPerDial = 3
+            $0.concurrentDialsPerPeer = 2
+        }
+        let many = try (1...9).map { try self.address("/ip4/10.0.0.1/tcp/\($0)") }
+        let promise = MultiThreadedEventLoopGroup.singleton.any().makePromise(of: SwarmConnection.self)
+        _ = try swarm.join(self.peers[0], addresses: many, promise: promise)
+        // Another caller, who knows as many others.
+        _ = try self.join(swarm, self.peers[0], (11...19).map { "/ip4/10.0.0.1/tcp/\($0)" })
+        // Long enough for each next attempt to begin, and too short for one to end.
+        let begun = MonotonicInstant.now()
+        for second in 1...3 { swarm.timerFired(self.peers[0], now: begun.advanced(by: .seconds(second))) }
+        #expect(self.transport.requests.count == 2)
+        let transport = self.transport
+        let refusing = Task { for await address in transport.dialled { transport.refuse(address) } }
+        let error = await #expect(throws: DialError.self) { _ = try await promise.futureResult.get() }
+        #expect(Set((error?.attempts ?? []).map(\.address)) == Set(many.prefix(3)))
+        refusing.cancel()
+        await swarm.close()
+    }
+
     @Test("an attempt whose time runs out in the moment of its success takes no permit of the others with it")
     func successAtTheDeadline() async throws {
         let server = try await self.swarm()

@@ -85,6 +85,16 @@ import Testing
         try await threads.shutdownGracefully()
     }
 
+    @Test("of a name with very many addresses few are taken")
+    func addressesOfAName() async throws {
+        let threads = NIOThreadPool(numberOfThreads: 1)
+        threads.start()
+        let resolver = NameResolver(threads: threads) { _, _ in (1...100).map { .v4(0x0a00_0000 + $0) } }
+        let found = try await resolver.resolve(self.request("many", of: Self.peers[0])).get()
+        #expect(found == (1...16).map { Multiaddr(ip: .v4(0x0a00_0000 + $0), tcpPort: 4001) })
+        try await threads.shutdownGracefully()
+    }
+
     @Test("peers take turns, and each has one look-up under way")
     func turns() {
         struct Item: NameLookUp {
