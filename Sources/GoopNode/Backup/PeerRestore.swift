@@ -81,6 +81,9 @@ public struct PeerRestore: Sendable {
 
 /// The archive of a backup.
 struct BackupArchive {
+    /// Files called `.key` that are looked into at most; further ones are restored all the same, and looked into at the start.
+    static let maximumKeys = 1024
+
     private let input: InputFile
     private let maximumItems: Int
 
@@ -99,7 +102,7 @@ struct BackupArchive {
         var list: [UInt8] = []
         var isLast = false
         var settings: GoopConfiguration?
-        var small: [String: [UInt8]] = [:]
+        var keys: [String: [UInt8]] = [:]
         try forEachEntry { entry, content in
             guard !isLast else { throw damaged("something stands behind the list of its files") }
             guard names.insert(Array(entry.path.utf8)).inserted else { throw damaged("\(entry.path) is in it twice") }
@@ -121,7 +124,8 @@ struct BackupArchive {
                 if entry.size <= most { bytes += chunk }
             }
             if isSettings { settings = try? GoopConfiguration(decoding: bytes) }
-            if entry.path.hasSuffix(".key") { small[entry.path] = bytes }
+            // Which of them is the identity is known once the settings have been read, and a site may have any number.
+            if entry.path.hasSuffix(".key"), keys.count < Self.maximumKeys { keys[entry.path] = bytes }
             found.append(
                 .init(path: entry.path, size: entry.size, sha256: Hex.encode(Array(hash.finalize()))))
         }
@@ -136,7 +140,7 @@ struct BackupArchive {
             throw damaged("\(file.path) is not what it was when the backup was made")
         }
         guard let settings else { throw damaged("its settings (\(GoopConfiguration.fileName)) cannot be read") }
-        if let key = small[settings.identity.keyFile] {
+        if let key = keys[settings.identity.keyFile] {
             guard (try? IdentityFile.key(in: key))?.peerID.base58 == manifest.id else {
                 throw damaged("its identity is not that of \(manifest.id)")
             }
