@@ -77,6 +77,7 @@ final class WriteTransaction {
 
     /// Notes that rows of a peer were added, changed or removed, by whomever: the account is that of the rows' owner, and so
     /// always what a recount would find.
+    /// - Parameter bytes: of values and e-mails; what rows cost beside them is added here.
     /// - Throws: `quota` if a visitor makes it grow beyond what one may have.
     func charge(_ peer: String, rows: Int64, bytes: Int64, isVisitor: Bool) throws {
         try charge(
