@@ -304,11 +304,7 @@ struct RowWriter {
         case .time: return .string(now("%H:%M:%S"))
         case .integer:
             do {
-                let name = DataName.quoted(column.name)
-                let row = try database.cachedRows(
-                    // A file from elsewhere may hold texts in such a column, which SQLite takes for larger than every number.
-                    "SELECT max(\(name)) FROM \(table.quoted) WHERE typeof(\(name)) IN ('integer', 'real')", []
-                ).first
+                let row = try database.cachedRows(AutomaticIndex.largest(of: column.name, in: table), []).first
                 let largest = row?.integer(at: 0) ?? 0
                 guard largest < Int64.max else {
                     throw DataError(code: .conflict, message: "column \(column.name) has no next number")

@@ -56,6 +56,7 @@ final class WriteTransaction {
         // The statements that GRDB keeps are compiled anew by SQLite itself.
         let catalogue = try Catalogue.load(database)
         try OwnerIndex.add(to: catalogue, in: database)
+        try AutomaticIndex.add(to: catalogue, in: database)
         effects.catalogue = catalogue
     }
 
