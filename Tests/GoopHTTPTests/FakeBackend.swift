@@ -111,12 +111,21 @@ final class FakeBackend: ViewerBackend {
         }
     }
 
-    func data(_ request: DataRequest, of peer: PeerID) async throws(DataError) -> JSONValue {
-        let answer = state.withLock { state in
+    /// The room that answers from now on take a share of.
+    func count(in room: AnswerRoom) {
+        state.withLock { $0.tables.room = room }
+    }
+
+    func data(_ request: DataRequest, of peer: PeerID) async throws(DataError) -> DataAnswer {
+        let (answer, room) = state.withLock { state -> (Result<JSONValue, DataError>, AnswerRoom?) in
             state.tables.asked.append(request)
-            return state.tables.answers.isEmpty ? .success(.null) : state.tables.answers.removeFirst()
+            let answer = state.tables.answers.isEmpty ? .success(.null) : state.tables.answers.removeFirst()
+            return (answer, state.tables.room)
         }
-        return try answer.get()
+        let value = try answer.get()
+        let share = room?.share(for: peer)
+        try share?.hold(value.heldBytes)
+        return DataAnswer(value: value, share: share)
     }
 
     func dataChanges(
@@ -213,6 +222,7 @@ struct FakeTables {
     static let gone = DataError(code: .unreachable, message: "peer unreachable", detail: "it went")
 
     var asked: [DataRequest] = []
+    var room: AnswerRoom?
     var answers: [Result<JSONValue, DataError>] = []
     var watchers: [AsyncThrowingStream<DataChange, any Error>.Continuation] = []
 }
