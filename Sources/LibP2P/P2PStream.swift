@@ -98,6 +98,15 @@ public final class P2PStream: Sendable {
     /// - Parameter max: longest line in bytes without the line feed.
     /// - Throws: also `.tooLong`, or `.endOfStream` if the peer closes within the line.
     public nonisolated(nonsending) func readLine(max: Int) async throws -> ByteBuffer? {
+        try await self.readLine(max: max) { _ in }
+    }
+
+    /// The same, for a reader that counts what it holds.
+    ///
+    /// - Parameter gathering: called with the length of the line so far before more is put to it; what it throws ends the read.
+    package nonisolated(nonsending) func readLine(
+        max: Int, gathering: (Int) throws -> Void
+    ) async throws -> ByteBuffer? {
         var line = ByteBuffer()
         while true {
             guard var next = try await self.read(behind: line) else {
@@ -110,6 +119,7 @@ public final class P2PStream: Sendable {
                 self.putBack(next)
                 throw self.error(.tooLong, "line longer than \(max) bytes")
             }
+            try gathering(line.readableBytes + length)
             if let part = next.readSlice(length: length) { line.writeImmutableBuffer(part) }
             if end != nil {
                 next.moveReaderIndex(forwardBy: 1)
@@ -123,11 +133,22 @@ public final class P2PStream: Sendable {
     ///
     /// - Throws: also `.tooLong` as soon as more than `max` bytes have come.
     public nonisolated(nonsending) func readToEnd(max: Int) async throws -> ByteBuffer {
+        try await self.readToEnd(max: max) { _ in }
+    }
+
+    /// The same, for a reader that counts what it holds.
+    ///
+    /// - Parameter gathering: called with the number of all bytes so far before more are put to them; what it throws ends the
+    ///   read.
+    package nonisolated(nonsending) func readToEnd(
+        max: Int, gathering: (Int) throws -> Void
+    ) async throws -> ByteBuffer {
         var all = ByteBuffer()
         while let next = try await self.read(behind: all) {
             guard all.readableBytes + next.readableBytes <= max else {
                 throw self.error(.tooLong, "more than \(max) bytes")
             }
+            try gathering(all.readableBytes + next.readableBytes)
             if all.readableBytes == 0 { all = next } else { all.writeImmutableBuffer(next) }
         }
         return all

@@ -18,6 +18,17 @@ import Testing
         _ suffix: String, _ body: String = "{}", method: HTTPRequest.Method = .post, place: RequestPlace? = nil,
         peer: PeerID? = nil, fields: HTTPFields = [.contentType: "application/json"]
     ) async throws -> (status: Int, body: JSONValue) {
+        let response = try await respond(suffix, body, method: method, place: place, peer: peer, fields: fields)
+        let collected = Collected()
+        try await response.body.write(collected)
+        let bytes = collected.bytes
+        return (response.status.code, bytes.isEmpty ? .null : try JSONParser.parse(bytes))
+    }
+
+    private func respond(
+        _ suffix: String, _ body: String = "{}", method: HTTPRequest.Method = .post, place: RequestPlace? = nil,
+        peer: PeerID? = nil, fields: HTTPFields = [.contentType: "application/json"]
+    ) async throws -> Response {
         let proxy = DataProxy(
             backend: backend, failures: FailureMemory(lifetime: .seconds(5)),
             places: StreamPlaces(limit: 64, limitPerPeer: 32), configuration: ViewerConfiguration(),
@@ -28,13 +39,9 @@ import Testing
         let request = Request(
             head: HTTPRequest(method: method, scheme: "http", authority: "x", path: path, headerFields: fields),
             body: RequestBody(buffer: ByteBuffer(string: body)))
-        let response = await proxy.respond(
+        return await proxy.respond(
             to: request, address: address, query: parts.dropFirst().first.map(String.init),
             place: place ?? .site(site), headers: HTTPFields())
-        let collected = Collected()
-        try await response.body.write(collected)
-        let bytes = collected.bytes
-        return (response.status.code, bytes.isEmpty ? .null : try JSONParser.parse(bytes))
     }
 
     /// Each suffix of the reference with the body that upstream's SDK sends, and what goes over the wire.
@@ -280,6 +287,52 @@ import Testing
         withExtendedLifetime((held, other)) {}
     }
 
+    /// Until the page has taken it, or is gone, or never came to it.
+    @Test(arguments: ["takes it", "goes", "never comes"]) func aLargeAnswerCountsUntilThePage(does end: String)
+        async throws
+    {
+        let (changes, told) = AsyncStream.makeStream(of: Int.self)
+        let room = AnswerRoom(bytes: 8 << 20, bytesPerPeer: 8 << 20) { told.yield($0) }
+        backend.count(in: room)
+        // Each of these is written in six bytes.
+        let value = JSONValue.array([.string(String(repeating: "<", count: 300_000)), .integer(7)])
+        backend.answer(.success(value))
+        func use() async throws {
+            let response = try await respond("find", #"{"table":"t"}"#)
+            #expect(response.status == .ok && response.headers[.contentType] == "application/json")
+            #expect(response.body.contentLength == 1_800_006 && room.heldBytes >= 1_800_006)
+            switch end {
+            case "takes it":
+                let collected = Collected()
+                try await response.body.write(collected)
+                #expect(try JSONParser.parse(collected.bytes, limits: .init(bytes: 2 << 20)) == value)
+            case "goes":
+                await #expect(throws: CancellationError.self) { try await response.body.write(Gone()) }
+            default: break
+            }
+        }
+        try await use()
+        for await _ in changes where room.heldBytes == 0 { break }
+    }
+
+    @Test func anAnswerWhoseTextFindsNoRoomIsRefused() async throws {
+        let room = AnswerRoom(bytes: 4 << 20, bytesPerPeer: 3 << 20)
+        backend.count(in: room)
+        let escaped = JSONValue.string(String(repeating: "<", count: 300_000))
+        backend.answer(.success(escaped))
+        let large = try await ask("find", #"{"table":"t"}"#)
+        #expect(
+            large.status == 413 && large.body.object?["code"]?.string == "too_large",
+            "its text is 1.8 MB, and may take twice that")
+        let other = room.share(for: backend.owner.id)
+        try other.hold(3 << 20)
+        backend.answer(.success(.string(String(repeating: "x", count: 500_000))), .success("short"))
+        let second = try await respond("find", #"{"table":"t"}"#)
+        #expect(second.status == .serviceUnavailable && second.headers[.retryAfter] == "1", "another peer's answers")
+        #expect(try await ask("find", #"{"table":"t"}"#).body == "short")
+        withExtendedLifetime(other) {}
+    }
+
     @Test func queriesAreDecodedOnce() {
         #expect(QueryText.value(of: "table", in: "a=b&table=x%20y") == "x y")
         #expect(QueryText.value(of: "table", in: "table=%2541") == "%41")
@@ -297,6 +350,21 @@ private final class Collected: ResponseBodyWriter, Sendable {
 
     func write(_ part: ByteBuffer) async throws {
         buffer.withLock { buffer in _ = buffer.writeImmutableBuffer(part) }
+    }
+
+    func finish(_ trailingHeaders: HTTPFields?) async throws {}
+}
+
+/// Goes after the first part of an answer.
+private final class Gone: ResponseBodyWriter, Sendable {
+    private let parts = Mutex(0)
+
+    func write(_ part: ByteBuffer) async throws {
+        let isFirst = parts.withLock { parts in
+            parts += 1
+            return parts == 1
+        }
+        guard isFirst, part.readableBytes < 1 << 20 else { throw CancellationError() }
     }
 
     func finish(_ trailingHeaders: HTTPFields?) async throws {}

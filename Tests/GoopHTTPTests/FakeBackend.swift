@@ -129,12 +129,21 @@ final class FakeBackend: ViewerBackend {
     /// The tables that were ever watched, in order.
     var watched: [String] { state.withLock { $0.tables.watchers.map(\.table) } }
 
-    func data(_ request: DataRequest, of peer: PeerID) async throws(DataError) -> JSONValue {
-        let answer = state.withLock { state in
+    /// The room that answers from now on take a share of.
+    func count(in room: AnswerRoom) {
+        state.withLock { $0.tables.room = room }
+    }
+
+    func data(_ request: DataRequest, of peer: PeerID) async throws(DataError) -> DataAnswer {
+        let (answer, room) = state.withLock { state -> (Result<JSONValue, DataError>, AnswerRoom?) in
             state.tables.asked.append(request)
-            return state.tables.answers.isEmpty ? .success(.null) : state.tables.answers.removeFirst()
+            let answer = state.tables.answers.isEmpty ? .success(.null) : state.tables.answers.removeFirst()
+            return (answer, state.tables.room)
         }
-        return try answer.get()
+        let value = try answer.get()
+        let share = room?.share(for: peer)
+        try share?.hold(value.heldBytes)
+        return DataAnswer(value: value, share: share)
     }
 
     func dataChanges(
@@ -232,6 +241,7 @@ struct FakeTables {
     static let gone = DataError(code: .unreachable, message: "peer unreachable", detail: "it went")
 
     var asked: [DataRequest] = []
+    var room: AnswerRoom?
     var answers: [Result<JSONValue, DataError>] = []
     var watchers: [(table: String, changes: AsyncThrowingStream<DataChange, any Error>.Continuation)] = []
 }

@@ -36,10 +36,11 @@ import Testing
             try await fixture.ask(
                 "{\"op\":\"insert\",\"table\":\"notes\",\"data\":{\"title\":\"\(text)\"}}", as: caller)
         }
+        // A row counts 192 bytes beside its values, and the 15 of ada's e-mail.
         let all = try await fixture.store.visitors(most: 10)
         #expect(all.visitors.map(\.id) == [fixture.bob.id, fixture.ada.id] && all.count == 2)
-        #expect(all.visitors.map(\.share) == [.init(rows: 2, bytes: 135), .init(rows: 1, bytes: 65)])
-        #expect(all.total == .init(rows: 3, bytes: 200) && all.limit == .init(rows: 5, bytes: 1000))
+        #expect(all.visitors.map(\.share) == [.init(rows: 2, bytes: 391), .init(rows: 1, bytes: 208)])
+        #expect(all.total == .init(rows: 3, bytes: 599) && all.limit == .init(rows: 5, bytes: 1000))
         #expect(all.totalLimit == 5000)
         let one = try await fixture.store.visitors(most: 1)
         #expect(one.visitors.map(\.id) == [fixture.bob.id] && one.count == 2)

@@ -59,7 +59,11 @@ import Testing
             case 13: request = "{\"op\":\"upsert\",\"table\":\"\(table)\",\"key_col\":\"title\",\(data)}"
             case 14:
                 let owner = callers.randomElement(using: &random)?.id ?? ""
-                request = "{\"op\":\"update\",\"table\":\"\(table)\",\"id\":\(id),\"data\":{\"_owner\":\"\(owner)\"}}"
+                let email =
+                    ["", ",\"_owner_email\":\"e@example.org\"", ",\"_owner_email\":null"].randomElement(using: &random)
+                    ?? ""
+                request =
+                    "{\"op\":\"update\",\"table\":\"\(table)\",\"id\":\(id),\"data\":{\"_owner\":\"\(owner)\"\(email)}}"
             default:
                 request =
                     hasColumn
@@ -110,7 +114,8 @@ import Testing
         await fixture.store.close()
     }
 
-    @Test func accountsOfAnOlderVersionAreCountedAnew() async throws {
+    @Test(arguments: ["visitor-usage-by-owner", "visitor-usage-with-system-columns"])
+    func accountsOfAnOlderVersionAreCountedAnew(step: String) async throws {
         let fixture = try StoreFixture()
         try await fixture.makeNotes()
         try await fixture.ask(#"{"op":"insert","table":"notes","data":{"title":"x"}}"#, as: fixture.ada)
@@ -121,13 +126,46 @@ import Testing
                 sql: """
                     UPDATE "_goop2_usage" SET byte_count = 16000000;
                     INSERT INTO "_goop2_usage" VALUES ('phantom', 0, 1000000);
-                    DELETE FROM "_goop2_migrations" WHERE name = 'visitor-usage-by-owner';
+                    DELETE FROM "_goop2_migrations" WHERE name = '\(step)';
                     """)
         }
         try queue.close()
         let again = try DataStore.open(path: fixture.path, configuration: .init(owner: fixture.owner))
         let shown = try await again.visitors(most: 10)
-        #expect(shown.visitors.map(\.id) == [fixture.ada.id] && shown.total == .init(rows: 1, bytes: 65))
+        #expect(shown.visitors.map(\.id) == [fixture.ada.id] && shown.total == .init(rows: 1, bytes: 208))
         await again.close()
+    }
+
+    /// A visitor with little in each row fills no more of the disk than the account says.
+    @Test func smallRowsCountWhatTheyTakeInTheFile() async throws {
+        let fixture = try StoreFixture(quota: VisitorQuota(rows: 10_000, bytes: 1 << 30, totalBytes: 1 << 30))
+        // With every index that a table gets by itself.
+        try await fixture.ask(
+            """
+            {"op":"create-table","name":"marks","column_defs":[
+             {"name":"title","type":"text"},{"name":"number","type":"integer","auto":true}],
+             "access":{"read":"owner","insert":"open","update":"owner","delete":"owner"}}
+            """)
+        let queue = try DatabaseQueue(path: fixture.path)
+        func pages() async throws -> Int64 {
+            try await queue.read { database in
+                let count = try Int64.fetchOne(database, sql: "PRAGMA page_count") ?? 0
+                let free = try Int64.fetchOne(database, sql: "PRAGMA freelist_count") ?? 0
+                return (count - free) * (try Int64.fetchOne(database, sql: "PRAGMA page_size") ?? 0)
+            }
+        }
+        let before = try await pages()
+        let visitors = [fixture.ada, fixture.bob, .remote(PrivateKey.generate().peerID, email: "")]
+        for number in 0..<2000 {
+            try await fixture.ask(
+                #"{"op":"insert","table":"marks","data":{"title":"x"}}"#, as: visitors[number % visitors.count])
+        }
+        let filled = try await pages() - before
+        let counted = try await fixture.store.visitors(most: 10).total.bytes
+        #expect(counted >= filled, "\(counted) counted, \(filled) in the file")
+        #expect(counted < 2 * filled, "nor is much counted that is not there")
+        try await expectRecounted(fixture, "in the end")
+        try queue.close()
+        await fixture.store.close()
     }
 }

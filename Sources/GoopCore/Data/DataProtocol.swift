@@ -15,6 +15,9 @@ public enum DataProtocol {
     /// The longest answer line, in bytes: JSON can be longer than the values that it is made of.
     public static let maximumReplyBytes = 32 << 20
 
+    /// The longest answer to a request to watch, in bytes: a word, or why not.
+    public static let maximumWatchReplyBytes = 16 << 10
+
     /// The line of a request.
     public static func line(_ request: DataRequest) -> [UInt8] { line(request.json) }
 
@@ -44,6 +47,52 @@ public enum DataProtocol {
             throw DataError(code: .unreachable, message: "the peer's answer makes no sense", detail: "\(error)")
         }
         return try DataReply(json: json)
+    }
+
+    /// The most bytes in memory that reading an answer line takes, beside the line: a copy of it, and its values. A list of
+    /// zeros has a value in every second byte, so this is told before it is read.
+    package static func mostBytes(toRead line: some Collection<UInt8>) -> Int {
+        let values =
+            line.withContiguousStorageIfAvailable(mostBytes(ofValuesIn:))
+            ?? Array(line).withUnsafeBufferPointer(mostBytes(ofValuesIn:))
+        return line.count + values
+    }
+
+    /// What a value takes in a list or object that has room to grow.
+    private static let bytesPerValue = 2 * MemoryLayout<JSONObject.Member>.stride
+    /// What the shortest list or object takes beside its values, which are counted for themselves.
+    private static let bytesPerList = 104
+
+    /// Each value but the first stands behind a comma or an opening bracket.
+    private static func mostBytes(ofValuesIn text: UnsafeBufferPointer<UInt8>) -> Int {
+        var (values, lists, texts) = (1, 0, 0)
+        // Bytes that are no text: digits of numbers too.
+        var others = 0
+        var length: Int?
+        var position = 0
+        while position < text.count {
+            let byte = text[position]
+            if let before = length {
+                // What is no UTF-8 becomes three bytes for one.
+                length = before + (byte < 0x80 ? 1 : 3)
+                if byte == UInt8(ascii: "\\") {
+                    position += 1
+                } else if byte == UInt8(ascii: "\"") {
+                    texts += before > JSONValue.shortTextBytes ? before + JSONValue.blockBytes : 0
+                    length = nil
+                }
+            } else {
+                switch byte {
+                case UInt8(ascii: "\""): length = 0
+                case UInt8(ascii: ","): values += 1
+                case UInt8(ascii: "["), UInt8(ascii: "{"): (values, lists) = (values + 1, lists + 1)
+                default: others += 1
+                }
+            }
+            position += 1
+        }
+        // A number is kept with its digits: of those that are too long for its place, sixteen or more.
+        return values * bytesPerValue + lists * bytesPerList + texts + 4 * others
     }
 
     /// The table that a watch line asks for.

@@ -35,6 +35,26 @@ public enum JSONValue: Sendable, Hashable {
         }
     }
 
+    /// The bytes in memory that the value holds beside its own place: `cost` is about the text, and lists of small values take
+    /// many times theirs.
+    package var heldBytes: Int {
+        switch self {
+        case .string(let text), .number(let text): text.heldBytes
+        case .array(let values):
+            values.reduce(JSONValue.blockBytes + values.capacity * MemoryLayout<JSONValue>.stride) { $0 + $1.heldBytes }
+        case .object(let object):
+            object.members.reduce(
+                JSONValue.blockBytes + object.members.capacity * MemoryLayout<JSONObject.Member>.stride
+            ) { $0 + $1.name.heldBytes + $1.value.heldBytes }
+        case .null, .bool: 0
+        }
+    }
+
+    /// What a list or a long text takes beside its elements: its head, and what the allocator rounds up to.
+    static let blockBytes = 48
+    /// So long a text takes nothing beside its own place.
+    static let shortTextBytes = 15
+
     /// True for `null`.
     public var isNull: Bool { self == .null }
 
@@ -49,6 +69,11 @@ public enum JSONValue: Sendable, Hashable {
         case .object: "an object"
         }
     }
+}
+
+extension String {
+    /// The bytes in memory beside the text's own place.
+    fileprivate var heldBytes: Int { utf8.count > JSONValue.shortTextBytes ? utf8.count + JSONValue.blockBytes : 0 }
 }
 
 /// The members of a JSON object in their order.

@@ -14,6 +14,36 @@ public struct JSONWriter {
         return writer.bytes
     }
 
+    /// How many bytes `compact` would write: up to six times the text of the value, because of escapes.
+    package static func compactLength(of value: JSONValue) -> Int {
+        switch value {
+        case .null: 4
+        case .bool(let flag): flag ? 4 : 5
+        case .number(let digits): digits.utf8.count
+        case .string(let text): length(of: text)
+        case .array(let elements):
+            elements.reduce(max(2, elements.count + 1)) { $0 + compactLength(of: $1) }
+        case .object(let object):
+            object.members.reduce(max(2, 2 * object.members.count + 1)) {
+                $0 + length(of: $1.name) + compactLength(of: $1.value)
+            }
+        }
+    }
+
+    private static func length(of string: String) -> Int {
+        var string = string
+        return string.withUTF8 { text in
+            var length = 2
+            var position = 0
+            while position < text.count {
+                let escape = JSONWriter.escape(at: position, in: text)
+                length += escape?.0.utf8.count ?? 1
+                position += escape?.length ?? 1
+            }
+            return length
+        }
+    }
+
     /// Writes a value over several lines, two spaces a level, with a line feed at the end.
     public static func pretty(_ value: JSONValue) -> [UInt8] {
         var writer = JSONWriter(indent: 2)

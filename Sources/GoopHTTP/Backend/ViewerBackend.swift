@@ -30,9 +30,10 @@ public protocol ViewerBackend: Sendable {
     func siteChanges(of peer: PeerID) async throws(SiteError) -> AsyncThrowingStream<SiteChanges, any Error>
     /// Performs one operation on a peer's tables; the own id means the own database, as its owner.
     ///
-    /// - Returns: the bare value of the answer.
-    /// - Throws: `DataError` of the owner, or `unreachable` and `timedOut` when there was no answer.
-    func data(_ request: DataRequest, of peer: PeerID) async throws(DataError) -> JSONValue
+    /// - Returns: the bare value of the answer, and for another peer's the share of the room that it takes.
+    /// - Throws: `DataError` of the owner, `unreachable` and `timedOut` when there was no answer, or `busy` and `tooLarge` when
+    ///   there is no room for it.
+    func data(_ request: DataRequest, of peer: PeerID) async throws(DataError) -> DataAnswer
     /// Changes of a table from now on; bounded, and ended with an error when changes were lost or the peer went.
     ///
     /// - Throws: `DataError` when the table cannot be watched.

@@ -51,7 +51,7 @@ struct DataProxy: Sendable {
                 return try await subscribe(to: request, peer: peer, query: query, headers: headers)
             }
             let answer = try await perform(request, address: address, peer: peer, place: place)
-            return DataFailure.json(answer, headers: headers)
+            return try DataFailure.json(answer, headers: headers)
         } catch {
             return DataFailure.response(error, headers: headers)
         }
@@ -79,7 +79,7 @@ struct DataProxy: Sendable {
 
     private func perform(
         _ request: Request, address: DataAddress, peer: PeerID, place: RequestPlace
-    ) async throws(DataError) -> JSONValue {
+    ) async throws(DataError) -> DataAnswer {
         guard let method = DataTranslation.method(of: address.suffix) else {
             throw DataError(
                 code: .unknownOperation, message: "unknown operation", detail: String(address.suffix.prefix(100)))
@@ -96,7 +96,7 @@ struct DataProxy: Sendable {
         if let known = failures.failure(of: peer, now: .now) { throw DataError(known) }
         let backend = backend
         let answer = await withDeadline(answerTimeout, else: .late(answerTimeout)) {
-            () async throws(DataError) -> JSONValue in
+            () async throws(DataError) -> DataAnswer in
             try await backend.data(command, of: peer)
         }
         do throws(DataError) {
@@ -230,6 +230,34 @@ enum DataFailure {
         if error.code == .tooLarge || error.code == .badRequest { headers[.connection] = "close" }
         return json(body(of: error), headers: headers, status: .init(code: error.code.httpStatus))
     }
+
+    /// An answer whose text counts until the browser has taken it, or has gone.
+    /// - Throws: `busy` or `tooLarge` if there is no room for the text: it is up to six times as long as what came.
+    static func json(_ answer: DataAnswer, headers: HTTPFields) throws(DataError) -> Response {
+        let held = answer.value.heldBytes
+        guard let share = answer.share, held > AnswerRoom.shortAnswerBytes else {
+            return json(answer.value, headers: headers)
+        }
+        let length = JSONWriter.compactLength(of: answer.value)
+        // While it is written it may get room for twice as much.
+        try share.hold(held + 2 * length)
+        let text = JSONWriter.compact(answer.value)
+        try share.hold(text.capacity)
+        var headers = headers
+        headers[.contentType] = "application/json"
+        let body = ResponseBody(contentLength: text.count) { writer in
+            // Each part is a copy: one that waits in the connection would hold on to the whole behind the share's back.
+            for start in stride(from: 0, to: text.count, by: partBytes) {
+                try await writer.write(ByteBuffer(bytes: text[start..<min(start + partBytes, text.count)]))
+            }
+            withExtendedLifetime(share) {}
+            try await writer.finish(nil)
+        }
+        return Response(status: .ok, headers: headers, body: body)
+    }
+
+    /// Written at one time.
+    private static let partBytes = 64 << 10
 
     static func json(_ value: JSONValue, headers: HTTPFields, status: HTTPResponse.Status = .ok) -> Response {
         var headers = headers

@@ -14,34 +14,61 @@ package struct DataClient: Sendable {
     static let changesPerReader = 256
 
     let node: Node
+    /// Counts the answers that are held.
+    let room: AnswerRoom
 
     /// A client that asks through `node`.
-    package init(node: Node) { self.node = node }
+    package init(node: Node, room: AnswerRoom = AnswerRoom()) {
+        self.node = node
+        self.room = room
+    }
 
     /// Performs one operation on a peer's tables.
     package func perform(_ request: DataRequest, of peer: PeerID) async throws(DataError) -> JSONValue {
+        try await answer(to: request, of: peer).value
+    }
+
+    /// The same, for a caller that holds the answer for long: it counts until the share goes that comes with it.
+    func answer(to request: DataRequest, of peer: PeerID) async throws(DataError) -> DataAnswer {
         let line = ByteBuffer(bytes: DataProtocol.line(request))
+        let share = room.share(for: peer)
         do {
             // On the loop of the connection, if there is one: one change of thread there, one back.
             let answer = try await withTaskExecutorPreference(node.executor(for: peer)) {
-                try await ask(line, of: peer)
+                try await ask(line, of: peer, within: share)
             }
             guard answer.readableBytes > 0 else {
                 throw DataError(code: .unreachable, message: "peer unreachable", detail: "it closed without an answer")
             }
-            return try DataProtocol.reply(inLine: answer.readableBytesView).get()
+            let value = try DataClient.read(answer, within: share) { bytes throws(DataError) in
+                try DataProtocol.reply(inLine: bytes).get()
+            }
+            try share.hold(value.heldBytes)
+            return DataAnswer(value: value, share: share)
         } catch {
             throw DataClient.dataError(error, peer: peer)
         }
     }
 
-    private func ask(_ line: ByteBuffer, of peer: PeerID) async throws -> ByteBuffer {
+    /// Reads what came, after the room that it may take.
+    private static func read<Value, Failure: Error>(
+        _ line: ByteBuffer, within share: AnswerRoom.Share, _ body: (ByteBufferView) throws(Failure) -> Value
+    ) throws -> Value {
+        if line.readableBytes > AnswerRoom.shortAnswerBytes {
+            try share.hold(line.storageCapacity + DataProtocol.mostBytes(toRead: line.readableBytesView))
+        }
+        return try body(line.readableBytesView)
+    }
+
+    private func ask(
+        _ line: ByteBuffer, of peer: PeerID, within share: AnswerRoom.Share
+    ) async throws -> ByteBuffer {
         let stream = try await open(DataProtocol.dataID, to: peer)
         do {
             let answer = try await StallWatch.run(limit: answerTimeout, onStall: { stream.reset() }) { _ in
                 try await stream.write(line)
                 try await stream.closeWrite()
-                return try await stream.readToEnd(max: DataProtocol.maximumReplyBytes)
+                return try await stream.readToEnd(max: DataProtocol.maximumReplyBytes) { try share.gather($0) }
             }
             await stream.close()
             return answer
@@ -60,7 +87,7 @@ package struct DataClient: Sendable {
             let request = ByteBuffer(bytes: DataProtocol.line(["table": .string(table)]))
             let first = try await StallWatch.run(limit: openTimeout, onStall: { stream.reset() }) { _ in
                 try await stream.write(request)
-                return try await stream.readLine(max: DataProtocol.maximumReplyBytes)
+                return try await stream.readLine(max: DataProtocol.maximumWatchReplyBytes)
             }
             guard let first else {
                 throw DataError(code: .unreachable, message: "peer unreachable", detail: "it closed without an answer")
@@ -73,10 +100,11 @@ package struct DataClient: Sendable {
         let (changes, sink) = AsyncThrowingStream.makeStream(
             of: DataChange.self, bufferingPolicy: .bufferingOldest(DataClient.changesPerReader))
         let patience = watchPatience
+        let share = room.share(for: peer)
         let reader = Task {
             do {
                 try await StallWatch.run(limit: patience, onStall: { stream.reset() }) { watch in
-                    try await DataClient.follow(stream, watch, table: table, into: sink)
+                    try await DataClient.follow(stream, watch, table: table, within: share, into: sink)
                 }
                 sink.finish()
             } catch {
@@ -92,14 +120,20 @@ package struct DataClient: Sendable {
     }
 
     private static func follow(
-        _ stream: P2PStream, _ watch: StallWatch, table: String,
+        _ stream: P2PStream, _ watch: StallWatch, table: String, within share: AnswerRoom.Share,
         into sink: AsyncThrowingStream<DataChange, any Error>.Continuation
     ) async throws {
-        while let line = try await stream.readLine(max: DataProtocol.maximumReplyBytes) {
+        while let line = try await stream.readLine(
+            max: DataProtocol.maximumReplyBytes, gathering: { try share.gather($0) })
+        {
             watch.progressed()
             guard line.readableBytes > 0 else { continue }
-            let value = try JSONParser.parse(
-                line.readableBytesView, limits: .init(bytes: DataProtocol.maximumReplyBytes, depth: 16, values: 65_536))
+            // Its reader passes a change on at once, to where those that wait have a bound of their own.
+            defer { share.release() }
+            let value = try read(line, within: share) { bytes throws(JSONError) in
+                try JSONParser.parse(
+                    bytes, limits: .init(bytes: DataProtocol.maximumReplyBytes, depth: 16, values: 65_536))
+            }
             if value.object?["ok"] != nil {
                 _ = try DataReply(json: value).get()
                 continue

@@ -45,9 +45,9 @@ struct PeerBackend: ViewerBackend {
 
     func readiness() async -> Readiness { progress.readiness }
 
-    func data(_ request: DataRequest, of peer: PeerID) async throws(DataError) -> JSONValue {
-        guard peer != profile.id else { return try await tables.perform(request, caller: .owner) }
-        return try await dataClient.perform(request, of: peer)
+    func data(_ request: DataRequest, of peer: PeerID) async throws(DataError) -> DataAnswer {
+        guard peer != profile.id else { return DataAnswer(value: try await tables.perform(request, caller: .owner)) }
+        return try await dataClient.answer(to: request, of: peer)
     }
 
     func dataChanges(

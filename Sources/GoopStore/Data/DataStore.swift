@@ -99,9 +99,11 @@ public final class DataStore: Sendable {
                 connection, owner: configuration.owner.base58, hub: hub, recent: recent,
                 lifetime: configuration.tablesLifetime, pause: { await configuration.pause(.tablesRead) })
             // Of a file from elsewhere. Without them everything works, only slower: a full disk stops nothing here.
-            try? connection.inTransaction(.immediate) {
-                try OwnerIndex.add(to: Catalogue.load(connection), in: connection)
-                return .commit
+            for add in [OwnerIndex.add(to:in:), AutomaticIndex.add(to:in:)] {
+                try? connection.inTransaction(.immediate) {
+                    try add(Catalogue.load(connection), connection)
+                    return .commit
+                }
             }
             return known
         }

@@ -7,13 +7,7 @@ enum OwnerIndex {
     /// Makes those that are missing.
     static func add(to catalogue: Catalogue, in database: Database) throws {
         for table in catalogue.sorted where table.access.showsOwnRowsOnly {
-            let isThere = try Bool.fetchOne(
-                database,
-                sql: """
-                    SELECT EXISTS (SELECT 1 FROM pragma_index_list(?) AS list, pragma_index_info(list.name) AS info
-                        WHERE list.partial = 0 AND info.seqno = 0 AND lower(info.name) = '_owner')
-                    """, arguments: [table.name])
-            guard isThere == false else { continue }
+            guard try !IndexName.isFirst("_owner", of: table.name, in: database) else { continue }
             let name = try IndexName.free("_owner_\(table.name)", in: database)
             try database.execute(sql: "CREATE INDEX \(DataName.quoted(name)) ON \(table.quoted) (\"_owner\")")
         }

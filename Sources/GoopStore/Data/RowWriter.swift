@@ -188,7 +188,7 @@ struct RowWriter {
             "INSERT INTO \(table.quoted) (\(names)) VALUES (\(marks))", columns: width, given.map(\.value))
         let id = database.lastInsertedRowID
         // As it stands in the file: columns have defaults, and turn numbers into texts and back.
-        let made = try state(of: id, scope: .allRows) ?? (owner: callerID, bytes: 0)
+        let made = try state(of: id, scope: .allRows) ?? (owner: callerID, values: 0, bytes: 0)
         try transaction.charge(made.owner, rows: 1, bytes: made.bytes, isVisitor: isVisitor)
         try note(.insert, id, owner: made.owner)
         return id
@@ -213,8 +213,8 @@ struct RowWriter {
         if newID != id { transaction.rowChanged(newID, of: table.name) }
         guard let after = try state(of: newID, scope: .allRows) else { return true }
         if before.owner == after.owner {
-            if isVisitor, after.owner != callerID, after.bytes > before.bytes {
-                try transaction.checkGrowth(ofOthersRow: after.bytes)
+            if isVisitor, after.owner != callerID, after.values > before.values {
+                try transaction.checkGrowth(ofOthersRow: after.values)
             }
             try transaction.charge(after.owner, rows: 0, bytes: after.bytes - before.bytes, isVisitor: isVisitor)
         } else {
@@ -234,16 +234,19 @@ struct RowWriter {
         return true
     }
 
-    /// Whose a row is and how large; nil if it does not exist or is not in the caller's reach.
-    private func state(of id: Int64, scope: RowScope) throws -> (owner: String, bytes: Int64)? {
-        var sql = "SELECT \"_owner\", \(table.sizeExpression) FROM \(table.quoted) WHERE \"_id\" = ?"
-        var values: [QueryValue] = [.integer(id)]
+    /// Whose a row is, how large its values are, and the same with the e-mail, which counts too; nil if it does not exist or is
+    /// not in the caller's reach.
+    private func state(of id: Int64, scope: RowScope) throws -> (owner: String, values: Int64, bytes: Int64)? {
+        var sql =
+            "SELECT \"_owner\", \(table.sizeExpression), \(VisitorUsage.emailSize) FROM \(table.quoted) WHERE \"_id\" = ?"
+        var arguments: [QueryValue] = [.integer(id)]
         if scope == .ownRows {
             sql += " AND \"_owner\" = ?"
-            values.append(.text(callerID))
+            arguments.append(.text(callerID))
         }
-        guard let row = try database.cachedRows(sql, values).first else { return nil }
-        return (row.text(at: 0) ?? "", row.integer(at: 1) ?? 0)
+        guard let row = try database.cachedRows(sql, arguments).first else { return nil }
+        let values = row.integer(at: 1) ?? 0
+        return (row.text(at: 0) ?? "", values, values + (row.integer(at: 2) ?? 0))
     }
 
     private func note(_ kind: DataChange.Kind, _ id: Int64, owner: String) throws {
@@ -301,11 +304,7 @@ struct RowWriter {
         case .time: return .string(now("%H:%M:%S"))
         case .integer:
             do {
-                let name = DataName.quoted(column.name)
-                let row = try database.cachedRows(
-                    // A file from elsewhere may hold texts in such a column, which SQLite takes for larger than every number.
-                    "SELECT max(\(name)) FROM \(table.quoted) WHERE typeof(\(name)) IN ('integer', 'real')", []
-                ).first
+                let row = try database.cachedRows(AutomaticIndex.largest(of: column.name, in: table), []).first
                 let largest = row?.integer(at: 0) ?? 0
                 guard largest < Int64.max else {
                     throw DataError(code: .conflict, message: "column \(column.name) has no next number")

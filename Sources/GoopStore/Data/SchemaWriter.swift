@@ -141,6 +141,7 @@ struct SchemaWriter {
         }
         try weighingAnew(table) {
             try UniqueColumns.remove(column.name, of: table.name, in: database)
+            try AutomaticIndex.remove(column.name, of: table.name, in: database)
             try database.execute(sql: "ALTER TABLE \(table.quoted) DROP COLUMN \(DataName.quoted(column.name))")
             try store(schema, of: table.name)
         }

@@ -39,7 +39,7 @@ enum UniqueColumns {
     }
 }
 
-/// Names of indexes that are made here.
+/// Names of indexes that are made here, and whether one is there already.
 enum IndexName {
     /// A name that nothing has: a table that was renamed keeps the names of its indexes.
     static func free(_ wanted: String, in database: Database) throws -> String {
@@ -53,5 +53,15 @@ enum IndexName {
             name = "\(wanted)_\(number)"
         }
         return name
+    }
+
+    /// Whether an index of all rows begins with a column.
+    static func isFirst(_ column: String, of table: String, in database: Database) throws -> Bool {
+        try Bool.fetchOne(
+            database,
+            sql: """
+                SELECT EXISTS (SELECT 1 FROM pragma_index_list(?) AS list, pragma_index_info(list.name) AS info
+                    WHERE list.partial = 0 AND info.seqno = 0 AND lower(info.name) = lower(?))
+                """, arguments: [table, column]) == true
     }
 }

@@ -56,6 +56,7 @@ final class WriteTransaction {
         // The statements that GRDB keeps are compiled anew by SQLite itself.
         let catalogue = try Catalogue.load(database)
         try OwnerIndex.add(to: catalogue, in: database)
+        try AutomaticIndex.add(to: catalogue, in: database)
         effects.catalogue = catalogue
     }
 
@@ -77,6 +78,7 @@ final class WriteTransaction {
 
     /// Notes that rows of a peer were added, changed or removed, by whomever: the account is that of the rows' owner, and so
     /// always what a recount would find.
+    /// - Parameter bytes: of values and e-mails; what rows cost beside them is added here.
     /// - Throws: `quota` if a visitor makes it grow beyond what one may have.
     func charge(_ peer: String, rows: Int64, bytes: Int64, isVisitor: Bool) throws {
         try charge(

@@ -1,0 +1,48 @@
+import GRDB
+import GoopCore
+
+/// An index on each automatic integer column: the next number is the largest plus one, and without an index each insert
+/// reads the whole table for it, on the writer, while everybody else's writes wait.
+///
+/// The largest is asked of the file each time and remembered nowhere, so it is right whoever changed the rows: after the
+/// largest was deleted its number is given again, as upstream's `MAX + 1` does. A remembered one would have to be looked for
+/// anew after each such delete, and visitors could make the writer do that as often as they like.
+enum AutomaticIndex {
+    /// How the names begin. Upstream's programs keep to the index, and otherwise do not notice it.
+    private static let prefix = "_auto_"
+
+    /// Makes those that are missing. Any other index that begins with the column serves as well, a unique one for example.
+    static func add(to catalogue: Catalogue, in database: Database) throws {
+        for table in catalogue.sorted {
+            for described in table.schema?.columns ?? [] where described.isAutomatic && described.type == .integer {
+                guard let column = table.column(described.name) else { continue }
+                guard try !IndexName.isFirst(column.name, of: table.name, in: database) else { continue }
+                let name = try IndexName.free("\(prefix)\(table.name)_\(column.name)", in: database)
+                try database.execute(
+                    sql: """
+                        CREATE INDEX \(DataName.quoted(name)) ON \(table.quoted) (\(DataName.quoted(column.name)))
+                        """)
+            }
+        }
+    }
+
+    /// Drops the index of a column that is to go: SQLite keeps a column that has one.
+    static func remove(_ column: String, of table: String, in database: Database) throws {
+        let names = try String.fetchAll(
+            database,
+            sql: """
+                SELECT list.name FROM pragma_index_list(?) AS list, pragma_index_info(list.name) AS info
+                WHERE list.origin = 'c' AND substr(list.name, 1, ?) = ?
+                GROUP BY list.name HAVING COUNT(*) = 1 AND lower(min(info.name)) = lower(?)
+                """, arguments: [table, prefix.count, prefix, column])
+        for name in names { try database.execute(sql: "DROP INDEX \(DataName.quoted(name))") }
+    }
+
+    /// The largest number in a column, as SQL. A file from elsewhere may hold texts there, which SQLite takes for larger than
+    /// every number, and BLOBs for larger still: below the empty text there are numbers only, and with an index they are
+    /// found in one step, however many of the others there are.
+    static func largest(of column: String, in table: TableInfo) -> String {
+        let name = DataName.quoted(column)
+        return "SELECT \(name) FROM \(table.quoted) WHERE \(name) < '' ORDER BY \(name) DESC LIMIT 1"
+    }
+}
