@@ -6,6 +6,7 @@ import time
 import traceback
 
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException, TimeoutException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -47,9 +48,11 @@ class Browser:
         return self.driver.execute_script(script, *arguments)
 
     def wait(self, condition, what, seconds=10):
+        # An element that the page replaces between being found and being read is looked for again.
+        waiting = WebDriverWait(self.driver, seconds * self.patience, 0.02, [StaleElementReferenceException])
         try:
-            return WebDriverWait(self.driver, seconds * self.patience, poll_frequency=0.02).until(lambda _: condition())
-        except Exception:
+            return waiting.until(lambda _: condition())
+        except TimeoutException:
             raise AssertionError(f"not within {seconds} s: {what}; the page says: {self.text()[:600]}") from None
 
     def text(self):
