@@ -137,15 +137,19 @@ import Testing
         }
         let many = try (1...9).map { try self.address("/ip4/10.0.0.1/tcp/\($0)") }
         let promise = MultiThreadedEventLoopGroup.singleton.any().makePromise(of: SwarmConnection.self)
+        let begun = MonotonicInstant.now()
         _ = try swarm.join(self.peers[0], addresses: many, promise: promise)
         // Another caller, who knows as many others.
         _ = try self.join(swarm, self.peers[0], (11...19).map { "/ip4/10.0.0.1/tcp/\($0)" })
-        // Long enough for each next attempt to begin, and too short for one to end.
-        let begun = MonotonicInstant.now()
-        for second in 1...3 { swarm.timerFired(self.peers[0], now: begun.advanced(by: .seconds(second))) }
+        var dialled = self.transport.dialled.makeAsyncIterator()
+        for _ in 1...2 { _ = try #require(await dialled.next()) }
         #expect(self.transport.requests.count == 2)
+        // A third would begin within a second of the second; nothing is due before one of the two comes to its end.
+        let due = try #require(swarm.state.withLock { $0.dials[self.peers[0]]?.machine.nextDeadline })
+        #expect(begun.duration(to: due) > .seconds(3))
         let transport = self.transport
         let refusing = Task { for await address in transport.dialled { transport.refuse(address) } }
+        transport.refuse()
         let error = await #expect(throws: DialError.self) { _ = try await promise.futureResult.get() }
         #expect(Set((error?.attempts ?? []).map(\.address)) == Set(many.prefix(3)))
         refusing.cancel()
