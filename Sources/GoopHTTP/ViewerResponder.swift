@@ -47,8 +47,8 @@ struct ViewerResponder: Sendable {
             answerTimeout: configuration.siteAnswerTimeout, stallTimeout: configuration.siteStallTimeout, logger: logger
         )
         tables = DataProxy(
-            backend: backend, failures: shared.failures, places: shared.tableWatches, configuration: configuration,
-            logger: logger)
+            backend: backend, failures: shared.failures, places: shared.tableWatches,
+            ownPlaces: shared.ownTableWatches, configuration: configuration, logger: logger)
         changes = SiteEvents(
             backend: backend, failures: shared.failures, places: shared.fileWatches, configuration: configuration)
         siteOrigins = SiteResponder(

@@ -10,8 +10,10 @@ struct ViewerShared: Sendable {
     let transfers = TransferPlaces()
     /// Of pages that hear of the changed files of a site.
     let fileWatches: StreamPlaces
-    /// Of pages that hear of the changed rows of tables: one for each table of a page.
+    /// Of sites' pages that hear of the changed rows of tables: one for each table of a page.
     let tableWatches: StreamPlaces
+    /// Of the viewer's own pages that do: two visited sites can fill the others.
+    let ownTableWatches: StreamPlaces
     /// Of pages that hear of the owner's own visitors.
     let visitorWatches: StreamPlaces
 
@@ -21,12 +23,13 @@ struct ViewerShared: Sendable {
         failures = FailureMemory(lifetime: configuration.failureMemory)
         fileWatches = StreamPlaces(limit: most, limitPerPeer: most / 2)
         tableWatches = StreamPlaces(limit: most, limitPerPeer: most / 2)
+        ownTableWatches = StreamPlaces(limit: most / 2, limitPerPeer: most / 2)
         visitorWatches = StreamPlaces(limit: most / 4, limitPerPeer: most / 4)
     }
 
     /// Ends every stream of events: none ends by itself while its page is open.
     func closeStreams() {
         feed.close()
-        for places in [fileWatches, tableWatches, visitorWatches] { places.close() }
+        for places in [fileWatches, tableWatches, ownTableWatches, visitorWatches] { places.close() }
     }
 }

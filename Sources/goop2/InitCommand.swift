@@ -35,7 +35,7 @@ struct InitCommand: AsyncParsableCommand {
             directory.folder, options: .init(createsMissing: true, label: label, starterSite: starter))
         defer { peer.release() }
         try await peer.createStarterTables()
-        for note in peer.notes { Console.note("goop2: note: \(TerminalText.safe(note, maximumCharacters: 400))") }
+        for note in peer.notes { Console.note("goop2: note: \(TerminalText.safe(note, maximumCharacters: 600))") }
         if output.json {
             return try Console.answer(json: [
                 "id": .string(peer.identity.peerID.base58), "label": .string(peer.configuration.profile.label),

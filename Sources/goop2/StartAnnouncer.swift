@@ -10,7 +10,7 @@ struct StartAnnouncer: Sendable {
 
     func opened(_ peer: PreparedPeer) {
         let label = TerminalText.safe(peer.configuration.profile.label)
-        for note in peer.notes { Console.note("goop2: note: \(TerminalText.safe(note, maximumCharacters: 400))") }
+        for note in peer.notes { Console.note("goop2: note: \(TerminalText.safe(note, maximumCharacters: 600))") }
         let id = peer.identity.peerID.base58
         if isJSON {
             say(json: [

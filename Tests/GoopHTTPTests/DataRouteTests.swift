@@ -31,8 +31,7 @@ import Testing
     ) async throws -> Response {
         let proxy = DataProxy(
             backend: backend, failures: FailureMemory(lifetime: .seconds(5)),
-            places: StreamPlaces(limit: 64, limitPerPeer: 32), configuration: ViewerConfiguration(),
-            logger: Logger(label: "test"))
+            places: places, ownPlaces: ownPlaces, configuration: ViewerConfiguration(), logger: Logger(label: "test"))
         let parts = suffix.split(separator: "?", maxSplits: 1)
         let path = "/api/p/\((peer ?? site).base58)/data/\(parts[0])"
         let address = try #require(DataAddress(path: path))
@@ -240,6 +239,27 @@ import Testing
 
 
                 """)
+    }
+
+    @Test func sitesLeaveTheViewersOwnPagesTheirPlaces() async throws {
+        let held = try [site, PrivateKey.generate().peerID].map { try #require(places.take(for: $0, upTo: 32)) }
+        func status(_ place: RequestPlace, _ peer: PeerID) async throws -> Int {
+            try await respond("subscribe?table=t", method: .get, place: place, peer: peer).status.code
+        }
+        #expect(try await status(.site(site), site) == 503)
+        #expect(try await status(.viewer, backend.owner.id) == 200)
+        withExtendedLifetime(held) {}
+    }
+
+    @Test func oneChangeThatIsLargerThanAllMayBeIsNotKept() {
+        let mailbox = ChangeMailbox(costLimit: 1000)
+        let row: JSONValue = ["text": .string(String(repeating: "x", count: 2000))]
+        mailbox.put(DataChange(table: "t", kind: .insert, id: 1, row: row))
+        let deliveries = mailbox.take()
+        guard case .reload("t") = deliveries.first, deliveries.count == 1 else {
+            Issue.record("\(deliveries.count) deliveries")
+            return
+        }
     }
 
     @Test func largeRowsThatAPageDoesNotReadAreLetGo() {

@@ -142,7 +142,8 @@ import Testing
             let refused = try #require(failure(creating: creating))
             #expect(refused.kind == .noInput)
             #expect(refused.cause == "the identity \(path) does not exist, and this folder has been the peer \(id)")
-            #expect(refused.nextStep.contains("put your backup of it there"))
+            #expect(refused.nextStep.hasPrefix("put your key there, or name its file in identity.key_file of "))
+            #expect(refused.nextStep.contains("(in what goop2 backup wrote it is data/identity.key)"))
             #expect(refused.nextStep.hasSuffix("forget the old one: rm \(folder.stateFile)"))
             #expect(!AtomicFile.exists(path) && !FolderLock.isHeld(path: folder.lockFile))
         }
@@ -155,6 +156,40 @@ import Testing
         let new = try open()
         #expect(new.created == ["identity"] && new.notes == [] && new.identity.peerID != id)
         #expect(PeerState.load(folder.stateFile).peerID == new.identity.peerID)
+    }
+
+    @Test func nothingIsWrittenForAPeerThatIsNotThere() throws {
+        try open().release()
+        unlink(folder.path + "/data/identity.key")
+        unlink(folder.configurationFile)
+        #expect(failure()?.cause.hasPrefix("\(folder.configurationFile) does not exist, and") == true)
+        #expect(!AtomicFile.exists(folder.configurationFile), "other settings might show the site to everybody")
+    }
+
+    @Test func tablesWithoutAnythingElseAreNoNewPeer() throws {
+        try open().release()
+        temporary.write("", to: "ada/data.db")
+        for name in ["identity.key", "state.json"] { unlink(folder.dataFolder + "/" + name) }
+        let refused = try #require(failure())
+        #expect(refused.kind == .noInput && refused.cause.hasPrefix("\(folder.dataFolder) is empty"))
+        #expect(!AtomicFile.exists(folder.dataFolder + "/identity.key"))
+        temporary.write("", to: "ada/data/state.json")
+        #expect(try open().created == ["identity"])
+    }
+
+    @Test func anotherKeyIsToldByTheStartThatGoesOn() throws {
+        try open().release()
+        let other = PrivateKey.generate()
+        try AtomicFile.write(IdentityFile.contents(of: other), to: folder.dataFolder + "/identity.key")
+        let settings = try #require(temporary.read("ada/goop.json"))
+        let broken = settings.replacing(/"nacl_public_key": "[^"]*"/) { _ in
+            "\"nacl_public_key\": \"\(Base64.encode([UInt8](repeating: 1, count: 32)))\""
+        }
+        temporary.write(broken, to: "ada/goop.json")
+        #expect(failure()?.kind == .configuration)
+        temporary.write(settings, to: "ada/goop.json")
+        let peer = try open()
+        #expect(peer.notes.count == 1 && peer.notes[0].contains(other.peerID.base58))
     }
 
     /// What a damaged key's next step says, done: it must lead to a new peer.

@@ -143,6 +143,18 @@ import Testing
         }
     }
 
+    @Test func theKernelIsAskedAgainAfterItsHelpWasLost() async throws {
+        temporary.write("1", to: "site/index.html")
+        let watch = SiteWatch(folder: folder, interval: .milliseconds(10), comparingInterval: .milliseconds(10))
+        var changes = try await watch.changes().makeAsyncIterator()
+        rename(temporary.path + "/site", temporary.path + "/old")
+        temporary.write("1", to: "site/index.html")
+        // The folder went from under the watch; later the kernel watches the one that has its name now. Nothing else changes.
+        var told = 0
+        while told < 2, let change = await changes.next() { told += change == .unnamed ? 1 : 0 }
+        #expect(told == 2)
+    }
+
     @Test func manyChangesAreOneMessage() {
         var changes = SiteChanges()
         for number in 0..<1000 { changes.insert("/\(number)" + String(repeating: "x", count: 900)) }

@@ -494,12 +494,22 @@ struct PubSubTests {
                 let first = try await dial(strangers[0], from: one.node)
                 let heard = try await one.pubsub.subscribe(to: "t")
                 let alsoHeard = try await other.pubsub.subscribe(to: "t")
+                let spare = try await one.pubsub.subscribe(to: "u")
+                let alsoSpare = try await other.pubsub.subscribe(to: "u")
                 try await connect(other, one)
-                try await awaitSubscriber(one.peerID, of: "t", at: other)
+                for topic in ["t", "u"] { try await awaitSubscriber(one.peerID, of: topic, at: other) }
                 // What comes through the other's mesh comes behind its GRAFT, if it was not we who grafted.
                 try await other.pubsub.publish([1], to: "t")
                 _ = try await next(1, of: heard)
                 #expect(await one.pubsub.meshPeers(of: "t") == [other.peerID])
+                try await other.pubsub.publish([2], to: "u")
+                _ = try await next(1, of: spare)
+                #expect(await one.pubsub.meshPeers(of: "u") == [other.peerID])
+                // Out of one of two meshes: it is in the other still.
+                var left = await one.pubsub.events().makeAsyncIterator()
+                alsoSpare.cancel()
+                #expect(await left.next() == .peerUnsubscribed(other.peerID, topic: "u"))
+                #expect(await one.pubsub.meshPeers(of: "u") == [])
                 one.node.trimConnections()
                 await until(one.node) { $0.connections().count == 1 }
                 #expect(one.node.connections().map(\.peer) == [other.peerID])
@@ -515,7 +525,7 @@ struct PubSubTests {
                 await until(one.node) { $0.connections().count == 1 }
                 #expect(one.node.connections().map(\.peer) == [strangers[1].peerID])
                 second.reset()
-                _ = heard
+                _ = (heard, spare)
             }
         }
     }

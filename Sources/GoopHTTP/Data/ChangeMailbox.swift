@@ -38,7 +38,7 @@ final class ChangeMailbox: Sendable {
     private let limit: Int
     private let costLimit: Int
 
-    /// - Parameter costLimit: of the bytes of all changes that wait; one alone may have more.
+    /// - Parameter costLimit: of the bytes of all changes that wait; one that has more by itself is not kept, either.
     init(limit: Int = 256, costLimit: Int = 4 << 20) {
         self.limit = limit
         self.costLimit = costLimit
@@ -54,7 +54,7 @@ final class ChangeMailbox: Sendable {
             guard waiting.lossy.isEmpty else { return waiting.lose(change.table) }
             waiting.changes.append(change)
             waiting.cost += change.cost
-            if waiting.changes.count > limit || (waiting.changes.count > 1 && waiting.cost > costLimit) {
+            if waiting.changes.count > limit || waiting.cost > costLimit {
                 for lost in waiting.changes { waiting.lose(lost.table) }
                 waiting.changes = []
             }

@@ -18,16 +18,19 @@ struct DataProxy: Sendable {
     let backend: any ViewerBackend
     let failures: FailureMemory
     let events: DataEvents
+    /// For streams of the viewer's own pages; those of sites have places of their own.
+    let ownPlaces: StreamPlaces
     /// From the request to the answer of the owner.
     let answerTimeout: Duration
     let logger: Logger
 
     init(
-        backend: any ViewerBackend, failures: FailureMemory, places: StreamPlaces, configuration: ViewerConfiguration,
-        logger: Logger
+        backend: any ViewerBackend, failures: FailureMemory, places: StreamPlaces, ownPlaces: StreamPlaces,
+        configuration: ViewerConfiguration, logger: Logger
     ) {
         self.backend = backend
         self.failures = failures
+        self.ownPlaces = ownPlaces
         events = DataEvents(backend: backend, places: places, heartbeat: configuration.heartbeat)
         answerTimeout = configuration.dataAnswerTimeout
         self.logger = logger
@@ -48,7 +51,9 @@ struct DataProxy: Sendable {
         do throws(DataError) {
             let peer = try await peer(of: address, place: place)
             if address.suffix == "subscribe" {
-                return try await subscribe(to: request, peer: peer, query: query, headers: headers)
+                return try await subscribe(
+                    to: request, peer: peer, query: query, places: place == .viewer ? ownPlaces : events.places,
+                    headers: headers)
             }
             let answer = try await perform(request, address: address, peer: peer, place: place)
             return try DataFailure.json(answer, headers: headers)
@@ -159,14 +164,14 @@ struct DataProxy: Sendable {
     }
 
     private func subscribe(
-        to request: Request, peer: PeerID, query: String?, headers: HTTPFields
+        to request: Request, peer: PeerID, query: String?, places: StreamPlaces, headers: HTTPFields
     ) async throws(DataError) -> Response {
         guard request.method == .get else {
             throw DataError(code: .badRequest, message: "GET is needed", detail: "this is a stream of events")
         }
         let tables = try DataProxy.tables(in: query ?? "")
         if tables.count == 1 { try DataProxy.check(tables[0]) }
-        guard let place = events.places.take(for: peer, upTo: tables.count) else { throw DataProxy.tooManyPages }
+        guard let place = places.take(for: peer, upTo: tables.count) else { throw DataProxy.tooManyPages }
         if let known = failures.failure(of: peer, now: .now) { throw DataError(known) }
         if tables.count == 1 {
             // A refusal is the answer, with its status: there is nothing else that the stream could tell.

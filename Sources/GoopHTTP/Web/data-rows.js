@@ -248,18 +248,19 @@ export class RowView {
   follow() {
     this.unfollow?.();
     const name = this.table.name;
-    let isFirst = true;
-    this.unfollow = whileSeen(() => follow(`/api/data/subscribe?table=${encodeURIComponent(name)}`, {
+    const unfollow = this.unfollow = whileSeen(() => follow(`/api/data/subscribe?table=${encodeURIComponent(name)}`, {
       ready: () => {
         setText(find("live"), "Live: changes appear by themselves.");
-        if (!isFirst) this.soon();
-        isFirst = false;
+        // Also the first time: the rows were read before, and the stream may have waited for its turn.
+        this.soon();
       },
       change: (change) => this.heard(change),
       reload: () => this.soon(),
-      error: () => {
+      error: (isOver) => {
         setText(find("live"), "Not live at the moment.");
         dispatchEvent(new Event("viewer-lost"));
+        // Refused, because too many pages are open: they may be fewer soon.
+        if (isOver) setTimeout(() => { if (this.unfollow === unfollow) this.follow(); }, 5000);
       },
     }));
   }
@@ -280,13 +281,14 @@ export class RowView {
     if (document.hidden || this.timer) return;
     const wait = Math.max(0, (this.lastRead ?? 0) + pause - performance.now());
     this.timer = setTimeout(async () => {
-      this.timer = 0;
       this.isStale = false;
-      this.lastRead = performance.now();
       const news = this.news;
       this.news = 0;
-      this.onChange();
-      await this.read();
+      // One at a time: an answer that a newer question overtakes is not shown, and others may write without a pause.
+      await Promise.all([this.onChange(), this.read()]);
+      this.lastRead = performance.now();
+      this.timer = 0;
+      if (this.isStale) this.soon();
       if (news) say(news === 1 ? `A new row from ${ownerText(String(this.lastFrom), this.me, this.owners)}` : `${news} new rows`);
     }, wait);
   }

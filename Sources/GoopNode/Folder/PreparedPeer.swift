@@ -126,10 +126,11 @@ public final class PreparedPeer: Sendable {
                     nextStep: problem.nextStep)
             }
             let identity = try identity(configuration)
-            remember(identity.peerID, keyFile: folder.resolve(configuration.identity.keyFile))
             try sealingKeys(&configuration)
             try viewerPassword(&configuration)
             try site(configuration)
+            // Last, for what it notes is told once: by a start that comes so far.
+            remember(identity.peerID, keyFile: folder.resolve(configuration.identity.keyFile))
             noteWhatIsNotTaken(configuration)
             for key in configuration.unknownKeys.prefix(20) {
                 notes.append("\(folder.configurationFile): \(key)")
@@ -152,6 +153,14 @@ public final class PreparedPeer: Sendable {
             } catch let fault as FileFault where fault.isMissing && options.createsMissing {
                 let label = options.label ?? folder.name
                 let configuration = GoopConfiguration.starter(label: label)
+                // Before anything is written: settings that are lost may have said who may see the site.
+                if let lastID, !AtomicFile.exists(folder.resolve(configuration.identity.keyFile)) {
+                    throw Failure(
+                        .noInput, "\(path) does not exist, and this folder has been the peer \(lastID)",
+                        nextStep:
+                            "put your backup of it there, and of the key that it names; or, to become a new peer under "
+                            + "a new id, forget the old one: \(forgetLastID)")
+                }
                 if let problem = configuration.validate().first {
                     throw Failure(.usage, "the label cannot be used: \(problem.cause)", nextStep: problem.nextStep)
                 }
@@ -180,8 +189,19 @@ public final class PreparedPeer: Sendable {
                     throw Failure(
                         .noInput, "the identity \(path) does not exist, and this folder has been the peer \(lastID)",
                         nextStep:
-                            "put your backup of it there (in what goop2 backup wrote it is data/identity.key); or, to "
-                            + "become a new peer under a new id, forget the old one: \(forgetLastID)")
+                            "put your key there, or name its file in identity.key_file of \(folder.configurationFile) ("
+                            + (configuration.identity.keyFile.hasPrefix("/")
+                                ? "it lies outside of this folder, so no backup of goop2 has it"
+                                : "in what goop2 backup wrote it is \(configuration.identity.keyFile)")
+                            + "); or, to become a new peer under a new id, forget the old one: \(forgetLastID)")
+                }
+                guard !hasLostItsData else {
+                    throw Failure(
+                        .noInput,
+                        "\(folder.dataFolder) is empty, though \(folder.databaseFile) shows that there has been a peer",
+                        nextStep:
+                            "put your backup of it there (is a disk missing?); or, to become a new peer under a new id: "
+                            + "touch \(TerminalText.shellWord(folder.stateFile))")
                 }
                 guard options.createsMissing else {
                     throw Failure(
@@ -198,6 +218,12 @@ public final class PreparedPeer: Sendable {
 
         /// Who the peer was at its last start, if that is remembered.
         private var lastID: PeerID? { PeerState.load(folder.stateFile).peerID }
+
+        /// Whether all that the program keeps for itself is gone, its memory of the id too, while the owner's tables are there.
+        private var hasLostItsData: Bool {
+            let names = (try? FolderContents.names(in: folder.dataFolder)) ?? []
+            return AtomicFile.exists(folder.databaseFile) && names.allSatisfy { $0 == Array("peer.lock".utf8) }
+        }
 
         /// The command after which a start makes a new identity. Ports are chosen anew, too.
         private var forgetLastID: String { "rm \(TerminalText.shellWord(folder.stateFile))" }

@@ -154,6 +154,7 @@ public final class PeerService: Service {
             let port = node.listenAddresses().lazy.compactMap(\.tcpPort).first.map { Int($0) } ?? 0
             if options.listen == nil, configured == 0, port != 0, port != state.listenPort {
                 state.listenPort = port
+                state.peerID = peer.identity.peerID
                 // A port that is not remembered is chosen anew next time: no reason not to run.
                 do { try state.save(peer.folder.stateFile) } catch {
                     logger.warning("the chosen port cannot be remembered", metadata: ["reason": "\(error)"])

@@ -250,6 +250,7 @@ final class RunningPeer: Sendable {
         var state = PeerState.load(peer.folder.stateFile)
         if viewer == .automatic, state.viewerPort != endpoint.port {
             state.viewerPort = endpoint.port
+            state.peerID = peer.identity.peerID
             do { try state.save(peer.folder.stateFile) } catch {
                 logger.warning("the viewer's port cannot be remembered", metadata: ["reason": "\(error)"])
             }

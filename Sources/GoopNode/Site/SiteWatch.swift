@@ -12,6 +12,9 @@ final class SiteWatch: Sendable {
     /// the viewer has half as many for one site (`ViewerConfiguration.maximumEventStreams`), so strangers take none of them.
     static let maximumListeners = WatchService.limits.streams + 64
 
+    /// After so many comparisons the kernel is asked again.
+    static let comparisonsToTry = 30
+
     private struct State {
         var listeners: [Int: AsyncStream<SiteChanges>.Continuation] = [:]
         var lastNumber = 0
@@ -93,11 +96,17 @@ final class SiteWatch: Sendable {
         do {
             try await NIOThreadPool.singleton.runIfActive { box.open(folder, usesKernel: usesKernel) }
             began(number)
+            var comparisons = 0
             while !Task.isCancelled {
                 // The kernel queues what happens; it is read in steps, so that a burst of changes is told as one.
                 try await Task.sleep(for: box.isComparing ? comparingInterval : interval)
                 let changes = try await NIOThreadPool.singleton.runIfActive { box.changes() }
                 if !changes.isEmpty { tell(changes) }
+                // The kernel may help again, once the folder is back under its name say, and whoever listens may stay for days.
+                comparisons = box.isComparing ? comparisons + 1 : 0
+                guard usesKernel, comparisons == SiteWatch.comparisonsToTry else { continue }
+                comparisons = 0
+                if try await NIOThreadPool.singleton.runIfActive({ box.takeKernel(folder) }) { tell(.unnamed) }
             }
         } catch {
             // Cancelled because nobody listens, or the program ends; then nobody is to wait.
@@ -119,6 +128,14 @@ private final class WatchBox: @unchecked Sendable {
     private var watch: FolderWatch?
 
     func open(_ folder: SiteFolder, usesKernel: Bool) { watch = folder.watch(usesKernel: usesKernel) }
+    /// Watches anew; false, and all stays as it was, where the kernel does not help.
+    func takeKernel(_ folder: SiteFolder) -> Bool {
+        let fresh = folder.watch(usesKernel: true)
+        guard !fresh.isComparing else { return false }
+        watch = fresh
+        return true
+    }
+
     func changes() -> SiteChanges { watch?.changes() ?? SiteChanges() }
     var isComparing: Bool { watch?.isComparing ?? true }
 }

@@ -55,6 +55,8 @@ public final class PubSub: Sendable {
     /// that of go-libp2p-pubsub's first tags; today it protects mesh peers, which we leave to the owner and the operator: whoever
     /// is in a mesh may be a stranger.
     static let meshTagValue = 20
+    /// Further meshes of one peer add nothing: whoever joins all of ours is worth no more than what an operator tags.
+    static let meshesThatCount = 4
     /// Why the connections of direct peers are kept.
     static let directPeerReason = "pubsub:direct"
 

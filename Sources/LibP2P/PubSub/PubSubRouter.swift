@@ -393,7 +393,7 @@ actor PubSubRouter {
             return node.untag(peer, PubSub.meshTag)
         }
         meshes[peer] = count
-        node.tag(peer, PubSub.meshTag, value: count * PubSub.meshTagValue)
+        node.tag(peer, PubSub.meshTag, value: min(count, PubSub.meshesThatCount) * PubSub.meshTagValue)
     }
 
     private func deliver(_ message: GossipMessage, from peer: PeerID) {

@@ -202,6 +202,7 @@
     /** The feeds that it has, by table, without those that were lost since it was opened. */
     carried: new Map(),
     pause: 1000,
+    openedAt: 0,
     timer: 0,
     due: 0,
     hiding: 0,
@@ -210,12 +211,14 @@
     /** The tables are others than before. What a page does in a row makes one stream. */
     rearrange() {
       if (feeds.size === 0) this.shut();
-      else this.openIn(this.source ? 50 : 0);
+      else this.openIn(this.source ? 50 : this.timer ? 150 : 0);
     },
 
     /** After a failure, later each time. */
     retry() {
       if (this.timer) return;
+      // Only what has lasted is a success: a table that is lost again and again takes the others along each time.
+      if (performance.now() - this.openedAt > 30_000) this.pause = 1000;
       this.openIn(this.pause);
       this.pause = Math.min(this.pause * 2, 15_000);
     },
@@ -234,8 +237,12 @@
       if (this.isAsleep) return;
       const wanted = this.wanted();
       if (wanted.length === this.carried.size && wanted.every((feed) => this.carried.get(feed.table) === feed)) return;
+      const hadStream = this.source !== null;
       this.drop();
       if (wanted.length === 0) return;
+      // What the stream before held is given back first: both together may be more than one visitor can watch.
+      if (hadStream) return this.openIn(150);
+      this.openedAt = performance.now();
       this.carried = new Map(wanted.map((feed) => [feed.table, feed]));
       const path = `${http.prefix}${http.dataPath}/subscribe?${wanted.map(({ name }) => `table=${name}`).join("&")}`;
       const source = (this.source = new EventSource(path));
@@ -245,10 +252,7 @@
         const feed = wanted.length === 1 ? wanted[0] : this.carried.get(value.table);
         if (feed) hear(feed, value);
       });
-      on("ready", (feed) => {
-        feed.ready();
-        if (this.carried.size === wanted.length && wanted.every(({ isOpen }) => isOpen)) this.pause = 1000;
-      });
+      on("ready", (feed) => feed.ready());
       on("change", (feed, change) => feed.change(change));
       on("reload", (feed) => feed.tell("onReload"));
       on("lost", (feed, { error, code, detail, status }) => this.lose(feed, new Goop.Error(error, { code, detail, status })));
@@ -310,8 +314,8 @@
       if (this.source !== source) return;
       const refused = [...this.carried.values()];
       this.drop();
-      if (!error) return this.openIn(0);
       this.retry();
+      if (!error) return;
       for (const feed of refused) {
         feed.fail(error);
         if (FINAL.has(error.code)) feed.end();
@@ -346,6 +350,8 @@
     },
   };
   document.addEventListener("visibilitychange", () => stream.visibilityChanged());
+  // A tab that was opened in the background hears of no change.
+  stream.visibilityChanged();
 
   /**
    * Watches a table: what others add, change or remove arrives without reloading the page. However many tables a page
