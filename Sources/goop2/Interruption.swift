@@ -11,6 +11,7 @@ import UnixSignals
 enum Interruption {
     /// Listens until the program ends. Signals that are ignored from the start (`nohup`) stay so.
     static func listen() async {
+        Unfinished.watch()
         let signals = await UnixSignalsSequence(
             trapping: [UnixSignal.sigint, .sigterm, .sighup].filter { !isIgnored($0.rawValue) })
         Task.detached {

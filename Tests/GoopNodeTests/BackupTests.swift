@@ -200,6 +200,22 @@ import Testing
         #expect(refused?.kind == .data && refused?.cause.hasSuffix("it holds too many files") == true)
     }
 
+    /// However many files are called like keys, the identity is looked into.
+    @Test func aBackupOfSomebodyElseIsToldHoweverManyKeysItHas() throws {
+        try PreparedPeer.open(folder, options: .init(createsMissing: true, label: "Ada")).release()
+        for name in ["a", "b"] { temporary.write("x", to: "ada/site/\(name).key") }
+        let id = try PeerBackup(of: folder).write(to: file).id
+        var bytes = try AtomicFile.read(file, limit: 64 << 20)
+        // The list at the end says whose it is.
+        let place = try #require(bytes.ranges(of: Array(id.utf8)).last)
+        bytes.replaceSubrange(place, with: Array(PrivateKey.generate().peerID.base58.utf8))
+        try AtomicFile.write(bytes, to: file)
+        for most in [0, 1, BackupArchive.maximumKeys] {
+            let refused = failure { try BackupArchive(file, maximumKeys: most).verify() }
+            #expect(refused?.cause.contains("its identity is not that of") == true, "\(most) keys")
+        }
+    }
+
     @Test func aDamagedDatabaseIsTold() throws {
         try makePeer().close()
         temporary.write("SQLite format 3", to: "ada/data.db")

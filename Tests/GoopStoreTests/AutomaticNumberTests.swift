@@ -166,4 +166,44 @@ import Testing
         #expect(try await indexes(fixture.path) == ["_auto_tasks_number"])
         await again.close()
     }
+
+    @Test func anIndexThatCannotBeMadeKeepsNobodyFromChangingTables() async throws {
+        let fixture = try StoreFixture()
+        try await make(fixture)
+        try await fixture.makeNotes()
+        await fixture.store.close()
+        let queue = try DatabaseQueue(path: fixture.path)
+        try await queue.write { database in
+            // A collation that only another program has.
+            try database.execute(sql: "DROP INDEX \"_auto_tasks_number\"; PRAGMA writable_schema = ON")
+            try database.execute(
+                sql: """
+                    UPDATE sqlite_master SET sql = replace(sql, '"note"', 'COLLATE elsewhere, "note"') WHERE name = 'tasks'
+                    """)
+            #expect(database.changesCount == 1)
+        }
+        try queue.close()
+        let again = try DataStore.open(path: fixture.path, configuration: .init(owner: fixture.owner))
+        let request = try DataRequest(
+            json: JSONParser.parse(Array(#"{"op":"set-policy","table":"notes","policy":"owner"}"#.utf8)))
+        _ = try await again.perform(request, caller: .owner)
+        await again.close()
+    }
+
+    @Test func anIndexInAnotherOrderDoesNotServe() async throws {
+        let fixture = try StoreFixture()
+        try await make(fixture)
+        await fixture.store.close()
+        let queue = try DatabaseQueue(path: fixture.path)
+        try await queue.write {
+            try $0.execute(
+                sql: "DROP INDEX \"_auto_tasks_number\"; CREATE INDEX other ON tasks (number COLLATE NOCASE)")
+        }
+        try queue.close()
+        for _ in 0..<2 {
+            let again = try DataStore.open(path: fixture.path, configuration: .init(owner: fixture.owner))
+            #expect(try await indexes(fixture.path) == ["_auto_tasks_number"], "once, however often it is opened")
+            await again.close()
+        }
+    }
 }

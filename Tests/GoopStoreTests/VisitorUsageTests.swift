@@ -168,4 +168,26 @@ import Testing
         try queue.close()
         await fixture.store.close()
     }
+
+    /// Identities are free: a row each fills the disk with accounts too.
+    @Test func accountsCountInTheTotal() async throws {
+        let row = VisitorUsage.bytesPerRow + 1 + VisitorUsage.bytesPerPeer
+        let fixture = try StoreFixture(quota: VisitorQuota(rows: 10, bytes: 10_000, totalBytes: 3 * row))
+        try await fixture.makeNotes()
+        let insert = #"{"op":"insert","table":"notes","data":{"title":"x"}}"#
+        let visitors = (0..<4).map { _ in DataCaller.remote(PrivateKey.generate().peerID, email: "") }
+        for visitor in visitors.prefix(3) { try await fixture.ask(insert, as: visitor) }
+        #expect(await fixture.refusal(insert, as: visitors[3])?.code == .quota)
+        try await fixture.ask(#"{"op":"delete","table":"notes","id":1}"#, as: visitors[0])
+        try await fixture.ask(insert, as: visitors[3])
+        #expect(await fixture.refusal(insert, as: visitors[0])?.code == .quota)
+        await fixture.store.close()
+        let again = try DataStore.open(
+            path: fixture.path,
+            configuration: .init(
+                owner: fixture.owner, quota: VisitorQuota(rows: 10, bytes: 10_000, totalBytes: 3 * row)))
+        let request = try DataRequest(json: JSONParser.parse(Array(insert.utf8)))
+        await #expect(throws: DataError.self) { _ = try await again.perform(request, caller: visitors[0]) }
+        await again.close()
+    }
 }

@@ -36,9 +36,16 @@ public struct JSONWriter {
             var length = 2
             var position = 0
             while position < text.count {
-                let escape = JSONWriter.escape(at: position, in: text)
-                length += escape?.0.utf8.count ?? 1
-                position += escape?.length ?? 1
+                switch text[position] {
+                case UInt8(ascii: "\""), UInt8(ascii: "\\"), 0x08, 0x09, 0x0A, 0x0C, 0x0D: length += 2
+                case UInt8(ascii: "<"), UInt8(ascii: ">"), UInt8(ascii: "&"), 0..<0x20: length += 6
+                case 0xE2
+                where position + 2 < text.count && text[position + 1] == 0x80 && text[position + 2] & 0xFE == 0xA8:
+                    length += 6
+                    position += 2
+                default: length += 1
+                }
+                position += 1
             }
             return length
         }

@@ -239,10 +239,9 @@ enum DataFailure {
     /// An answer whose text counts until the browser has taken it, or has gone.
     /// - Throws: `busy` or `tooLarge` if there is no room for the text: it is up to six times as long as what came.
     static func json(_ answer: DataAnswer, headers: HTTPFields) throws(DataError) -> Response {
+        guard let share = answer.share else { return json(answer.value, headers: headers) }
         let held = answer.value.heldBytes
-        guard let share = answer.share, held > AnswerRoom.shortAnswerBytes else {
-            return json(answer.value, headers: headers)
-        }
+        guard held > AnswerRoom.shortAnswerBytes else { return json(answer.value, headers: headers) }
         let length = JSONWriter.compactLength(of: answer.value)
         // While it is written it may get room for twice as much.
         try share.hold(held + 2 * length)

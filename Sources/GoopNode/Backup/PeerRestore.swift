@@ -86,11 +86,18 @@ struct BackupArchive {
 
     private let input: InputFile
     private let maximumItems: Int
+    private let maximumKeys: Int
+    private static let usualKeyFile = GoopConfiguration().identity.keyFile
 
-    /// - Parameter maximumItems: as `FolderContents.maximumItems`; tests have fewer.
-    init(_ path: String, maximumItems: Int = FolderContents.maximumItems) throws(FileFault) {
+    /// - Parameters:
+    ///   - maximumItems: as `FolderContents.maximumItems`; tests have fewer.
+    ///   - maximumKeys: as `BackupArchive.maximumKeys`; tests have fewer.
+    init(
+        _ path: String, maximumItems: Int = FolderContents.maximumItems, maximumKeys: Int = BackupArchive.maximumKeys
+    ) throws(FileFault) {
         input = try InputFile(path)
         self.maximumItems = maximumItems
+        self.maximumKeys = maximumKeys
     }
 
     /// Reads everything and compares it with the list at the end.
@@ -124,8 +131,11 @@ struct BackupArchive {
                 if entry.size <= most { bytes += chunk }
             }
             if isSettings { settings = try? GoopConfiguration(decoding: bytes) }
-            // Which of them is the identity is known once the settings have been read, and a site may have any number.
-            if entry.path.hasSuffix(".key"), keys.count < Self.maximumKeys { keys[entry.path] = bytes }
+            // Which of them is the identity is known once the settings have been read, and a site may have any number. The
+            // usual place is always looked into.
+            if entry.path.hasSuffix(".key"), keys.count < maximumKeys || entry.path == Self.usualKeyFile {
+                keys[entry.path] = bytes
+            }
             found.append(
                 .init(path: entry.path, size: entry.size, sha256: Hex.encode(Array(hash.finalize()))))
         }

@@ -40,7 +40,7 @@ package struct DataClient: Sendable {
             guard answer.readableBytes > 0 else {
                 throw DataError(code: .unreachable, message: "peer unreachable", detail: "it closed without an answer")
             }
-            let value = try DataClient.read(answer, within: share) { bytes throws(DataError) in
+            let value = try await DataClient.read(answer, within: share) { bytes throws(DataError) in
                 try DataProtocol.reply(inLine: bytes).get()
             }
             try share.hold(value.heldBytes)
@@ -50,12 +50,25 @@ package struct DataClient: Sendable {
         }
     }
 
+    /// How often room for reading is asked for, within about a second.
+    private static let roomAttempts = 40
+
     /// Reads what came, after the room that it may take.
     private static func read<Value, Failure: Error>(
         _ line: ByteBuffer, within share: AnswerRoom.Share, _ body: (ByteBufferView) throws(Failure) -> Value
-    ) throws -> Value {
+    ) async throws -> Value {
         if line.readableBytes > AnswerRoom.shortAnswerBytes {
-            try share.hold(line.storageCapacity + DataProtocol.mostBytes(toRead: line.readableBytesView))
+            let most = line.storageCapacity + DataProtocol.mostBytes(toRead: line.readableBytesView)
+            // Others read for moments only, and need no more room to come to an end: to wait for them is no circle.
+            for attempt in 1...roomAttempts {
+                do throws(DataError) {
+                    try share.hold(most)
+                    break
+                } catch {
+                    guard error.code == .busy, attempt < roomAttempts else { throw error }
+                }
+                try await Task.sleep(for: .milliseconds(25))
+            }
         }
         return try body(line.readableBytesView)
     }
@@ -130,7 +143,7 @@ package struct DataClient: Sendable {
             guard line.readableBytes > 0 else { continue }
             // Its reader passes a change on at once, to where those that wait have a bound of their own.
             defer { share.release() }
-            let value = try read(line, within: share) { bytes throws(JSONError) in
+            let value = try await read(line, within: share) { bytes throws(JSONError) in
                 try JSONParser.parse(
                     bytes, limits: .init(bytes: DataProtocol.maximumReplyBytes, depth: 16, values: 65_536))
             }

@@ -8,7 +8,7 @@ import GoopCore
 /// largest was deleted its number is given again, as upstream's `MAX + 1` does. A remembered one would have to be looked for
 /// anew after each such delete, and visitors could make the writer do that as often as they like.
 enum AutomaticIndex {
-    /// How the names begin. Upstream's programs keep to the index, and otherwise do not notice it.
+    /// How the names begin. Upstream's programs keep to the index; to drop the column there, drop the index first.
     private static let prefix = "_auto_"
 
     /// Makes those that are missing. Any other index that begins with the column serves as well, a unique one for example.
@@ -18,10 +18,20 @@ enum AutomaticIndex {
                 guard let column = table.column(described.name) else { continue }
                 guard try !IndexName.isFirst(column.name, of: table.name, in: database) else { continue }
                 let name = try IndexName.free("\(prefix)\(table.name)_\(column.name)", in: database)
-                try database.execute(
-                    sql: """
-                        CREATE INDEX \(DataName.quoted(name)) ON \(table.quoted) (\(DataName.quoted(column.name)))
-                        """)
+                // Without it inserts are slower and nothing else: that keeps nobody from changing tables, and one that cannot
+                // be made takes no other with it.
+                do {
+                    try database.inSavepoint {
+                        try database.execute(
+                            sql: """
+                                CREATE INDEX \(DataName.quoted(name)) ON \(table.quoted) (\(DataName.quoted(column.name)))
+                                """)
+                        return .commit
+                    }
+                } catch {
+                    // SQLite takes the whole transaction back where it must.
+                    guard database.isInsideTransaction else { throw error }
+                }
             }
         }
     }

@@ -55,13 +55,16 @@ enum IndexName {
         return name
     }
 
-    /// Whether an index of all rows begins with a column.
+    /// Whether an index of all rows begins with a column, in the order in which values are compared. A column of another
+    /// collation has it in the indexes that are made here, too, which is why those count by their names.
     static func isFirst(_ column: String, of table: String, in database: Database) throws -> Bool {
         try Bool.fetchOne(
             database,
             sql: """
-                SELECT EXISTS (SELECT 1 FROM pragma_index_list(?) AS list, pragma_index_info(list.name) AS info
-                    WHERE list.partial = 0 AND info.seqno = 0 AND lower(info.name) = lower(?))
+                SELECT EXISTS (SELECT 1 FROM pragma_index_list(?) AS list, pragma_index_xinfo(list.name) AS info
+                    WHERE list.partial = 0 AND info.seqno = 0 AND lower(info.name) = lower(?)
+                        AND (upper(info.coll) = 'BINARY' OR substr(list.name, 1, 6) = '_auto_'
+                            OR substr(list.name, 1, 7) = '_owner_' OR substr(list.name, 1, 8) = '_unique_'))
                 """, arguments: [table, column]) == true
     }
 }

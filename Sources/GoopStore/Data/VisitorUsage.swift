@@ -16,11 +16,17 @@ struct VisitorUsage: Sendable, Hashable {
     /// indexes or without, so that no change of a policy changes an account. A value in a unique column is in the file
     /// twice and counts once: the table's owner decides that there is such a column.
     static let bytesPerRow: Int64 = 192
+    /// What the account of a peer takes in the file, its entry in an index included: 130, rounded up. It counts in the total
+    /// only, for many identities with a row each.
+    static let bytesPerPeer: Int64 = 136
     /// How many bytes the e-mail of a row's owner takes, as SQL: it is the one system column whose size a visitor chooses.
     static let emailSize = "coalesce(length(CAST(\"_owner_email\" AS BLOB)), 0)"
 
     var rows: Int64 = 0
     var bytes: Int64 = 0
+
+    /// What the account itself takes.
+    var accountBytes: Int64 { rows > 0 || bytes > 0 ? VisitorUsage.bytesPerPeer : 0 }
 
     static func + (left: VisitorUsage, right: VisitorUsage) -> VisitorUsage {
         VisitorUsage(rows: max(0, left.rows &+ right.rows), bytes: max(0, left.bytes &+ right.bytes))
@@ -34,12 +40,13 @@ struct VisitorUsage: Sendable, Hashable {
         return VisitorUsage(rows: row.integer(at: 0) ?? 0, bytes: row.integer(at: 1) ?? 0)
     }
 
-    /// The usage of all together but the owner.
+    /// The usage of all together but the owner, with what their accounts take.
     static func total(in database: Database, owner: String) throws -> VisitorUsage {
         let row = try Row.fetchOne(
             database,
             sql: """
-                SELECT coalesce(sum(row_count), 0), coalesce(sum(byte_count), 0) FROM "_goop2_usage" WHERE peer_id <> ?
+                SELECT coalesce(sum(row_count), 0), coalesce(sum(byte_count), 0) + \(bytesPerPeer) * COUNT(*)
+                FROM "_goop2_usage" WHERE peer_id <> ?
                 """, arguments: [owner])
         guard let row else { return VisitorUsage() }
         return VisitorUsage(rows: row.integer(at: 0) ?? 0, bytes: row.integer(at: 1) ?? 0)

@@ -90,16 +90,18 @@ final class WriteTransaction {
         guard !peer.isEmpty else { return }
         let before = try effects.usage[peer] ?? knownUsage[peer] ?? VisitorUsage.of(peer, in: database)
         let after = before + change
+        let ofAll = VisitorUsage(
+            rows: change.rows, bytes: change.bytes &+ after.accountBytes &- before.accountBytes)
         if isVisitor, peer != ownerID, change.rows > 0 || change.bytes > 0 {
             if after.rows > quota.rows, change.rows > 0 {
                 throw WriteTransaction.exceeded("\(quota.rows) rows", "of one visitor")
             }
             if after.bytes > quota.bytes { throw WriteTransaction.exceeded("\(quota.bytes) bytes", "of one visitor") }
-            if (effects.total + change).bytes > quota.totalBytes {
+            if (effects.total + ofAll).bytes > quota.totalBytes {
                 throw WriteTransaction.exceeded("\(quota.totalBytes) bytes", "of all visitors")
             }
         }
-        if peer != ownerID { effects.total = effects.total + change }
+        if peer != ownerID { effects.total = effects.total + ofAll }
         effects.usage[peer] = after
     }
 

@@ -99,7 +99,7 @@ enum SystemTables {
             ]),
     ]
 
-    /// Our own steps, in order; each runs once, and is recorded in `_goop2_migrations`.
+    /// Our own steps, in order; each runs once, and is recorded in `_goop2_migrations`. Behind them all rows are counted anew.
     private static let migrations: [(name: String, body: @Sendable (Database) throws -> Void)] = [
         (
             "visitor-usage",
@@ -109,13 +109,12 @@ enum SystemTables {
                         CREATE TABLE "_goop2_usage" (
                             peer_id TEXT PRIMARY KEY, row_count INTEGER NOT NULL, byte_count INTEGER NOT NULL)
                         """)
-                try VisitorUsage.rebuild(in: database)
             }
         ),
         // Until then what a visitor added to another's row was the visitor's, and came back to whoever removed it.
-        ("visitor-usage-by-owner", { try VisitorUsage.rebuild(in: $0) }),
+        ("visitor-usage-by-owner", { _ in }),
         // Until then a row counted 64 bytes beside its values, and no e-mail; small rows took three times that in the file.
-        ("visitor-usage-with-system-columns", { try VisitorUsage.rebuild(in: $0) }),
+        ("visitor-usage-with-system-columns", { _ in }),
     ]
 
     /// Brings a file, new or old, to what this version needs. One transaction: done as a whole, or not at all.
@@ -132,11 +131,13 @@ enum SystemTables {
                         name TEXT PRIMARY KEY, applied_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP)
                     """)
             let applied = try Set(String.fetchAll(database, sql: "SELECT name FROM \"_goop2_migrations\""))
-            for migration in migrations where !applied.contains(migration.name) {
+            let missing = migrations.filter { !applied.contains($0.name) }
+            for migration in missing {
                 try migration.body(database)
                 try database.execute(
                     sql: "INSERT INTO \"_goop2_migrations\" (name) VALUES (?)", arguments: [migration.name])
             }
+            if !missing.isEmpty { try VisitorUsage.rebuild(in: database) }
             return .commit
         }
     }
