@@ -13,6 +13,8 @@ import Testing
 @Suite struct DataRouteTests {
     let backend = FakeBackend()
     let site = PrivateKey.generate().peerID
+    let places = StreamPlaces(limit: 64, limitPerPeer: 32)
+    let ownPlaces = StreamPlaces(limit: 32, limitPerPeer: 32)
 
     private func ask(
         _ suffix: String, _ body: String = "{}", method: HTTPRequest.Method = .post, place: RequestPlace? = nil,

@@ -182,10 +182,9 @@ import Testing
         try await fixture.ask(insert, as: visitors[3])
         #expect(await fixture.refusal(insert, as: visitors[0])?.code == .quota)
         await fixture.store.close()
-        let again = try DataStore.open(
-            path: fixture.path,
-            configuration: .init(
-                owner: fixture.owner, quota: VisitorQuota(rows: 10, bytes: 10_000, totalBytes: 3 * row)))
+        var configuration = DataStore.Configuration(owner: fixture.owner)
+        configuration.quota = VisitorQuota(rows: 10, bytes: 10_000, totalBytes: 3 * row)
+        let again = try DataStore.open(path: fixture.path, configuration: configuration)
         let request = try DataRequest(json: JSONParser.parse(Array(insert.utf8)))
         await #expect(throws: DataError.self) { _ = try await again.perform(request, caller: visitors[0]) }
         await again.close()
