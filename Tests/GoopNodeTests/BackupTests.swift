@@ -204,15 +204,17 @@ import Testing
     @Test func aBackupOfSomebodyElseIsToldHoweverManyKeysItHas() throws {
         try PreparedPeer.open(folder, options: .init(createsMissing: true, label: "Ada")).release()
         for name in ["a", "b"] { temporary.write("x", to: "ada/site/\(name).key") }
-        let id = try PeerBackup(of: folder).write(to: file).id
+        _ = try PeerBackup(of: folder).write(to: file)
+        var manifest = try BackupArchive(file).verify()
         var bytes = try AtomicFile.read(file, limit: 64 << 20)
-        // The list at the end says whose it is.
-        let place = try #require(bytes.ranges(of: Array(id.utf8)).last)
-        bytes.replaceSubrange(place, with: Array(PrivateKey.generate().peerID.base58.utf8))
+        let place = try #require(bytes.ranges(of: manifest.encoded).last)
+        manifest.id = PrivateKey.generate().peerID.base58
+        bytes.replaceSubrange(place, with: manifest.encoded)
         try AtomicFile.write(bytes, to: file)
         for most in [0, 1, BackupArchive.maximumKeys] {
             let refused = failure { try BackupArchive(file, maximumKeys: most).verify() }
-            #expect(refused?.cause.contains("its identity is not that of") == true, "\(most) keys")
+            #expect(
+                refused?.cause.contains("its identity is not that of") == true, "\(most): \(refused?.cause ?? "none")")
         }
     }
 

@@ -178,7 +178,7 @@ import Testing
             try database.execute(sql: "DROP INDEX \"_auto_tasks_number\"; PRAGMA writable_schema = ON")
             try database.execute(
                 sql: """
-                    UPDATE sqlite_master SET sql = replace(sql, '"note"', 'COLLATE elsewhere, "note"') WHERE name = 'tasks'
+                    UPDATE sqlite_master SET sql = replace(sql, ', "note"', ' COLLATE elsewhere, "note"') WHERE name = 'tasks'
                     """)
             #expect(database.changesCount == 1)
         }

@@ -219,10 +219,12 @@ public final class PreparedPeer: Sendable {
         /// Who the peer was at its last start, if that is remembered.
         private var lastID: PeerID? { PeerState.load(folder.stateFile).peerID }
 
-        /// Whether all that the program keeps for itself is gone, its memory of the id too, while the owner's tables are there.
+        /// Whether all that the program keeps for itself is gone, its memory of the id too, while the owner's settings and tables
+        /// are there.
         private var hasLostItsData: Bool {
             let names = (try? FolderContents.names(in: folder.dataFolder)) ?? []
-            return AtomicFile.exists(folder.databaseFile) && names.allSatisfy { $0 == Array("peer.lock".utf8) }
+            return !created.contains("settings") && AtomicFile.exists(folder.databaseFile)
+                && names.allSatisfy { $0 == Array("peer.lock".utf8) }
         }
 
         /// The command after which a start makes a new identity. Ports are chosen anew, too.
