@@ -85,6 +85,7 @@ export class RowView {
 
   fail(error) {
     this.shown = 0;
+    this.shownText = null;
     find("delete-found").hidden = true;
     if (error.code !== "invalid_query" || !this.where) return tell(reasonOf(error), { isError: true });
     const input = find("where");
@@ -160,6 +161,10 @@ export class RowView {
   }
 
   show(answer) {
+    // What is there already stays as it is: somebody may be pressing a button of it.
+    const shown = JSON.stringify([answer, this.query, this.table.columns]);
+    if (shown === this.shownText && this.changed.size === 0) return;
+    this.shownText = shown;
     const rows = answer.rows.slice(0, perPage);
     this.hasMore = answer.rows.length > perPage;
     this.shown = rows.length;

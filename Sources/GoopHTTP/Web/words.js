@@ -163,8 +163,10 @@ export function tell(text, { undo, action, isError } = {}) {
     const hadFocus = toast.contains(document.activeElement);
     toast.hidden = true;
     toast.replaceChildren();
-    // Whoever works by keyboard goes on where they were.
-    if (hadFocus) (before?.isConnected && before !== document.body ? before : find("content"))?.focus({ preventScroll: true });
+    if (!hadFocus) return;
+    // Whoever works by keyboard goes on where they were, unless that is leaving, or in a dialog that is closed.
+    if (before !== document.body) before?.focus({ preventScroll: true });
+    if (before === document.body || document.activeElement !== before) find("content")?.focus({ preventScroll: true });
   };
   if (undo) {
     const back = button("Undo", "button small", async () => {
