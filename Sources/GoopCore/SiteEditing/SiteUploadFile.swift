@@ -17,14 +17,15 @@ public enum UploadCondition: Sendable, Hashable {
 }
 
 /// A file on its way into a site: written under a name of its own where nobody is served it, and moved to its place when it
-/// is whole and on the disk. Dropped before that, it leaves nothing behind.
+/// is whole and on the disk. Dropped before that, or after an error, it leaves nothing behind.
 package final class SiteUploadFile: Sendable {
     /// Unfinished files.
     static let folderName = "incoming"
 
     private struct State {
         var written = 0
-        var isPlaced = false
+        /// In its place, or removed.
+        var isGone = false
     }
 
     private let editor: SiteEditor
@@ -63,11 +64,27 @@ package final class SiteUploadFile: Sendable {
 
     deinit {
         close(file)
-        if !state.withLock({ $0.isPlaced }) { unlinkat(folder.handle.descriptor, name, 0) }
+        remove()
+    }
+
+    /// Once whoever wrote it has been told that it failed, it is not there any more.
+    private func remove() {
+        let isThere = state.withLock { state in
+            defer { state.isGone = true }
+            return !state.isGone
+        }
+        if isThere { unlinkat(folder.handle.descriptor, name, 0) }
     }
 
     /// Writes bytes at the end.
     package func append(_ bytes: UnsafeRawBufferPointer) throws(SiteEditError) {
+        do throws(SiteEditError) { try add(bytes) } catch {
+            remove()
+            throw error
+        }
+    }
+
+    private func add(_ bytes: UnsafeRawBufferPointer) throws(SiteEditError) {
         let before = state.withLock { state in
             defer { state.written += bytes.count }
             return state.written
@@ -86,6 +103,13 @@ package final class SiteUploadFile: Sendable {
 
     /// Makes the content durable and puts the file in its place.
     package func finish() throws(SiteEditError) -> SiteEntry {
+        do throws(SiteEditError) { return try place() } catch {
+            remove()
+            throw error
+        }
+    }
+
+    private func place() throws(SiteEditError) -> SiteEntry {
         let written = state.withLock { $0.written }
         guard written == size else {
             throw SiteEditError(.incomplete, path, detail: "\(written) of \(size) bytes")
@@ -100,7 +124,7 @@ package final class SiteUploadFile: Sendable {
         } else {
             try folder.handle.replace(name, to: target, as: last)
         }
-        state.withLock { $0.isPlaced = true }
+        state.withLock { $0.isGone = true }
         target.flush()
         guard let status = try target.status(of: last) else { throw SiteEditError(.missing, path) }
         return SiteEntry(path: path, status: status)
