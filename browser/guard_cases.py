@@ -134,7 +134,7 @@ FRAME_POLICY = file_edited("the frame's `csp`", "/assets/shell.js", ('frame.setA
 SCRUB = file_edited("the overwriting of the browser's storage log", "/assets/visits.js", ("step <= steps; step", "step <= 0; step"))
 FRAME_ALLOW = file_edited("the frame's empty `allow`", "/assets/shell.js", ('frame.setAttribute("allow", "")', 'frame.setAttribute("allow", "fullscreen *; picture-in-picture *")'))
 LINK_REL = file_edited("`rel` of the way out", "/p/*", ('rel="noopener noreferrer"', 'rel="opener"'))
-AS_TEXT = file_edited("names as text", "/assets/words.js", (".textContent", ".innerHTML"))
+AS_TEXT = file_edited("names as text", "/assets/text.js", (".textContent", ".innerHTML"))
 
 
 def line(directive, change=policy_opened):
