@@ -38,6 +38,17 @@ def token(port):
     return page.partition('name="goop-token" content="')[2].partition('"')[0]
 
 
+def take_back_consent(world):
+    """As the owner does, in the viewer: the peer remembers it, not only the file."""
+    port = world.url.rstrip("/").rpartition(":")[2]
+    connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=5)
+    connection.request("POST", "/api/shell/consent", json.dumps({"peer": world.neighbour.id, "email": False}), {
+        "Host": f"127.0.0.1:{port}", "Origin": world.url.rstrip("/"), "Content-Type": "application/json", "X-Goop-Token": token(port)})
+    answer = connection.getresponse()
+    assert answer.status == 200, (answer.status, answer.read()[:200])
+    connection.close()
+
+
 def make_favourite(world):
     """The neighbour becomes a favourite of the visitor's, as soon as it is listed."""
     deadline = time.monotonic() + 20
@@ -241,7 +252,7 @@ def foreign(world, page, name):
     foreign_page(world, page)
     got = page.run("return tryIt(arguments[0])", foreign_tries(world.url, world.neighbour)[name])
     if world.consent(world.neighbour):
-        (world.me.folder / "data" / "consents.json").unlink()
+        take_back_consent(world)
         return "the consent was given"
     return got[4:] or "an answer" if got.startswith("GOT ") else ""
 
@@ -288,7 +299,7 @@ def posted(world, page, _):
              f"{world.url}api/shell/consent", json.dumps({"peer": world.neighbour.id, "email": True, "x": ""})[:-2], '"}')
     page.wait(lambda: page.driver.current_url.startswith(world.url), "the answer")
     if world.consent(world.neighbour):
-        (world.me.folder / "data" / "consents.json").unlink()
+        take_back_consent(world)
         return "the consent was given"
     return ""
 
