@@ -107,6 +107,26 @@ import Testing
         await other.stop()
     }
 
+    /// Pages ask for several tables at once: what others hold for a moment is no reason to refuse an answer that has come.
+    @Test func anAnswerThatHasComeWaitsForTheRoomToReadIt() async throws {
+        let (server, other) = (try await stranger(), try await stranger())
+        let client = try await client(of: server)
+        let share = room.share(for: other.peerID)
+        try share.hold(9 * Self.piece)
+        let asking = Task { await refusal(client, "whole", of: server) }
+        var last = 0
+        // The same as before: somebody was refused. It had come by then.
+        for await now in changes {
+            if now == last, now > 10 * Self.piece { break }
+            last = now
+        }
+        share.release()
+        #expect(await asking.value == nil)
+        await client.node.stop()
+        await server.stop()
+        await other.stop()
+    }
+
     @Test(
         arguments: [
             ("whole", nil), ("refusal", .badRequest), ("cut", .timedOut), ("nonsense", .unreachable),

@@ -4,8 +4,8 @@ import Synchronization
 /// The memory that answers of other peers take while they come, are read, and wait for the browser: one room for all peers
 /// and all pages, because each answer may be large and each page may ask for many.
 ///
-/// An answer that finds no room is refused, not made to wait: answers that wait for each other's room would all come to
-/// their deadlines with it. Source of the figures: one answer line has at most 32 MiB, and its values take up to a few times that.
+/// An answer that finds no room while it comes is refused, not made to wait: answers that wait for each other's room would all
+/// come to their deadlines with it. One that has come whole needs room for a moment only, and asks again (`DataClient`). Source of the figures: one answer line has at most 32 MiB, and its values take up to a few times that.
 public final class AnswerRoom: Sendable {
     /// What takes no more is neither counted nor refused. Answers to writes are all shorter, and whoever is told `busy` would
     /// write again what is stored already.
@@ -30,7 +30,7 @@ public final class AnswerRoom: Sendable {
         self.init(bytes: bytes, bytesPerPeer: bytesPerPeer) { _ in }
     }
 
-    /// - Parameter onChange: told how many bytes are held now; for tests.
+    /// - Parameter onChange: told how many bytes are held now, after each change and each refusal; for tests.
     package init(bytes: Int, bytesPerPeer: Int, onChange: @escaping @Sendable (Int) -> Void) {
         self.bytes = bytes
         self.bytesPerPeer = bytesPerPeer
@@ -45,7 +45,8 @@ public final class AnswerRoom: Sendable {
 
     fileprivate func change(of peer: PeerID, from old: Int, to new: Int) throws(DataError) {
         guard old != new else { return }
-        let total = try held.withLock { held throws(DataError) -> Int in
+        defer { onChange(heldBytes) }
+        try held.withLock { held throws(DataError) in
             let own = held.perPeer[peer, default: 0] - old
             // Giving back is always possible.
             if new > old {
@@ -54,9 +55,7 @@ public final class AnswerRoom: Sendable {
             }
             held.total += new - old
             held.perPeer[peer] = own + new > 0 ? own + new : nil
-            return held.total
         }
-        onChange(total)
     }
 
     private func tooLarge() -> DataError {
