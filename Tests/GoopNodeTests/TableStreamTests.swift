@@ -43,7 +43,8 @@ import Testing
         for await _ in changes where door.visitors.first?.openPages == count { break }
     }
 
-    @Test func onePageHearsOfEightTablesOfAnotherPeerAndOfItsOwn() async throws {
+    /// A host, and a visitor with a viewer who sees it.
+    private func pair() async throws -> (host: TestPeer, visitor: TestPeer, port: Int) {
         let host = try await TestPeer.start(in: temporary, label: "host")
         let visitor = try await TestPeer.start(
             in: temporary, label: "visitor", contacts: [host.address], hasViewer: true
@@ -51,7 +52,11 @@ import Testing
             $0.viewer.httpAddress = "127.0.0.1:0"
         }
         _ = await visitor.sees(host.id) { $0.reachable }
-        let port = await visitor.viewerPort()
+        return (host, visitor, await visitor.viewerPort())
+    }
+
+    @Test func onePageHearsOfEightTablesOfAnotherPeerAndOfItsOwn() async throws {
+        let (host, visitor, port) = try await pair()
         let tables = (0..<8).map { "table\($0)" }
         for owner in [host, visitor] {
             try await Self.create(tables, at: owner)
@@ -74,14 +79,7 @@ import Testing
     }
 
     @Test func aTableThatIsDroppedDoesNotEndTheOthers() async throws {
-        let host = try await TestPeer.start(in: temporary, label: "host")
-        let visitor = try await TestPeer.start(
-            in: temporary, label: "visitor", contacts: [host.address], hasViewer: true
-        ) {
-            $0.viewer.httpAddress = "127.0.0.1:0"
-        }
-        _ = await visitor.sees(host.id) { $0.reachable }
-        let port = await visitor.viewerPort()
+        let (host, visitor, port) = try await pair()
         try await Self.create(["one", "other"], at: host)
         try await PageStream.open(
             Self.path(host.id, ["one", "other"]), host: "\(host.id.base36).localhost:\(port)", port: port
