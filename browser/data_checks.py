@@ -217,6 +217,12 @@ def visitors(suite, page, url, ada, visitor, bob):
         added = visitor("insert", table="guestbook", data={"text": "while one looks"})["id"]
         page.wait(lambda: page.one("#shares tbody tr td").text == "3", "three rows")
         expect(focused(page).startswith("Rows of"), f"the focus is on {focused(page)!r}")
+        # A row that grows is as many rows as before.
+        def size():
+            return page.driver.find_elements(By.CSS_SELECTOR, "#shares tbody tr td")[1].text
+        before = size()
+        visitor("update", table="guestbook", id=added, data={"text": "while one looks, and writes more " * 40})
+        page.wait(lambda: size() != before, "the size of a row that has grown")
         visitor("delete", table="guestbook", id=added)
         page.wait(lambda: page.one("#shares tbody tr td").text == "2", "two rows again")
         page.one("#shares tbody button").click()
