@@ -38,28 +38,29 @@ def token(port):
     return page.partition('name="goop-token" content="')[2].partition('"')[0]
 
 
-def take_back_consent(world):
-    """As the owner does, in the viewer: the peer remembers it, not only the file."""
-    port = world.url.rstrip("/").rpartition(":")[2]
-    connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=5)
-    connection.request("POST", "/api/shell/consent", json.dumps({"peer": world.neighbour.id, "email": False}), {
-        "Host": f"127.0.0.1:{port}", "Origin": world.url.rstrip("/"), "Content-Type": "application/json", "X-Goop-Token": token(port)})
+def ask_as_owner(world, path, value):
+    """What a page of the viewer asks for its owner: the status of the answer, and what it says."""
+    connection = http.client.HTTPConnection("127.0.0.1", int(world.port), timeout=5)
+    connection.request("POST", path, json.dumps(value), {"Content-Type": "application/json", "X-Goop-Token": token(world.port)})
     answer = connection.getresponse()
-    assert answer.status == 200, (answer.status, answer.read()[:200])
+    said = answer.read()
     connection.close()
+    return answer.status, said
+
+
+def take_back_consent(world):
+    """Not by removing the file: the peer remembers it too."""
+    status, said = ask_as_owner(world, "/api/shell/consent", {"peer": world.neighbour.id, "email": False})
+    if status != 200:
+        raise AssertionError(f"the consent stays: {said[:200]}")
 
 
 def make_favourite(world):
     """The neighbour becomes a favourite of the visitor's, as soon as it is listed."""
     deadline = time.monotonic() + 20
     while True:
-        connection = http.client.HTTPConnection("127.0.0.1", int(world.port), timeout=5)
-        connection.request("POST", "/api/rooms/peers/decide", json.dumps({"id": world.neighbour.id, "favorite": True}),
-                           {"Content-Type": "application/json", "X-Goop-Token": token(world.port)})
-        answer = connection.getresponse()
-        said = answer.read()
-        connection.close()
-        if answer.status == 200:
+        status, said = ask_as_owner(world, "/api/rooms/peers/decide", {"id": world.neighbour.id, "favorite": True})
+        if status == 200:
             return
         if time.monotonic() > deadline:
             raise AssertionError(f"the neighbour is no favourite: {said[:200]}")
