@@ -138,15 +138,16 @@ class Between:
             if change.response:
                 change.response(path, fields)
         fields["connection"] = "close"
-        if any(change.body for change in changes) and "content-length" in fields:
+        # Two lines of one policy come with the same change of a file, which is made once.
+        bodies = dict.fromkeys(change.body for change in changes if change.body)
+        if bodies and "content-length" in fields:
             while len(rest) < int(fields["content-length"]):
                 more = server.recv(65536)
                 if not more:
                     break
                 rest += more
-            for change in changes:
-                if change.body:
-                    rest = change.body(path, rest)
+            for body in bodies:
+                rest = body(path, rest)
             fields["content-length"] = str(len(rest))
         browser.sendall(as_head(head[0], fields) + rest)
         while more := server.recv(65536):

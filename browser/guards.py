@@ -85,8 +85,12 @@ def attempt(world, case, changes):
     with tempfile.TemporaryDirectory(prefix="goop2-profile-", ignore_cleanup_errors=True) as profile:
         shutil.copytree(world.profile, profile, dirs_exist_ok=True, symlinks=True)
         arguments = [*world.between.arguments("*.leak.test"), f"--user-data-dir={profile}", *case.arguments]
-        with browser(arguments=arguments) as page:
-            got = case.scene(world, page, case.attack)
+        try:
+            with browser(arguments=arguments) as page:
+                got = case.scene(world, page, case.attack)
+        except Exception as error:
+            # A change that does not fit what it is to change leaves a page that is not whole: that is what to hear of.
+            raise AssertionError(world.between.faults[0]) from error if world.between.faults else error
         if case.afterwards and not got:
             got = case.afterwards(world, pathlib.Path(profile))
     if world.between.faults:
