@@ -116,7 +116,8 @@ let package = Package(
         .executableTarget(
             name: "goop2",
             dependencies: [
-                "GoopNode", "GoopCore", "GoopStore", "LibP2P", "PeerIdentity", arguments, logging, lifecycle,
+                "GoopNode", "GoopCore", "GoopStore", "LibP2P", "PeerIdentity", nio("NIOCore"), nio("NIOPosix"),
+                arguments, logging, lifecycle,
             ],
             swiftSettings: settings),
         .target(

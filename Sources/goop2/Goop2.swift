@@ -1,6 +1,8 @@
 import ArgumentParser
 import GoopCore
 import GoopNode
+import NIOCore
+import NIOPosix
 
 #if canImport(Glibc)
     import Glibc
@@ -40,6 +42,9 @@ struct Goop2: AsyncParsableCommand {
     static func main() async {
         // A reader that goes away is an error of the write, not the end of the program.
         signal(SIGPIPE, SIG_IGN)
+        // A visit goes through two sockets of a peer, the browser's and the other peer's. Where both are on one event loop its bytes
+        // change no thread; and half of the cores move more bytes than a network brings.
+        NIOSingletons.groupLoopCountSuggestion = max(1, System.coreCount / 2)
         Console.fillStandardDescriptors()
         do {
             let arguments = Array(CommandLine.arguments.dropFirst())

@@ -8,8 +8,10 @@ import NIOPosix
 /// up every connection of the loop. So everything that touches the file is done on a disk thread: opening and the first read
 /// in one trip, each further read, and closing, with the last read or by whoever lets go of the file before.
 struct SiteFileChunks: AsyncSequence, Sendable {
-    /// The largest chunk in bytes.
-    static let chunkBytes = 64 * 1024
+    /// The largest first chunk in bytes, which is read with the opening: most files fit into it.
+    static let firstChunkBytes = 64 * 1024
+    /// The largest of the others. Each costs two changes of thread, so a large file goes in few of them.
+    static let chunkBytes = 256 * 1024
 
     private let opened: OpenedFile
     /// The first bytes, read together with the opening.
@@ -61,7 +63,7 @@ struct SiteFileChunks: AsyncSequence, Sendable {
     /// The next chunk behind `done` bytes. With the last one it is made sure that the file was one and the same throughout,
     /// and the file is closed.
     private static func read(_ file: SiteFile, done: Int, of size: Int) throws(SiteError) -> ByteBuffer {
-        let wanted = Swift.min(size - done, chunkBytes)
+        let wanted = Swift.min(size - done, done == 0 ? firstChunkBytes : chunkBytes)
         var chunk = ByteBufferAllocator().buffer(capacity: wanted)
         let offset = file.head.first + done
         let outcome = chunk.withUnsafeMutableWritableBytes { buffer -> Result<Int, SiteError> in
