@@ -5,8 +5,9 @@ public struct YamuxConfiguration: Sendable {
 
     /// The largest receive window one stream may grow to, in bytes. A larger frame ends the session.
     public var maximumStreamWindow: UInt32 = 16 << 20
-    /// The largest sum of the receive windows of all streams to which windows may grow, in bytes.
-    public var maximumConnectionWindow: Int = 64 << 20
+    /// The bytes by which the receive windows of all streams together may grow beyond their first ones. Streams that are open
+    /// and silent take nothing of it; what arrives in their first windows is bounded by `maximumBufferedBytes`.
+    public var maximumWindowGrowth: Int = 64 << 20
     /// A longer round trip than this counts as this one when windows grow.
     public var longestGrowthRoundTrip: Duration = .seconds(1)
     /// Bytes received and not yet read by the application, over all streams. A stream whose frame would pass this

@@ -256,8 +256,7 @@ public struct YamuxMachine: Sendable {
                 < min(leastRoundTripTime, self.configuration.longestGrowthRoundTrip) * 4
         else { return nil }
         let growth = min(stream.window, self.configuration.maximumStreamWindow - stream.window)
-        let sum = self.streams.count * Int(YamuxConfiguration.initialWindow) + self.grownBytes
-        return sum + Int(growth) <= self.configuration.maximumConnectionWindow ? growth : nil
+        return self.grownBytes + Int(growth) <= self.configuration.maximumWindowGrowth ? growth : nil
     }
 
     /// Announces the end of the session. Streams the peer opens from now on are refused.

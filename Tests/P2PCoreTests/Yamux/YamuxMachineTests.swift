@@ -367,7 +367,7 @@ private func update(_ flags: YamuxHeader.Flags, _ id: UInt32, _ length: UInt32 =
     }
 
     @Test func windowsOfAConnectionShareOneCap() throws {
-        var rig = YamuxRig(.responder) { $0.maximumConnectionWindow = 1 << 20 }
+        var rig = YamuxRig(.responder) { $0.maximumWindowGrowth = 256 << 10 }
         try rig.measureRoundTrip(.milliseconds(10))
         var updates: [UInt32] = []
         for id: UInt32 in [1, 3, 5] { _ = try rig.feed(.data, .syn, id, self.window) }
@@ -376,6 +376,34 @@ private func update(_ flags: YamuxHeader.Flags, _ id: UInt32, _ length: UInt32 =
             if case .send(let header)? = events.first { updates.append(header.length) }
         }
         #expect(updates == [512 << 10, 256 << 10, 256 << 10])
+    }
+
+    /// What is open and silent takes nothing of what a busy stream may grow to.
+    @Test func idleStreamsDoNotHoldABusyOneDown() throws {
+        var rig = YamuxRig(.responder)
+        let roundTrip = Duration.milliseconds(60)
+        try rig.measureRoundTrip(roundTrip)
+        for id in (0..<256).map({ UInt32($0 * 2 + 1) }) {
+            _ = try rig.feed(.windowUpdate, .syn, id)
+            rig.machine.accept(id, now: rig.now)
+        }
+        let busy: UInt32 = 513
+        _ = try rig.feed(.windowUpdate, .syn, busy)
+        let begun = rig.now
+        var credit = self.window
+        var left: UInt32 = 100_000_000
+        // All that there is credit for arrives in one round trip, and is read at once.
+        while left > 0, begun.duration(to: rig.now) < .seconds(60) {
+            let count = min(credit, left)
+            _ = try rig.feed(.data, [], busy, count)
+            let events = try rig.run { m, now, e in m.consumed(busy, count: Int(count), now: now, into: &e) }
+            if case .send(let header)? = events.first { credit += header.length }
+            credit -= count
+            left -= count
+            rig.advance(roundTrip)
+        }
+        #expect(credit == 16 << 20 && rig.machine.grownWindowBytes == (16 << 20) - Int(self.window))
+        #expect(begun.duration(to: rig.now) < .seconds(1), "with the first window only it would be 23 s")
     }
 
     // MARK: Session
