@@ -66,7 +66,7 @@ public struct YamuxMachine: Sendable {
         /// Received and not yet consumed.
         var buffered: UInt32 = 0
         var lastUpdate: MonotonicInstant
-        /// Set once the application will read no more.
+        /// Set once the application will read no more; later again when our last bytes are out.
         var readClosedAt: MonotonicInstant?
     }
 
@@ -199,6 +199,8 @@ public struct YamuxMachine: Sendable {
     public mutating func finish(_ id: UInt32, into events: inout [Event]) {
         guard var stream = self.streams[id], stream.local == .open else { return }
         stream.local = .finished
+        // The peer took the last bytes with what it sent last: from then on it has time to read them.
+        if let closed = stream.readClosedAt { stream.readClosedAt = max(closed, self.lastReceived) }
         let flags = Self.takeOwed(&stream).union(.fin)
         events.append(.send(Self.frame(.windowUpdate, id, flags: flags, length: 0)))
         self.streams[id] = stream
@@ -215,7 +217,7 @@ public struct YamuxMachine: Sendable {
     }
 
     /// The application will read no more on this stream: unread and later bytes are dropped and give no credit back.
-    /// If the peer has not finished within `lingerTimeout` the stream is reset.
+    /// A peer that does not finish is waited for: see `YamuxConfiguration.lingerTimeout` and `finishedLingerTimeout`.
     public mutating func closeRead(_ id: UInt32, now: MonotonicInstant) {
         guard var stream = self.streams[id], stream.readClosedAt == nil else { return }
         stream.readClosedAt = now

@@ -246,9 +246,41 @@ private func update(_ flags: YamuxHeader.Flags, _ id: UInt32, _ length: UInt32 =
         _ = try rig.run { m, _, e in m.finish(1, into: &e) }
         #expect(try rig.feed(.data, [], 1, 100) == [.payload(nil, count: 100)])
         #expect(try rig.run { m, now, e in m.consumed(1, count: 200, now: now, into: &e) } == [])
-        rig.advance(.seconds(61))
+        rig.advance(rig.machine.configuration.finishedLingerTimeout)
         let events = try rig.run { m, now, e throws(YamuxError) in try m.timerFired(now: now, into: &e) }
         #expect(events.contains(.reset(1, code: YamuxCode.streamGarbageCollected, byPeer: false)))
+        #expect(rig.machine.streamCount == 0)
+    }
+
+    /// A reset has the peer drop what it has not read yet: it comes soon only where the peer makes us hold bytes.
+    @Test func aClosedStreamLingersLongerOnceThePeerHasAllOfIt() throws {
+        var rig = YamuxRig(.responder) {
+            $0.keepAliveInterval = .seconds(1)
+            $0.keepAliveTimeout = .seconds(3600)
+        }
+        let figures = rig.machine.configuration
+        #expect(figures.lingerTimeout == .seconds(60) && figures.finishedLingerTimeout == .seconds(300))
+        let (taken, held, late): (UInt32, UInt32, UInt32) = (1, 3, 5)
+        for id in [taken, held, late] { _ = try rig.feed(.windowUpdate, .syn, id) }
+        _ = try rig.run { m, _, e in m.finish(taken, into: &e) }
+        #expect(rig.machine.claim(held, count: .max)?.length == self.window)
+        for id in [taken, held, late] { rig.machine.closeRead(id, now: rig.now) }
+        let closed = rig.now
+        func resets(at time: Duration) throws -> [UInt32] {
+            rig.now = closed.advanced(by: time)
+            return try rig.run { m, now, e throws(YamuxError) in try m.timerFired(now: now, into: &e) }
+                .compactMap { if case .reset(let id, YamuxCode.streamGarbageCollected, false) = $0 { id } else { nil } }
+        }
+        let moment = Duration.seconds(1)
+        #expect(try resets(at: figures.lingerTimeout - moment) == [])
+        #expect(try resets(at: figures.lingerTimeout) == [held])
+        #expect(try resets(at: figures.finishedLingerTimeout - moment) == [])
+        // Of this one it takes the rest only now: its time to read begins.
+        _ = try rig.feed(.windowUpdate, [], late, 1)
+        _ = try rig.run { m, _, e in m.finish(late, into: &e) }
+        #expect(try resets(at: figures.finishedLingerTimeout) == [taken])
+        #expect(try resets(at: figures.finishedLingerTimeout * 2 - moment * 2) == [])
+        #expect(try resets(at: figures.finishedLingerTimeout * 2 - moment) == [late])
         #expect(rig.machine.streamCount == 0)
     }
 
