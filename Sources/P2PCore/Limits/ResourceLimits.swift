@@ -66,12 +66,18 @@ public struct ResourceLimits: Sendable, Equatable {
     public var outboundStreamsPerPeer = 4_096
     /// Inbound streams of one connection.
     public var inboundStreamsPerConnection = 1_024
+    /// Inbound streams of one connection that nobody has read from or written to yet.
+    public var untouchedStreamsPerConnection = 256
     /// Inbound streams of one peer that have not yet named a protocol.
     public var negotiatingStreamsPerPeer = 256
     /// Inbound streams of one protocol, unless its handler says otherwise.
     public var inboundStreamsPerProtocol = 8_192
     /// Inbound streams of one protocol and peer, unless its handler says otherwise.
     public var inboundStreamsPerProtocolAndPeer = 1_024
+    /// Bytes received and not yet read of all streams of one connection. A stream that more arrives for is reset.
+    public var unreadBytesPerConnection = 64 * 1_024 * 1_024
+    /// Bytes that the stream windows of one connection may grow to above their first 256 KiB.
+    public var windowBytesPerConnection = 64 * 1_024 * 1_024
     /// Bytes that stream windows may grow to above their first 256 KiB, in all.
     ///
     /// One connection gets at most an eighth of what the others have left.
@@ -122,7 +128,7 @@ public struct ResourceLimits: Sendable, Equatable {
     private static func clamp(_ value: Int, around base: Int) -> Int { min(max(value, base / 4), base * 8) }
 }
 
-/// A figure of `ResourceLimits` or of a transport, by name, for counting and for errors.
+/// A figure of `ResourceLimits`, of the muxer or of a transport, by name, for counting and for errors.
 public enum LimitName: String, Sendable, Hashable, CaseIterable {
     /// `ResourceLimits.connections`
     case connections
@@ -158,12 +164,26 @@ public enum LimitName: String, Sendable, Hashable, CaseIterable {
     case inboundStreamsPerConnection
     /// `ResourceLimits.negotiatingStreamsPerPeer`
     case negotiatingStreamsPerPeer
+    /// `ResourceLimits.untouchedStreamsPerConnection`
+    case untouchedStreamsPerConnection
+    /// `ResourceLimits.unreadBytesPerConnection`
+    case unreadBytesPerConnection
+    /// `ResourceLimits.windowBytes`, or one connection's share of it: counted once until a window may grow again
+    case windowBytes
     /// `ResourceLimits.streamBytes`, or one connection's share of it
     case streamBytes
     /// `ResourceLimits.inboundStreamsPerProtocol` or the handler's own figure
     case inboundStreamsPerProtocol
     /// `ResourceLimits.inboundStreamsPerProtocolAndPeer` or the handler's own figure
     case inboundStreamsPerProtocolAndPeer
+    /// The rates of Yamux pings of one connection: those beyond 100 a second are not answered, many more end it.
+    case pings
+    /// The rate of Yamux frames of one connection that carry and change nothing; more end it.
+    case emptyFrames
+    /// The rate of streams that a peer opens on one connection and resets, or that we refuse; more end it.
+    case streamResets
+    /// Bytes of answers that a connection keeps while its peer takes none; more end it.
+    case controlBytes
 }
 
 /// A reservation was refused: which limit, and its figure.

@@ -7,18 +7,18 @@ public struct YamuxConfiguration: Sendable {
     public var maximumStreamWindow: UInt32 = 16 << 20
     /// The bytes by which the receive windows of all streams together may grow beyond their first ones. Streams that are open
     /// and silent take nothing of it; what arrives in their first windows is bounded by `maximumBufferedBytes`.
-    public var maximumWindowGrowth: Int = 64 << 20
+    public var maximumWindowGrowth: Int
     /// A longer round trip than this counts as this one when windows grow.
     public var longestGrowthRoundTrip: Duration = .seconds(1)
     /// Bytes received and not yet read by the application, over all streams. A stream whose frame would pass this
     /// is reset with code 0x1002.
-    public var maximumBufferedBytes: Int = 64 << 20
+    public var maximumBufferedBytes: Int
     /// Streams opened by us that the peer has not acknowledged; at this bound opening waits.
     public var maximumUnacknowledged = 256
     /// Streams opened by the peer that the application has not touched; one more is reset with code 0x1002.
-    public var maximumUnaccepted = 256
+    public var maximumUnaccepted: Int
     /// Streams opened by the peer and alive; one more is reset with code 0x1002.
-    public var maximumInbound = 1000
+    public var maximumInbound: Int
     /// Silence after which a ping is sent, and the interval of round-trip measurements.
     public var keepAliveInterval: Duration = .seconds(30)
     /// How long after an unanswered ping silence ends the session.
@@ -36,6 +36,11 @@ public struct YamuxConfiguration: Sendable {
     /// reset has the peer drop what it received and has not read yet. Until then the stream counts against the limits.
     public var finishedLingerTimeout: Duration = .seconds(300)
 
-    /// The figures of specification and of go-libp2p.
-    public init() {}
+    /// The figures of specification and of go-libp2p; those that bound what a peer can make us spend are of `limits`.
+    public init(limits: ResourceLimits = ResourceLimits()) {
+        self.maximumInbound = limits.inboundStreamsPerConnection
+        self.maximumUnaccepted = limits.untouchedStreamsPerConnection
+        self.maximumBufferedBytes = limits.unreadBytesPerConnection
+        self.maximumWindowGrowth = limits.windowBytesPerConnection
+    }
 }

@@ -36,6 +36,8 @@ public struct YamuxMachine: Sendable {
         case roundTrip(Duration)
         /// The peer announced the end of the session: it takes no new streams.
         case goAway(code: UInt32)
+        /// A limit was reached, and what the peer wanted beyond it was refused. To be counted: all else is done.
+        case refused(LimitName)
     }
 
     /// The outcome of `openStream`.

@@ -24,14 +24,14 @@ extension MuxedConnection {
     /// Bytes were queued. If nothing can be reserved for them, writers wait from now on until all of their own are sent.
     func reserveForWriter() {
         guard !self.makeRoom() else { return }
-        if self.writeRoom.exchange(0, ordering: .relaxed) > 0 { self.configuration.onStreamBudgetReached() }
+        if self.writeRoom.exchange(0, ordering: .relaxed) > 0 { self.configuration.onRefusal(.streamBytes) }
     }
 
     /// Bytes went into an inbox. If nothing can be reserved for them, the stream is reset.
     func hasUnread(_ state: StreamState, added: Int) {
         self.unreadBytes += added
         guard self.exceedsReservation, self.unreadBytes > Self.freeUnreadBytes, !self.makeRoom() else { return }
-        self.configuration.onStreamBudgetReached()
+        self.configuration.onRefusal(.streamBytes)
         self.reset(state, code: YamuxCode.streamResourceLimit)
     }
 
@@ -74,7 +74,7 @@ extension MuxedConnection {
         if self.reserveNeeded() { return true }
         for id in self.machine.closedWithoutCredit(now: self.tick()) {
             guard let state = self.streams[id] else { continue }
-            self.configuration.onStreamBudgetReached()
+            self.configuration.onRefusal(.streamBytes)
             self.reset(state, code: YamuxCode.streamResourceLimit)
             if self.reserveNeeded() { return true }
         }

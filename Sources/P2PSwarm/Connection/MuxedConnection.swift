@@ -67,6 +67,8 @@ public final class MuxedConnection: @unchecked Sendable {
     var now: MonotonicInstant
     var statistics = ConnectionStatistics()
     var reservedWindowBytes = 0
+    /// The last window that asked may not grow.
+    private var growthIsRefused = false
     /// Bytes in the inboxes of streams.
     var unreadBytes = 0
     /// Of `ConnectionConfiguration.streamBudget`.
@@ -291,13 +293,21 @@ public final class MuxedConnection: @unchecked Sendable {
     func consumed(_ state: StreamState, count: Int) {
         if case .closed = self.life { return }
         self.touch(state)
-        let budget = self.configuration.windowBudget
         if !self.isReceiving { self.tick() }
         self.machine.consumed(
-            state.id, count: count, now: self.now, into: &self.events,
-            grant: { budget?.reserve($0, holding: self.reservedWindowBytes) ?? true })
+            state.id, count: count, now: self.now, into: &self.events, grant: { self.mayGrow(by: $0) })
         self.settleWindowBudget()
         self.handleEvents()
+    }
+
+    /// Whether a window may grow, for which the bytes are then reserved.
+    private func mayGrow(by bytes: Int) -> Bool {
+        guard let budget = self.configuration.windowBudget else { return true }
+        let isGranted = budget.reserve(bytes, holding: self.reservedWindowBytes)
+        // A window that may not grow asks again each time half of it was read: that is one refusal, until one may.
+        if !isGranted, !self.growthIsRefused { self.configuration.onRefusal(.windowBytes) }
+        self.growthIsRefused = !isGranted
+        return isGranted
     }
 
     func hasPending(_ state: StreamState, added: Int, flushing: Bool) {

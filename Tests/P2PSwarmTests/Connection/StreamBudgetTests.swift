@@ -18,7 +18,7 @@ import Testing
             // The peer answers no pings.
             $0.yamux.keepAliveTimeout = .seconds(3600)
             $0.streamBudget = self.budget
-            $0.onStreamBudgetReached = { self.reached.withLock { $0 += 1 } }
+            $0.onRefusal = { limit in if limit == .streamBytes { self.reached.withLock { $0 += 1 } } }
         }
     }
 
