@@ -80,14 +80,13 @@ public struct ResourceLimits: Sendable, Equatable {
     public var windowBytesPerConnection = 64 * 1_024 * 1_024
     /// Bytes that stream windows may grow to above their first 256 KiB, in all.
     ///
-    /// One connection gets at most an eighth of what the others have left.
+    /// One peer, one address and one network get at most a part of what the others have left, see `ByteShares`.
     public var windowBytes = 512 * 1_024 * 1_024
     /// Bytes that wait in streams, received and not read or written and not sent, in all; beyond the first 320 KiB of each
     /// connection, which are reckoned with the connection.
     ///
-    /// One connection gets at most an eighth of what the others have left. At the bound its streams are reset that we
-    /// closed long ago and the peer takes nothing from, writers wait, each with what it last wrote, and a stream that more
-    /// arrives for is reset.
+    /// Shared out like `windowBytes`. At the bound streams of the connection are reset that we closed long ago and the peer takes
+    /// nothing from, writers wait, each with what it last wrote, and a stream that more arrives for is reset.
     public var streamBytes = 512 * 1_024 * 1_024
     /// Longest time until a new stream has agreed on its protocol.
     public var negotiationTimeout: Duration = .seconds(10)
@@ -168,9 +167,9 @@ public enum LimitName: String, Sendable, Hashable, CaseIterable {
     case untouchedStreamsPerConnection
     /// `ResourceLimits.unreadBytesPerConnection`
     case unreadBytesPerConnection
-    /// `ResourceLimits.windowBytes`, or one connection's share of it: counted once until a window may grow again
+    /// `ResourceLimits.windowBytes`, or somebody's share of it: counted once until a window of the connection may grow again
     case windowBytes
-    /// `ResourceLimits.streamBytes`, or one connection's share of it
+    /// `ResourceLimits.streamBytes`, or somebody's share of it
     case streamBytes
     /// `ResourceLimits.inboundStreamsPerProtocol` or the handler's own figure
     case inboundStreamsPerProtocol

@@ -65,7 +65,7 @@ extension MuxedConnection {
         self.closeTimer = nil
         self.failStreams(.connectionClosed(reason))
         self.refuseOpeners(.closed(reason))
-        self.configuration.windowBudget?.release(self.reservedWindowBytes)
+        if self.reservedWindowBytes > 0 { self.windowShare?.release(self.reservedWindowBytes) }
         self.reservedWindowBytes = 0
         // What arrived and is unread stays in memory until it is read or dropped, and so in the budget.
         self.settleReservation()

@@ -47,7 +47,7 @@ extension MuxedConnection {
         let needed = self.neededBytes
         let steps = Self.wholeSteps(needed)
         if needed == 0 || self.reservedStreamBytes >= steps + 2 * Self.stepBytes {
-            self.configuration.streamBudget?.release(self.reservedStreamBytes - steps)
+            self.streamShare?.release(self.reservedStreamBytes - steps)
             self.reservedStreamBytes = steps
         }
         if needed <= self.reservedStreamBytes {
@@ -62,9 +62,7 @@ extension MuxedConnection {
     private func reserveNeeded() -> Bool {
         let missing = Self.wholeSteps(self.neededBytes) - self.reservedStreamBytes
         if missing <= 0 { return true }
-        guard self.configuration.streamBudget?.reserve(missing, holding: self.reservedStreamBytes) ?? true else {
-            return false
-        }
+        guard self.streamShare?.reserve(missing) ?? true else { return false }
         self.reservedStreamBytes += missing
         return true
     }

@@ -73,6 +73,11 @@ public final class MuxedConnection: @unchecked Sendable {
     var unreadBytes = 0
     /// Of `ConnectionConfiguration.streamBudget`.
     var reservedStreamBytes = 0
+    /// Ours of the two budgets; made when something is reserved, since most connections never have to.
+    private(set) lazy var windowShare = self.configuration.windowBudget?.share(
+        of: self.remotePeer, at: self.remoteAddress.ipAddress)
+    private(set) lazy var streamShare = self.configuration.streamBudget?.share(
+        of: self.remotePeer, at: self.remoteAddress.ipAddress)
     /// What the pipe had not sent when last looked at, while it is not writable.
     var unsentBytes = 0
 
@@ -301,9 +306,9 @@ public final class MuxedConnection: @unchecked Sendable {
     }
 
     /// Whether a window may grow, for which the bytes are then reserved.
-    private func mayGrow(by bytes: Int) -> Bool {
-        guard let budget = self.configuration.windowBudget else { return true }
-        let isGranted = budget.reserve(bytes, holding: self.reservedWindowBytes)
+    func mayGrow(by bytes: Int) -> Bool {
+        guard let share = self.windowShare else { return true }
+        let isGranted = share.reserve(bytes)
         // A window that may not grow asks again each time half of it was read: that is one refusal, until one may.
         if !isGranted, !self.growthIsRefused { self.configuration.onRefusal(.windowBytes) }
         self.growthIsRefused = !isGranted
@@ -367,7 +372,7 @@ public final class MuxedConnection: @unchecked Sendable {
         let grown = self.machine.grownWindowBytes
         guard grown != self.reservedWindowBytes else { return }
         if grown < self.reservedWindowBytes {
-            self.configuration.windowBudget?.release(self.reservedWindowBytes - grown)
+            self.windowShare?.release(self.reservedWindowBytes - grown)
         }
         self.reservedWindowBytes = grown
     }
