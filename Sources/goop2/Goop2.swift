@@ -1,6 +1,7 @@
 import ArgumentParser
 import GoopCore
 import GoopNode
+import LibP2P
 
 #if canImport(Glibc)
     import Glibc
@@ -41,6 +42,7 @@ struct Goop2: AsyncParsableCommand {
         // A reader that goes away is an error of the write, not the end of the program.
         signal(SIGPIPE, SIG_IGN)
         Console.fillStandardDescriptors()
+        Node.raiseDescriptorLimit()
         do {
             let arguments = Array(CommandLine.arguments.dropFirst())
             if let failure = CommandName.failure(of: arguments) { throw failure }

@@ -103,28 +103,30 @@ public struct ResourceLimits: Sendable, Equatable {
     /// The default figures.
     public init() {}
 
-    /// Figures for a machine: an eighth of the memory and half of the descriptors may be spent.
+    /// Figures for a machine. What bounds memory is the default, which is for 4 GiB, in proportion; connections leave half of
+    /// the descriptors to databases, files and other sockets.
+    ///
+    /// At the worst this comes to about a third of the memory: an eighth for bytes that wait in streams, as much for what each
+    /// connection may hold without asking, and a sixteenth for streams at 4 KiB each. Windows are a promise; when it is used, it
+    /// is bytes that wait.
     ///
     /// - Parameters:
-    ///   - memoryBytes: the machine's memory; a connection is reckoned at 256 KiB, a stream at 4 KiB.
-    ///   - descriptors: the process's limit of open files.
-    /// - Returns: figures never below a quarter and never above eight times the defaults.
+    ///   - memoryBytes: the machine's memory.
+    ///   - descriptors: how many files and sockets the process may have open.
+    /// - Returns: figures from an eighth to eight times the defaults; of connections fewer if descriptors are few.
     public static func scaled(memoryBytes: UInt64, descriptors: UInt64) -> ResourceLimits {
         var limits = ResourceLimits()
-        let share = memoryBytes / 8
-        let connections = clamp(Int(clamping: min(share / 2 / 262_144, descriptors / 2)), around: limits.connections)
-        let streams = clamp(Int(clamping: share / 2 / 4_096), around: limits.streams)
-        limits.connections = connections
-        limits.inboundConnections = connections / 3 * 2
-        limits.outboundConnections = connections / 3 * 2
-        limits.pendingInboundConnections = max(64, connections / 6)
-        limits.streams = streams
-        limits.windowBytes = Int(clamping: min(max(share, 64 << 20), 4 << 30))
-        limits.streamBytes = limits.windowBytes
+        let factor = min(max(Double(memoryBytes) / Double(4 << 30), 0.125), 8)
+        func scaled(_ figure: Int) -> Int { Int(Double(figure) * factor) }
+        limits.connections = max(1, min(scaled(limits.connections), Int(clamping: descriptors / 2)))
+        limits.inboundConnections = max(1, limits.connections / 3 * 2)
+        limits.outboundConnections = limits.inboundConnections
+        limits.pendingInboundConnections = min(limits.inboundConnections, max(64, limits.connections / 6))
+        limits.streams = scaled(limits.streams)
+        limits.windowBytes = scaled(limits.windowBytes)
+        limits.streamBytes = scaled(limits.streamBytes)
         return limits
     }
-
-    private static func clamp(_ value: Int, around base: Int) -> Int { min(max(value, base / 4), base * 8) }
 }
 
 /// A figure of `ResourceLimits`, of the muxer or of a transport, by name, for counting and for errors.
