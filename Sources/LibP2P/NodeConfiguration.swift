@@ -21,8 +21,8 @@ extension Node {
         public var protocolVersion = "ipfs/0.1.0"
         /// Which addresses peers are told.
         public var announce = AnnouncePolicy.automatic
-        /// The figures that bound what strangers can make us spend.
-        public var limits = ResourceLimits()
+        /// The figures that bound what strangers can make us spend; for a machine of this size, if nothing else is said.
+        public var limits = ResourceLimits.ofThisMachine
         /// Security protocols, most wanted first.
         public var security: [ProtocolID] = Node.supportedSecurity
         /// When to close connections because there are too many; nil for never.

@@ -56,8 +56,10 @@ public final class Daemon: Service {
         self.say = say
     }
 
-    /// Runs until graceful shutdown or cancellation.
+    /// Runs until graceful shutdown or cancellation. Raises how many files the process may have open.
     public func run() async throws {
+        // Clients and the streams that they are handed take descriptors too.
+        Node.raiseDescriptorLimit()
         // One loop for clients and peers: what comes in on one socket goes out on the other without a change of thread.
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         do { try await run(on: group) } catch {

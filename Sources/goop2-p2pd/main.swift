@@ -9,13 +9,6 @@ signal(SIGPIPE, SIG_IGN)
 // The control socket gives the node away: for its owner only.
 umask(0o077)
 
-// Every client and every stream handed to one takes a descriptor: ask for as many as the system lets us have.
-var files = rlimit()
-if getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &files) == 0 {
-    files.rlim_cur = files.rlim_max
-    setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &files)
-}
-
 LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
 var logger = Logger(label: "goop2-p2pd")
 logger.logLevel = getenv("GOOP2_LOG_LEVEL").flatMap { Logger.Level(rawValue: String(cString: $0)) } ?? .warning

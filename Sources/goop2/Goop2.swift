@@ -1,6 +1,7 @@
 import ArgumentParser
 import GoopCore
 import GoopNode
+import LibP2P
 import NIOCore
 import NIOPosix
 
@@ -46,6 +47,7 @@ struct Goop2: AsyncParsableCommand {
         // change no thread; and half of the cores move more bytes than a network brings.
         NIOSingletons.groupLoopCountSuggestion = max(1, System.coreCount / 2)
         Console.fillStandardDescriptors()
+        Node.raiseDescriptorLimit()
         do {
             let arguments = Array(CommandLine.arguments.dropFirst())
             if let failure = CommandName.failure(of: arguments) { throw failure }

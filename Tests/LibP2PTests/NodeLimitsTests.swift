@@ -54,6 +54,27 @@ struct NodeLimitsTests {
         }
     }
 
+    @Test("what the muxer refuses is counted by name, like all else: here the bytes of a connection that nobody reads")
+    func refusalsOfTheMuxer() async throws {
+        try await withNodes(configure: { $0.limits.unreadBytesPerConnection = 100_000 }) { nodes in
+            let (ends, end) = AsyncStream.makeStream(of: Void.self)
+            nodes[1].setHandler(for: "/idle") { stream in
+                for await _ in ends {}
+                stream.reset()
+            }
+            try await nodes[0].connect(to: nodes[1].peerID, addresses: nodes[1].listenAddresses())
+            var options = StreamOptions()
+            options.negotiation = .eager
+            let stream = try await nodes[0].openStream(
+                to: nodes[1].peerID, protocols: ["/idle"], options: options)
+            try await stream.write(ByteBuffer(repeating: 0, count: 200_000))
+            await until(nodes[1]) { $0.refusals[.unreadBytesPerConnection] == 1 }
+            let error = await #expect(throws: P2PError.self) { try await stream.read() }
+            #expect(error?.code == .streamReset)
+            end.finish()
+        }
+    }
+
     @Test("a handler at work counts when its connection is gone: to come back is no way around the limit")
     func handlersOutliveConnections() async throws {
         try await withNodes { nodes in

@@ -268,9 +268,13 @@ public struct ResourceLedger: Sendable {
         }
     }
 
-    /// Counts a refusal that was decided elsewhere under one of these figures.
+    /// Counts a refusal that was decided elsewhere.
+    public mutating func countRefusal(by name: LimitName) { self.refusals[name, default: 0] &+= 1 }
+
+    /// The same, for one of these figures.
+    /// - Returns: the error that says so.
     public mutating func refuse(_ name: LimitName, _ limit: Int) -> LimitExceeded {
-        self.refusals[name, default: 0] &+= 1
+        self.countRefusal(by: name)
         return LimitExceeded(name, limit: limit)
     }
 

@@ -66,22 +66,27 @@ public struct ResourceLimits: Sendable, Equatable {
     public var outboundStreamsPerPeer = 4_096
     /// Inbound streams of one connection.
     public var inboundStreamsPerConnection = 1_024
+    /// Inbound streams of one connection that nobody has read from or written to yet.
+    public var untouchedStreamsPerConnection = 256
     /// Inbound streams of one peer that have not yet named a protocol.
     public var negotiatingStreamsPerPeer = 256
     /// Inbound streams of one protocol, unless its handler says otherwise.
     public var inboundStreamsPerProtocol = 8_192
     /// Inbound streams of one protocol and peer, unless its handler says otherwise.
     public var inboundStreamsPerProtocolAndPeer = 1_024
+    /// Bytes received and not yet read of all streams of one connection. A stream that more arrives for is reset.
+    public var unreadBytesPerConnection = 64 * 1_024 * 1_024
+    /// Bytes that the stream windows of one connection may grow to above their first 256 KiB.
+    public var windowBytesPerConnection = 64 * 1_024 * 1_024
     /// Bytes that stream windows may grow to above their first 256 KiB, in all.
     ///
-    /// One connection gets at most an eighth of what the others have left.
+    /// One peer, one address and one network get at most a part of what the others have left, see `ByteShares`.
     public var windowBytes = 512 * 1_024 * 1_024
     /// Bytes that wait in streams, received and not read or written and not sent, in all; beyond the first 320 KiB of each
     /// connection, which are reckoned with the connection.
     ///
-    /// One connection gets at most an eighth of what the others have left. At the bound its streams are reset that we
-    /// closed long ago and the peer takes nothing from, writers wait, each with what it last wrote, and a stream that more
-    /// arrives for is reset.
+    /// Shared out like `windowBytes`. At the bound streams of the connection are reset that we closed long ago and the peer takes
+    /// nothing from, writers wait, each with what it last wrote, and a stream that more arrives for is reset.
     public var streamBytes = 512 * 1_024 * 1_024
     /// Longest time until a new stream has agreed on its protocol.
     public var negotiationTimeout: Duration = .seconds(10)
@@ -98,31 +103,35 @@ public struct ResourceLimits: Sendable, Equatable {
     /// The default figures.
     public init() {}
 
-    /// Figures for a machine: an eighth of the memory and half of the descriptors may be spent.
+    /// Figures for a machine. What bounds memory is the default, which is for 4 GiB, in proportion, and never more than the
+    /// default: strangers share it, so more of it would only be more for them to take. Connections and streams grow with the
+    /// machine; connections leave half of the descriptors to databases, files and other sockets.
+    ///
+    /// At the worst this comes to about a third of the memory: an eighth for bytes that wait in streams, as much for what each
+    /// connection may hold without asking, and a sixteenth for streams at 4 KiB each. Windows are a promise; when it is used, it
+    /// is bytes that wait.
     ///
     /// - Parameters:
-    ///   - memoryBytes: the machine's memory; a connection is reckoned at 256 KiB, a stream at 4 KiB.
-    ///   - descriptors: the process's limit of open files.
-    /// - Returns: figures never below a quarter and never above eight times the defaults.
+    ///   - memoryBytes: the machine's memory.
+    ///   - descriptors: how many files and sockets the process may have open.
+    /// - Returns: figures from an eighth of the defaults to the defaults for bytes, to eight times the defaults for numbers; of
+    ///   connections fewer if descriptors are few.
     public static func scaled(memoryBytes: UInt64, descriptors: UInt64) -> ResourceLimits {
         var limits = ResourceLimits()
-        let share = memoryBytes / 8
-        let connections = clamp(Int(clamping: min(share / 2 / 262_144, descriptors / 2)), around: limits.connections)
-        let streams = clamp(Int(clamping: share / 2 / 4_096), around: limits.streams)
-        limits.connections = connections
-        limits.inboundConnections = connections / 3 * 2
-        limits.outboundConnections = connections / 3 * 2
-        limits.pendingInboundConnections = max(64, connections / 6)
-        limits.streams = streams
-        limits.windowBytes = Int(clamping: min(max(share, 64 << 20), 4 << 30))
-        limits.streamBytes = limits.windowBytes
+        let factor = min(max(Double(memoryBytes) / Double(4 << 30), 0.125), 8)
+        func scaled(_ figure: Int) -> Int { Int(Double(figure) * factor) }
+        limits.connections = max(1, min(scaled(limits.connections), Int(clamping: descriptors / 2)))
+        limits.inboundConnections = max(1, limits.connections / 3 * 2)
+        limits.outboundConnections = limits.inboundConnections
+        limits.pendingInboundConnections = min(limits.inboundConnections, max(64, limits.connections / 6))
+        limits.streams = scaled(limits.streams)
+        limits.windowBytes = min(scaled(limits.windowBytes), limits.windowBytes)
+        limits.streamBytes = min(scaled(limits.streamBytes), limits.streamBytes)
         return limits
     }
-
-    private static func clamp(_ value: Int, around base: Int) -> Int { min(max(value, base / 4), base * 8) }
 }
 
-/// A figure of `ResourceLimits` or of a transport, by name, for counting and for errors.
+/// A figure of `ResourceLimits`, of the muxer or of a transport, by name, for counting and for errors.
 public enum LimitName: String, Sendable, Hashable, CaseIterable {
     /// `ResourceLimits.connections`
     case connections
@@ -158,12 +167,26 @@ public enum LimitName: String, Sendable, Hashable, CaseIterable {
     case inboundStreamsPerConnection
     /// `ResourceLimits.negotiatingStreamsPerPeer`
     case negotiatingStreamsPerPeer
-    /// `ResourceLimits.streamBytes`, or one connection's share of it
+    /// `ResourceLimits.untouchedStreamsPerConnection`
+    case untouchedStreamsPerConnection
+    /// `ResourceLimits.unreadBytesPerConnection`
+    case unreadBytesPerConnection
+    /// `ResourceLimits.windowBytes`, or somebody's share of it: counted once until a window of the connection may grow again
+    case windowBytes
+    /// `ResourceLimits.streamBytes`, or somebody's share of it
     case streamBytes
     /// `ResourceLimits.inboundStreamsPerProtocol` or the handler's own figure
     case inboundStreamsPerProtocol
     /// `ResourceLimits.inboundStreamsPerProtocolAndPeer` or the handler's own figure
     case inboundStreamsPerProtocolAndPeer
+    /// The rates of Yamux pings of one connection: those beyond 100 a second are not answered, many more end it.
+    case pings
+    /// The rate of Yamux frames of one connection that carry and change nothing; more end it.
+    case emptyFrames
+    /// The rate of streams that a peer opens on one connection and resets, or that we refuse; more end it.
+    case streamResets
+    /// Bytes of answers that a connection keeps while its peer takes none; more end it.
+    case controlBytes
 }
 
 /// A reservation was refused: which limit, and its figure.

@@ -5,19 +5,20 @@ public struct YamuxConfiguration: Sendable {
 
     /// The largest receive window one stream may grow to, in bytes. A larger frame ends the session.
     public var maximumStreamWindow: UInt32 = 16 << 20
-    /// The largest sum of the receive windows of all streams to which windows may grow, in bytes.
-    public var maximumConnectionWindow: Int = 64 << 20
+    /// The bytes by which the receive windows of all streams together may grow beyond their first ones. Streams that are open
+    /// and silent take nothing of it; what arrives in their first windows is bounded by `maximumBufferedBytes`.
+    public var maximumWindowGrowth: Int
     /// A longer round trip than this counts as this one when windows grow.
     public var longestGrowthRoundTrip: Duration = .seconds(1)
     /// Bytes received and not yet read by the application, over all streams. A stream whose frame would pass this
     /// is reset with code 0x1002.
-    public var maximumBufferedBytes: Int = 64 << 20
+    public var maximumBufferedBytes: Int
     /// Streams opened by us that the peer has not acknowledged; at this bound opening waits.
     public var maximumUnacknowledged = 256
     /// Streams opened by the peer that the application has not touched; one more is reset with code 0x1002.
-    public var maximumUnaccepted = 256
+    public var maximumUnaccepted: Int
     /// Streams opened by the peer and alive; one more is reset with code 0x1002.
-    public var maximumInbound = 1000
+    public var maximumInbound: Int
     /// Silence after which a ping is sent, and the interval of round-trip measurements.
     public var keepAliveInterval: Duration = .seconds(30)
     /// How long after an unanswered ping silence ends the session.
@@ -28,10 +29,18 @@ public struct YamuxConfiguration: Sendable {
     public var acknowledgementDelay: Duration = .milliseconds(20)
     /// How long the last bytes of a closed stream may wait for the peer's credit even when others need their room.
     public var creditPatience: Duration = .seconds(10)
-    /// How long a stream we no longer read may stay without the peer's FIN before it is reset. Checked at each
-    /// keep-alive interval.
+    /// How long a stream that the application has closed may stay while bytes of ours are still held for it, because the peer
+    /// gives no credit; then it is reset. Checked at each keep-alive interval.
     public var lingerTimeout: Duration = .seconds(60)
+    /// How long after our last bytes and FIN a closed stream may stay of which only the peer's own end is missing. Longer, since a
+    /// reset has the peer drop what it received and has not read yet. Until then the stream counts against the limits.
+    public var finishedLingerTimeout: Duration = .seconds(300)
 
-    /// The figures of specification and of go-libp2p.
-    public init() {}
+    /// The figures of specification and of go-libp2p; those that bound what a peer can make us spend are of `limits`.
+    public init(limits: ResourceLimits = ResourceLimits()) {
+        self.maximumInbound = limits.inboundStreamsPerConnection
+        self.maximumUnaccepted = limits.untouchedStreamsPerConnection
+        self.maximumBufferedBytes = limits.unreadBytesPerConnection
+        self.maximumWindowGrowth = limits.windowBytesPerConnection
+    }
 }

@@ -29,6 +29,18 @@ public enum YamuxError: Error, Hashable, Sendable {
     case keepAliveTimedOut
     /// The peer took no bytes from us for the time allowed.
     case writeTimedOut
+
+    /// The limit that the peer went beyond, if it was one.
+    public var limit: LimitName? {
+        switch self {
+        case .pingFlood: .pings
+        case .emptyFrameFlood: .emptyFrames
+        case .resetFlood: .streamResets
+        case .truncatedHeader, .unsupportedVersion, .unknownKind, .streamFrameOnSession, .sessionFrameOnStream,
+            .wrongParity, .duplicateOpen, .windowExceeded, .keepAliveTimedOut, .writeTimedOut:
+            nil
+        }
+    }
 }
 
 /// The codes that go into a go-away frame and into the length of a reset.

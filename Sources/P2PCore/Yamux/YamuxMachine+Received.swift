@@ -97,6 +97,7 @@ extension YamuxMachine {
             return
         }
         guard self.bufferedBytes + Int(payloadLength) <= self.configuration.maximumBufferedBytes else {
+            events.append(.refused(.unreadBytesPerConnection))
             self.refuse(id, stream, code: YamuxCode.streamResourceLimit, into: &events)
             return self.expectPayload(nil, payloadLength, endsStream: false, into: &events)
         }
@@ -129,19 +130,12 @@ extension YamuxMachine {
             guard self.churn.take(now) else { throw .resetFlood }
             return false
         }
-        let refusal: UInt32? =
-            if self.isGoingAway {
-                YamuxCode.streamShutdown
-            } else if self.inbound >= self.configuration.maximumInbound
-                || self.unaccepted >= self.configuration.maximumUnaccepted
-            {
-                YamuxCode.streamResourceLimit
-            } else {
-                nil
-            }
-        if let code = refusal {
+        let limit = self.limitOfOpening
+        if self.isGoingAway || limit != nil {
             guard self.churn.take(now) else { throw .resetFlood }
+            let code = self.isGoingAway ? YamuxCode.streamShutdown : YamuxCode.streamResourceLimit
             events.append(.send(Self.frame(.windowUpdate, id, flags: .rst, length: code)))
+            if let limit { events.append(.refused(limit)) }
             return false
         }
         self.inbound += 1
@@ -149,6 +143,13 @@ extension YamuxMachine {
         self.streams[id] = Stream(isInbound: true, owed: [], lastUpdate: now)
         events.append(.opened(id))
         return true
+    }
+
+    /// The limit that one more stream of the peer's would exceed. A session that is going away takes none for another reason.
+    private var limitOfOpening: LimitName? {
+        if self.isGoingAway { return nil }
+        if self.inbound >= self.configuration.maximumInbound { return .inboundStreamsPerConnection }
+        return self.unaccepted >= self.configuration.maximumUnaccepted ? .untouchedStreamsPerConnection : nil
     }
 
     private mutating func refuse(_ id: UInt32, _ stream: Stream, code: UInt32, into events: inout [Event]) {
@@ -172,7 +173,7 @@ extension YamuxMachine {
         if header.flags.contains(.syn) {
             guard self.pingFlood.take(now) else { throw .pingFlood }
             // Beyond the answering rate questions are dropped: the asker has a time limit of its own.
-            guard self.pingAnswers.take(now) else { return }
+            guard self.pingAnswers.take(now) else { return events.append(.refused(.pings)) }
             events.append(.send(YamuxHeader(kind: .ping, flags: .ack, streamID: 0, length: header.length)))
         } else if header.flags.contains(.ack), let ping = self.pingInFlight, ping.value == header.length {
             self.pingInFlight = nil

@@ -79,13 +79,16 @@ extension YamuxMachine {
         return all.sorted { ($0.closed, $0.id) < ($1.closed, $1.id) }.map(\.id)
     }
 
+    /// How long a closed stream may linger without a change; nil while its last bytes are on their way.
+    private func patience(with stream: Stream) -> Duration? {
+        if stream.local == .finished { return self.configuration.finishedLingerTimeout }
+        return stream.sendCredit == 0 ? self.configuration.lingerTimeout : nil
+    }
+
     private mutating func resetLingering(now: MonotonicInstant, into events: inout [Event]) {
-        let limit = self.configuration.lingerTimeout
         let stale = self.streams.filter { _, stream in
-            guard let closed = stream.readClosedAt, stream.local == .finished || stream.sendCredit == 0 else {
-                return false
-            }
-            return closed.duration(to: now) >= limit
+            guard let closed = stream.readClosedAt, let patience = self.patience(with: stream) else { return false }
+            return closed.duration(to: now) >= patience
         }
         for (id, stream) in stale {
             events.append(.send(Self.frame(.windowUpdate, id, flags: .rst, length: YamuxCode.streamGarbageCollected)))

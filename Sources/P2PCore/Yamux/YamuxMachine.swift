@@ -36,6 +36,8 @@ public struct YamuxMachine: Sendable {
         case roundTrip(Duration)
         /// The peer announced the end of the session: it takes no new streams.
         case goAway(code: UInt32)
+        /// A limit was reached, and what the peer wanted beyond it was refused. To be counted: all else is done.
+        case refused(LimitName)
     }
 
     /// The outcome of `openStream`.
@@ -66,7 +68,7 @@ public struct YamuxMachine: Sendable {
         /// Received and not yet consumed.
         var buffered: UInt32 = 0
         var lastUpdate: MonotonicInstant
-        /// Set once the application will read no more.
+        /// Set once the application will read no more; later again when our last bytes are out.
         var readClosedAt: MonotonicInstant?
     }
 
@@ -199,6 +201,8 @@ public struct YamuxMachine: Sendable {
     public mutating func finish(_ id: UInt32, into events: inout [Event]) {
         guard var stream = self.streams[id], stream.local == .open else { return }
         stream.local = .finished
+        // The peer took the last bytes with what it sent last: from then on it has time to read them.
+        if let closed = stream.readClosedAt { stream.readClosedAt = max(closed, self.lastReceived) }
         let flags = Self.takeOwed(&stream).union(.fin)
         events.append(.send(Self.frame(.windowUpdate, id, flags: flags, length: 0)))
         self.streams[id] = stream
@@ -215,7 +219,7 @@ public struct YamuxMachine: Sendable {
     }
 
     /// The application will read no more on this stream: unread and later bytes are dropped and give no credit back.
-    /// If the peer has not finished within `lingerTimeout` the stream is reset.
+    /// A peer that does not finish is waited for: see `YamuxConfiguration.lingerTimeout` and `finishedLingerTimeout`.
     public mutating func closeRead(_ id: UInt32, now: MonotonicInstant) {
         guard var stream = self.streams[id], stream.readClosedAt == nil else { return }
         stream.readClosedAt = now
@@ -256,8 +260,7 @@ public struct YamuxMachine: Sendable {
                 < min(leastRoundTripTime, self.configuration.longestGrowthRoundTrip) * 4
         else { return nil }
         let growth = min(stream.window, self.configuration.maximumStreamWindow - stream.window)
-        let sum = self.streams.count * Int(YamuxConfiguration.initialWindow) + self.grownBytes
-        return sum + Int(growth) <= self.configuration.maximumConnectionWindow ? growth : nil
+        return self.grownBytes + Int(growth) <= self.configuration.maximumWindowGrowth ? growth : nil
     }
 
     /// Announces the end of the session. Streams the peer opens from now on are refused.

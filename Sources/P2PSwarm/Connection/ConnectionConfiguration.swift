@@ -16,8 +16,9 @@ public struct ConnectionConfiguration: Sendable {
     /// Where bytes are reserved that wait in streams, unread or unsent, beyond `MuxedConnection.freeUnreadBytes` and
     /// `freePendingBytes`; nil asks nobody.
     public var streamBudget: ByteBudget?
-    /// Called on the event loop each time the stream budget has made writers wait or cost a stream its life.
-    public var onStreamBudgetReached: @Sendable () -> Void = {}
+    /// Called on the event loop each time a limit was reached and something refused: a stream of the peer's, its further growth,
+    /// a ping's answer, the connection itself; or has made writers wait. To be brief, and never to block.
+    public var onRefusal: @Sendable (LimitName) -> Void = { _ in }
     /// Whether a relay limits time and bytes of the connection.
     public var isLimited = false
     /// Bytes that may wait in a stream for the peer's credit or the socket before `write` suspends.

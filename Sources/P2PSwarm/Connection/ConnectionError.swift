@@ -34,6 +34,15 @@ public enum CloseReason: Equatable, Sendable {
     case controlFlood
     /// The pipe failed; the text is the error's.
     case pipe(String)
+
+    /// The limit of ours that the peer went beyond, if that was the reason.
+    public var limit: LimitName? {
+        switch self {
+        case .yamux(let error): error.limit
+        case .controlFlood: .controlBytes
+        case .local, .remote, .closedByPeer, .noise, .pipe: nil
+        }
+    }
 }
 
 /// Why a stream could not be read or written.

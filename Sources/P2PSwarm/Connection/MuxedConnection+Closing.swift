@@ -46,6 +46,7 @@ extension MuxedConnection {
     /// Ends at once, telling the peer why as far as the pipe takes it.
     func fail(_ reason: CloseReason, code: UInt32) {
         if case .closed = self.life { return }
+        if let limit = reason.limit { self.configuration.onRefusal(limit) }
         self.ready.removeAll()
         self.machine.goAway(code: code, into: &self.events)
         self.handleEvents()
@@ -64,7 +65,7 @@ extension MuxedConnection {
         self.closeTimer = nil
         self.failStreams(.connectionClosed(reason))
         self.refuseOpeners(.closed(reason))
-        self.configuration.windowBudget?.release(self.reservedWindowBytes)
+        if self.reservedWindowBytes > 0 { self.windowShare?.release(self.reservedWindowBytes) }
         self.reservedWindowBytes = 0
         // What arrived and is unread stays in memory until it is read or dropped, and so in the budget.
         self.settleReservation()

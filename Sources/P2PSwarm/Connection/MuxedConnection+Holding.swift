@@ -24,14 +24,14 @@ extension MuxedConnection {
     /// Bytes were queued. If nothing can be reserved for them, writers wait from now on until all of their own are sent.
     func reserveForWriter() {
         guard !self.makeRoom() else { return }
-        if self.writeRoom.exchange(0, ordering: .relaxed) > 0 { self.configuration.onStreamBudgetReached() }
+        if self.writeRoom.exchange(0, ordering: .relaxed) > 0 { self.configuration.onRefusal(.streamBytes) }
     }
 
     /// Bytes went into an inbox. If nothing can be reserved for them, the stream is reset.
     func hasUnread(_ state: StreamState, added: Int) {
         self.unreadBytes += added
         guard self.exceedsReservation, self.unreadBytes > Self.freeUnreadBytes, !self.makeRoom() else { return }
-        self.configuration.onStreamBudgetReached()
+        self.configuration.onRefusal(.streamBytes)
         self.reset(state, code: YamuxCode.streamResourceLimit)
     }
 
@@ -47,7 +47,7 @@ extension MuxedConnection {
         let needed = self.neededBytes
         let steps = Self.wholeSteps(needed)
         if needed == 0 || self.reservedStreamBytes >= steps + 2 * Self.stepBytes {
-            self.configuration.streamBudget?.release(self.reservedStreamBytes - steps)
+            self.streamShare?.release(self.reservedStreamBytes - steps)
             self.reservedStreamBytes = steps
         }
         if needed <= self.reservedStreamBytes {
@@ -62,9 +62,7 @@ extension MuxedConnection {
     private func reserveNeeded() -> Bool {
         let missing = Self.wholeSteps(self.neededBytes) - self.reservedStreamBytes
         if missing <= 0 { return true }
-        guard self.configuration.streamBudget?.reserve(missing, holding: self.reservedStreamBytes) ?? true else {
-            return false
-        }
+        guard self.streamShare?.reserve(missing) ?? true else { return false }
         self.reservedStreamBytes += missing
         return true
     }
@@ -74,7 +72,7 @@ extension MuxedConnection {
         if self.reserveNeeded() { return true }
         for id in self.machine.closedWithoutCredit(now: self.tick()) {
             guard let state = self.streams[id] else { continue }
-            self.configuration.onStreamBudgetReached()
+            self.configuration.onRefusal(.streamBytes)
             self.reset(state, code: YamuxCode.streamResourceLimit)
             if self.reserveNeeded() { return true }
         }

@@ -270,6 +270,8 @@ extension MuxedConnection {
         case .goAway(let code):
             self.isEnding.store(true, ordering: .relaxed)
             self.refuseOpeners(.closed(.remote(code: code)))
+        case .refused(let limit):
+            self.configuration.onRefusal(limit)
         case .roundTrip:
             break
         }

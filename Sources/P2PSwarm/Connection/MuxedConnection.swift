@@ -67,10 +67,17 @@ public final class MuxedConnection: @unchecked Sendable {
     var now: MonotonicInstant
     var statistics = ConnectionStatistics()
     var reservedWindowBytes = 0
+    /// The last window that asked may not grow.
+    private var growthIsRefused = false
     /// Bytes in the inboxes of streams.
     var unreadBytes = 0
     /// Of `ConnectionConfiguration.streamBudget`.
     var reservedStreamBytes = 0
+    /// Ours of the two budgets; made when something is reserved, since most connections never have to.
+    private(set) lazy var windowShare = self.configuration.windowBudget?.share(
+        of: self.remotePeer, at: self.remoteAddress.ipAddress)
+    private(set) lazy var streamShare = self.configuration.streamBudget?.share(
+        of: self.remotePeer, at: self.remoteAddress.ipAddress)
     /// What the pipe had not sent when last looked at, while it is not writable.
     var unsentBytes = 0
 
@@ -291,13 +298,21 @@ public final class MuxedConnection: @unchecked Sendable {
     func consumed(_ state: StreamState, count: Int) {
         if case .closed = self.life { return }
         self.touch(state)
-        let budget = self.configuration.windowBudget
         if !self.isReceiving { self.tick() }
         self.machine.consumed(
-            state.id, count: count, now: self.now, into: &self.events,
-            grant: { budget?.reserve($0, holding: self.reservedWindowBytes) ?? true })
+            state.id, count: count, now: self.now, into: &self.events, grant: { self.mayGrow(by: $0) })
         self.settleWindowBudget()
         self.handleEvents()
+    }
+
+    /// Whether a window may grow, for which the bytes are then reserved.
+    func mayGrow(by bytes: Int) -> Bool {
+        guard let share = self.windowShare else { return true }
+        let isGranted = share.reserve(bytes)
+        // A window that may not grow asks again each time half of it was read: that is one refusal, until one may.
+        if !isGranted, !self.growthIsRefused { self.configuration.onRefusal(.windowBytes) }
+        self.growthIsRefused = !isGranted
+        return isGranted
     }
 
     func hasPending(_ state: StreamState, added: Int, flushing: Bool) {
@@ -357,7 +372,7 @@ public final class MuxedConnection: @unchecked Sendable {
         let grown = self.machine.grownWindowBytes
         guard grown != self.reservedWindowBytes else { return }
         if grown < self.reservedWindowBytes {
-            self.configuration.windowBudget?.release(self.reservedWindowBytes - grown)
+            self.windowShare?.release(self.reservedWindowBytes - grown)
         }
         self.reservedWindowBytes = grown
     }

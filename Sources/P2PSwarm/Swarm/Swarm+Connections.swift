@@ -67,10 +67,11 @@ extension Swarm {
             self.inbound(stream, on: connection)
         }
         let limits = self.configuration.limits
+        configuration.yamux = YamuxConfiguration(limits: limits)
         configuration.upgradeTimeout = role == .responder ? limits.inboundUpgradeTimeout : limits.dialTimeout
         configuration.windowBudget = self.windowBudget
         configuration.streamBudget = self.streamBudget
-        configuration.onStreamBudgetReached = { [weak self] in self?.countStreamBudgetReached() }
+        configuration.onRefusal = { [weak self] limit in self?.countRefusal(by: limit) }
         configuration.tls = self.configuration.tls
         configuration.frameObserver = self.configuration.frameObserver
         return MuxedConnection.upgrade(

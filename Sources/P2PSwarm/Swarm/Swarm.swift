@@ -229,10 +229,10 @@ public final class Swarm: Sendable {
         stream.whenOver { [weak self] in self?.release(slot) }
     }
 
-    /// A connection has done what is to be done at the bound of `streamBudget`.
-    func countStreamBudgetReached() {
-        self.state.withLock { _ = $0.ledger.refuse(.streamBytes, self.streamBudget.maximumBytes) }
-        self.metrics.refused(.streamBytes)
+    /// A connection has refused something.
+    func countRefusal(by limit: LimitName) {
+        self.state.withLock { $0.ledger.countRefusal(by: limit) }
+        self.metrics.refused(limit)
     }
 
     /// Neither dials nor accepts these peers from now on, in place of those of the last call; ends what lives with them.

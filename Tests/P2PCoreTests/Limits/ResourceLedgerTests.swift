@@ -276,14 +276,21 @@ struct ResourceLedgerTests {
         #expect(Self.peers.allSatisfy { ledger.streamCount(of: $0) == 0 })
     }
 
-    @Test("figures scale with the machine, within bounds")
+    @Test("figures scale with the machine, within bounds; connections leave half of the descriptors to others")
     func scaling() {
-        let small = ResourceLimits.scaled(memoryBytes: 64 << 20, descriptors: 256)
+        let usual = ResourceLimits()
+        #expect(ResourceLimits.scaled(memoryBytes: 4 << 30, descriptors: 4_096) == usual)
+        let small = ResourceLimits.scaled(memoryBytes: 64 << 20, descriptors: 4_096)
+        #expect(small.connections == usual.connections / 8 && small.streams == usual.streams / 8)
+        #expect(small.streamBytes == 64 << 20 && small.windowBytes == 64 << 20)
         let large = ResourceLimits.scaled(memoryBytes: 1 << 50, descriptors: 1 << 40)
-        #expect(small.connections == ResourceLimits().connections / 4)
-        #expect(large.connections == ResourceLimits().connections * 8)
-        #expect(large.streams == ResourceLimits().streams * 8)
-        #expect(small.streamBytes == 64 << 20 && large.streamBytes == 4 << 30)
+        #expect(large.connections == usual.connections * 8 && large.streams == usual.streams * 8)
+        #expect(large.streamBytes == usual.streamBytes && large.windowBytes == usual.windowBytes)
+        let few = ResourceLimits.scaled(memoryBytes: 1 << 50, descriptors: 256)
+        #expect(few.connections == 128 && few.streams == large.streams)
+        #expect(few.inboundConnections == 84 && few.outboundConnections == 84 && few.pendingInboundConnections == 64)
+        let none = ResourceLimits.scaled(memoryBytes: 0, descriptors: 0)
+        #expect(none.connections == 1 && none.inboundConnections == 1 && none.pendingInboundConnections == 1)
     }
 }
 

@@ -42,7 +42,7 @@ private struct End {
                 self.resets.insert(id)
                 self.finished[id] = self.applications.removeValue(forKey: id)
             case .closed(let id): self.finished[id] = self.applications.removeValue(forKey: id)
-            case .payload, .writable, .openingAllowed, .roundTrip, .goAway: break
+            case .payload, .writable, .openingAllowed, .roundTrip, .goAway, .refused: break
             }
         }
         self.events.removeAll(keepingCapacity: true)

@@ -1,12 +1,14 @@
 import NIOCore
 import P2PCore
 import P2PSwarm
+import Synchronization
 import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct HostileFrameTests {
     struct Attack: Sendable, CustomTestStringConvertible {
         let testDescription: String
         let reason: CloseReason
+        var limit: LimitName?
         let body: @Sendable (HostilePeer) -> Void
     }
 
@@ -31,16 +33,16 @@ import Testing
             testDescription: "the largest length",
             reason: .yamux(.windowExceeded(stream: 1, granted: 0, received: .max))
         ) { $0.say($0.frame(.data, .syn, 1, .max)) },
-        Attack(testDescription: "a ping flood", reason: .yamux(.pingFlood)) { peer in
+        Attack(testDescription: "a ping flood", reason: .yamux(.pingFlood), limit: .pings) { peer in
             for _ in 0..<2000 { peer.say(peer.frame(.ping, .syn, 0)) }
         },
-        Attack(testDescription: "a storm of resets", reason: .yamux(.resetFlood)) { peer in
+        Attack(testDescription: "a storm of resets", reason: .yamux(.resetFlood), limit: .streamResets) { peer in
             for n in 0..<2000 {
                 let id = UInt32(n * 2 + 1)
                 peer.say(peer.frame(.windowUpdate, .syn, id) + peer.frame(.windowUpdate, .rst, id))
             }
         },
-        Attack(testDescription: "empty frames", reason: .yamux(.emptyFrameFlood)) { peer in
+        Attack(testDescription: "empty frames", reason: .yamux(.emptyFrameFlood), limit: .emptyFrames) { peer in
             peer.say(peer.frame(.windowUpdate, .syn, 1))
             for _ in 0..<2000 { peer.say(peer.frame(.data, [], 1)) }
         },
@@ -55,13 +57,20 @@ import Testing
     ]
 
     @Test(arguments: attacks) func endsTheConnectionWithItsReason(attack: Attack) async throws {
-        let siege = try await Siege()
+        let refused = Mutex<[LimitName]>([])
+        let siege = try await Siege { $0.onRefusal = { limit in refused.withLock { $0.append(limit) } } }
         let serving = Task {
             for await stream in siege.inbound { _ = try? await stream.read() }
         }
         try await siege.attack(attack.body)
         #expect(try await siege.connection.closeFuture.get() == attack.reason)
+        // A flood is named as the limit that it hit; what is no limit is not.
+        #expect(refused.withLock { $0.last } == attack.limit)
         serving.cancel()
+    }
+
+    @Test func aFloodOfAnswersHasTheNameOfItsLimit() {
+        #expect(CloseReason.controlFlood.limit == .controlBytes)
     }
 
     @Test func emptySealedFramesAndUnknownStreamsChangeNothing() async throws {

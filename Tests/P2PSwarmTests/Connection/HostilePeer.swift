@@ -20,10 +20,10 @@ final class HostilePeer: BytePipeReceiver {
     /// What a test waited for did not come.
     struct NeverSaid: Error {}
 
-    init(pipe: MemoryPipe) {
+    init(pipe: MemoryPipe, identity: PrivateKey = .generate()) {
         self.pipe = pipe
         self.upgrade = ConnectionUpgrade(
-            role: .initiator, configuration: .init(identity: .generate()), keys: ConnectionPair.keys())
+            role: .initiator, configuration: .init(identity: identity), keys: ConnectionPair.keys())
     }
 
     func pipeOpened() { self.execute(self.upgrade.start()) }
@@ -131,7 +131,9 @@ struct Siege: Sendable {
     let inbound: AsyncStream<MuxedStream>
     nonisolated(unsafe) private let peer: HostilePeer
 
-    init(_ configure: (inout ConnectionConfiguration) -> Void = { _ in }) async throws {
+    init(
+        by identity: PrivateKey = .generate(), _ configure: (inout ConnectionConfiguration) -> Void = { _ in }
+    ) async throws {
         let loop = MultiThreadedEventLoopGroup.singleton.any()
         let (configuration, inbound, _) = try ConnectionPair.configuration(configure)
         let promise = loop.makePromise(of: MuxedConnection.self)
@@ -141,7 +143,7 @@ struct Siege: Sendable {
             let link = MemoryPipe.Link(pieceBytes: .max, breaksAfter: .max)
             let near = MemoryPipe(loop, link)
             let far = MemoryPipe(loop, link)
-            let hostile = HostilePeer(pipe: far)
+            let hostile = HostilePeer(pipe: far, identity: identity)
             let (receiver, connection) = MuxedConnection.upgrade(
                 near, role: .responder, localAddress: address, remoteAddress: address, configuration: configuration,
                 keys: ConnectionPair.keys())

@@ -1,9 +1,15 @@
 import NIOCore
 import P2PCore
+import PeerIdentity
 import Synchronization
 import Testing
 
 @testable import P2PSwarm
+
+extension ByteBudget {
+    /// Whether a peer that holds nothing could have so many bytes now.
+    func hasRoom(for bytes: Int) -> Bool { self.share(of: PrivateKey.generate().peerID, at: nil).reserve(bytes) }
+}
 
 @Suite("Bytes that wait in streams", .timeLimit(.minutes(1))) final class StreamBudgetTests: Sendable {
     private static let piece = 64 * 1024
@@ -12,20 +18,16 @@ import Testing
     private let budget = ByteBudget(maximumBytes: 8 << 20)
     private let reached = Mutex(0)
 
-    private func siege(creditPatience: Duration = .seconds(10)) async throws -> Siege {
-        try await Siege {
+    private func siege(
+        by identity: PrivateKey = .generate(), creditPatience: Duration = .seconds(10)
+    ) async throws -> Siege {
+        try await Siege(by: identity) {
             $0.yamux.creditPatience = creditPatience
             // The peer answers no pings.
             $0.yamux.keepAliveTimeout = .seconds(3600)
             $0.streamBudget = self.budget
-            $0.onStreamBudgetReached = { self.reached.withLock { $0 += 1 } }
+            $0.onRefusal = { limit in if limit == .streamBytes { self.reached.withLock { $0 += 1 } } }
         }
-    }
-
-    /// All of the share can be had again: nothing was kept.
-    private func expectNothingReserved() {
-        #expect(self.budget.reserve(Self.share, holding: 0))
-        self.budget.release(Self.share)
     }
 
     @Test(
@@ -57,7 +59,7 @@ import Testing
         for stream in streams { stream.reset() }
         siege.connection.close()
         _ = try await siege.connection.closeFuture.get()
-        self.expectNothingReserved()
+        #expect(self.budget.hasRoom(for: Self.share), "nothing was kept")
     }
 
     /// Writes twice a window and closes, as far as it need not wait. On the loop.
@@ -73,9 +75,8 @@ import Testing
         return true
     }
 
-    @Test("what arrives and nobody reads is kept up to the share; past it the stream is reset")
-    func unread() async throws {
-        let siege = try await self.siege()
+    /// Sends a hundred streams of almost a window each, which nobody reads; returns when all of it was looked at.
+    private func fill(_ siege: Siege) async throws {
         try await siege.attack { peer in
             for n in 0..<100 {
                 for piece in 0..<4 {
@@ -86,8 +87,14 @@ import Testing
             }
             peer.say(peer.frame(.ping, .syn, 0, 77))
         }
-        try await siege.heard { $0.flags.contains(.rst) && $0.length == YamuxCode.streamResourceLimit }
         try await siege.heard { $0.kind == .ping && $0.flags.contains(.ack) && $0.length == 77 }
+    }
+
+    @Test("what arrives and nobody reads is kept up to the share; past it the stream is reset")
+    func unread() async throws {
+        let siege = try await self.siege()
+        try await self.fill(siege)
+        try await siege.heard { $0.flags.contains(.rst) && $0.length == YamuxCode.streamResourceLimit }
         let statistics = await siege.connection.currentStatistics()
         #expect(statistics.bufferedBytes <= Self.share + MuxedConnection.freeUnreadBytes)
         #expect(statistics.bufferedBytes > MuxedConnection.freeUnreadBytes)
@@ -96,7 +103,45 @@ import Testing
         var iterator = siege.inbound.makeAsyncIterator()
         for _ in 0..<100 { try #require(await iterator.next()).reset() }
         #expect(await siege.connection.currentStatistics().bufferedBytes == 0)
-        self.expectNothingReserved()
+        #expect(self.budget.hasRoom(for: Self.share), "nothing was kept")
+        siege.connection.close()
+        _ = try await siege.connection.closeFuture.get()
+    }
+
+    @Test("the connections of one peer have together what one of them may have; another peer has its own")
+    func connectionsOfOnePeer() async throws {
+        let identity = PrivateKey.generate()
+        let sieges = [try await self.siege(by: identity), try await self.siege(by: identity), try await self.siege()]
+        var held: [Int] = []
+        for siege in sieges {
+            try await self.fill(siege)
+            held.append(await siege.connection.currentStatistics().bufferedBytes)
+        }
+        let free = MuxedConnection.freeUnreadBytes
+        #expect(held[0] > Self.share)
+        #expect(held[1] <= free)
+        #expect(held[2] > Self.share / 2 + free)
+        for siege in sieges {
+            siege.connection.close()
+            _ = try await siege.connection.closeFuture.get()
+        }
+    }
+
+    @Test("a window that may not grow is counted once, until one may again")
+    func refusedGrowth() async throws {
+        let refused = Mutex<[LimitName]>([])
+        let siege = try await Siege {
+            $0.windowBudget = self.budget
+            $0.onRefusal = { limit in refused.withLock { $0.append(limit) } }
+        }
+        let counted = try await siege.connection.eventLoop.submit {
+            [Self.share + 1, Self.share + 1, Self.share, 1, 1].map { bytes in
+                _ = siege.connection.mayGrow(by: bytes)
+                return refused.withLock { $0.count }
+            }
+        }.get()
+        #expect(counted == [1, 1, 1, 2, 2])
+        #expect(refused.withLock { $0.allSatisfy { $0 == .windowBytes } })
         siege.connection.close()
         _ = try await siege.connection.closeFuture.get()
     }
@@ -117,10 +162,10 @@ import Testing
         siege.connection.close()
         _ = try await siege.connection.closeFuture.get()
         // An eighth of what is free is less than the share.
-        #expect(!self.budget.reserve(Self.share, holding: 0))
+        #expect(!self.budget.hasRoom(for: Self.share))
         for stream in streams { stream.reset() }
         _ = await siege.connection.currentStatistics()
-        self.expectNothingReserved()
+        #expect(self.budget.hasRoom(for: Self.share), "nothing was kept")
     }
 
     @Test("a slice that waits does not hold the large buffer it came in")
@@ -157,24 +202,5 @@ import Testing
         await stream.close()
         siege.connection.close()
         _ = try await siege.connection.closeFuture.get()
-    }
-
-    @Test("one connection gets an eighth of what the others have left, and the next one still gets its own")
-    func shares() {
-        let budget = ByteBudget(maximumBytes: 64 << 20)
-        var held: [Int] = []
-        for _ in 0..<20 {
-            var mine = 0
-            // As windows grow: each time by as much as they are.
-            for step in (0..<10).map({ (256 << 10) << $0 }) where budget.reserve(step, holding: mine) { mine += step }
-            while budget.reserve(4096, holding: mine) { mine += 4096 }
-            held.append(mine)
-        }
-        #expect(held[0] == 8 << 20)
-        #expect(held.allSatisfy { $0 > 256 << 10 })
-        #expect(held.reduce(0, +) <= 64 << 20)
-        for mine in held { budget.release(mine) }
-        #expect(budget.reserve(8 << 20, holding: 0))
-        #expect(!budget.reserve(1, holding: 8 << 20))
     }
 }

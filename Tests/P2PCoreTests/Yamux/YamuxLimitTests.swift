@@ -1,0 +1,87 @@
+import P2PCore
+import Testing
+
+@Suite struct YamuxLimitTests {
+    private let window = YamuxConfiguration.initialWindow
+
+    @Test func floodsHaveTheNamesOfTheirLimits() {
+        #expect(YamuxError.pingFlood.limit == .pings)
+        #expect(YamuxError.emptyFrameFlood.limit == .emptyFrames)
+        #expect(YamuxError.resetFlood.limit == .streamResets)
+        #expect(YamuxError.duplicateOpen(1).limit == nil)
+    }
+
+    @Test func figuresThatBoundAPeerAreOfTheLimits() {
+        var limits = ResourceLimits()
+        let usual = YamuxConfiguration()
+        #expect(usual.maximumInbound == 1_024 && usual.maximumUnaccepted == 256)
+        #expect(usual.maximumBufferedBytes == 64 << 20 && usual.maximumWindowGrowth == 64 << 20)
+        limits.inboundStreamsPerConnection = 1
+        limits.untouchedStreamsPerConnection = 2
+        limits.unreadBytesPerConnection = 3
+        limits.windowBytesPerConnection = 4
+        let figures = YamuxConfiguration(limits: limits)
+        #expect(figures.maximumInbound == 1 && figures.maximumUnaccepted == 2)
+        #expect(figures.maximumBufferedBytes == 3 && figures.maximumWindowGrowth == 4)
+    }
+
+    /// What is open and silent takes nothing of what a busy stream may grow to.
+    @Test func idleStreamsDoNotHoldABusyOneDown() throws {
+        var rig = YamuxRig(.responder)
+        let roundTrip = Duration.milliseconds(60)
+        try rig.measureRoundTrip(roundTrip)
+        for id in (0..<256).map({ UInt32($0 * 2 + 1) }) {
+            _ = try rig.feed(.windowUpdate, .syn, id)
+            rig.machine.accept(id, now: rig.now)
+        }
+        let busy: UInt32 = 513
+        _ = try rig.feed(.windowUpdate, .syn, busy)
+        let begun = rig.now
+        var credit = self.window
+        var left: UInt32 = 100_000_000
+        // All that there is credit for arrives in one round trip, and is read at once.
+        while left > 0, begun.duration(to: rig.now) < .seconds(60) {
+            let count = min(credit, left)
+            _ = try rig.feed(.data, [], busy, count)
+            let events = try rig.run { m, now, e in m.consumed(busy, count: Int(count), now: now, into: &e) }
+            if case .send(let header)? = events.first { credit += header.length }
+            credit -= count
+            left -= count
+            rig.advance(roundTrip)
+        }
+        #expect(credit == 16 << 20 && rig.machine.grownWindowBytes == (16 << 20) - Int(self.window))
+        #expect(begun.duration(to: rig.now) < .seconds(1), "with the first window only it would be 23 s")
+    }
+
+    /// A reset has the peer drop what it has not read yet: it comes soon only where the peer makes us hold bytes.
+    @Test func aClosedStreamLingersLongerOnceThePeerHasAllOfIt() throws {
+        var rig = YamuxRig(.responder) {
+            $0.keepAliveInterval = .seconds(1)
+            $0.keepAliveTimeout = .seconds(3600)
+        }
+        let figures = rig.machine.configuration
+        #expect(figures.lingerTimeout == .seconds(60) && figures.finishedLingerTimeout == .seconds(300))
+        let (taken, held, late): (UInt32, UInt32, UInt32) = (1, 3, 5)
+        for id in [taken, held, late] { _ = try rig.feed(.windowUpdate, .syn, id) }
+        _ = try rig.run { m, _, e in m.finish(taken, into: &e) }
+        #expect(rig.machine.claim(held, count: .max)?.length == self.window)
+        for id in [taken, held, late] { rig.machine.closeRead(id, now: rig.now) }
+        let closed = rig.now
+        func resets(at time: Duration) throws -> [UInt32] {
+            rig.now = closed.advanced(by: time)
+            return try rig.run { m, now, e throws(YamuxError) in try m.timerFired(now: now, into: &e) }
+                .compactMap { if case .reset(let id, YamuxCode.streamGarbageCollected, false) = $0 { id } else { nil } }
+        }
+        let moment = Duration.seconds(1)
+        #expect(try resets(at: figures.lingerTimeout - moment) == [])
+        #expect(try resets(at: figures.lingerTimeout) == [held])
+        #expect(try resets(at: figures.finishedLingerTimeout - moment) == [])
+        // Of this one it takes the rest only now: its time to read begins.
+        _ = try rig.feed(.windowUpdate, [], late, 1)
+        _ = try rig.run { m, _, e in m.finish(late, into: &e) }
+        #expect(try resets(at: figures.finishedLingerTimeout) == [taken])
+        #expect(try resets(at: figures.finishedLingerTimeout * 2 - moment * 2) == [])
+        #expect(try resets(at: figures.finishedLingerTimeout * 2 - moment) == [late])
+        #expect(rig.machine.streamCount == 0)
+    }
+}
