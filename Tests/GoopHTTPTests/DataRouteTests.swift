@@ -314,7 +314,7 @@ import Testing
         async throws
     {
         let (changes, told) = AsyncStream.makeStream(of: Int.self)
-        let room = AnswerRoom(bytes: 8 << 20, bytesPerPeer: 8 << 20) { told.yield($0) }
+        let room = AnswerRoom(bytes: 16 << 20) { told.yield($0) }
         backend.count(in: room)
         // Each of these is written in six bytes.
         let value = JSONValue.array([.string(String(repeating: "<", count: 300_000)), .integer(7)])
@@ -338,7 +338,7 @@ import Testing
     }
 
     @Test func anAnswerWhoseTextFindsNoRoomIsRefused() async throws {
-        let room = AnswerRoom(bytes: 4 << 20, bytesPerPeer: 3 << 20)
+        let room = AnswerRoom(bytes: 6 << 20)
         backend.count(in: room)
         let escaped = JSONValue.string(String(repeating: "<", count: 300_000))
         backend.answer(.success(escaped))
@@ -348,7 +348,7 @@ import Testing
             "its text is 1.8 MB, and may take twice that")
         let other = room.share(for: backend.owner.id)
         try other.hold(3 << 20)
-        backend.answer(.success(.string(String(repeating: "x", count: 500_000))), .success("short"))
+        backend.answer(.success(.string(String(repeating: "x", count: 600_000))), .success("short"))
         let second = try await respond("find", #"{"table":"t"}"#)
         #expect(second.status == .serviceUnavailable && second.headers[.retryAfter] == "1", "another peer's answers")
         #expect(try await ask("find", #"{"table":"t"}"#).body == "short")
