@@ -205,18 +205,18 @@ import Testing
         let table = "t"
         let row: JSONValue = ["_id": .integer(4), "text": "a\nb"]
         let mailbox = ChangeMailbox()
+        mailbox.ready(table)
         mailbox.put(DataChange(table: table, kind: .insert, id: 4, row: row))
         mailbox.put(DataChange(table: table, kind: .delete, id: 4, row: nil))
-        mailbox.ready(table)
         mailbox.end(table, FakeTables.gone)
         var encoder = DataEventEncoder()
         var text = String(buffer: EventText.retry)
         for delivery in mailbox.take() {
             switch delivery {
             case .ready(let table): text += String(buffer: encoder.ready(table: table))
-            case .changes(let changes): text += String(buffer: encoder.encode(changes))
+            case .changes(var changes): text += String(buffer: encoder.encode(first: &changes))
             case .lost(let table, let error): text += String(buffer: encoder.lost(table: table, error))
-            case .reload, .heartbeat: Issue.record("not expected")
+            case .reload, .interrupted, .heartbeat: Issue.record("not expected")
             }
         }
         #expect(
@@ -262,6 +262,19 @@ import Testing
             Issue.record("\(deliveries.count) deliveries")
             return
         }
+    }
+
+    @Test func theTextOfManyLargeChangesIsWrittenPieceByPiece() {
+        var encoder = DataEventEncoder()
+        let row: JSONValue = ["text": .string(String(repeating: "x", count: 30_000))]
+        var left = (1...7).map { DataChange(table: "t", kind: .insert, id: $0, row: row) }
+        var writes: [Int] = []
+        while !left.isEmpty {
+            let text = String(buffer: encoder.encode(first: &left))
+            #expect(text.utf8.count <= DataEventEncoder.bytesPerWrite + 31_000)
+            writes.append(text.ranges(of: "event: change").count)
+        }
+        #expect(writes == [3, 3, 1])
     }
 
     @Test func largeRowsThatAPageDoesNotReadAreLetGo() {
