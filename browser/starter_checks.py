@@ -353,6 +353,22 @@ def many_tables(suite, page, program, owner, here):
         for table, texts_wanted in (("live7", ["for live7", "second"]), ("later", ["second"])):
             page.wait(lambda: heard(table, "texts") == texts_wanted, f"the second row of {table}: {heard(table, 'texts')}")
         expect(heard("live0", "texts") == ["for live0"], "a table that nobody watches is told")
+    with suite.check("a table whose policy changes and one that is dropped: the others hear nothing, and the stream stays"):
+        others = [name for name in (*tables[3:], "later")]
+        before = {name: (heard(name, "open"), heard(name, "reload")) for name in others}
+        opened = heard("live1", "open")
+        data("policy", "live1", "owner")
+        page.wait(lambda: heard("live1", "open") == opened + 1, f"live1 to be live again: {page.run('return heard.live1')}")
+        expect(heard("live1", "error") == "conflict 409", heard("live1", "error"))
+        data("drop", "live2", "--yes")
+        page.wait(lambda: heard("live2", "error") == "not_found 404", f"the end of live2: {heard('live2', 'error')}")
+        for table in ("live1", "live5"):
+            data("insert", table, "text=third")
+        for table in ("live1", "live5"):
+            page.wait(lambda: heard(table, "texts")[-1:] == ["third"], f"the third row of {table}: {heard(table, 'texts')}")
+        expect(page.run("return streams.length") == 2 and open_streams() == 1, "the stream was opened anew")
+        expect({name: (heard(name, "open"), heard(name, "reload")) for name in others} == before, page.run("return heard"))
+        expect(all(heard(name, "error") is None for name in others), page.run("return heard"))
         page.run("for (const watch of Object.values(watches)) watch.close()")
         expect(open_streams() == 0, "a stream for no table")
 

@@ -27,6 +27,9 @@ public struct ViewerConfiguration: Sendable {
     public var siteStallTimeout: Duration = .seconds(20)
     /// From a data request to the owner's answer.
     public var dataAnswerTimeout: Duration = .seconds(15)
+    /// Before one of a page's tables whose watch has ended is watched again: at first, doubled with each watch that does not
+    /// last, and at most.
+    public var watchPauses: ClosedRange<Duration> = .seconds(1) ... .seconds(60)
     /// How long the failure to reach a peer is answered from memory, unless news of the peer arrives.
     public var failureMemory: Duration = .seconds(5)
     /// Requests in progress may take this long after a shutdown began.

@@ -205,18 +205,18 @@ import Testing
         let table = "t"
         let row: JSONValue = ["_id": .integer(4), "text": "a\nb"]
         let mailbox = ChangeMailbox()
+        mailbox.ready(table)
         mailbox.put(DataChange(table: table, kind: .insert, id: 4, row: row))
         mailbox.put(DataChange(table: table, kind: .delete, id: 4, row: nil))
-        mailbox.ready(table)
         mailbox.end(table, FakeTables.gone)
         var encoder = DataEventEncoder()
         var text = String(buffer: EventText.retry)
         for delivery in mailbox.take() {
             switch delivery {
             case .ready(let table): text += String(buffer: encoder.ready(table: table))
-            case .changes(let changes): text += String(buffer: encoder.encode(changes))
+            case .changes(var changes): text += String(buffer: encoder.encode(first: &changes))
             case .lost(let table, let error): text += String(buffer: encoder.lost(table: table, error))
-            case .reload, .heartbeat: Issue.record("not expected")
+            case .reload, .interrupted, .heartbeat: Issue.record("not expected")
             }
         }
         #expect(
@@ -262,6 +262,19 @@ import Testing
             Issue.record("\(deliveries.count) deliveries")
             return
         }
+    }
+
+    @Test func theTextOfManyLargeChangesIsWrittenPieceByPiece() {
+        var encoder = DataEventEncoder()
+        let row: JSONValue = ["text": .string(String(repeating: "x", count: 30_000))]
+        var left = (1...7).map { DataChange(table: "t", kind: .insert, id: $0, row: row) }
+        var writes: [Int] = []
+        while !left.isEmpty {
+            let text = String(buffer: encoder.encode(first: &left))
+            #expect(text.utf8.count <= DataEventEncoder.bytesPerWrite + 31_000)
+            writes.append(text.ranges(of: "event: change").count)
+        }
+        #expect(writes == [3, 3, 1])
     }
 
     @Test func largeRowsThatAPageDoesNotReadAreLetGo() {
@@ -314,7 +327,7 @@ import Testing
         async throws
     {
         let (changes, told) = AsyncStream.makeStream(of: Int.self)
-        let room = AnswerRoom(bytes: 8 << 20, bytesPerPeer: 8 << 20) { told.yield($0) }
+        let room = AnswerRoom(bytes: 16 << 20) { told.yield($0) }
         backend.count(in: room)
         // Each of these is written in six bytes.
         let value = JSONValue.array([.string(String(repeating: "<", count: 300_000)), .integer(7)])
@@ -338,7 +351,7 @@ import Testing
     }
 
     @Test func anAnswerWhoseTextFindsNoRoomIsRefused() async throws {
-        let room = AnswerRoom(bytes: 4 << 20, bytesPerPeer: 3 << 20)
+        let room = AnswerRoom(bytes: 6 << 20)
         backend.count(in: room)
         let escaped = JSONValue.string(String(repeating: "<", count: 300_000))
         backend.answer(.success(escaped))
@@ -348,7 +361,7 @@ import Testing
             "its text is 1.8 MB, and may take twice that")
         let other = room.share(for: backend.owner.id)
         try other.hold(3 << 20)
-        backend.answer(.success(.string(String(repeating: "x", count: 500_000))), .success("short"))
+        backend.answer(.success(.string(String(repeating: "x", count: 600_000))), .success("short"))
         let second = try await respond("find", #"{"table":"t"}"#)
         #expect(second.status == .serviceUnavailable && second.headers[.retryAfter] == "1", "another peer's answers")
         #expect(try await ask("find", #"{"table":"t"}"#).body == "short")

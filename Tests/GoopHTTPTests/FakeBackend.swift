@@ -126,6 +126,13 @@ final class FakeBackend: ViewerBackend {
         }
     }
 
+    /// From now on nobody may watch this table, or everybody may again.
+    func refuse(_ table: String, _ isRefused: Bool = true) {
+        state.withLock { state in
+            if isRefused { state.tables.refused.insert(table) } else { state.tables.refused.remove(table) }
+        }
+    }
+
     /// The tables that were ever watched, in order.
     var watched: [String] { state.withLock { $0.tables.watchers.map(\.table) } }
 
@@ -149,7 +156,9 @@ final class FakeBackend: ViewerBackend {
     func dataChanges(
         of peer: PeerID, table: String
     ) async throws(DataError) -> AsyncThrowingStream<DataChange, any Error> {
-        if table.hasPrefix("secret") { throw DataError(code: .refused, message: "not allowed", detail: "local table") }
+        if table.hasPrefix("secret") || state.withLock({ $0.tables.refused.contains(table) }) {
+            throw DataError(code: .refused, message: "not allowed", detail: "local table")
+        }
         let (stream, continuation) = AsyncThrowingStream.makeStream(
             of: DataChange.self, bufferingPolicy: .bufferingNewest(64))
         continuation.onTermination = { [endedWatch] _ in endedWatch.yield(table) }
@@ -242,6 +251,7 @@ struct FakeTables {
 
     var asked: [DataRequest] = []
     var room: AnswerRoom?
+    var refused: Set<String> = []
     var answers: [Result<JSONValue, DataError>] = []
     var watchers: [(table: String, changes: AsyncThrowingStream<DataChange, any Error>.Continuation)] = []
 }

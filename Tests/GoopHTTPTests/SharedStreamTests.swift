@@ -1,4 +1,5 @@
 import GoopCore
+import GoopTestKit
 import NIOCore
 import PeerIdentity
 import Testing
@@ -77,8 +78,50 @@ import Testing
         }
     }
 
+    @Test func aTableWhoseWatchEndsIsWatchedAgainAndTheOthersHearNothing() async throws {
+        try await withViewer(backend, configure: { $0.watchPauses = .milliseconds(1) ... .milliseconds(10) }) { port in
+            try await RawConnection.open(port: port) { connection in
+                _ = try await subscribe(["a", "b"], over: connection, port: port, until: ["a", "b"].map(ready))
+                for id in Int64(1)...8 {
+                    backend.endWatches(of: "a")
+                    var text = try await connection.read(until: ready("a"))
+                    #expect(
+                        text.contains(
+                            #"""
+                            event: interrupted
+                            data: {"table":"a","error":"peer unreachable","code":"unreachable","detail":"it went","status":502}
+                            """#), "\(text)")
+                    for table in ["a", "b"] {
+                        backend.change(DataChange(table: table, kind: .delete, id: id, row: nil))
+                        text += try await connection.read(
+                            until: #"{"table":"\#(table)","kind":"delete","id":\#(id),"row":null}"#)
+                    }
+                    #expect(!text.contains("lost") && !text.contains("reload") && !text.contains(ready("b")), "\(text)")
+                }
+                #expect(backend.watched.count { $0 == "b" } == 1)
+            }
+        }
+    }
+
+    @Test func aTableThatIsRefusedWhenItIsWatchedAgainIsLostAlone() async throws {
+        try await withViewer(backend, configure: { $0.watchPauses = .milliseconds(1) ... .milliseconds(10) }) { port in
+            try await RawConnection.open(port: port) { connection in
+                _ = try await subscribe(["a", "b"], over: connection, port: port, until: ["a", "b"].map(ready))
+                backend.refuse("a")
+                backend.endWatches(of: "a")
+                let text = try await connection.read(until: "event: lost")
+                #expect(text.contains("event: interrupted"))
+                _ = try await connection.read(until: #"{"table":"a","error":"not allowed","code":"refused""#)
+                backend.change(DataChange(table: "b", kind: .delete, id: 2, row: nil))
+                _ = try await connection.read(until: #"{"table":"b","kind":"delete""#)
+                #expect(backend.watched.sorted() == ["a", "b"])
+            }
+        }
+    }
+
     @Test func theStreamEndsWithItsLastTable() async throws {
-        try await withViewer(backend) { port in
+        // The table that ends first is not watched again before the other ends.
+        try await withViewer(backend, configure: { $0.watchPauses = .seconds(3600) ... .seconds(3600) }) { port in
             try await RawConnection.open(port: port) { connection in
                 _ = try await subscribe(["a", "b"], over: connection, port: port, until: ["a", "b"].map(ready))
                 backend.endWatches(of: "a")
@@ -86,7 +129,10 @@ import Testing
                 backend.change(DataChange(table: "b", kind: .delete, id: 2, row: nil))
                 _ = try await connection.read(until: #"{"table":"b","kind":"delete""#)
                 backend.endWatches(of: "b")
-                #expect(await connection.readToEnd().contains(#"{"table":"b","error":"peer unreachable""#))
+                let rest = await connection.readToEnd()
+                for table in ["a", "b"] {
+                    #expect(rest.contains("event: lost\ndata: {\"table\":\"\(table)\",\"error\":\"peer unreachable\""))
+                }
             }
         }
     }
@@ -143,18 +189,51 @@ import Testing
         }
     }
 
+    @Test func aTableWithoutAPlaceHasOneOnceAnotherPageIsClosed() async throws {
+        try await withViewer(
+            backend,
+            configure: {
+                $0.maximumEventStreams = 4
+                $0.watchPauses = .milliseconds(1) ... .milliseconds(10)
+            }
+        ) { port in
+            try await RawConnection.open(port: port) { second in
+                try await RawConnection.open(port: port) { first in
+                    _ = try await subscribe(["x"], over: first, port: port, until: [ready("x")])
+                    _ = try await subscribe(
+                        ["a", "b"], over: second, port: port,
+                        until: [
+                            ready("a"),
+                            "event: interrupted\ndata: {\"table\":\"b\",\"error\":\"too many open pages\",\"code\":\"busy\"",
+                        ])
+                }
+                _ = try await second.read(until: ready("b"))
+                backend.endWatches(of: "b")
+                _ = try await second.read(until: ready("b"))
+                let third = try await request(path(["x"]), port: port, fields: [host(port)])
+                #expect(third.status == 503, "both places are taken")
+            }
+        }
+    }
+
     @Test func placesAreCountedByTables() {
         let places = StreamPlaces(limit: 5, limitPerPeer: 4)
         var held = places.take(for: peer, upTo: 3)
         #expect(held?.count == 3)
-        let rest = places.take(for: peer, upTo: 3)
+        var rest = places.take(for: peer, upTo: 3)
         #expect(rest?.count == 1, "what a peer has left")
         #expect(places.take(for: peer) == nil)
         let other = places.take(for: backend.owner.id, upTo: 3)
         #expect(other?.count == 1, "what is left of all")
+        #expect(rest?.takeAnother() == false, "neither of the peer's, nor of all")
         held = nil
-        #expect(places.take(for: peer, upTo: 9)?.count == 3, "all of them were given back")
-        withExtendedLifetime((rest, other)) {}
+        #expect(rest?.takeAnother() == true)
+        #expect(places.take(for: peer, upTo: 9)?.count == 2, "all of them were given back")
+        rest = nil
+        #expect(places.take(for: peer, upTo: 9)?.count == 4, "the one that was taken later too")
+        places.close()
+        #expect(other?.takeAnother() == false)
+        withExtendedLifetime(other) {}
     }
 
     @Test func aSlowPageHasOneLimitForAllItsTables() {
@@ -167,6 +246,7 @@ import Testing
                 case .ready(let table): "ready \(table)"
                 case .changes(let changes): "changes \(changes.map(\.table).joined())"
                 case .reload(let table): "reload \(table)"
+                case .interrupted(let table, _): "interrupted \(table)"
                 case .lost(let table, _): "lost \(table)"
                 }
             }
@@ -182,6 +262,58 @@ import Testing
         put("c")
         #expect(told() == ["changes c"])
         #expect(told() == ["heartbeat"])
+    }
+
+    /// A page that reads slowly, while one of its tables goes and comes.
+    @Test(arguments: 0..<50 as Range<UInt64>) func aSlowPageNeverEndsWrong(seed: UInt64) {
+        var random = SeededGenerator(seed: seed)
+        let names = ["a", "b", "c"]
+        let mailbox = ChangeMailbox(limit: 4)
+        /// The last change of each table, whether it is watched, and what the page believes of both.
+        var (last, isWatched) = (["a": 0, "b": 0, "c": 0] as [String: Int64], Set<String>())
+        var (seen, isLive, isLost) = ([String: Int64](), Set<String>(), Set<String>())
+        var ended = Set<String>()
+        func take() {
+            for delivery in mailbox.take() {
+                switch delivery {
+                case .heartbeat: break
+                case .ready(let table):
+                    isLive.insert(table)
+                    // The page reads the table, as it is by now.
+                    seen[table] = last[table]
+                case .reload(let table): seen[table] = last[table]
+                case .changes(let changes): for change in changes { seen[change.table] = change.id }
+                case .interrupted(let table, _): isLive.remove(table)
+                case .lost(let table, _):
+                    isLive.remove(table)
+                    #expect(isLost.insert(table).inserted, "seed \(seed)")
+                }
+            }
+            // Nothing waits any more.
+            #expect(isLive == isWatched && isLost == ended, "seed \(seed)")
+            for name in isWatched { #expect(seen[name] == last[name], "seed \(seed), \(name)") }
+        }
+        for step in 0..<500 {
+            let name = names[Int.random(in: 0..<names.count, using: &random)]
+            switch Int.random(in: 0..<20, using: &random) {
+            case 0..<4: take()
+            case 4..<7 where !isWatched.contains(name) && !ended.contains(name):
+                isWatched.insert(name)
+                mailbox.ready(name)
+            case 7..<9 where isWatched.contains(name):
+                isWatched.remove(name)
+                mailbox.interrupt(name, FakeTables.gone)
+            case 9 where step > 400 && !ended.contains(name):
+                isWatched.remove(name)
+                ended.insert(name)
+                mailbox.end(name, FakeTables.gone)
+            default:
+                last[name, default: 0] += 1
+                guard isWatched.contains(name), let id = last[name] else { continue }
+                mailbox.put(DataChange(table: name, kind: .update, id: id, row: nil))
+            }
+        }
+        take()
     }
 
     @Test func whatAPageMissedIsToldForEachTable() {

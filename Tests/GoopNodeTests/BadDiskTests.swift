@@ -136,12 +136,34 @@ struct BadDiskTests {
         let error = await #expect(throws: DataError.self) {
             _ = try await client.perform(Self.insert("a"), of: host.id)
         }
-        #expect(error?.code == .full, "\(String(describing: error))")
+        #expect(error?.code == .full && error?.message == "database or disk is full")
+        #expect(error?.detail == "the site's rows can neither be read nor stored until its owner has looked after that")
+        let owners = host.running.tables.fault
+        #expect(owners?.message == error?.message, "\(String(describing: owners))")
+        #expect(owners?.detail.hasPrefix(disk.path + "/data.db cannot be opened until its disk has room") == true)
         disk.free()
         _ = try await client.perform(Self.insert("b"), of: host.id)
         #expect(try await marks(client, of: host.id) == ["b"])
         await node.stop()
         try await host.stop()
+    }
+
+    /// As one of an older version, which needs room for what it lacks.
+    @Test func aDatabaseThatLacksTablesWaitsForRoom() async throws {
+        let disk = try SmallDisk(in: temporary, name: "host", kilobytes: 6000)
+        let path = disk.path + "/data.db"
+        // What SQLite needs to open any file is there: 32 KiB for the memory that its connections share, and a page each for
+        // its log and the file.
+        disk.fill(leaving: 48 << 10)
+        let configuration = DataStore.Configuration(owner: PrivateKey.generate().peerID)
+        let error = #expect(throws: DataError.self) { try DataStore.open(path: path, configuration: configuration) }
+        #expect(error?.code == .full && error?.message == "database or disk is full", "\(String(describing: error))")
+        #expect(error?.detail.hasPrefix("\(path) cannot be opened until its disk has room") == true)
+        #expect(error?.detail.hasSuffix("Make room; the next request opens it, without a restart") == true)
+        disk.free()
+        let store = try DataStore.open(path: path, configuration: configuration)
+        #expect(try await store.integrityProblems() == [])
+        await store.close()
     }
 
     @Test func aFolderThatCannotBeWrittenIsTold() async throws {

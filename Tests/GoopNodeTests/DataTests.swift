@@ -275,6 +275,49 @@ import Testing
         try await host.stop()
     }
 
+    @Test func changesThatAWatchIsBehindAreBounded() async throws {
+        let (events, queue) = DataService.watchQueue()
+        for id in 1...Int64(DataService.changesPerWatch) {
+            let change = DataChange(table: "t", kind: .delete, id: id, row: nil)
+            #expect(queue.put(change, cost: change.cost), "\(id)")
+        }
+        #expect(!queue.put(DataChange(table: "t", kind: .delete, id: 0, row: nil), cost: 0), "however small")
+        #expect(!queue.put(nil, cost: 0), "a sign of life is not missed")
+        withExtendedLifetime(events) {}
+        let (large, other) = DataService.watchQueue()
+        for _ in 0..<2 { #expect(other.put(nil, cost: DataService.costPerWatch / 2)) }
+        #expect(!other.put(nil, cost: 1))
+        withExtendedLifetime(large) {}
+    }
+
+    @Test func largeChangesThatNobodyReadsAreBoundedAtTheVisitorToo() async throws {
+        let host = Node(
+            configuration: .init(identity: .generate(), listen: [Multiaddr(ip: .v4(0x7f00_0001), tcpPort: 0)]))
+        let (ends, end) = AsyncStream.makeStream(of: Void.self)
+        host.setHandler(for: ProtocolID(DataProtocol.watchID)) { stream in
+            try? await stream.write(ByteBuffer(bytes: DataProtocol.line(["ok": true])))
+            let row: JSONValue = ["text": .string(String(repeating: "x", count: 400_000))]
+            for id in Int64(1)...8 {
+                let change = DataChange(table: "t", kind: .insert, id: id, row: row)
+                // The visitor gives up in the middle.
+                guard (try? await stream.write(ByteBuffer(bytes: DataProtocol.line(change.json)))) != nil else { break }
+            }
+            do { while try await stream.read() != nil {} } catch {}
+            stream.reset()
+            end.yield()
+        }
+        try await host.start()
+        let node = try await visitor()
+        try await node.connect(to: host.peerID, addresses: host.listenAddresses())
+        let changes = try await DataClient(node: node).changes(of: host.peerID, table: "t")
+        for await _ in ends { break }
+        var ids: [Int64] = []
+        let error = await #expect(throws: DataError.self) { for try await change in changes { ids.append(change.id) } }
+        #expect(error?.code == .tooLarge && ids == [1, 2], "\(ids)")
+        await node.stop()
+        await host.stop()
+    }
+
     @Test func changesThatNobodyReadsAreBoundedAtTheVisitorToo() async throws {
         let host = Node(
             configuration: .init(identity: .generate(), listen: [Multiaddr(ip: .v4(0x7f00_0001), tcpPort: 0)]))

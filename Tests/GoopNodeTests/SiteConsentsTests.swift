@@ -41,6 +41,27 @@ import Testing
         #expect(answers.withLock { $0 } == [false] && consents.has(.email, peer))
     }
 
+    @Test func theSitesOfEachConsentAreBounded() throws {
+        let folder = TemporaryFolder()
+        // Ids as any, of which nobody has the key.
+        let sites = try (0...SiteConsents.limit).map { number in
+            let key = (0..<32).map { UInt8(truncatingIfNeeded: number >> (8 * min($0, 3))) }
+            return try PeerID(multihash: [0x00, 0x24, 0x08, 0x01, 0x12, 0x20] + key)
+        }
+        let last = try #require(sites.last)
+        func list(_ sites: some Sequence<PeerID>) -> String {
+            "[" + sites.map { "\"\($0)\"" }.joined(separator: ",\n    ") + "]"
+        }
+        // As many as there may be of each, which is read as a whole; and one more, by whatever hand.
+        folder.write("{\"email\": \(list(sites.dropLast())), \"keep\": \(list(sites))}", to: "consents.json")
+        let consents = SiteConsents(path: folder.path + "/consents.json") { _, _ in Issue.record("it is written") }
+        for consent in SiteConsent.allCases {
+            #expect(sites.dropLast().allSatisfy { consents.has(consent, $0) })
+            let error = #expect(throws: SiteError.self) { try consents.set(consent, true, for: last) }
+            #expect(error?.kind == .busy && !consents.has(consent, last))
+        }
+    }
+
     @Test func aFileOfAnOlderGoopAndABrokenOneAreRead() throws {
         let folder = TemporaryFolder()
         let path = folder.path + "/consents.json"

@@ -10,6 +10,7 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct SiteWatchTests {
     let temporary = TemporaryFolder()
     let folder: SiteFolder
+    private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
     init() {
         folder = SiteFolder(root: temporary.path + "/site")
@@ -104,23 +105,78 @@ import Testing
         temporary.write("1", to: "site/\(names)/last.txt")
         let watch = folder.watch()
         #expect(!watch.isComparing)
+        #expect(watch.shortfalls == [])
         temporary.write("1", to: "site/\(names)/d/beyond.txt")
         #expect(watch.changes() == .unnamed && watch.isComparing)
+        #expect(watch.shortfalls == .deepFolders)
         temporary.write("22", to: "site/\(names)/last.txt")
         temporary.write("22", to: "site/\(names)/d/beyond.txt")
         #expect(watch.changes().paths == ["/\(names)/last.txt"])
         #expect(folder.watch().isComparing)
     }
 
-    @Test func filesThatAreComparedAreBounded() {
+    @Test func filesThatAreComparedByNameAreBounded() {
         for number in 0..<5 { temporary.write("1", to: "site/\(number).txt") }
         let watch = FolderWatch(root: folder.root, usesKernel: false, maximumFiles: 3)
+        #expect(watch.shortfalls == .unnamedFiles && watch.changes().isEmpty)
         TemporaryFolder.remove(folder.root)
-        #expect(watch.changes().paths.count == 3, "of seven that went")
+        let changes = watch.changes()
+        #expect(changes.paths.count == 3 && changes.hasMore, "of seven that went")
+        #expect(watch.shortfalls == [])
+    }
+
+    /// Whatever becomes of a file that is not compared by name, open pages hear that something did.
+    @Test func noFileIsTooManyToBeWatched() {
+        for number in 0..<20 { temporary.write("1", to: "site/\(number).txt") }
+        let watch = FolderWatch(root: folder.root, usesKernel: false, maximumFiles: 3)
+        for number in 0..<20 {
+            temporary.write("22", to: "site/\(number).txt")
+            #expect(!watch.changes().isEmpty && watch.changes().isEmpty, "\(number).txt is written")
+        }
+        for number in 0..<20 {
+            unlink(temporary.path + "/site/\(number).txt")
+            #expect(!watch.changes().isEmpty && watch.changes().isEmpty, "\(number).txt goes")
+        }
+    }
+
+    @Test(arguments: [true, false]) func foldersBehindVeryManyFilesAreWatched(usesKernel: Bool) {
+        // In which order a folder is read is the system's choice: of several folders some come late.
+        let folders = (0..<32).map { "behind\($0)" }
+        for number in 0..<FolderWatch.maximumFiles + 1000 { temporary.write("", to: "site/\(number)") }
+        for name in folders { temporary.write("1", to: "site/\(name)/file.txt") }
+        let watch = FolderWatch(root: folder.root, usesKernel: usesKernel)
+        #expect(watch.isComparing == !usesKernel && watch.changes().isEmpty)
+        for name in folders { temporary.write("22", to: "site/\(name)/file.txt") }
+        let changes = watch.changes()
+        #expect(changes.paths.count == folders.count || (changes.hasMore && !usesKernel), "\(changes.paths)")
+    }
+
+    @Test func comparingALargeFolderTakesATenthOfTheTime() {
+        #expect(SiteWatch.rest(.seconds(2), after: .milliseconds(100)) == .seconds(2))
+        #expect(SiteWatch.rest(.seconds(2), after: .seconds(3)) == .seconds(30))
+    }
+
+    @Test func whatIsWatchedLessCloselyIsLoggedOnce() async throws {
+        let names = (0...FolderWatch.maximumDepth).map { _ in "d" }.joined(separator: "/")
+        temporary.write("1", to: "site/\(names)/beyond.txt")
+        let (messages, told) = AsyncStream.makeStream(of: String.self)
+        let watch = SiteWatch(
+            folder: folder, comparingInterval: .milliseconds(1), usesKernel: false,
+            logger: Logger(label: "test") { _ in TellingLogHandler(told: told) })
+        var changes = try await watch.changes().makeAsyncIterator()
+        // Looked at several times by then.
+        for number in 0..<3 {
+            temporary.write("\(number)", to: "site/new\(number).txt")
+            #expect(await changes.next()?.paths == ["/new\(number).txt"])
+        }
+        told.finish()
+        var found: [String] = []
+        for await message in messages { found.append(message) }
+        #expect(found == ["the site has very deep folders: open pages do not hear of changes in them"])
     }
 
     @Test func listenersAreBoundedAndOneThatLeavesMakesRoom() async throws {
-        let watch = SiteWatch(folder: folder)
+        let watch = SiteWatch(folder: folder, logger: logger)
         var held: [AsyncStream<SiteChanges>] = []
         for _ in 0..<SiteWatch.maximumListeners { held.append(try await watch.changes()) }
         let refused = await #expect(throws: SiteError.self) { _ = try await watch.changes() }
@@ -131,7 +187,8 @@ import Testing
 
     @Test func whoeverComesWhileTheFolderIsStillLookedThroughMissesNothing() async throws {
         for number in 0..<1500 { temporary.write("1", to: "site/many/\(number).txt") }
-        let watch = SiteWatch(folder: folder, comparingInterval: .milliseconds(50), usesKernel: false)
+        let watch = SiteWatch(
+            folder: folder, comparingInterval: .milliseconds(50), usesKernel: false, logger: logger)
         try await withThrowingTaskGroup(of: AsyncStream<SiteChanges>.self) { group in
             for _ in 0..<2 { group.addTask { try await watch.changes() } }
             let early = try #require(try await group.next())
@@ -145,7 +202,8 @@ import Testing
 
     @Test func theKernelIsAskedAgainAfterItsHelpWasLost() async throws {
         temporary.write("1", to: "site/index.html")
-        let watch = SiteWatch(folder: folder, interval: .milliseconds(10), comparingInterval: .milliseconds(10))
+        let watch = SiteWatch(
+            folder: folder, interval: .milliseconds(10), comparingInterval: .milliseconds(10), logger: logger)
         var changes = try await watch.changes().makeAsyncIterator()
         rename(temporary.path + "/site", temporary.path + "/old")
         temporary.write("1", to: "site/index.html")
@@ -181,8 +239,7 @@ import Testing
             configuration: .init(
                 identity: .generate(), listen: [Multiaddr(ip: .v4(0x7f00_0001), tcpPort: 0)]))
         let service = WatchService(
-            watch: SiteWatch(folder: folder), door: SiteDoor(),
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            watch: SiteWatch(folder: folder, logger: logger), door: SiteDoor(), logger: logger)
         service.register(on: server)
         try await server.start()
         let visitor = Node(configuration: .init(identity: .generate(), listen: []))
@@ -210,4 +267,18 @@ import Testing
         await visitor.stop()
         await server.stop()
     }
+}
+
+/// Tells what is logged.
+private struct TellingLogHandler: LogHandler {
+    let told: AsyncStream<String>.Continuation
+    var metadata: Logger.Metadata = [:]
+    var logLevel = Logger.Level.warning
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) { told.yield("\(event.message)") }
 }

@@ -23,13 +23,14 @@ final class SmallDisk {
         try Self.run("mount", ["-o", "remount,\(isReadOnly ? "ro" : "rw")", path])
     }
 
-    /// Takes all the room that is left.
-    func fill() {
+    /// Takes all the room that is left, but for so many bytes.
+    func fill(leaving left: off_t = 0) {
         guard let file = fopen(path + "/ballast", "w") else { return }
         defer { fclose(file) }
         setvbuf(file, nil, _IONBF, 0)
         let block = [UInt8](repeating: 7, count: 4096)
         while fwrite(block, 1, block.count, file) == block.count {}
+        ftruncate(fileno(file), max(0, ftello(file) - left))
     }
 
     /// Gives that room back.

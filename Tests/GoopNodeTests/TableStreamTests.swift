@@ -92,6 +92,12 @@ import Testing
             try await stream.read(until: #"{"table":"one","error":"the table changed","code":"conflict""#)
             try await Self.insert(into: "other", at: host)
             try await stream.read(until: #"{"table":"other","kind":"insert""#)
+            // It is asked for again in the same stream, and is not there.
+            try await stream.read(until: "event: lost\ndata: {\"table\":\"one\",")
+            try await stream.read(until: #""code":"not_found""#)
+            _ = try await host.running.tables.perform(
+                try Self.request(#"{"op":"delete","table":"other","id":1}"#), caller: .owner)
+            try await stream.read(until: #"{"table":"other","kind":"delete""#)
         }
         try await visitor.stop()
         try await host.stop()

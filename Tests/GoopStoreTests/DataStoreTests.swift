@@ -401,6 +401,13 @@ import Testing
         var count = 0
         let error = await #expect(throws: DataError.self) { for try await _ in slow { count += 1 } }
         #expect(count == ChangeHub.capacity && error?.code == .tooLarge)
+        // Of large ones fewer wait.
+        let largest = try await fixture.store.changes(of: "notes", caller: .owner)
+        let text = String(repeating: "x", count: 1_000_000)
+        for _ in 0..<8 { try await fixture.ask(#"{"op":"insert","table":"notes","data":{"title":"\#(text)"}}"#) }
+        var bytes = 0
+        let late = await #expect(throws: DataError.self) { for try await change in largest { bytes += change.cost } }
+        #expect(bytes > 2_000_000 && bytes <= ChangeHub.costLimit && late?.code == .tooLarge)
 
         // A new policy is asked anew.
         let watched = try await fixture.store.changes(of: "notes", caller: fixture.ada)

@@ -38,4 +38,25 @@ import Testing
         #expect(table.access.read == .local && fixture.store.known.isStill(table))
         await fixture.store.close()
     }
+
+    /// Identities are free: what the store remembers of them must not grow with their number.
+    @Test func whatIsRememberedOfVisitorsIsBounded() async throws {
+        let fixture = try StoreFixture()
+        let known = fixture.store.known
+        func remembered() async throws -> Int {
+            try await fixture.store.database.pool.writeWithoutTransaction { try known.inTransaction($0).usage.count }
+        }
+        func committed(_ peers: Range<Int>) {
+            var effects = WriteTransaction.Effects()
+            for peer in peers { effects.usage["peer\(peer)"] = VisitorUsage(rows: 1, bytes: 1) }
+            known.committed(effects)
+        }
+        for peer in 0..<KnownTables.maximumUsages { committed(peer..<peer + 1) }
+        #expect(try await remembered() == KnownTables.maximumUsages)
+        committed(9000..<9001)
+        #expect(try await remembered() == 1, "all are forgotten, but for the newest")
+        committed(0..<KnownTables.maximumUsages + 1)
+        #expect(try await remembered() == 0, "of one transaction with too many, as when a table is dropped")
+        await fixture.store.close()
+    }
 }

@@ -4,8 +4,13 @@ import Synchronization
 /// The memory that answers of other peers take while they come, are read, and wait for the browser: one room for all peers
 /// and all pages, because each answer may be large and each page may ask for many.
 ///
+/// A peer may hold half of what the others leave: half of all while it is alone, a quarter beside one that has its half. So the
+/// room is never full for a peer that holds nothing yet, however slowly others send, or their pages take. Of 256 MiB, two that
+/// hold all they can leave 32 MiB to the answers of a third, and each further one, whose pages must be open too, half as much.
+///
 /// An answer that finds no room while it comes is refused, not made to wait: answers that wait for each other's room would all
-/// come to their deadlines with it. One that has come whole needs room for a moment only, and asks again (`DataClient`). Source of the figures: one answer line has at most 32 MiB, and its values take up to a few times that.
+/// come to their deadlines with it. One that has come whole needs room for a moment only, and asks again (`DataClient`).
+/// Source of the figures: one answer line has at most 32 MiB, and its values take up to a few times that.
 public final class AnswerRoom: Sendable {
     /// What takes no more is neither counted nor refused. Answers to writes are all shorter, and whoever is told `busy` would
     /// write again what is stored already.
@@ -17,23 +22,19 @@ public final class AnswerRoom: Sendable {
     }
 
     private let bytes: Int
-    private let bytesPerPeer: Int
     private let held = Mutex(Held())
     private let onChange: @Sendable (Int) -> Void
 
     /// Makes an empty room.
     ///
-    /// - Parameters:
-    ///   - bytes: of all answers together.
-    ///   - bytesPerPeer: of the answers of one peer, so that a peer that fills its part leaves the others theirs.
-    public convenience init(bytes: Int = 256 << 20, bytesPerPeer: Int = 128 << 20) {
-        self.init(bytes: bytes, bytesPerPeer: bytesPerPeer) { _ in }
+    /// - Parameter bytes: of all answers together.
+    public convenience init(bytes: Int = 256 << 20) {
+        self.init(bytes: bytes) { _ in }
     }
 
     /// - Parameter onChange: told how many bytes are held now, after each change and each refusal; for tests.
-    package init(bytes: Int, bytesPerPeer: Int, onChange: @escaping @Sendable (Int) -> Void) {
+    package init(bytes: Int, onChange: @escaping @Sendable (Int) -> Void) {
         self.bytes = bytes
-        self.bytesPerPeer = bytesPerPeer
         self.onChange = onChange
     }
 
@@ -47,11 +48,13 @@ public final class AnswerRoom: Sendable {
         guard old != new else { return }
         defer { onChange(heldBytes) }
         try held.withLock { held throws(DataError) in
-            let own = held.perPeer[peer, default: 0] - old
+            let before = held.perPeer[peer, default: 0]
+            let own = before - old
             // Giving back is always possible.
             if new > old {
-                guard new <= bytesPerPeer else { throw tooLarge() }
-                guard own + new <= bytesPerPeer, held.total - old + new <= bytes else { throw busy() }
+                guard new <= bytes / 2 else { throw tooLarge() }
+                let others = held.total - before
+                guard own + new <= (bytes - others) / 2 else { throw busy() }
             }
             held.total += new - old
             held.perPeer[peer] = own + new > 0 ? own + new : nil
@@ -61,14 +64,13 @@ public final class AnswerRoom: Sendable {
     private func tooLarge() -> DataError {
         DataError(
             code: .tooLarge, message: "the answer is too large",
-            detail: "answers of one peer may take \(bytesPerPeer >> 20) MiB here; ask for fewer rows or columns at once"
-        )
+            detail: "answers of one peer may take \(bytes >> 21) MiB here; ask for fewer rows or columns at once")
     }
 
     private func busy() -> DataError {
         DataError(
             code: .busy, message: "too many answers at once",
-            detail: "answers under way may take \(bytesPerPeer >> 20) MiB of one peer, \(bytes >> 20) MiB of all; "
+            detail: "answers under way may take \(bytes >> 20) MiB, those of one peer half of what the others leave; "
                 + "try again when they have come, or close pages that do not take theirs")
     }
 

@@ -14,8 +14,8 @@ public struct DataChange: Sendable, Hashable {
     /// The row after the change; nil when it was deleted.
     public var row: JSONValue?
 
-    /// About the bytes that the change holds on to.
-    package var cost: Int { 64 + (row?.cost ?? 0) }
+    /// About the bytes that the change holds on to: as they lie in memory, which for lists is many times their text.
+    package var cost: Int { 64 + (row?.heldBytes ?? 0) }
 
     /// Makes a change.
     public init(table: String, kind: Kind, id: Int64, row: JSONValue?) {

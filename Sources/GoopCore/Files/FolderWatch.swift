@@ -8,15 +8,51 @@
 ///
 /// Looks when it is asked to: `changes()` reads what the kernel has queued since (inotify), and where the kernel has no more
 /// watches to give, or the system has no inotify, it compares the folder with how it was. Follows no links into other folders.
-/// Only what visitors may ask for is told. One task at a time uses it.
+/// Only what visitors may ask for is told. Names of a folder are read one after the other, so however many there are, none is
+/// passed over; what is watched less closely than the rest, `shortfalls` tells. One task at a time uses it.
 package final class FolderWatch {
     /// The most folders that are watched one by one.
     package static let maximumFolders = 2048
-    /// The most files that are compared when the kernel does not help, and folders that wait to be looked into then; changes of
-    /// further ones go unnoticed.
+    /// The most files that are compared one by one when the kernel does not help. All further ones are compared as a whole:
+    /// that some of them changed is told, but not which.
     package static let maximumFiles = 16_384
-    /// The deepest folder under the root.
+    /// The deepest folder under the root: a folder is open for each step down. What is deeper is not watched.
     package static let maximumDepth = 32
+
+    /// What is watched less closely than the rest.
+    package struct Shortfalls: OptionSet, Sendable {
+        package let rawValue: UInt8
+        package init(rawValue: UInt8) { self.rawValue = rawValue }
+
+        /// More files than `maximumFiles` are compared.
+        package static let unnamedFiles = Shortfalls(rawValue: 1)
+        /// There are folders deeper than `maximumDepth`.
+        package static let deepFolders = Shortfalls(rawValue: 2)
+    }
+
+    /// How the folder was.
+    private struct Snapshot {
+        /// The first files, by path.
+        var files: [String: FileStamp] = [:]
+        /// The further ones, whatever their order is: how many, and the sum of their hashes.
+        var others = 0
+        var hashes = 0
+        var shortfalls: Shortfalls = []
+
+        /// - Parameter most: files that are kept by path.
+        mutating func add(_ path: String, _ stamp: FileStamp, most: Int) {
+            if files.count < most {
+                files[path] = stamp
+                return
+            }
+            shortfalls.insert(.unnamedFiles)
+            var hasher = Hasher()
+            hasher.combine(path)
+            hasher.combine(stamp)
+            others += 1
+            hashes &+= hasher.finalize()
+        }
+    }
 
     private let root: String
     private let hidden: [[String]]
@@ -25,8 +61,8 @@ package final class FolderWatch {
     /// Watched folders by the kernel's number: the names from the root.
     private var folders: [CInt: [String]] = [:]
     private var kernel: KernelQueue?
-    /// How the folder was, while the kernel does not help.
-    private var snapshot: [String: FileStamp]?
+    /// While the kernel does not help.
+    private var snapshot: Snapshot?
 
     /// Begins to watch a folder, which need not exist.
     /// - Parameters:
@@ -52,6 +88,9 @@ package final class FolderWatch {
 
     /// Whether each call compares the whole folder, so that it should not be called often.
     package var isComparing: Bool { kernel == nil }
+
+    /// What the last look at the folder found to be watched less closely. Nothing, while the kernel helps.
+    package var shortfalls: Shortfalls { snapshot?.shortfalls ?? [] }
 
     /// What changed since the last call. Blocks for as long as the file system does.
     package func changes() -> SiteChanges {
@@ -106,16 +145,16 @@ package final class FolderWatch {
         case .notThere: return !names.isEmpty
         case .exhausted: return false
         }
-        for (name, kind) in FolderWatch.entries(of: path) {
-            let inside = names + [name]
-            guard SitePath.refusal(ofResolved: inside, hidden: hidden) == nil else { continue }
-            if kind == .folder {
-                guard watchFolder(inside, noting: &found) else { return false }
+        var hasRoom = true
+        lookInto(names) { inside, isFolder, _ in
+            if isFolder {
+                hasRoom = watchFolder(inside, noting: &found)
             } else {
                 found.insert("/" + inside.joined(separator: "/"))
             }
+            return hasRoom
         }
-        return true
+        return hasRoom
     }
 
     /// What happens in a folder that left the site is not told any more.
@@ -131,57 +170,56 @@ package final class FolderWatch {
     private func compareInstead() {
         kernel = nil
         folders = [:]
-        snapshot = stamps()
+        snapshot = look()
     }
 
     private func compare(into changes: inout SiteChanges) {
-        let before = snapshot ?? [:]
-        let now = stamps()
-        for (path, stamp) in now where before[path] != stamp { changes.insert(path) }
-        for path in before.keys where now[path] == nil { changes.insert(path) }
+        let before = snapshot ?? Snapshot()
+        let now = look()
+        for (path, stamp) in now.files where before.files[path] != stamp { changes.insert(path) }
+        for path in before.files.keys where now.files[path] == nil { changes.insert(path) }
+        if (now.others, now.hashes) != (before.others, before.hashes) { changes.formUnion(.unnamed) }
         snapshot = now
     }
 
-    private func stamps() -> [String: FileStamp] {
-        var stamps: [String: FileStamp] = [:]
-        var waiting: [[String]] = [[]]
-        while let names = waiting.popLast() {
-            let path = ([root] + names).joined(separator: "/")
-            for (name, kind) in FolderWatch.entries(of: path) {
-                let inside = names + [name]
-                guard SitePath.refusal(ofResolved: inside, hidden: hidden) == nil else { continue }
-                if kind == .folder {
-                    if inside.count <= FolderWatch.maximumDepth, waiting.count < maximumFiles {
-                        waiting.append(inside)
-                    }
-                    continue
-                }
-                var status = stat()
-                guard lstat(path + "/" + name, &status) == 0 else { continue }
-                stamps["/" + inside.joined(separator: "/")] = FileStamp(status)
-                guard stamps.count < maximumFiles else { return stamps }
-            }
-        }
-        return stamps
+    private func look() -> Snapshot {
+        var snapshot = Snapshot()
+        add([], to: &snapshot)
+        return snapshot
     }
 
-    private enum EntryKind { case folder, other }
+    private func add(_ names: [String], to snapshot: inout Snapshot) {
+        guard names.count <= FolderWatch.maximumDepth else { return snapshot.shortfalls.formUnion(.deepFolders) }
+        lookInto(names) { inside, isFolder, status in
+            if isFolder {
+                add(inside, to: &snapshot)
+            } else {
+                snapshot.add("/" + inside.joined(separator: "/"), FileStamp(status), most: maximumFiles)
+            }
+            return true
+        }
+    }
 
-    /// The names in a folder that are text, and whether each is a folder; links are no folders.
-    private static func entries(of path: String) -> [(name: String, kind: EntryKind)] {
-        guard let folder = opendir(path) else { return [] }
+    // MARK: Either way
+
+    /// Hands out what is in a folder and may be served, until `body` has enough. Names that are no text are not; links are no
+    /// folders.
+    private func lookInto(
+        _ names: [String], _ body: (_ inside: [String], _ isFolder: Bool, _ status: stat) -> Bool
+    ) {
+        let path = ([root] + names).joined(separator: "/")
+        guard let folder = opendir(path) else { return }
         defer { closedir(folder) }
-        var entries: [(String, EntryKind)] = []
         while let entry = readdir(folder) {
-            guard entries.count < maximumFiles else { return entries }
             let bytes = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
             guard bytes != Array(".".utf8), bytes != Array("..".utf8),
                 let name = String(validating: bytes, as: UTF8.self)
             else { continue }
+            let inside = names + [name]
+            guard SitePath.refusal(ofResolved: inside, hidden: hidden) == nil else { continue }
             var status = stat()
             guard lstat(path + "/" + name, &status) == 0 else { continue }
-            entries.append((name, status.st_mode & S_IFMT == S_IFDIR ? .folder : .other))
+            guard body(inside, status.st_mode & S_IFMT == S_IFDIR, status) else { return }
         }
-        return entries
     }
 }

@@ -4,6 +4,7 @@ import HummingbirdCore
 import Logging
 import NIOCore
 import PeerIdentity
+import Synchronization
 
 /// The data routes: what pages ask of the tables of a peer, over the connection to that peer.
 ///
@@ -31,7 +32,8 @@ struct DataProxy: Sendable {
         self.backend = backend
         self.failures = failures
         self.ownPlaces = ownPlaces
-        events = DataEvents(backend: backend, places: places, heartbeat: configuration.heartbeat)
+        events = DataEvents(
+            backend: backend, places: places, heartbeat: configuration.heartbeat, pauses: configuration.watchPauses)
         answerTimeout = configuration.dataAnswerTimeout
         self.logger = logger
     }
@@ -178,11 +180,16 @@ struct DataProxy: Sendable {
             let changes = try await changes(of: tables[0], peer: peer)
             return events.response(to: request, tables: tables, place: place, headers: headers) { _ in changes }
         }
-        let withoutPlace = Set(tables.dropFirst(place.count))
+        let withPlace = Mutex(Set(tables.prefix(place.count)))
         return events.response(to: request, tables: tables, place: place, headers: headers) {
             (table) async throws(DataError) in
             try DataProxy.check(table)
-            guard !withoutPlace.contains(table) else { throw DataProxy.tooManyPages }
+            // One that found none at first looks for one at each try: other pages are closed meanwhile.
+            let hasPlace = withPlace.withLock { withPlace in
+                if !withPlace.contains(table), place.takeAnother() { withPlace.insert(table) }
+                return withPlace.contains(table)
+            }
+            guard hasPlace else { throw DataProxy.tooManyPages }
             return try await changes(of: table, peer: peer)
         }
     }

@@ -38,6 +38,16 @@ func withStallLimit<Value: Sendable>(
     }.get()
 }
 
+/// Waits so long.
+/// - Throws: `CancellationError`, at once.
+func waitFor(_ time: Duration) async throws {
+    let (nothing, end) = AsyncStream.makeStream(of: Void.self)
+    let timer = MultiThreadedEventLoopGroup.singleton.any().scheduleTask(in: TimeAmount(time)) { end.finish() }
+    defer { timer.cancel() }
+    for await _ in nothing {}
+    try Task.checkCancellation()
+}
+
 /// - Parameter startTimer: starts what ends the operation, and gives what cancels that.
 private func run<Value: Sendable, Failure: Error>(
     _ operation: @escaping @Sendable () async throws(Failure) -> Value, on loop: (any EventLoop)?,

@@ -12,6 +12,8 @@ package struct DataClient: Sendable {
     var watchPatience = Duration.seconds(50)
     /// Changes that a reader may be behind.
     static let changesPerReader = 256
+    /// About the bytes of those; one change alone may have more.
+    static let costPerReader = 1 << 20
 
     let node: Node
     /// Counts the answers that are held.
@@ -110,22 +112,22 @@ package struct DataClient: Sendable {
             stream.reset()
             throw DataClient.dataError(error, peer: peer)
         }
-        let (changes, sink) = AsyncThrowingStream.makeStream(
-            of: DataChange.self, bufferingPolicy: .bufferingOldest(DataClient.changesPerReader))
+        let (changes, queue) = BoundedQueue<DataChange>.make(
+            limit: DataClient.changesPerReader, costLimit: DataClient.costPerReader)
         let patience = watchPatience
         let share = room.share(for: peer)
         let reader = Task {
             do {
                 try await StallWatch.run(limit: patience, onStall: { stream.reset() }) { watch in
-                    try await DataClient.follow(stream, watch, table: table, within: share, into: sink)
+                    try await DataClient.follow(stream, watch, table: table, within: share, into: queue)
                 }
-                sink.finish()
+                queue.finish()
             } catch {
-                sink.finish(throwing: DataClient.dataError(error, peer: peer))
+                queue.finish(throwing: DataClient.dataError(error, peer: peer))
             }
             stream.reset()
         }
-        sink.onTermination = { _ in
+        queue.onEnd {
             reader.cancel()
             stream.reset()
         }
@@ -134,14 +136,14 @@ package struct DataClient: Sendable {
 
     private static func follow(
         _ stream: P2PStream, _ watch: StallWatch, table: String, within share: AnswerRoom.Share,
-        into sink: AsyncThrowingStream<DataChange, any Error>.Continuation
+        into queue: BoundedQueue<DataChange>
     ) async throws {
         while let line = try await stream.readLine(
             max: DataProtocol.maximumReplyBytes, gathering: { try share.gather($0) })
         {
             watch.progressed()
             guard line.readableBytes > 0 else { continue }
-            // Its reader passes a change on at once, to where those that wait have a bound of their own.
+            // What was read counts in the queue, and where its reader passes it on to.
             defer { share.release() }
             let value = try await read(line, within: share) { bytes throws(JSONError) in
                 try JSONParser.parse(
@@ -156,7 +158,7 @@ package struct DataClient: Sendable {
                 continue
             }
             change.table = table
-            if case .dropped = sink.yield(change) {
+            guard queue.put(change, cost: change.cost) else {
                 throw DataError(code: .tooLarge, message: "changes were lost", detail: "read the table again")
             }
         }

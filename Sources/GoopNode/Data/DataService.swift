@@ -162,14 +162,18 @@ struct DataService: Sendable {
 
     // MARK: Watching
 
+    /// What one watch has not sent yet: changes, and signs of life (nil).
+    static func watchQueue() -> (
+        elements: AsyncThrowingStream<DataChange?, any Error>, queue: BoundedQueue<DataChange?>
+    ) {
+        BoundedQueue.make(limit: changesPerWatch, costLimit: costPerWatch)
+    }
+
     /// Lines of changes until the visitor leaves, changes are lost, or the store closes.
     private func watch(_ stream: P2PStream, _ watch: StallWatch) async throws {
         let peer = stream.remotePeer
-        // A change, or a sign of life.
-        let (events, sink) = AsyncThrowingStream.makeStream(
-            of: DataChange?.self, throwing: (any Error).self,
-            bufferingPolicy: .bufferingOldest(DataService.changesPerWatch))
-        guard let visit = door.enter(peer, .subscription, showOut: { sink.finish() }) else {
+        let (events, queue) = DataService.watchQueue()
+        guard let visit = door.enter(peer, .subscription, showOut: { queue.finish() }) else {
             return try await stream.write(ByteBuffer(bytes: DataProtocol.line(DataReply.failure(Self.notInvited))))
         }
         defer { door.leave(visit) }
@@ -183,16 +187,15 @@ struct DataService: Sendable {
         }
         try await stream.write(ByteBuffer(bytes: DataProtocol.line(["ok": true])))
         watch.progressed()
-        let backlog = Backlog()
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 do {
                     var isLost = false
                     // What is lost is taken all the same: it must not wait in the store until the visitor has heard of it.
                     for try await change in changes where !isLost {
-                        guard backlog.add(change.cost), case .enqueued = sink.yield(change) else {
+                        guard queue.put(change, cost: change.cost) else {
                             isLost = true
-                            sink.finish(
+                            queue.finish(
                                 throwing: DataError(
                                     code: .tooLarge, message: "changes were lost", detail: "read the table again"))
                             continue
@@ -200,14 +203,14 @@ struct DataService: Sendable {
                     }
                     throw DataError(code: .unreachable, message: "the owner leaves", detail: "")
                 } catch {
-                    sink.finish(throwing: error)
+                    queue.finish(throwing: error)
                 }
             }
             // One that finds no room is not missed. A timer of an event loop goes with the watch; that of `Task.sleep` would
             // stay for the rest of its time.
             let interval = TimeAmount(DataService.beat)
             let pulse = MultiThreadedEventLoopGroup.singleton.any()
-                .scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in sink.yield(nil) }
+                .scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in _ = queue.put(nil, cost: 0) }
             // A visitor that ends its side only says that it has nothing more to ask; one that resets the stream ends all.
             group.addTask { while try await stream.read() != nil {} }
             group.addTask {
@@ -218,7 +221,6 @@ struct DataService: Sendable {
                         let line = change.map { DataProtocol.line($0.json) } ?? [0x0A]
                         try await stream.write(ByteBuffer(bytes: line))
                         watch.progressed()
-                        backlog.remove(change?.cost ?? 0)
                     }
                 } catch let error as DataError {
                     try await stream.write(ByteBuffer(bytes: DataProtocol.line(DataReply.failure(error))))
@@ -248,21 +250,6 @@ extension DataOperation {
         default: false
         }
     }
-}
-
-/// About the bytes of the changes that one watch has not sent yet.
-private final class Backlog: Sendable {
-    private let cost = Mutex(0)
-
-    func add(_ more: Int) -> Bool {
-        cost.withLock { cost in
-            guard cost == 0 || cost + more <= DataService.costPerWatch else { return false }
-            cost += more
-            return true
-        }
-    }
-
-    func remove(_ sent: Int) { cost.withLock { $0 -= sent } }
 }
 
 /// How many requests are under way, and how many bytes of answers wait to be taken: an answer is up to six times as long as

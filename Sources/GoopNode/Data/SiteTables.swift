@@ -107,7 +107,8 @@ final class SiteTables: Sendable {
             guard caller != .owner, error.code != .locked, error.code != .corrupt else { throw error }
             // Paths and the words of SQLite are for the owner.
             throw DataError(
-                code: error.code, message: error.message, detail: "nothing was stored; the owner has to look after it")
+                code: error.code, message: error.message,
+                detail: "the site's rows can neither be read nor stored until its owner has looked after that")
         }
     }
 

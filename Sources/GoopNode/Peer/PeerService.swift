@@ -94,7 +94,7 @@ public final class PeerService: Service {
         defer { try? store.close() }
         let records = PeerRecords(ownID: peer.identity.peerID, known: try await store.load())
         let door = SiteDoor(peer.configuration.siteAudience)
-        let site = OwnSite(peer)
+        let site = OwnSite(peer, logger: logger)
         let (node, pubsub) = try await startNode(refusing: records.blocked, site: site, door: door)
         let running = await RunningPeer(
             peer: peer, options: options, node: node, pubsub: pubsub, viewer: doors?.own ?? .off,

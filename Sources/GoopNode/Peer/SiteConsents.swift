@@ -9,6 +9,8 @@ import Synchronization
 final class SiteConsents: Sendable {
     /// Sites at most for each consent; one more is refused.
     static let limit = 10_000
+    /// The longest file: with all consents at the limit it has about 1.2 MB.
+    private static let maximumBytes = 4 << 20
 
     private typealias Peers = [SiteConsent: Set<PeerID>]
 
@@ -29,7 +31,9 @@ final class SiteConsents: Sendable {
         self.path = path
         self.write = write
         var known: Peers = [:]
-        if let bytes = try? AtomicFile.read(path, limit: 4 << 20), let object = try? JSONParser.parse(bytes).object {
+        if let bytes = try? AtomicFile.read(path, limit: Self.maximumBytes),
+            let object = try? JSONParser.parse(bytes, limits: .init(bytes: Self.maximumBytes)).object
+        {
             for consent in SiteConsent.allCases {
                 let entries = object[consent.rawValue]?.array ?? []
                 known[consent] = Set(

@@ -1,4 +1,5 @@
 import GoopCore
+import Logging
 
 /// This peer's own site, from which its owner's pages and strangers are served alike: for both together there is one watch of
 /// the folder, and one memory of the hashes of its files.
@@ -7,8 +8,8 @@ struct OwnSite: Sendable {
     let watch: SiteWatch
     let tags = ContentTags()
 
-    init(_ peer: PreparedPeer) {
+    init(_ peer: PreparedPeer, logger: Logger) {
         folder = SiteFolder(root: peer.siteRoot, hidden: peer.configuration.hiddenSiteFolders)
-        watch = SiteWatch(folder: folder)
+        watch = SiteWatch(folder: folder, logger: logger)
     }
 }

@@ -1,12 +1,14 @@
 import GoopCore
 import LibP2P
+import Logging
 import NIOPosix
 import Synchronization
 
 /// Tells those who have this peer's site open which of its files change.
 ///
 /// The folder is looked after only while somebody listens: ten times a second what the kernel has queued, or every two
-/// seconds by comparing where the kernel cannot help. So changes within a tenth of a second are told together.
+/// seconds by comparing where the kernel cannot help. So changes within a tenth of a second are told together. What cannot be
+/// watched closely is logged once, with what the owner can do.
 final class SiteWatch: Sendable {
     /// The most listeners: visitors have at most `WatchService.limits.streams`, which leaves 64 to the owner's pages. Of these
     /// the viewer has half as many for one site (`ViewerConfiguration.maximumEventStreams`), so strangers take none of them.
@@ -14,6 +16,8 @@ final class SiteWatch: Sendable {
 
     /// After so many comparisons the kernel is asked again.
     static let comparisonsToTry = 30
+    /// Between two comparisons so many times as long as the last one took passes at least: a large folder takes seconds.
+    static let restPerComparison = 10
 
     private struct State {
         var listeners: [Int: AsyncStream<SiteChanges>.Continuation] = [:]
@@ -22,6 +26,8 @@ final class SiteWatch: Sendable {
         /// Tells the watchers apart, for one that was cancelled may still be on its way.
         var watcherNumber = 0
         var isWatching = false
+        /// What the owner has been told of already.
+        var logged: FolderWatch.Shortfalls = []
         /// Listeners that came before the folder was watched.
         var waiting: [AsyncStream<Void>.Continuation] = []
 
@@ -35,16 +41,18 @@ final class SiteWatch: Sendable {
     private let interval: Duration
     private let comparingInterval: Duration
     private let usesKernel: Bool
+    private let logger: Logger
     private let state = Mutex(State())
 
     init(
         folder: SiteFolder, interval: Duration = .milliseconds(100), comparingInterval: Duration = .seconds(2),
-        usesKernel: Bool = true
+        usesKernel: Bool = true, logger: Logger
     ) {
         self.folder = folder
         self.interval = interval
         self.comparingInterval = comparingInterval
         self.usesKernel = usesKernel
+        self.logger = logger
     }
 
     /// Changes from now on. A listener that reads too slowly gets one "something changed" for what it missed.
@@ -97,10 +105,15 @@ final class SiteWatch: Sendable {
             try await NIOThreadPool.singleton.runIfActive { box.open(folder, usesKernel: usesKernel) }
             began(number)
             var comparisons = 0
+            var took = Duration.zero
             while !Task.isCancelled {
+                report(box.shortfalls)
                 // The kernel queues what happens; it is read in steps, so that a burst of changes is told as one.
-                try await Task.sleep(for: box.isComparing ? comparingInterval : interval)
+                try await Task.sleep(
+                    for: box.isComparing ? SiteWatch.rest(comparingInterval, after: took) : interval)
+                let start = ContinuousClock.now
                 let changes = try await NIOThreadPool.singleton.runIfActive { box.changes() }
+                took = ContinuousClock.now - start
                 if !changes.isEmpty { tell(changes) }
                 // The kernel may help again, once the folder is back under its name say, and whoever listens may stay for days.
                 comparisons = box.isComparing ? comparisons + 1 : 0
@@ -111,6 +124,32 @@ final class SiteWatch: Sendable {
         } catch {
             // Cancelled because nobody listens, or the program ends; then nobody is to wait.
             began(number)
+        }
+    }
+
+    /// How long passes before the next comparison.
+    static func rest(_ interval: Duration, after took: Duration) -> Duration { max(interval, took * restPerComparison) }
+
+    /// Says what is watched less closely than the owner may think.
+    private func report(_ shortfalls: FolderWatch.Shortfalls) {
+        let news = state.withLock { state in
+            defer { state.logged.formUnion(shortfalls) }
+            return shortfalls.subtracting(state.logged)
+        }
+        if news.contains(.unnamedFiles) {
+            logger.warning(
+                "the site has very many files: open pages hear that some have changed, not which",
+                metadata: [
+                    "file": "\(folder.root)", "most": "\(FolderWatch.maximumFiles)",
+                    "next": "raise fs.inotify.max_user_watches, or have at most \(FolderWatch.maximumFolders) folders",
+                ])
+        }
+        if news.contains(.deepFolders) {
+            logger.warning(
+                "the site has very deep folders: open pages do not hear of changes in them",
+                metadata: [
+                    "file": "\(folder.root)", "most": "\(FolderWatch.maximumDepth)", "next": "move them further up",
+                ])
         }
     }
 
@@ -138,4 +177,5 @@ private final class WatchBox: @unchecked Sendable {
 
     func changes() -> SiteChanges { watch?.changes() ?? SiteChanges() }
     var isComparing: Bool { watch?.isComparing ?? true }
+    var shortfalls: FolderWatch.Shortfalls { watch?.shortfalls ?? [] }
 }

@@ -3,11 +3,13 @@ import Synchronization
 
 /// Hands changes to whoever watches a table.
 ///
-/// A subscriber that is more than `capacity` changes behind loses its stream, with an error that says so: it reads the table
-/// anew and subscribes again. Nobody else waits for it.
+/// A subscriber that is more than `capacity` changes or `costLimit` bytes behind loses its stream, with an error that says so:
+/// it reads the table anew and subscribes again. Nobody else waits for it.
 final class ChangeHub: Sendable {
     /// Changes that a subscriber can be behind.
     static let capacity = 256
+    /// About the bytes of those; one change alone may have more.
+    static let costLimit = 4 << 20
     /// Subscriptions of all visitors together, and of one. Those of the owner take no place of theirs: sixteen made-up
     /// visitors would keep the owner's pages from hearing of changes. The viewer bounds them (`StreamPlaces`).
     static let maximumSubscribers = 512
@@ -18,7 +20,7 @@ final class ChangeHub: Sendable {
         let caller: DataCaller
         /// The rows that it hears of; nil: all.
         let owner: String?
-        let continuation: AsyncThrowingStream<DataChange, any Error>.Continuation
+        let queue: BoundedQueue<DataChange>
     }
 
     private struct State {
@@ -41,8 +43,8 @@ final class ChangeHub: Sendable {
     func subscribe(
         table: String, caller: DataCaller, owner: String?, isStill: () -> Bool
     ) throws(DataError) -> AsyncThrowingStream<DataChange, any Error> {
-        let (stream, continuation) = AsyncThrowingStream.makeStream(
-            of: DataChange.self, bufferingPolicy: .bufferingOldest(ChangeHub.capacity))
+        let (stream, queue) = BoundedQueue<DataChange>.make(
+            limit: ChangeHub.capacity, costLimit: ChangeHub.costLimit)
         let outcome = state.withLock { state -> Result<Int, DataError> in
             guard !state.isClosed else {
                 return .failure(DataError(code: .unreachable, message: "database not available"))
@@ -56,13 +58,12 @@ final class ChangeHub: Sendable {
             }
             let number = state.next
             state.next += 1
-            state.subscribers[number] = Subscriber(
-                table: table, caller: caller, owner: owner, continuation: continuation)
+            state.subscribers[number] = Subscriber(table: table, caller: caller, owner: owner, queue: queue)
             return .success(number)
         }
         let number = try outcome.get()
-        continuation.onTermination = { [weak self] _ in self?.forget(number) }
-        if !isStill() { continuation.finish(throwing: ChangeHub.tableChanged) }
+        queue.onEnd { [weak self] in self?.forget(number) }
+        if !isStill() { queue.finish(throwing: ChangeHub.tableChanged) }
         return stream
     }
 
@@ -72,11 +73,13 @@ final class ChangeHub: Sendable {
     func publish(_ changes: [RowChange]) {
         guard !changes.isEmpty else { return }
         let subscribers = state.withLock { Array($0.subscribers) }
+        guard !subscribers.isEmpty else { return }
+        let costs = changes.map(\.change.cost)
         for (number, subscriber) in subscribers {
-            for change in changes where change.change.table == subscriber.table {
+            for (change, cost) in zip(changes, costs) where change.change.table == subscriber.table {
                 if let owner = subscriber.owner, owner != change.owner { continue }
-                if case .dropped = subscriber.continuation.yield(change.change) {
-                    subscriber.continuation.finish(
+                guard subscriber.queue.put(change.change, cost: cost) else {
+                    subscriber.queue.finish(
                         throwing: DataError(
                             code: .tooLarge, message: "changes were lost", detail: "read the table again"))
                     forget(number)
@@ -94,7 +97,7 @@ final class ChangeHub: Sendable {
             return Array(ended.values)
         }
         for subscriber in ended {
-            subscriber.continuation.finish(throwing: ChangeHub.tableChanged)
+            subscriber.queue.finish(throwing: ChangeHub.tableChanged)
         }
     }
 
@@ -108,6 +111,6 @@ final class ChangeHub: Sendable {
             defer { state.subscribers = [:] }
             return Array(state.subscribers.values)
         }
-        for subscriber in all { subscriber.continuation.finish() }
+        for subscriber in all { subscriber.queue.finish() }
     }
 }

@@ -3,6 +3,23 @@ import GRDBSQLite
 import GoopCore
 
 extension DataError {
+    /// What an error while a database is opened means for its owner.
+    init(opening path: String, failed error: any Error) {
+        self.init(writing: error, isOwner: true)
+        guard let error = error as? DatabaseError, DataError.isForWantOfRoom(error.extendedResultCode.rawValue) else {
+            return
+        }
+        detail =
+            "\(path) cannot be opened until its disk has room: for SQLite's files beside it, and for what a file of an older "
+            + "version lacks. Nothing in it was changed. Make room; the next request opens it, without a restart"
+    }
+
+    /// Whether the disk is full. That SQLite finds no room for the memory that its connections share, it calls a fault of the
+    /// disk.
+    private static func isForWantOfRoom(_ code: Int32) -> Bool {
+        code & 0xFF == SQLITE_FULL || code == ResultCode.SQLITE_IOERR_SHMSIZE.rawValue
+    }
+
     /// What a result code of SQLite means for somebody who asked.
     ///
     /// - Parameters:
@@ -12,14 +29,14 @@ extension DataError {
     init(sqliteCode code: Int32, text: String, isOwner: Bool) {
         let detail = isOwner ? "SQLite \(code): \(text)" : ""
         switch code & 0xFF {
+        case _ where DataError.isForWantOfRoom(code):
+            self.init(
+                code: .full, message: "database or disk is full",
+                detail: "nothing was stored; the owner has to make room")
         case SQLITE_BUSY, SQLITE_LOCKED:
             self.init(
                 code: .locked, message: "database is locked",
                 detail: "another program holds the owner's database; try again")
-        case SQLITE_FULL:
-            self.init(
-                code: .full, message: "database or disk is full",
-                detail: "nothing was stored; the owner has to make room")
         case SQLITE_IOERR:
             self.init(
                 code: .full, message: "the owner's disk fails", detail: isOwner ? detail : "nothing was stored")

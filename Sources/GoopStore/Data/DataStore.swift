@@ -84,7 +84,7 @@ public final class DataStore: Sendable {
                 throw error
             }
         } catch {
-            throw DataError(writing: error, isOwner: true)
+            throw DataError(opening: path, failed: error)
         }
     }
 

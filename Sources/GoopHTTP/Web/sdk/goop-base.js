@@ -93,7 +93,8 @@
         return `The owner of this site cannot be reached right now.${whatNow(error)}`;
       case "no_answer": return `Your own Goop² does not answer. Is it running?${whatNow(error)}`;
       case "quota": return "You have stored as much here as the owner allows.";
-      case "full": return "The owner's disk is full or cannot be written. This was not stored.";
+      case "full":
+        return `The owner's disk is full or cannot be written.${error.writing ? " This was not stored." : " Try again later."}`;
       case "busy": case "locked": return "The owner's database is busy. Try again in a moment.";
       case "corrupt": return "The owner's database is damaged. Nothing can be stored until the owner has restored it.";
       default: return error.message || "Something went wrong.";

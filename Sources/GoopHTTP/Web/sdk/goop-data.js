@@ -176,13 +176,21 @@
       if (change.kind === "delete") this.tell("onDelete", change.id, change);
     }
 
-    /** Tells a failure once, not at every try. */
-    fail(error) {
+    /** Tells a failure once, not at every try. @param {boolean} [retrying] whether it is tried again by itself */
+    fail(error, retrying = !FINAL.has(error.code)) {
       this.isOpen = false;
       if (this.lost?.code === error.code) return;
-      error.retrying = !FINAL.has(error.code);
+      error.retrying = retrying;
       this.lost = error;
       this.tell("onError", error);
+    }
+
+    /** No changes for now. That there is no place is told the second time: a stream before may not have given back its own. */
+    interrupt(error, retrying) {
+      const isFirstBusy = error.code === "busy" && !this.isOpen && !this.wasBusy;
+      this.isOpen = false;
+      if (isFirstBusy) this.wasBusy = true;
+      else this.fail(error, retrying);
     }
 
     /** Nobody watches it any more, or nobody may. */
@@ -217,7 +225,7 @@
     /** After a failure, later each time. */
     retry() {
       if (this.timer) return;
-      // Only what has lasted is a success: a table that is lost again and again takes the others along each time.
+      // Only what has lasted is a success.
       if (performance.now() - this.openedAt > 30_000) this.pause = 1000;
       this.openIn(this.pause);
       this.pause = Math.min(this.pause * 2, 15_000);
@@ -255,7 +263,10 @@
       on("ready", (feed) => feed.ready());
       on("change", (feed, change) => feed.change(change));
       on("reload", (feed) => feed.tell("onReload"));
-      on("lost", (feed, { error, code, detail, status }) => this.lose(feed, new Goop.Error(error, { code, detail, status })));
+      const reason = ({ error, code, detail, status }) => new Goop.Error(error, { code, detail, status });
+      // The viewer watches it again by itself, and says `ready` then; the others go on.
+      on("interrupted", (feed, value) => feed.interrupt(reason(value), true));
+      on("lost", (feed, value) => this.lose(feed, reason(value)));
       source.onerror = () => {
         if (this.source !== source) return;
         if (source.readyState === EventSource.CLOSED) return this.explain(source, path);
@@ -280,20 +291,16 @@
       return [...feeds.values()].slice(0, MOST_TABLES);
     },
 
-    /** No more changes of one table; the others go on. */
+    /** No more changes of one table: it is refused, or none of the page's is live. */
     lose(feed, error) {
-      const wasOpen = feed.isOpen;
+      const isRefused = !feed.isOpen && FINAL.has(error.code);
       this.carried.delete(feed.table);
-      feed.isOpen = false;
       if (this.carried.size === 0) {
         this.source?.close();
         this.source = null;
       }
-      const isRefused = !wasOpen && FINAL.has(error.code);
       if (!isRefused) this.retry();
-      // The stream before this one may not have given back its places yet.
-      if (error.code === "busy" && !wasOpen && !feed.wasBusy) feed.wasBusy = true;
-      else feed.fail(error);
+      feed.interrupt(error);
       if (isRefused) feed.end();
     },
 
@@ -355,7 +362,8 @@
 
   /**
    * Watches a table: what others add, change or remove arrives without reloading the page. However many tables a page
-   * watches, it has one connection for them; when they come or go, the others hear `onOpen` and `onReload` again.
+   * watches, it has one connection for them; when they come or go, the others hear `onOpen` and `onReload` again. A table
+   * that is lost and watched again concerns its own listeners only.
    *
    * @param {string} table
    * @param {object} listener every member may be left out; a bare function is taken as `onChange`
