@@ -411,6 +411,74 @@ def shapes(suite, page, url, ada):
         page.wait(lambda: names(page) == [], "no table")
 
 
+def rules(suite, page, url, ada, visitor):
+    """A table without a schema, as `goop2 data create` and upstream make them: one word stands for who does what."""
+    def owner(operation, **body):
+        answer = page.run("""
+            return fetch(`/api/data/${arguments[0]}`, {method: "POST", body: arguments[1], headers: {"Content-Type": "application/json",
+                "X-Goop-Token": document.querySelector("meta[name=goop-token]").content}})
+                .then(async (answer) => [answer.ok, await answer.text()])
+            """, operation, json.dumps(body))
+        expect(answer[0], answer[1])
+
+    def reads():
+        """Whether the visitor is let in."""
+        try:
+            return len(visitor("find", table="diary")) == 1
+        except urllib.error.HTTPError as error:
+            expect(error.code == 403, error.code)
+            return False
+
+    def sheet():
+        visit(page, url, "diary")
+        press(page, "Who may do what")
+        page.wait(lambda: opened(page), "the sheet")
+        return Select(field(page, "Who may do what")).first_selected_option.text, said(page, "#sheet .note")
+
+    def saved(word):
+        press(page, "Save", "#sheet")
+        shut(page)
+        found = stored(ada, "SELECT insert_policy FROM _tables WHERE name = 'diary'")
+        expect(found == [(word,)], found)
+
+    with suite.check("a table that is only the owner's stays so when its sheet is saved untouched"):
+        owner("tables/create", name="diary", columns=[{"name": "text", "type": "TEXT"}], policy="local")
+        owner("insert", table="diary", data={"text": "nobody's business"})
+        expect(not reads(), "read before it was opened")
+        shown, note = sheet()
+        expect(shown == "Only I: nobody else sees or does anything", shown)
+        expect("Nobody else reads" in note and "verybody" not in note, note)
+        suite.shot(page, "data-classic-policy")
+        saved("local")
+        expect(not reads(), "the table is open to everybody")
+
+    with suite.check("what a sheet shows first is what is in force, also for the other rules; another choice is explained and counts"):
+        for word, begins in (("open", "Everybody adds"), ("owner", "Only I add"), ("group", "Only members"), ("local", "Only I:")):
+            owner("tables/set-policy", table="diary", policy=word)
+            shown, _ = sheet()
+            expect(shown.startswith(begins), f"{word} is shown as {shown}")
+            saved(word)
+        sheet()
+        choose(page, "Who may do what", "Everybody adds rows")
+        expect("Everybody adds and reads" in said(page, "#sheet .note"), said(page, "#sheet .note"))
+        saved("open")
+        expect(reads(), "refused, though it is open now")
+        owner("tables/delete", table="diary")
+
+    with suite.check("a rule that the sheet has no name for, and one with words left out, are not widened by saving"):
+        found = page.run("""
+            return import("/assets/data-policy.js").then(({ policyFields, policyText }) => {
+                const strange = { read: "owner", insert: "open", update: "owner", delete: "owner" };
+                const gaps = { read: null, insert: null, update: null, delete: null };
+                return [policyFields({ mode: "classic", access: strange }).value(), policyFields({ mode: "orm", access: gaps }).value(),
+                    policyText(gaps)];
+            })""")
+        expect(found[0] is None, found[0])
+        # By these words visitors do what they do where they are missing.
+        expect(found[1] == {"access": {"read": "owner", "insert": "owner", "update": "local", "delete": "local"}}, found[1])
+        expect("visitors see only rows they made" in found[2], found[2])
+
+
 def limits(suite, page, url, ada):
     with suite.check("the limits of visitors are changed here, and checked"):
         visit(page, url)
@@ -497,6 +565,7 @@ def story(suite, program, folder):
             spam(suite, page, url, ada, visitor)
             files(suite, page, url, ada, visitor, folder)
             shapes(suite, page, url, ada)
+            rules(suite, page, url, ada, visitor)
             limits(suite, page, url, ada)
             with suite.check("nothing complained on the console"):
                 # Refusals are part of the story.

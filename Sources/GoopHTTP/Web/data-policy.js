@@ -24,30 +24,52 @@ export const presets = [
   { id: "private", name: "Private", text: "Only I.", access: { read: "local", insert: "local", update: "local", delete: "local" } },
 ];
 
-const same = (one, other) => actions.every((action) => one[action] === other[action]);
+/// The four rules that a table without a schema can have. One word of the owner's stands for all of it.
+const classic = [
+  { id: "open", name: "Everybody adds rows", text: "Everybody adds and reads; whoever made a row changes and removes it.", access: { read: "open", insert: "open", update: "owner", delete: "owner" } },
+  { id: "owner", name: "Only I add rows", text: "Everybody reads, only I add; whoever made a row changes and removes it.", access: { read: "open", insert: "owner", update: "owner", delete: "owner" } },
+  { id: "group", name: "Only members of my group add rows (there are none yet: only I)", text: "Everybody reads, members add; whoever made a row changes and removes it.", access: { read: "open", insert: "group", update: "owner", delete: "owner" } },
+  { id: "local", name: "Only I: nobody else sees or does anything", text: "Nobody else reads, adds, changes or removes anything.", access: { read: "local", insert: "local", update: "local", delete: "local" } },
+];
+
+/// The word in force. Where a schema leaves one out, visitors see the rows they made, and do nothing else.
+const inForce = (access, action) => access[action] ?? (action === "read" || action === "insert" ? "owner" : "local");
+
+const same = (one, other) => actions.every((action) => inForce(one, action) === inForce(other, action));
 
 /// One sentence.
 export function policyText(access) {
   const known = presets.find((preset) => same(preset.access, access));
   if (known) return known.text;
-  return actions.map((action) => `${titles[action]}: ${(words[action][access[action]] ?? "Only I").toLowerCase().replace(/\bi\b/g, "I")}`).join("; ") + ".";
+  return actions.map((action) => `${titles[action]}: ${(words[action][inForce(access, action)] ?? "Only I").toLowerCase().replace(/\bi\b/g, "I")}`).join("; ") + ".";
 }
 
-/// Fields that say who may do what. A table without a schema knows only who adds rows.
+/// Fields that say who may do what. What is not touched stays as it is: `value()` gives the members of the request, or null
+/// if there is nothing to change.
 export function policyFields(table) {
   const access = table?.access ?? presets[0].access;
-  if (table?.mode === "classic") {
-    const choice = select([["open", "Everybody adds rows"], ["owner", "Only I add rows"], ["group", "Only members of my group (there are none yet: only I)"]],
-      access.insert === "open" || access.insert === "group" ? access.insert : "owner");
-    return {
-      nodes: [labelled("Who adds rows", choice, "This table has no description of its own, so the rest is fixed: everybody reads, and whoever made a row changes and removes it.")],
-      value: () => ({ policy: choice.value }),
-    };
-  }
+  return table?.mode === "classic" ? classicFields(access) : schemaFields(access);
+}
+
+function classicFields(access) {
+  const present = classic.find((rule) => same(rule.access, access));
+  const choice = select([...(present ? [] : [["", "As it is now"]]), ...classic.map(({ id, name }) => [id, name])], present?.id ?? "");
+  const place = labelled("Who may do what", choice, "-");
+  const note = place.querySelector(".note");
+  const show = () => {
+    const text = classic.find(({ id }) => id === choice.value)?.text ?? policyText(access);
+    note.textContent = `${text} You may always do everything. This table has no description of its own, so there are these rules only.`;
+  };
+  choice.addEventListener("change", () => { show(); say(note.textContent); });
+  show();
+  return { nodes: [place], value: () => (choice.value ? { policy: choice.value } : null) };
+}
+
+function schemaFields(access) {
   const fields = {};
   for (const action of actions) {
     const options = Object.entries(words[action]).filter(([word]) => !(action === "insert" && word === "local" && access.insert !== "local"));
-    fields[action] = select(options, access[action] ?? "local");
+    fields[action] = select(options, inForce(access, action));
   }
   const known = presets.find((preset) => same(preset.access, access));
   const preset = select([...presets.map(({ id, name }) => [id, name]), ["own", "My own choice"]], known?.id ?? "own");
@@ -60,8 +82,9 @@ export function policyFields(table) {
   preset.addEventListener("change", () => {
     const chosen = presets.find(({ id }) => id === preset.value);
     if (chosen) for (const action of actions) {
-      if (![...fields[action].options].some(({ value }) => value === chosen.access[action])) continue;
       fields[action].value = chosen.access[action];
+      // Rows that only the owner adds: two words for one thing, of which the list has one.
+      if (fields[action].selectedIndex < 0) fields[action].value = "owner";
     }
     show();
     say(place.querySelector(".note").textContent);

@@ -103,7 +103,9 @@ export function editPolicy(table, changed) {
   openSheet({
     title: `Who may do what with ${table.name}`, body: policy.nodes, submitText: "Save",
     async onSubmit(sheet) {
-      await post("/api/data/tables/set-policy", { table: table.name, ...policy.value() });
+      const value = policy.value();
+      if (!value) return sheet.close();
+      await post("/api/data/tables/set-policy", { table: table.name, ...value });
       sheet.close();
       await changed(table.name);
       tell("Saved, and in effect.");
