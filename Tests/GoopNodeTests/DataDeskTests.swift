@@ -22,6 +22,7 @@ import Testing
         create.columnDefs = [
             ["name": "text", "type": "text", "required": true], ["name": "stars", "type": "integer"],
             ["name": "raw", "type": "blob"],
+            ["name": "size", "type": "enum", "values": .array(["1", "2.5", "large"])],
         ]
         _ = try await desk.perform(create)
         try await body(desk)
@@ -40,7 +41,9 @@ import Testing
             ]
             for text in texts { _ = try await desk.write(["text": text, "stars": "3"], row: nil, in: "notes") }
             var insert = DataRequest(op: .insert, table: "notes")
-            insert.data = ["text": "blob", "raw": ["$blob": "AAH/"], "stars": .number("9007199254740993")]
+            insert.data = [
+                "text": "blob", "raw": ["$blob": "AAH/"], "stars": .number("9007199254740993"), "size": "1",
+            ]
             _ = try await desk.perform(insert)
             let before = try await rows(desk)
             var file = ByteBuffer()
@@ -85,6 +88,10 @@ import Testing
             #expect(try await desk.write(["stars": nil], row: id, in: "notes") == id)
             let row = try await rows(desk).array?.first?.object
             #expect(row?["text"] == "1" && row?["stars"] == .null)
+            // A choice of digits is a text, as the others are.
+            for choice in ["1", "2.5", "large"] { _ = try await desk.write(["size": choice], row: id, in: "notes") }
+            #expect(try await rows(desk).array?.first?.object?["size"] == "large")
+            await #expect(throws: DataError.self) { try await desk.write(["size": "2"], row: id, in: "notes") }
             await #expect(throws: DataError.self) { try await desk.write(["_owner": "x"], row: id, in: "notes") }
             await #expect(throws: DataError.self) { try await desk.write(["stars": "many"], row: id, in: "notes") }
             await #expect(throws: DataError.self) { try await desk.write(["text": "x"], row: 99, in: "notes") }

@@ -138,6 +138,25 @@ import Testing
         await session.close()
     }
 
+    /// What `goop2 data DIR insert` makes of `size=1`.
+    @Test func digitsAreWhatTheirColumnIsFor() async throws {
+        try makePeer()
+        let session = try DataSession(folder: folder, logger: logger)
+        var request = DataRequest(op: .createTable)
+        request.name = "shirts"
+        request.columnDefs = [
+            ["name": "size", "type": "enum", "values": .array(["1", "2"])], ["name": "number", "type": "integer"],
+        ]
+        _ = try await session.perform(request)
+        let columns = try await TableColumns(of: "shirts", session)
+        let values = ["size", "number"].map { ($0, columns.value(of: "1", in: $0)) }
+        #expect(values.map(\.1) == [.string("1"), .number("1")])
+        var insert = DataRequest(op: .insert, table: "shirts")
+        insert.data = Dictionary(uniqueKeysWithValues: values)
+        #expect(try await session.perform(insert).object?["id"]?.int64 == 1)
+        await session.close()
+    }
+
     @Test func aFileForAnotherTableAddsNothing() async throws {
         try makePeer()
         let session = try DataSession(folder: folder, logger: logger)

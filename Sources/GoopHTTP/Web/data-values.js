@@ -17,7 +17,8 @@ export function fieldText(value) {
 }
 
 export const isTime = (type) => ["datetime", "timestamp", "date", "time"].includes(type);
-export const isNumber = (type) => /int|real|floa|doub|num|dec/.test(type);
+/// The choices of an `enum` are texts.
+export const isNumber = (type) => /int|real|floa|doub|(?<!e)num|dec/.test(type);
 export const isLong = (type) => !isTime(type) && !isNumber(type) && type !== "guid" && type !== "enum" && type !== "blob";
 
 /// The time of a system column, which is kept in UTC, as it was on the owner's clock; with the kept one as a title.

@@ -34,7 +34,10 @@ public struct TableColumns: Sendable {
     /// A text as the value that its column is for: digits in a column of numbers are a number.
     public func value(of text: String, in column: String) -> JSONValue {
         let type = kinds.first { $0.name == column }?.type ?? ""
-        let isNumber = ["INT", "REAL", "FLOA", "DOUB", "NUM", "DEC"].contains { type.contains($0) }
+        // "ENUM" has "NUM" in it; its choices are texts, those of digits too.
+        let isNumber =
+            !type.contains("ENUM")
+            && ["INT", "REAL", "FLOA", "DOUB", "NUM", "DEC"].contains { type.contains($0) }
         if isNumber, TableColumns.isNumber(text) { return .number(text) }
         if type.contains("BLOB"), text.hasPrefix("{\"$blob\":"), let value = try? JSONParser.parse(Array(text.utf8)) {
             return value
