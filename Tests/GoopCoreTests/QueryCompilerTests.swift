@@ -263,6 +263,60 @@ private func compiled(_ text: String, _ args: [QueryValue] = []) throws -> Compi
     }
 
     @Test(arguments: [
+        ("n DESC", #""n" DESC"#), ("N", #""n""#),
+        ("[n] COLLATE nocase NULLS LAST, a", #""n" COLLATE NOCASE NULLS LAST, "a""#),
+        ("desc DESC, count(*)", #""desc" DESC, count(*)"#), (#""sum(c)""#, #""sum(c)""#),
+        // A name in an expression is a column, as SQLite has it.
+        ("b COLLATE RTRIM + 1", #""b" COLLATE RTRIM + ?"#), ("b, -b", #""B", -"b""#),
+    ])
+    func resultsAreSortedByTheirNames(text: String, sql: String) throws {
+        var arguments = try QueryArguments([])
+        let results = try QueryCompiler.results(
+            "count(*) AS n, 1 AS desc, max(a) AS B, sum(c)", arguments: &arguments, scope: scope)
+        #expect(results.names == ["n", "desc", "B", "sum(c)"])
+        let order = try QueryCompiler.order(text, arguments: &arguments, scope: scope, of: results)
+        #expect(order.sql == sql)
+    }
+
+    @Test(arguments: [
+        ("n + 1", QueryError.unknownColumn(position: 0, name: "n", suggestion: "a")),
+        ("sum(n)", .unknownColumn(position: 4, name: "n", suggestion: "a")),
+        ("m", .unknownColumn(position: 0, name: "m", suggestion: "a")), ("1", .constantOrder(position: 0)),
+        ("n COLLATE turkish", .unknownCollation(position: 10, name: "turkish")),
+        ("n n", .unknownColumn(position: 0, name: "n", suggestion: "a")),
+    ])
+    func whatIsNoNameOfAResultIsRefused(text: String, expected: QueryError) throws {
+        var arguments = try QueryArguments([])
+        let results = try QueryCompiler.results("count(*) AS n", arguments: &arguments, scope: scope)
+        let found = error { () throws(QueryError) in
+            try QueryCompiler.order(text, arguments: &arguments, scope: scope, of: results)
+        }
+        #expect(found == expected)
+    }
+
+    /// The next `?` is the next value, whichever text it is in; a text that is refused uses none.
+    @Test func textsShareTheirValues() throws {
+        var arguments = try QueryArguments([.integer(1), .text("x"), .integer(3)])
+        let results = try QueryCompiler.results("sum(a > ?) AS n", arguments: &arguments, scope: scope)
+        #expect(results.fragment.bindings == [.integer(1)])
+        #expect(
+            error { () throws(QueryError) in
+                try QueryCompiler.condition("a = ? AND ,", arguments: &arguments, scope: scope)
+            } != nil)
+        let condition = try QueryCompiler.condition("b = ?", arguments: &arguments, scope: scope)
+        #expect(condition.bindings == [.text("x")])
+        #expect(
+            error { () throws(QueryError) in try arguments.finish() } == .unusedArguments(given: 3, used: 2))
+        let order = try QueryCompiler.order("a = ?1, b = ?", arguments: &arguments, scope: scope)
+        #expect(order.bindings == [.integer(1), .integer(3)])
+        try arguments.finish()
+        let beyond = error { () throws(QueryError) in
+            try QueryCompiler.condition("a = ?", arguments: &arguments, scope: scope)
+        }
+        #expect(beyond == .missingArgument(position: 4, number: 4, given: 3))
+    }
+
+    @Test(arguments: [
         ("sum(count(*))", QueryError.aggregateNotAllowed(position: 4, name: "count")),
         ("sum(min(a))", .aggregateNotAllowed(position: 4, name: "min")),
         ("min(max(a))", .aggregateNotAllowed(position: 0, name: "min")),

@@ -84,6 +84,21 @@ import Testing
                 #"{"op":"aggregate","table":"notes","expr":"title, COUNT(*) AS n","group_by":"title","order":"title DESC","limit":1}"#,
                 #"[{"title":"b","n":2}]"#
             ),
+            // By the name of a result, which no column has.
+            (
+                #"{"op":"aggregate","table":"notes","expr":"COUNT(*) AS n","group_by":"title","order":"n DESC"}"#,
+                #"[{"title":"b","n":2},{"title":"a","n":1}]"#
+            ),
+            // Values are for `expr`, then for `where`, then for `order`.
+            (
+                #"{"op":"aggregate","table":"notes","expr":"SUM(score >= ?) AS s","where":"score < ?","args":[2,3]}"#,
+                #"[{"s":1}]"#
+            ),
+            (#"{"op":"aggregate","table":"notes","expr":"MAX(score) - ? AS m","args":[1]}"#, #"[{"m":2}]"#),
+            (
+                #"{"op":"query","table":"notes","fields":["score"],"where":"score <> ?","order":"title = ? DESC","args":[2,"b"]}"#,
+                #"[{"score":3},{"score":1}]"#
+            ),
         ]
         for (request, answer) in answers {
             #expect(try await fixture.text(request, as: fixture.bob) == answer, "\(request)")
@@ -98,7 +113,12 @@ import Testing
             (#"{"op":"query","table":"notes","columns":["title, (SELECT 1)"]}"#, .invalidQuery),
             (#"{"op":"query","table":"notes","order":"score; DROP TABLE notes"}"#, .invalidQuery),
             (#"{"op":"query","table":"notes","limit":-1}"#, .badRequest),
-            (#"{"op":"query","table":"notes","args":[1]}"#, .badRequest),
+            (#"{"op":"query","table":"notes","args":[1]}"#, .invalidQuery),
+            (#"{"op":"query","table":"notes","where":"score = ?","order":"title = ?","args":[1]}"#, .invalidQuery),
+            (#"{"op":"count","table":"notes","where":"score = ?","order":"title = ?","args":[1,2]}"#, .invalidQuery),
+            (#"{"op":"aggregate","table":"notes","expr":"COUNT(*) AS n","args":[1]}"#, .invalidQuery),
+            (#"{"op":"aggregate","table":"notes","expr":"COUNT(*) AS n","order":"m"}"#, .invalidQuery),
+            (#"{"op":"query","table":"notes","order":"n"}"#, .invalidQuery),
             (#"{"op":"aggregate","table":"notes"}"#, .badRequest), (#"{"op":"pluck","table":"notes"}"#, .badRequest),
         ] {
             #expect(await fixture.refusal(request, as: fixture.bob)?.code == code, "\(request)")

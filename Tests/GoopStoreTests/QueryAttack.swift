@@ -3,7 +3,11 @@ import Testing
 
 /// A text that a stranger sends to get at more than the rows it may see, and what must become of it.
 struct QueryAttack: Sendable, CustomTestStringConvertible {
-    enum Place: Sendable { case condition, order, columns, expressions }
+    enum Place: Sendable {
+        case condition, order, columns, expressions
+        /// The order of `COUNT(*) AS n, MAX(_id) AS _id`.
+        case resultOrder
+    }
 
     enum Outcome: Sendable, Equatable {
         /// Refused by the compiler with this error.
@@ -334,6 +338,20 @@ extension QueryAttack {
         .init(
             "order: an expression is no way out", .order, "_owner = 'me', length(text) DESC, _id", [],
             .harmless([1, 2, 3])),
+        .init("results: order by position", .resultOrder, "2", [], .refused(.constantOrder(position: 0))),
+        .init(
+            "results: stacked behind a name", .resultOrder, "n; DROP TABLE notes", [],
+            .refused(.unexpectedCharacter(position: 1, scalar: 0x3B))),
+        .init(
+            "results: name that breaks out", .resultOrder, "\"n\"\" DESC --\"", [],
+            .refused(.unknownColumn(position: 0, name: "n\" DESC --", suggestion: nil))),
+        .init(
+            "results: sub-select behind a name", .resultOrder, "n, (SELECT key FROM secrets)", [],
+            .refused(.notSupported(position: 4, word: "SELECT"))),
+        .init(
+            "results: a name over the rows", .resultOrder, "SUM(n)", [],
+            .refused(.unknownColumn(position: 4, name: "n", suggestion: nil))),
+        .init("results: order by a name", .resultOrder, "n COLLATE BINARY DESC, _id", [], .harmless([3])),
     ]
 
     private static let results: [QueryAttack] = [

@@ -146,6 +146,14 @@ private struct AttackedDatabase {
                 let part = try QueryCompiler.order(attack.text, scope: scope)
                 rows = try run(
                     "SELECT * FROM notes WHERE \"_owner\" = ? ORDER BY \(part.sql)", [.text("me")] + part.bindings)
+            case .resultOrder:
+                var arguments = try QueryArguments(attack.arguments)
+                let results = try QueryCompiler.results(
+                    "COUNT(*) AS n, MAX(_id) AS _id", arguments: &arguments, scope: scope)
+                let part = try QueryCompiler.order(attack.text, arguments: &arguments, scope: scope, of: results)
+                rows = try run(
+                    "SELECT \(results.fragment.sql) FROM notes WHERE \"_owner\" = ? ORDER BY \(part.sql)",
+                    [.text("me")] + part.bindings)
             case .columns:
                 let part = try QueryCompiler.columns(attack.text, scope: scope)
                 rows = try run(

@@ -75,11 +75,20 @@ import Testing
                 aggregate, isDistinct: Bool.random(using: &random.generator), random.expression(depth: 2))
             let text = "\(expression)"
             let arguments = world.used(random.arguments, by: text)
-            let compiled = try QueryCompiler.expressions(text, args: arguments, scope: world.scope)
+            var shared = try QueryArguments(arguments)
+            // The name of a result, and that of a column that is a result's name, too.
+            let name = ["r", "a"].randomElement(using: &random.generator) ?? "r"
+            let results = "\(text) AS \(name)"
+            let compiled = try QueryCompiler.results(results, arguments: &shared, scope: world.scope)
+            let terms = "\(name) COLLATE NOCASE DESC, length(d), d"
+            let order = try QueryCompiler.order(terms, arguments: &shared, scope: world.scope, of: compiled)
+            try shared.finish()
             let group = try QueryCompiler.columns("d", scope: world.scope).sql
             world.expectSame(
-                world.rows("SELECT \(text) FROM t GROUP BY d", arguments),
-                world.rows("SELECT \(compiled.sql) FROM t GROUP BY \(group)", compiled.bindings), text)
+                world.rows("SELECT \(results) FROM t GROUP BY d ORDER BY \(terms)", arguments),
+                world.rows(
+                    "SELECT \(compiled.fragment.sql) FROM t GROUP BY \(group) ORDER BY \(order.sql)",
+                    compiled.fragment.bindings + order.bindings), results)
         }
     }
 
@@ -124,9 +133,11 @@ struct QueryWorld {
     }
 
     func parse(_ text: String, _ arguments: [QueryValue]) throws(QueryError) -> QueryExpression {
-        var parser = try QueryParser(text, arguments: arguments, scope: scope, aggregatesAllowed: false)
+        var parser = try QueryParser(
+            text, arguments: QueryArguments(arguments), scope: scope, aggregatesAllowed: false)
         let expression = try parser.expression()
         try parser.finish()
+        try parser.arguments.finish()
         return expression
     }
 

@@ -49,10 +49,23 @@ public enum QueryCompiler {
     public static func condition(
         _ text: String, args: [QueryValue] = [], scope: QueryScope
     ) throws(QueryError) -> CompiledFragment {
-        var parser = try QueryParser(text, arguments: args, scope: scope, aggregatesAllowed: false)
+        var arguments = try QueryArguments(args)
+        let compiled = try condition(text, arguments: &arguments, scope: scope)
+        try arguments.finish()
+        return compiled
+    }
+
+    /// Compiles a condition of a request with further texts.
+    ///
+    /// - Parameter arguments: of all of them; they know afterwards which ones are used.
+    public static func condition(
+        _ text: String, arguments: inout QueryArguments, scope: QueryScope
+    ) throws(QueryError) -> CompiledFragment {
+        var parser = try QueryParser(text, arguments: arguments, scope: scope, aggregatesAllowed: false)
         let expression = try parser.expression()
         try parser.finish()
-        var writer = SQLWriter(values: .bound(arguments: args))
+        arguments = parser.arguments
+        var writer = SQLWriter(values: .bound(arguments: arguments.values))
         writer.append("(")
         try check(writer.append(expression), at: 0)
         writer.append(")")
@@ -61,19 +74,29 @@ public enum QueryCompiler {
 
     /// Compiles sort terms, for example `score DESC NULLS LAST, name COLLATE NOCASE`.
     ///
-    /// - Parameter aggregates: true if rows are grouped, so that `COUNT(*) DESC` has a meaning.
     /// - Returns: what stands behind ORDER BY.
+    public static func order(_ text: String, scope: QueryScope) throws(QueryError) -> CompiledFragment {
+        var arguments = try QueryArguments([])
+        return try order(text, arguments: &arguments, scope: scope)
+    }
+
+    /// Compiles sort terms of a request with further texts.
+    ///
+    /// - Parameters:
+    ///   - arguments: of all of them; they know afterwards which ones are used.
+    ///   - results: if rows are grouped: then `COUNT(*) DESC` has a meaning, and so has the name of a result, by itself.
     public static func order(
-        _ text: String, scope: QueryScope, aggregates: Bool = false
+        _ text: String, arguments: inout QueryArguments, scope: QueryScope, of results: CompiledResults? = nil
     ) throws(QueryError) -> CompiledFragment {
-        var parser = try QueryParser(text, arguments: [], scope: scope, aggregatesAllowed: aggregates)
-        var writer = SQLWriter(values: .bound(arguments: []))
+        var parser = try QueryParser(text, arguments: arguments, scope: scope, aggregatesAllowed: results != nil)
+        var writer = SQLWriter(values: .bound(arguments: arguments.values))
         var count = 0
         repeat {
             let position = parser.current.position
             count += 1
             guard count <= Limit.orderTerms else { throw .tooManyTerms(position: position, limit: Limit.orderTerms) }
-            let expression = try parser.expression()
+            let result = try parser.result(among: results?.names ?? [])
+            let expression = if let result { result } else { try parser.expression() }
             guard !expression.isSameForEveryRow else { throw .constantOrder(position: position) }
             if count > 1 { writer.append(", ") }
             try check(writer.append(expression), at: position)
@@ -92,12 +115,13 @@ public enum QueryCompiler {
             }
         } while parser.accept(.comma)
         try parser.finish()
+        arguments = parser.arguments
         return CompiledFragment(sql: writer.sql, bindings: writer.bindings)
     }
 
     /// Compiles names with commas between them, or `*` for all columns.
     public static func columns(_ text: String, scope: QueryScope) throws(QueryError) -> CompiledFragment {
-        var parser = try QueryParser(text, arguments: [], scope: scope, aggregatesAllowed: false)
+        var parser = try QueryParser(text, arguments: QueryArguments([]), scope: scope, aggregatesAllowed: false)
         var names: [String] = []
         if parser.accept(.star) {
             names = scope.columns
@@ -152,10 +176,23 @@ public enum QueryCompiler {
     public static func expressions(
         _ text: String, args: [QueryValue] = [], scope: QueryScope
     ) throws(QueryError) -> CompiledFragment {
-        var parser = try QueryParser(text, arguments: args, scope: scope, aggregatesAllowed: true)
+        var arguments = try QueryArguments(args)
+        let compiled = try results(text, arguments: &arguments, scope: scope)
+        try arguments.finish()
+        return compiled.fragment
+    }
+
+    /// Compiles results of a request with further texts.
+    ///
+    /// - Parameter arguments: of all of them; they know afterwards which ones are used.
+    public static func results(
+        _ text: String, arguments: inout QueryArguments, scope: QueryScope
+    ) throws(QueryError) -> CompiledResults {
+        var parser = try QueryParser(text, arguments: arguments, scope: scope, aggregatesAllowed: true)
         let bytes = Array(text.utf8)
-        var writer = SQLWriter(values: .bound(arguments: args))
-        var names: Set<[UInt8]> = []
+        var writer = SQLWriter(values: .bound(arguments: arguments.values))
+        var names: [String] = []
+        var taken: Set<[UInt8]> = []
         var count = 0
         repeat {
             let position = parser.current.position
@@ -173,16 +210,18 @@ public enum QueryCompiler {
                 }
                 parser.advance()
             }
-            guard names.insert(QueryScope.folded(name)).inserted else {
+            guard taken.insert(QueryScope.folded(name)).inserted else {
                 throw .duplicateName(position: position, name: name)
             }
+            names.append(name)
             if count > 1 { writer.append(", ") }
             try check(writer.append(expression), at: position)
             writer.append(" AS ")
             writer.appendName(name)
         } while parser.accept(.comma)
         try parser.finish()
-        return CompiledFragment(sql: writer.sql, bindings: writer.bindings)
+        arguments = parser.arguments
+        return CompiledResults(fragment: .init(sql: writer.sql, bindings: writer.bindings), names: names)
     }
 
     /// The names that tables, columns and results may have: a letter or `_`, then letters, digits and `_`, at most 64.

@@ -4,7 +4,8 @@
 /// a recursion; their number is bounded by the number of parts.
 struct QueryParser {
     let scope: QueryScope
-    let arguments: [QueryValue]
+    /// The values, and how far texts have used them, this one included.
+    private(set) var arguments: QueryArguments
 
     private let tokens: [QueryToken]
     private var index = 0
@@ -15,23 +16,15 @@ struct QueryParser {
     private var concatenations = 0
     /// Bytes of patterns so far, as `Limit.searchBytes` counts them.
     private var searchBytes = 0
-    /// The highest placeholder so far: `?` means the next one.
-    private var highestPlaceholder = 0
     private var aggregatesAllowed: Bool
 
-    /// Checks the limits of text and arguments, and cuts the text into tokens.
+    /// Checks the length of the text and cuts it into tokens.
     init(
-        _ text: String, arguments: [QueryValue], scope: QueryScope, aggregatesAllowed: Bool
+        _ text: String, arguments: QueryArguments, scope: QueryScope, aggregatesAllowed: Bool
     ) throws(QueryError) {
         let size = text.utf8.count
         guard size <= QueryCompiler.Limit.textBytes else {
             throw .textTooLong(bytes: size, limit: QueryCompiler.Limit.textBytes)
-        }
-        guard arguments.count <= QueryCompiler.Limit.arguments else {
-            throw .tooManyArguments(count: arguments.count, limit: QueryCompiler.Limit.arguments)
-        }
-        for (index, argument) in arguments.enumerated() {
-            if case .text(let text) = argument, text.utf8.contains(0) { throw .argumentHoldsNUL(number: index + 1) }
         }
         self.scope = scope
         self.arguments = arguments
@@ -70,12 +63,9 @@ struct QueryParser {
         guard accept(word: word) else { throw unexpected(word) }
     }
 
-    /// Checks that nothing is left, of the text and of the arguments.
+    /// Checks that nothing is left of the text.
     func finish() throws(QueryError) {
         guard current.kind == .end else { throw unexpected("an operator or the end") }
-        guard highestPlaceholder == arguments.count else {
-            throw .unusedArguments(given: arguments.count, used: highestPlaceholder)
-        }
     }
 
     func unexpected(_ expected: String) -> QueryError {
@@ -189,7 +179,7 @@ struct QueryParser {
     ) throws(QueryError) -> QueryExpression {
         let position = current.position
         let pattern = try expression(atLeast: .comparison)
-        guard let constant = ConstantText(pattern, arguments: arguments) else {
+        guard let constant = ConstantText(pattern, arguments: arguments.values) else {
             throw .notConstant(position: position, of: "the pattern of \(match.rawValue)")
         }
         try check(constant, at: position)
@@ -206,7 +196,8 @@ struct QueryParser {
         }
         let escapePosition = current.position
         let escape = try expression(atLeast: .sum)
-        guard case .text(let text) = ConstantText(escape, arguments: arguments), text.unicodeScalars.count == 1 else {
+        guard case .text(let text) = ConstantText(escape, arguments: arguments.values), text.unicodeScalars.count == 1
+        else {
             throw .malformedEscape(position: escapePosition)
         }
         return .matches(left, match, pattern: pattern, escape: escape, isNegated: isNegated)
@@ -318,12 +309,38 @@ struct QueryParser {
         return column
     }
 
-    private mutating func placeholder(_ number: Int?, at token: QueryToken) throws(QueryError) -> Int {
-        let number = number ?? highestPlaceholder + 1
-        guard number <= arguments.count else {
-            throw .missingArgument(position: token.position, number: number, given: arguments.count)
+    /// Reads the name of a result, if that and COLLATE are the whole sort term: as a part of an expression SQLite takes a name
+    /// for a column.
+    mutating func result(among names: [String]) throws(QueryError) -> QueryExpression? {
+        let written: String
+        switch current.kind {
+        case .word(let name), .quotedName(let name): written = name
+        default: return nil
         }
-        highestPlaceholder = max(highestPlaceholder, number)
+        let folded = QueryScope.folded(written)
+        guard let name = names.first(where: { QueryScope.folded($0) == folded }) else { return nil }
+        var reader = self
+        try reader.count()
+        reader.advance()
+        var expression = QueryExpression.column(name)
+        while reader.accept(word: "COLLATE") {
+            try reader.count()
+            expression = .collate(expression, try reader.collation())
+        }
+        let next = reader.current
+        guard next.kind == .end || next.isSign(.comma) || ["ASC", "DESC", "NULLS"].contains(where: next.isWord) else {
+            return nil
+        }
+        self = reader
+        return expression
+    }
+
+    private mutating func placeholder(_ number: Int?, at token: QueryToken) throws(QueryError) -> Int {
+        let number = number ?? arguments.used + 1
+        guard number <= arguments.values.count else {
+            throw .missingArgument(position: token.position, number: number, given: arguments.values.count)
+        }
+        arguments.used = max(arguments.used, number)
         return number
     }
 
@@ -415,7 +432,7 @@ struct QueryParser {
         }
         for (index, argument) in given.enumerated() {
             guard function.constantArguments.contains(index) || function.modifiers.contains(index) else { continue }
-            guard let constant = ConstantText(argument, arguments: arguments) else {
+            guard let constant = ConstantText(argument, arguments: arguments.values) else {
                 throw .notConstant(position: positions[index], of: "argument \(index + 1) of \(function.rawValue)")
             }
             try check(constant, at: positions[index])

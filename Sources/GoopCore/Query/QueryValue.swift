@@ -24,6 +24,14 @@ public struct CompiledFragment: Sendable, Hashable {
     }
 }
 
+/// Results over groups of rows, and what they are called.
+public struct CompiledResults: Sendable, Hashable {
+    /// What stands behind SELECT.
+    public var fragment: CompiledFragment
+    /// In their order.
+    public var names: [String]
+}
+
 extension CompiledFragment {
     /// What stands behind WHERE: the rows of one owner, and of those the ones for which a condition holds.
     ///

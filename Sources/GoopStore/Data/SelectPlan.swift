@@ -3,7 +3,8 @@ import GoopCore
 /// A read as SQL: what the request asks, and only the rows that the caller may see.
 ///
 /// Everything of the request that is text goes through `QueryCompiler`; what is written here is our own, quoted names of the
-/// catalogue, and placeholders.
+/// catalogue, and placeholders. The texts share the values of the request, in the order in which they stand in the statement:
+/// `expr`, `where`, `order`.
 struct SelectPlan {
     let table: TableInfo
     /// Nil: all rows; else only those of this owner.
@@ -20,16 +21,18 @@ struct SelectPlan {
                     ? try QueryCompiler.columns("*", scope: scope) : try QueryCompiler.columns(names, scope: scope)
             })
         sql.sql += " FROM \(table.quoted)"
-        try addWhere(request, to: &sql)
-        try addOrder(request, to: &sql)
+        var arguments = try SelectPlan.arguments(request)
+        try addWhere(request, &arguments, to: &sql)
+        try addOrder(request, &arguments, to: &sql)
         try addLimit(request, only: only, to: &sql)
+        try finish(arguments)
         return sql
     }
 
     /// `exists`: one row with one value.
     func exists(_ request: DataRequest) throws(DataError) -> CompiledFragment {
         var sql = CompiledFragment(sql: "SELECT 1 FROM \(table.quoted)")
-        try addWhere(request, to: &sql)
+        try addOnlyWhere(request, to: &sql)
         sql.sql += " LIMIT 1"
         return sql
     }
@@ -37,17 +40,17 @@ struct SelectPlan {
     /// `count`.
     func count(_ request: DataRequest) throws(DataError) -> CompiledFragment {
         var sql = CompiledFragment(sql: "SELECT COUNT(*) FROM \(table.quoted)")
-        try addWhere(request, to: &sql)
+        try addOnlyWhere(request, to: &sql)
         return sql
     }
 
     /// The `_id` of rows that a bulk form is to change, one more than the most that it may.
     func ids(_ request: DataRequest, most: Int) throws(DataError) -> CompiledFragment {
-        guard try SelectPlan.condition(request, table: table) != nil else {
+        guard SelectPlan.condition(of: request) != nil else {
             throw DataError(code: .badRequest, message: "where is required")
         }
         var sql = CompiledFragment(sql: "SELECT \"_id\" FROM \(table.quoted)")
-        try addWhere(request, to: &sql)
+        try addOnlyWhere(request, to: &sql)
         sql.sql += " ORDER BY \"_id\" LIMIT \(most + 1)"
         return sql
     }
@@ -59,13 +62,15 @@ struct SelectPlan {
         }
         let column = try compiled { () throws(QueryError) in try QueryCompiler.columns([name], scope: table.scope) }
         var sql = CompiledFragment(sql: "SELECT \(isDistinct ? "DISTINCT " : "")\(column.sql) FROM \(table.quoted)")
-        try addWhere(request, to: &sql)
+        var arguments = try SelectPlan.arguments(request)
+        try addWhere(request, &arguments, to: &sql)
         if isDistinct, request.order == nil {
             sql.sql += " ORDER BY \(column.sql)"
         } else {
-            try addOrder(request, to: &sql)
+            try addOrder(request, &arguments, to: &sql)
         }
         try addLimit(request, to: &sql)
+        try finish(arguments)
         return sql
     }
 
@@ -78,25 +83,20 @@ struct SelectPlan {
         let groups = try request.groupBy.flatMap { $0.isEmpty ? nil : $0 }.map { (text) throws(DataError) in
             try compiled { () throws(QueryError) in try QueryCompiler.columns(text, scope: scope) }
         }
-        let expressions = try compiled { () throws(QueryError) in
-            try QueryCompiler.expressions(text, scope: scope)
+        var arguments = try SelectPlan.arguments(request)
+        let results = try compiled { () throws(QueryError) in
+            try QueryCompiler.results(text, arguments: &arguments, scope: scope)
         }
         var sql = CompiledFragment(sql: "SELECT ")
         // The columns that a result is grouped by are part of it, unless the request names them itself.
         if let groups, !isNamed(groups, in: text) { sql.sql += groups.sql + ", " }
-        sql.append(expressions)
+        sql.append(results.fragment)
         sql.sql += " FROM \(table.quoted)"
-        try addWhere(request, to: &sql)
+        try addWhere(request, &arguments, to: &sql)
         if let groups { sql.sql += " GROUP BY \(groups.sql)" }
-        if let order = request.order, !order.isEmpty {
-            let names = scope.columns
-            sql.sql += " ORDER BY "
-            sql.append(
-                try compiled { () throws(QueryError) in
-                    try QueryCompiler.order(order, scope: QueryScope(columns: names), aggregates: true)
-                })
-        }
+        try addOrder(request, &arguments, of: results, to: &sql)
         try addLimit(request, to: &sql)
+        try finish(arguments)
         return sql
     }
 
@@ -105,17 +105,38 @@ struct SelectPlan {
         return groups.sql.lowercased().split { $0 == "\"" || $0 == "," || $0 == " " }.contains { words.contains($0) }
     }
 
-    private func addWhere(_ request: DataRequest, to sql: inout CompiledFragment) throws(DataError) {
-        let condition = try SelectPlan.condition(request, table: table)
+    /// Of a statement that has no other text of the request.
+    private func addOnlyWhere(_ request: DataRequest, to sql: inout CompiledFragment) throws(DataError) {
+        var arguments = try SelectPlan.arguments(request)
+        try addWhere(request, &arguments, to: &sql)
+        try finish(arguments)
+    }
+
+    private func addWhere(
+        _ request: DataRequest, _ arguments: inout QueryArguments, to sql: inout CompiledFragment
+    ) throws(DataError) {
+        var condition: CompiledFragment?
+        if let text = SelectPlan.condition(of: request) {
+            condition = try compiled { () throws(QueryError) in
+                try QueryCompiler.condition(text, arguments: &arguments, scope: table.scope)
+            }
+        }
         guard let rows = CompiledFragment.rows(of: owner, where: condition) else { return }
         sql.sql += " WHERE "
         sql.append(rows)
     }
 
-    private func addOrder(_ request: DataRequest, to sql: inout CompiledFragment) throws(DataError) {
+    /// - Parameter results: of groups of rows.
+    private func addOrder(
+        _ request: DataRequest, _ arguments: inout QueryArguments, of results: CompiledResults? = nil,
+        to sql: inout CompiledFragment
+    ) throws(DataError) {
         guard let order = request.order, !order.isEmpty else { return }
         sql.sql += " ORDER BY "
-        sql.append(try compiled { () throws(QueryError) in try QueryCompiler.order(order, scope: table.scope) })
+        sql.append(
+            try compiled { () throws(QueryError) in
+                try QueryCompiler.order(order, arguments: &arguments, scope: table.scope, of: results)
+            })
     }
 
     private func addLimit(
@@ -143,18 +164,18 @@ struct SelectPlan {
     }
 
     /// The condition of a request; nil if it has none.
-    private static func condition(_ request: DataRequest, table: TableInfo) throws(DataError) -> CompiledFragment? {
-        guard let text = request.where, text.contains(where: { !$0.isWhitespace }) else {
-            guard request.args.isEmpty else {
-                throw DataError(code: .badRequest, message: "args without where")
-            }
-            return nil
-        }
-        var args: [QueryValue] = []
-        for json in request.args { args.append(try DataValue.value(json, column: "args")) }
-        return try compiled { () throws(QueryError) in
-            try QueryCompiler.condition(text, args: args, scope: table.scope)
-        }
+    private static func condition(of request: DataRequest) -> String? {
+        request.where.flatMap { $0.contains { !$0.isWhitespace } ? $0 : nil }
+    }
+
+    private static func arguments(_ request: DataRequest) throws(DataError) -> QueryArguments {
+        var values: [QueryValue] = []
+        for json in request.args { values.append(try DataValue.value(json, column: "args")) }
+        return try compiled { () throws(QueryError) in try QueryArguments(values) }
+    }
+
+    private func finish(_ arguments: QueryArguments) throws(DataError) {
+        try compiled { () throws(QueryError) in try arguments.finish() }
     }
 }
 

@@ -25,8 +25,15 @@ func fuzzQuery(_ bytes: [UInt8]) {
         guard let part = try? QueryCompiler.columns(text, scope: scope) else { return }
         judge("SELECT \(part.sql) FROM \"t\" GROUP BY \(part.sql)", part.bindings.count)
     default:
-        guard let part = try? QueryCompiler.expressions(text, args: arguments, scope: scope) else { return }
-        judge("SELECT \(part.sql) FROM \"t\" GROUP BY \"a\"", part.bindings.count)
+        guard var shared = try? QueryArguments(arguments),
+            let results = try? QueryCompiler.results(text, arguments: &shared, scope: scope)
+        else { return }
+        let select = "SELECT \(results.fragment.sql) FROM \"t\" GROUP BY \"a\""
+        judge(select, results.fragment.bindings.count)
+        guard let name = results.names.first(where: QueryCompiler.isName) else { return }
+        let order = try? QueryCompiler.order("\(name) DESC", arguments: &shared, scope: scope, of: results)
+        require(order?.bindings.isEmpty == true, "\(name) is the name of a result")
+        judge("\(select) ORDER BY \(order?.sql ?? "")", results.fragment.bindings.count)
     }
 }
 
