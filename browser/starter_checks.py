@@ -46,6 +46,7 @@ UPSTREAM = {
     "count": "2",
     "aggregate": "3 3",
     "aggregate, grouped": "3",
+    "aggregate, sorted and cut": "b20",
     "update": "20",
     "remove": "null",
     "changes seen": "insert:b,insert:a,insert:c,update:b,delete:true",

@@ -77,6 +77,9 @@ const steps = {
     return `${row.n} ${row.m}`;
   },
   "aggregate, grouped": async () => (await Goop.data.aggregate("items", "title, COUNT(*) AS n", { group_by: "title" })).length,
+  "aggregate, sorted and cut": async () => (await Goop.data.aggregate("items", "title, SUM(score * ?) AS s", {
+    group_by: "title", where: "score < ?", args: [10, 9], order: "s DESC", limit: 1, offset: 1,
+  })).map(({ title, s }) => `${title}${s}`).join(),
   "update": async () => {
     await Goop.data.update("items", window.added[0], { score: 20 });
     return (await Goop.data.get("items", window.added[0])).score;

@@ -18,7 +18,7 @@
    * Which rows, and how. Every member may be left out.
    * @typedef {object} Options
    * @property {string} [where] a condition, for example `"score > ? AND name LIKE ?"`; values belong into `args`
-   * @property {Array} [args] one value for each `?`
+   * @property {Array} [args] one value for each `?`, in `where`, then in `order`
    * @property {string[]|string} [fields] the columns to give; all when left out
    * @property {string} [order] for example `"score DESC, _id"`
    * @property {number} [limit] at most so many rows
@@ -54,11 +54,12 @@
     count: async (table, options = {}) => Number((await post("count", { table, ...options }))?.count ?? 0),
 
     /**
-     * Figures over rows, for example `aggregate("votes", "COUNT(*) AS n", { group_by: "choice" })`.
+     * Figures over rows, for example `aggregate("votes", "COUNT(*) AS n", { group_by: "choice", order: "n DESC" })`.
+     * `args` are for each `?` in `expr`, then in `where`, then in `order`.
      * @returns {Promise<object[]>} one row a group
      */
-    aggregate: (table, expr, { where, args, group_by } = {}) =>
-      rows(post("aggregate", { table, expr, where, args, group_by })),
+    aggregate: (table, expr, { where, args, group_by, order, limit, offset } = {}) =>
+      rows(post("aggregate", { table, expr, where, args, group_by, order, limit, offset })),
 
     /** Adds a row. @param {string} table @param {object} values @returns {Promise<{status: string, id: number}>} */
     insert: (table, values) => write("insert", { table, data: values }),

@@ -70,7 +70,8 @@ export interface RowFunctions {
   distinct(column: string, options?: Options): Promise<any[]>;
   exists(options?: Options): Promise<boolean>;
   count(options?: Options): Promise<number>;
-  aggregate(expr: string, options?: Options & { group_by?: string }): Promise<Array<Record<string, any>>>;
+  /** `args` are for each `?` in `expr`, then in `where`, then in `order`; `order` may name results. */
+  aggregate(expr: string, options?: Omit<Options, "fields"> & { group_by?: string[] | string }): Promise<Array<Record<string, any>>>;
   insert(values: Record<string, unknown>): Promise<{ status: string; id: number }>;
   update(id: number, values: Record<string, unknown>): Promise<{ status: string }>;
   remove(id: number): Promise<{ status: string }>;
