@@ -186,15 +186,23 @@ private func compiled(_ text: String, _ args: [QueryValue] = []) throws -> Compi
                 "a LIKE ? || ?", [.text(String(repeating: "x", count: 200)), .text(String(repeating: "x", count: 57))])
                 == .patternTooLong(position: 7, bytes: 257, limit: limit.patternBytes))
         // All patterns of a text together, each once more for every || in what it is compared with.
-        let long = QueryValue.text(String(repeating: "x", count: 100))
-        #expect(refusal("a LIKE ? AND instr(a, ?)", [long, long]) == nil)
+        let long = QueryValue.text(String(repeating: "x", count: 256))
+        let four = "a LIKE ? AND instr(a, ?) AND trim(a, ?) AND a GLOB ?"
+        #expect(refusal(four, Array(repeating: long, count: 4)) == nil)
         #expect(
-            refusal("a LIKE ? AND instr(a, ?) AND trim(a, ?)", [long, long, long])
-                == .tooMuchSearching(position: 37, bytes: 300, limit: limit.searchBytes))
-        #expect(refusal("a || a GLOB ?", [long]) == nil)
+            refusal(four + " AND a LIKE 'y'", Array(repeating: long, count: 4))
+                == .tooMuchSearching(position: four.utf8.count + 12, bytes: 1025, limit: limit.searchBytes))
+        #expect(refusal("a || a || a || a GLOB ?", [long]) == nil)
         #expect(
-            refusal("a || a || a GLOB ?", [long])
-                == .tooMuchSearching(position: 17, bytes: 300, limit: limit.searchBytes))
+            refusal("a || a || a || a || a GLOB ?", [long])
+                == .tooMuchSearching(position: 27, bytes: 1280, limit: limit.searchBytes))
+        // One search in every column.
+        let word = QueryValue.text("%" + String(repeating: "x", count: 80) + "%")
+        let columns = ["a", "b", "c", "\"Group\"", "[odd name]"]
+        #expect(
+            refusal(
+                columns.map { "\($0) LIKE ?" }.joined(separator: " OR "), Array(repeating: word, count: columns.count))
+                == nil)
         #expect(refusal(Array(repeating: "a LIKE '%word%'", count: 40).joined(separator: " OR ")) == nil)
         // Deep enough for SQLite's own parser to give up, though not deeper than our limit.
         let steps = String(repeating: "a OR a AND a = a < a + a * a || (", count: 5)

@@ -25,8 +25,8 @@ public enum QueryCompiler {
         public static let patternBytes = 256
         /// Bytes of the patterns of LIKE and GLOB, of the texts to look for and of the letters to trim in one text, all
         /// together; each counts once more for every `||` in what it is compared with. It bounds how long SQLite needs for
-        /// one row.
-        public static let searchBytes = 256
+        /// one row, between two looks at the clock: four patterns of the longest, or a word in a dozen columns.
+        public static let searchBytes = 1024
         /// `%` of LIKE, `*` of GLOB in one pattern.
         public static let wildcards = 16
         /// Sort terms.
