@@ -124,6 +124,7 @@ import Testing
             restarter.isBroken.withLock { $0 = true }
             let answer = try await post("restart", "{}", port: port, token: token)
             #expect(answer.status == 400 && answer.body.contains("p2p.x") && answer.body.contains("mend it"))
+            #expect(answer.body.contains(#""code":"bad_request""#))
             restarter.isBroken.withLock { $0 = false }
             #expect(try await post("restart", "{}", port: port, token: token).body == #"{"run":"run1"}"#)
         }

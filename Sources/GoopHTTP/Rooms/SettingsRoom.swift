@@ -59,8 +59,8 @@ struct SettingsRoom: Sendable {
             ]
         }
         var response = routes.answer([
-            "error": "the settings cannot be used so", "code": "badRequest", "detail": .string(error.description),
-            "problems": .array(problems),
+            "error": "the settings cannot be used so", "code": .string(DataErrorCode.badRequest.rawValue),
+            "detail": .string(error.description), "problems": .array(problems),
         ])
         response.status = .badRequest
         return response
