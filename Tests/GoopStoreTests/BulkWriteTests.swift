@@ -1,5 +1,7 @@
+import Dispatch
 import GRDB
 import GoopCore
+import PeerIdentity
 import Synchronization
 import Testing
 
@@ -165,6 +167,49 @@ private final class Seen: Sendable {
             try await group.waitForAll()
         }
         #expect(seen.ended == 8)
+        await fixture.store.close()
+    }
+
+    /// Upserts look for their rows on the writer, which stands still until all have come: a row that comes last is written
+    /// before every one of them.
+    @Test func aRowWaitsForNoSearchOfAnUpsertThatHasNotBegun() async throws {
+        let fixture = try StoreFixture()
+        try await fixture.makeORM("board", read: "open", insert: "open", update: "open", delete: "open")
+        let release = DispatchSemaphore(value: 0)
+        let (isHeld, held) = AsyncStream.makeStream(of: Void.self)
+        let writer = fixture.store.writer
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                _ = try await writer.write(of: .owner, cost: 1, isHeavy: true) { _ in
+                    held.yield()
+                    // Not without end, so that the test ends when it fails.
+                    _ = release.wait(timeout: .now() + 30)
+                    return .null
+                }
+            }
+            _ = await isHeld.first { true }
+            for number in 0..<32 {
+                let visitor = DataCaller.remote(PrivateKey.generate().peerID, email: "")
+                let upsert = #"{"op":"upsert","table":"board","key_col":"title","data":{"title":"\#(number)"}}"#
+                group.addTask { try await fixture.ask(upsert, as: visitor) }
+            }
+            func waiting(_ count: Int) async throws {
+                while writer.waiting < count {
+                    try Task.checkCancellation()
+                    await Task.yield()
+                }
+            }
+            try await waiting(32)
+            group.addTask {
+                try await fixture.ask(#"{"op":"insert","table":"board","data":{"title":"row"}}"#, as: fixture.bob)
+            }
+            try await waiting(33)
+            release.signal()
+            try await group.waitForAll()
+        }
+        // Ids are given in the order of the writes.
+        let order = try await fixture.ask(#"{"op":"pluck","table":"board","column":"title","order":"_id"}"#)
+        #expect(order.array?.count == 33 && order.array?.first == "row", "\(order)")
         await fixture.store.close()
     }
 

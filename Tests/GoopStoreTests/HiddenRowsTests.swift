@@ -80,8 +80,8 @@ import Testing
 
     @Test func ownRowsAreFoundByAnIndex() async throws {
         let fixture = try StoreFixture()
-        try await fixture.makeORM("diary", read: "owner", insert: "open", update: "owner", delete: "owner")
-        try await fixture.makeORM("wiki", read: "open", insert: "open", update: "owner", delete: "owner")
+        try await fixture.makeORM("diary", read: "owner", insert: "open", update: "open", delete: "owner")
+        try await fixture.makeORM("wiki", read: "open", insert: "open", update: "open", delete: "owner")
         #expect(try await Self.indexes(fixture.path) == ["_owner_diary"])
         let condition = CompiledFragment(sql: "(\"title\" LIKE 'a%')")
         let rows = try #require(CompiledFragment.rows(of: "a", where: condition))
@@ -93,5 +93,46 @@ import Testing
         )
         #expect(try await Self.indexes(fixture.path).sorted() == ["_owner_diary", "_owner_wiki"])
         await fixture.store.close()
+    }
+
+    /// An upsert looks for its row on the one writer: of a table in which one changes one's own rows, at those only.
+    @Test func theRowOfAnUpsertIsFoundByAnIndex() async throws {
+        let fixture = try StoreFixture()
+        try await fixture.makeORM("board", read: "open", insert: "open", update: "owner", delete: "open")
+        try await fixture.makeNotes()
+        #expect(try await Self.indexes(fixture.path).sorted() == ["_owner_board", "_owner_notes"])
+        for name in ["board", "notes"] {
+            let table = try await fixture.store.catalogue().table(name)
+            let plan = try await Self.indexes(
+                fixture.path, plan: RowWriter.search(table, for: "title", scope: .ownRows))
+            #expect(plan.first?.contains("USING INDEX _owner_\(name)") == true, "\(plan)")
+        }
+        await fixture.store.close()
+    }
+
+    @Test func anIndexThatCannotBeMadeKeepsNobodyFromChangingTables() async throws {
+        let fixture = try StoreFixture()
+        try await fixture.makeORM("board", read: "open", insert: "open", update: "owner", delete: "open")
+        try await fixture.makeNotes()
+        await fixture.store.close()
+        let queue = try DatabaseQueue(path: fixture.path)
+        try await queue.write { database in
+            // A collation that only another program has.
+            try database.execute(
+                sql: "DROP INDEX \"_owner_board\"; DROP INDEX \"_owner_notes\"; PRAGMA writable_schema = ON")
+            try database.execute(
+                sql: """
+                    UPDATE sqlite_master SET sql = replace(sql, '"_owner" TEXT', '"_owner" TEXT COLLATE elsewhere')
+                    WHERE name = 'board'
+                    """)
+            #expect(database.changesCount == 1)
+        }
+        try queue.close()
+        let again = try DataStore.open(path: fixture.path, configuration: .init(owner: fixture.owner))
+        let request = try DataRequest(
+            json: JSONParser.parse(Array(#"{"op":"set-policy","table":"notes","policy":"owner"}"#.utf8)))
+        _ = try await again.perform(request, caller: .owner)
+        await again.close()
+        #expect(try await Self.indexes(fixture.path) == ["_owner_notes"], "the others are made")
     }
 }

@@ -95,6 +95,9 @@ public struct TableAccess: Sendable, Hashable {
     /// Whether visitors see only rows that they have made themselves.
     public var showsOwnRowsOnly: Bool { read == .owner || read == nil }
 
+    /// Whether rows are looked for among those of one visitor: it sees no others, or may change no others.
+    public var seeksOwnRows: Bool { showsOwnRowsOnly || update == .owner }
+
     /// The policy of an action.
     public subscript(action: RowAction) -> AccessPolicy? {
         switch action {

@@ -18,20 +18,7 @@ enum AutomaticIndex {
                 guard let column = table.column(described.name) else { continue }
                 guard try !IndexName.isFirst(column.name, of: table.name, in: database) else { continue }
                 let name = try IndexName.free("\(prefix)\(table.name)_\(column.name)", in: database)
-                // Without it inserts are slower and nothing else: that keeps nobody from changing tables, and one that cannot
-                // be made takes no other with it.
-                do {
-                    try database.inSavepoint {
-                        try database.execute(
-                            sql: """
-                                CREATE INDEX \(DataName.quoted(name)) ON \(table.quoted) (\(DataName.quoted(column.name)))
-                                """)
-                        return .commit
-                    }
-                } catch {
-                    // SQLite takes the whole transaction back where it must.
-                    guard database.isInsideTransaction else { throw error }
-                }
+                try IndexName.make(name, on: column.name, of: table, in: database)
             }
         }
     }

@@ -303,7 +303,9 @@ public final class DataStore: Sendable {
     // MARK: Writing
 
     private func write(_ request: DataRequest, caller: DataCaller) async throws(DataError) -> JSONValue {
-        try await writer.write(of: caller, cost: request.cost, isHeavy: false) { transaction in
+        // An upsert looks for its row on the writer, where nothing changes between that and what it writes; in a table that
+        // everybody may change it can be a look at every row.
+        try await writer.write(of: caller, cost: request.cost, isHeavy: request.op == .upsert) { transaction in
             let rows = RowWriter(
                 transaction: transaction, table: try transaction.catalogue.table(request.table ?? request.name),
                 caller: caller, role: DataStore.role(of: caller))

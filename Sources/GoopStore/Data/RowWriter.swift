@@ -133,14 +133,15 @@ struct RowWriter {
         return scopes.contains(.ownRows) ? .ownRows : .allRows
     }
 
+    /// How the first row with a value in a column is looked for: with the value, and the owner if only that one's rows count.
+    static func search(_ table: TableInfo, for column: String, scope: RowScope) -> String {
+        "SELECT \"_id\" FROM \(table.quoted) WHERE \(DataName.quoted(column)) = ?"
+            + (scope == .ownRows ? " AND \"_owner\" IS ?" : "") + " ORDER BY \"_id\" LIMIT 1"
+    }
+
     private func first(where column: String, is value: QueryValue, scope: RowScope) throws -> Int64? {
-        var sql = "SELECT \"_id\" FROM \(table.quoted) WHERE \(DataName.quoted(column)) = ?"
-        var values = [value]
-        if scope == .ownRows {
-            sql += " AND \"_owner\" IS ?"
-            values.append(.text(callerID))
-        }
-        sql += " ORDER BY \"_id\" LIMIT 1"
+        let sql = RowWriter.search(table, for: column, scope: scope)
+        let values = scope == .ownRows ? [value, .text(callerID)] : [value]
         return try ScanDeadline(isVisitor ? .seconds(1) : .seconds(30)).watch(database) {
             try database.cachedRows(sql, values).first?.integer(at: 0)
         }

@@ -31,6 +31,9 @@ struct WriteLine<Write> {
         var bytes = 0
     }
 
+    /// How many wait.
+    var count: Int { total.writes }
+
     private let shares: WriteShares
     private var light = Turns<Entry>()
     private var heavy = Turns<Entry>()

@@ -70,6 +70,9 @@ final class WriteQueue: Sendable {
         self.onCommit = onCommit
     }
 
+    /// How many writes wait; for tests.
+    var waiting: Int { state.withLock { $0.line.count } }
+
     /// Runs a body inside of a transaction; returns once that is committed.
     ///
     /// - Parameters:

@@ -80,7 +80,9 @@ import Testing
     @Test func whoeverSeesOwnRowsOnlyIsKnown() {
         for (policy, isOwn) in [(AccessPolicy?.some(.owner), true), (nil, true), (.open, false), (.local, false)] {
             let access = TableAccess(read: policy, insert: .open, update: .open, delete: .open)
-            #expect(access.showsOwnRowsOnly == isOwn)
+            #expect(access.showsOwnRowsOnly == isOwn && access.seeksOwnRows == isOwn)
+            let other = TableAccess(read: .open, insert: .open, update: policy, delete: .owner)
+            #expect(!other.showsOwnRowsOnly && other.seeksOwnRows == (policy == .owner))
         }
     }
 
