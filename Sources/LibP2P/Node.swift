@@ -120,8 +120,12 @@ public final class Node: Service {
     }
 
     /// Ends in good order: no new connections, the shutdown hooks (goodbyes of other parts), then every connection is flushed
-    /// and closed. Usually at once; at most three seconds for the hooks, and one each for what is queued, for the peers' last
-    /// words and for handlers that ignore their end.
+    /// and closed.
+    ///
+    /// Usually at once. However many peers, handlers and hooks there are, each of these waits is one for all of them: at most
+    /// three seconds for hooks; one for bytes that peers do not take; one for the end of peers that say nothing any more, such
+    /// as a process that is stopped or a machine that sleeps; one for handlers that ignore their end. A second call returns at
+    /// once.
     public func stop() async {
         let hooks: [@Sendable () async -> Void]? = self.state.withLock { state in
             guard state.phase == .running || state.phase == .idle else { return nil }
