@@ -42,11 +42,12 @@ extension Node {
         var limits = HandlerLimits(streams: 4_096, streamsPerPeer: Ping.inboundStreamsPerPeer)
         limits.allowsLimitedConnection = true
         limits.runsOnEventLoop = true
+        let patience = self.configuration.limits.pingIdleTimeout
         self.setHandler(for: Ping.protocolID, limits: limits) { stream in
             var responder = PingResponder(now: .now())
             do {
                 while true {
-                    let idle = stream.deadline(after: Ping.idleTimeout)
+                    let idle = stream.deadline(after: patience)
                     defer { idle.cancel() }
                     guard let bytes = try await stream.read() else { break }
                     switch responder.received(bytes.readableBytesView, now: .now()) {
