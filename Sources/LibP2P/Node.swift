@@ -182,6 +182,19 @@ public final class Node: Service {
         try await self.connection(with: peer, addresses: addresses, timeout: timeout, allowsLimited: false).info
     }
 
+    /// Connects to the peer at an address that says whose it is: one that ends in `/p2p/` and the peer's id.
+    ///
+    /// Who answers there is proved by the handshake; if it is somebody else, the attempt says so and fails.
+    /// - Returns: the connection, and with it the peer's id.
+    /// - Throws: `P2PError` with `.invalidAddress` if the address names no peer; else as the other form.
+    @discardableResult
+    public func connect(to address: Multiaddr, timeout: Duration = .seconds(15)) async throws -> ConnectionInfo {
+        guard let peer = address.peerID else {
+            throw P2PError(.invalidAddress, "\(address) does not end in /p2p/ and a peer's id")
+        }
+        return try await self.connect(to: peer, addresses: [address], timeout: timeout)
+    }
+
     /// Notes where a peer may be found.
     ///
     /// - Parameters:

@@ -10,6 +10,8 @@ public struct P2PError: Error, Sendable, CustomStringConvertible {
 
         private init(_ name: String) { self.description = name }
 
+        /// An address does not end in `/p2p/` and a peer's id, where it has to say whose it is.
+        public static let invalidAddress = Code("invalidAddress")
         /// No address of the peer is known. Next step: `Node.addAddresses`, or wait for discovery.
         public static let noAddresses = Code("noAddresses")
         /// Every address of the peer failed; see `attempts`.

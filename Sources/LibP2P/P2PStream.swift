@@ -74,13 +74,25 @@ public final class P2PStream: Sendable {
         do { return try await self.muxed.read() } catch { throw P2PError.translating(error, peer: self.remotePeer) }
     }
 
+    /// The next bytes, as `read()`, if they come in time; what is there already is given even if `timeout` is zero.
+    ///
+    /// - Throws: also `.timedOut`. The stream is none the worse for it: a later read goes on. Whoever has no more patience
+    ///   resets the stream, which leaving `Node.withStream` or a handler of `Node.serve` with the error does.
+    public nonisolated(nonsending) func read(timeout: Duration) async throws -> ByteBuffer? {
+        try await self.read(until: .now().advanced(by: timeout))
+    }
+
     /// Exactly `count` bytes.
     ///
-    /// - Throws: also `.endOfStream` if the peer closes before.
-    public nonisolated(nonsending) func readExactly(_ count: Int) async throws -> ByteBuffer {
+    /// - Parameter timeout: for all of them together; nil to wait for as long as it takes.
+    /// - Throws: also `.endOfStream` if the peer closes before, and `.timedOut`; what had come is unread then.
+    public nonisolated(nonsending) func readExactly(
+        _ count: Int, timeout: Duration? = nil
+    ) async throws -> ByteBuffer {
+        let deadline = timeout.map { MonotonicInstant.now().advanced(by: $0) }
         var gathered = ByteBuffer()
         while gathered.readableBytes < count {
-            guard var next = try await self.read(behind: gathered) else {
+            guard var next = try await self.read(behind: gathered, until: deadline) else {
                 throw self.error(.endOfStream, "\(gathered.readableBytes) of \(count) bytes came")
             }
             let missing = count - gathered.readableBytes
@@ -95,21 +107,25 @@ public final class P2PStream: Sendable {
 
     /// Bytes up to a line feed, which is taken off; nil if the peer closed before any byte.
     ///
-    /// - Parameter max: longest line in bytes without the line feed.
-    /// - Throws: also `.tooLong`, or `.endOfStream` if the peer closes within the line.
-    public nonisolated(nonsending) func readLine(max: Int) async throws -> ByteBuffer? {
-        try await self.readLine(max: max) { _ in }
+    /// - Parameters:
+    ///   - max: longest line in bytes without the line feed.
+    ///   - timeout: for the whole line; nil to wait for as long as it takes.
+    /// - Throws: also `.tooLong`, `.endOfStream` if the peer closes within the line, and `.timedOut`; what had come is unread
+    ///   then.
+    public nonisolated(nonsending) func readLine(max: Int, timeout: Duration? = nil) async throws -> ByteBuffer? {
+        let deadline = timeout.map { MonotonicInstant.now().advanced(by: $0) }
+        return try await self.readLine(max: max, until: deadline) { _ in }
     }
 
     /// The same, for a reader that counts what it holds.
     ///
     /// - Parameter gathering: called with the length of the line so far before more is put to it; what it throws ends the read.
     package nonisolated(nonsending) func readLine(
-        max: Int, gathering: (Int) throws -> Void
+        max: Int, until deadline: MonotonicInstant? = nil, gathering: (Int) throws -> Void
     ) async throws -> ByteBuffer? {
         var line = ByteBuffer()
         while true {
-            guard var next = try await self.read(behind: line) else {
+            guard var next = try await self.read(behind: line, until: deadline) else {
                 if line.readableBytes == 0 { return nil }
                 throw self.error(.endOfStream, "\(line.readableBytes) bytes without line feed")
             }
@@ -131,9 +147,14 @@ public final class P2PStream: Sendable {
 
     /// Everything until the peer closes its side.
     ///
-    /// - Throws: also `.tooLong` as soon as more than `max` bytes have come.
-    public nonisolated(nonsending) func readToEnd(max: Int) async throws -> ByteBuffer {
-        try await self.readToEnd(max: max) { _ in }
+    /// - Parameters:
+    ///   - max: most bytes that are taken.
+    ///   - timeout: for all of them together; nil to wait for as long as it takes.
+    /// - Throws: also `.tooLong` as soon as more than `max` bytes have come, and `.timedOut`; what had come in time is unread
+    ///   then.
+    public nonisolated(nonsending) func readToEnd(max: Int, timeout: Duration? = nil) async throws -> ByteBuffer {
+        let deadline = timeout.map { MonotonicInstant.now().advanced(by: $0) }
+        return try await self.readToEnd(max: max, until: deadline) { _ in }
     }
 
     /// The same, for a reader that counts what it holds.
@@ -141,10 +162,10 @@ public final class P2PStream: Sendable {
     /// - Parameter gathering: called with the number of all bytes so far before more are put to them; what it throws ends the
     ///   read.
     package nonisolated(nonsending) func readToEnd(
-        max: Int, gathering: (Int) throws -> Void
+        max: Int, until deadline: MonotonicInstant? = nil, gathering: (Int) throws -> Void
     ) async throws -> ByteBuffer {
         var all = ByteBuffer()
-        while let next = try await self.read(behind: all) {
+        while let next = try await self.read(behind: all, until: deadline) {
             guard all.readableBytes + next.readableBytes <= max else {
                 throw self.error(.tooLong, "more than \(max) bytes")
             }
@@ -156,11 +177,26 @@ public final class P2PStream: Sendable {
 
     /// The next bytes. What was gathered before them is unread again if they do not come: whoever was cancelled and comes back
     /// finds it.
-    private nonisolated(nonsending) func read(behind gathered: ByteBuffer) async throws -> ByteBuffer? {
-        do { return try await self.read() } catch {
+    private nonisolated(nonsending) func read(
+        behind gathered: ByteBuffer, until deadline: MonotonicInstant?
+    ) async throws -> ByteBuffer? {
+        do {
+            guard let deadline else { return try await self.read() }
+            return try await self.read(until: deadline)
+        } catch {
             self.putBack(gathered)
             throw error
         }
+    }
+
+    /// The next bytes, if they come in time.
+    private nonisolated(nonsending) func read(until deadline: MonotonicInstant) async throws -> ByteBuffer? {
+        if let ready = self.takeUnread() { return ready }
+        if self.state.withLock({ $0.negotiation != nil }) {
+            try await self.settle(until: deadline)
+            if let ready = self.takeUnread() { return ready }
+        }
+        return try await self.receive(until: deadline)
     }
 
     // MARK: Writing
@@ -255,15 +291,17 @@ public final class P2PStream: Sendable {
     }
 
     /// On a lazy stream: sends the proposal if nothing was written yet, and reads until it is answered.
-    private nonisolated(nonsending) func settle() async throws {
+    ///
+    /// - Parameter deadline: the reader's, if it has one; the negotiation has a time of its own, whose end is the stream's.
+    private nonisolated(nonsending) func settle(until deadline: MonotonicInstant? = nil) async throws {
         guard let open = self.state.withLock({ $0.negotiation }) else { return }
         try await self.flushProposal()
-        let deadline = self.deadline(after: open.timeout)
-        defer { deadline.cancel() }
+        let end = self.deadline(after: open.timeout)
+        defer { end.cancel() }
         while true {
             let received: ByteBuffer?
-            do { received = try await self.receive() } catch {
-                guard deadline.hasFired else { throw error }
+            do { received = try await self.receive(until: deadline) } catch {
+                guard end.hasFired else { throw error }
                 throw self.error(.timedOut, "\(self.protocol) was not answered within \(open.timeout)")
             }
             guard let bytes = received else {
@@ -295,8 +333,13 @@ public final class P2PStream: Sendable {
         }
     }
 
-    private nonisolated(nonsending) func receive() async throws -> ByteBuffer? {
-        do { return try await self.muxed.read() } catch { throw P2PError.translating(error, peer: self.remotePeer) }
+    private nonisolated(nonsending) func receive(until deadline: MonotonicInstant?) async throws -> ByteBuffer? {
+        do {
+            guard let deadline else { return try await self.muxed.read() }
+            return try await self.muxed.read(until: deadline)
+        } catch {
+            throw P2PError.translating(error, peer: self.remotePeer)
+        }
     }
 
     private nonisolated(nonsending) func send(_ bytes: ByteBuffer) async throws {
