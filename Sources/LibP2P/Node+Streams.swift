@@ -10,6 +10,9 @@ extension Node {
     ///
     /// If the peer is known to speak one of them, that one is proposed together with the first data, which saves a round trip;
     /// a refusal then shows at the first read as `.protocolNotSupported`.
+    ///
+    /// The stream is the caller's, to close or reset; `withStream` does that by itself.
+    /// - Parameter timeout: for everything until the stream is here, a dial included; not for what is then done with it.
     /// - Throws: `P2PError` (`.noAddresses`, `.unreachable`, `.timedOut`, `.protocolNotSupported`, `.limitReached`, …);
     ///   `CancellationError`.
     public func openStream(

@@ -9,14 +9,14 @@ import Synchronization
 ///
 /// ```swift
 /// let node = Node(configuration: .init(identity: .generate(), listen: [try Multiaddr(text: "/ip4/0.0.0.0/tcp/0")]))
-/// node.setHandler(for: "/echo/1.0.0") { stream in
-///     while let bytes = try? await stream.read() { try? await stream.write(bytes) }
-///     await stream.close()
+/// node.serve("/echo/1.0.0") { stream in
+///     while let bytes = try await stream.read() { try await stream.write(bytes) }
 /// }
 /// try await node.start()
 /// ```
 ///
-/// Thread-safe; every method may be called from anywhere. Use it as a `Service`, or call `start` and `stop` yourself.
+/// Thread-safe; every method may be called from anywhere. Use it as a `Service`, or call `start` and `stop` yourself: once each,
+/// since a node that has stopped does not start again.
 public final class Node: Service {
     /// What it was made with.
     public let configuration: Configuration
@@ -171,8 +171,8 @@ public final class Node: Service {
     /// Connects to a peer, unless it is connected already; all who ask share one dial.
     ///
     /// - Parameters:
-    ///   - addresses: tried in addition to those known; a `/p2p` part must name the peer.
-    ///   - timeout: this caller's patience.
+    ///   - addresses: tried in addition to those known; one whose `/p2p` part names somebody else is left out.
+    ///   - timeout: this caller's patience; the dial goes on for others who wait for it.
     /// - Returns: the connection that new streams would use.
     /// - Throws: `P2PError` with every address tried and what came back; `CancellationError`.
     @discardableResult
@@ -195,8 +195,10 @@ public final class Node: Service {
         return try await self.connect(to: peer, addresses: [address], timeout: timeout)
     }
 
-    /// Notes where a peer may be found.
+    /// Notes where a peer may be found, for dials to come. Dials nobody.
     ///
+    /// What leads nowhere is left out: wildcards, IPv6 link-local and multicast addresses, those whose `/p2p` part names somebody
+    /// else, and loopback addresses on hearsay.
     /// - Parameters:
     ///   - source: who says so; decides what is forgotten first.
     ///   - ttl: forgotten after this, unless connected; at most a day.
@@ -232,7 +234,8 @@ public final class Node: Service {
     /// What the peer said of itself last, while it is connected.
     public func identification(of peer: PeerID) -> IdentifyInfo? { self.state.withLock { $0.identified[peer] } }
 
-    /// Closes all connections with a peer; what was written still arrives. Returns when they are closed.
+    /// Closes all connections with a peer; what was written still arrives. Returns when they are closed: at once if the peer
+    /// answers, within two seconds if it does not. Nothing keeps either side from connecting again; `refuse` does.
     public func disconnect(_ peer: PeerID) async {
         let open = self.swarm.connections(with: peer)
         self.swarm.disconnect(peer)

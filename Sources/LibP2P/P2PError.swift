@@ -26,6 +26,8 @@ public struct P2PError: Error, Sendable, CustomStringConvertible {
         public static let streamReset = Code("streamReset")
         /// The stream, or our end of it, is closed already.
         public static let streamClosed = Code("streamClosed")
+        /// Another read, or another write, of the same stream is under way: each direction has one user at a time.
+        public static let streamBusy = Code("streamBusy")
         /// The stream ended before what was to be read.
         public static let endOfStream = Code("endOfStream")
         /// What was to be read is longer than the caller allows.

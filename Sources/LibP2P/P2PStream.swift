@@ -6,7 +6,8 @@ import Synchronization
 ///
 /// One reader and one writer at a time; reading while writing is always possible. Back-pressure works both ways: `write`
 /// suspends while the peer gives no credit, and a peer that is not read from gets none. A stream that is dropped without
-/// `close` or `reset` is reset. Cancelling a task that waits in `write` or a form of `read` ends the wait with
+/// `close` or `reset` is reset; `Node.withStream` and `Node.serve` see to its end. A read waits for as long as it takes unless
+/// it is given a `timeout`. Cancelling a task that waits in `write` or a form of `read` ends the wait with
 /// `CancellationError` and leaves the stream usable, with all that had come still unread, but for a write that was cut in the
 /// middle: reset it.
 public final class P2PStream: Sendable {
@@ -62,7 +63,7 @@ public final class P2PStream: Sendable {
 
     /// The next bytes as they came, at least one; nil once the peer has closed its side and all was read.
     ///
-    /// - Throws: `P2PError` with `.streamReset`, `.connectionClosed`, or, on a lazily opened stream,
+    /// - Throws: `P2PError` with `.streamReset`, `.connectionClosed`, `.streamBusy`, or, on a lazily opened stream,
     ///   `.protocolNotSupported`; `CancellationError`.
     public nonisolated(nonsending) func read() async throws -> ByteBuffer? {
         if let ready = self.takeUnread() { return ready }
@@ -203,7 +204,8 @@ public final class P2PStream: Sendable {
 
     /// Sends bytes; returns once they are on their way or in a bounded buffer, suspends while the peer gives no credit.
     ///
-    /// - Throws: `P2PError` with `.streamReset`, `.streamClosed` after `closeWrite`, or `.connectionClosed`.
+    /// - Throws: `P2PError` with `.streamReset`, `.streamClosed` after `closeWrite`, `.connectionClosed`, or `.streamBusy`;
+    ///   `CancellationError`, after which part of the bytes may be on their way.
     public nonisolated(nonsending) func write(_ bytes: ByteBuffer) async throws {
         guard let proposal = self.takeProposal() else {
             return try await self.send(bytes)
@@ -219,12 +221,14 @@ public final class P2PStream: Sendable {
         }
     }
 
-    /// Sends bytes.
+    /// Sends bytes, for instance the `utf8` of a string; else as the other form.
     public nonisolated(nonsending) func write(_ bytes: some Sequence<UInt8> & Sendable) async throws {
         try await self.write(ByteBuffer(bytes: bytes))
     }
 
-    /// Tells the peer that nothing more will come. Reading goes on.
+    /// Tells the peer that nothing more will come. Reading goes on. A second call changes nothing.
+    ///
+    /// - Throws: `P2PError` with `.streamReset` or `.connectionClosed`.
     public nonisolated(nonsending) func closeWrite() async throws {
         try await self.flushProposal()
         do { try await self.muxed.closeWrite() } catch { throw P2PError.translating(error, peer: self.remotePeer) }
