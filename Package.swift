@@ -174,7 +174,8 @@ let package = Package(
             ],
             swiftSettings: socketSettings),
         .testTarget(
-            name: "LibP2PTests", dependencies: ["LibP2P", "GoopTestKit", nio("NIOCore"), nio("NIOPosix"), logging],
+            name: "LibP2PTests",
+            dependencies: ["LibP2P", "P2PSwarm", "GoopTestKit", nio("NIOCore"), nio("NIOPosix"), logging],
             swiftSettings: settings),
         .testTarget(name: "GoopCoreTests", dependencies: ["GoopCore", "GoopTestKit"], swiftSettings: settings),
         .testTarget(

@@ -30,11 +30,7 @@ struct Chat {
                 if case .peerSubscribed(let peer, Chat.topic) = event { say("* \(peer) joined") }
             }
         }
-        for text in arguments.dropFirst() {
-            let address = try Multiaddr(text: text)
-            guard let peer = address.peerID else { continue }
-            try await node.connect(to: peer, addresses: [address.withoutPeerID])
-        }
+        for address in arguments.dropFirst() { try await node.connect(to: Multiaddr(text: address)) }
         for await line in lines() { try await pubsub.publish(Array("\(name): \(line)".utf8), to: topic) }
         // Ctrl-D: what was said still goes out.
         await pubsub.drain()

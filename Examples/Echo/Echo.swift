@@ -13,35 +13,31 @@ struct Echo {
             configuration: .init(identity: .generate(), listen: [try Multiaddr(text: "/ip4/127.0.0.1/tcp/0")]))
         if let address = arguments.first {
             try await node.start()
-            try await ask(node, at: Multiaddr(text: address), arguments.dropFirst().joined(separator: " "))
+            print(try await ask(node, at: Multiaddr(text: address), arguments.dropFirst().joined(separator: " ")))
             await node.stop()
         } else {
-            // A handler is there before the node is: the first visitor finds it.
-            node.setHandler(for: protocolID) { stream in
-                do {
-                    while let bytes = try await stream.read() { try await stream.write(bytes) }
-                    await stream.close()
-                } catch {
-                    print("\(stream.remotePeer) went away: \(error)")
-                }
+            // A handler is there before the node is: the first visitor finds it. What it throws resets the stream.
+            node.serve(protocolID) { stream in
+                while let bytes = try await stream.read() { try await stream.write(bytes) }
             }
+            let events = node.events()
             try await node.start()
             for address in node.listenAddresses() { print(address.appending(node.peerID)) }
             // Until Ctrl-C.
-            while true { try await Task.sleep(for: .seconds(3_600)) }
+            for await event in events {
+                if case .connected(let connection) = event { print("\(connection.peer) is here") }
+            }
         }
     }
 
-    /// Sends a line and prints the answer.
-    static func ask(_ node: Node, at address: Multiaddr, _ text: String) async throws {
-        guard let peer = address.peerID else { return print("\(address) does not end in /p2p/ID") }
+    /// Sends a line and gives the answer.
+    static func ask(_ node: Node, at address: Multiaddr, _ text: String) async throws -> String {
         // Who answers is proved by the handshake: an address that leads to somebody else fails here.
-        node.addAddresses([address.withoutPeerID], of: peer, source: .configured)
-        let stream = try await node.openStream(to: peer, protocols: [protocolID])
-        try await stream.write(Array(text.utf8))
-        try await stream.closeWrite()
-        let answer = try await stream.readToEnd(max: 1 << 20)
-        print(String(buffer: answer))
-        await stream.close()
+        let peer = try await node.connect(to: address).peer
+        return try await node.withStream(to: peer, protocols: [protocolID]) { stream in
+            try await stream.write(text.utf8)
+            try await stream.closeWrite()
+            return String(buffer: try await stream.readToEnd(max: 1 << 20, timeout: .seconds(10)))
+        }
     }
 }

@@ -11,6 +11,8 @@ import NIOCore
 struct SendFile {
     static let protocolID: ProtocolID = "/goop2-example/file/1.0.0"
     static let chunkBytes = 64 << 10
+    /// How long the other side may say nothing.
+    static let patience = Duration.seconds(30)
 
     static func main() async throws {
         let arguments = Array(CommandLine.arguments.dropFirst())
@@ -20,18 +22,20 @@ struct SendFile {
         case "receive" where arguments.count == 2:
             let folder = URL(filePath: arguments[1], directoryHint: .isDirectory)
             try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-            node.setHandler(for: protocolID) { stream in
+            node.serve(protocolID) { stream in
                 do {
                     let name = try await receive(stream, into: folder)
                     say("received \(name) from \(stream.remotePeer)")
                 } catch {
                     say("refused: \(error)")
-                    stream.reset()
+                    throw error
                 }
             }
+            let events = node.events()
             try await node.start()
             for address in node.listenAddresses() { say("\(address.appending(node.peerID))") }
-            while true { try await Task.sleep(for: .seconds(3_600)) }
+            // Until Ctrl-C.
+            for await _ in events {}
         case "send" where arguments.count == 3:
             try await node.start()
             try await send(URL(filePath: arguments[1]), to: Multiaddr(text: arguments[2]), from: node)
@@ -41,27 +45,27 @@ struct SendFile {
     }
 
     static func send(_ file: URL, to address: Multiaddr, from node: Node) async throws {
-        guard let peer = address.peerID else { throw Refusal.noPeer }
-        node.addAddresses([address.withoutPeerID], of: peer, source: .configured)
         let handle = try FileHandle(forReadingFrom: file)
         let size = try handle.seekToEnd()
         try handle.seek(toOffset: 0)
-        let stream = try await node.openStream(to: peer, protocols: [protocolID])
-        try await stream.write(Array("\(size) \(file.lastPathComponent)\n".utf8))
-        while let chunk = try handle.read(upToCount: chunkBytes), !chunk.isEmpty {
-            // Waits while the receiver is slower than the disk.
-            try await stream.write(ByteBuffer(bytes: chunk))
+        let peer = try await node.connect(to: address).peer
+        // An error on the way, of the disk or of the peer, resets the stream: half a file is none.
+        try await node.withStream(to: peer, protocols: [protocolID]) { stream in
+            try await stream.write("\(size) \(file.lastPathComponent)\n".utf8)
+            while let chunk = try handle.read(upToCount: chunkBytes), !chunk.isEmpty {
+                // Waits while the receiver is slower than the disk.
+                try await stream.write(ByteBuffer(bytes: chunk))
+            }
+            try await stream.closeWrite()
+            let answer = try await stream.readLine(max: 64, timeout: patience)
+            guard answer.map({ String(buffer: $0) }) == "ok" else { throw Refusal.notStored }
         }
-        try await stream.closeWrite()
-        let answer = try await stream.readLine(max: 64)
-        guard answer.map({ String(buffer: $0) }) == "ok" else { throw Refusal.notStored }
-        await stream.close()
         say("sent \(size) bytes")
     }
 
     static func receive(_ stream: P2PStream, into folder: URL) async throws -> String {
         // A stranger wrote this: every part of it is checked.
-        guard let head = try await stream.readLine(max: 300) else { throw Refusal.noHead }
+        guard let head = try await stream.readLine(max: 300, timeout: patience) else { throw Refusal.noHead }
         let parts = String(buffer: head).utf8.split(separator: UInt8(ascii: " "), maxSplits: 1)
         guard parts.count == 2, let size = Int(String(parts[0]) ?? ""), size >= 0, size <= 1 << 32,
             let name = String(parts[1]), name.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "/") }),
@@ -74,7 +78,7 @@ struct SendFile {
         }
         let handle = try FileHandle(forWritingTo: partial)
         var left = size
-        while let chunk = try await stream.read() {
+        while let chunk = try await stream.read(timeout: patience) {
             guard chunk.readableBytes <= left else { throw Refusal.tooLong }
             left -= chunk.readableBytes
             try handle.write(contentsOf: Data(chunk.readableBytesView))
@@ -85,12 +89,11 @@ struct SendFile {
         let target = folder.appending(path: name)
         _ = try? FileManager.default.removeItem(at: target)
         try FileManager.default.moveItem(at: partial, to: target)
-        try await stream.write(Array("ok\n".utf8))
-        await stream.close()
+        try await stream.write("ok\n".utf8)
         return name
     }
 
-    enum Refusal: Error { case noPeer, noHead, tooLong, tooShort, notStored }
+    enum Refusal: Error { case noHead, tooLong, tooShort, notStored }
 
     /// Prints at once, also into a pipe.
     static func say(_ text: String) { FileHandle.standardOutput.write(Data("\(text)\n".utf8)) }

@@ -4,14 +4,17 @@ import P2PSwarm
 extension Node {
     /// Measures the round trip to a peer: 32 bytes there and back on a stream of their own; connects if needed.
     ///
-    /// - Throws: `P2PError`; `.protocolViolation` if other bytes came back.
+    /// - Parameter timeout: for all of it, the dial included.
+    /// - Returns: the time from the write of the bytes to their return; what came before is not in it.
+    /// - Throws: `P2PError`, among them `.timedOut`, and `.protocolViolation` if other bytes came back; `CancellationError`.
     public func ping(_ peer: PeerID, timeout: Duration = .seconds(10)) async throws -> Duration {
         var options = StreamOptions()
         options.timeout = timeout
         options.negotiation = .eager
         options.allowsLimitedConnection = true
+        let begun = MonotonicInstant.now()
         let stream = try await self.openStream(to: peer, protocols: [Ping.protocolID], options: options)
-        let deadline = stream.deadline(after: timeout)
+        let deadline = stream.deadline(after: timeout - begun.duration(to: .now()))
         defer { deadline.cancel() }
         do {
             var generator = SystemRandomNumberGenerator()
@@ -42,11 +45,12 @@ extension Node {
         var limits = HandlerLimits(streams: 4_096, streamsPerPeer: Ping.inboundStreamsPerPeer)
         limits.allowsLimitedConnection = true
         limits.runsOnEventLoop = true
+        let patience = self.configuration.limits.pingIdleTimeout
         self.setHandler(for: Ping.protocolID, limits: limits) { stream in
             var responder = PingResponder(now: .now())
             do {
                 while true {
-                    let idle = stream.deadline(after: Ping.idleTimeout)
+                    let idle = stream.deadline(after: patience)
                     defer { idle.cancel() }
                     guard let bytes = try await stream.read() else { break }
                     switch responder.received(bytes.readableBytesView, now: .now()) {

@@ -10,6 +10,9 @@ extension Node {
     ///
     /// If the peer is known to speak one of them, that one is proposed together with the first data, which saves a round trip;
     /// a refusal then shows at the first read as `.protocolNotSupported`.
+    ///
+    /// The stream is the caller's, to close or reset; `withStream` does that by itself.
+    /// - Parameter timeout: for everything until the stream is here, a dial included; not for what is then done with it.
     /// - Throws: `P2PError` (`.noAddresses`, `.unreachable`, `.timedOut`, `.protocolNotSupported`, `.limitReached`, …);
     ///   `CancellationError`.
     public func openStream(
@@ -49,6 +52,35 @@ extension Node {
             }
         }
         throw lastError ?? P2PError(.timedOut, "no stream within \(options.timeout)", peer: peer)
+    }
+
+    /// Opens a stream for as long as `body` runs.
+    ///
+    /// When `body` returns, the stream is closed in good order: what was written still arrives, what is unread is dropped. When it
+    /// throws, the stream is reset, so that the peer does not wait for the rest; a task that is cancelled throws where it
+    /// waits. The stream must not be used after `body`.
+    ///
+    /// ```swift
+    /// let answer = try await node.withStream(to: peer, protocols: ["/echo/1.0.0"]) { stream in
+    ///     try await stream.write("hello".utf8)
+    ///     try await stream.closeWrite()
+    ///     return try await stream.readToEnd(max: 1_024, timeout: .seconds(10))
+    /// }
+    /// ```
+    /// - Throws: as `openStream`, and what `body` throws.
+    public nonisolated(nonsending) func withStream<Result>(
+        to peer: PeerID, protocols: [ProtocolID], options: StreamOptions = StreamOptions(),
+        _ body: nonisolated(nonsending) (P2PStream) async throws -> Result
+    ) async throws -> Result {
+        let stream = try await self.openStream(to: peer, protocols: protocols, options: options)
+        do {
+            let result = try await body(stream)
+            await stream.close()
+            return result
+        } catch {
+            stream.reset()
+            throw error
+        }
     }
 
     /// Opens a stream on this very connection.
@@ -212,10 +244,42 @@ extension Node {
 
     // MARK: Serving
 
-    /// Serves a protocol: `handler` is called for every stream that a peer opens under it. Replaces an earlier handler.
+    /// Serves a protocol: `body` is called for every stream that a peer opens under it, each in a task of its own. Replaces an
+    /// earlier handler.
     ///
-    /// The stream is the handler's: when the last reference to it goes, it is reset unless it was closed. Peers are told of
-    /// the protocol by identify.
+    /// When `body` returns, the stream is closed in good order: what was written still arrives. When it throws, the stream is
+    /// reset, so that the peer does not wait for the rest; the error goes to the log, at `debug`. Peers are told of the
+    /// protocol by identify.
+    ///
+    /// ```swift
+    /// node.serve("/echo/1.0.0") { stream in
+    ///     while let bytes = try await stream.read() { try await stream.write(bytes) }
+    /// }
+    /// ```
+    /// - Parameter limits: how many streams are served at one time, and where `body` runs.
+    public func serve(
+        _ protocolID: ProtocolID, limits: HandlerLimits = HandlerLimits(),
+        _ body: @escaping @Sendable (P2PStream) async throws -> Void
+    ) {
+        self.setHandler(for: protocolID, limits: limits) { [logger] stream in
+            do {
+                try await body(stream)
+                await stream.close()
+            } catch {
+                let reason = String("\(error)".prefix(240)).debugDescription
+                logger.debug(
+                    "stream handler failed",
+                    metadata: ["peer": "\(stream.remotePeer)", "proto": "\(protocolID)", "reason": "\(reason)"])
+                stream.reset()
+            }
+        }
+    }
+
+    /// Serves a protocol whose streams may outlive their handler: `handler` is called for every stream that a peer opens under
+    /// it. Replaces an earlier handler.
+    ///
+    /// The stream is the handler's, to close or reset: when the last reference to it goes, it is reset unless it was closed.
+    /// Where a stream ends with its handler, `serve` does that. Peers are told of the protocol by identify.
     public func setHandler(
         for protocolID: ProtocolID, limits: HandlerLimits = HandlerLimits(),
         _ handler: @escaping @Sendable (P2PStream) async -> Void

@@ -9,14 +9,14 @@ import Synchronization
 ///
 /// ```swift
 /// let node = Node(configuration: .init(identity: .generate(), listen: [try Multiaddr(text: "/ip4/0.0.0.0/tcp/0")]))
-/// node.setHandler(for: "/echo/1.0.0") { stream in
-///     while let bytes = try? await stream.read() { try? await stream.write(bytes) }
-///     await stream.close()
+/// node.serve("/echo/1.0.0") { stream in
+///     while let bytes = try await stream.read() { try await stream.write(bytes) }
 /// }
 /// try await node.start()
 /// ```
 ///
-/// Thread-safe; every method may be called from anywhere. Use it as a `Service`, or call `start` and `stop` yourself.
+/// Thread-safe; every method may be called from anywhere. Use it as a `Service`, or call `start` and `stop` yourself: once each,
+/// since a node that has stopped does not start again.
 public final class Node: Service {
     /// What it was made with.
     public let configuration: Configuration
@@ -120,8 +120,12 @@ public final class Node: Service {
     }
 
     /// Ends in good order: no new connections, the shutdown hooks (goodbyes of other parts), then every connection is flushed
-    /// and closed. Usually at once; at most three seconds for the hooks, and one each for what is queued, for the peers' last
-    /// words and for handlers that ignore their end.
+    /// and closed.
+    ///
+    /// Usually at once. However many peers, handlers and hooks there are, each of these waits is one for all of them: at most
+    /// three seconds for hooks; one for bytes that peers do not take; one for the end of peers that say nothing any more, such
+    /// as a process that is stopped or a machine that sleeps; one for handlers that ignore their end. A second call returns at
+    /// once.
     public func stop() async {
         let hooks: [@Sendable () async -> Void]? = self.state.withLock { state in
             guard state.phase == .running || state.phase == .idle else { return nil }
@@ -167,8 +171,8 @@ public final class Node: Service {
     /// Connects to a peer, unless it is connected already; all who ask share one dial.
     ///
     /// - Parameters:
-    ///   - addresses: tried in addition to those known; a `/p2p` part must name the peer.
-    ///   - timeout: this caller's patience.
+    ///   - addresses: tried in addition to those known; one whose `/p2p` part names somebody else is left out.
+    ///   - timeout: this caller's patience; the dial goes on for others who wait for it.
     /// - Returns: the connection that new streams would use.
     /// - Throws: `P2PError` with every address tried and what came back; `CancellationError`.
     @discardableResult
@@ -178,8 +182,23 @@ public final class Node: Service {
         try await self.connection(with: peer, addresses: addresses, timeout: timeout, allowsLimited: false).info
     }
 
-    /// Notes where a peer may be found.
+    /// Connects to the peer at an address that says whose it is: one that ends in `/p2p/` and the peer's id.
     ///
+    /// Who answers there is proved by the handshake; if it is somebody else, the attempt says so and fails.
+    /// - Returns: the connection, and with it the peer's id.
+    /// - Throws: `P2PError` with `.invalidAddress` if the address names no peer; else as the other form.
+    @discardableResult
+    public func connect(to address: Multiaddr, timeout: Duration = .seconds(15)) async throws -> ConnectionInfo {
+        guard let peer = address.peerID else {
+            throw P2PError(.invalidAddress, "\(address) does not end in /p2p/ and a peer's id")
+        }
+        return try await self.connect(to: peer, addresses: [address], timeout: timeout)
+    }
+
+    /// Notes where a peer may be found, for dials to come. Dials nobody.
+    ///
+    /// What leads nowhere is left out: wildcards, IPv6 link-local and multicast addresses, those whose `/p2p` part names somebody
+    /// else, and loopback addresses on hearsay.
     /// - Parameters:
     ///   - source: who says so; decides what is forgotten first.
     ///   - ttl: forgotten after this, unless connected; at most a day.
@@ -215,7 +234,8 @@ public final class Node: Service {
     /// What the peer said of itself last, while it is connected.
     public func identification(of peer: PeerID) -> IdentifyInfo? { self.state.withLock { $0.identified[peer] } }
 
-    /// Closes all connections with a peer; what was written still arrives. Returns when they are closed.
+    /// Closes all connections with a peer; what was written still arrives. Returns when they are closed: at once if the peer
+    /// answers, within two seconds if it does not. Nothing keeps either side from connecting again; `refuse` does.
     public func disconnect(_ peer: PeerID) async {
         let open = self.swarm.connections(with: peer)
         self.swarm.disconnect(peer)

@@ -11,7 +11,7 @@ extension Node {
             case only([Multiaddr])
         }
 
-        /// Our identity.
+        /// Our identity. Whoever wants to be the same peer next time keeps `PrivateKey.protobuf` where nobody else reads it.
         public var identity: PrivateKey
         /// Where to listen, for instance `/ip4/0.0.0.0/tcp/0`; empty for a node that only dials.
         public var listen: [Multiaddr]

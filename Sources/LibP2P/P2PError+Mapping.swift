@@ -42,7 +42,8 @@ extension P2PError {
             case .connectionClosed(let reason): (.connectionClosed, "the connection ended: \(reason)")
             case .writeClosed: (.streamClosed, "our side of the stream is closed")
             case .readClosed: (.streamClosed, "the stream is closed")
-            case .busy: (.streamClosed, "another read or write of the stream is under way")
+            case .busy: (.streamBusy, "another read or write of the stream is under way")
+            case .timedOut: (.timedOut, "nothing more came in the time that the reader had")
             }
         self.init(code, message, cause: error, peer: peer)
     }

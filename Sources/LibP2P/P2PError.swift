@@ -10,6 +10,8 @@ public struct P2PError: Error, Sendable, CustomStringConvertible {
 
         private init(_ name: String) { self.description = name }
 
+        /// An address does not end in `/p2p/` and a peer's id, where it has to say whose it is.
+        public static let invalidAddress = Code("invalidAddress")
         /// No address of the peer is known. Next step: `Node.addAddresses`, or wait for discovery.
         public static let noAddresses = Code("noAddresses")
         /// Every address of the peer failed; see `attempts`.
@@ -24,6 +26,8 @@ public struct P2PError: Error, Sendable, CustomStringConvertible {
         public static let streamReset = Code("streamReset")
         /// The stream, or our end of it, is closed already.
         public static let streamClosed = Code("streamClosed")
+        /// Another read, or another write, of the same stream is under way: each direction has one user at a time.
+        public static let streamBusy = Code("streamBusy")
         /// The stream ended before what was to be read.
         public static let endOfStream = Code("endOfStream")
         /// What was to be read is longer than the caller allows.

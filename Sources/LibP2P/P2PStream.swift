@@ -6,7 +6,8 @@ import Synchronization
 ///
 /// One reader and one writer at a time; reading while writing is always possible. Back-pressure works both ways: `write`
 /// suspends while the peer gives no credit, and a peer that is not read from gets none. A stream that is dropped without
-/// `close` or `reset` is reset. Cancelling a task that waits in `write` or a form of `read` ends the wait with
+/// `close` or `reset` is reset; `Node.withStream` and `Node.serve` see to its end. A read waits for as long as it takes unless
+/// it is given a `timeout`. Cancelling a task that waits in `write` or a form of `read` ends the wait with
 /// `CancellationError` and leaves the stream usable, with all that had come still unread, but for a write that was cut in the
 /// middle: reset it.
 public final class P2PStream: Sendable {
@@ -62,7 +63,7 @@ public final class P2PStream: Sendable {
 
     /// The next bytes as they came, at least one; nil once the peer has closed its side and all was read.
     ///
-    /// - Throws: `P2PError` with `.streamReset`, `.connectionClosed`, or, on a lazily opened stream,
+    /// - Throws: `P2PError` with `.streamReset`, `.connectionClosed`, `.streamBusy`, or, on a lazily opened stream,
     ///   `.protocolNotSupported`; `CancellationError`.
     public nonisolated(nonsending) func read() async throws -> ByteBuffer? {
         if let ready = self.takeUnread() { return ready }
@@ -74,13 +75,25 @@ public final class P2PStream: Sendable {
         do { return try await self.muxed.read() } catch { throw P2PError.translating(error, peer: self.remotePeer) }
     }
 
+    /// The next bytes, as `read()`, if they come in time; what is there already is given even if `timeout` is zero.
+    ///
+    /// - Throws: also `.timedOut`. The stream is none the worse for it: a later read goes on. Whoever has no more patience
+    ///   resets the stream, which leaving `Node.withStream` or a handler of `Node.serve` with the error does.
+    public nonisolated(nonsending) func read(timeout: Duration) async throws -> ByteBuffer? {
+        try await self.read(until: .now().advanced(by: timeout))
+    }
+
     /// Exactly `count` bytes.
     ///
-    /// - Throws: also `.endOfStream` if the peer closes before.
-    public nonisolated(nonsending) func readExactly(_ count: Int) async throws -> ByteBuffer {
+    /// - Parameter timeout: for all of them together; nil to wait for as long as it takes.
+    /// - Throws: also `.endOfStream` if the peer closes before, and `.timedOut`; what had come is unread then.
+    public nonisolated(nonsending) func readExactly(
+        _ count: Int, timeout: Duration? = nil
+    ) async throws -> ByteBuffer {
+        let deadline = timeout.map { MonotonicInstant.now().advanced(by: $0) }
         var gathered = ByteBuffer()
         while gathered.readableBytes < count {
-            guard var next = try await self.read(behind: gathered) else {
+            guard var next = try await self.read(behind: gathered, until: deadline) else {
                 throw self.error(.endOfStream, "\(gathered.readableBytes) of \(count) bytes came")
             }
             let missing = count - gathered.readableBytes
@@ -95,21 +108,25 @@ public final class P2PStream: Sendable {
 
     /// Bytes up to a line feed, which is taken off; nil if the peer closed before any byte.
     ///
-    /// - Parameter max: longest line in bytes without the line feed.
-    /// - Throws: also `.tooLong`, or `.endOfStream` if the peer closes within the line.
-    public nonisolated(nonsending) func readLine(max: Int) async throws -> ByteBuffer? {
-        try await self.readLine(max: max) { _ in }
+    /// - Parameters:
+    ///   - max: longest line in bytes without the line feed.
+    ///   - timeout: for the whole line; nil to wait for as long as it takes.
+    /// - Throws: also `.tooLong`, `.endOfStream` if the peer closes within the line, and `.timedOut`; what had come is unread
+    ///   then.
+    public nonisolated(nonsending) func readLine(max: Int, timeout: Duration? = nil) async throws -> ByteBuffer? {
+        let deadline = timeout.map { MonotonicInstant.now().advanced(by: $0) }
+        return try await self.readLine(max: max, until: deadline) { _ in }
     }
 
     /// The same, for a reader that counts what it holds.
     ///
     /// - Parameter gathering: called with the length of the line so far before more is put to it; what it throws ends the read.
     package nonisolated(nonsending) func readLine(
-        max: Int, gathering: (Int) throws -> Void
+        max: Int, until deadline: MonotonicInstant? = nil, gathering: (Int) throws -> Void
     ) async throws -> ByteBuffer? {
         var line = ByteBuffer()
         while true {
-            guard var next = try await self.read(behind: line) else {
+            guard var next = try await self.read(behind: line, until: deadline) else {
                 if line.readableBytes == 0 { return nil }
                 throw self.error(.endOfStream, "\(line.readableBytes) bytes without line feed")
             }
@@ -131,9 +148,14 @@ public final class P2PStream: Sendable {
 
     /// Everything until the peer closes its side.
     ///
-    /// - Throws: also `.tooLong` as soon as more than `max` bytes have come.
-    public nonisolated(nonsending) func readToEnd(max: Int) async throws -> ByteBuffer {
-        try await self.readToEnd(max: max) { _ in }
+    /// - Parameters:
+    ///   - max: most bytes that are taken.
+    ///   - timeout: for all of them together; nil to wait for as long as it takes.
+    /// - Throws: also `.tooLong` as soon as more than `max` bytes have come, and `.timedOut`; what had come in time is unread
+    ///   then.
+    public nonisolated(nonsending) func readToEnd(max: Int, timeout: Duration? = nil) async throws -> ByteBuffer {
+        let deadline = timeout.map { MonotonicInstant.now().advanced(by: $0) }
+        return try await self.readToEnd(max: max, until: deadline) { _ in }
     }
 
     /// The same, for a reader that counts what it holds.
@@ -141,10 +163,10 @@ public final class P2PStream: Sendable {
     /// - Parameter gathering: called with the number of all bytes so far before more are put to them; what it throws ends the
     ///   read.
     package nonisolated(nonsending) func readToEnd(
-        max: Int, gathering: (Int) throws -> Void
+        max: Int, until deadline: MonotonicInstant? = nil, gathering: (Int) throws -> Void
     ) async throws -> ByteBuffer {
         var all = ByteBuffer()
-        while let next = try await self.read(behind: all) {
+        while let next = try await self.read(behind: all, until: deadline) {
             guard all.readableBytes + next.readableBytes <= max else {
                 throw self.error(.tooLong, "more than \(max) bytes")
             }
@@ -156,18 +178,34 @@ public final class P2PStream: Sendable {
 
     /// The next bytes. What was gathered before them is unread again if they do not come: whoever was cancelled and comes back
     /// finds it.
-    private nonisolated(nonsending) func read(behind gathered: ByteBuffer) async throws -> ByteBuffer? {
-        do { return try await self.read() } catch {
+    private nonisolated(nonsending) func read(
+        behind gathered: ByteBuffer, until deadline: MonotonicInstant?
+    ) async throws -> ByteBuffer? {
+        do {
+            guard let deadline else { return try await self.read() }
+            return try await self.read(until: deadline)
+        } catch {
             self.putBack(gathered)
             throw error
         }
+    }
+
+    /// The next bytes, if they come in time.
+    private nonisolated(nonsending) func read(until deadline: MonotonicInstant) async throws -> ByteBuffer? {
+        if let ready = self.takeUnread() { return ready }
+        if self.state.withLock({ $0.negotiation != nil }) {
+            try await self.settle(until: deadline)
+            if let ready = self.takeUnread() { return ready }
+        }
+        return try await self.receive(until: deadline)
     }
 
     // MARK: Writing
 
     /// Sends bytes; returns once they are on their way or in a bounded buffer, suspends while the peer gives no credit.
     ///
-    /// - Throws: `P2PError` with `.streamReset`, `.streamClosed` after `closeWrite`, or `.connectionClosed`.
+    /// - Throws: `P2PError` with `.streamReset`, `.streamClosed` after `closeWrite`, `.connectionClosed`, or `.streamBusy`;
+    ///   `CancellationError`, after which part of the bytes may be on their way.
     public nonisolated(nonsending) func write(_ bytes: ByteBuffer) async throws {
         guard let proposal = self.takeProposal() else {
             return try await self.send(bytes)
@@ -183,12 +221,14 @@ public final class P2PStream: Sendable {
         }
     }
 
-    /// Sends bytes.
+    /// Sends bytes, for instance the `utf8` of a string; else as the other form.
     public nonisolated(nonsending) func write(_ bytes: some Sequence<UInt8> & Sendable) async throws {
         try await self.write(ByteBuffer(bytes: bytes))
     }
 
-    /// Tells the peer that nothing more will come. Reading goes on.
+    /// Tells the peer that nothing more will come. Reading goes on. A second call changes nothing.
+    ///
+    /// - Throws: `P2PError` with `.streamReset` or `.connectionClosed`.
     public nonisolated(nonsending) func closeWrite() async throws {
         try await self.flushProposal()
         do { try await self.muxed.closeWrite() } catch { throw P2PError.translating(error, peer: self.remotePeer) }
@@ -255,15 +295,17 @@ public final class P2PStream: Sendable {
     }
 
     /// On a lazy stream: sends the proposal if nothing was written yet, and reads until it is answered.
-    private nonisolated(nonsending) func settle() async throws {
+    ///
+    /// - Parameter deadline: the reader's, if it has one; the negotiation has a time of its own, whose end is the stream's.
+    private nonisolated(nonsending) func settle(until deadline: MonotonicInstant? = nil) async throws {
         guard let open = self.state.withLock({ $0.negotiation }) else { return }
         try await self.flushProposal()
-        let deadline = self.deadline(after: open.timeout)
-        defer { deadline.cancel() }
+        let end = self.deadline(after: open.timeout)
+        defer { end.cancel() }
         while true {
             let received: ByteBuffer?
-            do { received = try await self.receive() } catch {
-                guard deadline.hasFired else { throw error }
+            do { received = try await self.receive(until: deadline) } catch {
+                guard end.hasFired else { throw error }
                 throw self.error(.timedOut, "\(self.protocol) was not answered within \(open.timeout)")
             }
             guard let bytes = received else {
@@ -295,8 +337,13 @@ public final class P2PStream: Sendable {
         }
     }
 
-    private nonisolated(nonsending) func receive() async throws -> ByteBuffer? {
-        do { return try await self.muxed.read() } catch { throw P2PError.translating(error, peer: self.remotePeer) }
+    private nonisolated(nonsending) func receive(until deadline: MonotonicInstant?) async throws -> ByteBuffer? {
+        do {
+            guard let deadline else { return try await self.muxed.read() }
+            return try await self.muxed.read(until: deadline)
+        } catch {
+            throw P2PError.translating(error, peer: self.remotePeer)
+        }
     }
 
     private nonisolated(nonsending) func send(_ bytes: ByteBuffer) async throws {

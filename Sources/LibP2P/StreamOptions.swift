@@ -12,16 +12,24 @@ public struct StreamOptions: Sendable, Hashable {
     }
 
     /// For everything: dial, if needed, and negotiation.
-    public var timeout: Duration = .seconds(10)
+    public var timeout: Duration
     /// When the agreement is awaited.
-    public var negotiation = Negotiation.automatic
+    public var negotiation: Negotiation
     /// Whether a connection that a relay limits in time and bytes will do.
-    public var allowsLimitedConnection = false
+    public var allowsLimitedConnection: Bool
     /// Whether to dial if there is no connection.
-    public var dialsIfNeeded = true
+    public var dialsIfNeeded: Bool
 
-    /// The default.
-    public init() {}
+    /// The default but for these.
+    public init(
+        timeout: Duration = .seconds(10), negotiation: Negotiation = .automatic,
+        allowsLimitedConnection: Bool = false, dialsIfNeeded: Bool = true
+    ) {
+        self.timeout = timeout
+        self.negotiation = negotiation
+        self.allowsLimitedConnection = allowsLimitedConnection
+        self.dialsIfNeeded = dialsIfNeeded
+    }
 }
 
 /// What a handler allows, and where it runs.

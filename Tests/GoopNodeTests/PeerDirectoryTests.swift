@@ -193,6 +193,15 @@ import Testing
         #expect(entry.id == peer)
     }
 
+    @Test func listenersAreBounded() async {
+        let directory = directory()
+        var held: [AsyncStream<PeerChange>] = []
+        for _ in 0..<PeerDirectory.maximumListeners { held.append(await directory.changes()) }
+        #expect(held.count == 128)
+        var beyond = await directory.changes().makeAsyncIterator()
+        #expect(await beyond.next() == nil)
+    }
+
     @Test func theConnectionsOfFavouritesAreKeptFromTheStartAndAsTheOwnerDecides() async throws {
         let wishes = Mutex<[PeerDirectory.Request]>([])
         let away = PrivateKey.generate().peerID

@@ -1,6 +1,7 @@
 import GoopTestKit
 import NIOCore
 import NIOPosix
+import P2PSwarm
 import Synchronization
 import Testing
 
@@ -143,6 +144,60 @@ struct NodeLimitsTests {
             let error = await #expect(throws: P2PError.self) { try await stream.read() }
             #expect(error?.code == .streamReset)
         }
+    }
+
+    @Test("a stream whose opener names no protocol is reset at the negotiation's time")
+    func silentStream() async throws {
+        try await withNodes(configure: { $0.limits.negotiationTimeout = .milliseconds(100) }) { nodes in
+            try await nodes[0].connect(to: nodes[1].peerID, addresses: nodes[1].listenAddresses())
+            let connection = try #require(nodes[0].swarm.bestConnection(with: nodes[1].peerID))
+            let stream = try await connection.muxed.openStream()
+            // Whoever reads lets the other side know that the stream is there.
+            let outcome = StreamError.reset(code: YamuxCode.streamNegotiationFailed, byPeer: true)
+            await #expect(throws: outcome) { try await stream.read() }
+        }
+    }
+
+    @Test("an identity that comes to no end is given up at its time")
+    func endlessIdentity() async throws {
+        try await withNodes(configure: { $0.limits.identify.timeout = .milliseconds(100) }) { nodes in
+            try await nodes[0].connect(to: nodes[1].peerID, addresses: nodes[1].listenAddresses())
+            let stream = try await self.open(Identify.pushProtocolID, from: nodes[0], to: nodes[1])
+            try await stream.write([5])
+            let error = await #expect(throws: P2PError.self) { try await stream.read() }
+            #expect(error?.code == .streamReset)
+        }
+    }
+
+    @Test("ping streams of one peer are bounded")
+    func pingStreams() async throws {
+        try await withNodes { nodes in
+            try await nodes[0].connect(to: nodes[1].peerID, addresses: nodes[1].listenAddresses())
+            var held: [P2PStream] = []
+            for _ in 0..<2 { held.append(try await self.open(Ping.protocolID, from: nodes[0], to: nodes[1])) }
+            let error = await #expect(throws: P2PError.self) {
+                try await self.open(Ping.protocolID, from: nodes[0], to: nodes[1]).read()
+            }
+            #expect(error?.code == .streamReset)
+            #expect(nodes[1].refusals[.inboundStreamsPerProtocolAndPeer] == 1)
+            for stream in held { await stream.close() }
+        }
+    }
+
+    @Test("a ping stream on which nothing comes is reset at its time")
+    func idlePingStream() async throws {
+        try await withNodes(configure: { $0.limits.pingIdleTimeout = .milliseconds(100) }) { nodes in
+            try await nodes[0].connect(to: nodes[1].peerID, addresses: nodes[1].listenAddresses())
+            let stream = try await self.open(Ping.protocolID, from: nodes[0], to: nodes[1])
+            let error = await #expect(throws: P2PError.self) { try await stream.read() }
+            #expect(error?.code == .streamReset)
+        }
+    }
+
+    private func open(_ name: ProtocolID, from node: Node, to other: Node) async throws -> P2PStream {
+        var options = StreamOptions()
+        options.negotiation = .eager
+        return try await node.openStream(to: other.peerID, protocols: [name], options: options)
     }
 
     @Test("connections of one peer are bounded")

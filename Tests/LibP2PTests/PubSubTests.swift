@@ -466,6 +466,21 @@ struct PubSubTests {
         }
     }
 
+    @Test("a peer that takes nothing loses our stream at the write's time, and gets another")
+    func stalledPeer() async throws {
+        try await withManual(configure: { $0.writeTimeout = .milliseconds(100) }) { member, manual in
+            var streams = manual.streams.makeAsyncIterator()
+            let stalled = try #require(await streams.next())
+            let stream = try await manual.open(to: member.peerID)
+            try await stream.write(frame { $0.subscriptions = [.init(subscribes: true, topic: "t")] })
+            try await awaitSubscriber(manual.node.peerID, of: "t", at: member)
+            // More than a window and what a stream holds on top of it.
+            for _ in 0..<3 { try await member.pubsub.publish([UInt8](repeating: 7, count: 400_000), to: "t") }
+            #expect(await streams.next() != nil)
+            await #expect(throws: P2PError.self) { while try await stalled.read() != nil {} }
+        }
+    }
+
     // MARK: - What the connection manager hears
 
     /// Room for one connection, and nothing is closed before the test says so.
@@ -526,6 +541,38 @@ struct PubSubTests {
                 #expect(one.node.connections().map(\.peer) == [strangers[1].peerID])
                 second.reset()
                 _ = (heard, spare)
+            }
+        }
+    }
+
+    @Test("too many connections: whoever is in all our meshes is worth no more than in four of them")
+    func fewMeshesCount() async throws {
+        try await withNodes(1) { strangers in
+            try await withMembers(2, nodes: keepOne) { members in
+                let (one, other) = (members[0], members[1])
+                let topics = (0..<6).map { "\($0)" }
+                var heard: [PubSubSubscription] = []
+                var alsoHeard: [PubSubSubscription] = []
+                for topic in topics {
+                    heard.append(try await one.pubsub.subscribe(to: topic))
+                    alsoHeard.append(try await other.pubsub.subscribe(to: topic))
+                }
+                let stream = try await dial(strangers[0], from: one.node)
+                // A little more than four meshes.
+                one.node.tag(strangers[0].peerID, "operator", value: 4 * 20 + 1)
+                try await connect(other, one)
+                for (topic, subscription) in zip(topics, heard) {
+                    try await awaitSubscriber(one.peerID, of: topic, at: other)
+                    // What comes through the other's mesh comes behind its GRAFT, if it was not we who grafted.
+                    try await other.pubsub.publish([1], to: topic)
+                    _ = try await next(1, of: subscription)
+                    #expect(await one.pubsub.meshPeers(of: topic) == [other.peerID])
+                }
+                one.node.trimConnections()
+                await until(one.node) { $0.connections().count == 1 }
+                #expect(one.node.connections().map(\.peer) == [strangers[0].peerID])
+                stream.reset()
+                _ = alsoHeard
             }
         }
     }

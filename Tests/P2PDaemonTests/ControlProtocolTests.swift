@@ -124,6 +124,46 @@ import Testing
         #expect(throws: ControlRequestError.malformed(.truncated)) { try ControlRequest(protobuf: [0x08]) }
     }
 
+    @Test func limitsOfARequest() throws {
+        let id = try PeerID(multihash: Self.peer)
+        let address = try Multiaddr(text: "/ip4/127.0.0.1/tcp/4001")
+        func connect(addresses: Int, seconds: UInt64) -> ArraySlice<UInt8> {
+            request(
+                1, 2,
+                message { inner in
+                    inner.append(1, bytes: Self.peer)
+                    for _ in 0..<addresses { inner.append(2, bytes: address.bytes) }
+                    inner.append(3, varint: seconds)
+                })
+        }
+        #expect(
+            try ControlRequest(protobuf: connect(addresses: 128, seconds: 1 << 40))
+                == .connect(peer: id, addresses: Array(repeating: address, count: 128), timeout: .seconds(600)))
+        #expect(throws: ControlRequestError.tooMany("addresses", limit: 128)) {
+            try ControlRequest(protobuf: connect(addresses: 129, seconds: 1))
+        }
+        func subscribe(topicBytes: Int) -> ArraySlice<UInt8> {
+            request(
+                8, 8,
+                message {
+                    $0.append(1, varint: 3)
+                    $0.append(2, string: String(repeating: "t", count: topicBytes))
+                })
+        }
+        #expect(
+            try ControlRequest(protobuf: subscribe(topicBytes: 1024))
+                == .subscribe(topic: String(repeating: "t", count: 1024)))
+        #expect(throws: ControlRequestError.invalidText("topic")) {
+            try ControlRequest(protobuf: subscribe(topicBytes: 1025))
+        }
+    }
+
+    @Test func pathsOfSocketsFitTheSystem() throws {
+        let longest = "/" + String(repeating: "x", count: 106)
+        #expect(ControlAddress(try Multiaddr(text: "/unix\(longest)")) == .unix(path: longest))
+        #expect(ControlAddress(try Multiaddr(text: "/unix\(longest)x")) == nil)
+    }
+
     @Test func responses() throws {
         let id = try PeerID(multihash: Self.peer)
         let address = try Multiaddr(text: "/ip4/127.0.0.1/tcp/4001")

@@ -3,6 +3,7 @@ import GoopTestKit
 import LibP2P
 import Logging
 import NIOCore
+import NIOPosix
 import Testing
 
 @testable import P2PDaemon
@@ -152,6 +153,26 @@ import Testing
                 #expect(answer.error?.contains(nobody.description) == true)
             }
         }
+    }
+
+    @Test func clientsAreBounded() async throws {
+        let path = RunningDaemon.socketPath()
+        defer { unlink(path) }
+        let server = ControlServer(
+            node: Node(configuration: .init(identity: .generate())), pubSub: nil,
+            logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }), maximumConnections: 2)
+        let address = ControlAddress.unix(path: path)
+        let listener = try await server.listen(on: address, loop: MultiThreadedEventLoopGroup.singleton.any())
+        try await TestClient.with(address) { (first: inout TestClient) async throws in
+            #expect(try await first.ask(5).isOK)
+            try await TestClient.with(address) { (second: inout TestClient) async throws in
+                #expect(try await second.ask(5).isOK)
+                try await TestClient.with(address) { (third: inout TestClient) async throws in
+                    #expect(try await third.endOfStream())
+                }
+            }
+        }
+        try await listener.close().get()
     }
 
     @Test func theControlSocketIsTakenOnceAndRemoved() async throws {

@@ -208,6 +208,23 @@ import Testing
         }
     }
 
+    @Test func negotiationsThatAreFollowedAreBounded() async throws {
+        let path = Self.path()
+        defer { unlink(path) }
+        let log = try FrameLog(path: path)
+        let frames = ConnectionFrames(peer: PrivateKey.generate().peerID, log: log)
+        let header = Array("\u{13}/multistream/1.0.0\n".utf8)
+        let most = UInt32(ConnectionFrames.maximumNegotiations)
+        for number in 0...most {
+            frames.received(
+                YamuxHeader(kind: .data, flags: .syn, streamID: 2 * number + 1, length: UInt32(header.count)))
+            header.withUnsafeBytes { frames.received($0) }
+        }
+        await log.close()
+        let told = try Self.lines(Self.contents(path)).filter { $0.tokens != nil }.compactMap(\.stream)
+        #expect(told == (0..<most).map { 2 * $0 + 1 })
+    }
+
     @Test func helpAndOptionNameIt() throws {
         #expect(try DaemonOptions(arguments: ["-frameLog", "a.jsonl"]).frameLog == "a.jsonl")
         #expect(try DaemonOptions(arguments: []).frameLog == nil)

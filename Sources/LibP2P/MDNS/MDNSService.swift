@@ -1,6 +1,7 @@
 public import Logging
 public import Multiformats
 public import NIOCore
+public import NIOPosix
 import P2PCore
 import P2PSwarm
 public import PeerIdentity
@@ -14,6 +15,15 @@ public import ServiceLifecycle
 ///
 /// Nothing in Multicast DNS is signed: a discovery says only where a peer might be, and the secure channel proves who is there; a
 /// loss does not prove that the peer is gone.
+///
+/// It dials nobody: what is done with a discovery is the caller's.
+/// ```swift
+/// let neighbours = try MDNSService(peer: node.peerID, addresses: { node.listenAddresses() }) { peer, addresses in
+///     node.addAddresses(addresses, of: peer, source: .multicast, ttl: MDNSService.addressLifetime)
+///     Task { try await node.connect(to: peer) }
+/// }
+/// try await neighbours.run()
+/// ```
 /// Source: libp2p mDNS discovery specification r2; RFC 6762; RFC 6763.
 public final class MDNSService: Service {
     /// How long discovered addresses are good for unless they are reported again: four minutes.
@@ -37,6 +47,8 @@ public final class MDNSService: Service {
     ///   - serviceName: one or more labels of 1 to 63 bytes, without `local`; peers of other names stay unseen.
     ///   - scope: where to speak.
     ///   - peer: our own id.
+    ///   - eventLoopGroup: one of its loops serves the sockets; it must outlive the service.
+    ///   - logger: logs nothing above `debug` in normal operation.
     ///   - addresses: the addresses to announce, asked for at the start, at each change of an interface, and at
     ///     `addressesChanged`. Wildcards are allowed and stand for each interface's own addresses. An address is announced on
     ///     the interface that has it, and on no other.
@@ -47,7 +59,8 @@ public final class MDNSService: Service {
     /// - Throws: `MDNSServiceNameError` for a service name that does not fit into the DNS.
     public init(
         serviceName: String = "_p2p._udp", scope: Scope = .everyInterface, peer: PeerID,
-        eventLoopGroup: any EventLoopGroup, logger: Logger,
+        eventLoopGroup: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton,
+        logger: Logger = Logger(label: "libp2p", factory: { _ in SwiftLogNoOpLogHandler() }),
         addresses: @escaping @Sendable () async -> [Multiaddr],
         onDiscovered: @escaping @Sendable (PeerID, [Multiaddr]) -> Void,
         onLost: @escaping @Sendable (PeerID) -> Void = { _ in }

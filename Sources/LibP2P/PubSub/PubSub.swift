@@ -64,7 +64,8 @@ public final class PubSub: Sendable {
     public let node: Node
     let router: PubSubRouter
 
-    /// Adds GossipSub to a node that has not started.
+    /// Adds GossipSub to a node: one for each, and before the node starts. Peers that are connected already hear of it only
+    /// some seconds later.
     public init(node: Node, configuration: Configuration = Configuration()) {
         self.node = node
         let router = PubSubRouter(node: node, configuration: configuration)

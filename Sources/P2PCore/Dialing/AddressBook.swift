@@ -28,7 +28,9 @@ public struct AddressBookLimits: Sendable, Equatable {
     public var addressesPerPeer = 500
     /// Addresses of one peer that is not connected.
     public var addressesPerDisconnectedPeer = 20
-    /// Bytes of the addresses of one connected peer: one address may have ten, or five hundred.
+    /// Bytes of one address; a longer one is not stored.
+    public var addressBytes = 512
+    /// Bytes of the addresses of one connected peer: one address may have ten, or as many as `addressBytes`.
     public var addressBytesPerPeer = 24 * 1_024
     /// Bytes of the addresses of one peer that is not connected: identities cost a stranger nothing.
     public var addressBytesPerDisconnectedPeer = 2_048
@@ -101,7 +103,8 @@ public struct AddressBook: Sendable {
         _ addresses: some Sequence<Multiaddr>, of peer: PeerID, source: AddressSource, ttl: Duration,
         now: MonotonicInstant
     ) -> [Multiaddr] {
-        let usable = addresses.lazy.compactMap { Self.admissible($0, of: peer, source: source) }
+        let longest = self.limits.addressBytes
+        let usable = addresses.lazy.compactMap { Self.admissible($0, of: peer, source: source, maximumBytes: longest) }
             .prefix(self.limits.addressesPerPeer)
         let lifetime = min(max(ttl, .zero), self.limits.maximumTTL)
         let expires = now.advanced(by: lifetime)
@@ -277,12 +280,14 @@ public struct AddressBook: Sendable {
     // MARK: Private
 
     /// The form in which an address is stored, or nil if it must not be.
-    static func admissible(_ address: Multiaddr, of peer: PeerID, source: AddressSource) -> Multiaddr? {
+    private static func admissible(
+        _ address: Multiaddr, of peer: PeerID, source: AddressSource, maximumBytes: Int
+    ) -> Multiaddr? {
         if let named = address.peerIDBytes {
             guard named == peer.bytes else { return nil }
         }
         let bare = address.withoutPeerID
-        guard !bare.bytes.isEmpty, bare.bytes.count <= 512, !bare.isUnspecified else { return nil }
+        guard !bare.bytes.isEmpty, bare.bytes.count <= maximumBytes, !bare.isUnspecified else { return nil }
         if let ip = bare.ipAddress {
             guard !ip.isMulticast else { return nil }
             if ip.isLinkLocal, ip.bytes.count == 16 { return nil }

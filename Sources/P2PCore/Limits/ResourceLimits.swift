@@ -90,6 +90,8 @@ public struct ResourceLimits: Sendable, Equatable {
     public var streamBytes = 512 * 1_024 * 1_024
     /// Longest time until a new stream has agreed on its protocol.
     public var negotiationTimeout: Duration = .seconds(10)
+    /// A ping stream that a peer leaves silent for this long is reset.
+    public var pingIdleTimeout: Duration = .seconds(10)
 
     // MARK: What peers tell us
 

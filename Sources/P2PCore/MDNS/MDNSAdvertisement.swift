@@ -11,9 +11,7 @@ struct MDNSAdvertisement: Hashable, Sendable {
     static let timeToLive: UInt32 = 240
     /// Seconds that records with a host's addresses hold (RFC 6762 section 10).
     static let hostTimeToLive: UInt32 = 120
-    /// Most addresses said on one interface.
-    static let maximumAddresses = 16
-    /// Most bytes of TXT data; with the other records this stays below the bound of a packet.
+    /// Most bytes of TXT data, which are about ten addresses; with the other records this stays below the bound of a packet.
     static let maximumTextBytes = 960
     /// Most A and AAAA records.
     static let maximumHostAddresses = 8
@@ -28,7 +26,7 @@ struct MDNSAdvertisement: Hashable, Sendable {
         var addresses: [Multiaddr] = []
         var text: [ArraySlice<UInt8>] = []
         var budget = Self.maximumTextBytes
-        for address in Self.usable(listening, on: interface) where addresses.count < Self.maximumAddresses {
+        for address in Self.usable(listening, on: interface) {
             let string = Array("dnsaddr=\(address)/p2p/\(peer.base58)".utf8)
             guard string.count <= 255, string.count + 1 <= budget, !addresses.contains(address) else { continue }
             budget -= string.count + 1

@@ -8,8 +8,6 @@ public enum Ping {
     public static let size = 32
     /// Inbound ping streams that one peer may have open.
     public static let inboundStreamsPerPeer = 2
-    /// A responder ends a stream that has been silent this long.
-    public static let idleTimeout: Duration = .seconds(10)
 }
 
 /// The answering side of ping: echoes whole blocks of 32 bytes, within a rate.

@@ -9,7 +9,7 @@ import PeerIdentity
 /// take; and for identify and its push `message`, the size that the message announces, its length's own bytes included.
 final class ConnectionFrames: YamuxFrameObserver {
     /// Streams whose negotiation is followed at the same time; of those beyond it only frames are told.
-    private static let maximumNegotiations = 1024
+    static let maximumNegotiations = 1024
 
     private let log: FrameLog
     private let head: String

@@ -15,12 +15,14 @@ final class ControlServer: Sendable {
     let pubSub: PubSub?
     let logger: Logger
     let registry = StreamHandlerRegistry()
+    private let maximumConnections: Int
     private let clients = Mutex((next: UInt64(0), open: [UInt64: any Channel]()))
 
-    init(node: Node, pubSub: PubSub?, logger: Logger) {
+    init(node: Node, pubSub: PubSub?, logger: Logger, maximumConnections: Int = ControlServer.maximumConnections) {
         self.node = node
         self.pubSub = pubSub
         self.logger = logger
+        self.maximumConnections = maximumConnections
     }
 
     /// Opens the listener; clients are served from then on.
@@ -31,7 +33,7 @@ final class ControlServer: Sendable {
         return try await ControlChannels.listen(on: address, group: loop) { [self] channel in
             channel.eventLoop.makeCompletedFuture {
                 guard let number = enter(channel) else {
-                    logger.warning("client refused", metadata: ["limit": "\(Self.maximumConnections)"])
+                    logger.warning("client refused", metadata: ["limit": "\(maximumConnections)"])
                     throw ChannelError.operationUnsupported
                 }
                 let service = ControlService(server: self, number: number)
@@ -47,7 +49,7 @@ final class ControlServer: Sendable {
 
     private func enter(_ channel: any Channel) -> UInt64? {
         let number: UInt64? = clients.withLock { clients in
-            guard clients.open.count < Self.maximumConnections else { return nil }
+            guard clients.open.count < maximumConnections else { return nil }
             clients.next += 1
             clients.open[clients.next] = channel
             return clients.next

@@ -57,4 +57,6 @@ public enum StreamError: Error, Equatable, Sendable {
     case readClosed
     /// Another read or write of the same direction is waiting: each direction has one user at a time.
     case busy
+    /// Nothing came until the deadline of this read. The stream is none the worse for it.
+    case timedOut
 }

@@ -1,5 +1,5 @@
 public import NIOCore
-import P2PCore
+package import P2PCore
 import Synchronization
 
 /// One stream of a connection: ordered bytes in both directions, each of which ends on its own.
@@ -61,6 +61,31 @@ public final class MuxedStream: Sendable {
             }
         }
         let ticket = self.readTickets.add(1, ordering: .relaxed).newValue
+        return try await withTaskCancellationHandler {
+            try await withUnsafeThrowingContinuation { continuation in
+                self.onLoop { state in state.read(ticket: ticket, continuation) }
+            }
+        } onCancel: {
+            self.onLoop { state in state.cancelRead(ticket: ticket) }
+        }
+    }
+
+    /// As `read`, but waits no longer than until `deadline`. What is there already is given even past it.
+    ///
+    /// - Throws: also `StreamError.timedOut`: nothing is lost, a later read goes on.
+    package nonisolated(nonsending) func read(until deadline: MonotonicInstant) async throws -> ByteBuffer? {
+        if self.connection.eventLoop.inEventLoop {
+            switch try self.state.readNow() {
+            case .bytes(let bytes): return bytes
+            case .end: return nil
+            case .nothingYet: break
+            }
+        }
+        let ticket = self.readTickets.add(1, ordering: .relaxed).newValue
+        let timer = self.connection.eventLoop.scheduleTask(deadline: .uptimeNanoseconds(deadline.nanoseconds)) {
+            self.onLoop { state in state.cancelRead(ticket: ticket, isLate: true) }
+        }
+        defer { timer.cancel() }
         return try await withTaskCancellationHandler {
             try await withUnsafeThrowingContinuation { continuation in
                 self.onLoop { state in state.read(ticket: ticket, continuation) }

@@ -32,7 +32,8 @@ final class StreamState {
     private var endReceived = false
     private(set) var readClosed = false
     private var reader = Waiter<ByteBuffer?>.none
-    private var cancelledRead: UInt32?
+    /// A read that was given up before it came here.
+    private var cancelledRead: (ticket: UInt32, isLate: Bool)?
 
     private var outbox = BufferQueue()
     private(set) var pendingBytes = 0
@@ -82,15 +83,18 @@ final class StreamState {
 
     /// Answers now or when something happens.
     func read(ticket: UInt32, _ continuation: UnsafeContinuation<ByteBuffer?, any Error>) {
-        if self.cancelledRead == ticket {
+        var isLate = false
+        if let given = self.cancelledRead, given.ticket == ticket {
             self.cancelledRead = nil
-            return continuation.resume(throwing: CancellationError())
+            guard given.isLate else { return continuation.resume(throwing: CancellationError()) }
+            isLate = true
         }
         if case .waiting = self.reader { return continuation.resume(throwing: StreamError.busy) }
         do throws(StreamError) {
             switch try self.readNow() {
             case .bytes(let chunk): continuation.resume(returning: chunk)
             case .end: continuation.resume(returning: nil)
+            case .nothingYet where isLate: throw .timedOut
             case .nothingYet:
                 self.reader = .waiting(ticket: ticket, continuation)
                 self.connection.waitsForPeer(self)
@@ -100,13 +104,16 @@ final class StreamState {
         }
     }
 
-    func cancelRead(ticket: UInt32) {
+    /// Ends the wait of a read, now or when it comes here.
+    /// - Parameter isLate: because its time is up, and not because nobody wants it any more.
+    func cancelRead(ticket: UInt32, isLate: Bool = false) {
         guard case .waiting(ticket, let continuation) = self.reader else {
-            self.cancelledRead = ticket
+            self.cancelledRead = (ticket, isLate)
             return
         }
         self.reader = .none
-        continuation.resume(throwing: CancellationError())
+        let reason: any Error = isLate ? StreamError.timedOut : CancellationError()
+        continuation.resume(throwing: reason)
     }
 
     /// Payload from the peer: goes to the waiting reader or into the inbox, which the granted window bounds.

@@ -20,7 +20,7 @@ public import PeerIdentity
 /// Safe to use from any thread.
 public final class TLSLayer: TLSProvider {
     /// How many lists of muxers have their contexts kept; further lists make theirs anew for each connection.
-    private static let maximumContexts = 8
+    static let maximumContexts = 8
 
     /// What we offer when we dial. When we are dialled, the hybrid of X25519 and ML-KEM comes before them, for those who ask for it:
     /// docs/decisions/0006 says why we do not.
@@ -35,6 +35,9 @@ public final class TLSLayer: TLSProvider {
     private let privateKey: NIOSSLPrivateKey
     private let now: @Sendable () -> Int64
     private let contexts = NIOLockedValueBox<[[ProtocolID]: Contexts]>([:])
+
+    /// How many lists of muxers have their contexts kept now.
+    var keptContexts: Int { contexts.withLockedValue { $0.count } }
 
     /// Makes a layer around a certificate.
     ///

@@ -97,7 +97,10 @@ public final class Swarm: Sendable {
         await self.closeListeners()
     }
 
-    /// Ends all dials and closes all connections: queued bytes first, then goodbye, at most about a second.
+    /// Ends all dials and closes all connections, all at the same time: queued bytes first, then goodbye, then the peer's end.
+    ///
+    /// At once, where peers answer. However many do not, all of them together cost one `ConnectionConfiguration.closeTimeout`
+    /// (a second) if they only say nothing any more, and another if they do not take what is queued either.
     public func close() async {
         await self.stopAccepting()
         let (connections, strangers, peers) = self.state.withLock {

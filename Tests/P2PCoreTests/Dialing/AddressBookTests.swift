@@ -89,6 +89,17 @@ struct AddressBookTests {
         #expect((1_000...2_048).contains(bytes()))
     }
 
+    @Test("an address longer than allowed is not stored")
+    func longestAddress() throws {
+        var limits = AddressBookLimits()
+        let longest = try address("/dns4/a-name-of-some-length.example/tcp/1")
+        limits.addressBytes = longest.bytes.count
+        var book = AddressBook(limits: limits)
+        let longer = try address("/dns4/a-name-of-some-length.examples/tcp/1")
+        book.add([longer, longest], of: self.peer, source: .configured, ttl: .seconds(60), now: .zero)
+        #expect(book.addresses(of: self.peer, now: .zero) == [longest])
+    }
+
     @Test("of a peer that left, few bytes of protocol names are kept")
     func protocolsOfTheDeparted() throws {
         var book = AddressBook()

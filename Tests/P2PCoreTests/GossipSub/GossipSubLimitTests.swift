@@ -424,6 +424,50 @@ import Testing
         #expect(bench.router.score(of: testPeer(2)) < 0, "the failure sticks after the PRUNE")
     }
 
+    @Test func goodConductEarnsNoMoreThanItsCaps() throws {
+        var scoring = GossipSubScoring()
+        scoring.topicScoreCap = 40
+        var bench = RouterBench(scoring: scoring)
+        for topic in ["t", "u"] { try bench.join(topic) }
+        bench.open(testPeer(1), topics: ["t", "u"])
+        func deliver(_ numbers: Range<UInt64>, topic: String) {
+            for number in numbers {
+                bench.receive(from: testPeer(1)) { $0.messages = [testMessage(number, topic: topic).encoded[...]] }
+            }
+        }
+        deliver(0..<50, topic: "t")
+        #expect(bench.router.score(of: testPeer(1)) == 30, "messages brought first, of one topic")
+        deliver(50..<100, topic: "u")
+        #expect(bench.router.score(of: testPeer(1)) == 40, "all topics together")
+
+        bench = RouterBench()
+        try bench.join("t")
+        bench.open(testPeer(1), topics: ["t"])
+        bench.advance(by: .seconds(1_000))
+        #expect(bench.router.score(of: testPeer(1)) == 3, "300 seconds in the mesh")
+    }
+
+    @Test func nobodyDeliversInAdvanceForTheSilenceAfterwards() throws {
+        var scoring = GossipSubScoring()
+        scoring.timeInMeshWeight = 0
+        scoring.firstDeliveryWeight = 0
+        scoring.meshDeliveryWeight = -1
+        scoring.meshFailureWeight = -1
+        scoring.meshDeliveryDecay = 0.5
+        scoring.meshDeliveryCap = 8
+        var bench = RouterBench(scoring: scoring)
+        try bench.join("t")
+        bench.open(testPeer(1), topics: ["t"])
+        bench.advance(by: .seconds(29))
+        for number in UInt64(0)..<1_000 {
+            bench.receive(from: testPeer(1)) { $0.messages = [testMessage(number).encoded[...]] }
+        }
+        #expect(bench.router.score(of: testPeer(1)) == 0)
+        // Of the eight that count four at most are left when five are expected.
+        bench.advance(by: .milliseconds(1200))
+        #expect(bench.router.score(of: testPeer(1)) < 0)
+    }
+
     @Test func retainedScoresAreBounded() throws {
         var limits = GossipSubLimits()
         limits.maximumRetainedScores = 2

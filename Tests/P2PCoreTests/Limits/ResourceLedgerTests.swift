@@ -54,6 +54,24 @@ struct ResourceLedgerTests {
         _ = try ledger.reserveInbound(from: try Self.ip("192.168.1.4"), now: .zero)
     }
 
+    @Test("a private address counts for so many public ones, and not for more; its prefix too")
+    func privateAddresses() throws {
+        var limits = ResourceLimits()
+        limits.privateAddressFactor = 2
+        limits.inboundConnectionsPerAddress = 1
+        limits.inboundConnectionsPerPrefix = 2
+        var ledger = ResourceLedger(limits: limits)
+        for host in try ["192.168.1.2", "192.168.1.3"].map(Self.ip) {
+            for _ in 0..<2 { _ = try ledger.reserveInbound(from: host, now: .zero) }
+            #expect(throws: LimitExceeded(.inboundConnectionsPerAddress, limit: 2)) {
+                try ledger.reserveInbound(from: host, now: .zero)
+            }
+        }
+        #expect(throws: LimitExceeded(.inboundConnectionsPerPrefix, limit: 4)) {
+            try ledger.reserveInbound(from: try Self.ip("192.168.1.4"), now: .zero)
+        }
+    }
+
     @Test("an IPv6 /56 is one host, a /48 and an IPv4 /24 one prefix")
     func scopes() throws {
         var limits = ResourceLimits()
@@ -218,6 +236,22 @@ struct ResourceLedgerTests {
         let isRefused = !rates.admit(hosts[16], now: Self.second(20))
         let isForgotten = rates.admit(hosts[0], now: Self.second(20))
         #expect(isRefused && isForgotten)
+    }
+
+    @Test("the ledger keeps the arrival rates of no more hosts than its limits say")
+    func rateTableOfTheLedger() throws {
+        var limits = ResourceLimits()
+        limits.newConnectionBurst = 1
+        limits.newConnectionInterval = .seconds(3_600)
+        limits.rateTableSize = 16
+        var ledger = ResourceLedger(limits: limits)
+        for host in 0..<17 {
+            let slot = try ledger.reserveInbound(
+                from: try Self.ip("8.8.\(host).8"), now: Self.second(UInt64(host)))
+            ledger.release(slot)
+        }
+        // The first of them has had its one connection of the hour; the table has forgotten it.
+        _ = try ledger.reserveInbound(from: try Self.ip("8.8.0.8"), now: Self.second(20))
     }
 
     @Test("10,000 random reservations and releases: never above a limit, and empty at the end", arguments: [1, 2, 3])

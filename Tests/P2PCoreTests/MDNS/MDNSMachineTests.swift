@@ -422,6 +422,14 @@ extension TestMachine {
         #expect(throws: DNSError.badName) { try Bench.machine(tag: long + "x") }
     }
 
+    @Test func fewHostAddressesAreSaid() throws {
+        let more = (1...20).map { ("fd00::\($0)", 64) }
+        var machine = try started(interfaces: [try Bench.ethernet("10.1.0.1", also: more)])
+        let log = machine.run(until: Bench.at(30)).map(\.action)
+        let announcement = try #require(try log.multicasts.first { $0.message.isResponse }).message
+        #expect(announcement.answers.count { $0.data.type == DNSType.a || $0.data.type == DNSType.aaaa } == 8)
+    }
+
     @Test func goodbyeIsSaidAndHeard() throws {
         var machine = try settled()
         var other = try Bench.machine(Bench.second, seed: 5)
@@ -520,6 +528,23 @@ extension TestMachine {
         // A burst of eight and four a second.
         #expect((40...50).contains(answers), "\(answers)")
         #expect(machine.counts.limited > 9_000)
+    }
+
+    /// Whoever forges the sources of questions has us send no more than that to the hosts that it names.
+    @Test func questionsThatWantUnicastAreAnsweredInMeasure() throws {
+        var machine = try settled()
+        let query = try Bench.query("goop-mdns.local", DNSType.ptr, wantsUnicast: true)
+        func answers(at millisecond: UInt64) throws -> Int {
+            var answers = 0
+            for host in 2...99 {
+                answers += try machine.received(
+                    query, on: Bench.v4, from: try Bench.endpoint("10.1.0.\(host)"), now: Bench.at(millisecond)
+                ).unicasts.count
+            }
+            return answers
+        }
+        #expect(try answers(at: 20_000) == 20)
+        #expect(try answers(at: 20_500) == 5, "and one more in a tenth of a second")
     }
 
     /// Any order of events keeps the bounds: packet size, known peers, deadlines that do not stand still.

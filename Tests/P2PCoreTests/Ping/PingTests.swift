@@ -28,6 +28,14 @@ struct PingTests {
         #expect(responder.received(block, now: MonotonicInstant(nanoseconds: 2_100_000_000)) == .reset)
     }
 
+    @Test("unless somebody says otherwise, a thousand a second are answered")
+    func defaultRate() {
+        let thousand = [UInt8](repeating: 0, count: 32 * 1_000)
+        var responder = PingResponder(now: .zero)
+        #expect(responder.received(thousand, now: .zero) == .echo(thousand))
+        #expect(responder.received(thousand.prefix(32), now: .zero) == .reset)
+    }
+
     @Test("a probe accepts its own bytes only")
     func probe() {
         var generator = SeededGenerator(seed: 1)

@@ -220,6 +220,31 @@ import Testing
         }
     }
 
+    @Test func thoseWhoWaitToOpenAreBounded() async throws {
+        let configure: @Sendable (inout ConnectionConfiguration) -> Void = {
+            $0.yamux.maximumUnacknowledged = 1
+            $0.maximumOpening = 2
+        }
+        try await ConnectionPair.withTCP(configure) { pair in
+            // The listener never takes it up, so nobody else's turn comes.
+            let first = try await pair.dialer.connection.openStream()
+            await withThrowingTaskGroup(of: Void.self) { openers in
+                for _ in 0..<3 { openers.addTask { _ = try await pair.dialer.connection.openStream() } }
+                let refused = await #expect(throws: ConnectionError.self) { _ = try await openers.next() }
+                guard case .tooManyOpening(limit: 2)? = refused else {
+                    Issue.record("not refused for want of room: \(String(describing: refused))")
+                    return
+                }
+                // The other two wait, and are cancelled.
+                openers.cancelAll()
+                for _ in 0..<2 {
+                    await #expect(throws: CancellationError.self) { _ = try await openers.next() }
+                }
+            }
+            first.reset()
+        }
+    }
+
     @Test func closingSaysGoodbyeAndFailsWhatIsLeft() async throws {
         try await ConnectionPair.withTCP { pair in
             let (near, far) = try await pair.stream()

@@ -15,6 +15,8 @@ final class HostilePeer: BytePipeReceiver {
     private var isOver = false
     /// Hears no more.
     var isDeaf = false
+    /// Does nothing more, as a process that is stopped: neither hears nor answers the other side's end.
+    var isFrozen = false
     private var waiting: [(test: (YamuxHeader) -> Bool, promise: EventLoopPromise<Void>)] = []
 
     /// What a test waited for did not come.
@@ -29,7 +31,7 @@ final class HostilePeer: BytePipeReceiver {
     func pipeOpened() { self.execute(self.upgrade.start()) }
 
     func pipeReceived(_ bytes: ByteBuffer) {
-        if self.isDeaf { return }
+        if self.isDeaf || self.isFrozen { return }
         if self.session == nil {
             self.execute(self.upgrade.received(ArraySlice(bytes.readableBytesView)))
         } else {
@@ -40,7 +42,9 @@ final class HostilePeer: BytePipeReceiver {
 
     func pipeReceiveCompleted() {}
     func pipeWritabilityChanged() {}
-    func pipeInputClosed() { self.pipe.close() }
+    func pipeInputClosed() {
+        if !self.isFrozen { self.pipe.close() }
+    }
     func pipeClosed(_ error: (any Error)?) {
         self.isOver = true
         for waiter in self.waiting { waiter.promise.fail(NeverSaid()) }
@@ -54,11 +58,16 @@ final class HostilePeer: BytePipeReceiver {
         if self.isOver { self.pipeClosed(nil) }
     }
 
-    private func tellWaiting() {
-        guard !self.waiting.isEmpty else { return }
-        let headers = stride(from: 0, to: self.received.count - 11, by: 12).compactMap { start in
+    /// The frames received, if none of them had a payload.
+    var headers: [YamuxHeader] {
+        stride(from: 0, to: self.received.count - 11, by: 12).compactMap { start in
             try? YamuxHeader(Array(self.received[start..<(start + 12)]))
         }
+    }
+
+    private func tellWaiting() {
+        guard !self.waiting.isEmpty else { return }
+        let headers = self.headers
         self.waiting.removeAll { waiter in
             guard headers.contains(where: waiter.test) else { return false }
             waiter.promise.succeed()

@@ -1,46 +1,11 @@
-import NIOCore
-import NIOEmbedded
 import P2PCore
-import P2PSwarm
 import Testing
 
 /// What keeps a slow connection, on a clock that the test moves.
 @Suite struct SignsOfLifeTests {
-    /// An engine of ours and a peer that answers no ping, on one virtual loop.
-    private final class Rig {
-        let loop = EmbeddedEventLoop()
-        let pipe: MemoryPipe
-        let peer: HostilePeer
-        var receiver: (any BytePipeReceiver)?
-        private(set) var reason: CloseReason?
-        private var accepted: AsyncStream<MuxedStream>
-
-        init(_ configure: (inout ConnectionConfiguration) -> Void = { _ in }) throws {
-            let (configuration, accepted, _) = try ConnectionPair.configuration(configure)
-            self.accepted = accepted
-            let link = MemoryPipe.Link(pieceBytes: .max, breaksAfter: .max)
-            self.pipe = MemoryPipe(self.loop, link)
-            let far = MemoryPipe(self.loop, link)
-            self.peer = HostilePeer(pipe: far)
-            let address = ConnectionPair.address(nil)
-            let (receiver, connection) = MuxedConnection.upgrade(
-                self.pipe, role: .responder, localAddress: address, remoteAddress: address,
-                configuration: configuration, keys: ConnectionPair.keys())
-            self.receiver = receiver
-            self.pipe.receiver = receiver
-            far.receiver = self.peer
-            self.pipe.other = far
-            far.other = self.pipe
-            connection.flatMap(\.closeFuture).assumeIsolated().whenSuccess { self.reason = $0 }
-            receiver.pipeOpened()
-            self.peer.pipeOpened()
-            self.loop.run()
-        }
-    }
-
     @Test("a large frame that comes slowly is life in every piece")
     func slowFrame() throws {
-        let rig = try Rig()
+        let rig = try VirtualSiege()
         let size = YamuxConfiguration.initialWindow
         rig.peer.say(rig.peer.frame(.data, .syn, 1, size))
         for _ in 0..<(size / 1024) {
@@ -56,7 +21,7 @@ import Testing
 
     @Test("a full pipe that goes on sending is slow; one that does not is dead")
     func slowPipe() throws {
-        let rig = try Rig()
+        let rig = try VirtualSiege()
         rig.pipe.isWritable = false
         rig.pipe.unsentBytes = 1_000_000
         rig.receiver?.pipeWritabilityChanged()
@@ -76,7 +41,7 @@ import Testing
 
     @Test("a peer that makes us answer and takes none of it is cut off")
     func controlFlood() throws {
-        let rig = try Rig { $0.maximumControlBytes = 10 * YamuxHeader.length }
+        let rig = try VirtualSiege { $0.maximumControlBytes = 10 * YamuxHeader.length }
         rig.pipe.isWritable = false
         rig.receiver?.pipeWritabilityChanged()
         func ask() {
@@ -87,5 +52,25 @@ import Testing
         #expect(rig.reason == nil)
         ask()
         #expect(rig.reason == .controlFlood)
+    }
+
+    @Test(
+        "closing ends at its time: once that if the peer only says nothing any more, twice if it takes nothing either",
+        arguments: [false, true])
+    func closing(takesNothing: Bool) throws {
+        let rig = try VirtualSiege()
+        rig.peer.isFrozen = true
+        if takesNothing {
+            rig.pipe.isWritable = false
+            rig.receiver?.pipeWritabilityChanged()
+            // The answer to this waits for the pipe.
+            rig.peer.say(rig.peer.frame(.ping, .syn, 0))
+            rig.loop.run()
+        }
+        rig.connection?.close()
+        rig.loop.advanceTime(by: takesNothing ? .milliseconds(1_999) : .milliseconds(999))
+        #expect(rig.reason == nil)
+        rig.loop.advanceTime(by: .milliseconds(1))
+        #expect(rig.reason == .local(code: 0))
     }
 }

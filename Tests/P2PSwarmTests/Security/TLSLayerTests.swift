@@ -131,6 +131,21 @@ struct TLSLayerTests {
         #expect(link.serverEnd.established.first?.applicationProtocol == "libp2p")
     }
 
+    @Test("contexts of a few lists of muxers are kept; further lists are served all the same")
+    func keptContexts() throws {
+        let (server, client) = (try TLSLayer(identity: second), try TLSLayer(identity: first))
+        for number in 0..<(TLSLayer.maximumContexts + 2) {
+            let link = try Link()
+            defer { link.finish() }
+            let muxers = [ProtocolID("/muxer/\(number)")]
+            try link.add(server, .responder, muxers: muxers)
+            try link.add(client, .initiator, muxers: muxers)
+            try link.settle()
+            #expect(link.clientEnd.established.first?.applicationProtocol == "/muxer/\(number)")
+        }
+        #expect(server.keptContexts == 8 && client.keptContexts == 8)
+    }
+
     @Test("a client that dialed someone else refuses, with both names")
     func wrongServer() throws {
         let link = try Link()

@@ -156,6 +156,55 @@ import Testing
         await swarm.close()
     }
 
+    @Test("a dial ends at its own time, also if its turn never comes")
+    func timeOfADial() async throws {
+        let swarm = try await self.swarm {
+            $0.concurrentDials = 1
+            $0.localDialTimeout = .seconds(3600)
+            $0.peerDialTimeout = .milliseconds(100)
+        }
+        _ = try self.join(swarm, self.peers[0], ["/ip4/10.0.0.1/tcp/1"])
+        let error = await #expect(throws: DialError.self) {
+            try await swarm.connect(
+                to: self.peers[1], addresses: [self.address("/ip4/10.0.0.2/tcp/1")], timeout: .seconds(50))
+        }
+        #expect(error?.kind == .allFailed, "not the caller's patience")
+        self.transport.refuse()
+        await swarm.close()
+    }
+
+    @Test("the figures of the limits reach the dials and connections that they bound")
+    func figures() async throws {
+        func configure(_ limits: inout ResourceLimits) {
+            limits.connectTimeout = .seconds(11)
+            limits.dialTimeout = .seconds(40)
+            limits.inboundUpgradeTimeout = .seconds(20)
+            limits.windowBytes = 1 << 20
+            limits.streamBytes = 2 << 20
+        }
+        let (connections, connected) = AsyncStream.makeStream(of: SwarmConnection.self)
+        let server = try await self.swarm(limits: configure, connected: { connected.yield($0) })
+        try await server.start(listeningOn: [self.address("/ip4/127.0.0.1/tcp/0")])
+        let client = try await self.swarm(limits: configure)
+        let dialled = try await client.connect(
+            to: server.localPeer, addresses: server.listeningAddresses, timeout: .seconds(50))
+        let accepted = try #require(await connections.first { _ in true })
+        for (swarm, connection, seconds) in [(client, dialled, 40), (server, accepted, 20)] {
+            let figures = connection.muxed.configuration
+            #expect(figures.upgradeTimeout == .seconds(seconds))
+            #expect(figures.windowBudget === swarm.windowBudget && figures.windowBudget?.maximumBytes == 1 << 20)
+            #expect(figures.streamBudget === swarm.streamBudget && figures.streamBudget?.maximumBytes == 2 << 20)
+        }
+        let begun = MonotonicInstant.now()
+        _ = try self.join(client, self.peers[0], ["/ip4/8.8.8.8/tcp/1"])
+        #expect(self.transport.requests.first?.timeout == .seconds(11))
+        let due = try #require(client.state.withLock { $0.dials[self.peers[0]]?.machine.nextDeadline })
+        #expect((Duration.seconds(40)..<Duration.seconds(55)).contains(begun.duration(to: due)))
+        self.transport.refuse()
+        await client.close()
+        await server.close()
+    }
+
     @Test("an attempt whose time runs out in the moment of its success takes no permit of the others with it")
     func successAtTheDeadline() async throws {
         let server = try await self.swarm()
