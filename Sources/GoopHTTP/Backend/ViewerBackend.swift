@@ -10,6 +10,9 @@ public protocol ViewerBackend: Sendable {
     func selfProfile() async -> SelfProfile
     /// Every peer that is listed now, sorted by id.
     func peers() async -> [PeerEntry]
+    /// What the owner calls a peer, whether it is listed now or not: the petname, else the label that it gave itself last; of the
+    /// own peer its label. Empty when there is neither. A label is a stranger's text, and a petname is no peer's business.
+    func name(of peer: PeerID) async -> String
     /// Changes of the peer list from now on. The stream ends when elements were lost because nobody read it fast enough; the
     /// viewer then asks for another one and sends full snapshots.
     func peerChanges() async -> AsyncStream<PeerChange>

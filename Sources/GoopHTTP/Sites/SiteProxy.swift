@@ -118,19 +118,15 @@ struct SiteProxy: Sendable {
         _ error: SiteError, peer: PeerID, target: RequestTarget, place: RequestPlace
     ) async -> Response {
         let address = target.path + target.querySuffix
-        let notice = NoticePage(error, peer: peer, who: await name(of: peer), address: address)
+        // In the frame the bar says whose site it is. A page there is the site's to read, and would tell it its petname.
+        let who = place == .viewer ? await name(of: peer) : nil
+        let notice = NoticePage(error, peer: peer, who: who, address: address)
         var response = notices.siteNotice(notice, place: place, prefix: target.prefix)
         if notice.status == .serviceUnavailable { response.headers[.retryAfter] = "1" }
         return response
     }
 
-    private func name(of peer: PeerID) async -> String {
-        let owner = await backend.selfProfile()
-        if owner.id == peer { return peer.display(label: owner.label) }
-        // Thousands of entries are made for it, which is nothing for the event loop that site files are moved on.
-        let peers = await withTaskExecutorPreference(globalConcurrentExecutor) { await backend.peers() }
-        return peer.display(label: peers.first { $0.id == peer }?.label)
-    }
+    private func name(of peer: PeerID) async -> String { peer.display(name: await backend.name(of: peer)) }
 
     private func stream(
         _ body: SiteBody, path: String, request: Request, target: RequestTarget, fields: HTTPFields, isFrame: Bool

@@ -33,6 +33,10 @@ struct PeerBackend: ViewerBackend {
 
     func peers() async -> [PeerEntry] { await directory.entries }
 
+    func name(of peer: PeerID) async -> String {
+        peer == profile.id ? profile.label : await directory.name(of: peer)
+    }
+
     func peerChanges() async -> AsyncStream<PeerChange> { await directory.changes() }
 
     func hasConsent(_ consent: SiteConsent, for peer: PeerID) async -> Bool { consents.has(consent, peer) }
