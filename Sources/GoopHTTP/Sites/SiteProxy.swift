@@ -36,10 +36,9 @@ struct SiteProxy: Sendable {
             case .admitted where origin.isTopLevelNavigation:
                 return shell.page(for: peer, who: await name(of: peer))
             case .admitted:
-                let fields = headers.site(
-                    of: peer.base58, isOpenedByPerson: visited.contains(peer), isOpaqueScript: origin.isOpaqueScript)
                 return await open(
-                    path, of: peer, request: request, target: target, place: .viewer, fields: fields)
+                    path, of: peer, request: request, target: target, place: .viewer,
+                    fields: headers.site(of: peer.base58))
             case .needsClick:
                 let who = await name(of: peer)
                 return notices.siteNotice(.confirmVisit(of: who, address: target.path + target.querySuffix))
@@ -77,9 +76,8 @@ struct SiteProxy: Sendable {
         guard !origin.isWorker else { return .refused }
         switch origin.site {
         case .unknown, .none, .sameOrigin:
-            guard !origin.isForeignPage || origin.isNavigation else { return .refused }
-            if origin.isOpaqueScript { return visited.contains(peer) ? .admitted : .refused }
-            if origin.site == .unknown || origin.isTopLevelNavigation { visited.insert(peer) }
+            guard !origin.isForeignPage || origin.isNavigation, !origin.isOpaqueScript else { return .refused }
+            if origin.isTopLevelNavigation { visited.insert(peer) }
             return .admitted
         case .foreign:
             // Parts of a site are asked for on its own origin; a foreign page that asks here belongs to no visit.
