@@ -70,6 +70,7 @@ UPSTREAM = {
     "render": '<p class="k">&lt;t&gt;</p>',
     "ui": "A,e,TIME,goop-grid",
     "dialog": "true,false,typed,true,true",
+    "alert": "toldOK false",
     "toast": "stored 0",
     "toolbar": "1 two",
     "drag": "0>1 two,one,three",
@@ -81,6 +82,7 @@ UPSTREAM = {
     "mq": "true messages_not_available 0",
     "template": '{"require_email":false},false',
     "module": "true,true,true,true",
+    "module, every export": "",
     "style sheets": "true",
     "content policy": "",
 }
