@@ -117,7 +117,7 @@ import Testing
         #expect(try asked.json == JSONParser.parse(Array(wire.utf8)))
     }
 
-    @Test(arguments: ["tables", "orm-schema", "lua/list"]) func listsAreRead(suffix: String) async throws {
+    @Test(arguments: ["tables", "orm-schema", "lua/list", "template"]) func listsAreRead(suffix: String) async throws {
         #expect(try await ask(suffix, "", method: .get, fields: [:]).status == 200)
         #expect(backend.asked.count == 1)
     }
