@@ -365,7 +365,7 @@ import Testing
 }
 
 /// Takes the bytes of an answer.
-private final class Collected: ResponseBodyWriter, Sendable {
+final class Collected: ResponseBodyWriter, Sendable {
     private let buffer = Mutex(ByteBuffer())
 
     var bytes: [UInt8] { buffer.withLock { Array($0.readableBytesView) } }

@@ -35,6 +35,7 @@ final class FakeBackend: ViewerBackend {
     struct State {
         var peers: [PeerID: PeerEntry] = [:]
         var names: [PeerID: String] = [:]
+        var preferences = ViewerPreferences()
         var sites: [PeerID: Site] = [:]
         var listeners: [Int: AsyncStream<PeerChange>.Continuation] = [:]
         var nextListener = 0
@@ -88,6 +89,12 @@ final class FakeBackend: ViewerBackend {
 
     func peers() async -> [PeerEntry] {
         state.withLock { $0.peers.values.sorted { $0.id < $1.id } }
+    }
+
+    var preferences: ViewerPreferences { state.withLock { $0.preferences } }
+
+    func prefer(_ change: (inout ViewerPreferences) -> Void) {
+        state.withLock { change(&$0.preferences) }
     }
 
     /// Remembers a name, as of somebody who may be in no list.

@@ -6,6 +6,8 @@ public import PeerIdentity
 ///
 /// All methods may be called from any task at any time, many at once.
 public protocol ViewerBackend: Sendable {
+    /// How the owner wants the pages, at this moment.
+    var preferences: ViewerPreferences { get }
     /// The owner of this viewer.
     func selfProfile() async -> SelfProfile
     /// Every peer that is listed now, sorted by id.
@@ -56,6 +58,9 @@ public protocol ViewerBackend: Sendable {
 }
 
 extension ViewerBackend {
+    /// What nobody has changed.
+    public var preferences: ViewerPreferences { ViewerPreferences() }
+
     /// Everybody may know.
     public func isInvisible() async -> Bool { false }
 

@@ -34,7 +34,7 @@ struct SiteProxy: Sendable {
         case .file(let peer, let path):
             switch admit(origin, peer: peer) {
             case .admitted where origin.isTopLevelNavigation:
-                return shell.page(for: peer, who: await name(of: peer))
+                return shell.page(for: peer, who: await name(of: peer), theme: backend.preferences.theme)
             case .admitted:
                 return await open(
                     path, of: peer, request: request, target: target, place: .viewer,

@@ -17,6 +17,9 @@ struct PeerBackend: ViewerBackend {
     let progress: StartProgress
     let visibility: Visibility
     let consents: SiteConsents
+    let live: LivePreferences
+
+    var preferences: ViewerPreferences { live.now }
 
     func selfProfile() async -> SelfProfile {
         var profile = profile
