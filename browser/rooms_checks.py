@@ -8,6 +8,7 @@ import axe_core_python
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select
 
 import part
 import site_room
@@ -412,6 +413,73 @@ def faces(suite, url, neighbour, folder):
             expect(not (folder / "avatar.png").exists(), "the file is still there")
 
 
+def ask(page, path, body):
+    """What a page of the viewer asks of it."""
+    return page.driver.execute_async_script("""
+        const [path, body, done] = arguments;
+        fetch(path, {method: "POST", body: JSON.stringify(body), headers: {"Content-Type": "application/json",
+          "X-Goop-Token": document.querySelector("meta[name=goop-token]").content}}).then((answer) => done(answer.status))""", path, body)
+
+
+def chosen_look(suite, url, neighbour):
+    """The settings of these pages, each in effect with the next page."""
+    ground = "return document.body && getComputedStyle(document.body).backgroundColor"
+    light, dark = "rgb(246, 247, 243)", "rgb(18, 23, 26)"
+    with browser(reduced_motion=True) as page:
+        def settings(**values):
+            expect(ask(page, "/api/rooms/settings/save", {"changes": {f"viewer.{key}": value for key, value in values.items()}}) == 200, values)
+
+        with suite.check("theme: chosen in the settings, and in effect in every page, whatever the system prefers"):
+            page.driver.get(url + "settings")
+            ready(page, "settings")
+            expect(page.run(ground) == light, page.run(ground))
+            Select(page.driver.find_element(By.ID, "set-viewer.theme")).select_by_value("dark")
+            page.one("#save").click()
+            page.wait(lambda: page.run(ground) == dark, "the dark page")
+            page.wait(lambda: "Saved" in page.one("#toast").text, "the word that it is saved")
+            expect(focused(page) == "changed", focused(page))
+            for path in ("", "data", f"p/{neighbour.id}/"):
+                page.driver.get(url + path)
+                expect(page.run(ground) == dark and page.run("return document.querySelector('meta[name=color-scheme]').content") == "dark", path)
+            page.driver.get(url + "nothing")
+            expect(page.run(ground) == dark, "a notice")
+            page.driver.get(url)
+            page.cdp("Emulation.setEmulatedMedia", features=[{"name": "forced-colors", "value": "active"},
+                                                             {"name": "prefers-color-scheme", "value": "light"}])
+            expect(not page.run("return matchMedia(document.querySelector('link[href=\"/assets/dark.css\"]').media).matches"),
+                   "the chosen theme counts where the system forces colours")
+            page.show_as(1280, 900, dark=True)
+            settings(theme="light")
+            page.driver.refresh()
+            expect(page.run(ground) == light, page.run(ground))
+            settings(theme="auto")
+            page.driver.refresh()
+            expect(page.run(ground) == dark, page.run(ground))
+            page.show_as(1280, 900, dark=False)
+        with suite.check("sites in tabs of their own: from the list, and the page People stays"):
+            settings(open_sites_external=True)
+            page.driver.get(url)
+            ready(page, "peers")
+            card(page, neighbour.id).click()
+            page.wait(lambda: len(page.driver.window_handles) == 2, "the tab")
+            expect(page.driver.current_url == url, page.driver.current_url)
+            page.driver.switch_to.window(page.driver.window_handles[1])
+            page.wait(lambda: page.driver.current_url.endswith(f"/p/{neighbour.id}/"), "the site")
+            page.driver.close()
+            page.driver.switch_to.window(page.driver.window_handles[0])
+            settings(open_sites_external=False)
+        with suite.check("whom no server vouches for: left out and counted, but for favourites"):
+            settings(hide_unverified=True)
+            page.driver.get(url)
+            page.wait(lambda: page.one("#unvouched").is_displayed(), "the word that somebody is left out")
+            expect("1 person is left out" in page.one("#unvouched").text and card(page, neighbour.id) is None, page.text())
+            ask(page, "/api/rooms/peers/decide", {"id": neighbour.id, "favorite": True})
+            page.wait(lambda: card(page, neighbour.id) is not None and not page.one("#unvouched").is_displayed(), "the favourite")
+            ask(page, "/api/rooms/peers/decide", {"id": neighbour.id, "favorite": False})
+            page.wait(lambda: card(page, neighbour.id) is None, "the list without them")
+            settings(hide_unverified=False)
+
+
 def guarded(suite, url):
     with suite.check("a decision without the token is refused"):
         with browser() as page:
@@ -441,6 +509,7 @@ def story(suite, program, folder):
         hidden_tabs(suite, url)
         side_by_side(suite, url, bob)
         faces(suite, url, bob, ada.folder)
+        chosen_look(suite, url, bob)
         site_room.room(suite, url, ada)
         site_room.by_keyboard(suite, url, ada, tab_to, focused, keys)
         guarded(suite, url)

@@ -71,6 +71,7 @@ UPSTREAM = {
     "render": '<p class="k">&lt;t&gt;</p>',
     "ui": "A,e,TIME,goop-grid",
     "dialog": "true,false,typed,true,true",
+    "alert": "toldOK false",
     "toast": "stored 0",
     "toolbar": "1 two",
     "drag": "0>1 two,one,three",
@@ -80,8 +81,9 @@ UPSTREAM = {
     "site.upload": "true read_only 0",
     "group": '{"subscriptions":[],"active_groups":[]}',
     "mq": "true messages_not_available 0",
-    "template": '{"require_email":false},false',
+    "template": '{"require_email":true,"name":"Survey"},true',
     "module": "true,true,true,true",
+    "module, every export": "",
     "style sheets": "true",
     "content policy": "",
 }
@@ -389,7 +391,7 @@ def upstream_database(path):
                 created_at DATETIME DEFAULT CURRENT_TIMESTAMP);
             CREATE TABLE _orm_schemas (table_name TEXT PRIMARY KEY, schema_json TEXT NOT NULL,
                 created_at DATETIME DEFAULT CURRENT_TIMESTAMP);
-            INSERT INTO _meta VALUES ('template_require_email', '')""")
+            INSERT INTO _meta VALUES ('template_require_email', '1'), ('template_manifest', '{"name":"Survey","dir":"survey"}')""")
         kinds = {"title": "TEXT NOT NULL", "score": "INTEGER", "colour": "TEXT", "day": "DATE", "on": "TEXT", "tags": "TEXT",
                  "size": "INTEGER", "kind": "TEXT", "pick": "TEXT"}
         words = {"INTEGER": "integer", "DATE": "date"}

@@ -15,6 +15,17 @@ public enum TerminalText {
         return result
     }
 
+    /// The longest name in a list of peers, in characters.
+    public static let maximumName = 24
+
+    /// A peer in a list: the petname, else the label; and where both are, what to put behind the id. A label cannot pose as a
+    /// petname: only behind an id, where no label reaches, is a peer said to call itself something.
+    public static func named(petname: String, label: String) -> (name: String, addition: String) {
+        let label = safe(label, maximumCharacters: maximumName)
+        guard !petname.isEmpty else { return (label, "") }
+        return (safe(petname, maximumCharacters: maximumName), label.isEmpty ? "" : "  calls itself \(label)")
+    }
+
     private static func isHarmful(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.properties.generalCategory {
         case .control, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned: true

@@ -38,8 +38,8 @@ struct ViewerResponder: Sendable {
         headers = SecurityHeaders(origin: requestGuard.origin, isEncrypted: isEncrypted)
         control = ControlGuard(token: ControlToken(), headers: headers)
         assets = WebAssets(token: control.token, isInner: requestGuard.isInner)
-        notices = NoticeRenderer(headers: headers, assets: assets)
-        loginPage = LoginPage(headers: headers, style: assets.loginStyle)
+        notices = NoticeRenderer(headers: headers, assets: assets, backend: backend)
+        loginPage = LoginPage(headers: headers, style: assets.loginStyle, backend: backend)
         sites = SiteProxy(
             backend: backend, headers: headers, notices: notices,
             shell: ShellRenderer(headers: headers, origins: requestGuard.origins, template: assets.shell),
@@ -234,7 +234,7 @@ struct ViewerResponder: Sendable {
             status: .ok, headers: fields,
             body: ResponseBody(
                 byteBuffer: ByteBuffer(
-                    string: html.markup.replacing(RoomPage.visibilityMark, with: isInvisible ? "" : "hidden"))))
+                    string: RoomPage.current(html, isInvisible: isInvisible, preferences: backend.preferences))))
     }
 
     private func asset(_ asset: WebAssets.Asset, request: Request) -> Response {

@@ -50,12 +50,11 @@ struct BlockCommand: AsyncParsableCommand {
         let rows = (decisions.array ?? []).compactMap(\.object)
         guard !rows.isEmpty else { return Console.note("Nobody is blocked or muted.") }
         for row in rows {
-            let petname = row["petname"]?.string ?? ""
-            let name = TerminalText.safe(petname.isEmpty ? row["label"]?.string ?? "" : petname, maximumCharacters: 24)
-            let gap = String(repeating: " ", count: max(1, 26 - name.count))
-            try Console.answer(
-                "\(row["standing"]?.string == "muted" ? "muted  " : "blocked") \(name)\(gap)\(row["peer"]?.string ?? "")"
-            )
+            func text(_ key: String) -> String { row[key]?.string ?? "" }
+            let named = TerminalText.named(petname: text("petname"), label: text("label"))
+            let gap = String(repeating: " ", count: max(1, TerminalText.maximumName + 2 - named.name.count))
+            let standing = text("standing") == "muted" ? "muted  " : "blocked"
+            try Console.answer("\(standing) \(named.name)\(gap)\(text("peer"))\(named.addition)")
         }
     }
 }

@@ -13,7 +13,8 @@ struct PeersCommand: AsyncParsableCommand {
               goop2 peers ./peers/me --json
 
             State: online, unreachable (heard of, but no answer), offline. Path: loopback,
-            lan, internet, relay, none.
+            lan, internet, relay, none. Then the name, yours for the peer if you gave it
+            one, and the id; what it calls itself stands behind the id then.
             """)
 
     @OptionGroup var directory: FolderArgument
@@ -29,9 +30,10 @@ struct PeersCommand: AsyncParsableCommand {
             func padded(_ text: String, _ width: Int) -> String {
                 text + String(repeating: " ", count: max(0, width - text.count))
             }
-            let label = TerminalText.safe(text("label"), maximumCharacters: 24)
+            let named = TerminalText.named(petname: text("petname"), label: text("label"))
+            let name = padded(named.name, TerminalText.maximumName + 1)
             try Console.answer(
-                "\(padded(text("state"), 12)) \(padded(text("path"), 9)) \(padded(label, 25)) \(text("id"))")
+                "\(padded(text("state"), 12)) \(padded(text("path"), 9)) \(name) \(text("id"))\(named.addition)")
         }
     }
 }

@@ -64,7 +64,7 @@ struct StartAnnouncer: Sendable {
             if isJSON {
                 say(json: [
                     "event": "peer", "id": .string(entry.id.base58), "label": .string(entry.label),
-                    "state": .string(entry.stateName),
+                    "petname": .string(entry.petname), "state": .string(entry.stateName),
                 ])
             }
         case .removed(let id):

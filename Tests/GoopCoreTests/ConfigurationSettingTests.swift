@@ -21,6 +21,24 @@ import Testing
         }
     }
 
+    @Test func aThemeIsChosenAmongItsWordsAndAnyOtherInAFileIsAuto() throws {
+        var configuration = GoopConfiguration()
+        #expect(configuration.viewer.chosenTheme == .auto)
+        let setting = try #require(configuration.settings.first { $0.key == "viewer.theme" })
+        #expect(setting.choices == ["auto", "light", "dark"] && setting.standard == "auto")
+        for word in setting.choices {
+            try configuration.apply(["viewer.theme": .string(word)])
+            #expect(configuration.viewer.chosenTheme.rawValue == word)
+        }
+        #expect(throws: ConfigurationError.self) { try configuration.apply(["viewer.theme": "drak"]) }
+        #expect(configuration.viewer.chosenTheme == .dark)
+        // Upstream takes any word, so a file with one must not stop the start, nor the save of something else.
+        configuration = try GoopConfiguration(decoding: Array(#"{"viewer":{"theme":"sepia"}}"#.utf8))
+        #expect(configuration.viewer.chosenTheme == .auto)
+        try configuration.apply(["viewer.debug": true])
+        #expect(configuration.viewer.theme == "sepia")
+    }
+
     @Test func changesAreCheckedAsAWholeAndTakenWholeOrNotAtAll() throws {
         var configuration = GoopConfiguration()
         try configuration.apply(["presence.ttl_seconds": .integer(60), "presence.heartbeat_seconds": .integer(30)])

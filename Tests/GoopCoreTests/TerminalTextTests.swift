@@ -32,6 +32,18 @@ struct TerminalTextTests {
         #expect(String(decoding: shown, as: UTF8.self) == text)
     }
 
+    @Test("a petname stands in the place of the name, and what a peer calls itself behind its id")
+    func names() {
+        #expect(TerminalText.named(petname: "Mum", label: "Ada") == ("Mum", "  calls itself Ada"))
+        #expect(TerminalText.named(petname: "", label: "Ada") == ("Ada", ""))
+        #expect(TerminalText.named(petname: "Mum", label: "") == ("Mum", ""))
+        #expect(TerminalText.named(petname: "", label: "").name.isEmpty)
+        // Nothing that a stranger writes reaches the place behind the id, whether it has a petname or not.
+        let long = String(repeating: "x", count: 60)
+        #expect(TerminalText.named(petname: "", label: long).name.count == TerminalText.maximumName + 1)
+        #expect(TerminalText.named(petname: "Mum", label: "a\u{1B}[31m").addition == "  calls itself a\u{FFFD}[31m")
+    }
+
     @Test("a line has an end, and a letter has no tower of marks")
     func bounded() {
         #expect(TerminalText.safe(String(repeating: "x", count: 81)) == String(repeating: "x", count: 80) + "…")

@@ -159,7 +159,7 @@ import Testing
 
     @Test func aVisitorWhoIsNotNamedIsToldWhatToDo() {
         let notice = NoticePage(SiteError(kind: .notInvited), peer: peer, who: "<Ann>", address: "/p/\(peer)/")
-        let text = notice.document(style: "", nonce: "n").markup
+        let text = notice.document(style: "", nonce: "n", theme: .auto).markup
         #expect(notice.status == .forbidden && text.contains("certain people only") && text.contains("&lt;Ann"))
         #expect(text.contains("Try again") && !text.contains("<Ann>"))
         #expect(DataError(SiteError(kind: .notInvited)).code == .refused)

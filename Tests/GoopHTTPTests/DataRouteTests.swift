@@ -117,7 +117,7 @@ import Testing
         #expect(try asked.json == JSONParser.parse(Array(wire.utf8)))
     }
 
-    @Test(arguments: ["tables", "orm-schema", "lua/list"]) func listsAreRead(suffix: String) async throws {
+    @Test(arguments: ["tables", "orm-schema", "lua/list", "template"]) func listsAreRead(suffix: String) async throws {
         #expect(try await ask(suffix, "", method: .get, fields: [:]).status == 200)
         #expect(backend.asked.count == 1)
     }
@@ -378,7 +378,7 @@ import Testing
 }
 
 /// Takes the bytes of an answer.
-private final class Collected: ResponseBodyWriter, Sendable {
+final class Collected: ResponseBodyWriter, Sendable {
     private let buffer = Mutex(ByteBuffer())
 
     var bytes: [UInt8] { buffer.withLock { Array($0.readableBytesView) } }

@@ -34,6 +34,8 @@ final class FakeBackend: ViewerBackend {
 
     struct State {
         var peers: [PeerID: PeerEntry] = [:]
+        var names: [PeerID: String] = [:]
+        var preferences = ViewerPreferences()
         var sites: [PeerID: Site] = [:]
         var listeners: [Int: AsyncStream<PeerChange>.Continuation] = [:]
         var nextListener = 0
@@ -87,6 +89,22 @@ final class FakeBackend: ViewerBackend {
 
     func peers() async -> [PeerEntry] {
         state.withLock { $0.peers.values.sorted { $0.id < $1.id } }
+    }
+
+    var preferences: ViewerPreferences { state.withLock { $0.preferences } }
+
+    func prefer(_ change: (inout ViewerPreferences) -> Void) {
+        state.withLock { change(&$0.preferences) }
+    }
+
+    /// Remembers a name, as of somebody who may be in no list.
+    func call(_ peer: PeerID, _ name: String) {
+        state.withLock { $0.names[peer] = name }
+    }
+
+    func name(of peer: PeerID) async -> String {
+        guard peer != owner.id else { return owner.label }
+        return state.withLock { $0.names[peer] ?? $0.peers[peer]?.shownName ?? "" }
     }
 
     func peerChanges() async -> AsyncStream<PeerChange> {

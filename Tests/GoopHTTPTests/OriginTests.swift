@@ -118,16 +118,37 @@ private enum Browser {
         }
     }
 
-    /// Browsers without fetch metadata show the file itself, whose parts ask with an opaque origin.
-    @Test func oldBrowsersGetTheFileAfterThePersonOpenedTheSite() async throws {
+    /// Browsers without fetch metadata, and programs, get the file itself. A sandboxed frame elsewhere would look like a page
+    /// of the site, so no script with an opaque origin reads anything here, whatever was opened before.
+    @Test func oldBrowsersGetTheFileAndScriptsWithoutOriginNothing() async throws {
+        let backend = backend()
+        try await withViewer(backend) { port in
+            for opening in [[], Browser.typed] {
+                let opened = try await request("/p/\(peer)/", port: port, fields: opening)
+                #expect(opened.status == 200 && opened["access-control-allow-origin"] == nil)
+                let page = try await request("/p/\(peer)/", port: port)
+                #expect(page.status == 200 && page.body == "page")
+                #expect(page["content-security-policy"]?.hasPrefix("sandbox allow-scripts allow-forms;") == true)
+                #expect(page["cross-origin-resource-policy"] == "same-origin")
+                let asked = backend.opened.count
+                for fields in [Browser.oldOpaqueFetch, Browser.oldForeignFetch] {
+                    let script = try await request("/p/\(peer)/a.js", port: port, fields: fields)
+                    #expect(script.status == 403)
+                    #expect(script["access-control-allow-origin"] == nil)
+                    #expect(script["cross-origin-resource-policy"] == "same-origin")
+                }
+                #expect(backend.opened.count == asked, "a page elsewhere made this peer dial somebody")
+            }
+        }
+    }
+
+    /// A picture of a page elsewhere that leaves out its address looks like a program: it must open nothing.
+    @Test func aRequestThatTellsNothingOpensNoSite() async throws {
         try await withViewer(backend()) { port in
-            #expect(try await request("/p/\(peer)/a.js", port: port, fields: Browser.oldOpaqueFetch).status == 403)
-            #expect(try await request("/p/\(peer)/", port: port).body == "page")
-            let script = try await request("/p/\(peer)/a.js", port: port, fields: Browser.oldOpaqueFetch)
-            #expect(script.status == 200)
-            #expect(script["access-control-allow-origin"] == "null")
-            #expect(script["access-control-allow-credentials"] == nil)
-            #expect(script["vary"] == "Origin, Sec-Fetch-Site")
+            #expect(try await request("/p/\(peer)/a.js", port: port).status == 200)
+            let pushed = try await request("/p/\(peer)/", port: port, fields: Browser.foreignScriptNavigation)
+            #expect(pushed.status == 403)
+            #expect(pushed.body.contains("Open this site?"))
         }
     }
 

@@ -1,5 +1,6 @@
 import Foundation
 import GoopCore
+import HummingbirdCore
 import NIOCore
 import PeerIdentity
 import Testing
@@ -45,6 +46,61 @@ import Testing
         #expect(page.matches(of: /<script[^>]*>[^<]/).isEmpty, "inline script")
         for link in page.matches(of: /(?:src|href)="(\/assets\/[^"]*)"/) {
             #expect(assets.byPath[String(link.1)] != nil, "\(link.1)")
+        }
+    }
+
+    /// What the head of each kind of page says of its colours, from its first byte on; the system's forced colours win.
+    @Test(arguments: [
+        (ViewerTheme.auto, "light dark", "(prefers-color-scheme: dark)"),
+        (.dark, "dark", "(forced-colors: none), (prefers-color-scheme: dark)"),
+        (.light, "light", "(forced-colors: active) and (prefers-color-scheme: dark)"),
+    ])
+    func everyPageHasTheThemeOfTheSettings(theme: ViewerTheme, modes: String, condition: String) async throws {
+        let backend = FakeBackend()
+        let peer = PrivateKey.generate().peerID
+        // A name that looks like the place of a theme stays a name.
+        backend.call(peer, "content=\"light dark\" (prefers-color-scheme: dark)")
+        backend.set(.failing(SiteError(kind: .unreachable)), of: peer)
+        backend.prefer { $0.theme = theme }
+        try await withViewer(backend) { port in
+            let typed = ["Sec-Fetch-Site: none", "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document"]
+            for (path, fields) in [("/", []), ("/settings", []), ("/p/\(peer)/", typed)] {
+                let page = try await request(path, port: port, fields: fields).body
+                #expect(page.contains("<meta name=\"color-scheme\" content=\"\(modes)\">"), "\(path)")
+                #expect(
+                    page.contains("<link rel=\"stylesheet\" href=\"/assets/dark.css\" media=\"\(condition)\">"),
+                    "\(path)")
+            }
+            for path in ["/nothing", "/p/\(peer)/"] {
+                let notice = try await request(path, port: port).body
+                #expect(notice.contains("<meta name=\"color-scheme\" content=\"\(modes)\">"), "\(path)")
+                #expect(notice.contains("@media \(condition){"), "\(path)")
+                #expect(path == "/nothing" || notice.contains("light dark&quot; (prefers-color-scheme: dark) ("))
+            }
+            let shell = try await request("/p/\(peer)/", port: port, fields: typed).body
+            #expect(shell.contains("<h1 class=\"whose-name\"><bdi id=\"name\">content=&quot;light dark&quot; (prefers"))
+        }
+        let login = LoginPage(
+            headers: SecurityHeaders(origin: "https://me.example"),
+            style: WebAssets(token: ControlToken(), isInner: false).loginStyle, backend: backend)
+        let collected = Collected()
+        try await login.page(next: "/").body.write(collected)
+        let text = String(decoding: collected.bytes, as: UTF8.self)
+        #expect(text.contains("content=\"\(modes)\">") && text.matches(of: /@media/).count == 2)
+        #expect(!text.replacing("@media \(condition){", with: "").contains("@media"))
+    }
+
+    @Test func theListOfPeopleIsAsTheSettingsSay() async throws {
+        let backend = FakeBackend()
+        try await withViewer(backend) { port in
+            let usual = try await request("/", port: port).body
+            #expect(usual.contains("data-unverified=\"shown\" data-sites=\"here\""))
+            backend.prefer {
+                $0.hidesUnverified = true
+                $0.opensSitesInNewTab = true
+            }
+            let chosen = try await request("/", port: port).body
+            #expect(chosen.contains("data-unverified=\"hidden\" data-sites=\"new-tab\""))
         }
     }
 

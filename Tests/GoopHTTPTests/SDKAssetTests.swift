@@ -30,8 +30,39 @@ import Testing
         #expect(SDKAssets.byPath["/sdk/goop.mjs"]?.contentType.hasPrefix("text/javascript") == true)
         #expect(SDKAssets.byPath["/sdk/goop-data.mjs"]?.contentType.hasPrefix("text/javascript") == true)
         #expect(SDKAssets.byPath["/sdk/goop-form.css"]?.contentType.hasPrefix("text/css") == true)
-        let types = try #require(SDKAssets.byPath["/sdk/goop.d.ts"])
-        #expect(String(buffer: types.body).contains("export const data: Data;"))
+        for name in ["goop.d.ts", "goop.d.mts", "goop-data.d.ts", "goop-data.d.mts"] {
+            #expect(SDKAssets.byPath["/sdk/\(name)"]?.contentType.hasPrefix("text/plain") == true)
+        }
+    }
+
+    private func text(_ name: String) throws -> String {
+        String(buffer: try #require(SDKAssets.byPath["/sdk/\(name)"]).body)
+    }
+
+    /// The values that a module or its types export, by name; of the default the name of what it is.
+    private func exports(_ text: String) -> Set<String> {
+        var names: Set<String> = []
+        for match in text.matches(of: /(?m)^export (?:const|function|class) (\w+)/) { names.insert(String(match.1)) }
+        for match in text.matches(of: /(?m)^export (?:const )?\{([^}]*)\}/) {
+            names.formUnion(match.1.split { !$0.isLetter }.map(String.init))
+        }
+        for match in text.matches(of: /(?m)^export default (\w+);/) { names.insert("default: \(match.1)") }
+        return names
+    }
+
+    @Test(arguments: [
+        ("goop", ["data", "identity", "template", "group", "mq", "default: Goop"]),
+        ("goop-data", ["data", "default: data"]),
+    ])
+    func aModuleExportsWhatItsTypesSay(name: String, some: [String]) throws {
+        let values = exports(try text("\(name).mjs"))
+        #expect(values.isSuperset(of: some), "\(values.sorted())")
+        #expect(values == exports(try text("\(name).d.ts")))
+        #expect(try text("\(name).d.ts") == text("\(name).d.mts"))
+    }
+
+    @Test(arguments: promised) func theModuleHasEveryPromisedScript(name: String) throws {
+        #expect(try text("goop.mjs").contains("import \"./\(name).js\";"))
     }
 
     @Test(arguments: [

@@ -55,6 +55,42 @@ import Testing
         }
     }
 
+    @Test func thePetnameIsTheFirstWordOfTheShellForWhoeverIsInNoListToo() async throws {
+        let away = PrivateKey.generate().peerID
+        backend.call(away, "Mum")
+        var listed = PeerEntry.sample(peer, label: "Self-chosen")
+        listed.petname = "Neighbour"
+        backend.apply(.updated(listed))
+        try await withViewer(backend) { port in
+            for (peer, name) in [(away, "Mum"), (peer, "Neighbour")] {
+                let pushed = try await request(
+                    "/p/\(peer)/", port: port,
+                    fields: ["Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document"])
+                #expect(pushed.body.contains("the site of \(peer.display(name: name))."))
+                let shell = try await request("/p/\(peer)/", port: port, fields: Self.typed).body
+                #expect(shell.contains("<title>\(peer.display(name: name)) · Goop²</title>"))
+                #expect(shell.contains("<bdi id=\"name\">\(peer.display(name: name))</bdi>"))
+                #expect(!shell.contains("Self-chosen"))
+            }
+        }
+    }
+
+    /// What a page of a site's own origin holds, a worker of the site can read.
+    @Test func aNoticeInTheFrameTellsTheSiteNoPetname() async throws {
+        backend.call(peer, "Secret nickname")
+        try await withViewer(backend, configure: { $0.failureMemory = .zero }) { port in
+            for kind in SiteError.Kind.allCases {
+                backend.set(.failing(SiteError(kind: kind)), of: peer)
+                for fields in [Self.frame + ["Sec-Fetch-Site: same-origin"], ["Sec-Fetch-Site: same-origin"]] {
+                    let inFrame = try await request("/p/\(peer)/x", port: port, fields: [host(port)] + fields)
+                    #expect(inFrame.status >= 400 && !inFrame.body.contains("nickname"), "\(kind)")
+                }
+                let outside = try await request("/p/\(peer)/x", port: port)
+                #expect(kind == .busy || outside.body.contains("Secret nickname"), "\(kind)")
+            }
+        }
+    }
+
     @Test func onItsOriginASiteIsForTheShellsFrameOnly() async throws {
         try await withViewer(backend) { port in
             let table: [(fields: [String], status: Int)] = [
@@ -98,6 +134,7 @@ import Testing
 
     @Test func theShellHearsWhereALinkLeadsOut() async throws {
         let other = PrivateKey.generate().peerID
+        backend.call(other, "Mum")
         try await withViewer(backend) { port in
             let step = [host(port), "Sec-Fetch-Site: same-origin"] + Self.frame
             func facts() async throws -> String {
@@ -112,6 +149,8 @@ import Testing
                 let told = try await facts().replacing("\\/", with: "/")
                 #expect(
                     told.contains("\"leads_to\":\"\(target)\"") && told.contains("\"path\":\"/sub/x.html\""), "\(told)")
+                let whom = target.hasPrefix("/p/") ? "\"\(other.display(name: "Mum"))\"" : "null"
+                #expect(told.contains("\"leads_to_whom\":\(whom)"), "\(told)")
             }
             // A part of a page asks for nothing, and what is no web address leads nowhere.
             _ = try await request("/p/\(peer)/sub/x.html", port: port, fields: step)

@@ -48,6 +48,22 @@ import Testing
         }
     }
 
+    /// Upstream's SDK asks there, and gets the visitor's own; a page wants to know what its owner says.
+    @Test func theTemplateIsTheOwners() async throws {
+        backend.answer(.success(["name": "Survey", "require_email": true]))
+        let path = "/api/template/settings"
+        try await withViewer(backend) { port in
+            let answer = try await request(path, port: port, fields: [host(port), "Sec-Fetch-Site: same-origin"])
+            #expect(answer.status == 200 && answer.body == #"{"name":"Survey","require_email":true}"#)
+            #expect(backend.asked.map(\.op) == [.template])
+            let refused = try await request(
+                path, port: port, fields: [host(port), "Sec-Fetch-Site: cross-site", "Origin: http://evil.example"])
+            #expect(refused.status == 403)
+            #expect(try await request(path, port: port).status == 404, "the viewer itself has none")
+            #expect(backend.asked.count == 1)
+        }
+    }
+
     /// The policy is written out: what a site may load and reach changes by decision only.
     @Test func everyFileOfASiteCarriesTheGuards() async throws {
         try await withViewer(backend) { port in

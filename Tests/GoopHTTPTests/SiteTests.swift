@@ -298,11 +298,11 @@ import Testing
     @Test func namesOfStrangersAreShownWithTheFingerprint() {
         let tail = String(peer.base58.suffix(8))
         let print = "…\u{2060}\(tail.prefix(4))\u{a0}\(tail.suffix(4))"
-        #expect(peer.display(label: "Ana") == "Ana (\(print))")
-        #expect(peer.display(label: nil) == print)
-        #expect(peer.display(label: " \u{202e}\n\u{0}") == print)
-        #expect(peer.display(label: "a\u{202e}b\u{7}c 👩‍🚀 é") == "abc 👩‍🚀 é (\(print))")
-        #expect(peer.display(label: String(repeating: "x", count: 4000)).count < 120)
+        #expect(peer.display(name: "Ana") == "Ana (\(print))")
+        #expect(peer.display(name: "") == print)
+        #expect(peer.display(name: " \u{202e}\n\u{0}") == print)
+        #expect(peer.display(name: "a\u{202e}b\u{7}c 👩‍🚀 é") == "abc 👩‍🚀 é (\(print))")
+        #expect(peer.display(name: String(repeating: "x", count: 4000)).count < 120)
     }
 
     @Test func oneSlowFileDoesNotTakeTheSiteAway() {

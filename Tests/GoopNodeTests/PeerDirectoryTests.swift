@@ -170,6 +170,21 @@ import Testing
         #expect(outside.stored == [bob: .blocked])
     }
 
+    @Test func aPeerIsNamedByItsPetnameWhetherItIsListedOrNot() async throws {
+        let directory = directory()
+        #expect(await directory.name(of: ann) == "")
+        await directory.received(
+            PresenceMessage(kind: .online, peerID: ann.base58, content: "Ann", timestamp: 1), from: ann)
+        #expect(await directory.name(of: ann) == "Ann")
+        for peer in [ann, bob] { _ = try await directory.decide(.petname("My \(peer.base58.suffix(4))"), about: peer) }
+        #expect(await directory.entry(of: bob) == nil)
+        #expect(
+            await directory.names(of: [ann, bob, own])
+                == [ann: "My \(ann.base58.suffix(4))", bob: "My \(bob.base58.suffix(4))"])
+        _ = try await directory.decide(.petname(""), about: ann)
+        #expect(await directory.name(of: ann) == "Ann")
+    }
+
     @Test func aListenerThatIsTooFarBehindIsLetGo() async throws {
         let directory = directory()
         let slow = await directory.changes()

@@ -307,7 +307,8 @@ import Testing
     private func desk(_ configuration: GoopConfiguration) -> NodeSettingsDesk {
         NodeSettingsDesk(
             file: folder.configurationFile, running: configuration,
-            door: SiteDoor(configuration.siteAudience), visibility: Visibility(isHidden: false))
+            door: SiteDoor(configuration.siteAudience), visibility: Visibility(isHidden: false),
+            preferences: LivePreferences(configuration.viewer))
     }
 
     @Test func theNextRunIsNotBegunIfItsOuterDoorWouldNotOpen() async throws {

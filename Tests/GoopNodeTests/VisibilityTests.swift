@@ -44,6 +44,24 @@ import Testing
         try await ada.stop()
     }
 
+    @Test func howThePagesAreTakesEffectWithTheSave() async throws {
+        let bob = try await TestPeer.start(in: temporary, label: "bob") { $0.viewer.theme = "no word for it" }
+        #expect(bob.running.backend.preferences == ViewerPreferences())
+        let changes: [String: JSONValue] = [
+            "viewer.theme": "dark", "viewer.hide_unverified": true, "viewer.open_sites_external": true,
+        ]
+        _ = try await bob.running.settings.apply(changes, isOnlyCheck: true)
+        #expect(bob.running.backend.preferences == ViewerPreferences(), "it was only a check")
+        let sheet = try await bob.running.settings.apply(changes, isOnlyCheck: false)
+        #expect(sheet.waitingForRestart.isEmpty)
+        var wanted = ViewerPreferences()
+        wanted.theme = .dark
+        wanted.hidesUnverified = true
+        wanted.opensSitesInNewTab = true
+        #expect(bob.running.backend.preferences == wanted)
+        try await bob.stop()
+    }
+
     @Test func theNextRunIsAskedForInOrder() async throws {
         let ada = try await TestPeer.start(in: temporary, label: "ada")
         let bob = try await TestPeer.start(in: temporary, label: "bob", contacts: [ada.address])

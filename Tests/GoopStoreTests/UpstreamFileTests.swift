@@ -56,6 +56,45 @@ import Testing
         try queue.close()
     }
 
+    /// Keys of `_meta`, and what a page is told.
+    @Test(arguments: [
+        ([:] as [String: String], #"{"require_email":false}"#),
+        (["template_require_email": "1"], #"{"require_email":true}"#),
+        (
+            [
+                "template_require_email": "",
+                "template_manifest":
+                    #"{"name":"Survey","icon":"S","category":7,"schemas":["a"],"dir":"/x","require_email":true}"#,
+            ],
+            #"{"name":"Survey","icon":"S","require_email":false}"#
+        ),
+        (
+            ["template_manifest": #"{"description":"d","require_email":true}"#],
+            #"{"description":"d","require_email":true}"#
+        ),
+        (["template_manifest": #"{"name":"x""#, "template_require_email": "1"], #"{"require_email":true}"#),
+        (
+            ["template_manifest": #"{"name":"\#(String(repeating: "x", count: TemplateSettings.maximumBytes))"}"#],
+            #"{"require_email":false}"#
+        ),
+    ])
+    func visitorsAreToldTheTemplateAsUpstreamWroteIt(meta: [String: String], told: String) async throws {
+        let fixture = try StoreFixture { path in
+            try Self.makeOldFile(path)
+            let queue = try DatabaseQueue(path: path)
+            try queue.write { database in
+                for (key, value) in meta {
+                    try database.execute(sql: "INSERT INTO _meta VALUES (?, ?)", arguments: [key, value])
+                }
+            }
+            try queue.close()
+        }
+        for caller in [fixture.ada, .owner] {
+            #expect(try await fixture.text(#"{"op":"template"}"#, as: caller) == told)
+        }
+        await fixture.store.close()
+    }
+
     @Test func anOldFileOpensIsQueriedAndSurvives() async throws {
         let fixture = try StoreFixture(prepare: Self.makeOldFile)
         #expect(

@@ -209,6 +209,13 @@ const steps = {
     });
     return answers.join();
   },
+  "alert": async () => {
+    alert("told");
+    await within(() => document.querySelector("dialog"));
+    const text = document.querySelector("dialog").textContent;
+    document.querySelector("dialog button[type=submit]").click();
+    return `${text} ${confirm("asked?")}`;
+  },
   "toast": async () => {
     const toast = Goop.toast("stored", { type: "success" });
     const text = document.querySelector(".goop-toast[role=status] span").textContent;
@@ -239,6 +246,10 @@ const steps = {
   "group": async () => JSON.stringify(await Goop.group.subscriptions()),
   "mq": () => { Goop.mq.subscribe("chat.*", () => {}); return failure(Goop.mq.send("x", "chat", {})); },
   "template": async () => [JSON.stringify(await Goop.template.get()), await Goop.template.requireEmail()].join(),
+  "module, every export": async () => {
+    const all = [await import("/sdk/goop.mjs"), await import("/sdk/goop-data.mjs")];
+    return all.flatMap((module) => Object.entries(module)).filter(([, value]) => value === undefined).map(([name]) => name).join();
+  },
   "module": async () => { await within(() => window.moduleSays); return window.moduleSays; },
   "style sheets": async () => [...document.styleSheets].length >= 3,
 };

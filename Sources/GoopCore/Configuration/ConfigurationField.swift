@@ -8,12 +8,15 @@ struct ConfigurationField: Sendable {
     let kind: String
     /// True for a value that no page may hold.
     let isSecret: Bool
+    /// The words that a page may choose among; empty: any text. A file may hold others, if it comes from elsewhere.
+    let choices: [String]
     let read: @Sendable (GoopConfiguration) -> JSONValue
     /// Takes over a value; false if it is of another kind.
     let write: @Sendable (inout GoopConfiguration, JSONValue) -> Bool
 
     private init(
-        _ key: String, kind: String, isSecret: Bool = false, read: @escaping @Sendable (GoopConfiguration) -> JSONValue,
+        _ key: String, kind: String, isSecret: Bool = false, choices: [String] = [],
+        read: @escaping @Sendable (GoopConfiguration) -> JSONValue,
         write: @escaping @Sendable (inout GoopConfiguration, JSONValue) -> Bool
     ) {
         self.key = key
@@ -22,14 +25,19 @@ struct ConfigurationField: Sendable {
         self.name = String(key[dot...].dropFirst())
         self.kind = kind
         self.isSecret = isSecret
+        self.choices = choices
         self.read = read
         self.write = write
     }
 
     private typealias Path<Value> = any WritableKeyPath<GoopConfiguration, Value> & Sendable
 
-    private static func text(_ key: String, _ path: Path<String>) -> ConfigurationField {
-        ConfigurationField(key, kind: "a text", read: { .string($0[keyPath: path]) }) { configuration, value in
+    private static func text(
+        _ key: String, _ path: Path<String>, choices: [String] = []
+    ) -> ConfigurationField {
+        ConfigurationField(
+            key, kind: "a text", choices: choices, read: { .string($0[keyPath: path]) }
+        ) { configuration, value in
             guard let text = value.string else { return false }
             configuration[keyPath: path] = text
             return true
@@ -130,7 +138,7 @@ struct ConfigurationField: Sendable {
         text("viewer.trusted_proxies", \.viewer.trustedProxies),
         text("viewer.names", \.viewer.names),
         flag("viewer.debug", \.viewer.debug),
-        text("viewer.theme", \.viewer.theme),
+        text("viewer.theme", \.viewer.theme, choices: ViewerTheme.allCases.map(\.rawValue)),
         text("viewer.preferred_cam", \.viewer.preferredCamera),
         text("viewer.preferred_mic", \.viewer.preferredMicrophone),
         flag("viewer.video_disabled", \.viewer.videoDisabled),

@@ -69,13 +69,17 @@ enum ConfigurationMeaning {
             "What the browsers of other computers show in their address bar, between commas: names or IP addresses, "
             + "with :PORT if it is not the usual one. Requests for any other name are refused.",
         "viewer.debug": later + "More words for support.",
-        "viewer.theme": later + "The pages follow the system's light or dark mode.",
+        "viewer.theme":
+            "The colours of these pages. auto: light or dark, as your system is. In effect with the next page.",
         "viewer.preferred_cam": later + "Camera for calls.",
         "viewer.preferred_mic": later + "Microphone for calls.",
         "viewer.video_disabled": "Told to other peers: no calls with pictures.",
-        "viewer.hide_unverified": later + "Hide peers that no server vouches for.",
+        "viewer.hide_unverified":
+            "Leave out of the list of people whom no rendezvous server vouches for, unless you named them or made them "
+            + "favourites. No server does so far. In effect with the next page.",
         "viewer.active_template": "Told to other peers: the template your site is made from.",
-        "viewer.open_sites_external": later + "Open sites in another browser window.",
+        "viewer.open_sites_external":
+            "Open sites from the list of people in a tab of their own. In effect with the next page.",
         "viewer.splash": later + "A picture.",
         "viewer.peer_offline_grace_min":
             "Minutes that somebody who is away stays in the list, 1 to 60. Favourites stay.",

@@ -14,6 +14,8 @@ public struct ConfigurationSetting: Sendable, Hashable {
     public var isSecret: Bool
     /// False for the empty text, which of a secret is all that may be told.
     public var isSet: Bool
+    /// The words to choose among; empty: any value of the kind.
+    public var choices: [String] = []
 
     /// What values a key takes.
     public enum Kind: String, Sendable, Hashable {
@@ -33,7 +35,7 @@ extension GoopConfiguration {
                 key: field.key, meaning: ConfigurationMeaning.of[field.key] ?? "",
                 kind: kind(of: value),
                 value: field.isSecret ? .null : value, standard: field.isSecret ? .null : field.read(defaults),
-                isSecret: field.isSecret, isSet: value.string.map { !$0.isEmpty } ?? true)
+                isSecret: field.isSecret, isSet: value.string.map { !$0.isEmpty } ?? true, choices: field.choices)
         }
     }
 
@@ -58,6 +60,11 @@ extension GoopConfiguration {
             if !field.write(&changed, value) {
                 problems.append(
                     .init(key: key, cause: "must be \(field.kind), not \(value.kindName)", nextStep: "correct it"))
+            } else if !field.choices.isEmpty, let word = value.string, !field.choices.contains(word) {
+                problems.append(
+                    .init(
+                        key: key, cause: "is none of the words for it",
+                        nextStep: "choose \(field.choices.joined(separator: ", "))"))
             }
         }
         problems += changed.validate()

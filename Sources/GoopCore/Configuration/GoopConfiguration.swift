@@ -140,8 +140,8 @@ public struct GoopConfiguration: Sendable, Hashable {
         public var names = ""
         /// `debug`.
         public var debug = false
-        /// `theme`.
-        public var theme = "dark"
+        /// `theme`: a word of `ViewerTheme`; upstream's default is `dark`.
+        public var theme = ViewerTheme.auto.rawValue
         /// `preferred_cam`.
         public var preferredCamera = ""
         /// `preferred_mic`.

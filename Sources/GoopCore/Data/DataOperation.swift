@@ -1,7 +1,7 @@
 /// What can be asked of a peer's database; the raw value is the `op` of the wire.
 ///
 /// Source: peer wire reference, section 7; the last two are the local twins of section 3 of the viewer reference.
-/// `rename-column` is ours.
+/// `rename-column` and `template` are ours.
 public enum DataOperation: String, Sendable, Hashable, CaseIterable {
     case tables
     case ormSchema = "orm-schema"
@@ -30,4 +30,5 @@ public enum DataOperation: String, Sendable, Hashable, CaseIterable {
     case luaList = "lua-list"
     case setPolicy = "set-policy"
     case exportSchema = "export-schema"
+    case template
 }

@@ -6,10 +6,15 @@ public import PeerIdentity
 ///
 /// All methods may be called from any task at any time, many at once.
 public protocol ViewerBackend: Sendable {
+    /// How the owner wants the pages, at this moment.
+    var preferences: ViewerPreferences { get }
     /// The owner of this viewer.
     func selfProfile() async -> SelfProfile
     /// Every peer that is listed now, sorted by id.
     func peers() async -> [PeerEntry]
+    /// What the owner calls a peer, whether it is listed now or not: the petname, else the label that it gave itself last; of the
+    /// own peer its label. Empty when there is neither. A label is a stranger's text, and a petname is no peer's business.
+    func name(of peer: PeerID) async -> String
     /// Changes of the peer list from now on. The stream ends when elements were lost because nobody read it fast enough; the
     /// viewer then asks for another one and sends full snapshots.
     func peerChanges() async -> AsyncStream<PeerChange>
@@ -53,6 +58,9 @@ public protocol ViewerBackend: Sendable {
 }
 
 extension ViewerBackend {
+    /// What nobody has changed.
+    public var preferences: ViewerPreferences { ViewerPreferences() }
+
     /// Everybody may know.
     public func isInvisible() async -> Bool { false }
 

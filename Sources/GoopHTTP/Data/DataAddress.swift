@@ -8,6 +8,17 @@ struct DataAddress: Sendable, Equatable {
     /// What stands behind `data/`, for example `find-one` or `tables/create`.
     let suffix: String
 
+    /// Upstream's address for what a template says of its site. There it means the visitor's own, which no page wants to know.
+    static let templatePath = "/api/template/settings"
+
+    /// What stands behind `templatePath` on the origin of a peer's site.
+    static func template(of peer: PeerID) -> DataAddress { DataAddress(peer: peer, suffix: "template") }
+
+    private init(peer: PeerID, suffix: String) {
+        self.peer = peer
+        self.suffix = suffix
+    }
+
     /// Nil for every other path, and for a peer id that is not in its one right spelling.
     init?(path: String) {
         if let rest = path.without(prefix: "/api/data/") {

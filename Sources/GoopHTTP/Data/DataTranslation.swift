@@ -18,6 +18,7 @@ enum DataTranslation {
         "tables": ("tables", .get),
         "orm-schema": ("orm-schema", .get),
         "lua/list": ("lua-list", .get),
+        "template": ("template", .get),
         "query": ("query", .post),
         "find": ("query", .post),
         "find-one": ("query-one", .post),

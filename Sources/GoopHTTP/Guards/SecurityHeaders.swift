@@ -54,11 +54,11 @@ struct SecurityHeaders: Sendable {
     ///
     /// The sandbox gives it an opaque origin: no storage, no cookies, nothing of the viewer. The sources are its own
     /// folder only, so a page can neither read nor fetch another site, nor the viewer, nor the internet.
-    /// - Parameters:
-    ///   - peer: text form of the id, as in the path; letters and digits only.
-    ///   - isOpenedByPerson: the site's own page may load this as a part of itself.
-    ///   - isOpaqueScript: a script with an opaque origin asked; it may read the answer if the site was opened.
-    func site(of peer: String, isOpenedByPerson: Bool, isOpaqueScript: Bool) -> HTTPFields {
+    ///
+    /// It is opened to no foreign page, and a page that the sandbox made foreign to its own files is one: only under a secret
+    /// path does a site work without an origin. Without `Sec-Fetch-*` the two could not be told apart here.
+    /// - Parameter peer: text form of the id, as in the path; letters and digits only.
+    func site(of peer: String) -> HTTPFields {
         let own = "\(origin)/p/\(peer)/"
         var fields = shared()
         fields[.contentSecurityPolicy] =
@@ -66,10 +66,7 @@ struct SecurityHeaders: Sendable {
             + "style-src \(own) 'unsafe-inline'; img-src \(own) data: blob:; font-src \(own) data:; "
             + "media-src \(own) data: blob:; connect-src \(own); form-action \(own); base-uri 'none'; "
             + "frame-ancestors 'self'"
-        // A sandboxed page is foreign to its own files, so they must be open to foreign pages; the request guard
-        // has refused all that do not belong to a visit.
-        fields[.crossOriginResourcePolicy] = isOpenedByPerson ? "cross-origin" : "same-origin"
-        if isOpaqueScript, isOpenedByPerson { fields[.accessControlAllowOrigin] = "null" }
+        fields[.crossOriginResourcePolicy] = "same-origin"
         fields[.vary] = "Origin, Sec-Fetch-Site"
         fields[.cacheControl] = "no-store"
         return fields

@@ -9,6 +9,7 @@ struct LoginPage: Sendable {
 
     let headers: SecurityHeaders
     let style: HTMLText
+    let backend: any ViewerBackend
 
     /// - Parameters:
     ///   - next: where to go afterwards; checked by `safeNext`.
@@ -27,7 +28,7 @@ struct LoginPage: Sendable {
 
     private func document(next: String, fault: String?, offersWayOn: Bool, nonce: String) -> HTMLText {
         """
-        \(head(fault: fault, nonce: nonce).html)\
+        \(backend.preferences.theme.applied(to: head(fault: fault, nonce: nonce).html))\
         <body>
         <main>
         <h1>Sign in</h1>

@@ -23,18 +23,20 @@ struct NoticePage: Sendable {
     /// - Parameters:
     ///   - style: the inline style sheet.
     ///   - nonce: the value that the content policy allows.
-    func document(style: HTMLText, nonce: String) -> HTMLText {
-        """
-        \(PageHead(title: title, rest: "<style nonce=\"\(nonce)\">\(style)</style>\n").html)\
-        <body>
-        <main>
-        <h1>\(title)</h1>
-        <p>\(explanation)</p>
-        \(attemptList)\(actionList)\(signLine)</main>
-        </body>
-        </html>
+    ///   - theme: of the page; titles and styles are ours.
+    func document(style: HTMLText, nonce: String, theme: ViewerTheme) -> HTMLText {
+        let head = PageHead(title: title, rest: "<style nonce=\"\(nonce)\">\(style)</style>\n").html
+        return """
+            \(theme.applied(to: head))\
+            <body>
+            <main>
+            <h1>\(title)</h1>
+            <p>\(explanation)</p>
+            \(attemptList)\(actionList)\(signLine)</main>
+            </body>
+            </html>
 
-        """
+            """
     }
 
     private var signLine: HTMLText {
@@ -79,6 +81,7 @@ extension HTMLText {
 struct NoticeRenderer: Sendable {
     let headers: SecurityHeaders
     let assets: WebAssets
+    let backend: any ViewerBackend
 
     /// A notice outside of `/p/`.
     func viewerNotice(_ notice: NoticePage) -> Response {
@@ -100,7 +103,7 @@ struct NoticeRenderer: Sendable {
     private func render(_ notice: NoticePage, nonce: String, fields: HTTPFields) -> Response {
         var fields = fields
         fields[.contentType] = "text/html; charset=utf-8"
-        let document = notice.document(style: assets.noticeStyle, nonce: nonce)
+        let document = notice.document(style: assets.noticeStyle, nonce: nonce, theme: backend.preferences.theme)
         return Response(
             status: notice.status, headers: fields, body: ResponseBody(byteBuffer: ByteBuffer(string: document.markup)))
     }

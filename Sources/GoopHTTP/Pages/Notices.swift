@@ -47,42 +47,46 @@ extension NoticePage {
     /// For a site that could not be shown.
     ///
     /// - Parameters:
-    ///   - who: the name of the site's owner, as `PeerID.display(label:)` gives it.
+    ///   - who: the name of the site's owner, as `PeerID.display(name:)` gives it; nil where the page around says it.
     ///   - address: path and query that were asked for, for another try.
-    init(_ error: SiteError, peer: PeerID, who: String, address: String) {
+    init(_ error: SiteError, peer: PeerID, who: String?, address: String) {
+        let site = who.map { "the site of \($0)" } ?? "this site"
+        let siteFirst = who.map { "The site of \($0)" } ?? "This site"
+        let owner = who ?? "the owner of this site"
+        let ownerFirst = who ?? "The owner of this site"
         let retry = (text: "Try again", address: address)
         let home = (text: "Front page of this site", address: "/p/\(peer.base58)/")
         switch error.kind {
         case .notFound:
             self.init(
                 status: .notFound, title: "This site has no such page",
-                explanation: "The site of \(who) answered, but it has nothing at this address.", sign: "404",
+                explanation: "\(siteFirst) answered, but it has nothing at this address.", sign: "404",
                 actions: [home, Self.peersAction])
         case .forbidden:
             self.init(
                 status: .forbidden, title: "This page is private",
-                explanation: "The site of \(who) does not give this file to visitors.", sign: "403",
+                explanation: "\(siteFirst) does not give this file to visitors.", sign: "403",
                 actions: [home, Self.peersAction])
         case .notInvited:
             self.init(
                 status: .forbidden, title: "This site is shown to certain people only",
                 explanation:
-                    "\(who) has not named you. Send them your address, which \u{201c}Copy my address\u{201d} on your "
+                    "\(ownerFirst) has not named you. Send them your address, which \u{201c}Copy my address\u{201d} on your "
                     + "page People copies, and ask them to name you under My site. Then try again.",
                 sign: "403", actions: [retry, Self.peersAction])
         case .disabled:
             self.init(
                 status: .forbidden, title: "No site here",
-                explanation: "\(who) is there, but shows no site.", sign: "403", actions: [Self.peersAction])
+                explanation: "\(ownerFirst) is there, but shows no site.", sign: "403", actions: [Self.peersAction])
         case .badRequest:
             self.init(
                 status: .badRequest, title: "This address cannot be used",
-                explanation: "The site of \(who) could not read the address. \(error.detail.prefix(300))", sign: "400",
+                explanation: "\(siteFirst) could not read the address. \(error.detail.prefix(300))", sign: "400",
                 actions: [home, Self.peersAction])
         case .tooLarge:
             self.init(
                 status: .badGateway, title: "This file is too large",
-                explanation: "The site of \(who) sent more than the viewer accepts. \(error.detail.prefix(300))",
+                explanation: "\(siteFirst) sent more than the viewer accepts. \(error.detail.prefix(300))",
                 sign: "502", actions: [home, Self.peersAction])
         case .busy:
             self.init(
@@ -92,28 +96,28 @@ extension NoticePage {
         case .timedOut:
             self.init(
                 status: .gatewayTimeout, title: "No answer",
-                explanation: "The site of \(who) did not answer in time. The computer may be asleep or its network "
+                explanation: "\(siteFirst) did not answer in time. The computer may be asleep or its network "
                     + "slow.", sign: "504", attempts: error.attempts, actions: [retry, Self.peersAction])
         case .unreachable:
             self.init(
                 status: .badGateway, title: "This site cannot be reached",
                 explanation: error.attempts.isEmpty
-                    ? "No address of \(who) is known right now. Its Goop² may be closed. It will be back in the list as "
+                    ? "No address of \(owner) is known right now. Its Goop² may be closed. It will be back in the list as "
                         + "soon as it is seen."
-                    : "None of the addresses of \(who) answered. Its Goop² may be closed, or a firewall may be "
+                    : "None of the addresses of \(owner) answered. Its Goop² may be closed, or a firewall may be "
                         + "between you.",
                 sign: "502", attempts: error.attempts, actions: [retry, Self.peersAction])
         case .blocked:
             self.init(
                 status: .forbidden, title: "You have blocked this peer",
                 explanation:
-                    "Nothing of the site of \(who) is asked for or shown. Unblock it under \u{201c}Blocked\u{201d} "
+                    "Nothing of \(site) is asked for or shown. Unblock it under \u{201c}Blocked\u{201d} "
                     + "among the people, or with the button in the bar above.",
                 sign: "403", actions: [Self.peersAction])
         case .protocolViolation:
             self.init(
                 status: .badGateway, title: "The answer made no sense",
-                explanation: "Something answered for \(who), but not as a site does. \(error.detail.prefix(300))",
+                explanation: "Something answered for \(owner), but not as a site does. \(error.detail.prefix(300))",
                 sign: "502", actions: [retry, Self.peersAction])
         }
     }
@@ -126,11 +130,11 @@ extension PeerID {
         return "…\u{2060}\(tail.prefix(4))\u{a0}\(tail.dropFirst(4))"
     }
 
-    /// The self-chosen name with the fingerprint, which tells equal names apart; the fingerprint alone without a name.
+    /// The name with the fingerprint, which tells equal names apart; the fingerprint alone without a name.
     ///
     /// The name loses control characters and marks that would change the direction of the text around it.
-    func display(label: String?) -> String {
-        let kept = (label ?? "").unicodeScalars.filter { scalar in
+    func display(name: String) -> String {
+        let kept = name.unicodeScalars.filter { scalar in
             switch scalar.value {
             case 0..<0x20, 0x7f..<0xa0, 0x61c, 0x200e, 0x200f, 0x2028...0x202e, 0x2066...0x2069: false
             default: true

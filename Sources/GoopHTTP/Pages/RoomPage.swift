@@ -16,7 +16,20 @@ struct RoomPage: Sendable {
     var foot: HTMLText = "Everything here is on your own computer. Nobody else can open these pages."
 
     /// Stands where `hidden` does while the owner is not invisible.
-    static let visibilityMark = "data-visible"
+    private static let visibilityMark = "data-visible"
+
+    /// A page of `page(token:isInner:)` as it is at this moment.
+    static func current(_ page: HTMLText, isInvisible: Bool, preferences: ViewerPreferences) -> String {
+        var markup = preferences.theme.applied(to: page.markup)
+            .replacing(visibilityMark, with: isInvisible ? "" : "hidden")
+        if preferences.hidesUnverified {
+            markup = markup.replacing("data-unverified=\"shown\"", with: "data-unverified=\"hidden\"")
+        }
+        if preferences.opensSitesInNewTab {
+            markup = markup.replacing("data-sites=\"here\"", with: "data-sites=\"new-tab\"")
+        }
+        return markup
+    }
 
     /// In the order of the navigation.
     static let all = [
@@ -88,6 +101,7 @@ struct RoomPage: Sendable {
                 <link rel="icon" type="image/svg+xml" href="/assets/icon.svg">
                 <link rel="stylesheet" href="/assets/viewer.css">
                 <link rel="stylesheet" href="/assets/rooms.css">
+                <link rel="stylesheet" href="/assets/dark.css" media="(prefers-color-scheme: dark)">
                 <script type="module" src="/assets/sweep.js"></script>
                 \(script.map { "<script type=\"module\" src=\"/assets/\($0)\"></script>\n" as HTMLText } ?? "")\
                 \(isInner ? "" : WebAssets.sessionScript + "\n")

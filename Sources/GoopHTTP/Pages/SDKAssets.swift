@@ -23,8 +23,11 @@ enum SDKAssets {
         for (name, bytes) in [("goop", PackageResources.goop_mjs), ("goop-data", PackageResources.goop_data_mjs)] {
             assets["/sdk/\(name).mjs"] = .init(contentType: "text/javascript; charset=utf-8", bytes: bytes)
         }
-        for name in ["goop.d.ts", "goop.d.mts", "goop-data.d.ts", "goop-data.d.mts"] {
-            assets["/sdk/\(name)"] = .init(contentType: "text/plain; charset=utf-8", bytes: PackageResources.goop_d_ts)
+        for (name, bytes) in [("goop", PackageResources.goop_d_ts), ("goop-data", PackageResources.goop_data_d_ts)] {
+            // TypeScript looks for the types of X.mjs in X.d.mts.
+            for ending in ["d.ts", "d.mts"] {
+                assets["/sdk/\(name).\(ending)"] = .init(contentType: "text/plain; charset=utf-8", bytes: bytes)
+            }
         }
         for (name, bytes) in [
             ("goop-form", PackageResources.goop_form_css), ("goop-components", PackageResources.goop_components_css),

@@ -1,3 +1,4 @@
+import GoopCore
 import HTTPTypes
 import HummingbirdCore
 import NIOCore
@@ -13,8 +14,10 @@ struct ShellRenderer: Sendable {
     let template: HTMLText
 
     /// The page around the site of a peer.
-    /// - Parameter who: its name with the fingerprint, shown until the script knows more.
-    func page(for peer: PeerID, who: String) -> Response {
+    /// - Parameters:
+    ///   - who: its name with the fingerprint, shown until the script knows more.
+    ///   - theme: of the bar; a site has its own.
+    func page(for peer: PeerID, who: String, theme: ViewerTheme) -> Response {
         let site = origins?.origin(of: peer)
         let probe = origins?.probeAddress()
         var fields = headers.shell(site: site, probe: probe)
@@ -24,7 +27,7 @@ struct ShellRenderer: Sendable {
             ("{{policy}}", "\(SecurityHeaders.sitePolicy)"), ("{{who}}", "\(who)"),
         ]
         // The name goes last: a name that looks like a mark stays a name.
-        let text = marks.reduce(template.markup) { $0.replacing($1.0, with: $1.1.markup) }
+        let text = marks.reduce(theme.applied(to: template.markup)) { $0.replacing($1.0, with: $1.1.markup) }
         return Response(status: .ok, headers: fields, body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
     }
 }

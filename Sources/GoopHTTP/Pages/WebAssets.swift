@@ -57,6 +57,7 @@ struct WebAssets: Sendable {
             contentType: "text/javascript; charset=utf-8", bytes: PackageResources.site_starters_js),
         "/assets/text.js": Self.script(PackageResources.text_js),
         "/assets/words.js": Asset(contentType: "text/javascript; charset=utf-8", bytes: PackageResources.words_js),
+        "/assets/dark.css": Asset(contentType: "text/css; charset=utf-8", bytes: PackageResources.dark_css),
         "/assets/data.css": Asset(contentType: "text/css; charset=utf-8", bytes: PackageResources.data_css),
         "/assets/data.js": Self.script(PackageResources.data_js),
         "/assets/data-files.js": Self.script(PackageResources.data_files_js),

@@ -68,12 +68,14 @@ struct SettingsRoom: Sendable {
 
     private func json(_ sheet: SettingsSheet) -> JSONValue {
         let settings = sheet.settings.map { setting -> JSONValue in
-            [
+            var object: JSONObject = [
                 "key": .string(setting.key), "meaning": .string(setting.meaning),
                 "kind": .string(setting.kind.rawValue),
                 "value": setting.value, "standard": setting.standard, "secret": .bool(setting.isSecret),
                 "set": .bool(setting.isSet),
             ]
+            if !setting.choices.isEmpty { object["choices"] = .array(setting.choices.map { .string($0) }) }
+            return .object(object)
         }
         return [
             "settings": .array(settings), "waiting": .array(sheet.waitingForRestart.map { .string($0) }),

@@ -13,9 +13,9 @@ struct ShellRoutes: Sendable {
     let book: (any PeerBook)?
     let headers: SecurityHeaders
 
-    /// `GET /api/shell/site?peer=ID`: `{"path","sequence","leads_to","email","shares_email","kept","blocked"}`: the page that a frame
-    /// of this site asked for last (null: none yet), the owner's e-mail address, whether this site gets it, whether it is kept, and
-    /// whether the owner has blocked this peer.
+    /// `GET /api/shell/site?peer=ID`: `{"path","sequence","leads_to","leads_to_whom","email","shares_email","kept","blocked"}`: the page
+    /// that a frame of this site asked for last (null: none yet), where a link out of it leads and whose site that is (null: nobody's),
+    /// the owner's e-mail address, whether this site gets it, whether it is kept, and whether the owner has blocked this peer.
     func site(_ target: RequestTarget) async -> Response {
         guard let peer = QueryText.value(of: "peer", in: target.query ?? "").flatMap({ try? PeerID(text: $0) }) else {
             return refuse(DataError(code: .badRequest, message: "peer is missing", detail: "site?peer=ID"))
@@ -25,11 +25,20 @@ struct ShellRoutes: Sendable {
             [
                 "path": step.map { .string($0.path) } ?? .null, "sequence": .integer(Int(step?.sequence ?? 0)),
                 "leads_to": step?.leadsTo.map { .string($0) } ?? .null,
+                "leads_to_whom": await owner(of: step?.leadsTo).map { .string($0) } ?? .null,
                 "email": .string(await backend.selfProfile().email),
                 "shares_email": .bool(await backend.hasConsent(.email, for: peer)),
                 "kept": .bool(await backend.hasConsent(.keep, for: peer)),
                 "blocked": .bool(await book?.isBlocked(peer) ?? false),
             ], headers: headers.viewer())
+    }
+
+    /// The owner of the site that a way out leads to, by name and fingerprint; nil for a web address.
+    private func owner(of wayOut: String?) async -> String? {
+        guard let target = wayOut.flatMap({ RequestTarget($0) }), target.isSite,
+            case .file(let peer, _) = SiteAddress(target)
+        else { return nil }
+        return peer.display(name: await backend.name(of: peer))
     }
 
     /// What the page asks to be done, by the last name of the path.

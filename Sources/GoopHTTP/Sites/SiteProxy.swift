@@ -34,12 +34,11 @@ struct SiteProxy: Sendable {
         case .file(let peer, let path):
             switch admit(origin, peer: peer) {
             case .admitted where origin.isTopLevelNavigation:
-                return shell.page(for: peer, who: await name(of: peer))
+                return shell.page(for: peer, who: await name(of: peer), theme: backend.preferences.theme)
             case .admitted:
-                let fields = headers.site(
-                    of: peer.base58, isOpenedByPerson: visited.contains(peer), isOpaqueScript: origin.isOpaqueScript)
                 return await open(
-                    path, of: peer, request: request, target: target, place: .viewer, fields: fields)
+                    path, of: peer, request: request, target: target, place: .viewer,
+                    fields: headers.site(of: peer.base58))
             case .needsClick:
                 let who = await name(of: peer)
                 return notices.siteNotice(.confirmVisit(of: who, address: target.path + target.querySuffix))
@@ -77,9 +76,8 @@ struct SiteProxy: Sendable {
         guard !origin.isWorker else { return .refused }
         switch origin.site {
         case .unknown, .none, .sameOrigin:
-            guard !origin.isForeignPage || origin.isNavigation else { return .refused }
-            if origin.isOpaqueScript { return visited.contains(peer) ? .admitted : .refused }
-            if origin.site == .unknown || origin.isTopLevelNavigation { visited.insert(peer) }
+            guard !origin.isForeignPage || origin.isNavigation, !origin.isOpaqueScript else { return .refused }
+            if origin.isTopLevelNavigation { visited.insert(peer) }
             return .admitted
         case .foreign:
             // Parts of a site are asked for on its own origin; a foreign page that asks here belongs to no visit.
@@ -118,19 +116,15 @@ struct SiteProxy: Sendable {
         _ error: SiteError, peer: PeerID, target: RequestTarget, place: RequestPlace
     ) async -> Response {
         let address = target.path + target.querySuffix
-        let notice = NoticePage(error, peer: peer, who: await name(of: peer), address: address)
+        // In the frame the bar says whose site it is. A page there is the site's to read, and would tell it its petname.
+        let who = place == .viewer ? await name(of: peer) : nil
+        let notice = NoticePage(error, peer: peer, who: who, address: address)
         var response = notices.siteNotice(notice, place: place, prefix: target.prefix)
         if notice.status == .serviceUnavailable { response.headers[.retryAfter] = "1" }
         return response
     }
 
-    private func name(of peer: PeerID) async -> String {
-        let owner = await backend.selfProfile()
-        if owner.id == peer { return peer.display(label: owner.label) }
-        // Thousands of entries are made for it, which is nothing for the event loop that site files are moved on.
-        let peers = await withTaskExecutorPreference(globalConcurrentExecutor) { await backend.peers() }
-        return peer.display(label: peers.first { $0.id == peer }?.label)
-    }
+    private func name(of peer: PeerID) async -> String { peer.display(name: await backend.name(of: peer)) }
 
     private func stream(
         _ body: SiteBody, path: String, request: Request, target: RequestTarget, fields: HTTPFields, isFrame: Bool

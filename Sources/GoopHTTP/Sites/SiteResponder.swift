@@ -56,7 +56,9 @@ struct SiteResponder: Sendable {
     private func answer(
         _ request: Request, target: RequestTarget, peer: PeerID, place: RequestPlace, fields: HTTPFields, isFrame: Bool
     ) async -> Response {
-        if let address = DataAddress(path: target.path) {
+        let address =
+            target.path == DataAddress.templatePath ? .template(of: peer) : DataAddress(path: target.path)
+        if let address {
             return await data.respond(
                 to: request, address: address, query: target.query, place: place, headers: fields)
         }

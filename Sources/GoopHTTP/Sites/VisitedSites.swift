@@ -3,12 +3,8 @@ import Synchronization
 
 /// The sites that the person opened since the viewer started.
 ///
-/// A visited page runs with an opaque origin, so its requests for its own pictures and scripts look like those of any
-/// page of the internet. Only sites in this set answer such requests: a web page elsewhere cannot probe who is near,
-/// nor make this peer dial somebody, unless the person opened that site.
-///
-/// Known limit: a page elsewhere that knows the id of a site which was opened since the start, and asks from a sandboxed
-/// frame, can read that site's files. Ruling that out takes an origin or a secret path per site.
+/// A page elsewhere may lead the tab to one of these again without a click; for any other the person is asked first. Nothing
+/// else depends on it. Only a navigation of the person counts as opening, so a browser must have told what the request is.
 final class VisitedSites: Sendable {
     private struct State {
         var latest: [PeerID: UInt64] = [:]

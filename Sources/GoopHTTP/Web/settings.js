@@ -36,7 +36,7 @@ function changes() {
 
 function control(setting) {
   const id = `set-${setting.key}`;
-  const input = document.createElement("input");
+  const input = document.createElement(setting.choices ? "select" : "input");
   input.id = id;
   input.setAttribute("aria-describedby", `${id}-meaning ${id}-fault`);
   const words = seenKeys[setting.key];
@@ -52,6 +52,13 @@ function control(setting) {
     label.classList.add("check");
     label.prepend(input);
     place.append(label);
+  } else if (setting.choices) {
+    // A word of the file that means nothing here is shown, and stays until another is chosen.
+    const offered = setting.choices.includes(setting.value) ? setting.choices : [setting.value, ...setting.choices];
+    input.append(...offered.map((word) => new Option(word, word)));
+    input.value = setting.value;
+    value = () => input.value;
+    place.append(label, input);
   } else {
     input.type = setting.secret ? "password" : "text";
     input.autocomplete = setting.secret ? "new-password" : "off";
@@ -98,7 +105,7 @@ function row(setting) {
   field.fault.hidden = true;
   field.item = element("div", "setting", field.place, meaning, field.fault);
   field.input.addEventListener("input", showChanged);
-  field.input.addEventListener("change", check);
+  field.input.addEventListener("change", () => { showChanged(); check(); });
   fields.set(setting.key, field);
   return field.item;
 }
@@ -376,6 +383,7 @@ form.addEventListener("submit", async (event) => {
     const sheet = await post("/api/rooms/settings/save", { changes: changed });
     if (isBeyond && sheet.door === "shut") return showEnd();
     show(sheet);
+    if ("viewer.theme" in changed) return comeBack(saved(before, sheet));
     refocus(focused);
     tell(saved(before, sheet), { action: sheet.waiting.length && run !== null ? ["Start again now", () => startAgain(sheet)] : undefined });
   } catch (error) {
@@ -387,6 +395,12 @@ form.addEventListener("submit", async (event) => {
     place.focus();
   }
 });
+
+/// Loads this page again, which has other colours now, and says there what was done.
+function comeBack(text) {
+  sessionStorage.setItem("said", text);
+  location.reload();
+}
 
 /// The key as a link to its field, for a line that begins with it.
 function linkTo(key) {
@@ -438,4 +452,10 @@ if (sessionStorage.getItem("started-again")) {
   tell("Started again.");
 }
 await load();
+const said = sessionStorage.getItem("said");
+if (said) {
+  sessionStorage.removeItem("said");
+  refocus("");
+  tell(said);
+}
 if (location.hash.startsWith("#set-")) goTo(decodeURIComponent(location.hash.slice(5)));

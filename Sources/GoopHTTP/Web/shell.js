@@ -102,10 +102,10 @@ async function showHere() {
 /// The frame has loaded something: asks which page it was, and keeps the address of this page true.
 async function follow(event) {
   const loaded = event.currentTarget;
-  const { path, sequence, leads_to: leadsTo } = await facts();
+  const { path, sequence, leads_to: leadsTo, leads_to_whom: whom } = await facts();
   if (loaded !== frame || path === null || sequence <= lastSequence) return;
   lastSequence = sequence;
-  if (leadsTo !== null) return leadOut(leadsTo);
+  if (leadsTo !== null) return leadOut(leadsTo, whom);
   const old = location.pathname + location.search;
   if (base + path !== old) history.replaceState(null, "", base + path);
 }
@@ -141,19 +141,17 @@ function cover(
 find("curtain-show").addEventListener("click", () => again());
 
 /// A link leads out, and the viewer knows where to: the person is told, and goes there or not.
-function leadOut(target) {
+/// @param whom the owner of the site that it leads to; null for a web address
+function leadOut(target, whom) {
   const back = "Back to the site";
   let address;
   try { address = new URL(target, location.origin); } catch { return cover("This link does not open here", "Its address cannot be read.", { show: back }); }
   // What stands before an @ is no part of the place, and only there to mislead.
   address.username = "";
   address.password = "";
-  if (target.startsWith("/p/")) {
-    const other = target.split("/")[2];
-    const known = everybody.get(other);
-    const who = known && called(known) ? `${called(known)} (${printOf(other)})` : printOf(other);
+  if (whom !== null) {
     cover("This link leads to another site",
-      `The site of ${nameText()} wants to take you to the site of ${who}, at the address below.`,
+      `The site of ${nameText()} wants to take you to the site of ${whom}, at the address below.`,
       { target: address.href, show: back, open: "Visit that site", isHere: true });
     return;
   }
@@ -183,8 +181,8 @@ document.addEventListener("securitypolicyviolation", (event) => {
 // MARK: Whose site, and whether its owner is here
 
 let person = null;
-/// Whoever is listed, for the names in what the viewer says.
-const everybody = new Map();
+/// What the viewer called the owner when this page was made, with the fingerprint: good for whoever is in no list.
+const named = find("name").textContent;
 let wasHere = false;
 let isGone = false;
 /// The visit began while the owner was away, and what the frame shows may be that nobody answers.
@@ -195,7 +193,7 @@ let isBlocked = false;
 let ownID = "";
 
 const called = (one) => clean(one.petname ?? "") || clean(one.label);
-const nameText = () => (person && called(person)) || printOf(peer);
+const nameText = () => (person ? called(person) || printOf(peer) : named);
 const isHere = (one) => one.state === "online" || one.state === "arriving";
 
 function tell(state, text) {
@@ -259,21 +257,13 @@ function connect() {
   unfollow = followStream("/api/events", {
     snapshot({ owner, peers }) {
       retryDelay = 1000;
-      everybody.clear();
       ownID = owner.id;
-      for (const one of [owner, ...peers]) everybody.set(one.id, one);
       if (isBlocked) return;
       const one = owner.id === peer ? { ...owner, state: "online", isOwn: true } : peers.find((other) => other.id === peer);
       if (one) update(one); else if (wasHere) leave(seenText(person?.lastSeen)); else tell("unknown", "Not in the list of people");
     },
-    peer(one) {
-      everybody.set(one.id, one);
-      if (one.id === peer) update(one);
-    },
-    gone({ id }) {
-      everybody.delete(id);
-      if (id === peer) leave(seenText(person?.lastSeen));
-    },
+    peer(one) { if (one.id === peer) update(one); },
+    gone({ id }) { if (id === peer) leave(seenText(person?.lastSeen)); },
     error() {
       disconnect();
       dispatchEvent(new Event("viewer-lost"));

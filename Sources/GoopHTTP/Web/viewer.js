@@ -12,6 +12,20 @@ const latencies = new Map();
 const list = find("people");
 const search = find("search");
 const searchFrom = 8;
+/// What the settings say of this list.
+const { unverified, sites } = find("content").dataset;
+
+/// Whom the owner has named or chosen nobody has to vouch for.
+const isListed = (person) => unverified !== "hidden" || person.verified || person.favorite || Boolean(clean(person.petname));
+
+/// A link to a site, in a tab of its own if the settings say so.
+function leadToSite(link, id) {
+  link.href = `/p/${encodeURIComponent(id)}/`;
+  if (sites !== "new-tab" || link.target) return;
+  link.target = "_blank";
+  link.rel = "noopener";
+  link.append(element("span", "visually-hidden", ", opens a new tab"));
+}
 
 // MARK: Words
 
@@ -59,7 +73,6 @@ function makeRow(id) {
   const print = element("span", "print", printOf(id));
   print.title = id;
   const space = () => document.createTextNode(" ");
-  row.link.href = `/p/${encodeURIComponent(id)}/`;
   row.named.append(row.nameLine, space(), print);
   row.link.append(row.picture, row.named, space(), element("span", "person-state", dot, row.stateLine));
   row.star.setAttribute("aria-hidden", "true");
@@ -67,6 +80,7 @@ function makeRow(id) {
   row.more.title = "More";
   row.alike.hidden = true;
   row.link.append(row.alike);
+  leadToSite(row.link, id);
   row.item.append(row.link, row.more);
   return row;
 }
@@ -112,7 +126,8 @@ function arrange() {
   const focused = document.activeElement;
   let before = null;
   let shown = 0;
-  const sorted = [...people.values()].sort(byPlace);
+  const sorted = [...people.values()].filter(isListed).sort(byPlace);
+  for (const person of people.values()) if (!isListed(person)) dropRow(person.id);
   // From the end: each row belongs in front of the one placed before it; a row that is in place is not touched.
   for (const person of sorted.reverse()) {
     let row = rows.get(person.id);
@@ -128,11 +143,14 @@ function arrange() {
   }
   if (focused && focused !== document.activeElement && list.contains(focused)) focused.focus({ preventScroll: true });
   const here = sorted.filter((person) => person.state === "online").length;
-  setText(find("count"), people.size === 0 || isLost() ? "" : here === people.size ? `${here} here now` : `${here} here now, ${people.size} known`);
+  setText(find("count"), sorted.length === 0 || isLost() ? "" : here === sorted.length ? `${here} here now` : `${here} here now, ${sorted.length} known`);
   document.title = here && !isLost() ? `${here} here · Goop²` : "Goop²";
-  find("search-box").hidden = people.size < searchFrom && wanted === "";
+  find("search-box").hidden = sorted.length < searchFrom && wanted === "";
   find("empty").hidden = people.size > 0;
-  find("no-match").hidden = people.size === 0 || shown > 0;
+  find("no-match").hidden = sorted.length === 0 || shown > 0;
+  const leftOut = people.size - sorted.length;
+  find("unvouched").hidden = leftOut === 0;
+  setText(find("unvouched-count"), leftOut === 1 ? "1 person is left out" : `${leftOut} people are left out`);
 }
 
 function nextStaying(item) {
@@ -151,7 +169,7 @@ function arrangeSoon() {
 const heard = { came: new Map(), left: new Map(), timer: 0 };
 
 function announce(kind, person) {
-  if (person.muted) return;
+  if (person.muted || !isListed(person)) return;
   heard[kind === "came" ? "left" : "came"].delete(person.id);
   heard[kind].set(person.id, nameOf(person));
   if (!heard.timer) heard.timer = setTimeout(speak, 1500);
@@ -197,7 +215,7 @@ function replaceAll(snapshot) {
   setText(find("me-name").firstElementChild, nameOf(owner));
   setText(find("me-print"), printOf(owner.id));
   find("me-print").title = owner.id;
-  find("me-site").href = `/p/${encodeURIComponent(owner.id)}/`;
+  leadToSite(find("me-site"), owner.id);
   find("me-copy").dataset.id = owner.id;
   showPicture(find("me-picture"), owner.id);
   showFace(find("me-face"), ownFace(owner.picture));

@@ -17,6 +17,9 @@ struct PeerBackend: ViewerBackend {
     let progress: StartProgress
     let visibility: Visibility
     let consents: SiteConsents
+    let live: LivePreferences
+
+    var preferences: ViewerPreferences { live.now }
 
     func selfProfile() async -> SelfProfile {
         var profile = profile
@@ -32,6 +35,10 @@ struct PeerBackend: ViewerBackend {
     }
 
     func peers() async -> [PeerEntry] { await directory.entries }
+
+    func name(of peer: PeerID) async -> String {
+        peer == profile.id ? profile.label : await directory.name(of: peer)
+    }
 
     func peerChanges() async -> AsyncStream<PeerChange> { await directory.changes() }
 

@@ -69,6 +69,17 @@ actor PeerDirectory {
         return table[peer].map { KnownPeer(id: peer, label: $0.label) }
     }
 
+    /// What the owner calls a peer, listed or not; empty if that is not known.
+    func name(of peer: PeerID) -> String { record(of: peer)?.shownName ?? "" }
+
+    /// The same for many; those without a name are left out.
+    func names(of peers: Set<PeerID>) -> [PeerID: String] {
+        peers.reduce(into: [:]) { names, peer in
+            let name = name(of: peer)
+            if !name.isEmpty { names[peer] = name }
+        }
+    }
+
     var blocked: Set<PeerID> { records.blocked }
 
     func isBlocked(_ peer: PeerID) -> Bool { records.isBlocked(peer) }

@@ -98,9 +98,10 @@ final class RunningPeer: Sendable {
             progress.set(.data, isReady: true, detail: fault.map { "not usable: \($0)" } ?? SiteTables.fileName)
         }
         self.tables = tables
+        let preferences = LivePreferences(configuration.viewer)
         settings = NodeSettingsDesk(
             file: peer.folder.configurationFile, running: configuration, door: door, visibility: visibility,
-            tables: tables, lock: outerDoor?.lock)
+            preferences: preferences, tables: tables, lock: outerDoor?.lock)
         restarter = NodeRestarter(settings: settings, folder: peer.folder, isLocal: options.isLocal)
         access = NodeSiteAccess(owner: id, settings: settings, door: door, directory: directory)
         DataService(tables: tables, door: door, logger: logger) { [directory] peer in
@@ -110,7 +111,8 @@ final class RunningPeer: Sendable {
             profile: SelfProfile(id: id, label: profile.label, email: profile.email), avatar: avatar,
             directory: directory,
             client: SiteClient(node: node), site: site, tables: tables, dataClient: DataClient(node: node),
-            progress: progress, visibility: visibility, consents: SiteConsents(path: peer.folder.consentsFile))
+            progress: progress, visibility: visibility, consents: SiteConsents(path: peer.folder.consentsFile),
+            live: preferences)
         let topic = PubSubTopic(pubsub: pubsub, name: configuration.presenceTopic, logger: logger)
         self.topic = topic
         voice = PresenceVoice(

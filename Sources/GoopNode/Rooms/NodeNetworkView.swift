@@ -11,8 +11,10 @@ struct NodeNetworkView: NetworkView {
     let journal: NetworkJournal
 
     func network() async -> NetworkPicture {
-        let names = Dictionary(await directory.entries.map { ($0.id, $0.shownName) }) { first, _ in first }
-        let connections = node.connections().map { info in
+        let open = node.connections()
+        // Whoever is connected may be in no list: invisible, or not heard of yet.
+        let names = await directory.names(of: Set(open.map(\.peer)))
+        let connections = open.map { info in
             NetworkPicture.Connection(
                 peer: info.peer.base58, name: names[info.peer] ?? "", direction: "\(info.direction)",
                 address: info.remoteAddress.description, path: info.path.rawValue, security: "\(info.security)")

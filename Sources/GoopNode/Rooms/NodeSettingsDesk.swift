@@ -5,26 +5,28 @@ import PeerIdentity
 
 /// Reads and writes `goop.json` of the running peer's folder. One at a time, so no save is lost.
 ///
-/// Keys that can take effect while the peer runs do so with the save: the audience of the site, invisibility, what visitors
-/// may fill, the password of the viewer's outer door, and what closes that door.
+/// Keys that can take effect while the peer runs do so with the save: the audience of the site, invisibility, how the viewer's
+/// pages are, what visitors may fill, the password of the viewer's outer door, and what closes that door.
 actor NodeSettingsDesk: SettingsDesk {
     private let file: String
     /// What the peer works with: as it was started, and what has taken effect since.
     private var running: GoopConfiguration
     private let door: SiteDoor
     private let visibility: Visibility
+    private let preferences: LivePreferences
     private let tables: SiteTables?
     /// Of the viewer's outer door, if there is one.
     private let lock: OuterLock?
 
     init(
-        file: String, running: GoopConfiguration, door: SiteDoor, visibility: Visibility, tables: SiteTables? = nil,
-        lock: OuterLock? = nil
+        file: String, running: GoopConfiguration, door: SiteDoor, visibility: Visibility, preferences: LivePreferences,
+        tables: SiteTables? = nil, lock: OuterLock? = nil
     ) {
         self.file = file
         self.running = running
         self.door = door
         self.visibility = visibility
+        self.preferences = preferences
         self.tables = tables
         self.lock = lock
     }
@@ -86,6 +88,10 @@ actor NodeSettingsDesk: SettingsDesk {
         running.presence.invisible = configuration.presence.invisible
         door.open(to: running.siteAudience)
         visibility.set(hidden: running.presence.invisible)
+        running.viewer.theme = configuration.viewer.theme
+        running.viewer.hideUnverified = configuration.viewer.hideUnverified
+        running.viewer.openSitesExternal = configuration.viewer.openSitesExternal
+        preferences.set(running.viewer)
         if let tables {
             running.data.visitorRows = configuration.data.visitorRows
             running.data.visitorMegabytes = configuration.data.visitorMegabytes

@@ -169,6 +169,8 @@ public final class DataStore: Sendable {
             return try await writeMany(request, caller: caller)
         case .createTable, .addColumn, .dropColumn, .renameColumn, .renameTable, .deleteTable, .setPolicy:
             return try await changeTables(request, caller: caller)
+        case .template:
+            return try await catalogue().template
         case .luaList:
             return ["functions": .array([])]
         case .luaCall:

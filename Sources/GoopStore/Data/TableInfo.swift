@@ -61,14 +61,17 @@ struct TableInfo: Sendable, Hashable {
     }
 }
 
-/// The user tables of a file at one moment.
+/// The user tables of a file at one moment, and the template that they came with.
 struct Catalogue: Sendable {
     let tables: [String: TableInfo]
+    /// As `TemplateSettings` gives it.
+    let template: JSONValue
     /// Their names in lower case: SQLite does not tell the cases apart, and sites of old count on that.
     private let names: [String: String]
 
-    init(tables: [String: TableInfo]) {
+    init(tables: [String: TableInfo], template: JSONValue) {
         self.tables = tables
+        self.template = template
         names = Dictionary(tables.keys.map { ($0.lowercased(), $0) }) { first, _ in first }
     }
 
@@ -128,6 +131,6 @@ struct Catalogue: Sendable {
                 name: name, insertPolicy: policy, createdAt: TimeText.normalized(created),
                 columns: columns, schema: schemas[name])
         }
-        return Catalogue(tables: tables)
+        return Catalogue(tables: tables, template: try TemplateSettings.load(database))
     }
 }

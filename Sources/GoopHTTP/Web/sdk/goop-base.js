@@ -101,6 +101,14 @@
     }
   };
 
+  // The viewer's frame shows no dialogs of the browser. What a page only says is shown all the same; a question is answered no at
+  // once, and for an answer that is to be waited for there is `await Goop.dialog.confirm(…)`.
+  if (host !== null) {
+    window.alert = (text) => {
+      import(`${prefix}/sdk/goop-component-dialog.js`).then(() => Goop.dialog.alert(String(text ?? "")));
+    };
+  }
+
   let counter = 0;
 
   Goop.Error = GoopError;

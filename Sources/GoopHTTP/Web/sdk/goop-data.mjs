@@ -1,4 +1,4 @@
-// Only the data part of the SDK as a module: `import { data } from "/sdk/goop-data.mjs"`.
+// Only the data part of the SDK as a module: `import { data } from "/sdk/goop-data.mjs"`. Types are in goop-data.d.ts.
 import "./goop-data.js";
 
 const Goop = window.Goop;

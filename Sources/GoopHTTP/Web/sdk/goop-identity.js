@@ -29,7 +29,8 @@
       return identity.get();
     },
     /**
-     * A name for a peer id: what the visitor calls that peer, else `serverName`, else the end of the id.
+     * A name for a peer id: what that peer calls itself, else `serverName`, else the end of the id. The visitor's own names for
+     * others are no business of sites.
      * @param {string} peerId @param {string} [serverName] @returns {Promise<string>}
      */
     async resolveName(peerId, serverName) {

@@ -1,12 +1,29 @@
-// Goop.template: settings of the template that a site was made from. There are no templates with settings yet, so
-// these are the answers of a site that was made by hand.
+// Goop.template: what the template that the site was made from says of it, as its owner has it.
 (() => {
   "use strict";
   const Goop = window.Goop;
-  Goop.template ??= {
-    /** The settings. @returns {Promise<{require_email: boolean}>} */
-    get: async () => ({ require_email: false }),
+  if (Goop.template) return;
+  /** Of a site that was made without one. */
+  const usual = { require_email: false };
+  let known;
+
+  const template = {
+    /**
+     * The settings of the owner's template.
+     * @returns {Promise<{name?: string, description?: string, category?: string, icon?: string, require_email: boolean}>}
+     */
+    get() {
+      if (Goop.http.host === null) return Promise.resolve(usual);
+      known ??= Goop.http.get("/api/template/settings").then((found) => ({ ...usual, ...found })).catch((error) => {
+        // An owner whose program has no word for it.
+        if (error.code === "unknown_operation") return usual;
+        known = undefined;
+        throw error;
+      });
+      return known;
+    },
     /** Whether the site asks for an e-mail. @returns {Promise<boolean>} */
-    requireEmail: async () => false,
+    requireEmail: async () => (await template.get()).require_email === true,
   };
+  Goop.template = template;
 })();

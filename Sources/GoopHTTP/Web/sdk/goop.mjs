@@ -6,6 +6,9 @@ import "./goop-router.js";
 import "./goop-form.js";
 import "./goop-forms.js";
 import "./goop-site.js";
+import "./goop-template.js";
+import "./goop-group.js";
+import "./goop-mq.js";
 import "./goop-component-base.js";
 import "./goop-component-template.js";
 import "./goop-component-dialog.js";
@@ -15,8 +18,8 @@ import "./goop-component-drag.js";
 
 const Goop = window.Goop;
 export const {
-  data, identity, peers, router, form, forms, site, ui, dialog, toast, toolbar, drag, dom, render, esc, date, peer, list,
-  overlay, partial, preload, explain,
+  data, identity, peers, router, form, forms, site, template, group, mq, ui, dialog, toast, toolbar, drag, dom, render, esc, date,
+  peer, list, overlay, partial, preload, explain,
 } = Goop;
 export const GoopError = Goop.Error;
 export default Goop;
