@@ -286,6 +286,10 @@ public struct GossipWorld: Sendable {
                     perform(actions ?? [], on: number)
                     arm(number)
                 }
+            case .sent(_, let sender, let receiver):
+                // Nil for an attacker, which waits for nothing.
+                let actions = nodes[sender]?.router.wrote(to: Self.peerID(of: receiver), now: network.now)
+                perform(actions ?? [], on: sender)
             case .step(let index): steps[index](&self)
             }
         }
@@ -293,14 +297,15 @@ public struct GossipWorld: Sendable {
 
     /// An attacker's frame. Honest nodes write through their routers only.
     public mutating func inject(_ rpc: GossipRPC, from number: NodeNumber, to receiver: NodeNumber) {
-        network.send(Frame(body: rpc.encode()[...]), from: number, to: receiver)
+        let body = rpc.encode()[...]
+        network.send(Frame(body: body), bytes: body.count, from: number, to: receiver)
     }
 
     /// An attacker's frame to all honest nodes it has dialled.
     public mutating func inject(_ rpc: GossipRPC, fromAttacker number: NodeNumber, except spared: NodeNumber? = nil) {
         let body = rpc.encode()[...]
         for victim in victims[number] ?? [] where victim != spared {
-            network.send(Frame(body: body), from: number, to: victim)
+            network.send(Frame(body: body), bytes: body.count, from: number, to: victim)
         }
     }
 
@@ -320,7 +325,9 @@ public struct GossipWorld: Sendable {
                 framesSent[number, default: 0] += 1
                 var reader = ByteReader(frame)
                 if let receiver = numbers[peer], (try? reader.readVarint()) != nil {
-                    network.send(Frame(body: reader.remaining), from: number, to: receiver)
+                    let body = Frame(body: reader.remaining)
+                    // On a wire with a rate a frame is written when it has left.
+                    if network.send(body, bytes: frame.count, from: number, to: receiver) { continue }
                 }
                 let next = nodes[number]?.router.wrote(to: peer, now: network.now)
                 perform(next ?? [], on: number)

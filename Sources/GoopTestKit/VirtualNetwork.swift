@@ -16,16 +16,19 @@ public struct VirtualNetwork<Packet: Sendable>: Sendable {
         public var lossPercent: Double
         /// What loss means: gone for good, as after a queue overflow, or a retransmission after this time.
         public var retransmission: Duration?
+        /// Bytes that a direction takes in a second; nil for any number at once.
+        public var bytesPerSecond: Int?
 
         /// Describes a connection.
         public init(
             latency: Duration = .milliseconds(20), jitter: Duration = .zero, lossPercent: Double = 0,
-            retransmission: Duration? = nil
+            retransmission: Duration? = nil, bytesPerSecond: Int? = nil
         ) {
             self.latency = latency
             self.jitter = jitter
             self.lossPercent = lossPercent
             self.retransmission = retransmission
+            self.bytesPerSecond = bytesPerSecond
         }
     }
 
@@ -33,6 +36,8 @@ public struct VirtualNetwork<Packet: Sendable>: Sendable {
     public enum Event: Sendable {
         /// A packet arrives.
         case packet(Packet, from: Int, to: Int)
+        /// On a connection with a rate: the last byte of a packet has left its sender, in the order in which they were sent.
+        case sent(bytes: Int, from: Int, to: Int)
         /// A timer set with `setTimer` is due.
         case timer(node: Int, kind: Int)
         /// A step of the scenario, see `schedule`.
@@ -45,6 +50,8 @@ public struct VirtualNetwork<Packet: Sendable>: Sendable {
         var number: UInt64
         /// Per direction: when the last packet arrives, so that none overtakes it.
         var lastArrival: [MonotonicInstant] = [.zero, .zero]
+        /// Per direction: when all that was sent has left, on a connection with a rate.
+        var freeAt: [MonotonicInstant] = [.zero, .zero]
     }
 
     private struct Pair: Hashable {
@@ -59,6 +66,7 @@ public struct VirtualNetwork<Packet: Sendable>: Sendable {
 
     private enum Entry: Sendable {
         case packet(Packet, from: Int, to: Int, connection: UInt64)
+        case sent(bytes: Int, from: Int, to: Int, connection: UInt64)
         case event(Event)
     }
 
@@ -98,27 +106,44 @@ public struct VirtualNetwork<Packet: Sendable>: Sendable {
     public func areConnected(_ one: Int, _ other: Int) -> Bool { connections[Pair(one, other)] != nil }
 
     /// Sends a packet; it is lost if the nodes are not joined.
-    public mutating func send(_ packet: Packet, from sender: Int, to receiver: Int) {
+    ///
+    /// On a connection with a rate it leaves behind all that was sent before. How much waits there is the sender's to bound:
+    /// `.sent` tells it of every packet that has left.
+    /// - Parameter bytes: its size; of no account without a rate.
+    /// - Returns: whether `.sent` follows.
+    @discardableResult
+    public mutating func send(_ packet: Packet, bytes: Int = 0, from sender: Int, to receiver: Int) -> Bool {
         let pair = Pair(sender, receiver)
         guard var connection = connections[pair] else {
             lostPackets += 1
-            return
+            return false
         }
         let direction = sender == pair.low ? 0 : 1
+        var departure = now
+        let isPaced = connection.quality.bytesPerSecond != nil
+        if let rate = connection.quality.bytesPerSecond {
+            let time = Duration.nanoseconds(bytes * 1_000_000_000 / max(1, rate))
+            departure = max(now, connection.freeAt[direction]).advanced(by: time)
+            connection.freeAt[direction] = departure
+            connections[pair] = connection
+            queue.insert(
+                .sent(bytes: bytes, from: sender, to: receiver, connection: connection.number), at: departure)
+        }
         var delay = connection.quality.latency + random.duration(upTo: connection.quality.jitter)
         if connection.quality.lossPercent > 0,
             Double.random(in: 0..<100, using: &random) < connection.quality.lossPercent
         {
             guard let retransmission = connection.quality.retransmission else {
                 lostPackets += 1
-                return
+                return isPaced
             }
             delay += retransmission
         }
-        let arrival = max(now.advanced(by: delay), connection.lastArrival[direction])
+        let arrival = max(departure.advanced(by: delay), connection.lastArrival[direction])
         connection.lastArrival[direction] = arrival
         connections[pair] = connection
         queue.insert(.packet(packet, from: sender, to: receiver, connection: connection.number), at: arrival)
+        return isPaced
     }
 
     // MARK: - Partitions
@@ -150,6 +175,9 @@ public struct VirtualNetwork<Packet: Sendable>: Sendable {
             now = time
             switch entry {
             case .event(let event): return event
+            case .sent(let bytes, let sender, let receiver, let number):
+                guard connections[Pair(sender, receiver)]?.number == number else { continue }
+                return .sent(bytes: bytes, from: sender, to: receiver)
             case .packet(let packet, let sender, let receiver, let number):
                 guard connections[Pair(sender, receiver)]?.number == number, !arePartitioned(sender, receiver) else {
                     lostPackets += 1

@@ -1,4 +1,5 @@
 import GoopTestKit
+import Logging
 import NIOCore
 import NIOPosix
 import P2PSwarm
@@ -156,6 +157,31 @@ struct NodeLimitsTests {
             let outcome = StreamError.reset(code: YamuxCode.streamNegotiationFailed, byPeer: true)
             await #expect(throws: outcome) { try await stream.read() }
         }
+    }
+
+    @Test("a peer that answers no proposal is waited for as long as the limits say, eagerly and lazily")
+    func unansweredProposal() async throws {
+        // Takes connections and streams, and says nothing.
+        let held = Mutex<[MuxedStream]>([])
+        let silent = Swarm(
+            configuration: SwarmConfiguration(identity: .generate(), security: ["/noise"]),
+            transports: [TCPTransport()], group: MultiThreadedEventLoopGroup.singleton, logger: Logger(label: "test"),
+            callbacks: SwarmCallbacks(
+                connected: { _ in }, disconnected: { _, _ in },
+                inboundStream: { stream, _, _ in held.withLock { $0.append(stream) } }))
+        try await silent.start(listeningOn: [Multiaddr(text: "/ip4/127.0.0.1/tcp/0")])
+        try await withNodes(1, configure: { $0.limits.negotiationTimeout = .milliseconds(100) }) { nodes in
+            try await nodes[0].connect(to: silent.localPeer, addresses: silent.listeningAddresses)
+            for negotiation in [StreamOptions.Negotiation.eager, .lazy] {
+                let options = StreamOptions(timeout: .seconds(3600), negotiation: negotiation)
+                let error = await #expect(throws: P2PError.self) {
+                    try await nodes[0].openStream(to: silent.localPeer, protocols: ["/x"], options: options).read()
+                }
+                #expect(error?.code == .timedOut)
+            }
+        }
+        await silent.close()
+        held.withLock { $0 = [] }
     }
 
     @Test("an identity that comes to no end is given up at its time")

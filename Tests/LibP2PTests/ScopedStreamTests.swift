@@ -135,6 +135,25 @@ struct ScopedStreamTests {
         }
     }
 
+    @Test("a second reader beside one that waits is told so")
+    func twoReaders() async throws {
+        try await withNodes { nodes in
+            nodes[1].serveEcho()
+            try await nodes[0].connect(to: nodes[1].peerID, addresses: nodes[1].listenAddresses())
+            let stream = try await nodes[0].openStream(
+                to: nodes[1].peerID, protocols: ["/echo/1.0.0"], options: StreamOptions(negotiation: .eager))
+            try await withThrowingTaskGroup(of: ByteBuffer?.self) { readers in
+                for _ in 0..<2 { readers.addTask { try await stream.read() } }
+                // Nothing was sent, so the first to end is the one that is refused.
+                let refused = await #expect(throws: P2PError.self) { _ = try await readers.next() }
+                #expect(refused?.code == .streamBusy)
+                try await stream.write("x".utf8)
+                #expect(try await readers.next() == ByteBuffer(string: "x"))
+            }
+            await stream.close()
+        }
+    }
+
     @Test("an address that says whose it is is enough to connect; another is refused")
     func connectToAnAddress() async throws {
         try await withNodes { nodes in

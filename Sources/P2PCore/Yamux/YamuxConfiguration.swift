@@ -21,8 +21,13 @@ public struct YamuxConfiguration: Sendable {
     public var maximumInbound: Int
     /// Silence after which a ping is sent, and the interval of round-trip measurements.
     public var keepAliveInterval: Duration = .seconds(30)
-    /// How long after an unanswered ping silence ends the session.
+    /// How long after an unanswered ping silence ends the session; later, if data may be on its way before the ping.
     public var keepAliveTimeout: Duration = .seconds(10)
+    /// Bytes a second that the thinnest link takes on which a session is to last: so slowly the data that we sent before a ping
+    /// may leave.
+    public var thinnestLink = 4096
+    /// But no longer than this: more than a minute of a thin link is not under way at one time.
+    public var longestWay: Duration = .seconds(60)
     /// How long the peer may take no bytes before the session ends.
     public var writeTimeout: Duration = .seconds(30)
     /// How long an acknowledgement waits for a frame to ride on.

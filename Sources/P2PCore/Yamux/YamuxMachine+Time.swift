@@ -34,7 +34,12 @@ extension YamuxMachine {
         self.nextPing = now.advanced(by: self.configuration.keepAliveInterval)
         guard self.pingInFlight == nil else { return }
         self.lastPingValue &+= 1
-        self.pingInFlight = PingInFlight(value: self.lastPingValue, sentAt: now)
+        // What was under way before the last question had left when its answer came.
+        let way = Duration.seconds(self.claimedBytes) / max(1, self.configuration.thinnestLink)
+        self.claimedBytes = 0
+        self.pingInFlight = PingInFlight(
+            value: self.lastPingValue, sentAt: now,
+            leavesBy: now.advanced(by: min(way, self.configuration.longestWay)))
         events.append(.send(YamuxHeader(kind: .ping, flags: .syn, streamID: 0, length: self.lastPingValue)))
     }
 
@@ -62,9 +67,10 @@ extension YamuxMachine {
         self.acknowledgementsDue = nil
     }
 
-    /// An answer may be stuck behind data on a slow link, so any sign of life after the question counts.
+    /// An answer may be stuck behind data on a slow link, so any sign of life after the question counts; and so may be the
+    /// question, behind data of ours.
     private func silenceLimit(_ ping: PingInFlight) -> MonotonicInstant {
-        max(ping.sentAt, self.lastReceived).advanced(by: self.configuration.keepAliveTimeout)
+        max(ping.leavesBy, self.lastReceived).advanced(by: self.configuration.keepAliveTimeout)
     }
 
     /// Streams that the application has closed `creditPatience` ago and whose last bytes the peer gives no credit for, the

@@ -80,6 +80,8 @@ public struct YamuxMachine: Sendable {
     struct PingInFlight: Sendable {
         var value: UInt32
         var sentAt: MonotonicInstant
+        /// When it has left, even if the link is thin and all that was claimed before it is still under way.
+        var leavesBy: MonotonicInstant
     }
 
     /// The figures in force.
@@ -101,6 +103,8 @@ public struct YamuxMachine: Sendable {
     var nextPing: MonotonicInstant
     var pingInFlight: PingInFlight?
     var lastPingValue: UInt32 = 0
+    /// Data that was claimed since the last ping.
+    var claimedBytes = 0
     var writeBlockedAt: MonotonicInstant?
     var hasSentGoAway = false
     var pingAnswers = YamuxRateLimit(burst: 100, perSecond: 100)
@@ -192,6 +196,7 @@ public struct YamuxMachine: Sendable {
         guard count > 0, var stream = self.streams[id], stream.local == .open, stream.sendCredit > 0 else { return nil }
         let length = UInt32(min(count, Int(stream.sendCredit)))
         stream.sendCredit -= length
+        self.claimedBytes += Int(length)
         let header = Self.frame(.data, id, flags: Self.takeOwed(&stream), length: length)
         self.streams[id] = stream
         return header

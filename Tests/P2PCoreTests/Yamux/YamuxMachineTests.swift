@@ -410,6 +410,26 @@ private func update(_ flags: YamuxHeader.Flags, _ id: UInt32, _ length: UInt32 =
         }
     }
 
+    /// The question may be stuck behind it, and the peer has no reason to say anything before it has taken half a window.
+    @Test(arguments: [(10_000, 10_000 / 4_096.0), (1 << 20, 60)])
+    func dataBeforeAPingHasItsTimeToLeave(bytes: Int, seconds: Double) throws {
+        var rig = YamuxRig(.initiator)
+        try rig.measureRoundTrip(.milliseconds(1))
+        var left = bytes
+        while left > 0 {
+            let id = rig.open()
+            let header = rig.machine.claim(id, count: left)
+            left -= Int(try #require(header).length)
+        }
+        _ = try rig.run { m, now, e in m.ping(now: now, into: &e) }
+        rig.advance(.seconds(10 + seconds) - .milliseconds(1))
+        _ = try rig.run { m, now, e throws(YamuxError) in try m.timerFired(now: now, into: &e) }
+        rig.advance(.milliseconds(1))
+        #expect(throws: YamuxError.keepAliveTimedOut) {
+            try rig.run { m, now, e throws(YamuxError) in try m.timerFired(now: now, into: &e) }
+        }
+    }
+
     @Test func aPeerThatTakesNothingEndsTheSession() throws {
         var rig = YamuxRig(.initiator)
         rig.machine.writabilityChanged(false, now: rig.now)
