@@ -41,8 +41,10 @@ public enum NodeEvent: Sendable {
     case disconnected(ConnectionInfo, isLast: Bool)
     /// A peer said who it is and what it speaks: after connecting, and whenever it pushes a change.
     case identified(PeerID, IdentifyInfo)
-    /// A peer did not answer identify on this connection.
-    case identifyFailed(ConnectionInfo, reason: String)
+    /// A peer did not answer identify on this connection. It is asked again later, with growing waits, as long as it stays
+    /// connected and does not tell by itself: `IdentifyLimits.attempts` times in all, then `triesAgain` is false. That is so at once
+    /// for a peer that does not speak identify, or answers what cannot be meant.
+    case identifyFailed(ConnectionInfo, reason: String, triesAgain: Bool)
     /// Our addresses have changed; the new ones.
     case listenAddressesChanged([Multiaddr])
 }

@@ -324,6 +324,8 @@ public final class Node: Service {
             return before > state.observed.believed().count
         }
         if wasBelieved { self.refreshAddresses(announcing: true) }
+        let pending = self.state.withLock { $0.identifyRetries.removeValue(forKey: connection.id) }
+        pending?.timer?.cancel()
         if isLast {
             self.state.withLock { state in
                 state.identified[connection.peer] = nil
