@@ -22,6 +22,8 @@ public struct SwarmConfiguration: Sendable {
     public var frameObserver: YamuxFrameObserverFactory?
     /// Dial from the listening port where possible.
     public var reusesListeningPort = true
+    /// Looks names up.
+    var names = NameResolver.shared
 
     /// Noise and yamux under default figures.
     public init(
