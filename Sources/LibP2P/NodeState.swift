@@ -34,6 +34,7 @@ struct NodeState {
     var identifyRetries: [UInt64: PendingIdentify] = [:]
     var subscribers: [UInt64: AsyncStream<NodeEvent>.Continuation] = [:]
     var droppedEvents = 0
+    var pace: EventPace
     var pushes: IdentifyPushSchedule
     var pushTimer: UInt64 = 0
     /// How often each connected peer has pushed lately.
@@ -51,8 +52,10 @@ struct NodeState {
     var sealedRecords: [[Multiaddr]: [UInt8]] = [:]
     var nextNumber: UInt64 = 1
 
-    init(limits: IdentifyLimits) {
-        self.pushes = IdentifyPushSchedule(delay: limits.pushDelay, concurrent: limits.concurrentPushes)
+    init(limits: ResourceLimits) {
+        self.pushes = IdentifyPushSchedule(
+            delay: limits.identify.pushDelay, concurrent: limits.identify.concurrentPushes)
+        self.pace = EventPace(limits: limits)
     }
 
     mutating func takeNumber() -> UInt64 {

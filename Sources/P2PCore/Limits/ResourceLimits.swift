@@ -94,6 +94,11 @@ public struct ResourceLimits: Sendable, Equatable {
     public var addressBook = AddressBookLimits()
     /// Events kept for one slow subscriber; past it the oldest are dropped and counted.
     public var eventsPerSubscriber = 1_024
+    /// Events of failed dials, and of refused connections, that are told at once; further ones only as time passes. Of each limit
+    /// that is reached one.
+    public var pacedEventBurst = 32
+    /// One more event of such a kind is told per this interval.
+    public var pacedEventInterval: Duration = .seconds(1)
 
     /// The default figures.
     public init() {}

@@ -55,8 +55,9 @@ extension Swarm {
             let limits = self.configuration.limits
             if var dial = state.dials[peer] {
                 guard dial.waiters.count < limits.waitersPerDial else {
-                    return .failure(
-                        DialError(.limit(state.ledger.refuse(.waitersPerDial, limits.waitersPerDial)), peer: peer))
+                    let exceeded = state.ledger.refuse(.waitersPerDial, limits.waitersPerDial)
+                    effects.append(.limitReached(exceeded))
+                    return .failure(DialError(.limit(exceeded), peer: peer))
                 }
                 dial.waiters[number] = promise
                 dial.machine.add(AddressRanking.rank(self.dialable(addresses, of: peer, in: state)), now: now)
@@ -65,8 +66,9 @@ extension Swarm {
                 return .success(number)
             }
             guard state.dials.count < limits.dialledPeers else {
-                return .failure(
-                    DialError(.limit(state.ledger.refuse(.dialledPeers, limits.dialledPeers)), peer: peer))
+                let exceeded = state.ledger.refuse(.dialledPeers, limits.dialledPeers)
+                effects.append(.limitReached(exceeded))
+                return .failure(DialError(.limit(exceeded), peer: peer))
             }
             let (candidates, refused) = self.candidates(of: peer, explicit: addresses, in: state, now: now)
             guard !candidates.isEmpty else {
@@ -132,8 +134,12 @@ extension Swarm {
             guard let promise = state.dials[peer]?.waiters.removeValue(forKey: waiter),
                 let dial = state.dials[peer]
             else { return }
-            effects.append(.fail([promise], error(dial.machine.failures)))
-            if dial.waiters.isEmpty { _ = self.takeDial(of: peer, from: &state, &effects) }
+            let error = error(dial.machine.failures)
+            if dial.waiters.isEmpty {
+                _ = self.takeDial(of: peer, from: &state, &effects)
+                if let error = error as? DialError { effects.append(.dialFailed(error)) }
+            }
+            effects.append(.fail([promise], error))
         }
     }
 
@@ -180,6 +186,8 @@ extension Swarm {
         case succeed(EventLoopPromise<SwarmConnection>, SwarmConnection)
         case fail([EventLoopPromise<SwarmConnection>], any Error)
         case arm(PeerID, MonotonicInstant)
+        case dialFailed(DialError)
+        case limitReached(LimitExceeded)
     }
 
     /// Changes the tables, gives the permits that are free then to the dials that wait for one, and does what follows of
@@ -233,6 +241,7 @@ extension Swarm {
                                 presumed: state.book.security(of: peer),
                                 reusesPort: self.configuration.reusesListeningPort)))
                 } catch {
+                    effects.append(.limitReached(error))
                     guard var dial = state.dials[peer] else { continue }
                     queue += dial.machine.failed(attempt, .limit(error), permits: 0, now: .now())
                     state.dials[peer] = dial
@@ -244,8 +253,8 @@ extension Swarm {
             case .failed(let attempts):
                 guard let dial = state.dials[peer] else { continue }
                 self.forgetDial(of: peer, in: &state)
-                effects.append(
-                    .fail(Array(dial.waiters.values), DialError(.allFailed, peer: peer, attempts: attempts)))
+                let error = DialError(.allFailed, peer: peer, attempts: attempts)
+                effects += [.dialFailed(error), .fail(Array(dial.waiters.values), error)]
             }
         }
         guard let machine = state.dials[peer]?.machine else { return effects }
@@ -276,6 +285,8 @@ extension Swarm {
             case .succeed(let promise, let connection): promise.succeed(connection)
             case .fail(let promises, let error): for promise in promises { promise.fail(error) }
             case .arm(let peer, let deadline): self.arm(peer, deadline)
+            case .dialFailed(let error): self.callbacks.dialFailed(error)
+            case .limitReached(let exceeded): self.limitReached(exceeded)
             }
         }
     }
@@ -409,7 +420,7 @@ extension Swarm {
             switch reason {
             // A resolver has no books to count it in.
             case .limit(let exceeded) where exceeded.name == .nameLookUps:
-                _ = state.ledger.refuse(.nameLookUps, exceeded.limit)
+                effects.append(.limitReached(state.ledger.refuse(.nameLookUps, exceeded.limit)))
             case .limit: break
             // A name has failed when everything has that it leads to.
             default:

@@ -199,6 +199,7 @@ public final class Swarm: Sendable {
                 return .failure(error)
             }
         }
+        if case .failure(let exceeded) = outcome { self.limitReached(exceeded) }
         return try outcome.get()
     }
 
@@ -215,7 +216,7 @@ public final class Swarm: Sendable {
             }
         }
         if let refusal {
-            self.metrics.refused(refusal.name)
+            self.limitReached(refusal)
             throw refusal
         }
     }
@@ -231,8 +232,13 @@ public final class Swarm: Sendable {
 
     /// A connection has done what is to be done at the bound of `streamBudget`.
     func countStreamBudgetReached() {
-        self.state.withLock { _ = $0.ledger.refuse(.streamBytes, self.streamBudget.maximumBytes) }
-        self.metrics.refused(.streamBytes)
+        self.limitReached(self.state.withLock { $0.ledger.refuse(.streamBytes, self.streamBudget.maximumBytes) })
+    }
+
+    /// A limit has refused something, and the ledger has counted it. Not while the tables are locked.
+    func limitReached(_ exceeded: LimitExceeded) {
+        self.metrics.refused(exceeded.name)
+        self.callbacks.limitReached(exceeded)
     }
 
     /// Neither dials nor accepts these peers from now on, in place of those of the last call; ends what lives with them.

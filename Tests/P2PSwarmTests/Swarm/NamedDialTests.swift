@@ -54,7 +54,7 @@ import Testing
             configuration: configuration, transports: [self.transport], group: MultiThreadedEventLoopGroup.singleton,
             logger: Logger(label: "test"),
             callbacks: SwarmCallbacks(
-                connected: { _ in }, disconnected: { _, _ in }, inboundStream: { stream, _, _ in stream.reset() }))
+                connected: { _ in }, disconnected: { _, _, _ in }, inboundStream: { stream, _, _ in stream.reset() }))
         try await swarm.start(listeningOn: [])
         let result = try await body(swarm)
         await swarm.close()
@@ -97,7 +97,7 @@ import Testing
             configuration: SwarmConfiguration(identity: .generate(), security: ["/noise"]),
             transports: [self.transport], group: MultiThreadedEventLoopGroup.singleton, logger: Logger(label: "test"),
             callbacks: SwarmCallbacks(
-                connected: { _ in }, disconnected: { _, _ in }, inboundStream: { stream, _, _ in stream.reset() }))
+                connected: { _ in }, disconnected: { _, _, _ in }, inboundStream: { stream, _, _ in stream.reset() }))
         try await server.start(listeningOn: [self.address("/ip4/127.0.0.1/tcp/0")])
         let port = try #require(server.listeningAddresses.first?.tcpPort)
         let zone = Zone(hosts: ["home.localhost": ["2a00::1", "127.0.0.1"]])
