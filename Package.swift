@@ -57,6 +57,7 @@ let package = Package(
     targets: [
         // Level 0 to 2: no I/O, no SwiftNIO.
         .systemLibrary(name: "CLibCrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CResolv", providers: [.apt(["libc6-dev"])]),
         .target(name: "Multiformats", swiftSettings: settings),
         .target(name: "PeerIdentity", dependencies: ["Multiformats", crypto, cryptoExtras], swiftSettings: settings),
         .target(
@@ -78,7 +79,7 @@ let package = Package(
         .target(
             name: "P2PSwarm",
             dependencies: [
-                "Multiformats", "PeerIdentity", "P2PCore", nio("NIOCore"), nio("NIOPosix"),
+                "CResolv", "Multiformats", "PeerIdentity", "P2PCore", nio("NIOCore"), nio("NIOPosix"),
                 nio("NIOConcurrencyHelpers"),
                 nio("NIOTLS"), .product(name: "NIOSSL", package: "swift-nio-ssl"), crypto, collections,
                 orderedCollections, logging, metrics,

@@ -10,11 +10,12 @@ import sys
 ALLOWED = {
     "Multiformats": set(),
     "CLibCrypto": set(),  # the system's libcrypto; only P2PCore/Noise sees it
+    "CResolv": set(),  # the system's resolver; only P2PSwarm/Transport sees it
     "PeerIdentity": {"Multiformats"},
     "P2PCore": {"CLibCrypto", "Multiformats", "PeerIdentity"},
     "GoopCore": {"Multiformats", "PeerIdentity"},
     "GoopStore": {"GoopCore", "Multiformats", "PeerIdentity"},  # the only one that sees SQLite
-    "P2PSwarm": {"Multiformats", "PeerIdentity", "P2PCore"},
+    "P2PSwarm": {"CResolv", "Multiformats", "PeerIdentity", "P2PCore"},
     "LibP2P": {"Multiformats", "PeerIdentity", "P2PCore", "P2PSwarm"},
     "GoopHTTP": {"GoopCore", "Multiformats", "PeerIdentity"},
     "GoopNode": {"GoopCore", "GoopHTTP", "GoopStore", "LibP2P", "Multiformats", "PeerIdentity"},

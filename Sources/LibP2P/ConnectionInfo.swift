@@ -32,28 +32,3 @@ public struct ConnectionInfo: Sendable, Hashable {
         self.isLimited = isLimited
     }
 }
-
-/// What happens to a node.
-public enum NodeEvent: Sendable {
-    /// A connection is usable. One event for each connection, so several for one peer are possible.
-    case connected(ConnectionInfo)
-    /// A connection has ended; `isLast` if the peer has no other.
-    case disconnected(ConnectionInfo, isLast: Bool)
-    /// A peer said who it is and what it speaks: after connecting, and whenever it pushes a change.
-    case identified(PeerID, IdentifyInfo)
-    /// A peer did not answer identify on this connection.
-    case identifyFailed(ConnectionInfo, reason: String)
-    /// Our addresses have changed; the new ones.
-    case listenAddressesChanged([Multiaddr])
-}
-
-/// A node's events from the moment of subscription on.
-///
-/// Bounded: a subscriber that falls behind by more than `ResourceLimits.eventsPerSubscriber` loses the oldest ones. Ends when the
-/// node stops.
-public struct NodeEvents: AsyncSequence, Sendable {
-    let stream: AsyncStream<NodeEvent>
-
-    /// Iterates once; a second iterator shares the events with the first.
-    public func makeAsyncIterator() -> AsyncStream<NodeEvent>.Iterator { self.stream.makeAsyncIterator() }
-}

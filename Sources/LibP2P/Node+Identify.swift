@@ -135,7 +135,7 @@ extension Node {
 
     // MARK: Asking
 
-    /// Asks a fresh connection's peer who it is; other use of the connection does not wait for it.
+    /// Asks a connection's peer who it is; other use of the connection does not wait for it.
     func identify(_ connection: SwarmConnection) {
         self.tasks.spawn(on: connection.executor) { [weak self] in
             guard let self else { return }
@@ -150,12 +150,57 @@ extension Node {
                     stream.reset()
                     throw error
                 }
+                self.state.withLock { $0.identifyRetries[connection.id] = nil }
             } catch {
-                let reason = String("\(error)".prefix(240))
-                self.logger.debug(
-                    "identify failed", metadata: ["peer": "\(connection.peer)", "reason": "\(reason.debugDescription)"])
-                self.publish(.identifyFailed(connection.info, reason: reason))
+                self.identifyFailed(connection, error)
             }
+        }
+    }
+
+    /// The peer is asked again later, unless that is in vain, it has been heard of in another way, or it has gone.
+    ///
+    /// On the connection's event loop, as is what happens when the connection ends: neither can come between.
+    private func identifyFailed(_ connection: SwarmConnection, _ error: any Error) {
+        let isWorthwhile = self.isLive(connection) && !Self.isLasting(error)
+        let delay: Duration? = self.state.withLock { state in
+            var retry =
+                state.identifyRetries.removeValue(forKey: connection.id)?.retry
+                ?? IdentifyRetry(limits: self.configuration.limits.identify)
+            var generator = SystemRandomNumberGenerator()
+            guard isWorthwhile, state.phase == .running, state.identified[connection.peer] == nil,
+                let delay = retry.failed(using: &generator)
+            else { return nil }
+            state.identifyRetries[connection.id] = NodeState.PendingIdentify(retry: retry)
+            return delay
+        }
+        let reason = String("\(error)".prefix(240))
+        self.logger.debug(
+            "identify failed", metadata: ["peer": "\(connection.peer)", "reason": "\(reason.debugDescription)"])
+        self.publish(.identifyFailed(connection.info, reason: reason, triesAgain: delay != nil))
+        guard let delay else { return }
+        let timer = connection.eventLoop.scheduleTask(in: TimeAmount(delay)) { [weak self, weak connection] in
+            guard let self, let connection else { return }
+            let isUnknown = self.state.withLock { state in
+                // A push, or another connection, may have told in the meantime.
+                if state.identified[connection.peer] != nil { state.identifyRetries[connection.id] = nil }
+                return state.identifyRetries[connection.id] != nil
+            }
+            if isUnknown { self.identify(connection) }
+        }
+        self.state.withLock { $0.identifyRetries[connection.id]?.timer = timer }
+    }
+
+    private func isLive(_ connection: SwarmConnection) -> Bool {
+        self.swarm.connections(with: connection.peer).contains { $0.id == connection.id }
+    }
+
+    /// Whether the peer has answered, and would give the same answer again.
+    private static func isLasting(_ error: any Error) -> Bool {
+        switch error {
+        case let error as P2PError: error.code == .protocolNotSupported || error.code == .protocolViolation
+        // A stream that ends early may be the peer's lack of room.
+        case let error as IdentifyError: error != .empty && error != .truncated
+        default: false
         }
     }
 

@@ -43,7 +43,7 @@ public final class Node: Service {
         self.peerID = configuration.identity.peerID
         self.eventLoopGroup = eventLoopGroup
         self.logger = logger
-        self.state = Mutex(NodeState(limits: configuration.limits.identify))
+        self.state = Mutex(NodeState(limits: configuration.limits))
         let back = NodeReference()
         var swarm = SwarmConfiguration(
             identity: configuration.identity, security: configuration.security, limits: configuration.limits,
@@ -59,11 +59,14 @@ public final class Node: Service {
             configuration: swarm, transports: [TCPTransport()], group: eventLoopGroup, logger: logger,
             callbacks: SwarmCallbacks(
                 connected: { back.node?.connected($0) },
-                disconnected: { back.node?.disconnected($0, isLast: $1) },
+                disconnected: { back.node?.disconnected($0, isLast: $1, reason: $2) },
                 inboundStream: { stream, connection, slot in
                     guard let node = back.node else { return stream.reset(code: YamuxCode.streamShutdown) }
                     node.serve(stream, on: connection, slot: slot)
-                }))
+                },
+                dialFailed: { back.node?.dialFailed($0) },
+                connectionRefused: { back.node?.connectionRefused(from: $0, peer: $1, $2) },
+                limitReached: { back.node?.limitReached($0) }))
         back.set(self)
         self.registerIdentify()
         if configuration.answersPings { self.registerPing() }
@@ -286,38 +289,6 @@ public final class Node: Service {
     /// Something comes whenever `usage` or `refusals` may have changed, from now on. For tests.
     package func usageChanges() -> AsyncStream<Void> { self.swarm.usageChanges() }
 
-    // MARK: Events
-
-    /// Everything that happens from now on; bounded, see `NodeEvents`.
-    public func events() -> NodeEvents {
-        let (stream, continuation) = AsyncStream.makeStream(
-            of: NodeEvent.self, bufferingPolicy: .bufferingNewest(self.configuration.limits.eventsPerSubscriber))
-        let number: UInt64? = self.state.withLock { state in
-            guard state.phase != .stopped else { return nil }
-            let number = state.takeNumber()
-            state.subscribers[number] = continuation
-            return number
-        }
-        if let number {
-            continuation.onTermination = { [weak self] _ in self?.state.withLock { $0.subscribers[number] = nil } }
-        } else {
-            continuation.finish()
-        }
-        return NodeEvents(stream: stream)
-    }
-
-    /// Events that slow subscribers lost, in all.
-    public var droppedEvents: Int { self.state.withLock { $0.droppedEvents } }
-
-    func publish(_ event: NodeEvent) {
-        let subscribers = self.state.withLock { Array($0.subscribers.values) }
-        var dropped = 0
-        for subscriber in subscribers {
-            if case .dropped = subscriber.yield(event) { dropped += 1 }
-        }
-        if dropped > 0 { self.state.withLock { [dropped] in $0.droppedEvents &+= dropped } }
-    }
-
     // MARK: Connections, inside
 
     func connection(
@@ -337,13 +308,15 @@ public final class Node: Service {
         connection.eventLoop.execute { self.identify(connection) }
     }
 
-    func disconnected(_ connection: SwarmConnection, isLast: Bool) {
+    func disconnected(_ connection: SwarmConnection, isLast: Bool, reason: CloseReason) {
         let wasBelieved = self.state.withLock { state in
             let before = state.observed.believed().count
             state.observed.ended(connection.id)
             return before > state.observed.believed().count
         }
         if wasBelieved { self.refreshAddresses(announcing: true) }
+        let pending = self.state.withLock { $0.identifyRetries.removeValue(forKey: connection.id) }
+        pending?.timer?.cancel()
         if isLast {
             self.state.withLock { state in
                 state.identified[connection.peer] = nil
@@ -351,7 +324,7 @@ public final class Node: Service {
                 state.pushes.removed(connection.peer)
             }
         }
-        self.publish(.disconnected(connection.info, isLast: isLast))
+        self.publish(.disconnected(connection.info, isLast: isLast, cause: DisconnectCause(reason)))
     }
 }
 

@@ -1,3 +1,4 @@
+import NIOCore
 import P2PSwarm
 
 /// A node's own tables, under one short lock.
@@ -15,6 +16,12 @@ struct NodeState {
         }
     }
 
+    /// A question that was not answered, and the timer for the next.
+    struct PendingIdentify {
+        var retry: IdentifyRetry
+        var timer: Scheduled<Void>?
+    }
+
     enum Phase { case idle, running, stopping, stopped }
 
     var phase = Phase.idle
@@ -23,8 +30,11 @@ struct NodeState {
     var supported: Set<ProtocolID> = []
     /// What connected peers said of themselves.
     var identified: [PeerID: IdentifyInfo] = [:]
+    /// Connections whose peer did not answer identify and is asked again, by number. They go when the connection does.
+    var identifyRetries: [UInt64: PendingIdentify] = [:]
     var subscribers: [UInt64: AsyncStream<NodeEvent>.Continuation] = [:]
     var droppedEvents = 0
+    var pace: EventPace
     var pushes: IdentifyPushSchedule
     var pushTimer: UInt64 = 0
     /// How often each connected peer has pushed lately.
@@ -42,8 +52,10 @@ struct NodeState {
     var sealedRecords: [[Multiaddr]: [UInt8]] = [:]
     var nextNumber: UInt64 = 1
 
-    init(limits: IdentifyLimits) {
-        self.pushes = IdentifyPushSchedule(delay: limits.pushDelay, concurrent: limits.concurrentPushes)
+    init(limits: ResourceLimits) {
+        self.pushes = IdentifyPushSchedule(
+            delay: limits.identify.pushDelay, concurrent: limits.identify.concurrentPushes)
+        self.pace = EventPace(limits: limits)
     }
 
     mutating func takeNumber() -> UInt64 {

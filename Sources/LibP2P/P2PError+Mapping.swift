@@ -3,12 +3,15 @@ import P2PSwarm
 
 extension P2PError {
     /// The outcome of a dial.
-    init(dial error: DialError, timeout: Duration) {
+    ///
+    /// - Parameter timeout: the patience of the one caller it is for; nil if it is for nobody in particular.
+    init(dial error: DialError, timeout: Duration?) {
         let (code, message): (Code, String) =
             switch error.kind {
             case .noAddresses: (.noAddresses, "no address known")
             case .allFailed: (.unreachable, "all \(error.attempts.count) addresses failed")
-            case .timedOut: (.timedOut, "not connected within \(timeout)")
+            case .timedOut:
+                (.timedOut, timeout.map { "not connected within \($0)" } ?? "nobody waits for it any longer")
             case .limit(let exceeded): (.limitReached, "\(exceeded)")
             case .selfDial: (.selfDial, "that is our own id")
             case .refused: (.refusedPeer, "this peer is refused here")

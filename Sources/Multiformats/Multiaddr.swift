@@ -184,6 +184,17 @@ extension Multiaddr {
         return first.text
     }
 
+    /// This address with an IP address in place of the name at its front, whatever kind of name that is.
+    /// - Returns: nil if no name is there, or the address would be too long.
+    public func replacingName(with ip: IPAddress) -> Multiaddr? {
+        var cursor = MultiaddrCursor(bytes)
+        guard dnsName != nil, cursor.nextChecked() != nil else { return nil }
+        var replaced: [UInt8] = []
+        MultiaddrValue.append(ip.isIPv6 ? .ip6 : .ip4, value: ip.bytes, to: &replaced)
+        replaced += bytes[cursor.offset...]
+        return replaced.count <= Self.maximumLength ? Multiaddr(unchecked: replaced) : nil
+    }
+
     /// Whether the address goes through a relay.
     public var isRelayed: Bool { contains(.p2pCircuit) }
 

@@ -359,9 +359,9 @@ struct NodeLimitsTests {
 
     @Test("pushes of our identity that are under way at one time are as few as the limits say")
     func pushesAtATime() {
-        var limits = IdentifyLimits()
-        limits.concurrentPushes = 2
-        limits.pushDelay = .zero
+        var limits = ResourceLimits()
+        limits.identify.concurrentPushes = 2
+        limits.identify.pushDelay = .zero
         var state = NodeState(limits: limits)
         for _ in 0..<5 { state.pushes.peerAcceptsPushes(PrivateKey.generate().peerID) }
         state.pushes.changed(now: .zero)

@@ -239,7 +239,7 @@ struct NodeTests {
             await nodes[0].disconnect(nodes[1].peerID)
             #expect(nodes[0].connections().isEmpty)
             let isLast = try await first(of: events) { event -> Bool? in
-                if case .disconnected(_, let isLast) = event { isLast } else { nil }
+                if case .disconnected(_, let isLast, _) = event { isLast } else { nil }
             }
             #expect(isLast)
             try await nodes[0].connect(to: nodes[1].peerID)

@@ -49,6 +49,18 @@ import Testing
         }
     }
 
+    @Test(
+        "an IP address takes the place of a name, and of nothing else", arguments: ["dns", "dns4", "dns6", "dnsaddr"])
+    func replacingName(kind: String) throws {
+        let named = try Multiaddr(text: "/\(kind)/a.example/tcp/443/tls/ws")
+        #expect(named.replacingName(with: .v4(0x0102_0304))?.description == "/ip4/1.2.3.4/tcp/443/tls/ws")
+        #expect(named.replacingName(with: .v6(high: 0, low: 1))?.description == "/ip6/::1/tcp/443/tls/ws")
+        #expect(try Multiaddr(text: "/ip4/1.2.3.4/tcp/1").replacingName(with: .v4(1)) == nil)
+        var long = try Multiaddr(text: "/\(kind)/a").bytes
+        while long.count <= Multiaddr.maximumLength - 4 { long += [0x06, 0, 1] }
+        #expect(try Multiaddr(bytes: long).replacingName(with: .v6(high: 0, low: 1)) == nil, "too long with it")
+    }
+
     @Test func readsOtherForms() throws {
         let cid = "k51qzi5uqu5dgy8qsq67hbz73jqkw87l3fgf4a91qb0d9b5173tir7n4vxk1oe"
         #expect(try Multiaddr(text: "/ipfs/\(cid)").description == "/p2p/\(Self.peerText)")

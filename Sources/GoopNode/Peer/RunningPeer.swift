@@ -307,6 +307,8 @@ final class RunningPeer: Sendable {
     private func follow(_ events: NodeEvents) async {
         // When each connection began; starts anew if events were lost and ends are missing.
         var began: [UInt64: ContinuousClock.Instant] = [:]
+        // When each limit was last told of: a flood is a line a minute, and leaves the others in the journal.
+        var toldOfLimit: [LimitName: ContinuousClock.Instant] = [:]
         for await event in events {
             switch event {
             case .connected(let info):
@@ -314,8 +316,8 @@ final class RunningPeer: Sendable {
                 began[info.id] = .now
                 journal.note("connection", "connected with \(info.peer) at \(info.remoteAddress)")
                 await connectionsChanged(info.peer)
-            case .disconnected(let info, let isLast):
-                journal.note("connection", "the connection with \(info.peer) ended")
+            case .disconnected(let info, let isLast, let cause):
+                journal.note("connection", "the connection with \(info.peer) ended: \(cause)")
                 await connectionsChanged(info.peer)
                 // A peer that ends connections as they begin may have blocked us: it is tried again, but not at once.
                 let lived = began.removeValue(forKey: info.id).map { ContinuousClock.now - $0 } ?? .zero
@@ -326,9 +328,22 @@ final class RunningPeer: Sendable {
                 journal.note("peer", "listens at \(addresses.map(\.description).joined(separator: ", "))")
                 voice.addressesChanged(addresses)
                 discovery.withLock { $0 }?.addressesChanged()
-            case .identified, .identifyFailed: break
+            case .identifyFailed(let info, let reason, triesAgain: false) where node.isConnected(to: info.peer):
+                journal.note("connection", "\(info.peer) does not tell what it speaks: \(reason)")
+            case .dialFailed(let peer, let error):
+                journal.note("connection", "\(peer) was not reached: \(error.message)\(Self.tried(error.attempts))")
+            case .limitReached(let exceeded, _):
+                if let last = toldOfLimit[exceeded.name], .now - last < .seconds(60) { break }
+                toldOfLimit[exceeded.name] = .now
+                journal.note("connection", "\(exceeded)")
+            case .identified, .identifyFailed, .connectionRefused: break
             }
         }
+    }
+
+    /// The first addresses that were tried, and what came back.
+    private static func tried(_ attempts: [DialAttempt]) -> String {
+        attempts.prefix(3).map { "; \($0.place): \($0.error)" }.joined()
     }
 
     private func followPeers(_ first: AsyncStream<PeerChange>) async {

@@ -128,7 +128,7 @@ struct SiteClient: Sendable {
             return SiteError(kind: .unreachable, detail: String("\(error)".prefix(256)))
         }
         let attempts = error.attempts.prefix(32).map {
-            DialFailure(address: $0.address.description, reason: "\($0.error)", elapsed: $0.elapsed)
+            DialFailure(address: $0.place, reason: "\($0.error)", elapsed: $0.elapsed)
         }
         let kind: SiteError.Kind =
             switch error.code {

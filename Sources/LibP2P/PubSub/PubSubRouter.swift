@@ -173,10 +173,10 @@ actor PubSubRouter {
         switch event {
         case .identified(let peer, let info):
             if info.protocols.contains(where: { GossipSubVersion(protocolID: $0) != nil }) { link(to: peer) }
-        case .disconnected(let connection, _):
+        case .disconnected(let connection, _, _):
             // A peer that is back already keeps its state; its streams notice for themselves that they ended.
             if !node.isConnected(to: connection.peer) { depart(connection.peer) }
-        case .connected, .identifyFailed, .listenAddressesChanged: break
+        case .connected, .identifyFailed, .dialFailed, .connectionRefused, .limitReached, .listenAddressesChanged: break
         }
     }
 

@@ -104,12 +104,13 @@ public enum AddressRanking {
             kind = .webTransport
         } else if names.contains(.quicV1) {
             kind = .quic
-        } else if names.contains(.tcp), !names.contains(.ws), !names.contains(.wss) {
+        } else if names.contains(.tcp) || names.contains(.dnsaddr), !names.contains(.ws), !names.contains(.wss) {
+            // A list of addresses is looked up in the turn of the most that such lists name.
             kind = .tcp
         } else {
             kind = .other
         }
-        let isIPv6 = names.contains(.ip6)
+        let isIPv6 = names.contains(.ip6) || names.contains(.dns6)
         return Candidate(address: address, kind: kind, isIPv6: isIPv6, port: address.tcpPort ?? address.udpPort ?? 0)
     }
 }

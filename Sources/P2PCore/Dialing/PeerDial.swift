@@ -50,16 +50,25 @@ public struct DialAttempt: Sendable, Hashable, CustomStringConvertible {
     public let error: DialFailureReason
     /// How long it took.
     public let elapsed: Duration
+    /// The addresses whose names led there, first the one that was known; none if this one was.
+    public let names: [Multiaddr]
 
-    /// All three.
-    public init(address: Multiaddr, error: DialFailureReason, elapsed: Duration) {
+    /// All of it.
+    public init(address: Multiaddr, error: DialFailureReason, elapsed: Duration, names: [Multiaddr] = []) {
         self.address = address
         self.error = error
         self.elapsed = elapsed
+        self.names = names
+    }
+
+    /// The address, and the names that led there if there are any: `/ip4/192.0.2.1/tcp/1 (named by /dns4/a.example/tcp/1)`.
+    public var place: String {
+        guard !self.names.isEmpty else { return "\(self.address)" }
+        return "\(self.address) (named by \(self.names.map(\.description).joined(separator: ", ")))"
     }
 
     /// For people and logs.
-    public var description: String { "\(self.address): \(self.error) after \(Int(self.elapsed.seconds * 1_000)) ms" }
+    public var description: String { "\(self.place): \(self.error) after \(Int(self.elapsed.seconds * 1_000)) ms" }
 }
 
 /// One dial of one peer over all its addresses, shared by everybody who wants that peer.
@@ -67,10 +76,13 @@ public struct DialAttempt: Sendable, Hashable, CustomStringConvertible {
 /// Pure: the caller says what happened and when, and carries out the actions. Addresses start by their rank's delay, or as
 /// soon as nothing is under way; a fresh TCP connection on a public address holds new attempts back for 250 ms so that
 /// its upgrade may finish. The caller ends the dial with the first attempt that yields a usable connection.
+///
+/// An address that begins with a name takes its turn like any other, to be looked up. What it leads to joins the others, ranked from
+/// then on: so the families of a name race each other too, and one that is dead costs a head start, not its time-out.
 public struct PeerDial: Sendable {
     /// What the caller must do.
     public enum Action: Sendable, Hashable {
-        /// Start an attempt.
+        /// Start an attempt; for an address that begins with a name: look it up, and say `resolved`.
         case attempt(Int, Multiaddr)
         /// End an attempt under way; its outcome no longer matters.
         case abandon(Int)
@@ -88,7 +100,7 @@ public struct PeerDial: Sendable {
         public var perLocalAddress: Duration = .seconds(5)
         /// The whole dial.
         public var overall: Duration = .seconds(60)
-        /// Addresses in all.
+        /// Addresses in all, with the names and what they lead to.
         public var addresses = 64
 
         /// The default figures.
@@ -97,13 +109,20 @@ public struct PeerDial: Sendable {
 
     private struct Waiting {
         let address: Multiaddr
+        let names: [Multiaddr]
         let due: MonotonicInstant
     }
 
     private struct Running {
         let address: Multiaddr
+        let names: [Multiaddr]
         let started: MonotonicInstant
         let deadline: MonotonicInstant
+
+        func ended(_ reason: DialFailureReason, now: MonotonicInstant) -> DialAttempt {
+            DialAttempt(
+                address: self.address, error: reason, elapsed: self.started.duration(to: now), names: self.names)
+        }
     }
 
     private enum State { case running, over }
@@ -138,14 +157,30 @@ public struct PeerDial: Sendable {
     /// What has failed so far.
     public var failures: [DialAttempt] { self.results }
 
+    /// The addresses whose names led to that of an attempt under way, first the one that was known.
+    public func names(of attempt: Int) -> [Multiaddr] { self.running[attempt]?.names ?? [] }
+
+    /// Whether an address, or anything that its name leads to, is under way or has its turn before it.
+    public func isTrying(_ address: Multiaddr) -> Bool {
+        self.running.values.contains { ($0.names.first ?? $0.address) == address }
+            || self.waiting.contains { ($0.names.first ?? $0.address) == address }
+    }
+
     /// Adds addresses learnt while the dial is under way; known ones are ignored.
     public mutating func add(_ addresses: [RankedAddress], now: MonotonicInstant) {
         guard self.state == .running else { return }
+        _ = self.wait(for: addresses, names: [], now: now)
+    }
+
+    /// - Returns: whether any of them was news.
+    private mutating func wait(for addresses: [RankedAddress], names: [Multiaddr], now: MonotonicInstant) -> Bool {
+        let before = self.known.count
         for ranked in addresses where self.known.count < self.limits.addresses {
             guard self.known.insert(ranked.address).inserted else { continue }
-            self.waiting.append(Waiting(address: ranked.address, due: now.advanced(by: ranked.delay)))
+            self.waiting.append(Waiting(address: ranked.address, names: names, due: now.advanced(by: ranked.delay)))
         }
         self.waiting.sort { $0.due < $1.due }
+        return self.known.count > before
     }
 
     /// When `poll` must be called next, even if nothing happens; nil if never. Later than the time of the last `poll`.
@@ -167,8 +202,7 @@ public struct PeerDial: Sendable {
         var actions: [Action] = []
         for (attempt, record) in self.running.sorted(by: { $0.key < $1.key }) where record.deadline <= now {
             self.running[attempt] = nil
-            self.results.append(
-                DialAttempt(address: record.address, error: .timedOut, elapsed: record.started.duration(to: now)))
+            self.results.append(record.ended(.timedOut, now: now))
             actions.append(.abandon(attempt))
         }
         if self.started.advanced(by: self.limits.overall) <= now { return actions + self.end(now: now) }
@@ -183,7 +217,7 @@ public struct PeerDial: Sendable {
             }
             self.waiting.removeFirst()
             left -= 1
-            actions.append(self.start(next.address, now: now))
+            actions.append(self.start(next, now: now))
         }
         if self.running.isEmpty, self.waiting.isEmpty { actions += self.end(now: now) }
         return actions
@@ -200,8 +234,30 @@ public struct PeerDial: Sendable {
         _ attempt: Int, _ reason: DialFailureReason, permits: Int, now: MonotonicInstant
     ) -> [Action] {
         guard self.state == .running, let record = self.running.removeValue(forKey: attempt) else { return [] }
-        self.results.append(
-            DialAttempt(address: record.address, error: reason, elapsed: record.started.duration(to: now)))
+        self.results.append(record.ended(reason, now: now))
+        return self.poll(permits: permits, now: now)
+    }
+
+    /// The attempt's address began with a name, which has been looked up.
+    ///
+    /// - Parameters:
+    ///   - addresses: where it leads, ranked as from now; those that are known already are ignored.
+    ///   - refused: of those, what cannot be tried, with the reason.
+    public mutating func resolved(
+        _ attempt: Int, to addresses: [RankedAddress], refused: [(address: Multiaddr, reason: DialFailureReason)] = [],
+        permits: Int, now: MonotonicInstant
+    ) -> [Action] {
+        guard self.state == .running, let record = self.running.removeValue(forKey: attempt) else { return [] }
+        let names = record.names + [record.address]
+        let before = self.results.count
+        for (address, reason) in refused where self.known.count < self.limits.addresses {
+            guard self.known.insert(address).inserted else { continue }
+            self.results.append(DialAttempt(address: address, error: reason, elapsed: .zero, names: names))
+        }
+        let isNews = self.wait(for: addresses, names: names, now: now)
+        if !isNews, self.results.count == before {
+            self.results.append(record.ended(.other("the name leads to nothing new"), now: now))
+        }
         return self.poll(permits: permits, now: now)
     }
 
@@ -220,24 +276,24 @@ public struct PeerDial: Sendable {
         return abandoned
     }
 
-    private mutating func start(_ address: Multiaddr, now: MonotonicInstant) -> Action {
+    private mutating func start(_ next: Waiting, now: MonotonicInstant) -> Action {
+        let address = next.address
         let isLocal = address.isPrivate || address.isLoopback || address.isLinkLocal
         let time = isLocal ? self.limits.perLocalAddress : self.limits.perAddress
         let attempt = self.nextAttempt
         self.nextAttempt += 1
-        self.running[attempt] = Running(address: address, started: now, deadline: now.advanced(by: time))
+        self.running[attempt] = Running(
+            address: address, names: next.names, started: now, deadline: now.advanced(by: time))
         return .attempt(attempt, address)
     }
 
     private mutating func end(now: MonotonicInstant) -> [Action] {
         self.state = .over
         let abandoned = self.running.sorted { $0.key < $1.key }
-        for (_, record) in abandoned {
-            self.results.append(
-                DialAttempt(address: record.address, error: .timedOut, elapsed: record.started.duration(to: now)))
-        }
+        for (_, record) in abandoned { self.results.append(record.ended(.timedOut, now: now)) }
         for entry in self.waiting {
-            self.results.append(DialAttempt(address: entry.address, error: .abandoned, elapsed: .zero))
+            self.results.append(
+                DialAttempt(address: entry.address, error: .abandoned, elapsed: .zero, names: entry.names))
         }
         self.running = [:]
         self.waiting = []

@@ -20,6 +20,12 @@ public struct IdentifyLimits: Sendable, Equatable {
     public var versionBytes = 256
     /// Time for the whole exchange.
     public var timeout: Duration = .seconds(5)
+    /// Questions on one connection to a peer that does not answer; then it is left alone.
+    public var attempts = 8
+    /// The wait behind the first unanswered question; it doubles with each.
+    public var retryDelay: Duration = .seconds(1)
+    /// The longest wait between two questions.
+    public var retryDelayMaximum: Duration = .seconds(60)
     /// Changes are gathered this long before they are pushed.
     public var pushDelay: Duration = .seconds(2)
     /// Pushes of one peer that are taken at once; further ones only as time passes.

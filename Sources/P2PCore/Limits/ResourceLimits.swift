@@ -101,6 +101,11 @@ public struct ResourceLimits: Sendable, Equatable {
     public var addressBook = AddressBookLimits()
     /// Events kept for one slow subscriber; past it the oldest are dropped and counted.
     public var eventsPerSubscriber = 1_024
+    /// Events of failed dials, and of refused connections, that are told at once; further ones only as time passes. Of each limit
+    /// that is reached one.
+    public var pacedEventBurst = 32
+    /// One more event of such a kind is told per this interval.
+    public var pacedEventInterval: Duration = .seconds(1)
 
     /// The default figures.
     public init() {}
@@ -195,15 +200,17 @@ public enum LimitName: String, Sendable, Hashable, CaseIterable {
 public struct LimitExceeded: Error, Sendable, Hashable, CustomStringConvertible {
     /// The limit that was hit.
     public let name: LimitName
-    /// Its figure.
-    public let limit: Int
+    /// Its figure; nil for a rate, and for a share that depends on what others have.
+    public let limit: Int?
 
     /// The limit `name` allows `limit` and no more.
-    public init(_ name: LimitName, limit: Int) {
+    public init(_ name: LimitName, limit: Int?) {
         self.name = name
         self.limit = limit
     }
 
     /// For logs: `limit connectionsPerPeer of 8 reached`.
-    public var description: String { "limit \(self.name.rawValue) of \(self.limit) reached" }
+    public var description: String {
+        "limit \(self.name.rawValue)\(self.limit.map { " of \($0)" } ?? "") reached"
+    }
 }

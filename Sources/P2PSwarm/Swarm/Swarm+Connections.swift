@@ -26,10 +26,11 @@ extension Swarm {
         switch reserved {
         case nil: return loop.makeFailedFuture(ChannelError.alreadyClosed)
         case .failure(let exceeded):
-            self.metrics.refused(exceeded.name)
+            self.limitReached(exceeded)
             self.logger.debug(
                 "inbound connection refused",
                 metadata: ["addr": "\(link.remoteAddress)", "reason": "\(exceeded)"])
+            self.callbacks.connectionRefused(link.remoteAddress, nil, exceeded)
             return loop.makeFailedFuture(exceeded)
         case .success(let reserved): slot = reserved
         }
@@ -40,10 +41,12 @@ extension Swarm {
             }
         }
         self.upgrade(link, role: .responder, expecting: nil, presuming: nil, slot: slot).whenFailure {
-            [logger, metrics] error in
+            [logger, metrics, callbacks] error in
             metrics.inboundUpgradeFailed()
             logger.debug(
                 "inbound upgrade failed", metadata: ["addr": "\(link.remoteAddress)", "reason": "\(brief(error))"])
+            // Who was refused behind the handshake has been told of already, by name.
+            if error is ConnectionError { callbacks.connectionRefused(link.remoteAddress, nil, error) }
         }
         return loop.makeSucceededVoidFuture()
     }
@@ -124,11 +127,13 @@ extension Swarm {
         do { connection = try outcome.get() } catch {
             self.logger.debug(
                 "connection refused after its handshake", metadata: ["peer": "\(peer)", "reason": "\(brief(error))"])
-            if let exceeded = error as? LimitExceeded { self.metrics.refused(exceeded.name) }
+            if let exceeded = error as? LimitExceeded { self.limitReached(exceeded) }
+            if direction == .inbound { self.callbacks.connectionRefused(muxed.remoteAddress, peer, error) }
             muxed.close(code: error is LimitExceeded ? ConnectionCode.resourceLimit : ConnectionCode.normal)
             throw error
         }
-        muxed.closeFuture.whenComplete { [weak self] _ in self?.ended(connection) }
+        // It only ever succeeds.
+        muxed.closeFuture.whenSuccess { [weak self] reason in self?.ended(connection, reason) }
         self.logger.debug(
             "connected",
             metadata: [
@@ -141,7 +146,7 @@ extension Swarm {
         return connection
     }
 
-    private func ended(_ connection: SwarmConnection) {
+    private func ended(_ connection: SwarmConnection, _ reason: CloseReason) {
         let now = MonotonicInstant.now()
         let isLast: Bool? = self.state.withLock { state in
             state.ledger.release(connection.slot)
@@ -157,7 +162,7 @@ extension Swarm {
         guard let isLast else { return }
         self.logger.debug("disconnected", metadata: ["peer": "\(connection.peer)", "conn": "\(connection.id)"])
         self.metrics.connectionClosed()
-        self.callbacks.disconnected(connection, isLast)
+        self.callbacks.disconnected(connection, isLast, reason)
     }
 
     /// The peer opened a stream.
@@ -177,7 +182,7 @@ extension Swarm {
             self.release(slot, afterEndOf: stream)
             self.callbacks.inboundStream(stream, connection, slot)
         case .failure(let exceeded):
-            self.metrics.refused(exceeded.name)
+            self.limitReached(exceeded)
             stream.reset(code: YamuxCode.streamResourceLimit)
         }
     }

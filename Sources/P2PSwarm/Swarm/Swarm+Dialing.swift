@@ -55,8 +55,9 @@ extension Swarm {
             let limits = self.configuration.limits
             if var dial = state.dials[peer] {
                 guard dial.waiters.count < limits.waitersPerDial else {
-                    return .failure(
-                        DialError(.limit(state.ledger.refuse(.waitersPerDial, limits.waitersPerDial)), peer: peer))
+                    let exceeded = state.ledger.refuse(.waitersPerDial, limits.waitersPerDial)
+                    effects.append(.limitReached(exceeded))
+                    return .failure(DialError(.limit(exceeded), peer: peer))
                 }
                 dial.waiters[number] = promise
                 dial.machine.add(AddressRanking.rank(self.dialable(addresses, of: peer, in: state)), now: now)
@@ -65,8 +66,9 @@ extension Swarm {
                 return .success(number)
             }
             guard state.dials.count < limits.dialledPeers else {
-                return .failure(
-                    DialError(.limit(state.ledger.refuse(.dialledPeers, limits.dialledPeers)), peer: peer))
+                let exceeded = state.ledger.refuse(.dialledPeers, limits.dialledPeers)
+                effects.append(.limitReached(exceeded))
+                return .failure(DialError(.limit(exceeded), peer: peer))
             }
             let (candidates, refused) = self.candidates(of: peer, explicit: addresses, in: state, now: now)
             guard !candidates.isEmpty else {
@@ -99,7 +101,7 @@ extension Swarm {
             let reason: DialFailureReason
             if own.contains(address) {
                 return
-            } else if !self.transports.contains(where: { $0.canDial(address) }) || address.isUnspecified {
+            } else if !self.canDial(address) || address.isUnspecified {
                 reason = .noTransport
             } else if blockedUntil > now {
                 reason = .backedOff(remaining: now.duration(to: blockedUntil))
@@ -123,7 +125,7 @@ extension Swarm {
         let own = Set(state.listeners.map(\.address))
         return addresses.filter { $0.peerIDBytes == nil || $0.peerIDBytes == peer.bytes }.map(\.withoutPeerID)
             .filter { address in
-                !own.contains(address) && !address.isUnspecified && self.transports.contains { $0.canDial(address) }
+                !own.contains(address) && !address.isUnspecified && self.canDial(address)
             }
     }
 
@@ -132,8 +134,12 @@ extension Swarm {
             guard let promise = state.dials[peer]?.waiters.removeValue(forKey: waiter),
                 let dial = state.dials[peer]
             else { return }
-            effects.append(.fail([promise], error(dial.machine.failures)))
-            if dial.waiters.isEmpty { _ = self.takeDial(of: peer, from: &state, &effects) }
+            let error = error(dial.machine.failures)
+            if dial.waiters.isEmpty {
+                _ = self.takeDial(of: peer, from: &state, &effects)
+                if let error = error as? DialError { effects.append(.dialFailed(error)) }
+            }
+            effects.append(.fail([promise], error))
         }
     }
 
@@ -175,17 +181,19 @@ extension Swarm {
 
     /// What is to be done once the lock is released.
     enum Effect: Sendable {
-        case attempt(PeerID, Int, Multiaddr, ResourceLedger.ConnectionSlot, presumed: ProtocolID?)
+        case attempt(AttemptOrder)
         case close(any Channel)
         case succeed(EventLoopPromise<SwarmConnection>, SwarmConnection)
         case fail([EventLoopPromise<SwarmConnection>], any Error)
         case arm(PeerID, MonotonicInstant)
+        case dialFailed(DialError)
+        case limitReached(LimitExceeded)
     }
 
     /// Changes the tables, gives the permits that are free then to the dials that wait for one, and does what follows of
     /// both. Every change of a dial goes through here, and attempts start nowhere else: no permit lies idle while a dial
     /// could use it, and no dial can keep others waiting by going on to its next address with the permit of the last.
-    private func update<Outcome: Sendable>(
+    func update<Outcome: Sendable>(
         _ change: (inout SwarmState, inout [Effect]) -> Outcome
     ) -> Outcome {
         let (outcome, effects) = self.state.withLock { state in
@@ -215,7 +223,7 @@ extension Swarm {
         return self.apply(actions, to: peer, in: &state)
     }
 
-    private func apply(_ actions: [PeerDial.Action], to peer: PeerID, in state: inout SwarmState) -> [Effect] {
+    func apply(_ actions: [PeerDial.Action], to peer: PeerID, in state: inout SwarmState) -> [Effect] {
         var effects: [Effect] = []
         var queue = actions[...]
         while let action = queue.popFirst() {
@@ -226,8 +234,14 @@ extension Swarm {
                     state.attemptsUnderWay += 1
                     state.dials[peer]?.attempts[attempt] = SwarmState.Attempt(address: address, slot: slot)
                     effects.append(
-                        .attempt(peer, attempt, address, slot, presumed: state.book.security(of: peer)))
+                        .attempt(
+                            AttemptOrder(
+                                peer: peer, number: attempt, address: address,
+                                names: state.dials[peer]?.machine.names(of: attempt) ?? [], slot: slot,
+                                presumed: state.book.security(of: peer),
+                                reusesPort: self.configuration.reusesListeningPort)))
                 } catch {
+                    effects.append(.limitReached(error))
                     guard var dial = state.dials[peer] else { continue }
                     queue += dial.machine.failed(attempt, .limit(error), permits: 0, now: .now())
                     state.dials[peer] = dial
@@ -239,8 +253,8 @@ extension Swarm {
             case .failed(let attempts):
                 guard let dial = state.dials[peer] else { continue }
                 self.forgetDial(of: peer, in: &state)
-                effects.append(
-                    .fail(Array(dial.waiters.values), DialError(.allFailed, peer: peer, attempts: attempts)))
+                let error = DialError(.allFailed, peer: peer, attempts: attempts)
+                effects += [.dialFailed(error), .fail(Array(dial.waiters.values), error)]
             }
         }
         guard let machine = state.dials[peer]?.machine else { return effects }
@@ -254,7 +268,7 @@ extension Swarm {
     }
 
     /// Takes an attempt that came to nothing out of the books.
-    private func endAttempt(
+    func endAttempt(
         _ attempt: Int, of peer: PeerID, in state: inout SwarmState
     ) -> SwarmState.Attempt? {
         guard let ended = state.dials[peer]?.attempts.removeValue(forKey: attempt) else { return nil }
@@ -266,15 +280,13 @@ extension Swarm {
     private func perform(_ effects: [Effect]) {
         for effect in effects {
             switch effect {
-            case .attempt(let peer, let attempt, let address, let slot, let presumed):
-                self.start(
-                    AttemptOrder(
-                        peer: peer, number: attempt, address: address, slot: slot, presumed: presumed,
-                        reusesPort: self.configuration.reusesListeningPort))
+            case .attempt(let order): self.start(order)
             case .close(let channel): channel.close(mode: .all, promise: nil)
             case .succeed(let promise, let connection): promise.succeed(connection)
             case .fail(let promises, let error): for promise in promises { promise.fail(error) }
             case .arm(let peer, let deadline): self.arm(peer, deadline)
+            case .dialFailed(let error): self.callbacks.dialFailed(error)
+            case .limitReached(let exceeded): self.limitReached(exceeded)
             }
         }
     }
@@ -307,21 +319,27 @@ extension Swarm {
         let peer: PeerID
         let number: Int
         let address: Multiaddr
+        /// The addresses whose names led there, first the one that was known.
+        let names: [Multiaddr]
         let slot: ResourceLedger.ConnectionSlot
         var presumed: ProtocolID?
         var reusesPort: Bool
+
+        /// What the address book knows: the address, or the one whose name led there.
+        var known: Multiaddr { self.names.first ?? self.address }
     }
 
     private func start(_ order: AttemptOrder) {
-        let loop = self.group.next()
-        guard let transport = self.transports.first(where: { $0.canDial(order.address) }) else {
-            return self.failed(order, .noTransport)
-        }
         let request = DialRequest(
-            address: order.address, eventLoop: loop, timeout: TimeAmount(self.configuration.limits.connectTimeout),
+            address: order.address, eventLoop: self.group.next(),
+            timeout: TimeAmount(self.configuration.limits.connectTimeout),
             reusesListeningPort: order.reusesPort, peer: order.peer,
             isWanted: { [weak self] in self?.state.withLock { $0.isUnderWay(order) } ?? false }
         ) { [weak self] channel in self?.adopt(channel, for: order) ?? false }
+        if NamedAddress(order.address) != nil { return self.lookUp(request, for: order) }
+        guard let transport = self.transports.first(where: { $0.canDial(order.address) }) else {
+            return self.failed(order, .noTransport)
+        }
         transport.dial(request).whenComplete { [weak self] result in
             switch result {
             case .success(let link):
@@ -359,7 +377,7 @@ extension Swarm {
 
     private func succeeded(_ order: AttemptOrder, _ connection: SwarmConnection) {
         self.metrics.attemptSucceeded()
-        self.state.withLock { $0.book.dialSucceeded(order.address, of: order.peer, now: .now()) }
+        self.state.withLock { $0.book.dialSucceeded(order.known, of: order.peer, now: .now()) }
         // Its attempt is out of the books already, and the machine may count it as timed out or never have had it: a
         // connection serves whoever waits for the peer now.
         self.satisfyDial(of: order.peer, with: connection)
@@ -391,21 +409,24 @@ extension Swarm {
         return self.state.withLock { $0.isUnderWay(order) }
     }
 
-    private func failed(_ order: AttemptOrder, _ reason: DialFailureReason) {
+    func failed(_ order: AttemptOrder, _ reason: DialFailureReason) {
         self.metrics.attemptFailed(reason)
         let now = MonotonicInstant.now()
         self.update { state, effects in
             guard state.isUnderWay(order), self.endAttempt(order.number, of: order.peer, in: &state) != nil,
                 var dial = state.dials[order.peer]
             else { return }
-            switch reason {
-            // A transport has no books to count it in.
-            case .limit(let exceeded) where exceeded.name == .nameLookUps:
-                _ = state.ledger.refuse(.nameLookUps, exceeded.limit)
-            case .limit: break
-            default: state.book.dialFailed(order.address, of: order.peer, now: now)
-            }
             let actions = dial.machine.failed(order.number, reason, permits: 0, now: now)
+            switch reason {
+            // A resolver has no books to count it in.
+            case .limit(let exceeded) where exceeded.name == .nameLookUps:
+                state.ledger.countRefusal(by: exceeded.name)
+                effects.append(.limitReached(exceeded))
+            case .limit: break
+            // A name has failed when everything has that it leads to.
+            default:
+                if !dial.machine.isTrying(order.known) { state.book.dialFailed(order.known, of: order.peer, now: now) }
+            }
             state.dials[order.peer] = dial
             effects += self.apply(actions, to: order.peer, in: &state)
         }
@@ -415,7 +436,7 @@ extension Swarm {
 extension SwarmState {
     /// Whether an attempt is one of the dial under way. The outcome of one that was abandoned may come when the same peer is
     /// being dialled again, and attempts have the same numbers in each dial; their reservations are their own.
-    fileprivate func isUnderWay(_ order: Swarm.AttemptOrder) -> Bool {
+    func isUnderWay(_ order: Swarm.AttemptOrder) -> Bool {
         self.dials[order.peer]?.attempts[order.number]?.slot == order.slot
     }
 }

@@ -202,6 +202,7 @@ public final class Swarm: Sendable {
                 return .failure(error)
             }
         }
+        if case .failure(let exceeded) = outcome { self.limitReached(exceeded) }
         return try outcome.get()
     }
 
@@ -218,7 +219,7 @@ public final class Swarm: Sendable {
             }
         }
         if let refusal {
-            self.metrics.refused(refusal.name)
+            self.limitReached(refusal)
             throw refusal
         }
     }
@@ -235,7 +236,13 @@ public final class Swarm: Sendable {
     /// A connection has refused something.
     func countRefusal(by limit: LimitName) {
         self.state.withLock { $0.ledger.countRefusal(by: limit) }
-        self.metrics.refused(limit)
+        self.limitReached(LimitExceeded(limit, limit: nil))
+    }
+
+    /// A limit has refused something, and the ledger has counted it. Not while the tables are locked.
+    func limitReached(_ exceeded: LimitExceeded) {
+        self.metrics.refused(exceeded.name)
+        self.callbacks.limitReached(exceeded)
     }
 
     /// Neither dials nor accepts these peers from now on, in place of those of the last call; ends what lives with them.

@@ -1,3 +1,4 @@
+public import Multiformats
 import NIOCore
 public import P2PCore
 public import PeerIdentity
@@ -22,6 +23,8 @@ public struct SwarmConfiguration: Sendable {
     public var frameObserver: YamuxFrameObserverFactory?
     /// Dial from the listening port where possible.
     public var reusesListeningPort = true
+    /// Looks names up.
+    var names = NameResolver.shared
 
     /// Noise and yamux under default figures.
     public init(
@@ -41,19 +44,33 @@ public struct SwarmCallbacks: Sendable {
     /// A connection is usable; called before any of its inbound streams is delivered.
     public var connected: @Sendable (SwarmConnection) -> Void
     /// A connection has ended; `isLast` if the peer has no other.
-    public var disconnected: @Sendable (SwarmConnection, _ isLast: Bool) -> Void
+    public var disconnected: @Sendable (SwarmConnection, _ isLast: Bool, CloseReason) -> Void
     /// The peer opened a stream; its reservation, which a protocol can be assigned to, ends with it.
     public var inboundStream: @Sendable (MuxedStream, SwarmConnection, ResourceLedger.StreamSlot) -> Void
+
+    /// A dial that had begun has come to nothing, and somebody still wanted it or had run out of patience. Once for each dial.
+    public var dialFailed: @Sendable (DialError) -> Void
+    /// Whoever connected from there was not let in, or did not get through the handshake: a `LimitExceeded`, a `DialError`, or what
+    /// went wrong. The peer, if that is known.
+    public var connectionRefused: @Sendable (Multiaddr, PeerID?, any Error) -> Void
+    /// A limit refused something. As often as that happens, and on any thread.
+    public var limitReached: @Sendable (LimitExceeded) -> Void
 
     /// All of them.
     public init(
         connected: @escaping @Sendable (SwarmConnection) -> Void,
-        disconnected: @escaping @Sendable (SwarmConnection, Bool) -> Void,
-        inboundStream: @escaping @Sendable (MuxedStream, SwarmConnection, ResourceLedger.StreamSlot) -> Void
+        disconnected: @escaping @Sendable (SwarmConnection, Bool, CloseReason) -> Void,
+        inboundStream: @escaping @Sendable (MuxedStream, SwarmConnection, ResourceLedger.StreamSlot) -> Void,
+        dialFailed: @escaping @Sendable (DialError) -> Void = { _ in },
+        connectionRefused: @escaping @Sendable (Multiaddr, PeerID?, any Error) -> Void = { _, _, _ in },
+        limitReached: @escaping @Sendable (LimitExceeded) -> Void = { _ in }
     ) {
         self.connected = connected
         self.disconnected = disconnected
         self.inboundStream = inboundStream
+        self.dialFailed = dialFailed
+        self.connectionRefused = connectionRefused
+        self.limitReached = limitReached
     }
 }
 

@@ -1,3 +1,4 @@
+import CResolv
 import Glibc
 import Multiformats
 import NIOCore
@@ -6,10 +7,8 @@ import P2PCore
 import PeerIdentity
 import Synchronization
 
-/// Turns `/dns…` addresses into `/ip4` and `/ip6` ones by asking the system's resolver, off the event loops.
-///
-/// `/dns` asks for both families, `/dns4` and `/dns6` for one. `/dnsaddr` needs TXT records, which the system's resolver does
-/// not give: such addresses yield nothing.
+/// Finds out where the names lead that addresses begin with (see `NamedAddress`), by asking the system's resolver, off the event
+/// loops: `getaddrinfo` for IP addresses, `res_query` for the TXT records of `/dnsaddr`.
 ///
 /// Names are strangers' and their zones may be slow, and a look-up that runs cannot be ended. So few run at one time, of one
 /// peer's names one, and peers take turns; a look-up that nobody wants any more when its turn comes is skipped. At most
@@ -17,9 +16,9 @@ import Synchronization
 final class NameResolver: Sendable {
     /// What the system says of a name, of one family or, for AF_UNSPEC, of both. Blocks.
     typealias LookUp = @Sendable (_ name: String, _ family: CInt) -> [IPAddress]
+    /// The name service's whole answer to a question for the TXT records of a name; nil if there is none. Blocks.
+    typealias TextLookUp = @Sendable (_ name: String) -> [UInt8]?
 
-    /// Addresses taken of one name.
-    static let maximumAddresses = 16
     /// Look-ups that wait for their turn, of all peers together.
     static let maximumWaiting = 256
     /// Look-ups that run at one time.
@@ -29,52 +28,47 @@ final class NameResolver: Sendable {
     static let shared: NameResolver = {
         let threads = NIOThreadPool(numberOfThreads: NameResolver.maximumRunning)
         threads.start()
-        return NameResolver(threads: threads, lookUp: NameResolver.system)
+        return NameResolver(threads: threads, texts: NameResolver.systemTexts, lookUp: NameResolver.system)
     }()
 
     private let threads: NIOThreadPool
     private let maximumWaiting: Int
     private let lookUp: LookUp
+    private let texts: TextLookUp
     private let lines: Mutex<NameLookUpLines<Question>>
 
     /// Looks names up on `threads`, at most `maximumRunning` of them at one time.
     init(
         threads: NIOThreadPool, maximumRunning: Int = NameResolver.maximumRunning,
-        maximumWaiting: Int = NameResolver.maximumWaiting, lookUp: @escaping LookUp
+        maximumWaiting: Int = NameResolver.maximumWaiting, texts: @escaping TextLookUp = { _ in nil },
+        lookUp: @escaping LookUp
     ) {
         self.threads = threads
+        self.texts = texts
         self.maximumWaiting = maximumWaiting
         self.lookUp = lookUp
         self.lines = Mutex(NameLookUpLines(maximumRunning: maximumRunning, maximumWaiting: maximumWaiting))
     }
 
     private struct Question: NameLookUp {
-        let name: String
-        let family: CInt
+        /// Blocks.
+        let ask: @Sendable () -> [Multiaddr]
         let wanted: @Sendable () -> Bool
-        let answer: EventLoopPromise<[IPAddress]>
+        let answer: EventLoopPromise<[Multiaddr]>
 
         var isWanted: Bool { self.wanted() }
     }
 
-    /// The request's address with its leading name replaced by each of the name's addresses; itself if it begins with none.
+    /// Where the name leads that the request's address begins with, at most `NamedAddress.maximumAddresses`; the address itself if
+    /// it begins with none. Of a list of addresses those that are the request's peer's.
     ///
     /// Fails with `DialFailureReason.abandoned` if the request was no longer wanted when its turn came, and with `.limit` if
     /// too many wait.
     func resolve(_ request: DialRequest) -> EventLoopFuture<[Multiaddr]> {
-        let (address, loop) = (request.address, request.eventLoop)
-        guard let first = address.first, let name = first.text else { return loop.makeSucceededFuture([address]) }
-        let family: CInt
-        switch first.protocol {
-        case .dns: family = AF_UNSPEC
-        case .dns4: family = AF_INET
-        case .dns6: family = AF_INET6
-        case .dnsaddr: return loop.makeSucceededFuture([])
-        default: return loop.makeSucceededFuture([address])
-        }
-        guard let port = address.tcpPort else { return loop.makeSucceededFuture([]) }
-        let question = Question(
-            name: name, family: family, wanted: request.isWanted, answer: loop.makePromise(of: [IPAddress].self))
+        let loop = request.eventLoop
+        guard let name = NamedAddress(request.address) else { return loop.makeSucceededFuture([request.address]) }
+        guard let ask = self.inquiry(about: name, of: request.peer) else { return loop.makeSucceededFuture([]) }
+        let question = Question(ask: ask, wanted: request.isWanted, answer: loop.makePromise(of: [Multiaddr].self))
         let (isQueued, skipped) = self.lines.withLock { $0.add(question, of: request.peer) }
         self.skip(skipped)
         if isQueued {
@@ -82,8 +76,25 @@ final class NameResolver: Sendable {
         } else {
             question.answer.fail(DialFailureReason.limit(LimitExceeded(.nameLookUps, limit: self.maximumWaiting)))
         }
-        return question.answer.futureResult.map { found in
-            found.prefix(NameResolver.maximumAddresses).map { Multiaddr(ip: $0, tcpPort: port) }
+        return question.answer.futureResult
+    }
+
+    private func inquiry(about name: NamedAddress, of peer: PeerID?) -> (@Sendable () -> [Multiaddr])? {
+        switch name.question {
+        case nil: return nil
+        case .addresses(let host, let families):
+            let family =
+                switch families {
+                case .both: AF_UNSPEC
+                case .v4: AF_INET
+                case .v6: AF_INET6
+                }
+            return { [lookUp] in name.addresses(at: lookUp(host, family)) }
+        case .texts(let host):
+            // With its final dot and its escapes, as `res_query` reads names.
+            return { [texts] in
+                name.addresses(in: texts(host.description).map(NamedAddress.texts(in:)) ?? [], of: peer)
+            }
         }
     }
 
@@ -95,7 +106,7 @@ final class NameResolver: Sendable {
             guard let next else { return }
             self.threads.submit { state in
                 switch state {
-                case .active: next.lookUp.answer.succeed(self.lookUp(next.lookUp.name, next.lookUp.family))
+                case .active: next.lookUp.answer.succeed(next.lookUp.ask())
                 case .cancelled: next.lookUp.answer.fail(DialFailureReason.abandoned)
                 }
                 self.lines.withLock { $0.ended(of: next.peer) }
@@ -128,5 +139,12 @@ final class NameResolver: Sendable {
             if let address = IPAddress(plain), !found.contains(address) { found.append(address) }
         }
         return found
+    }
+
+    /// Short answers come by UDP, long ones by TCP; those longer than we read count as none.
+    @Sendable private static func systemTexts(_ name: String) -> [UInt8]? {
+        var answer = [UInt8](repeating: 0, count: DNSMessage.maximumLength)
+        let count = Int(res_query(name, CInt(DNSClass.internet), CInt(DNSType.txt), &answer, CInt(answer.count)))
+        return (1...answer.count).contains(count) ? Array(answer.prefix(count)) : nil
     }
 }

@@ -5,7 +5,7 @@ import NIOPosix
 import P2PCore
 import Synchronization
 
-/// TCP over IPv4 and IPv6: `/ip4/…/tcp/…`, `/ip6/…/tcp/…`, and for dialing `/dns…/…/tcp/…`.
+/// TCP over IPv4 and IPv6: `/ip4/…/tcp/…`, `/ip6/…/tcp/…`.
 ///
 /// Listeners share their port (SO_REUSEADDR and SO_REUSEPORT) with our own connections towards the internet, so that a NAT
 /// keeps one mapping for both and observers see where we can be reached. Towards loopback, link-local and private
@@ -20,18 +20,14 @@ public final class TCPTransport: Transport {
         let port: UInt16
     }
 
-    private let names: NameResolver
     private let listening = Mutex<(next: UInt64, all: [Listening])>((next: 0, all: []))
 
     /// A transport without listeners.
-    public convenience init() { self.init(names: .shared) }
+    public init() {}
 
-    init(names: NameResolver) { self.names = names }
-
-    /// True for `/ip4|ip6|dns|dns4|dns6/…/tcp/…` with a port, and for nothing else.
+    /// True for `/ip4|ip6/…/tcp/…` with a port, and for nothing else.
     public func canDial(_ address: Multiaddr) -> Bool {
-        if let target = Self.socketAddress(address) { return target.port != 0 }
-        return Self.isName(address)
+        Self.socketAddress(address).map { $0.port != 0 } ?? false
     }
 
     /// True for `/ip4|ip6/…/tcp/…`; port 0 takes a free one.
@@ -41,29 +37,6 @@ public final class TCPTransport: Transport {
 
     /// Connects; fails with a `DialFailureReason`.
     public func dial(_ request: DialRequest) -> EventLoopFuture<TransportLink> {
-        guard Self.isName(request.address) else { return self.dialDirectly(request) }
-        return self.names.resolve(request).flatMap { addresses in
-            // Names are strangers', and a zone may say anything: none but `localhost` leads to our own machine's doors.
-            let usable =
-                request.address.isLoopback ? addresses : addresses.filter { !$0.isLoopback && !$0.isUnspecified }
-            let reason =
-                addresses.isEmpty
-                ? "the name has no address" : "the name leads to this machine: dial /ip4/127.0.0.1 or localhost instead"
-            return self.dialInTurn(request, usable[...], last: .other(reason))
-        }
-    }
-
-    /// A name's addresses one after the other, in the resolver's order.
-    private func dialInTurn(
-        _ request: DialRequest, _ addresses: ArraySlice<Multiaddr>, last: DialFailureReason
-    ) -> EventLoopFuture<TransportLink> {
-        guard let first = addresses.first else { return request.eventLoop.makeFailedFuture(last) }
-        return self.dialDirectly(request.towards(first)).flatMapError { error in
-            self.dialInTurn(request, addresses.dropFirst(), last: Self.reason(for: error))
-        }
-    }
-
-    private func dialDirectly(_ request: DialRequest) -> EventLoopFuture<TransportLink> {
         let loop = request.eventLoop
         guard let remote = Self.socketAddress(request.address), let ip = request.address.ipAddress else {
             return loop.makeFailedFuture(DialFailureReason.noTransport)
@@ -198,13 +171,6 @@ public final class TCPTransport: Transport {
         level: .socket, name: .init(rawValue: SO_REUSEPORT))
     private static let keepAliveIdle = ChannelOptions.Types.SocketOption(
         level: .tcp, name: .init(rawValue: TCP_KEEPIDLE))
-
-    /// Exactly `/dns|dns4|dns6/…/tcp/…`.
-    private static func isName(_ address: Multiaddr) -> Bool {
-        let components = address.withoutPeerID.components
-        guard components.count == 2, components[1].protocol == .tcp, (address.tcpPort ?? 0) != 0 else { return false }
-        return [.dns, .dns4, .dns6].contains(components[0].protocol)
-    }
 
     /// Exactly `/ip4|ip6/…/tcp/…`, nil for everything else.
     private static func socketAddress(_ address: Multiaddr) -> SocketAddress? {

@@ -8,7 +8,8 @@ public import PeerIdentity
 /// Nothing here assumes TCP: a transport says which addresses it can use, and hands over NIO channels that carry bytes in
 /// order. What goes on above (security, multiplexing) is the caller's.
 public protocol Transport: Sendable {
-    /// Whether `dial` can make sense of the address.
+    /// Whether `dial` can make sense of the address. Names are not a transport's business: the swarm looks them up, and asks about
+    /// the addresses that they lead to.
     func canDial(_ address: Multiaddr) -> Bool
     /// Whether `listen` can make sense of the address.
     func canListen(on address: Multiaddr) -> Bool
@@ -56,16 +57,6 @@ public struct DialRequest: Sendable {
         self.peer = peer
         self.isWanted = isWanted
         self.created = created
-    }
-}
-
-extension DialRequest {
-    /// The same towards another address.
-    func towards(_ address: Multiaddr) -> DialRequest {
-        DialRequest(
-            address: address, eventLoop: self.eventLoop, timeout: self.timeout,
-            reusesListeningPort: self.reusesListeningPort, peer: self.peer, isWanted: self.isWanted,
-            created: self.created)
     }
 }
 

@@ -26,7 +26,7 @@ import Testing
         let swarm = Swarm(
             configuration: configuration, transports: [self.transport], group: group, logger: Logger(label: "test"),
             callbacks: SwarmCallbacks(
-                connected: connected, disconnected: { _, _ in }, inboundStream: { stream, _, _ in stream.reset() }))
+                connected: connected, disconnected: { _, _, _ in }, inboundStream: { stream, _, _ in stream.reset() }))
         try await swarm.start(listeningOn: [])
         return swarm
     }

@@ -96,6 +96,11 @@ func fuzzGossip(_ bytes: [UInt8]) {
 }
 
 func fuzzDNS(_ bytes: [UInt8]) {
+    if let list = (try? Multiaddr(text: "/dnsaddr/a.example")).flatMap(NamedAddress.init) {
+        let found = list.addresses(in: NamedAddress.texts(in: bytes), of: peers.first)
+        require(found.count <= NamedAddress.maximumAddresses, "few addresses are taken of one list")
+        require(found.allSatisfy { $0.peerIDBytes != peers.first?.bytes }, "they are the wanted peer's, without its id")
+    }
     guard let message = try? DNSMessage(bytes: bytes) else { return }
     let encoded = message.encoded(maximumLength: 60_000)
     // Names and types of other classes may be left out when writing, but what is written can be read.
