@@ -167,7 +167,7 @@ struct NodeLimitsTests {
             configuration: SwarmConfiguration(identity: .generate(), security: ["/noise"]),
             transports: [TCPTransport()], group: MultiThreadedEventLoopGroup.singleton, logger: Logger(label: "test"),
             callbacks: SwarmCallbacks(
-                connected: { _ in }, disconnected: { _, _ in },
+                connected: { _ in }, disconnected: { _, _, _ in },
                 inboundStream: { stream, _, _ in held.withLock { $0.append(stream) } }))
         try await silent.start(listeningOn: [Multiaddr(text: "/ip4/127.0.0.1/tcp/0")])
         try await withNodes(1, configure: { $0.limits.negotiationTimeout = .milliseconds(100) }) { nodes in
