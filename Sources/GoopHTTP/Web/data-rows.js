@@ -1,6 +1,6 @@
 // The rows of one table: page, sort, filter, and what changes while one looks.
 
-import { button, clean, element, find, get, post, reasonOf, say, setText, tell, whileSeen } from "/assets/words.js";
+import { button, clean, element, find, get, post, reasonOf, say, setText, tell } from "/assets/words.js";
 import { ask, openSheet } from "/assets/data-sheet.js";
 import { cell, harmless, isNumber, ownerParts, ownerText, rowsText } from "/assets/data-values.js";
 import { openRow } from "/assets/data-row.js";
@@ -252,8 +252,7 @@ export class RowView {
 
   follow() {
     this.unfollow?.();
-    const name = this.table.name;
-    const unfollow = this.unfollow = whileSeen(() => follow(`/api/data/subscribe?table=${encodeURIComponent(name)}`, {
+    this.unfollow = follow(`/api/data/subscribe?table=${encodeURIComponent(this.table.name)}`, {
       ready: () => {
         setText(find("live"), "Live: changes appear by themselves.");
         // Also the first time: the rows were read before, and the stream may have waited for its turn.
@@ -261,13 +260,8 @@ export class RowView {
       },
       change: (change) => this.heard(change),
       reload: () => this.soon(),
-      error: (isOver) => {
-        setText(find("live"), "Not live at the moment.");
-        dispatchEvent(new Event("viewer-lost"));
-        // Refused, because too many pages are open: they may be fewer soon.
-        if (isOver) setTimeout(() => { if (this.unfollow === unfollow) this.follow(); }, 5000);
-      },
-    }));
+      error: () => setText(find("live"), "Not live at the moment."),
+    });
   }
 
   heard(change) {

@@ -2,7 +2,7 @@
 // message of the frame, and text of strangers only becomes text nodes.
 
 import { showPicture } from "/assets/identicon.js";
-import { follow as followStream } from "/assets/streams.js";
+import { follow } from "/assets/streams.js";
 import { agoText, clean, find, siteLink, printOf, setText, waysSeen } from "/assets/text.js";
 import * as visits from "/assets/visits.js";
 
@@ -72,7 +72,7 @@ function unload() {
 }
 
 /// Shows an address of the site in a new frame, so that nothing of the old page is left.
-function show(address, onLoad = follow) {
+function show(address, onLoad = noteAddress) {
   unload();
   // Whoever pressed a button of the curtain goes on in the page that comes in its place.
   const hadFocus = find("curtain").contains(document.activeElement);
@@ -100,7 +100,7 @@ async function showHere() {
 }
 
 /// The frame has loaded something: asks which page it was, and keeps the address of this page true.
-async function follow(event) {
+async function noteAddress(event) {
   const loaded = event.currentTarget;
   const { path, sequence, leads_to: leadsTo } = await facts();
   if (loaded !== frame || path === null || sequence <= lastSequence) return;
@@ -247,22 +247,13 @@ function leave(seen) {
   if (!isKept) endVisit();
 }
 
-/// What ends the streams; null while there are none.
-let unfollow = null;
-let unwatch = null;
-let retryTimer = 0;
-let retryDelay = 1000;
-
-function connect() {
-  if (unfollow || document.hidden) return;
-  clearTimeout(retryTimer);
-  unfollow = followStream("/api/events", {
+function followPeople() {
+  follow("/api/events", {
     snapshot({ owner, peers }) {
-      retryDelay = 1000;
       everybody.clear();
       ownID = owner.id;
       for (const one of [owner, ...peers]) everybody.set(one.id, one);
-      if (isBlocked) return;
+      if (isBlocked) return tellBlocked();
       const one = owner.id === peer ? { ...owner, state: "online", isOwn: true } : peers.find((other) => other.id === peer);
       if (one) update(one); else if (wasHere) leave(seenText(person?.lastSeen)); else tell("unknown", "Not in the list of people");
     },
@@ -274,39 +265,29 @@ function connect() {
       everybody.delete(id);
       if (id === peer) leave(seenText(person?.lastSeen));
     },
-    error() {
-      disconnect();
-      dispatchEvent(new Event("viewer-lost"));
-      tell("lost", `Goop² ${isBeyond ? `at ${location.hostname}` : "on this computer"} does not answer`);
-      retryTimer = setTimeout(connect, retryDelay);
-      retryDelay = Math.min(retryDelay * 2, 15000);
-    },
+    error() { tell("lost", `Goop² ${isBeyond ? `at ${location.hostname}` : "on this computer"} does not answer`); },
   });
 }
+
+// MARK: Whether the owner shows the site to this peer
+
+/// What ends the watch; null while there is none.
+let unwatch = null;
 
 function endWatch() {
   unwatch?.();
   unwatch = null;
 }
 
-function disconnect() {
-  clearTimeout(retryTimer);
-  unfollow?.();
-  unfollow = null;
-  endWatch();
-}
-
-// MARK: Whether the owner shows the site to this peer
-
 /// Follows the site: when its owner takes this peer off the list of those who see it, the page goes at once.
 function watchOwner() {
   if (unwatch || document.hidden || isBlocked || person?.isOwn) return;
-  const mine = followStream(`/api/p/${peer}/watch`, {
+  const mine = follow(`/api/p/${peer}/watch`, {
     ready() { isServed = true; },
     lost({ code }) { if (code === "refused") sendAway(); },
-    async error(isOver) {
-      if (mine !== unwatch || !isOver) return;
-      unwatch = null;
+    async error(isRefused) {
+      if (mine !== unwatch || !isRefused) return;
+      endWatch();
       // Whoever does not tell of changes is left alone; the one answer that matters is a refusal.
       const answer = await fetch(`/api/p/${peer}/watch`, { cache: "no-store" }).catch(() => null);
       if (!answer || answer.ok) { answer?.body?.cancel(); return; }
@@ -348,10 +329,7 @@ find("curtain-copy").addEventListener("click", async () => {
   setTimeout(() => setText(find("curtain-copy"), "Copy my address"), 1800);
 });
 
-// A hidden tab gives its connection back: browsers allow six to one address, for all tabs together.
-document.addEventListener("visibilitychange", () => (document.hidden ? disconnect() : connect()));
-addEventListener("pagehide", disconnect);
-addEventListener("pageshow", connect);
+// Whoever did not tell of changes may do so when the page is looked at again.
 document.addEventListener("visibilitychange", () => { if (frame) watchOwner(); });
 
 // MARK: The tools of the bar
@@ -487,6 +465,8 @@ find("block-now").addEventListener("click", async () => {
   showBlocked();
 });
 
+const tellBlocked = () => tell("gone", "Blocked by you");
+
 async function showBlocked() {
   isBlocked = true;
   unload();
@@ -499,7 +479,7 @@ async function showBlocked() {
     if (!isBlocked) return;
     if (person) setText(find("name"), nameText());
   }
-  tell("gone", "Blocked by you");
+  tellBlocked();
   cover(`You have blocked ${nameText()}`,
     "Nothing of this site is loaded, and its owner gets nothing of yours. You can take that back now, or at any time at the foot of the list of people.",
     { show: "Unblock", then: unblock });
@@ -522,7 +502,7 @@ async function unblock() {
 
 showPicture(find("picture"), peer);
 setText(find("print"), "");
-connect();
+followPeople();
 try {
   const [{ kept, blocked }] = await Promise.all([facts(), findRoot()]);
   isKept = kept && !isSealed;

@@ -1,6 +1,6 @@
 // The room "My site": the folder that visitors see, and what its owner does with it.
 
-import { button, clean, element, find, get, itsComputer, siteLink, post, say, setText, sizeText, tell, whileSeen } from "/assets/words.js";
+import { button, clean, element, find, get, itsComputer, siteLink, post, say, setText, sizeText, tell } from "/assets/words.js";
 import { askName, askQuestion, editText } from "/assets/site-dialogs.js";
 import "/assets/audience.js";
 import "/assets/visitors.js";
@@ -286,14 +286,14 @@ function followFolder() {
     timer = setTimeout(() => { if (!isUploading() && !document.querySelector("dialog[open]")) load(); }, 300);
   };
   let wasOpen = false;
-  whileSeen(() => follow(`/api/p/${ownID}/watch`, {
+  follow(`/api/p/${ownID}/watch`, {
     // While there was no stream, changes may have passed by.
     ready() {
       if (wasOpen) loadSoon();
       wasOpen = true;
     },
     change: loadSoon,
-  }));
+  });
 }
 
 prepare(() => ({ folder, sheet, whenDone: load }));

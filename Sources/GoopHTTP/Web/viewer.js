@@ -350,52 +350,22 @@ setTimeout(measure, 1500);
 
 // MARK: The connection
 
-let unfollow = null;
-let retryTimer = 0;
-let retryDelay = 1000;
+const link = find("link");
 
 function showLink(state, text) {
-  find("link").dataset.state = state;
+  link.dataset.state = state;
   setText(find("link-text"), text);
 }
 
-function connect() {
-  if (unfollow || document.hidden) return;
-  clearTimeout(retryTimer);
-  unfollow = follow("/api/events", {
-    snapshot(list) {
-      retryDelay = 1000;
-      viewerAnswers();
-      showLink("live", "Live");
-      replaceAll(list);
-      if (card.open) fillCard();
-      showBlocked().catch(() => {});
-    },
-    peer(person) { put(person); arrangeSoon(); },
-    gone({ id }) { take(id); arrangeSoon(); },
-    error() {
-      disconnect();
-      dispatchEvent(new Event("viewer-lost"));
-      showLink("lost", retryDelay > 4000 ? notAnswering : "Reconnecting…");
-      retryTimer = setTimeout(connect, retryDelay);
-      retryDelay = Math.min(retryDelay * 2, 15000);
-    },
-  });
-}
+const showBroken = () => showLink("lost", isLost() ? notAnswering : "Reconnecting…");
 
-function disconnect() {
-  clearTimeout(retryTimer);
-  unfollow?.();
-  unfollow = null;
-}
-
-// A hidden tab gives its connection back: browsers allow six to one address, for all tabs together.
-document.addEventListener("visibilitychange", () => (document.hidden ? disconnect() : connect()));
-addEventListener("pagehide", disconnect);
-addEventListener("pageshow", connect);
 setInterval(() => { if (!document.hidden) arrange(); }, 15000);
 search.addEventListener("input", arrange);
-addEventListener("viewer-state", () => { arrange(); if (card.open) fillCard(); });
+addEventListener("viewer-state", () => {
+  if (link.dataset.state === "lost") showBroken();
+  arrange();
+  if (card.open) fillCard();
+});
 
 find("me-copy").addEventListener("click", async (event) => {
   const button = event.currentTarget;
@@ -411,4 +381,15 @@ find("me-copy").addEventListener("click", async (event) => {
   setTimeout(() => { button.textContent = "Copy my address"; }, 1800);
 });
 
-connect();
+follow("/api/events", {
+  snapshot(list) {
+    viewerAnswers();
+    showLink("live", "Live");
+    replaceAll(list);
+    if (card.open) fillCard();
+    showBlocked().catch(() => {});
+  },
+  peer(person) { put(person); arrangeSoon(); },
+  gone({ id }) { take(id); arrangeSoon(); },
+  error: showBroken,
+});

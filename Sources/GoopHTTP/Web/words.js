@@ -39,7 +39,7 @@ export const reasonOf = ({ message, detail }) =>
 // MARK: Whether the viewer answers
 
 /// While it does not, what a page shows may be old, and every room says so in the same place. `viewer-lost` is the
-/// question, `viewer-state` tells of the answer when it changes.
+/// question, `viewer-state` tells of the answer when it changes, and `viewer-back` when it is yes again.
 let warning = null;
 let isAsking = false;
 
@@ -61,6 +61,7 @@ export function viewerAnswers() {
   warning = null;
   say("Goop² answers again.");
   dispatchEvent(new Event("viewer-state"));
+  dispatchEvent(new Event("viewer-back"));
 }
 
 async function isThere() {
@@ -129,23 +130,6 @@ export const postBytes = (path, file) => ask(path, {
   headers: { "Content-Type": "application/octet-stream", ...tokenHeader() },
   body: file,
 });
-
-// MARK: While somebody looks
-
-/// Keeps an event stream open while the page is looked at. What nobody looks at needs none: `streams.js` says how few there are.
-/// @param open opens it, and gives back what closes it
-/// @returns ends it for good
-export function whileSeen(open) {
-  const ended = new AbortController();
-  let close = null;
-  const begin = () => { if (!document.hidden) close ??= open(); };
-  const pause = () => { close?.(); close = null; };
-  document.addEventListener("visibilitychange", () => (document.hidden ? pause() : begin()), ended);
-  addEventListener("pagehide", pause, ended);
-  addEventListener("pageshow", begin, ended);
-  begin();
-  return () => { ended.abort(); pause(); };
-}
 
 // MARK: What was done, and how to take it back
 
