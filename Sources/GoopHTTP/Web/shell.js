@@ -3,35 +3,21 @@
 
 import { showPicture } from "/assets/identicon.js";
 import { follow } from "/assets/streams.js";
-import { agoText, clean, find, siteLink, printOf, setText, waysSeen } from "/assets/text.js";
 import * as visits from "/assets/visits.js";
+import {
+  agoText, clean, find, get, isBeyond, isLost, notAnswering, post, printOf, reasonOf, say, setText, siteLink, ways,
+} from "/assets/words.js";
 
 const { peer, site, probe, policy } = document.body.dataset;
-const token = document.querySelector('meta[name="goop-token"]').content;
 const base = `/p/${peer}`;
 const place = find("frame-place");
-// From another computer there is nothing to probe.
-const isBeyond = !probe;
-const ways = waysSeen(isBeyond);
-
-const say = (text) => { find("announcer").textContent = text; };
 
 /// When somebody was here last; empty if that is not known.
 const seenText = (milliseconds) => (milliseconds ? agoText(milliseconds) : "");
 
 const ask = (action, body) => post(`/api/shell/${action}`, { peer, ...body });
 
-async function post(path, body) {
-  const answer = await fetch(path, {
-    method: "POST", body: JSON.stringify(body),
-    headers: { "Content-Type": "application/json", "X-Goop-Token": token },
-  });
-  const value = await answer.json();
-  if (!answer.ok) throw new Error([value.error, value.detail].filter(Boolean).join(": "));
-  return value;
-}
-
-const facts = () => fetch(`/api/shell/site?peer=${encodeURIComponent(peer)}`, { cache: "no-store" }).then((answer) => answer.json());
+const facts = () => get(`/api/shell/site?peer=${encodeURIComponent(peer)}`);
 
 // MARK: The frame
 
@@ -92,8 +78,12 @@ function show(address, onLoad = noteAddress) {
 
 async function showHere() {
   isServed = isServed && unwatch !== null;
-  // The secret path ended with the last visit.
-  if (root === null) root = await secretPath();
+  try {
+    // The secret path ended with the last visit.
+    root ??= await secretPath();
+  } catch (error) {
+    return cover("The site cannot be shown", reasonOf(error), { show: "Try again" });
+  }
   show(root + location.pathname + location.search + location.hash);
   isGone = false;
   watchOwner();
@@ -102,7 +92,9 @@ async function showHere() {
 /// The frame has loaded something: asks which page it was, and keeps the address of this page true.
 async function noteAddress(event) {
   const loaded = event.currentTarget;
-  const { path, sequence, leads_to: leadsTo } = await facts();
+  let asked;
+  try { asked = await facts(); } catch { /* The bar says when the viewer does not answer. */ return; }
+  const { path, sequence, leads_to: leadsTo } = asked;
   if (loaded !== frame || path === null || sequence <= lastSequence) return;
   lastSequence = sequence;
   if (leadsTo !== null) return leadOut(leadsTo);
@@ -269,6 +261,8 @@ function followPeople() {
   });
 }
 
+addEventListener("viewer-state", () => { if (isLost()) say(`${notAnswering}.`); });
+
 // MARK: Whether the owner shows the site to this peer
 
 /// What ends the watch; null while there is none.
@@ -380,7 +374,7 @@ choice.addEventListener("change", async () => {
     say(choice.checked ? "This site learns your e-mail address." : "This site does not learn your e-mail address.");
   } catch (error) {
     choice.checked = !choice.checked;
-    say(String(error.message));
+    say(reasonOf(error));
   }
 });
 
@@ -412,7 +406,7 @@ find("keep-yes").addEventListener("click", async () => {
     visits.keep(site);
     say("This site is kept.");
   } catch (error) {
-    cover("This did not work", String(error.message), { show: "Back to the site" });
+    cover("This did not work", reasonOf(error), { show: "Back to the site" });
   }
   showKept();
 });
@@ -423,7 +417,7 @@ async function forget() {
   try {
     await ask("forget", {});
   } catch (error) {
-    cover("This did not work", String(error.message), { show: "Back to the site" });
+    cover("This did not work", reasonOf(error), { show: "Back to the site" });
     return;
   }
   isKept = false;
@@ -457,7 +451,7 @@ find("block-now").addEventListener("click", async () => {
   try {
     await stand("blocked");
   } catch (error) {
-    setText(find("block-fault"), clean(String(error.message)));
+    setText(find("block-fault"), reasonOf(error));
     find("block-fault").hidden = false;
     return;
   }
@@ -474,8 +468,7 @@ async function showBlocked() {
   find("block").hidden = true;
   // Whoever is blocked is in no list of people; what is known of their name is in the list of the blocked.
   if (!person) {
-    person = await fetch("/api/rooms/peers", { cache: "no-store" })
-      .then((answer) => answer.json()).then(({ blocked }) => blocked.find((one) => one.id === peer) ?? null).catch(() => null);
+    person = await get("/api/rooms/peers").then(({ blocked }) => blocked.find((one) => one.id === peer) ?? null, () => null);
     if (!isBlocked) return;
     if (person) setText(find("name"), nameText());
   }
@@ -489,7 +482,7 @@ async function unblock() {
   try {
     await stand("ordinary");
   } catch (error) {
-    cover("This did not work", clean(String(error.message)), { show: "Try again", then: unblock });
+    cover("This did not work", reasonOf(error), { show: "Try again", then: unblock });
     return;
   }
   isBlocked = false;
@@ -500,17 +493,21 @@ async function unblock() {
 
 // MARK: Begin
 
+async function begin() {
+  try {
+    const [{ kept, blocked }] = await Promise.all([facts(), findRoot()]);
+    isKept = kept && !isSealed;
+    if (!isSealed) await visits.begin(site, isKept);
+    showKept();
+    if (blocked) showBlocked(); else showHere();
+    // Not before: there is no place to load from, and what an earlier visit stored is still there.
+    find("reload").disabled = false;
+  } catch (error) {
+    cover("The site cannot be shown", reasonOf(error), { show: "Try again", then: begin });
+  }
+}
+
 showPicture(find("picture"), peer);
 setText(find("print"), "");
 followPeople();
-try {
-  const [{ kept, blocked }] = await Promise.all([facts(), findRoot()]);
-  isKept = kept && !isSealed;
-  if (!isSealed) await visits.begin(site, isKept);
-  showKept();
-  if (blocked) showBlocked(); else showHere();
-  // Not before: there is no place to load from, and what an earlier visit stored is still there.
-  find("reload").disabled = false;
-} catch (error) {
-  cover("The site cannot be shown", String(error.message), {});
-}
+begin();
