@@ -56,6 +56,13 @@ def private(suite, program, ada, bob, ada_url, bob_url):
             owner.wait(lambda: all(words in owner.one("#visitors").text for words in
                                    ("Bob", "last asked for /", "1 person is here now", "1 request")), "what Bob reads")
             suite.shot(owner, "access-visitors")
+        with suite.check("a page that nobody looks at does not have the site open: its streams are let go until it is looked at"):
+            def has_it_open():
+                return "Has your site open" in owner.one("#visitors").text
+            owner.wait(has_it_open, "Bob's open page")
+            with visitor.left():
+                owner.wait(lambda: not has_it_open(), "Bob's page let go")
+            owner.wait(has_it_open, "Bob's page again")
         with suite.check("only named people, nobody named: the open page goes at once, with words"):
             owner.one("#audience-named").click()
             visitor.wait(lambda: "certain people only" in curtain(visitor), "the page gone", 5)

@@ -6,6 +6,7 @@ import time
 import urllib.error
 import urllib.request
 
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
@@ -13,7 +14,7 @@ from selenium.webdriver.support.ui import Select
 import part
 from part import ended
 from peer import Peer
-from rooms_checks import focused, keys, looks, tab_to
+from rooms_checks import focused, keys, large, looks, tab_to
 from story import HOSTILE_NAME, browser, expect
 
 LONG = "long " * 2000
@@ -195,7 +196,7 @@ def visitors(suite, page, url, ada, visitor, bob):
         visitor("insert", table="guestbook", data={"text": HOSTILE_NAME, "stars": 5})
         page.wait(lambda: any(HOSTILE_NAME in line for line in lines(page)), "the visitor's row")
         print(f"        seen {time.monotonic() - start:.2f} s after it was sent")
-        page.wait(lambda: "A new row from" in page.run("return document.getElementById('announcer').textContent"), "heard")
+        page.wait(lambda: "A new row from" in page.heard(), "heard")
         expect(page.run("return window.pwned") is None, "its script ran")
         whose = next(line for line in lines(page) if HOSTILE_NAME in line)[4]
         expect(bob.id[-4:] in whose, whose)
@@ -294,6 +295,85 @@ def rows(suite, page, url, ada, visitor):
         page.wait(lambda: stored(ada, "SELECT COUNT(*) FROM guestbook") == [(62,)], "one row less")
 
 
+# Counts how often the page reads the rows, and how many answers it waits for at most; each takes `window.slow` milliseconds more.
+READS = """
+const fetched = window.fetch;
+Object.assign(window, { reads: 0, waiting: 0, most: 0, slow: 0 });
+window.fetch = async (path, ...more) => {
+  if (path !== "/api/rooms/data/rows") return fetched(path, ...more);
+  reads += 1;
+  waiting += 1;
+  most = Math.max(most, waiting);
+  await new Promise((done) => setTimeout(done, slow));
+  try { return await fetched(path, ...more); } finally { waiting -= 1; }
+};"""
+
+# Each line of the table, and whether it is the one that was there when they were marked.
+MARK = "for (const line of document.querySelectorAll('#rows tr')) line.wasThere = true"
+MARKED = "return [...document.querySelectorAll('#rows tr')].map(line => Boolean(line.wasThere))"
+
+
+def undisturbed(suite, page, url, visitor):
+    """Others write, and take nothing from under the hand of whoever looks."""
+    visit(page, url, "guestbook")
+    page.wait(lambda: "Live" in page.one("#live").text and len(lines(page)) == 3, "three rows, live")
+    page.run(READS)
+
+    def read_again(what):
+        """Waits for a read of the rows that begins after this, and for its end."""
+        before = page.run("return reads")
+        def ended():
+            return page.run("return reads > arguments[0] && waiting === 0", before) and page.one("#grid").get_attribute("aria-busy") is None
+        return lambda: page.wait(ended, what)
+
+    with suite.check("rows that are as they were are not made anew: a button that is held is still pressed while others write"):
+        page.run(MARK)
+        again = read_again("the rows read again")
+        with page.left():
+            pass
+        again()
+        expect(all(page.run(MARKED)), f"made anew though nothing has changed: {page.run(MARKED)}")
+        ActionChains(page.driver).click_and_hold(page.one("[data-key='edit 3']")).perform()
+        visitor("update", table="guestbook", id=2, data={"stars": 1})
+        page.wait(lambda: lines(page)[1][2] == "1", "the change of another row")
+        # The line of names, and the rows 3, 2 and 1.
+        expect(page.run(MARKED) == [True, True, False, True], page.run(MARKED))
+        ActionChains(page.driver).release().perform()
+        page.wait(lambda: opened(page) and "Row 3 of guestbook" in said(page, "#sheet"), "the row whose button was held")
+        press(page, "Cancel", "#sheet")
+        shut(page)
+        added = visitor("insert", table="guestbook", data={"text": "on top"})["id"]
+        page.wait(lambda: len(lines(page)) == 4, "the new row")
+        expect(page.run(MARKED) == [True, False, True, False, True], page.run(MARKED))
+        visitor("delete", table="guestbook", id=added)
+        page.wait(lambda: len(lines(page)) == 3, "three rows again")
+
+    with suite.check("one read at a time: a question waits for the answer before it, and the last state is shown"):
+        page.run("window.slow = 1500; window.most = 0")
+        added = []
+        for number in range(6):
+            added.append(visitor("insert", table="guestbook", data={"text": f"in haste {number}"})["id"])
+            time.sleep(0.3)  # somebody who writes for longer than an answer takes
+        page.wait(lambda: "in haste 5" in lines(page)[0][1], "the last row")
+        expect(page.run("return most") == 1, f"{page.run('return most')} questions at once")
+        page.run("window.slow = 0")
+        for number in added:
+            visitor("delete", table="guestbook", id=number)
+        page.wait(lambda: len(lines(page)) == 3, "three rows again")
+
+    with suite.check("a condition that is none takes the focus once, and not again whenever others write"):
+        page.one("#where").send_keys("nothing = 1", Keys.ENTER)
+        page.wait(lambda: page.one("#where-fault").is_displayed() and focused(page) == "where", "the fault")
+        page.run("document.getElementById('all').focus()")
+        again = read_again("the rows asked for again")
+        added = visitor("insert", table="guestbook", data={"text": "meanwhile"})["id"]
+        again()
+        expect(focused(page) == "all", f"the focus is on {focused(page)}")
+        visitor("delete", table="guestbook", id=added)
+        press(page, "All rows")
+        page.wait(lambda: len(lines(page)) == 3, "all rows")
+
+
 def spam(suite, page, url, ada, visitor):
     with suite.check("all rows of one visitor are deleted at once, after a question that says how many"):
         visit(page, url, "guestbook")
@@ -356,6 +436,7 @@ def files(suite, page, url, ada, visitor, folder):
         field(page, "File with rows").send_keys(str(bad))
         press(page, "Import", "#sheet")
         page.wait(lambda: "2 rows were added" in said(page, "#sheet"), "the outcome")
+        page.wait(lambda: "2 rows were added" in page.heard(), "the outcome told to a screen reader, in the dialog")
         told = said(page, "#sheet .lines")
         for line in (3, 4, 5, 6):
             expect(f"Line {line}:" in told, told)
@@ -547,6 +628,15 @@ def pictures(suite, url, visitor):
         page.wait(lambda: opened(page), "the sheet")
     looks(suite, f"{url}data#guestbook", "data-new-table", sheet)
 
+    def open_sheet(name):
+        def prepare(page):
+            page.wait(lambda: lines(page), "rows")
+            page.run("[...document.querySelectorAll('main button')].find(button => button.textContent === arguments[0]).click()", name)
+            page.wait(lambda: opened(page) or opened(page, "question"), name)
+        return prepare
+    large(suite, [(f"data-{name.replace(' ', '-')}", f"{url}data#guestbook", open_sheet(name)) for name in
+                  ("New table", "Add row", "Edit", "Who may do what", "Columns", "Import", "Export", "Rename", "Delete table")])
+
 
 def story(suite, program, folder):
     ada = Peer(program, folder / "Ada", "--local", "--label", "Ada")
@@ -560,6 +650,7 @@ def story(suite, program, folder):
         with browser(1280, 900, reduced_motion=True) as page:
             tables(suite, page, url, ada)
             visitors(suite, page, url, ada, visitor, bob)
+            undisturbed(suite, page, url, visitor)
             rows(suite, page, url, ada, visitor)
             pictures(suite, url, visitor)
             spam(suite, page, url, ada, visitor)

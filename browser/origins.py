@@ -191,7 +191,7 @@ def visits(suite, page, url, me, neighbour):
         page.wait(lambda: page.one("#share-email").is_enabled(), "the box")
         suite.shot(page, "shell-rights")
         page.one("#share-email").click()
-        page.wait(lambda: "learns your e-mail" in page.run("return document.getElementById('announcer').textContent"), "kept")
+        page.wait(lambda: "learns your e-mail" in page.heard(), "kept")
         page.one("#panel-close").click()
         with inside(page):
             expect(page.run(asked) == "me@example.org", "not told")

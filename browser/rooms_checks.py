@@ -53,6 +53,21 @@ def looks(suite, url, name, prepare=lambda page: None):
     each_look(suite, f"room-{name}", HARMLESS, look)
 
 
+def large(suite, scenes):
+    """Text of twice the usual size in the narrowest window, which then scrolls in one direction only. A scene is a name, an
+    address, and what is done there."""
+    with suite.check("text of twice the size at 320 pixels: every page and dialog stays in the window"), \
+            browser(320, 640, reduced_motion=True, text_size=32) as page:
+        for name, url, prepare in scenes:
+            page.driver.get("about:blank")
+            page.driver.get(url)
+            prepare(page)
+            suite.shot(page, f"large-{name}")
+            wide = page.run("return [document.documentElement, ...document.querySelectorAll('dialog[open]')]"
+                            ".map(one => one.scrollWidth - one.clientWidth)")
+            expect(max(wide) <= 0, f"{name}: {wide} pixels too wide")
+
+
 def ready(page, name):
     if name == "peers":
         page.wait(lambda: page.driver.find_elements(By.CSS_SELECTOR, ".person .more"), "somebody in the list")
@@ -70,12 +85,16 @@ def focused(page):
 
 
 def keys(page, *text):
-    focus = page.driver.switch_to.active_element
-    # What is sent to a field for files would be taken for a file's name.
-    if focus.get_attribute("type") == "file":
-        ActionChains(page.driver).send_keys(*text).perform()
-    else:
-        focus.send_keys(*text)
+    def send():
+        focus = page.driver.switch_to.active_element
+        # What is sent to a field for files would be taken for a file's name.
+        if focus.get_attribute("type") == "file":
+            ActionChains(page.driver).send_keys(*text).perform()
+        else:
+            focus.send_keys(*text)
+        return True
+    # What has the focus may be replaced between being found and being sent to; then nothing was sent.
+    page.wait(send, "something that takes keys")
 
 
 def tab_to(page, wanted, most=200):
@@ -223,6 +242,88 @@ def by_keyboard(suite, url, neighbour, folder):
             # The refused save is one, and expected.
             found = page.complaints("status of 400", "[DOM]")
             expect(not found, found)
+
+
+# A page with streams of its own, which counts them; `broken`: they are refused. A tab that is asked is looked at, so a hidden one
+# leaves word where other pages of the viewer find it.
+COUNTED = """
+delete globalThis.SharedWorker;
+const Native = EventSource;
+globalThis.streams = [];
+globalThis.EventSource = class extends Native {
+  constructor(path) {
+    super(globalThis.broken ? "/api/nothing" : path);
+    this.since = performance.now();
+    streams.push(this);
+  }
+};
+globalThis.openStreams = () => streams.filter(({ readyState }) => readyState === Native.OPEN).length;
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) setTimeout(() => localStorage.setItem("streams while hidden", openStreams()), 500);
+});"""
+
+
+def streams(suite, url, neighbour):
+    """How a page follows what happens: while it is looked at, and again after a break."""
+    with suite.check("a page that nobody looks at gives its streams back, and takes them up again"), browser() as page:
+        page.cdp("Page.addScriptToEvaluateOnNewDocument", source=COUNTED)
+        for path, count in (("", 1), ("site", 2), (f"p/{neighbour.id}/", 2)):
+            page.driver.get(url + path)
+            page.wait(lambda: page.run("return openStreams()") == count, f"{count} streams of /{path}")
+            page.run("localStorage.removeItem('streams while hidden')")
+            with page.left():
+                page.driver.get(url + "help")
+                left = page.wait(lambda: page.run("return localStorage.getItem('streams while hidden')"), "the word of the hidden page")
+            expect(left == "0", f"/{path} holds {left} streams while it is hidden")
+            page.wait(lambda: page.run("return openStreams()") == count, f"{count} streams of /{path} again")
+
+    with suite.check("a stream that breaks is opened again, later each time it is refused, and at once when the viewer answers"), \
+            browser() as page:
+        page.cdp("Page.addScriptToEvaluateOnNewDocument", source=COUNTED)
+        page.driver.get(url)
+        page.wait(lambda: page.one("#link").get_attribute("data-state") == "live", "live")
+        page.run("broken = true; streams[0].dispatchEvent(new Event('error'))")
+        page.wait(lambda: page.one("#link").get_attribute("data-state") == "lost", "lost")
+        page.wait(lambda: page.run("return streams.length") == 4, "three more attempts", 15)
+        pauses = page.run("return streams.slice(2).map((one, index) => (one.since - streams[index + 1].since) / 1000)")
+        expect(1.9 < pauses[0] < 3.9 < pauses[1], f"{pauses} s between the attempts")
+        page.run("broken = false; dispatchEvent(new Event('viewer-back'))")
+        page.wait(lambda: page.one("#link").get_attribute("data-state") == "live", "live again", 4)
+        expect(page.run("return streams.length") == 5 and page.run("return openStreams()") == 1, "more than one stream")
+        page.complaints()
+
+
+def kept_focus(suite, url, neighbour):
+    """What goes away must not take the focus with it."""
+    with suite.check("the focus is never given back to what is leaving"), browser(reduced_motion=True) as page:
+        page.driver.get(url)
+        ready(page, "peers")
+        # As somebody's row is while it goes: shown, and closed to everybody.
+        page.driver.execute_async_script("""
+            const done = arguments[0];
+            import("/assets/words.js").then(({ tell }) => {
+              document.querySelector(".person .more").focus();
+              tell("Something was done.", { undo() {} });
+              document.querySelector(".person").inert = true;
+              done();
+            })""")
+        expect(focused(page).startswith("Undo"), focused(page))
+        keys(page, Keys.ENTER)
+        page.wait(lambda: focused(page) == "content", f"the focus on the room, not on {focused(page)!r}")
+
+    with suite.check("the card of somebody who goes closes, and the focus is on the list"), browser(reduced_motion=True) as page:
+        page.driver.get(url)
+        ready(page, "peers")
+        tab_to(page, "More about Bob")
+        keys(page, Keys.ENTER)
+        page.wait(lambda: page.run("return document.getElementById('card').open"), "the card")
+        decide = """return fetch("/api/rooms/peers/decide", {method: "POST", body: JSON.stringify({id: arguments[0], standing: arguments[1]}),
+            headers: {"Content-Type": "application/json", "X-Goop-Token": document.querySelector("meta[name=goop-token]").content}})"""
+        page.run(decide, neighbour.id, "blocked")
+        page.wait(lambda: not page.run("return document.getElementById('card').open"), "no card")
+        page.wait(lambda: focused(page) == "people", f"the focus on the list, not on {focused(page)!r}")
+        page.run(decide, neighbour.id, "ordinary")
+        page.wait(lambda: card(page, neighbour.id), "the neighbour again", 20)
 
 
 def hidden_tabs(suite, url):
@@ -506,7 +607,14 @@ def story(suite, program, folder):
         looks(suite, url, "card", open_card)
         for name, prepare in site_room.dialogs().items():
             looks(suite, url + "site", name, prepare)
+        def at_the_site(page):
+            page.wait(lambda: page.one("#state").get_attribute("data-state") == "online", "who is here")
+        large(suite, [
+            *((name, url + path, lambda page, name=name: ready(page, name)) for name, path in ROOMS.items()), ("card", url, open_card),
+            *((name, url + "site", prepare) for name, prepare in site_room.dialogs().items()), ("shell", f"{url}p/{bob.id}/", at_the_site)])
         hidden_tabs(suite, url)
+        streams(suite, url, bob)
+        kept_focus(suite, url, bob)
         side_by_side(suite, url, bob)
         faces(suite, url, bob, ada.folder)
         chosen_look(suite, url, bob)

@@ -174,6 +174,7 @@ def guestbook(suite, first, second, owner, here, there, stop, start):
         expect(first.run("return document.activeElement.textContent") == "Sign", "Tab does not reach the button")
         first.driver.switch_to.active_element.send_keys("\ue007")
         second.wait(lambda: "typed without a mouse" in texts(second, ".entry p"), "the entry")
+        first.wait(lambda: first.run("return document.activeElement.textContent") == "Sign", "the focus on the button again")
 
     with suite.check("guestbook: an owner who goes is said so, and one who comes back can be visited again"):
         stop()
@@ -293,10 +294,24 @@ def blog(suite, page, here, as_owner=None):
 MANY_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>many</title><h1>Many tables</h1>
 <script src="many.js"></script><script src="/sdk/goop-data.js"></script><script src="watch.js"></script>"""
 
-# Counts the streams of the page; loaded before the SDK.
+# Counts the streams of the page and knows when each began and ended; loaded before the SDK. `broken`: they are refused.
+# `haste`: time goes so many times faster.
 MANY_STREAMS = """const Native = EventSource;
 window.streams = [];
-window.EventSource = class extends Native { constructor(path) { super(path); streams.push(this); } };"""
+window.EventSource = class extends Native {
+  constructor(path) {
+    super(window.broken ? "nothing.html" : path);
+    this.openedAt = performance.now();
+    streams.push(this);
+  }
+  close() {
+    this.closedAt ??= performance.now();
+    this.isLeft ??= document.hidden;
+    super.close();
+  }
+};
+const later = setTimeout;
+window.setTimeout = (action, milliseconds, ...more) => later(action, milliseconds / (window.haste ?? 1), ...more);"""
 
 MANY_WATCH = """window.heard = {};
 window.watches = {};
@@ -349,6 +364,8 @@ def many_tables(suite, page, program, owner, here):
         for table in tables[1:]:
             page.wait(lambda: heard(table, "reload") == 1, f"{table} to read again")
         expect(open_streams() == 1 and page.run("return streams.length") == 2, "not one stream for another")
+        between = page.run("return streams[1].openedAt - streams[0].closedAt")
+        expect(between > 140, f"opened {between:.0f} ms after the one before: too soon to have its places back")
         # Both streams together have more tables than one visitor may watch: the first gives its own back before.
         expect(all(heard(table, "error") is None for table in (*tables, "later")), page.run("return heard"))
         for table in ("live0", "live7", "later"):
@@ -374,6 +391,40 @@ def many_tables(suite, page, program, owner, here):
         expect(all(heard(name, "error") is None for name in others), page.run("return heard"))
         page.run("for (const watch of Object.values(watches)) watch.close()")
         expect(open_streams() == 0, "a stream for no table")
+    with suite.check("a stream that is refused is tried again, later each time, and is live by itself in the end"):
+        page.run("streams.length = 0; broken = true; watchTable('live3')")
+        page.wait(lambda: page.run("return streams.length") == 3, "two more attempts", 15)
+        pauses = page.run("return streams.slice(1).map((one, index) => (one.openedAt - streams[index].openedAt) / 1000)")
+        expect(0.9 < pauses[0] < pauses[1] and pauses[1] > 1.9, f"{pauses} s between the attempts")
+        page.run("broken = false")
+        page.wait(lambda: heard("live3", "open") == 1, "the table to be live", 15)
+    with suite.check("a page that nobody looks at lets its stream go after a while, and reads again when it is looked at"):
+        expect(page.run("streams.splice(0, streams.length - 1); haste = 60; return streams.length") == 1, "no stream")
+        # The time begins when the page is left; before, it was of the usual length.
+        with page.left():
+            time.sleep(3)  # a tab that is asked is looked at, so there is nothing to wait for
+        page.driver.switch_to.frame(page.one("#frame-place iframe"))
+        page.wait(lambda: heard("live3", "open") == 2 and heard("live3", "reload") == 1, f"live again: {page.run('return heard.live3')}")
+        expect(page.run("return streams[0].isLeft") is True, "the stream was held while nobody looked")
+        expect(open_streams() == 1 and page.run("return streams.length") == 2, "not one stream for another")
+    with suite.check("a message stays as long as the focus is on it, and gives it back"):
+        page.driver.execute_async_script("""
+            const script = document.createElement("script");
+            script.src = "/sdk/goop-component-toast.js";
+            script.onload = arguments[0];
+            document.head.append(script);""")
+        page.run("""
+            const before = document.body.appendChild(document.createElement("button"));
+            before.id = "before";
+            before.focus();
+            haste = 1;
+            Goop.toast("stays", { duration: 200 });
+            document.querySelector(".goop-toast button").focus();
+            document.querySelector(".goop-toast").dispatchEvent(new Event("mouseleave"));""")
+        time.sleep(0.8)  # for what must not happen there is nothing to wait for
+        expect(page.run("return document.activeElement.ariaLabel") == "close this message", "it went from under the focus")
+        page.driver.switch_to.active_element.send_keys("\ue007")
+        page.wait(lambda: page.run("return document.activeElement.id") == "before", "the focus where it was")
 
 
 SYSTEM_COLUMNS = """_id INTEGER PRIMARY KEY AUTOINCREMENT, _owner TEXT NOT NULL, _owner_email TEXT DEFAULT '',

@@ -17,16 +17,17 @@ HOSTILE_NAME = "<img src=x onerror=\"window.pwned=1\">'\"</script>"
 
 
 class Browser:
-    """Chromium with one size and one colour scheme; messages of its console are findings."""
+    """Chromium with one size, one colour scheme and one size of text; messages of its console are findings."""
 
     # How many times longer than a quiet machine needs everything may take.
     patience = 1
 
-    def __init__(self, width=1280, height=900, dark=False, reduced_motion=False, arguments=()):
+    def __init__(self, width=1280, height=900, dark=False, reduced_motion=False, text_size=16, arguments=()):
         options = webdriver.ChromeOptions()
         for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--hide-scrollbars",
                          "--disable-background-networking", "--disable-component-update", "--no-first-run", *arguments):
             options.add_argument(argument)
+        options.add_experimental_option("prefs", {"webkit.webprefs.default_font_size": text_size})
         options.binary_location = shutil.which("chromium")
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         self.driver = webdriver.Chrome(service=Service(shutil.which("chromedriver")), options=options)
@@ -60,6 +61,22 @@ class Browser:
 
     def one(self, selector):
         return self.driver.find_element(By.CSS_SELECTOR, selector)
+
+    def heard(self):
+        """What the page told a screen reader last. While a dialog is open, nothing outside of it is heard."""
+        return self.run("const dialog = [...document.querySelectorAll('dialog:modal')].at(-1);"
+                        "return (dialog ? dialog.querySelector('.announcer') : document.getElementById('announcer'))?.textContent ?? ''")
+
+    @contextlib.contextmanager
+    def left(self):
+        """Another tab in front of this one. Inside, the browser is asked for that: a tab that is asked is looked at."""
+        own = self.driver.current_window_handle
+        self.driver.switch_to.new_window("tab")
+        try:
+            yield
+        finally:
+            self.driver.close()
+            self.driver.switch_to.window(own)
 
     def complaints(self, *expected):
         """Console messages of level warning and above since the last call, without the expected ones."""

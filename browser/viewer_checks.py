@@ -42,8 +42,7 @@ def story(suite, program, folder):
                 neighbour.start()
                 page.wait(lambda: state(page, neighbour.id) == "online", "the neighbour online")
                 print(f"        seen online {time.monotonic() - start:.2f} s after its start")
-                page.wait(lambda: "Neighbour is here" in page.run("return document.getElementById('announcer').textContent"),
-                          "the announcement")
+                page.wait(lambda: "Neighbour is here" in page.heard(), "the announcement")
                 expect("Nobody else" not in page.text(), "still empty")
                 expect(page.driver.title.startswith("1 here"), page.driver.title)
                 expect(not page.complaints(), "console")
@@ -99,8 +98,7 @@ def story(suite, program, folder):
                 gone = time.monotonic() - start
                 print(f"        gone {gone:.2f} s after its process ended")
                 expect(gone < 2, f"{gone:.2f} s")
-                page.wait(lambda: "Neighbour has left" in page.run("return document.getElementById('announcer').textContent"),
-                          "the announcement")
+                page.wait(lambda: "Neighbour has left" in page.heard(), "the announcement")
 
             with suite.check("its site then says why it is not shown, within 5 s and at once the second time"):
                 start = time.monotonic()

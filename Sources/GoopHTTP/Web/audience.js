@@ -2,7 +2,7 @@
 
 import { showPicture } from "/assets/identicon.js";
 import { followSite } from "/assets/site-live.js";
-import { button, clean, element, find, get, nameOf, post, printOf, tell } from "/assets/words.js";
+import { arrangeChildren, button, clean, element, find, get, nameOf, post, printOf, reasonOf, tell, tellFailure } from "/assets/words.js";
 
 const place = find("audience");
 const decide = (decision) => post("/api/rooms/site/audience", decision);
@@ -20,7 +20,7 @@ const input = element("input");
 const fault = element("p", "fault");
 
 function fail(error) {
-  fault.textContent = error.message;
+  fault.textContent = reasonOf(error);
   fault.hidden = false;
 }
 
@@ -34,8 +34,8 @@ function way(name, title, text) {
       show(await decide({ audience: name }));
       tell(name === "everyone" ? "Your site is shown to everyone now." : "Your site is shown to the people you named, and to nobody else.");
     } catch (error) {
-      show(sheet);
-      tell(error.message, { isError: true });
+      if (sheet) show(sheet); else input.checked = false;
+      tellFailure(error);
     }
   });
   ways.set(name, input);
@@ -57,7 +57,7 @@ function row(guest) {
       guests.focus();
       tell(`${nameOf(guest)} does not see your site any more.`, { undo: async () => show(await decide({ allow: [guest.id] })) });
     } catch (error) {
-      tell(error.message, { isError: true });
+      tellFailure(error);
     }
   });
   remove.setAttribute("aria-label", `Take ${nameOf(guest)} off the list`);
@@ -74,7 +74,7 @@ function show(next) {
     ? sheet.guests.length === 0 ? "Nobody is named: only you see your site." : "Whoever is not on this list gets nothing of your site: no file and no row. Whoever you take off sees it go at once; what they have read already cannot be taken back."
     : sheet.guests.length === 0 ? "Whoever finds you sees your site." : "Whoever finds you sees your site. The list below counts when you choose the other way.";
   const focused = document.activeElement?.getAttribute("aria-label");
-  guests.replaceChildren(...sheet.guests.map(row));
+  arrangeChildren(guests, sheet.guests.map((guest) => ({ key: guest.id, text: JSON.stringify(guest), make: () => row(guest) })));
   guests.hidden = sheet.guests.length === 0;
   // A change from elsewhere leaves the focus where it was.
   if (focused && !document.activeElement?.getAttribute("aria-label")) {
@@ -156,6 +156,6 @@ if (place) {
     way("everyone", "Everyone", "who finds you: your network, and whoever has your address."),
     way("named", "Only the people you name", "and nobody else."));
   place.replaceChildren(...(title ? [title] : []), choices, state, guests, form());
-  get("/api/rooms/site/audience").then((value) => { show(value); offer(); }).catch((error) => { state.textContent = error.message; });
+  get("/api/rooms/site/audience").then((value) => { show(value); offer(); }).catch((error) => { state.textContent = reasonOf(error); });
   followSite(({ audience }) => { if (JSON.stringify(audience) !== JSON.stringify(sheet)) show(audience); });
 }

@@ -1,6 +1,6 @@
 // Rows as files: out as a download, in as an upload that is read while it arrives.
 
-import { clean, element, say, sizeText, tell, tokenHeader } from "/assets/words.js";
+import { clean, element, postFile, say, sizeText, tell } from "/assets/words.js";
 import { checkbox, labelled, openSheet } from "/assets/data-sheet.js";
 import { rowsText } from "/assets/data-values.js";
 
@@ -19,29 +19,6 @@ export function exportTable(table) {
       element("p", "note", "In CSV, a text that a spreadsheet would run as a formula has an apostrophe in front, because rows come from strangers. An import takes it away again."),
     ],
   });
-}
-
-/// Sends a file and tells how far it is; the peer reads it while it arrives, so that is how far the import is.
-function upload(path, file, type, onProgress) {
-  const request = new XMLHttpRequest();
-  const done = new Promise((resolve, reject) => {
-    request.open("POST", path);
-    request.setRequestHeader("Content-Type", type);
-    for (const [name, value] of Object.entries(tokenHeader())) request.setRequestHeader(name, value);
-    request.upload.addEventListener("progress", (event) => onProgress(event.loaded, event.total));
-    request.addEventListener("load", () => {
-      let value = null;
-      try { value = JSON.parse(request.responseText); } catch { /* Not every refusal is JSON. */ }
-      if (request.status === 200) return resolve(value);
-      const error = new Error(clean(value?.error) || `The viewer answered ${request.status}.`);
-      error.detail = clean(value?.detail);
-      reject(error);
-    });
-    request.addEventListener("error", () => reject(new Error("The file could not be sent. Was it changed meanwhile?")));
-    request.addEventListener("abort", () => reject(new Error("Stopped. What was read before is in the table.")));
-    request.send(file);
-  });
-  return { done, stop: () => request.abort() };
 }
 
 export function importRows(table, changed) {
@@ -73,9 +50,13 @@ export function importRows(table, changed) {
       progress.hidden = false;
       progress.removeAttribute("value");
       say(`Reading ${clean(chosen.name)}, ${sizeText(chosen.size)}`);
-      running = upload(path, chosen, form === "csv" ? "text/csv" : "application/json", (loaded, total) => { progress.value = total ? loaded / total : 0; });
+      running = new AbortController();
       try {
-        showOutcome(outcome, await running.done);
+        showOutcome(outcome, await postFile(path, chosen, {
+          type: form === "csv" ? "text/csv" : "application/json", signal: running.signal,
+          // The peer reads it while it arrives, so that is how far the import is.
+          onProgress(loaded, total) { progress.value = total ? loaded / total : 0; },
+        }));
         outcome.focus();
       } finally {
         running = null;
@@ -83,7 +64,7 @@ export function importRows(table, changed) {
         await changed(table.name);
       }
     },
-    onClose() { if (running) { running.stop(); tell("The import was stopped. What was read before is in the table."); } },
+    onClose() { if (running) { running.abort(); tell("The import was stopped. What was read before is in the table."); } },
   });
   return sheet;
 }

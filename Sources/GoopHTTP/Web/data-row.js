@@ -1,6 +1,6 @@
 // One row in the sheet: look, change, remove, or make a new one.
 
-import { button, clean, element, post, sizeText, tell } from "/assets/words.js";
+import { button, clean, element, post, sizeText, tell, tellFailure } from "/assets/words.js";
 import { ask, labelled, openSheet, select, textInput } from "/assets/data-sheet.js";
 import { fieldText, isLong, isNumber, isTime, localTime, ownerText } from "/assets/data-values.js";
 
@@ -69,7 +69,7 @@ export async function openRow(view, row) {
       }
     }
   } catch (error) {
-    return tell(error.message, { isError: true });
+    return tellFailure(error);
   }
   const fields = own.map((column) => field(column, values[column.name] ?? null, isNew));
   const body = fields.map(({ node }) => node);
@@ -119,7 +119,7 @@ async function remove(view, row) {
     document.getElementById("table-title").focus();
     tell(`Row ${row._id} was deleted.`);
   } catch (error) {
-    tell(error.message, { isError: true });
+    tellFailure(error);
   }
 }
 

@@ -1,6 +1,6 @@
 // The rows of one table: page, sort, filter, and what changes while one looks.
 
-import { button, clean, element, find, get, post, reasonOf, say, setText, tell, whileSeen } from "/assets/words.js";
+import { arrangeChildren, button, clean, element, find, get, post, say, setText, tell, tellFailure } from "/assets/words.js";
 import { ask, openSheet } from "/assets/data-sheet.js";
 import { cell, harmless, isNumber, ownerParts, ownerText, rowsText } from "/assets/data-values.js";
 import { openRow } from "/assets/data-row.js";
@@ -34,6 +34,7 @@ export class RowView {
       this.where = "";
       this.order = null;
       this.page = 0;
+      this.count = undefined;
       this.changed = new Set();
       find("where").value = "";
       this.noFault();
@@ -48,6 +49,8 @@ export class RowView {
 
   shut() {
     this.table = null;
+    // An answer that is under way is about the table that was.
+    this.reading += 1;
     this.unfollow?.();
     this.unfollow = null;
   }
@@ -59,9 +62,19 @@ export class RowView {
     return { table: this.table.name, where: this.where, order: order || "_id DESC", limit: perPage + 1, offset: this.page * perPage };
   }
 
+  /// Reads the rows and shows them. Ends when they stand there, also when a later question has overtaken this one.
   async read() {
     if (!this.table) return;
-    const number = ++this.reading;
+    this.reading += 1;
+    this.latest = this.question(this.reading);
+    let latest;
+    do {
+      latest = this.latest;
+      await latest;
+    } while (latest !== this.latest);
+  }
+
+  async question(number) {
     const name = this.table.name;
     find("grid").setAttribute("aria-busy", "true");
     try {
@@ -84,10 +97,13 @@ export class RowView {
   }
 
   fail(error) {
+    // Read again because others write, it fails again; then the focus stays where the person is by now.
+    const { isAsked } = this;
+    this.isAsked = false;
     this.shown = 0;
-    this.shownText = null;
     find("delete-found").hidden = true;
-    if (error.code !== "invalid_query" || !this.where) return tell(reasonOf(error), { isError: true });
+    if (error.code !== "invalid_query" || !this.where) return tellFailure(error);
+    if (!isAsked) return;
     const input = find("where");
     const fault = find("where-fault");
     const at = /, at byte (\d+)$/.exec(error.detail);
@@ -115,6 +131,8 @@ export class RowView {
   filter(text) {
     this.where = text;
     this.page = 0;
+    // Of the rows before; what is deleted is told with its number.
+    this.count = undefined;
     this.isAsked = true;
     return this.read();
   }
@@ -131,7 +149,7 @@ export class RowView {
       find("table-title").focus();
       tell(`${rowsText(affected)} ${affected === 1 ? "was" : "were"} deleted.`);
     } catch (error) {
-      tell(reasonOf(error), { isError: true });
+      tellFailure(error);
     }
   }
 
@@ -161,27 +179,41 @@ export class RowView {
   }
 
   show(answer) {
-    // What is there already stays as it is: somebody may be pressing a button of it.
-    const shown = JSON.stringify([answer, this.query, this.table.columns]);
-    if (shown === this.shownText && this.changed.size === 0) return;
-    this.shownText = shown;
     const rows = answer.rows.slice(0, perPage);
     this.hasMore = answer.rows.length > perPage;
     this.shown = rows.length;
     this.owners = answer.owners;
-    const columns = this.columns;
     const focus = find("rows").contains(document.activeElement) ? document.activeElement.dataset.key : null;
-    find("rows").tHead.replaceChildren(element("tr", "", element("th", "", element("span", "visually-hidden", "Change")), ...columns.map((column) => this.head(column))));
-    find("rows").tHead.rows[0].cells[0].scope = "col";
-    find("rows").tBodies[0].replaceChildren(...rows.map((row) => this.line(row, columns)));
-    for (const line of find("rows").tBodies[0].rows) if (this.changed.has(line.dataset.id)) line.classList.add("fresh");
+    this.showHead();
+    this.showLines(rows);
     this.changed.clear();
     find("grid").hidden = rows.length === 0;
     find("none").hidden = rows.length > 0;
     setText(find("none"), this.where ? "No row is like that." : "There is no row yet.");
     // A row that new ones have pushed to the next page takes the focus with it: then it goes to what is around the rows.
-    if (focus) (find("rows").querySelector(`[data-key="${CSS.escape(focus)}"]`) ?? (rows.length ? find("grid") : find("table-title"))).focus({ preventScroll: true });
+    if (focus && !find("rows").contains(document.activeElement)) (find("rows").querySelector(`[data-key="${CSS.escape(focus)}"]`) ?? (rows.length ? find("grid") : find("table-title"))).focus({ preventScroll: true });
     this.showRange();
+  }
+
+  /// What is there already stays as it is, as the lines do.
+  showHead() {
+    const { columns, order } = this;
+    const heading = JSON.stringify([columns, order]);
+    if (heading === this.heading) return;
+    this.heading = heading;
+    const change = element("th", "", element("span", "visually-hidden", "Change"));
+    change.scope = "col";
+    find("rows").tHead.replaceChildren(element("tr", "", change, ...columns.map((column) => this.head(column))));
+  }
+
+  showLines(rows) {
+    const { columns } = this;
+    const body = find("rows").tBodies[0];
+    arrangeChildren(body, rows.map((row) => ({
+      key: String(row._id), text: JSON.stringify([this.table.name, columns, row, this.owners?.[row._owner]]),
+      make: () => this.line(row, columns),
+    })));
+    for (const line of body.rows) line.classList.toggle("fresh", this.changed.has(line.dataset.id));
   }
 
   showRange() {
@@ -244,7 +276,7 @@ export class RowView {
       const notes = value?.cut === undefined ? [] : [element("p", "note", "Only the first megabyte is shown; an export has all of it.")];
       openSheet({ title: `${column.name} of row ${row._id}`, body: [text, ...notes] });
     } catch (error) {
-      tell(error.message, { isError: true });
+      tellFailure(error);
     }
   }
 
@@ -252,8 +284,7 @@ export class RowView {
 
   follow() {
     this.unfollow?.();
-    const name = this.table.name;
-    const unfollow = this.unfollow = whileSeen(() => follow(`/api/data/subscribe?table=${encodeURIComponent(name)}`, {
+    this.unfollow = follow(`/api/data/subscribe?table=${encodeURIComponent(this.table.name)}`, {
       ready: () => {
         setText(find("live"), "Live: changes appear by themselves.");
         // Also the first time: the rows were read before, and the stream may have waited for its turn.
@@ -261,13 +292,8 @@ export class RowView {
       },
       change: (change) => this.heard(change),
       reload: () => this.soon(),
-      error: (isOver) => {
-        setText(find("live"), "Not live at the moment.");
-        dispatchEvent(new Event("viewer-lost"));
-        // Refused, because too many pages are open: they may be fewer soon.
-        if (isOver) setTimeout(() => { if (this.unfollow === unfollow) this.follow(); }, 5000);
-      },
-    }));
+      error: () => setText(find("live"), "Not live at the moment."),
+    });
   }
 
   heard(change) {

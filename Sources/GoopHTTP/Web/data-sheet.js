@@ -1,6 +1,6 @@
 // The two dialogs of the Data room: a sheet with a form, and a question about something that cannot be taken back.
 
-import { button, element, find, reasonOf, say } from "/assets/words.js";
+import { button, element, find, reasonOf } from "/assets/words.js";
 
 let number = 0;
 
@@ -127,6 +127,5 @@ export function ask(title, text, yes) {
     question.replaceChildren(element("form", "", heading, body, element("div", "row end", no, go)));
     question.showModal();
     no.focus();
-    say(text);
   });
 }

@@ -1,6 +1,6 @@
 // Making tables and changing them: columns, policy, name, and the end of a table.
 
-import { button, clean, element, find, post, reasonOf, sizeText, tell } from "/assets/words.js";
+import { button, clean, element, find, post, sizeText, tell, tellFailure } from "/assets/words.js";
 import { ask, checkbox, labelled, openSheet, select, textInput } from "/assets/data-sheet.js";
 import { policyFields } from "/assets/data-policy.js";
 import { rowsText } from "/assets/data-values.js";
@@ -140,7 +140,7 @@ export async function deleteTable(table, changed) {
     find("tables-title").focus();
     tell(`${table.name} was deleted.`);
   } catch (error) {
-    tell(reasonOf(error), { isError: true });
+    tellFailure(error);
   }
 }
 

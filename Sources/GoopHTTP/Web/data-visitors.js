@@ -1,6 +1,6 @@
 // What visitors have filled of the owner's disk, and what they may.
 
-import { button, clean, element, find, get, post, reasonOf, setText, sizeText, tell } from "/assets/words.js";
+import { arrangeChildren, button, clean, element, find, get, post, reasonOf, setText, sizeText, tell } from "/assets/words.js";
 import { ownerParts, ownerText, rowsText } from "/assets/data-values.js";
 
 /// Limits are set in megabytes of 2^20 bytes, so they are shown in those.
@@ -29,26 +29,30 @@ function show(overview, me, showRows) {
     : `${overview.count === 1 ? "1 visitor has" : `${overview.count.toLocaleString()} visitors have`} ${rowsText(total.rows)}, ${sizeText(total.bytes)} of ${limitText(overview.total_limit)}. Each may add ${rowsText(limit.rows)} and ${limitText(limit.bytes)}.`);
   const focused = find("shares").contains(document.activeElement) ? document.activeElement.dataset.id : null;
   find("shares-box").hidden = overview.visitors.length === 0;
-  find("shares").tBodies[0].replaceChildren(...overview.visitors.map((visitor) => {
-    const owners = visitor.label === undefined ? {} : { [visitor.id]: visitor };
-    const part = Math.max(limit.rows ? visitor.rows / limit.rows : 1, limit.bytes ? visitor.bytes / limit.bytes : 1);
-    const bar = document.createElement("meter");
-    bar.max = 1;
-    bar.high = 0.9;
-    bar.value = Math.min(part, 1);
-    bar.setAttribute("aria-hidden", "true");
-    const head = element("th", "who-cell", ...ownerParts(visitor.id, me, owners));
-    head.scope = "row";
-    head.title = clean(visitor.id);
-    const look = button("Their rows", "button small", () => showRows(visitor.id));
-    look.setAttribute("aria-label", `Rows of ${ownerText(visitor.id, me, owners)}`);
-    look.dataset.id = visitor.id;
-    return element("tr", "", head, element("td", "", visitor.rows.toLocaleString()), element("td", "", sizeText(visitor.bytes)),
-      element("td", "", bar, `${part > 0 && part < 0.01 ? "under 1" : Math.round(part * 100)} %`), element("td", "", look));
-  }));
+  arrangeChildren(find("shares").tBodies[0], overview.visitors.map((visitor) => ({
+    key: visitor.id, text: JSON.stringify([visitor, limit]), make: () => line(visitor, limit, me, showRows),
+  })));
   // Rows arrive while one looks: the focus stays at whose button it was.
-  if (focused) (find("shares").querySelector(`[data-id="${CSS.escape(focused)}"]`) ?? find("shares-box")).focus({ preventScroll: true });
+  if (focused && !find("shares").contains(document.activeElement)) (find("shares").querySelector(`[data-id="${CSS.escape(focused)}"]`) ?? find("shares-box")).focus({ preventScroll: true });
   if (overview.count > overview.visitors.length) find("filled").append(` The list has the ${overview.visitors.length} who fill most.`);
+}
+
+function line(visitor, limit, me, showRows) {
+  const owners = visitor.label === undefined ? {} : { [visitor.id]: visitor };
+  const part = Math.max(limit.rows ? visitor.rows / limit.rows : 1, limit.bytes ? visitor.bytes / limit.bytes : 1);
+  const bar = document.createElement("meter");
+  bar.max = 1;
+  bar.high = 0.9;
+  bar.value = Math.min(part, 1);
+  bar.setAttribute("aria-hidden", "true");
+  const head = element("th", "who-cell", ...ownerParts(visitor.id, me, owners));
+  head.scope = "row";
+  head.title = clean(visitor.id);
+  const look = button("Their rows", "button small", () => showRows(visitor.id));
+  look.setAttribute("aria-label", `Rows of ${ownerText(visitor.id, me, owners)}`);
+  look.dataset.id = visitor.id;
+  return element("tr", "", head, element("td", "", visitor.rows.toLocaleString()), element("td", "", sizeText(visitor.bytes)),
+    element("td", "", bar, `${part > 0 && part < 0.01 ? "under 1" : Math.round(part * 100)} %`), element("td", "", look));
 }
 
 /// The limits are settings like the others; what is saved counts for the next row. Calls `changed` then.

@@ -1,6 +1,6 @@
 // The Data room: the owner's tables, their rows, who may do what, and what visitors have filled.
 
-import { button, element, find, get, setText, sizeText } from "/assets/words.js";
+import { arrangeChildren, button, element, find, get, setText, sizeText } from "/assets/words.js";
 import { exportTable, importRows } from "/assets/data-files.js";
 import { policyText } from "/assets/data-policy.js";
 import { openRow } from "/assets/data-row.js";
@@ -19,19 +19,41 @@ const opened = () => {
 };
 
 function item(table) {
-  const link = element("a", "", element("span", "name", table.name),
-    element("span", "much", `${rowsText(table.rows)}${table.bytes === null ? "" : `, ${sizeText(table.bytes)}`}`), element("span", "who", policyText(table.access)));
-  link.href = `#${encodeURIComponent(table.name)}`;
-  if (table.name === view?.table?.name) link.setAttribute("aria-current", "true");
-  return element("li", "", link);
+  const much = `${rowsText(table.rows)}${table.bytes === null ? "" : `, ${sizeText(table.bytes)}`}`;
+  const who = policyText(table.access);
+  const isOpen = table.name === view?.table?.name;
+  return {
+    key: table.name, text: JSON.stringify([much, who, isOpen]),
+    make() {
+      const link = element("a", "", element("span", "name", table.name), element("span", "much", much), element("span", "who", who));
+      link.href = `#${encodeURIComponent(table.name)}`;
+      if (isOpen) link.setAttribute("aria-current", "true");
+      return element("li", "", link);
+    },
+  };
 }
+
+const noTable = {
+  key: "", text: "", make: () => element("li", "note", "There is no table yet. A table keeps what visitors of your site fill in: the entries of a guestbook, say."),
+};
 
 function showList() {
   const list = find("tables");
   const focus = list.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
-  list.replaceChildren(...(tables.length ? tables.map(item) : [element("li", "note", "There is no table yet. A table keeps what visitors of your site fill in: the entries of a guestbook, say.")]));
+  arrangeChildren(list, tables.length ? tables.map(item) : [noTable]);
   list.removeAttribute("aria-busy");
-  if (focus) list.querySelector(`a[href="${CSS.escape(focus)}"]`)?.focus();
+  if (focus && !list.contains(document.activeElement)) list.querySelector(`a[href="${CSS.escape(focus)}"]`)?.focus();
+}
+
+/// In place of the list that could not be read.
+function offerAgain(action) {
+  const list = find("tables");
+  list.replaceChildren(element("li", "", button("Try again", "button small", async () => {
+    await action();
+    // The button is gone, or another one is in its place.
+    (list.querySelector("button") ?? find("tables-title")).focus();
+  })));
+  list.removeAttribute("aria-busy");
 }
 
 /// Reads the tables again and opens one; gives it, if it is there.
@@ -41,8 +63,7 @@ async function changed(name) {
     find("trouble").hidden = true;
   } catch (error) {
     announceTrouble(error);
-    if (!view.table) find("tables").replaceChildren(element("li", "", button("Try again", "button small", () => changed(name))));
-    find("tables").removeAttribute("aria-busy");
+    if (!view.table) offerAgain(() => changed(name));
     return null;
   }
   const table = tables.find((one) => one.name === name);
@@ -91,18 +112,18 @@ function showRowsOf(id) {
   find("table-title").focus();
 }
 
-addEventListener("hashchange", () => {
-  const table = tables.find((one) => one.name === opened());
-  open(table).then(() => { if (table) find("table-title").focus(); });
-});
-find("new-table").addEventListener("click", () => newTable(changed));
-
 async function start() {
   try {
     me = (await get("/api/self")).id;
   } catch (error) {
     announceTrouble(error);
+    return offerAgain(start);
   }
+  addEventListener("hashchange", () => {
+    const table = tables.find((one) => one.name === opened());
+    open(table).then(() => { if (table) find("table-title").focus(); });
+  });
+  find("new-table").addEventListener("click", () => newTable(changed));
   view = new RowView(me, { onCount: counted, onChange: () => readVisitors(me, showRowsOf) });
   const wanted = opened();
   await changed(wanted);

@@ -1,6 +1,6 @@
 // The Network room: addresses, connections as a picture and as a table, and the log.
 
-import { clean, element, find, get, nameOf, printOf, setText, tell, ways } from "/assets/words.js";
+import { clean, element, find, get, nameOf, printOf, reasonOf, setText, tell, ways } from "/assets/words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const mostNodes = 24;
@@ -136,8 +136,12 @@ function showLog() {
   }) : [element("li", "", element("span", "", lines.length ? "Nothing like that." : "Nothing has happened yet."))]));
 }
 
+let isReading = false;
+
+/// One at a time: a viewer that takes long is not asked more often for that.
 async function refresh() {
-  if (document.hidden) return;
+  if (document.hidden || isReading) return;
+  isReading = true;
   try {
     showNetwork(await get("/api/rooms/network"));
     if (isPaused) return;
@@ -147,7 +151,9 @@ async function refresh() {
       showLog();
     }
   } catch (error) {
-    setText(find("uptime"), error.message);
+    setText(find("uptime"), reasonOf(error));
+  } finally {
+    isReading = false;
   }
 }
 

@@ -1,7 +1,7 @@
 // Settings: the picture that others see beside the owner's name.
 
 import { ownFace, showFace } from "/assets/face.js";
-import { find, get, post, postBytes, setText, sizeText, tell } from "/assets/words.js";
+import { find, get, post, postFile, reasonOf, setText, sizeText, tell, tellFailure } from "/assets/words.js";
 
 const largest = 256 * 1024;
 const kinds = ["image/png", "image/jpeg", "image/webp", "image/gif"];
@@ -30,11 +30,11 @@ file.addEventListener("change", async () => {
   try {
     if (chosen.size > largest) return fail(`That file has ${sizeText(chosen.size)}; a picture has at most 256 KiB. Choose a smaller one.`);
     if (chosen.type && !kinds.includes(chosen.type)) return fail("Only PNG, JPEG, WebP and GIF are taken. Choose another file.");
-    const { hash } = await postBytes("/api/avatar/upload", chosen);
+    const { hash } = await postFile("/api/avatar/upload", chosen);
     show(hash);
     tell("The others see this picture now.");
   } catch (error) {
-    fail(`${error.message}${error.detail ? `; ${error.detail}` : ""}`);
+    fail(reasonOf(error));
   } finally {
     file.value = "";
   }
@@ -47,8 +47,8 @@ remove.addEventListener("click", async () => {
     file.focus();
     tell("Your picture was removed.");
   } catch (error) {
-    tell(error.message, { isError: true });
+    tellFailure(error);
   }
 });
 
-get("/api/self").then((self) => show(self.avatar_hash), (error) => fail(error.message));
+get("/api/self").then((self) => show(self.avatar_hash), (error) => fail(reasonOf(error)));

@@ -1,6 +1,6 @@
 // On pages of whoever has signed in from another computer: the way out, and the way back in when the session has ended.
 
-import { find, post, tell } from "/assets/words.js";
+import { find, post, tellFailure } from "/assets/words.js";
 
 const signIn = () => `/login?next=${encodeURIComponent(location.pathname + location.search + location.hash)}`;
 
@@ -21,7 +21,7 @@ find("sign-out")?.addEventListener("click", async () => {
   try {
     await post("/api/logout", {});
   } catch (error) {
-    if (error.status !== 401) return tell(error.message, { isError: true });
+    if (error.status !== 401) return tellFailure(error);
   }
   // Nothing of the pages is left to go back to: they are never stored.
   location.replace("/login");

@@ -1,6 +1,6 @@
 // The Settings room: every key of goop.json, checked as the file is before it is written.
 
-import { button, clean, element, find, get, isBeyond, post, say, setText, tell } from "/assets/words.js";
+import { button, clean, element, find, get, isBeyond, post, reasonOf, say, setText, tell, tellFailure } from "/assets/words.js";
 import "/assets/own-picture.js";
 
 const sections = find("sections");
@@ -24,6 +24,8 @@ const elsewhere = {
 const isLater = (setting) => /^Kept (and checked|for upstream)/.test(setting.meaning);
 /// Every row, to be found: `{text, item}`.
 let found = [];
+/// How often what is in the fields was judged, or replaced.
+let checks = 0;
 
 function changes() {
   const found = {};
@@ -136,6 +138,7 @@ function laterPart(settings) {
 
 function show(sheet) {
   fields.clear();
+  checks += 1;
   found = [];
   door = sheet.door;
   find("seen-fields").replaceChildren(...sheet.settings.filter(({ key }) => key in seenKeys).map(rowOf));
@@ -210,7 +213,10 @@ async function startAgain(sheet) {
     // The run may end before its answer is out: then there is no answer, and the next run tells.
     if (error.status !== undefined) {
       const lines = showFaults(error);
-      waiting.replaceChildren(element("p", "fault", `Not started again: ${lines.map((line) => clean(`${line.key ?? ""} ${line.cause}`)).join(". ")}`));
+      const fault = element("p", "fault", `Not started again: ${lines.map((line) => clean(`${line.key ?? ""} ${line.cause}`)).join(". ")}`);
+      fault.tabIndex = -1;
+      waiting.replaceChildren(fault);
+      fault.focus();
       return;
     }
   }
@@ -262,7 +268,7 @@ seen.addEventListener("change", async () => {
     tell(isInvisible ? "You are invisible now: the others see you leave." : "You are visible now.");
   } catch (error) {
     seen.checked = !isInvisible;
-    tell(error.message, { isError: true });
+    tellFailure(error);
   }
 });
 
@@ -297,14 +303,18 @@ function showFaults(error) {
   return lines;
 }
 
-// Says at once what is wrong with a value, without writing anything.
+// Says at once what is wrong with a value, without writing anything. An answer that a later question, or a save, has
+// overtaken is about what the fields do not hold any more.
 async function check() {
+  checks += 1;
+  const turn = checks;
   const changed = changes();
   if (Object.keys(changed).length === 0) return clearFaults();
   try {
     await post("/api/rooms/settings/check", { changes: changed });
-    clearFaults();
+    if (turn === checks) clearFaults();
   } catch (error) {
+    if (turn !== checks) return;
     const lines = showFaults(error);
     say(lines.map((line) => `${line.key ?? ""} ${line.cause}`).join(". "));
   }
@@ -376,6 +386,7 @@ function goTo(key) {
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   const focused = document.activeElement?.id ?? "";
+  checks += 1;
   try {
     const changed = changes();
     const before = door;
@@ -441,7 +452,12 @@ async function load() {
   try {
     show(await get("/api/rooms/settings"));
   } catch (error) {
-    sections.replaceChildren(element("p", "fault", `${error.message} ${error.detail ?? ""}`), button("Try again", "button", () => load()));
+    const again = button("Try again", "button", async () => {
+      await load();
+      // The button is gone, or another one is in its place.
+      (sections.querySelector(":scope > .button") ?? find("content")).focus();
+    });
+    sections.replaceChildren(element("p", "fault", reasonOf(error)), again);
     sections.removeAttribute("aria-busy");
   }
 }

@@ -2,36 +2,22 @@
 // message of the frame, and text of strangers only becomes text nodes.
 
 import { showPicture } from "/assets/identicon.js";
-import { follow as followStream } from "/assets/streams.js";
-import { agoText, clean, find, siteLink, printOf, setText, waysSeen } from "/assets/text.js";
+import { follow } from "/assets/streams.js";
 import * as visits from "/assets/visits.js";
+import {
+  agoText, clean, find, get, isBeyond, isLost, notAnswering, post, printOf, reasonOf, say, setText, siteLink, ways,
+} from "/assets/words.js";
 
 const { peer, site, probe, policy } = document.body.dataset;
-const token = document.querySelector('meta[name="goop-token"]').content;
 const base = `/p/${peer}`;
 const place = find("frame-place");
-// From another computer there is nothing to probe.
-const isBeyond = !probe;
-const ways = waysSeen(isBeyond);
-
-const say = (text) => { find("announcer").textContent = text; };
 
 /// When somebody was here last; empty if that is not known.
 const seenText = (milliseconds) => (milliseconds ? agoText(milliseconds) : "");
 
 const ask = (action, body) => post(`/api/shell/${action}`, { peer, ...body });
 
-async function post(path, body) {
-  const answer = await fetch(path, {
-    method: "POST", body: JSON.stringify(body),
-    headers: { "Content-Type": "application/json", "X-Goop-Token": token },
-  });
-  const value = await answer.json();
-  if (!answer.ok) throw new Error([value.error, value.detail].filter(Boolean).join(": "));
-  return value;
-}
-
-const facts = () => fetch(`/api/shell/site?peer=${encodeURIComponent(peer)}`, { cache: "no-store" }).then((answer) => answer.json());
+const facts = () => get(`/api/shell/site?peer=${encodeURIComponent(peer)}`);
 
 // MARK: The frame
 
@@ -72,7 +58,7 @@ function unload() {
 }
 
 /// Shows an address of the site in a new frame, so that nothing of the old page is left.
-function show(address, onLoad = follow) {
+function show(address, onLoad = noteAddress) {
   unload();
   // Whoever pressed a button of the curtain goes on in the page that comes in its place.
   const hadFocus = find("curtain").contains(document.activeElement);
@@ -92,17 +78,23 @@ function show(address, onLoad = follow) {
 
 async function showHere() {
   isServed = isServed && unwatch !== null;
-  // The secret path ended with the last visit.
-  if (root === null) root = await secretPath();
+  try {
+    // The secret path ended with the last visit.
+    root ??= await secretPath();
+  } catch (error) {
+    return cover("The site cannot be shown", reasonOf(error), { show: "Try again" });
+  }
   show(root + location.pathname + location.search + location.hash);
   isGone = false;
   watchOwner();
 }
 
 /// The frame has loaded something: asks which page it was, and keeps the address of this page true.
-async function follow(event) {
+async function noteAddress(event) {
   const loaded = event.currentTarget;
-  const { path, sequence, leads_to: leadsTo, leads_to_whom: whom } = await facts();
+  let asked;
+  try { asked = await facts(); } catch { /* The bar says when the viewer does not answer. */ return; }
+  const { path, sequence, leads_to: leadsTo, leads_to_whom: whom } = asked;
   if (loaded !== frame || path === null || sequence <= lastSequence) return;
   lastSequence = sequence;
   if (leadsTo !== null) return leadOut(leadsTo, whom);
@@ -245,58 +237,41 @@ function leave(seen) {
   if (!isKept) endVisit();
 }
 
-/// What ends the streams; null while there are none.
-let unfollow = null;
-let unwatch = null;
-let retryTimer = 0;
-let retryDelay = 1000;
-
-function connect() {
-  if (unfollow || document.hidden) return;
-  clearTimeout(retryTimer);
-  unfollow = followStream("/api/events", {
+function followPeople() {
+  follow("/api/events", {
     snapshot({ owner, peers }) {
-      retryDelay = 1000;
       ownID = owner.id;
-      if (isBlocked) return;
+      if (isBlocked) return tellBlocked();
       const one = owner.id === peer ? { ...owner, state: "online", isOwn: true } : peers.find((other) => other.id === peer);
       if (one) update(one); else if (wasHere) leave(seenText(person?.lastSeen)); else tell("unknown", "Not in the list of people");
     },
     peer(one) { if (one.id === peer) update(one); },
     gone({ id }) { if (id === peer) leave(seenText(person?.lastSeen)); },
-    error() {
-      disconnect();
-      dispatchEvent(new Event("viewer-lost"));
-      tell("lost", `Goop² ${isBeyond ? `at ${location.hostname}` : "on this computer"} does not answer`);
-      retryTimer = setTimeout(connect, retryDelay);
-      retryDelay = Math.min(retryDelay * 2, 15000);
-    },
+    error() { tell("lost", `Goop² ${isBeyond ? `at ${location.hostname}` : "on this computer"} does not answer`); },
   });
 }
+
+addEventListener("viewer-state", () => { if (isLost()) say(`${notAnswering}.`); });
+
+// MARK: Whether the owner shows the site to this peer
+
+/// What ends the watch; null while there is none.
+let unwatch = null;
 
 function endWatch() {
   unwatch?.();
   unwatch = null;
 }
 
-function disconnect() {
-  clearTimeout(retryTimer);
-  unfollow?.();
-  unfollow = null;
-  endWatch();
-}
-
-// MARK: Whether the owner shows the site to this peer
-
 /// Follows the site: when its owner takes this peer off the list of those who see it, the page goes at once.
 function watchOwner() {
   if (unwatch || document.hidden || isBlocked || person?.isOwn) return;
-  const mine = followStream(`/api/p/${peer}/watch`, {
+  const mine = follow(`/api/p/${peer}/watch`, {
     ready() { isServed = true; },
     lost({ code }) { if (code === "refused") sendAway(); },
-    async error(isOver) {
-      if (mine !== unwatch || !isOver) return;
-      unwatch = null;
+    async error(isRefused) {
+      if (mine !== unwatch || !isRefused) return;
+      endWatch();
       // Whoever does not tell of changes is left alone; the one answer that matters is a refusal.
       const answer = await fetch(`/api/p/${peer}/watch`, { cache: "no-store" }).catch(() => null);
       if (!answer || answer.ok) { answer?.body?.cancel(); return; }
@@ -338,10 +313,7 @@ find("curtain-copy").addEventListener("click", async () => {
   setTimeout(() => setText(find("curtain-copy"), "Copy my address"), 1800);
 });
 
-// A hidden tab gives its connection back: browsers allow six to one address, for all tabs together.
-document.addEventListener("visibilitychange", () => (document.hidden ? disconnect() : connect()));
-addEventListener("pagehide", disconnect);
-addEventListener("pageshow", connect);
+// Whoever did not tell of changes may do so when the page is looked at again.
 document.addEventListener("visibilitychange", () => { if (frame) watchOwner(); });
 
 // MARK: The tools of the bar
@@ -392,7 +364,7 @@ choice.addEventListener("change", async () => {
     say(choice.checked ? "This site learns your e-mail address." : "This site does not learn your e-mail address.");
   } catch (error) {
     choice.checked = !choice.checked;
-    say(String(error.message));
+    say(reasonOf(error));
   }
 });
 
@@ -424,7 +396,7 @@ find("keep-yes").addEventListener("click", async () => {
     visits.keep(site);
     say("This site is kept.");
   } catch (error) {
-    cover("This did not work", String(error.message), { show: "Back to the site" });
+    cover("This did not work", reasonOf(error), { show: "Back to the site" });
   }
   showKept();
 });
@@ -435,7 +407,7 @@ async function forget() {
   try {
     await ask("forget", {});
   } catch (error) {
-    cover("This did not work", String(error.message), { show: "Back to the site" });
+    cover("This did not work", reasonOf(error), { show: "Back to the site" });
     return;
   }
   isKept = false;
@@ -469,13 +441,15 @@ find("block-now").addEventListener("click", async () => {
   try {
     await stand("blocked");
   } catch (error) {
-    setText(find("block-fault"), clean(String(error.message)));
+    setText(find("block-fault"), reasonOf(error));
     find("block-fault").hidden = false;
     return;
   }
   blockPanel.close();
   showBlocked();
 });
+
+const tellBlocked = () => tell("gone", "Blocked by you");
 
 async function showBlocked() {
   isBlocked = true;
@@ -484,12 +458,11 @@ async function showBlocked() {
   find("block").hidden = true;
   // Whoever is blocked is in no list of people; what is known of their name is in the list of the blocked.
   if (!person) {
-    person = await fetch("/api/rooms/peers", { cache: "no-store" })
-      .then((answer) => answer.json()).then(({ blocked }) => blocked.find((one) => one.id === peer) ?? null).catch(() => null);
+    person = await get("/api/rooms/peers").then(({ blocked }) => blocked.find((one) => one.id === peer) ?? null, () => null);
     if (!isBlocked) return;
     if (person) setText(find("name"), nameText());
   }
-  tell("gone", "Blocked by you");
+  tellBlocked();
   cover(`You have blocked ${nameText()}`,
     "Nothing of this site is loaded, and its owner gets nothing of yours. You can take that back now, or at any time at the foot of the list of people.",
     { show: "Unblock", then: unblock });
@@ -499,7 +472,7 @@ async function unblock() {
   try {
     await stand("ordinary");
   } catch (error) {
-    cover("This did not work", clean(String(error.message)), { show: "Try again", then: unblock });
+    cover("This did not work", reasonOf(error), { show: "Try again", then: unblock });
     return;
   }
   isBlocked = false;
@@ -510,17 +483,21 @@ async function unblock() {
 
 // MARK: Begin
 
+async function begin() {
+  try {
+    const [{ kept, blocked }] = await Promise.all([facts(), findRoot()]);
+    isKept = kept && !isSealed;
+    if (!isSealed) await visits.begin(site, isKept);
+    showKept();
+    if (blocked) showBlocked(); else showHere();
+    // Not before: there is no place to load from, and what an earlier visit stored is still there.
+    find("reload").disabled = false;
+  } catch (error) {
+    cover("The site cannot be shown", reasonOf(error), { show: "Try again", then: begin });
+  }
+}
+
 showPicture(find("picture"), peer);
 setText(find("print"), "");
-connect();
-try {
-  const [{ kept, blocked }] = await Promise.all([facts(), findRoot()]);
-  isKept = kept && !isSealed;
-  if (!isSealed) await visits.begin(site, isKept);
-  showKept();
-  if (blocked) showBlocked(); else showHere();
-  // Not before: there is no place to load from, and what an earlier visit stored is still there.
-  find("reload").disabled = false;
-} catch (error) {
-  cover("The site cannot be shown", String(error.message), {});
-}
+followPeople();
+begin();

@@ -1,6 +1,6 @@
 // The dialogs of the room "My site". Each gives back the focus to what opened it.
 
-import { button, element, find, setText } from "/assets/words.js";
+import { button, element, find, reasonOf, setText } from "/assets/words.js";
 
 /// Opens a dialog and waits until it is closed; the focus goes back to where it was, or to the place given.
 function open(dialog, fallback) {
@@ -40,7 +40,7 @@ export async function askName({ title, label, value, ok, canReplace, take }) {
       done = name;
       dialog.close();
     } catch (error) {
-      fault.textContent = [error.message, error.detail].filter(Boolean).join("; ");
+      fault.textContent = reasonOf(error);
       input.setAttribute("aria-invalid", "true");
       replace.hidden = !(canReplace && error.kind === "exists");
       input.focus();
@@ -88,8 +88,8 @@ export async function askQuestion({ title, text, names = [], answers, cancel = "
   return answer;
 }
 
-/// Shows a text to be edited until the person closes it. `save(text, saveOver)` throws as `take` does; `changed` can be
-/// answered with "Save over it".
+/// Shows a text to be edited until the person closes it; true if it was saved. `save(text, saveOver)` throws as `take` does;
+/// `changed` can be answered with "Save over it".
 export async function editText({ title, text, save }) {
   const dialog = find("text-dialog");
   const area = find("text");
@@ -102,6 +102,7 @@ export async function editText({ title, text, save }) {
   let saved = area.value;
   fault.textContent = "";
   over.hidden = true;
+  let isSaved = false;
   const hasChanged = () => area.value !== saved;
   const attempt = async (saveOver) => {
     const current = area.value;
@@ -111,9 +112,10 @@ export async function editText({ title, text, save }) {
     try {
       await save(current, saveOver);
       saved = current;
+      isSaved = true;
       dialog.close();
     } catch (error) {
-      fault.textContent = [error.message, error.detail].filter(Boolean).join("; ");
+      fault.textContent = reasonOf(error);
       over.hidden = error.kind !== "changed";
       area.focus();
     }
@@ -142,4 +144,5 @@ export async function editText({ title, text, save }) {
   area.scrollTop = 0;
   await closed;
   for (const [target, name, listener] of listeners) target.removeEventListener(name, listener);
+  return isSaved;
 }

@@ -1,6 +1,6 @@
 // Ready-made sites: looked at first, then written, with a question for every file that would be lost.
 
-import { element, find, post, tell } from "/assets/words.js";
+import { element, find, post, tell, tellFailure } from "/assets/words.js";
 import { askQuestion } from "/assets/site-dialogs.js";
 
 const titles = { plain: "One page", guestbook: "Guestbook", poll: "Poll", blog: "Blog", neighbour: "All of them" };
@@ -32,7 +32,7 @@ export function prepareStarters(whenDone) {
       const { files } = await post("/api/rooms/site/starter/check", { starter });
       await offer(starter, files);
     } catch (error) {
-      tell([error.message, error.detail].filter(Boolean).join("; "), { isError: true });
+      tellFailure(error);
     }
     await whenDone();
   });

@@ -1,6 +1,6 @@
 // Uploads: what was dropped or chosen goes to the folder one file after the other.
 
-import { clean, element, find, notAnswering, say, setText, sizeText, tell, tokenHeader } from "/assets/words.js";
+import { clean, element, find, postFile, reasonOf, say, setText, sizeText, tell } from "/assets/words.js";
 import { askQuestion } from "/assets/site-dialogs.js";
 
 /// The most files that one drop can bring.
@@ -11,31 +11,11 @@ let running = null;
 export const isUploading = () => running !== null;
 
 /// Sends one file. Throws an error with `message`, `detail` and `kind`.
-export function send(path, body, { replace, stamp, onProgress, signal } = {}) {
+export function send(path, body, { replace, stamp, ...more } = {}) {
   const query = new URLSearchParams({ path });
   if (stamp) query.set("stamp", stamp);
   else if (replace) query.set("replace", "1");
-  return new Promise((resolve, reject) => {
-    // fetch tells nothing of how far a body has come.
-    const request = new XMLHttpRequest();
-    request.open("POST", `/api/rooms/site/upload?${query}`);
-    request.setRequestHeader("Content-Type", "application/octet-stream");
-    for (const [name, value] of Object.entries(tokenHeader())) request.setRequestHeader(name, value);
-    request.responseType = "json";
-    if (onProgress) request.upload.addEventListener("progress", (event) => onProgress(event.loaded));
-    request.addEventListener("load", () => {
-      if (request.status === 200) return resolve(request.response);
-      const error = new Error(clean(request.response?.error) || `The viewer answered ${request.status}.`);
-      error.detail = clean(request.response?.detail);
-      error.kind = request.response?.kind;
-      reject(error);
-    });
-    request.addEventListener("error", () => reject(Object.assign(
-      new Error(`It could not be read, or ${notAnswering}.`), { detail: "try again" })));
-    request.addEventListener("abort", () => reject(Object.assign(new Error("Stopped."), { kind: "stopped" })));
-    signal?.addEventListener("abort", () => request.abort(), { once: true });
-    request.send(body);
-  });
+  return postFile(`/api/rooms/site/upload?${query}`, body, more);
 }
 
 // MARK: What was dropped
@@ -141,7 +121,7 @@ export async function upload(files, folder, sheet, whenDone) {
       await send(path, file, { replace, signal: stop.signal, onProgress: (loaded) => show(Math.min(loaded, file.size)) });
       count += 1;
     } catch (error) {
-      problems.push(`${clean(path)}: ${[error.message, error.detail].filter(Boolean).join("; ")}`);
+      problems.push(`${clean(path)}: ${reasonOf(error)}`);
       // Nothing else will fit either.
       if (error.kind === "full" || error.kind === "stopped") break;
     }

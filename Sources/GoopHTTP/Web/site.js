@@ -1,6 +1,6 @@
 // The room "My site": the folder that visitors see, and what its owner does with it.
 
-import { button, clean, element, find, get, itsComputer, siteLink, post, say, setText, sizeText, tell, whileSeen } from "/assets/words.js";
+import { arrangeChildren, button, clean, element, find, get, itsComputer, post, reasonOf, say, setText, siteLink, sizeText, tell, tellFailure } from "/assets/words.js";
 import { askName, askQuestion, editText } from "/assets/site-dialogs.js";
 import "/assets/audience.js";
 import "/assets/visitors.js";
@@ -16,8 +16,6 @@ let sheet = null;
 let folder = "";
 let shown = rowsAtOnce;
 let ownID = "";
-/// What stands on the page, so that it is only made anew when it differs.
-let drawn = "";
 
 const lastName = (path) => path.slice(path.lastIndexOf("/") + 1);
 const parentOf = (path) => (path.includes("/") ? path.slice(0, path.lastIndexOf("/")) : "");
@@ -63,14 +61,12 @@ function showFiles() {
   while (folder && !sheet.files.some((entry) => entry.path === folder && entry.kind === "folder")) folder = parentOf(folder);
   const here = sheet.files.filter((entry) => parentOf(entry.path) === folder)
     .sort((a, b) => (a.kind === "folder") === (b.kind === "folder") ? (a.path < b.path ? -1 : 1) : a.kind === "folder" ? -1 : 1);
-  const drawing = JSON.stringify([folder, shown, here]);
-  if (drawing === drawn) return;
-  drawn = drawing;
   const focused = document.activeElement?.closest?.("#files li")?.dataset.path;
   const focusedLabel = document.activeElement?.getAttribute("aria-label");
-  find("files").replaceChildren(...here.slice(0, shown).map(rowOf));
+  arrangeChildren(find("files"), here.slice(0, shown).map((entry) => (
+    { key: entry.path, text: JSON.stringify([ownID, entry]), make: () => rowOf(entry) })));
   find("files").removeAttribute("aria-busy");
-  if (focused) {
+  if (focused && !find("files").contains(document.activeElement)) {
     const again = [...find("files").children].find((item) => item.dataset.path === focused);
     const control = [...again?.querySelectorAll("a, button") ?? []].find((item) => item.getAttribute("aria-label") === focusedLabel);
     (control ?? find("files")).focus({ preventScroll: true });
@@ -83,14 +79,16 @@ function showFiles() {
     path = path ? `${path}/${name}` : name;
     crumbs.push([clean(name), path]);
   }
-  find("crumbs").replaceChildren(...crumbs.map(([name, target], index) => {
-    if (index === crumbs.length - 1) {
-      const current = element("span", "", name);
-      current.setAttribute("aria-current", "true");
-      return element("li", "", current);
-    }
-    return element("li", "", button(name, "link-button", () => open(target)));
+  arrangeChildren(find("crumbs"), crumbs.map(([name, target], index) => {
+    const isHere = index === crumbs.length - 1;
+    return { key: target, text: String(isHere), make: () => element("li", "", isHere ? hereMark(name) : button(name, "link-button", () => open(target))) };
   }));
+}
+
+function hereMark(name) {
+  const made = element("span", "", name);
+  made.setAttribute("aria-current", "true");
+  return made;
 }
 
 function showSum() {
@@ -103,19 +101,17 @@ function showSum() {
   setText(find("sum"), parts.join(" "));
 }
 
-let drawnTrash = "";
-
 function showTrash() {
-  const drawing = JSON.stringify(sheet.deleted);
-  if (drawing === drawnTrash) return;
-  drawnTrash = drawing;
   find("trash").hidden = sheet.deleted.length === 0;
   setText(find("trash-title"), `Deleted (${sheet.deleted.length})`);
-  find("trash-list").replaceChildren(...sheet.deleted.map((item) => {
-    const back = button("Put back", "button small", () => restore(item.ticket));
-    back.setAttribute("aria-label", `Put back ${clean(item.path)}`);
-    return element("li", "", element("div", "", element("span", "name", clean(item.path)), element("p", "note", `deleted ${when(item.deleted)}`)), element("div", "row", back));
-  }));
+  arrangeChildren(find("trash-list"), sheet.deleted.map((item) => ({
+    key: item.ticket, text: JSON.stringify(item),
+    make() {
+      const back = button("Put back", "button small", () => restore(item.ticket));
+      back.setAttribute("aria-label", `Put back ${clean(item.path)}`);
+      return element("li", "", element("div", "", element("span", "name", clean(item.path)), element("p", "note", `deleted ${when(item.deleted)}`)), element("div", "row", back));
+    },
+  })));
 }
 
 let loads = 0;
@@ -130,8 +126,7 @@ async function load() {
     sheet = answer;
   } catch (error) {
     if (turn !== loads) return;
-    drawn = "";
-    find("files").replaceChildren(element("li", "fault", `${error.message} ${error.detail ?? ""}`));
+    find("files").replaceChildren(element("li", "fault", reasonOf(error)));
     find("files").removeAttribute("aria-busy");
     return;
   }
@@ -157,7 +152,7 @@ async function attempt(action) {
   try {
     return await action();
   } catch (error) {
-    tell([error.message, error.detail].filter(Boolean).join("; "), { isError: true });
+    tellFailure(error);
     return null;
   } finally {
     await load();
@@ -199,18 +194,18 @@ async function edit(path) {
   try {
     loaded = await get(`/api/rooms/site/text?${new URLSearchParams({ path })}`);
   } catch (error) {
-    return tell([error.message, error.detail].filter(Boolean).join("; "), { isError: true });
+    return tellFailure(error);
   }
   // A text area has line feeds only.
   const lineEnd = loaded.text.includes("\r\n") ? "\r\n" : "\n";
-  await editText({
+  const isSaved = await editText({
     title: clean(path), text: loaded.text,
-    save: async (text, saveOver) => {
+    save: (text, saveOver) => {
       const body = new Blob([lineEnd === "\n" ? text : text.replaceAll("\n", lineEnd)]);
-      await send(path, body, saveOver ? { replace: true } : { stamp: loaded.stamp });
-      tell(`${clean(path)} is saved.`);
+      return send(path, body, saveOver ? { replace: true } : { stamp: loaded.stamp });
     },
   });
+  if (isSaved) tell(`${clean(path)} is saved.`);
   await load();
 }
 
@@ -283,27 +278,38 @@ function followFolder() {
   let timer = 0;
   const loadSoon = () => {
     clearTimeout(timer);
-    timer = setTimeout(() => { if (!isUploading() && !document.querySelector("dialog[open]")) load(); }, 300);
+    // What the person is about is not changed under them, and is read afterwards.
+    timer = setTimeout(() => { if (isUploading() || document.querySelector("dialog[open]")) loadSoon(); else load(); }, 300);
   };
   let wasOpen = false;
-  whileSeen(() => follow(`/api/p/${ownID}/watch`, {
+  follow(`/api/p/${ownID}/watch`, {
     // While there was no stream, changes may have passed by.
     ready() {
       if (wasOpen) loadSoon();
       wasOpen = true;
     },
     change: loadSoon,
-  }));
+  });
+}
+
+async function begin() {
+  try {
+    ownID = (await get("/api/self")).id;
+    showLink();
+    followFolder();
+  } catch (error) {
+    tellFailure(error);
+  }
 }
 
 prepare(() => ({ folder, sheet, whenDone: load }));
 prepareStarters(load);
-try {
-  ownID = (await get("/api/self")).id;
-  showLink();
-  followFolder();
-} catch (error) {
-  tell(error.message, { isError: true });
-}
 try { folder = decodeURIComponent(location.hash.slice(1)); } catch { folder = ""; }
+// What could not be read at first; the rest goes on by the stream.
+addEventListener("viewer-back", async () => {
+  if (ownID && sheet) return;
+  if (!ownID) await begin();
+  await load();
+});
+await begin();
 await load();

@@ -55,3 +55,28 @@ export function element(tag, className, ...children) {
 export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
+
+/// From what children were made: `{key, text}`.
+const origins = new WeakMap();
+
+/// Shows children in this order. One whose `text` is as it was is not made anew, and one in its place is not touched: somebody
+/// may be pressing a button of it, or reading it.
+/// @param wanted `[{ key, text, make }]`: what tells it from its siblings, all that it shows, and what makes its element
+export function arrangeChildren(place, wanted) {
+  const before = new Map([...place.children].map((child) => [origins.get(child)?.key, child]));
+  const children = wanted.map(({ key, text, make }) => {
+    const old = before.get(key);
+    if (old && origins.get(old)?.text === text) return old;
+    const child = make();
+    origins.set(child, { key, text });
+    return child;
+  });
+  const stays = new Set(children);
+  for (const child of [...place.children]) if (!stays.has(child)) child.remove();
+  // From the end: each belongs in front of the one placed before it.
+  let next = null;
+  for (const child of children.toReversed()) {
+    if (child.parentNode !== place || child.nextElementSibling !== next) place.insertBefore(child, next);
+    next = child;
+  }
+}

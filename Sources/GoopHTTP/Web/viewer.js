@@ -4,7 +4,7 @@
 import { faceOf, ownFace, showFace } from "/assets/face.js";
 import { showPicture } from "/assets/identicon.js";
 import { follow } from "/assets/streams.js";
-import { agoText, button, clean, element, find, get, isLost, siteLink, nameOf, notAnswering, post, printOf, say, setText, tell, viewerAnswers, ways } from "/assets/words.js";
+import { agoText, button, clean, element, find, get, isLost, nameOf, notAnswering, post, printOf, reasonOf, say, setText, siteLink, tell, tellFailure, viewerAnswers, ways } from "/assets/words.js";
 
 const people = new Map();
 const rows = new Map();
@@ -187,7 +187,7 @@ function speak() {
   const text = sentence([...heard.came.values()], "is here", "are here") + sentence([...heard.left.values()], "has left", "have left");
   heard.came.clear();
   heard.left.clear();
-  if (text) find("announcer").textContent = text;
+  if (text) say(text);
 }
 
 // MARK: Changes
@@ -253,7 +253,9 @@ function fillCard() {
   showFace(find("card-face"), faceOf(person), `Picture of ${nameOf(person)}, of their own choice`, person.state === "online");
   find("card-alike").hidden = !person.resembles;
   setText(find("card-alike"), person.resembles ? alikeText(person) : "");
-  find("card-facts").replaceChildren(...fact("Now", stateText(person)), ...fact("Id", person.id));
+  const facts = [...fact("Now", stateText(person)), ...fact("Id", person.id)];
+  // Whoever marks the id to copy it goes on while news of others arrive.
+  facts.forEach((made, index) => setText(find("card-facts").children[index] ?? find("card-facts").appendChild(made), made.textContent));
   find("card-favorite").setAttribute("aria-pressed", String(Boolean(person.favorite)));
   find("card-mute").setAttribute("aria-pressed", String(Boolean(person.muted)));
 }
@@ -273,9 +275,11 @@ function closeCard() {
 card.addEventListener("close", () => {
   // Told at the next frame only: by then the card may be open for somebody else.
   if (card.open) return;
+  // The button that opened it, unless its row is leaving, or not among those looked for any more.
   const more = rows.get(carded)?.more;
   carded = "";
-  if (more?.isConnected) more.focus();
+  more?.focus();
+  if (!more || document.activeElement !== more) list.focus();
 });
 find("card-close").addEventListener("click", closeCard);
 
@@ -290,7 +294,7 @@ find("petname-form").addEventListener("submit", async (event) => {
     closeCard();
     tell("The name was saved.");
   } catch (error) {
-    fault.textContent = error.message;
+    fault.textContent = reasonOf(error);
     fault.hidden = false;
     find("petname").focus();
   }
@@ -302,7 +306,7 @@ async function toggle(decision, text) {
     say(text);
   } catch (error) {
     closeCard();
-    tell(error.message, { isError: true });
+    tellFailure(error);
   }
 }
 
@@ -330,7 +334,7 @@ find("card-block").addEventListener("click", async () => {
     } });
   } catch (error) {
     closeCard();
-    tell(error.message, { isError: true });
+    tellFailure(error);
   }
 });
 
@@ -345,7 +349,7 @@ async function showBlocked() {
         (find("blocked").hidden ? list : find("blocked-title")).focus();
         tell(`${nameOf(person)} is no longer blocked.`);
       } catch (error) {
-        tell(error.message, { isError: true });
+        tellFailure(error);
       }
     });
     back.setAttribute("aria-label", `Unblock ${nameOf(person)}`);
@@ -368,65 +372,46 @@ setTimeout(measure, 1500);
 
 // MARK: The connection
 
-let unfollow = null;
-let retryTimer = 0;
-let retryDelay = 1000;
+const link = find("link");
 
 function showLink(state, text) {
-  find("link").dataset.state = state;
+  link.dataset.state = state;
   setText(find("link-text"), text);
 }
 
-function connect() {
-  if (unfollow || document.hidden) return;
-  clearTimeout(retryTimer);
-  unfollow = follow("/api/events", {
-    snapshot(list) {
-      retryDelay = 1000;
-      viewerAnswers();
-      showLink("live", "Live");
-      replaceAll(list);
-      if (card.open) fillCard();
-      showBlocked().catch(() => {});
-    },
-    peer(person) { put(person); arrangeSoon(); },
-    gone({ id }) { take(id); arrangeSoon(); },
-    error() {
-      disconnect();
-      dispatchEvent(new Event("viewer-lost"));
-      showLink("lost", retryDelay > 4000 ? notAnswering : "Reconnecting…");
-      retryTimer = setTimeout(connect, retryDelay);
-      retryDelay = Math.min(retryDelay * 2, 15000);
-    },
-  });
-}
+const showBroken = () => showLink("lost", isLost() ? notAnswering : "Reconnecting…");
 
-function disconnect() {
-  clearTimeout(retryTimer);
-  unfollow?.();
-  unfollow = null;
-}
-
-// A hidden tab gives its connection back: browsers allow six to one address, for all tabs together.
-document.addEventListener("visibilitychange", () => (document.hidden ? disconnect() : connect()));
-addEventListener("pagehide", disconnect);
-addEventListener("pageshow", connect);
 setInterval(() => { if (!document.hidden) arrange(); }, 15000);
 search.addEventListener("input", arrange);
-addEventListener("viewer-state", () => { arrange(); if (card.open) fillCard(); });
+addEventListener("viewer-state", () => {
+  if (link.dataset.state === "lost") showBroken();
+  arrange();
+  if (card.open) fillCard();
+});
 
 find("me-copy").addEventListener("click", async (event) => {
   const button = event.currentTarget;
   const text = siteLink(button.dataset.id);
   try {
     await navigator.clipboard.writeText(text);
-    find("announcer").textContent = "Your address was copied.";
+    say("Your address was copied.");
     button.textContent = "Copied";
   } catch {
-    find("announcer").textContent = "The browser did not allow copying.";
+    say("The browser did not allow copying.");
     button.textContent = "Not allowed";
   }
   setTimeout(() => { button.textContent = "Copy my address"; }, 1800);
 });
 
-connect();
+follow("/api/events", {
+  snapshot(list) {
+    viewerAnswers();
+    showLink("live", "Live");
+    replaceAll(list);
+    if (card.open) fillCard();
+    showBlocked().catch(() => {});
+  },
+  peer(person) { put(person); arrangeSoon(); },
+  gone({ id }) { take(id); arrangeSoon(); },
+  error: showBroken,
+});

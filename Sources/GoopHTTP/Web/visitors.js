@@ -2,7 +2,7 @@
 
 import { showPicture } from "/assets/identicon.js";
 import { followSite } from "/assets/site-live.js";
-import { agoText, clean, element, find, nameOf, printOf, say } from "/assets/words.js";
+import { agoText, arrangeChildren, clean, element, find, nameOf, printOf, say } from "/assets/words.js";
 
 const place = find("visitors");
 const summary = element("p", "note");
@@ -43,7 +43,8 @@ function show() {
   summary.textContent = latest.length === 0
     ? "Nobody has come since this peer was started, or not for a quarter of an hour."
     : `${here === 0 ? "Nobody is" : here === 1 ? "1 person is" : `${here} people are`} here now. Who left is listed for a quarter of an hour; nothing of this is kept.`;
-  list.replaceChildren(...latest.map(row));
+  arrangeChildren(list, latest.map((visitor) => (
+    { key: visitor.id, text: JSON.stringify([visitor, whatText(visitor)]), make: () => row(visitor) })));
   list.hidden = latest.length === 0;
 }
 

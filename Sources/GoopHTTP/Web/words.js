@@ -1,11 +1,11 @@
-// Words and small parts that every room uses, and whether the viewer answers. What depends on no page is in text.js.
+// Words and small parts that every page of the viewer uses, and whether the viewer answers. What depends on no page is in text.js.
 
 import { clean, element, find, waysSeen } from "/assets/text.js";
 
-export { agoText, clean, element, find, siteLink, nameOf, printOf, setText, sizeText } from "/assets/text.js";
+export { agoText, arrangeChildren, clean, element, find, siteLink, nameOf, printOf, setText, sizeText } from "/assets/text.js";
 
-/// Signed in from another computer: this browser is not where Goop² runs.
-export const isBeyond = Boolean(find("sign-out"));
+/// Signed in from another computer: this browser is not where Goop² runs. Only there the viewer speaks HTTPS.
+export const isBeyond = location.protocol === "https:";
 
 /// The computer that Goop² runs on, as it is called from here.
 export const itsComputer = isBeyond ? `the computer at ${location.hostname}` : "this computer";
@@ -23,13 +23,32 @@ export function button(text, className, action) {
   return made;
 }
 
+/// Where a screen reader listens. While a dialog is open it is told of nothing else on the page; the one on top stands last.
+function ear() {
+  const dialog = [...document.querySelectorAll("dialog:modal")].at(-1);
+  if (!dialog) return find("announcer");
+  let place = dialog.querySelector(":scope > .announcer");
+  if (!place) {
+    place = element("p", "announcer visually-hidden");
+    place.setAttribute("role", "status");
+    dialog.append(place);
+  }
+  return place;
+}
+
+/// What is said in a moment, together.
+let sentences = [];
+
 /// Heard by a screen reader, and seen by nobody.
 export function say(text) {
-  const place = find("announcer");
-  if (!place) return;
-  // The same sentence twice is heard twice.
-  place.textContent = "";
-  requestAnimationFrame(() => { place.textContent = text; });
+  // The same sentence twice is heard twice, and a new place is known before something is said there.
+  ear().textContent = "";
+  sentences.push(text);
+  if (sentences.length > 1) return;
+  setTimeout(() => {
+    ear().textContent = sentences.join(" ");
+    sentences = [];
+  }, 100);
 }
 
 /// What a refusal says, in one line. Some messages end in what was refused, which may be nothing at all.
@@ -39,7 +58,7 @@ export const reasonOf = ({ message, detail }) =>
 // MARK: Whether the viewer answers
 
 /// While it does not, what a page shows may be old, and every room says so in the same place. `viewer-lost` is the
-/// question, `viewer-state` tells of the answer when it changes.
+/// question, `viewer-state` tells of the answer when it changes, and `viewer-back` when it is yes again.
 let warning = null;
 let isAsking = false;
 
@@ -61,6 +80,7 @@ export function viewerAnswers() {
   warning = null;
   say("Goop² answers again.");
   dispatchEvent(new Event("viewer-state"));
+  dispatchEvent(new Event("viewer-back"));
 }
 
 async function isThere() {
@@ -86,19 +106,26 @@ addEventListener("viewer-lost", async () => {
 
 // MARK: Asking the viewer
 
-async function answerOf(response) {
-  let value = null;
-  try { value = await response.json(); } catch { /* Not every refusal is JSON. */ }
-  if (response.ok) return value;
-  const error = new Error(clean(value?.error) || `The viewer answered ${response.status}.`);
-  error.detail = clean(value?.detail);
-  error.code = value?.code ?? "";
-  error.problems = value?.problems ?? [];
-  error.status = response.status;
-  error.kind = value?.kind;
+/// What went wrong, for a person: a sentence and a `detail`; for scripts a `code`, a `kind`, the `problems` of settings, and the
+/// HTTP `status`, which is undefined when nothing answered.
+function failure(sentence, value, status) {
+  return Object.assign(new Error(clean(value?.error) || sentence), {
+    detail: clean(value?.detail), code: value?.code ?? "", kind: value?.kind, problems: value?.problems ?? [], status,
+  });
+}
+
+function noAnswer(sentence, detail = "") {
+  dispatchEvent(new Event("viewer-lost"));
+  return failure(sentence, { detail });
+}
+
+/// The answer's value if it is a yes; throws a `failure` else.
+function judged(value, status) {
+  viewerAnswers();
+  if (status >= 200 && status < 300) return value;
   // Only at the outer door; its script leads back to the login page.
-  if (response.status === 401) dispatchEvent(new Event("session-over"));
-  throw error;
+  if (status === 401) dispatchEvent(new Event("session-over"));
+  throw failure(`The viewer answered ${status}.`, value, status);
 }
 
 async function ask(path, options) {
@@ -106,16 +133,15 @@ async function ask(path, options) {
   try {
     response = await fetch(path, options);
   } catch {
-    dispatchEvent(new Event("viewer-lost"));
-    throw new Error(`${notAnswering}.`);
+    throw noAnswer(`${notAnswering}.`);
   }
-  viewerAnswers();
-  return answerOf(response);
+  // Not every refusal is JSON.
+  return judged(await response.json().catch(() => null), response.status);
 }
 
 export const get = (path) => ask(path, { headers: { Accept: "application/json" } });
 
-export const tokenHeader = () => ({ "X-Goop-Token": document.querySelector('meta[name="goop-token"]')?.content ?? "" });
+const tokenHeader = () => ({ "X-Goop-Token": document.querySelector('meta[name="goop-token"]')?.content ?? "" });
 
 export const post = (path, value) => ask(path, {
   method: "POST",
@@ -123,31 +149,30 @@ export const post = (path, value) => ask(path, {
   body: JSON.stringify(value),
 });
 
-/// The bytes of a file as they are.
-export const postBytes = (path, file) => ask(path, {
-  method: "POST",
-  headers: { "Content-Type": "application/octet-stream", ...tokenHeader() },
-  body: file,
-});
-
-// MARK: While somebody looks
-
-/// Keeps an event stream open while the page is looked at. What nobody looks at needs none: `streams.js` says how few there are.
-/// @param open opens it, and gives back what closes it
-/// @returns ends it for good
-export function whileSeen(open) {
-  const ended = new AbortController();
-  let close = null;
-  const begin = () => { if (!document.hidden) close ??= open(); };
-  const pause = () => { close?.(); close = null; };
-  document.addEventListener("visibilitychange", () => (document.hidden ? pause() : begin()), ended);
-  addEventListener("pagehide", pause, ended);
-  addEventListener("pageshow", begin, ended);
-  begin();
-  return () => { ended.abort(); pause(); };
+/// Sends a file as it is, and tells how far it is: `fetch` does not.
+/// @param onProgress gets how many bytes are sent, and of how many
+/// @param signal stops it: then an error of the kind "stopped" is thrown
+export function postFile(path, file, { type = "application/octet-stream", onProgress, signal } = {}) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", path);
+    request.responseType = "json";
+    for (const [name, value] of Object.entries({ "Content-Type": type, ...tokenHeader() })) request.setRequestHeader(name, value);
+    if (onProgress) request.upload.addEventListener("progress", ({ loaded, total }) => onProgress(loaded, total));
+    request.addEventListener("load", () => {
+      try { resolve(judged(request.response, request.status)); } catch (error) { reject(error); }
+    });
+    request.addEventListener("error", () => reject(noAnswer(`The file could not be read, or ${notAnswering}.`, "try again")));
+    request.addEventListener("abort", () => reject(failure("Stopped.", { kind: "stopped" })));
+    signal?.addEventListener("abort", () => request.abort(), { once: true });
+    request.send(file);
+  });
 }
 
 // MARK: What was done, and how to take it back
+
+/// Tells why something was not done.
+export const tellFailure = (error) => tell(reasonOf(error), { isError: true });
 
 let toastTimer = 0;
 
@@ -171,7 +196,7 @@ export function tell(text, { undo, action, isError } = {}) {
   if (undo) {
     const back = button("Undo", "button small", async () => {
       close();
-      try { await undo(); } catch (error) { tell(error.message, { isError: true }); }
+      try { await undo(); } catch (error) { tellFailure(error); }
     });
     toast.append(back);
     back.setAttribute("aria-label", `Undo: ${text}`);

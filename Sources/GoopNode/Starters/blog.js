@@ -52,6 +52,8 @@ document.getElementById("editor").addEventListener("submit", async (event) => {
     status.textContent = Goop.explain(error);
   } finally {
     button.disabled = false;
+    // It lost the focus when it came to rest.
+    if (document.activeElement === document.body) button.focus();
   }
 });
 

@@ -117,6 +117,8 @@ form.addEventListener("submit", async (event) => {
     status.textContent = Goop.explain(error);
   } finally {
     button.disabled = false;
+    // It lost the focus when it came to rest.
+    if (document.activeElement === document.body) button.focus();
   }
 });
 

@@ -140,6 +140,21 @@
     },
     /** A new row leaves out what is null, so that defaults count. */
     withoutNulls: (values) => Object.fromEntries(Object.entries(values).filter(([, value]) => value !== null)),
+    /**
+     * Does what a button is for, which rests meanwhile; pressed again, nothing happens. A button at rest loses the focus, so it
+     * gets that back.
+     */
+    async once(button, action) {
+      if (button.disabled) return;
+      const hadFocus = document.activeElement === button;
+      button.disabled = true;
+      try {
+        await action();
+      } finally {
+        button.disabled = false;
+        if (hadFocus && document.activeElement === document.body) button.focus({ preventScroll: true });
+      }
+    },
     /** A new id for an element of the page. */
     newID: (stem) => `goop-${stem}-${++counter}`,
   };

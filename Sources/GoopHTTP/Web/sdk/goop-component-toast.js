@@ -22,14 +22,23 @@
       document.body.append(place);
     }
     let timer;
+    let before = null;
     const close = () => {
       clearTimeout(timer);
+      const hadFocus = toast.contains(document.activeElement);
       toast.remove();
+      if (hadFocus) before?.focus?.({ preventScroll: true });
     };
     const toast = make("div", { class: "goop-toast", "data-type": type, role: type === "error" ? "alert" : "status" });
-    const start = () => { timer = setTimeout(close, given.duration ?? (type === "error" ? 10_000 : 5000)); };
-    for (const event of ["mouseenter", "focusin"]) toast.addEventListener(event, () => clearTimeout(timer));
+    // Anew when its time is over and somebody is still at it.
+    const start = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => (toast.matches(":hover, :focus-within") ? start() : close()),
+        given.duration ?? (type === "error" ? 10_000 : 5000));
+    };
     for (const event of ["mouseleave", "focusout"]) toast.addEventListener(event, start);
+    // Where the focus came from, and goes back to.
+    toast.addEventListener("focusin", ({ relatedTarget }) => { if (!toast.contains(relatedTarget)) before = relatedTarget; });
     toast.addEventListener("keydown", (event) => { if (event.key === "Escape") close(); });
     while (place.childElementCount >= 5) place.firstElementChild.remove();
     place.append(toast);

@@ -205,6 +205,7 @@
   /**
    * The one event stream of the page, for all its tables: a browser has six connections for a site. It is opened anew when
    * tables come or go. A table that it had before hears then what it hears after every interruption, so nothing is missed.
+   * The viewer's own pages have another (streams.js): they share theirs among windows, and sites on other origins cannot load it.
    */
   const stream = {
     source: null,
@@ -273,7 +274,7 @@
         if (source.readyState === EventSource.CLOSED) return this.explain(source, path);
         const cut = [...this.carried.values()];
         this.drop();
-        this.openIn(2000);
+        this.retry();
         for (const feed of cut) feed.fail(new Goop.Error("the connection was lost; trying again", { code: "no_answer" }));
       };
     },

@@ -233,9 +233,7 @@
       };
       prepared().catch((error) => say(Goop.explain(error), "error"));
 
-      form.addEventListener("submit", async (event) => {
-        event.preventDefault();
-        submit.disabled = true;
+      const store = async () => {
         say("Sending…", "note");
         try {
           await prepared();
@@ -252,9 +250,11 @@
           onDone?.(values, answer);
         } catch (error) {
           say(Goop.explain(error), "error");
-        } finally {
-          submit.disabled = false;
         }
+      };
+      form.addEventListener("submit", (event) => {
+        event.preventDefault();
+        http.once(submit, store);
       });
       return form;
     },

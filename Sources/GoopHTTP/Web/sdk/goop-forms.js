@@ -33,10 +33,7 @@
       const submit = make("button", { type: "submit", class: "goop-form-submit" }, "Add");
       const form = make("form", { class: "goop-form" }, fields.map(({ row }) => row),
         make("div", {}, submit), status);
-      form.addEventListener("submit", async (event) => {
-        event.preventDefault();
-        if (submit.disabled) return;
-        submit.disabled = true;
+      const store = async () => {
         try {
           await Goop.data.insert(table, http.withoutNulls(
             Object.fromEntries(fields.map(({ name, type, control }) => [name, http.typed(control.value, type)]))));
@@ -47,9 +44,11 @@
         } catch (error) {
           status.textContent = Goop.explain(error);
           status.dataset.kind = "error";
-        } finally {
-          submit.disabled = false;
         }
+      };
+      form.addEventListener("submit", (event) => {
+        event.preventDefault();
+        http.once(submit, store);
       });
       shown.replaceChildren(form);
       return form;
@@ -63,26 +62,38 @@
       http.style("goop-form.css");
       const shown = http.element(target);
       const place = make("div");
-      const list = make("div");
+      const list = make("div", { tabindex: -1 });
       const status = make("p", { class: "goop-form-status", role: "status" });
       shown.replaceChildren(place, status, list);
-      const tell = (error) => {
-        status.textContent = error.message;
-        status.dataset.kind = "error";
+      const say = (text, kind) => {
+        status.textContent = text;
+        status.dataset.kind = kind;
       };
+      const tell = (error) => say(Goop.explain(error), "error");
       const [columns, peer] = await Promise.all([columnsOf(table), Goop.peer()]);
       const draw = async () => {
         const rows = await Goop.data.query(table, { limit: 200 });
-        const remove = (row) => peer.isOwner || row._owner === peer.myId
+        const removal = (row) => peer.isOwner || row._owner === peer.myId
           ? make("button", {
             type: "button", "aria-label": `delete row ${row._id}`,
-            onclick: () => Goop.data.remove(table, row._id).then(draw).catch(tell),
+            onclick: ({ currentTarget }) => http.once(currentTarget, () => remove(row)),
           }, "Delete") : "";
         list.replaceChildren(rows.length === 0 ? make("p", {}, "No rows yet.") : make("table", { class: "goop-table" },
           make("thead", {}, make("tr", {}, columns.map(({ name }) => make("th", { scope: "col" }, name)),
             make("th", { scope: "col" }, "Actions"))),
           make("tbody", {}, rows.map((row) => make("tr", {},
-            columns.map(({ name }) => make("td", {}, String(row[name] ?? ""))), make("td", {}, remove(row)))))));
+            columns.map(({ name }) => make("td", {}, String(row[name] ?? ""))), make("td", {}, removal(row)))))));
+      };
+      const remove = async (row) => {
+        try {
+          await Goop.data.remove(table, row._id);
+          await draw();
+          say("Deleted.", "done");
+          // The button that had the focus is gone.
+          list.focus();
+        } catch (error) {
+          tell(error);
+        }
       };
       await forms.insertForm(place, table, () => draw().catch(tell));
       await draw().catch(tell);
