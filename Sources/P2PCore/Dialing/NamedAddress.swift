@@ -62,10 +62,12 @@ package struct NamedAddress: Sendable, Hashable {
 
     /// Where the name leads that has these IP addresses, in their order.
     package func addresses(at found: [IPAddress]) -> [Multiaddr] {
-        var seen = Set<Multiaddr>()
-        return Array(
-            found.lazy.compactMap { self.isWanted($0) ? self.address.replacingName(with: $0) : nil }
-                .filter { seen.insert($0).inserted }.prefix(Self.maximumAddresses))
+        var addresses: [Multiaddr] = []
+        for ip in found where addresses.count < Self.maximumAddresses && self.isWanted(ip) {
+            guard let address = self.address.replacingName(with: ip), !addresses.contains(address) else { continue }
+            addresses.append(address)
+        }
+        return addresses
     }
 
     /// Where a list leads: the addresses of `peer` in these records, without their `/p2p` part. A malformed one costs only itself.
