@@ -361,6 +361,21 @@ def undisturbed(suite, page, url, visitor):
             visitor("delete", table="guestbook", id=number)
         page.wait(lambda: len(lines(page)) == 3, "three rows again")
 
+    with suite.check("a row that is added has the focus in the end, though the table is read again meanwhile"):
+        page.run("window.slow = 800")
+        press(page, "Add row")
+        fill(page, "text", "by the owner")
+        press(page, "Add row", "#sheet")
+        shut(page)
+        page.wait(lambda: "by the owner" in lines(page)[0][1], "the row")
+        page.wait(lambda: focused(page) == f"Edit row {lines(page)[0][0]}", f"the focus on the row, not on {focused(page)!r}")
+        page.run("window.slow = 0")
+        press(page, focused(page))
+        press(page, "Delete row", "#sheet")
+        press(page, "Delete row", "#question")
+        shut(page)
+        page.wait(lambda: len(lines(page)) == 3, "three rows again")
+
     with suite.check("a condition that is none takes the focus once, and not again whenever others write"):
         page.one("#where").send_keys("nothing = 1", Keys.ENTER)
         page.wait(lambda: page.one("#where-fault").is_displayed() and focused(page) == "where", "the fault")

@@ -420,6 +420,8 @@ def lost(suite, url, ada):
             page.driver.switch_to.window(others[1])
             page.one('[id="set-p2p.mdns_tag"]').send_keys("x", Keys.TAB)
             page.wait(lambda: page.driver.find_elements(By.ID, "lost"), "the word on Settings")
+            page.one("#save").click()
+            page.wait(lambda: "does not answer" in page.one("#problems").text, "the word that nothing was saved")
             ada.start()
             for tab in (people, *others):
                 page.driver.switch_to.window(tab)

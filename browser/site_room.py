@@ -3,6 +3,7 @@ import pathlib
 import shutil
 import subprocess
 import tempfile
+import time
 import urllib.parse
 
 from selenium.webdriver.common.by import By
@@ -248,6 +249,13 @@ def files(suite, url, peer):
         with suite.check("what another program does in the folder shows by itself"):
             peer.write("from-outside.txt", "x")
             page.wait(lambda: "from-outside.txt" in names(page), "the file")
+            press(page, "Rename from-outside.txt")
+            dialog(page, "name-dialog")
+            peer.write("meanwhile.txt", "x")
+            time.sleep(1.5)  # what must not happen under the dialog, which is told within a second
+            expect("meanwhile.txt" not in names(page), "the list changed under the dialog")
+            page.one("#name-cancel").click()
+            page.wait(lambda: "meanwhile.txt" in names(page), "the file that came while the dialog was open")
 
         with suite.check("nothing complained on the console"):
             found = page.complaints("status of 400", "status of 409", "status of 403")
