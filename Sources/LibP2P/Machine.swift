@@ -6,7 +6,7 @@
 
 /// What this machine and this process have to spend, as far as limits depend on it.
 struct Machine: Sendable, Equatable {
-    /// Physical memory, in bytes.
+    /// Physical memory, or what the process's group (a container, a service) may have of it, in bytes.
     var memoryBytes: UInt64
     /// How many files and sockets the process may have open at one time: the soft limit of RLIMIT_NOFILE.
     var descriptors: UInt64
@@ -14,9 +14,19 @@ struct Machine: Sendable, Equatable {
     /// As it is now. What the system does not tell counts as 4 GiB, or as 1,024 descriptors.
     static func current() -> Machine {
         let (pages, pageBytes) = (sysconf(Int32(_SC_PHYS_PAGES)), sysconf(Int32(_SC_PAGESIZE)))
+        let physical = pages > 0 && pageBytes > 0 ? UInt64(pages) * UInt64(pageBytes) : 4 << 30
         return Machine(
-            memoryBytes: pages > 0 && pageBytes > 0 ? UInt64(pages) * UInt64(pageBytes) : 4 << 30,
+            memoryBytes: min(physical, self.groupMemoryBytes(in: "/sys/fs/cgroup/memory.max") ?? .max),
             descriptors: self.descriptorLimit.map { UInt64($0.rlim_cur) } ?? 1_024)
+    }
+
+    /// What a file of Linux's control groups (version 2) allows; nil if there is none, or it says `max`.
+    static func groupMemoryBytes(in path: String) -> UInt64? {
+        guard let file = fopen(path, "r") else { return nil }
+        defer { fclose(file) }
+        var line = [UInt8](repeating: 0, count: 32)
+        let count = fread(&line, 1, line.count, file)
+        return UInt64(String(decoding: line.prefix(count), as: UTF8.self).prefix { $0.isNumber })
     }
 
     /// Both limits of open files; setting it may fail, and then changes nothing.

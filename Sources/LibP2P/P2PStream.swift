@@ -300,7 +300,13 @@ public final class P2PStream: Sendable {
     private nonisolated(nonsending) func settle(until deadline: MonotonicInstant? = nil) async throws {
         guard let open = self.state.withLock({ $0.negotiation }) else { return }
         try await self.flushProposal()
-        let end = self.deadline(after: open.timeout)
+        // Since the first reader asked: one that reads again and again with little patience does not make it longer.
+        let due = self.state.withLock { state in
+            let due = state.negotiation?.due ?? .now().advanced(by: open.timeout)
+            state.negotiation?.due = due
+            return due
+        }
+        let end = self.deadline(after: MonotonicInstant.now().duration(to: due))
         defer { end.cancel() }
         while true {
             let received: ByteBuffer?
@@ -363,4 +369,6 @@ struct LazyNegotiation: Sendable {
     let proposal: [UInt8]
     /// For the answer, once somebody waits for it.
     let timeout: Duration
+    /// When that is over.
+    var due: MonotonicInstant?
 }

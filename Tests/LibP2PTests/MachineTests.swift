@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import LibP2P
@@ -19,6 +20,17 @@ import Testing
         #expect(limits.streams == scaled.streams && limits.streamBytes == scaled.streamBytes)
         #expect(limits.connections <= scaled.connections)
         #expect(limits == ResourceLimits.ofThisMachine)
+    }
+
+    @Test(
+        "a group's bound on memory is read where there is one",
+        arguments: [("max\n", nil), ("536870912\n", 536_870_912), ("", nil)])
+    func group(text: String, bytes: UInt64?) throws {
+        let path = NSTemporaryDirectory() + "memory.max." + String(UInt64.random(in: 0 ... .max), radix: 36)
+        try text.write(toFile: path, atomically: false, encoding: .utf8)
+        defer { unlink(path) }
+        #expect(Machine.groupMemoryBytes(in: path) == bytes)
+        #expect(Machine.groupMemoryBytes(in: path + ".none") == nil)
     }
 
     @Test("once that was asked for, as many files may be open as the system allows, and the machine shows them")

@@ -179,6 +179,12 @@ struct NodeLimitsTests {
                 }
                 #expect(error?.code == .timedOut)
             }
+            // Not longer for whoever reads again and again with little patience: the stream comes to its end.
+            let options = StreamOptions(timeout: .seconds(3600), negotiation: .lazy)
+            let stream = try await nodes[0].openStream(to: silent.localPeer, protocols: ["/x"], options: options)
+            while (try? await stream.write([1])) != nil {
+                await #expect(throws: P2PError.self) { try await stream.read(timeout: .milliseconds(10)) }
+            }
         }
         await silent.close()
         held.withLock { $0 = [] }

@@ -247,7 +247,8 @@ const steps = {
   "mq": () => { Goop.mq.subscribe("chat.*", () => {}); return failure(Goop.mq.send("x", "chat", {})); },
   "template": async () => [JSON.stringify(await Goop.template.get()), await Goop.template.requireEmail()].join(),
   "module, every export": async () => {
-    const all = [await import("/sdk/goop.mjs"), await import("/sdk/goop-data.mjs")];
+    // A whole address: a page without an origin needs one.
+    const all = await Promise.all(["goop.mjs", "goop-data.mjs"].map((name) => import(new URL(`/sdk/${name}`, location.href).href)));
     return all.flatMap((module) => Object.entries(module)).filter(([, value]) => value === undefined).map(([name]) => name).join();
   },
   "module": async () => { await within(() => window.moduleSays); return window.moduleSays; },

@@ -24,6 +24,14 @@ public struct ConnectionTrimming: Sendable {
 
         /// Figures as go-libp2p has them.
         public init() {}
+
+        /// These figures where limits leave room for them, else lower ones: trimming has to begin before all places are taken.
+        public func within(_ limits: ResourceLimits) -> Configuration {
+            var fitting = self
+            fitting.highWater = min(self.highWater, max(1, limits.inboundConnections / 4 * 3))
+            fitting.lowWater = min(self.lowWater, fitting.highWater / 6 * 5)
+            return fitting
+        }
     }
 
     /// What trimming needs to know of one connection.

@@ -200,7 +200,8 @@ public struct ResourceLedger: Sendable {
     ) throws(LimitExceeded) -> StreamSlot {
         // Not through a copy of the entry, which would copy its set of streams with every new one.
         guard let peer = self.connections[slot]?.peer, let inbound = self.connections[slot]?.inboundStreams else {
-            throw self.refuse(.connections, 0)
+            // It has just ended: no limit of ours has refused anything.
+            throw LimitExceeded(.connections, limit: 0)
         }
         let counts = self.peers[peer] ?? PeerCounts()
         try self.check(self.streams.count, .streams, self.limits.streams)

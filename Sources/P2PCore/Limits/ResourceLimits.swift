@@ -131,6 +131,11 @@ public struct ResourceLimits: Sendable, Equatable {
         limits.inboundConnections = max(1, limits.connections / 3 * 2)
         limits.outboundConnections = limits.inboundConnections
         limits.pendingInboundConnections = min(limits.inboundConnections, max(64, limits.connections / 6))
+        // One network must not have all places, nor eight addresses.
+        limits.inboundConnectionsPerPrefix = min(
+            limits.inboundConnectionsPerPrefix, max(4, limits.inboundConnections / 8))
+        limits.inboundConnectionsPerAddress = min(
+            limits.inboundConnectionsPerAddress, max(2, limits.inboundConnections / 16))
         limits.streams = scaled(limits.streams)
         limits.windowBytes = min(scaled(limits.windowBytes), limits.windowBytes)
         limits.streamBytes = min(scaled(limits.streamBytes), limits.streamBytes)

@@ -34,8 +34,8 @@ public struct YamuxConfiguration: Sendable {
     public var acknowledgementDelay: Duration = .milliseconds(20)
     /// How long the last bytes of a closed stream may wait for the peer's credit even when others need their room.
     public var creditPatience: Duration = .seconds(10)
-    /// How long a stream that the application has closed may stay while bytes of ours are still held for it, because the peer
-    /// gives no credit; then it is reset. Checked at each keep-alive interval.
+    /// How long a stream that the application has closed may stay, since then or since the peer's last credit, while bytes of ours
+    /// are still held for it because the peer gives none; then it is reset. Checked at each keep-alive interval.
     public var lingerTimeout: Duration = .seconds(60)
     /// How long after our last bytes and FIN a closed stream may stay of which only the peer's own end is missing. Longer, since a
     /// reset has the peer drop what it received and has not read yet. Until then the stream counts against the limits.

@@ -73,6 +73,7 @@ extension YamuxMachine {
             let wasBlocked = stream.sendCredit == 0
             let (sum, overflow) = stream.sendCredit.addingReportingOverflow(header.length)
             stream.sendCredit = overflow ? .max : sum
+            if stream.readClosedAt != nil, header.length > 0 { stream.lastCredit = now }
             self.streams[id] = stream
             if wasBlocked, stream.sendCredit > 0, stream.local == .open { events.append(.writable(id)) }
             if finishes { self.remoteFinished(id, into: &events) }

@@ -85,17 +85,17 @@ extension YamuxMachine {
         return all.sorted { ($0.closed, $0.id) < ($1.closed, $1.id) }.map(\.id)
     }
 
-    /// How long a closed stream may linger without a change; nil while its last bytes are on their way.
-    private func patience(with stream: Stream) -> Duration? {
-        if stream.local == .finished { return self.configuration.finishedLingerTimeout }
-        return stream.sendCredit == 0 ? self.configuration.lingerTimeout : nil
+    /// When a closed stream has lingered for long enough; nil while its last bytes are on their way. A peer that takes them, however
+    /// slowly, is waited for: what they hold is given up before that if others need the room (`closedWithoutCredit`).
+    private func lingersUntil(_ stream: Stream) -> MonotonicInstant? {
+        guard let closed = stream.readClosedAt else { return nil }
+        if stream.local == .finished { return closed.advanced(by: self.configuration.finishedLingerTimeout) }
+        guard stream.sendCredit == 0 else { return nil }
+        return max(closed, stream.lastCredit ?? closed).advanced(by: self.configuration.lingerTimeout)
     }
 
     private mutating func resetLingering(now: MonotonicInstant, into events: inout [Event]) {
-        let stale = self.streams.filter { _, stream in
-            guard let closed = stream.readClosedAt, let patience = self.patience(with: stream) else { return false }
-            return closed.duration(to: now) >= patience
-        }
+        let stale = self.streams.filter { _, stream in self.lingersUntil(stream).map { $0 <= now } ?? false }
         for (id, stream) in stale {
             events.append(.send(Self.frame(.windowUpdate, id, flags: .rst, length: YamuxCode.streamGarbageCollected)))
             events.append(.reset(id, code: YamuxCode.streamGarbageCollected, byPeer: false))

@@ -70,6 +70,8 @@ public struct YamuxMachine: Sendable {
         var lastUpdate: MonotonicInstant
         /// Set once the application will read no more; later again when our last bytes are out.
         var readClosedAt: MonotonicInstant?
+        /// When the peer gave credit last, after that.
+        var lastCredit: MonotonicInstant?
     }
 
     struct PayloadInProgress: Sendable {
@@ -230,6 +232,9 @@ public struct YamuxMachine: Sendable {
         stream.readClosedAt = now
         self.bufferedBytes -= Int(stream.buffered)
         stream.buffered = 0
+        // It gets no credit any more: what its window had grown by is for others, however long the peer takes to end.
+        self.grownBytes -= Int(stream.window - YamuxConfiguration.initialWindow)
+        stream.window = YamuxConfiguration.initialWindow
         self.streams[id] = stream
     }
 

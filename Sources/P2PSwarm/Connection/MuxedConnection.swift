@@ -344,6 +344,7 @@ public final class MuxedConnection: @unchecked Sendable {
         guard !state.readClosed else { return }
         state.closeRead()
         self.machine.closeRead(state.id, now: self.tick())
+        self.settleWindowBudget()
     }
 
     func reset(_ state: StreamState, code: UInt32) {

@@ -47,7 +47,10 @@ extension Swarm {
             }
             let actions = dial.machine.resolved(
                 order.number, to: AddressRanking.rank(usable), refused: refused, permits: 0, now: now)
-            if !dial.machine.isTrying(order.known) { state.book.dialFailed(order.known, of: order.peer, now: now) }
+            // Where it leads to what is tried already, that address succeeds or fails, not the name.
+            if usable.isEmpty, !dial.machine.isTrying(order.known) {
+                state.book.dialFailed(order.known, of: order.peer, now: now)
+            }
             state.dials[order.peer] = dial
             effects += self.apply(actions, to: order.peer, in: &state)
         }

@@ -202,7 +202,7 @@ public final class Swarm: Sendable {
                 return .failure(error)
             }
         }
-        if case .failure(let exceeded) = outcome { self.limitReached(exceeded) }
+        if case .failure(let exceeded) = outcome, exceeded.name != .connections { self.limitReached(exceeded) }
         return try outcome.get()
     }
 

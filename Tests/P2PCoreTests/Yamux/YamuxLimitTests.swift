@@ -50,6 +50,8 @@ import Testing
             rig.advance(roundTrip)
         }
         #expect(credit == 16 << 20 && rig.machine.grownWindowBytes == (16 << 20) - Int(self.window))
+        rig.machine.closeRead(busy, now: rig.now)
+        #expect(rig.machine.grownWindowBytes == 0, "a closed stream keeps no growth from others while its peer lingers")
         #expect(begun.duration(to: rig.now) < .seconds(1), "with the first window only it would be 23 s")
     }
 
@@ -61,11 +63,11 @@ import Testing
         }
         let figures = rig.machine.configuration
         #expect(figures.lingerTimeout == .seconds(60) && figures.finishedLingerTimeout == .seconds(300))
-        let (taken, held, late): (UInt32, UInt32, UInt32) = (1, 3, 5)
-        for id in [taken, held, late] { _ = try rig.feed(.windowUpdate, .syn, id) }
+        let (taken, held, late, slow): (UInt32, UInt32, UInt32, UInt32) = (1, 3, 5, 7)
+        for id in [taken, held, late, slow] { _ = try rig.feed(.windowUpdate, .syn, id) }
         _ = try rig.run { m, _, e in m.finish(taken, into: &e) }
-        #expect(rig.machine.claim(held, count: .max)?.length == self.window)
-        for id in [taken, held, late] { rig.machine.closeRead(id, now: rig.now) }
+        for id in [held, slow] { #expect(rig.machine.claim(id, count: .max)?.length == self.window) }
+        for id in [taken, held, late, slow] { rig.machine.closeRead(id, now: rig.now) }
         let closed = rig.now
         func resets(at time: Duration) throws -> [UInt32] {
             rig.now = closed.advanced(by: time)
@@ -74,7 +76,12 @@ import Testing
         }
         let moment = Duration.seconds(1)
         #expect(try resets(at: figures.lingerTimeout - moment) == [])
+        // A byte at a time is slow, and yet it is taken.
+        _ = try rig.feed(.windowUpdate, [], slow, 1)
+        #expect(rig.machine.claim(slow, count: .max)?.length == 1)
         #expect(try resets(at: figures.lingerTimeout) == [held])
+        #expect(try resets(at: figures.lingerTimeout * 2 - moment * 2) == [])
+        #expect(try resets(at: figures.lingerTimeout * 2 - moment) == [slow])
         #expect(try resets(at: figures.finishedLingerTimeout - moment) == [])
         // Of this one it takes the rest only now: its time to read begins.
         _ = try rig.feed(.windowUpdate, [], late, 1)

@@ -105,7 +105,8 @@
   // once, and for an answer that is to be waited for there is `await Goop.dialog.confirm(…)`.
   if (host !== null) {
     window.alert = (text) => {
-      import(`${prefix}/sdk/goop-component-dialog.js`).then(() => Goop.dialog.alert(String(text ?? "")));
+      // A whole address: in a page without an origin a script knows no place that a part of one could begin at.
+      import(new URL(`${prefix}/sdk/goop-component-dialog.js`, location.href).href).then(() => Goop.dialog.alert(String(text ?? "")));
     };
   }
 
