@@ -47,7 +47,7 @@ public final class Node: Service {
         let back = NodeReference()
         var swarm = SwarmConfiguration(
             identity: configuration.identity, security: configuration.security, limits: configuration.limits,
-            trimming: configuration.trimming.within(configuration.limits))
+            trimming: configuration.trimming?.within(configuration.limits))
         swarm.frameObserver = configuration.frameObserver
         if swarm.security.contains(ConnectionUpgrade.tlsProtocolID) {
             do { swarm.tls = try TLSLayer(identity: configuration.identity, muxers: swarm.muxers) } catch {
