@@ -144,6 +144,16 @@ final class FakeBackend: ViewerBackend {
         }
     }
 
+    /// From now on who wants to watch a table waits, until it is false.
+    func holdWatches(_ areHeld: Bool) {
+        let released = state.withLock { state in
+            state.tables.areHeld = areHeld
+            defer { if !areHeld { state.tables.held = [] } }
+            return areHeld ? [] : state.tables.held
+        }
+        for continuation in released { continuation.resume() }
+    }
+
     /// From now on nobody may watch this table, or everybody may again.
     func refuse(_ table: String, _ isRefused: Bool = true) {
         state.withLock { state in
@@ -174,6 +184,13 @@ final class FakeBackend: ViewerBackend {
     func dataChanges(
         of peer: PeerID, table: String
     ) async throws(DataError) -> AsyncThrowingStream<DataChange, any Error> {
+        await withCheckedContinuation { continuation in
+            let isHeld = state.withLock { state in
+                if state.tables.areHeld { state.tables.held.append(continuation) }
+                return state.tables.areHeld
+            }
+            if !isHeld { continuation.resume() }
+        }
         if table.hasPrefix("secret") || state.withLock({ $0.tables.refused.contains(table) }) {
             throw DataError(code: .refused, message: "not allowed", detail: "local table")
         }
@@ -270,6 +287,8 @@ struct FakeTables {
     var asked: [DataRequest] = []
     var room: AnswerRoom?
     var refused: Set<String> = []
+    var areHeld = false
+    var held: [CheckedContinuation<Void, Never>] = []
     var answers: [Result<JSONValue, DataError>] = []
     var watchers: [(table: String, changes: AsyncThrowingStream<DataChange, any Error>.Continuation)] = []
 }

@@ -76,14 +76,16 @@ import Testing
     }
 
     /// What a page of a site's own origin holds, a worker of the site can read.
-    @Test func aNoticeInTheFrameTellsTheSiteNoPetname() async throws {
+    @Test func aNoticeInTheFrameTellsTheSiteNothingOfItsVisitor() async throws {
         backend.call(peer, "Secret nickname")
+        backend.prefer { $0.theme = .dark }
         try await withViewer(backend, configure: { $0.failureMemory = .zero }) { port in
             for kind in SiteError.Kind.allCases {
                 backend.set(.failing(SiteError(kind: kind)), of: peer)
                 for fields in [Self.frame + ["Sec-Fetch-Site: same-origin"], ["Sec-Fetch-Site: same-origin"]] {
                     let inFrame = try await request("/p/\(peer)/x", port: port, fields: [host(port)] + fields)
                     #expect(inFrame.status >= 400 && !inFrame.body.contains("nickname"), "\(kind)")
+                    #expect(!inFrame.body.contains("forced-colors"), "the theme, \(kind)")
                 }
                 let outside = try await request("/p/\(peer)/x", port: port)
                 #expect(kind == .busy || outside.body.contains("Secret nickname"), "\(kind)")

@@ -1,6 +1,6 @@
 /// What can be asked of a peer's database; the raw value is the `op` of the wire.
 ///
-/// Source: peer wire reference, section 7; the last two are the local twins of section 3 of the viewer reference.
+/// Source: peer wire reference, section 7; `set-policy` and `export-schema` are the local twins of section 3 of the viewer reference.
 /// `rename-column` and `template` are ours.
 public enum DataOperation: String, Sendable, Hashable, CaseIterable {
     case tables

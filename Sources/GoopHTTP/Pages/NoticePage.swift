@@ -86,7 +86,8 @@ struct NoticeRenderer: Sendable {
     /// A notice outside of `/p/`.
     func viewerNotice(_ notice: NoticePage) -> Response {
         let nonce = Self.nonce()
-        return render(notice, nonce: nonce, fields: headers.notice(styleNonce: nonce))
+        return render(
+            notice, nonce: nonce, fields: headers.notice(styleNonce: nonce), theme: backend.preferences.theme)
     }
 
     /// A notice under `/p/`, in a tab or in the shell's frame.
@@ -97,13 +98,16 @@ struct NoticeRenderer: Sendable {
             // Inside of the frame there is no way to the viewer's pages; the bar around it has one.
             notice.actions = notice.actions.filter { $0.address != "/" }.map { ($0.text, prefix + $0.address) }
         }
-        return render(notice, nonce: nonce, fields: headers.siteNotice(styleNonce: nonce, place: place))
+        // On a site's own origin the site can read it, and what its visitor has chosen is none of its business.
+        return render(
+            notice, nonce: nonce, fields: headers.siteNotice(styleNonce: nonce, place: place),
+            theme: place == .viewer ? backend.preferences.theme : .auto)
     }
 
-    private func render(_ notice: NoticePage, nonce: String, fields: HTTPFields) -> Response {
+    private func render(_ notice: NoticePage, nonce: String, fields: HTTPFields, theme: ViewerTheme) -> Response {
         var fields = fields
         fields[.contentType] = "text/html; charset=utf-8"
-        let document = notice.document(style: assets.noticeStyle, nonce: nonce, theme: backend.preferences.theme)
+        let document = notice.document(style: assets.noticeStyle, nonce: nonce, theme: theme)
         return Response(
             status: notice.status, headers: fields, body: ResponseBody(byteBuffer: ByteBuffer(string: document.markup)))
     }

@@ -292,13 +292,16 @@ function followFolder() {
   });
 }
 
-async function begin() {
+/// @param isAgain after a failure, which was told
+async function begin(isAgain = false) {
+  if (ownID) return;
   try {
     ownID = (await get("/api/self")).id;
     showLink();
     followFolder();
   } catch (error) {
-    tellFailure(error);
+    if (!isAgain) tellFailure(error);
+    setTimeout(() => begin(true), 5000);
   }
 }
 
@@ -308,7 +311,7 @@ try { folder = decodeURIComponent(location.hash.slice(1)); } catch { folder = ""
 // What could not be read at first; the rest goes on by the stream.
 addEventListener("viewer-back", async () => {
   if (ownID && sheet) return;
-  if (!ownID) await begin();
+  await begin(true);
   await load();
 });
 await begin();

@@ -139,7 +139,10 @@ async function ask(path, options) {
   return judged(await response.json().catch(() => null), response.status);
 }
 
-export const get = (path) => ask(path, { headers: { Accept: "application/json" } });
+/// After a sleep of the computer, say, an answer may never come, and what waits for it would stand still.
+const patience = 30_000;
+
+export const get = (path) => ask(path, { headers: { Accept: "application/json" }, signal: AbortSignal.timeout(patience) });
 
 const tokenHeader = () => ({ "X-Goop-Token": document.querySelector('meta[name="goop-token"]')?.content ?? "" });
 

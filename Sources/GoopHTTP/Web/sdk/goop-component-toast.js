@@ -34,7 +34,7 @@
     const start = () => {
       clearTimeout(timer);
       timer = setTimeout(() => (toast.matches(":hover, :focus-within") ? start() : close()),
-        given.duration ?? (type === "error" ? 10_000 : 5000));
+        Math.max(given.duration ?? (type === "error" ? 10_000 : 5000), 100));
     };
     for (const event of ["mouseleave", "focusout"]) toast.addEventListener(event, start);
     // Where the focus came from, and goes back to.

@@ -180,7 +180,8 @@
     /** Tells a failure once, not at every try. @param {boolean} [retrying] whether it is tried again by itself */
     fail(error, retrying = !FINAL.has(error.code)) {
       this.isOpen = false;
-      if (this.lost?.code === error.code) return;
+      // Said again where it is final now.
+      if (this.lost?.code === error.code && this.lost.retrying === retrying) return;
       error.retrying = retrying;
       this.lost = error;
       this.tell("onError", error);
@@ -302,7 +303,7 @@
         this.source = null;
       }
       if (!isRefused) this.retry();
-      feed.interrupt(error);
+      feed.interrupt(error, !isRefused);
       if (isRefused) feed.end();
     },
 
