@@ -27,9 +27,11 @@ public struct ConnectionTrimming: Sendable {
 
         /// These figures where limits leave room for them, else lower ones: trimming has to begin before all places are taken.
         public func within(_ limits: ResourceLimits) -> Configuration {
+            let most = max(1, limits.inboundConnections / 4 * 3)
+            guard self.highWater > most else { return self }
             var fitting = self
-            fitting.highWater = min(self.highWater, max(1, limits.inboundConnections / 4 * 3))
-            fitting.lowWater = min(self.lowWater, fitting.highWater / 6 * 5)
+            fitting.highWater = most
+            fitting.lowWater = min(self.lowWater, most / 6 * 5)
             return fitting
         }
     }
