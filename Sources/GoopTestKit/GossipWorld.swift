@@ -348,7 +348,7 @@ public struct GossipWorld: Sendable {
                 if keepsOccurrences, let other = numbers[peer] {
                     occurrences.append(.subscribed(at: number, other: other))
                 }
-            case .peerUnsubscribed, .grafted, .pruned, .resetInbound, .refuse, .connect: continue
+            case .peerUnsubscribed, .grafted, .pruned, .resetInbound, .abandonInbound, .refuse, .connect: continue
             }
         }
     }

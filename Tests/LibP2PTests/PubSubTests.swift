@@ -314,6 +314,28 @@ struct PubSubTests {
         }
     }
 
+    @Test("a frame that does not end, or takes too much room, costs its stream", arguments: [false, true])
+    func unfinishedFrames(isLarge: Bool) async throws {
+        func configure(_ settings: inout PubSub.Configuration) {
+            settings.limits.maximumFrameTime = isLarge ? .seconds(3_600) : .milliseconds(200)
+            settings.limits.maximumPartialFrameBytes = isLarge ? 100_000 : 1 << 20
+        }
+        try await withManual(configure: configure) { member, manual in
+            let stream = try await manual.open(to: member.peerID)
+            try await stream.write(frame { $0.subscriptions = [.init(subscribes: true, topic: "t")] })
+            let beginning = [UInt8](repeating: 0, count: isLarge ? 200_000 : 3)
+            do { try await stream.write(ByteBuffer(bytes: Varint.encode(1_000_000) + beginning)) } catch is P2PError {
+                // The reset may come before the last piece has left.
+            }
+            await #expect(throws: P2PError.self) { _ = try await stream.read() }
+            #expect(await member.pubsub.counts().framesAbandoned == 1)
+            #expect(await member.pubsub.score(of: manual.node.peerID) >= 0)
+            let again = try await manual.open(to: member.peerID)
+            try await again.write(frame { $0.subscriptions = [.init(subscribes: true, topic: "u")] })
+            try await awaitSubscriber(manual.node.peerID, of: "u", at: member)
+        }
+    }
+
     @Test("frames come whole however the bytes are cut")
     func pieces() async throws {
         try await withManual { member, manual in

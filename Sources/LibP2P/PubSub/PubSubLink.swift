@@ -64,10 +64,11 @@ struct PubSubLink: Sendable {
     }
 
     private func write(_ frames: AsyncStream<[UInt8]>, to stream: P2PStream) async {
-        for await frame in frames {
+        // The frame itself is gone before the write begins: a peer that does not read holds one copy of it, not two.
+        for await buffer in frames.map({ ByteBuffer(bytes: $0) }) {
             let deadline = stream.deadline(after: writeTimeout)
             defer { deadline.cancel() }
-            do { try await stream.write(ByteBuffer(bytes: frame)) } catch { return }
+            do { try await stream.write(buffer) } catch { return }
             await router.wrote(to: peer, by: number)
         }
     }
@@ -85,6 +86,9 @@ enum PubSubInbound {
                 while let frame = try reader.next() {
                     guard await router.received(frame, from: peer, on: number) else { return stream.reset() }
                 }
+                let held = reader.heldBytes
+                guard held > 0 else { continue }
+                guard await router.frameBegun(held, from: peer, on: number) else { return stream.reset() }
             }
             await stream.close()
         } catch {

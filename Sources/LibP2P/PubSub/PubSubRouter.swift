@@ -289,9 +289,18 @@ actor PubSubRouter {
         return inbound[peer]?.number == number
     }
 
+    /// What has arrived ends within a frame, of which so many bytes are kept. False if the stream has been replaced or is given
+    /// up.
+    func frameBegun(_ bytes: Int, from peer: PeerID, on number: UInt64) -> Bool {
+        guard inbound[peer]?.number == number else { return false }
+        perform(machine.frameBegun(bytes, from: peer, now: .now()))
+        return inbound[peer]?.number == number
+    }
+
     func inboundEnded(_ peer: PeerID, _ number: UInt64) {
         guard inbound[peer]?.number == number else { return }
         inbound[peer] = nil
+        machine.inboundClosed(from: peer)
         if !node.isConnected(to: peer) { forget(peer) }
     }
 
@@ -368,6 +377,9 @@ actor PubSubRouter {
             case .resetInbound(let peer):
                 logger.debug("pubsub stream carried garbage", metadata: ["peer": "\(peer)"])
                 inbound.removeValue(forKey: peer)?.stream.reset(code: YamuxCode.streamViolation)
+            case .abandonInbound(let peer):
+                logger.debug("pubsub frame does not end", metadata: ["peer": "\(peer)"])
+                inbound.removeValue(forKey: peer)?.stream.reset(code: YamuxCode.streamResourceLimit)
             case .refuse(let peer):
                 logger.debug("pubsub has no room for another peer", metadata: ["peer": "\(peer)"])
                 links.removeValue(forKey: peer)?.task.cancel()

@@ -4,7 +4,7 @@ internal import PeerIdentity
 // GRAFT, PRUNE, IHAVE, IWANT and IDONTWANT from a peer.
 extension GossipSub {
     mutating func handleControl(_ rpc: GossipRPC, from peer: PeerID, now: MonotonicInstant) {
-        handle(want: rpc.want, from: peer)
+        handle(want: rpc.want, from: peer, now: now)
         handle(have: rpc.have, from: peer, now: now)
         for topic in rpc.graft { handle(graft: topic, from: peer, now: now) }
         for entry in rpc.prune { handle(prune: entry, from: peer, now: now) }
@@ -55,7 +55,8 @@ extension GossipSub {
     // MARK: - Gossip
 
     private mutating func handle(have entries: [GossipRPC.Have], from peer: PeerID, now: MonotonicInstant) {
-        guard !entries.isEmpty, scores.score(peer) >= scores.scoring.gossipThreshold,
+        // Without a stream of ours there is nothing to ask on, and what is offered now is offered again.
+        guard !entries.isEmpty, scores.score(peer) >= scores.scoring.gossipThreshold, peers[peer]?.version != nil,
             let before = peers[peer]?.budget
         else { return }
         // RPCs are counted, as go-libp2p-pubsub does, not their entries: with many topics in common each has its turn.
@@ -74,22 +75,23 @@ extension GossipSub {
             for id in entry.ids where !seen.contains(id) && !isOwn(id) { wanted.append(id) }
         }
         let room = max(0, limits.maximumWantedIDsPerHeartbeat - before.wantedIDs)
-        let asked = Array(wanted.elements.shuffled(using: &random).prefix(room))
+        let asked = Array(wanted.elements.shuffled(using: &random).prefix(roomToAsk(min(room, wanted.count))))
         guard let watched = asked.randomElement(using: &random) else { return }
         peers[peer]?.budget.wantedIDs += asked.count
         counts.idsWanted &+= UInt64(asked.count)
-        peers[peer]?.queue.ask(asked)
+        withQueue(of: peer) { $0.ask(asked) }
         toFlush.append(peer)
-        if peers[peer]?.version != nil {
-            promises.watch(watched, from: peer, until: now.advanced(by: parameters.promiseTimeout))
-        }
+        promises.watch(watched, from: peer, until: now.advanced(by: parameters.promiseTimeout))
     }
 
     /// After a restart others may still offer what we said before it.
     private func isOwn(_ id: MessageID) -> Bool { id.bytes.starts(with: localPeer.bytes) }
 
-    private mutating func handle(want ids: [MessageID], from peer: PeerID) {
-        guard !ids.isEmpty, scores.score(peer) >= scores.scoring.gossipThreshold else { return }
+    private mutating func handle(want ids: [MessageID], from peer: PeerID, now: MonotonicInstant) {
+        // Nothing is put by for a peer that does not accept our stream. It had the offer on one, so it can have another.
+        guard !ids.isEmpty, scores.score(peer) >= scores.scoring.gossipThreshold, peers[peer]?.version != nil else {
+            return
+        }
         for id in ids {
             guard let count = peers[peer]?.budget.servedIDs, count < limits.maximumServedIDsPerHeartbeat else {
                 counts.entriesOverLimit &+= 1
@@ -101,7 +103,7 @@ extension GossipSub {
             else { continue }
             toFlush.append(peer)
             // Whoever asks for more than it takes off us is not counted as having got it: it may ask again.
-            guard peers[peer]?.queue.push(message.publishField, isAnswer: true) == true else {
+            guard enqueue(message, for: peer, isAnswer: true, now: now) else {
                 counts.messagesDroppedForSlowPeers &+= 1
                 break
             }

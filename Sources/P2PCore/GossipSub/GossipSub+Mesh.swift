@@ -16,6 +16,8 @@ extension GossipSub {
             peers.values[index].unwanted.shift()
             unwantedIDs += peers.values[index].unwanted.count
         }
+        giveUpOldMessages(now: now)
+        giveUpSlowFrames(now: now)
         seen.expire(now: now)
         if tick.isMultiple(of: 15) { backoffs.expire(slack: parameters.backoffSlack, now: now) }
         if parameters.directConnectTicks > 0, (tick - 1).isMultiple(of: UInt64(parameters.directConnectTicks)) {

@@ -9,6 +9,7 @@ extension GossipSub {
         _ body: ArraySlice<UInt8>, from peer: PeerID, now: MonotonicInstant
     ) -> [GossipSubAction] {
         guard peers[peer] != nil, !body.isEmpty else { return [] }
+        forgetPartialFrame(of: peer)
         counts.framesReceived &+= 1
         guard !isGraylisted(peer) else {
             counts.framesGraylisted &+= 1
@@ -241,7 +242,7 @@ extension GossipSub {
             let hasIt = peer == entry.from || peer == message.source || entry.alsoFrom.contains(peer)
             if !hasIt { targets.append(peer) }
         }
-        send(message, to: Array(targets))
+        send(message, to: Array(targets), now: now)
         if parameters.eagerDegree > 0, message.data.count < parameters.dontWantThresholdBytes {
             // Those that have it already hold back a copy for us, as we do for the others.
             for peer in informed.union(later) {
@@ -259,7 +260,7 @@ extension GossipSub {
         while let first = deferred.first, first.due <= now {
             deferred.removeFirst()
             let mesh = topics[first.message.topic]?.mesh ?? []
-            send(first.message, to: first.targets.filter(mesh.contains))
+            send(first.message, to: first.targets.filter(mesh.contains), now: now)
         }
     }
 
@@ -314,7 +315,7 @@ extension GossipSub {
         }
         guard seen.insert(message.id, now: now) else { return [] }
         cache.insert(message, now: now)
-        send(message, to: publishTargets(topic: message.topic, now: now))
+        send(message, to: publishTargets(topic: message.topic, now: now), now: now)
         flushAll()
         return takeActions()
     }
@@ -339,12 +340,12 @@ extension GossipSub {
         return Array(targets)
     }
 
-    mutating func send(_ message: GossipMessage, to targets: [PeerID]) {
+    mutating func send(_ message: GossipMessage, to targets: [PeerID], now: MonotonicInstant) {
         guard !targets.isEmpty else { return }
         for peer in targets {
             guard peers[peer]?.unwanted.contains(message.id) == false else { continue }
             toFlush.append(peer)
-            if peers[peer]?.queue.push(message.publishField) == true {
+            if enqueue(message, for: peer, now: now) {
                 counts.messagesSent &+= 1
             } else {
                 counts.messagesDroppedForSlowPeers &+= 1

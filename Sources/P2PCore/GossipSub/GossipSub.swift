@@ -32,7 +32,20 @@ public struct GossipSub: Sendable {
         var pending = 0
         /// The peer opened a new stream: what it follows now is what its first frame says.
         var expectsHello = false
+        /// The peer in the books of what its IWANTs may hold.
+        let answers: ByteShares.Holder
+        /// And in those of what its begun frames may.
+        let frames: ByteShares.Holder
+        /// What has come of a frame that is not whole yet.
+        var partialFrame: PartialFrame?
         var budget = Budget()
+    }
+
+    /// The beginning of a frame.
+    struct PartialFrame: Sendable {
+        /// What it takes up.
+        var bytes: Int
+        let begun: MonotonicInstant
     }
 
     /// What one peer did since the last heartbeat.
@@ -92,6 +105,10 @@ public struct GossipSub: Sendable {
     var pending: [UInt64: Pending] = [:]
     var pendingByID: [MessageID: [UInt64]] = [:]
     var pendingBytes = 0
+    /// What waits for all peers together.
+    var queued = OutboundQueue.Load()
+    var answerShares: ByteShares
+    var frameShares: ByteShares
     /// Ids that peers do not want, of all peers together.
     var unwantedIDs = 0
     var nextTicket: UInt64 = 0
@@ -129,6 +146,8 @@ public struct GossipSub: Sendable {
         cache = MessageCache(
             windows: parameters.historyLength, gossipWindows: parameters.historyGossip,
             maximumBytes: limits.maximumCachedBytes)
+        answerShares = ByteShares(maximumBytes: limits.maximumAnswerBytesOfAll)
+        frameShares = ByteShares(maximumBytes: limits.maximumPartialFrameBytes)
         backoffs = BackoffTable(limit: limits.maximumBackoffs)
         promises = PromiseBook(limit: limits.maximumPromises)
         scores = PeerScores(scoring: scoring, retainedLimit: limits.maximumRetainedScores)
@@ -162,6 +181,12 @@ public struct GossipSub: Sendable {
     /// Messages being checked at the moment.
     public var pendingMessages: Int { pending.count }
 
+    /// Bytes of messages that wait for peers or are being written to them; one that several are to get counts for each.
+    public var queuedBytes: Int { queued.messages }
+
+    /// Bytes that are kept of frames that are not whole yet.
+    public var partialFrameBytes: Int { frameShares.reservedBytes }
+
     // MARK: - Peers
 
     /// The stream we write to is open.
@@ -176,7 +201,7 @@ public struct GossipSub: Sendable {
         to peer: PeerID, version: GossipSubVersion, isOutbound: Bool, address: IPAddress?, now: MonotonicInstant
     ) -> [GossipSubAction] {
         guard admit(peer, isOutbound: isOutbound, address: address) else { return takeActions() }
-        peers[peer]?.queue.restart()
+        withQueue(of: peer) { $0.restart() }
         peers[peer]?.version = version
         peers[peer]?.isOutbound = isOutbound
         for topic in topics.keys { peers[peer]?.queue.announce(topic, subscribes: true) }
@@ -187,12 +212,12 @@ public struct GossipSub: Sendable {
 
     /// The stream we write to is gone, the connection lives: the adapter will reopen it.
     ///
-    /// The peer leaves the meshes; what it follows is kept, and messages that still wait for it.
+    /// The peer leaves the meshes; what it follows is kept, and messages that still wait for it, unless it asked for them.
     public mutating func outboundClosed(to peer: PeerID, now: MonotonicInstant) -> [GossipSubAction] {
         guard peers[peer] != nil else { return [] }
         leaveAllMeshes(peer)
         peers[peer]?.version = nil
-        peers[peer]?.queue.restart()
+        withQueue(of: peer) { $0.restart() }
         return takeActions()
     }
 
@@ -201,7 +226,10 @@ public struct GossipSub: Sendable {
     public mutating func inboundOpened(
         from peer: PeerID, isOutbound: Bool, address: IPAddress?, now: MonotonicInstant
     ) -> [GossipSubAction] {
-        if admit(peer, isOutbound: isOutbound, address: address) { peers[peer]?.expectsHello = true }
+        if admit(peer, isOutbound: isOutbound, address: address) {
+            peers[peer]?.expectsHello = true
+            forgetPartialFrame(of: peer)
+        }
         return takeActions()
     }
 
@@ -212,6 +240,9 @@ public struct GossipSub: Sendable {
         for topic in fanout.keys { fanout[topic]?.peers.remove(peer) }
         for topic in known.topics { actions.append(.peerUnsubscribed(peer, topic: topic)) }
         promises.forget(peer)
+        queued -= known.queue.load
+        answerShares.leave(known.answers)
+        frameShares.leave(known.frames)
         peers[peer] = nil
         scores.disconnect(peer, now: now)
         return takeActions()
@@ -224,7 +255,7 @@ public struct GossipSub: Sendable {
 
     /// The frame handed out by `.send` is written: the next may follow.
     public mutating func wrote(to peer: PeerID, now: MonotonicInstant) -> [GossipSubAction] {
-        peers[peer]?.queue.isWriting = false
+        withQueue(of: peer) { $0.wrote() }
         flush(peer)
         return takeActions()
     }
@@ -300,7 +331,8 @@ public struct GossipSub: Sendable {
         }
         peers[peer] = Peer(
             isOutbound: isOutbound, queue: OutboundQueue(limits: limits),
-            unwanted: RefusedIDs(lifetime: parameters.dontWantHeartbeats))
+            unwanted: RefusedIDs(lifetime: parameters.dontWantHeartbeats),
+            answers: answerShares.enter(peer, at: address), frames: frameShares.enter(peer, at: address))
         scores.connect(peer, address: address)
         return true
     }
@@ -313,9 +345,8 @@ public struct GossipSub: Sendable {
     mutating func flush(_ peer: PeerID) {
         // Not through a copy of the entry: taking from a queue that is held twice would copy the queue.
         guard peers[peer]?.version != nil, peers[peer]?.queue.isReady == true,
-            let frame = peers[peer]?.queue.nextFrame()
+            let frame = withQueue(of: peer, { $0.nextFrame() }) ?? nil
         else { return }
-        peers[peer]?.queue.isWriting = true
         counts.framesSent &+= 1
         actions.append(.send(peer, frame: frame))
     }

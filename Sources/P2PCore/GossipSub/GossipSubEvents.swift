@@ -23,6 +23,9 @@ public enum GossipSubAction: Sendable, Hashable {
     case pruned(PeerID, topic: String)
     /// The peer's stream carried garbage: reset it. The peer itself stays.
     case resetInbound(PeerID)
+    /// A frame that the peer has begun takes too long, or too much of the room for such frames: reset its stream. The peer
+    /// itself stays, and nothing is held against it.
+    case abandonInbound(PeerID)
     /// No room for another peer: open no stream to it, and reset its own.
     case refuse(PeerID)
     /// A peer that should always be connected is not: dial it.
@@ -103,7 +106,9 @@ public struct GossipSubCounts: Sendable, Hashable {
     public var messagesIgnored: UInt64 = 0
     /// Messages dropped because too many were being checked.
     public var messagesThrottled: UInt64 = 0
-    /// Messages dropped because a peer did not read fast enough.
+    /// Streams given up because of a frame that was begun and not ended.
+    public var framesAbandoned: UInt64 = 0
+    /// Messages dropped because a peer did not read fast enough, or because all peers together did not.
     public var messagesDroppedForSlowPeers: UInt64 = 0
     /// Messages of topics we do not follow.
     public var messagesOfOtherTopics: UInt64 = 0

@@ -125,8 +125,24 @@ public struct GossipSubLimits: Sendable, Hashable {
     public var maximumPendingBytes = 32 << 20
     /// RPCs waiting per peer: further messages are dropped, control stays until there is room.
     public var maximumQueuedRPCs = 32
-    /// Bytes of messages waiting per peer.
+    /// Bytes of messages waiting per peer. What it asked for gives way to what it gets unasked.
     public var maximumQueuedBytes = 8 << 20
+    /// Bytes of messages waiting for all peers together, with what is being written to them. A message that waits for several
+    /// counts for each, though they share one copy: what is kept is never more than this, and often less. At the bound there is
+    /// no room for answers to IWANT; for anything else the peers that most waits for lose the oldest of it, answers before all.
+    public var maximumQueuedBytesOfAll = 64 << 20
+    /// The same, of answers to IWANT alone, and shared out: one peer gets an eighth of what the others leave, the peers of one
+    /// address a quarter, see `ByteShares`. Past it an answer is not given.
+    public var maximumAnswerBytesOfAll = 32 << 20
+    /// How long a message waits for a peer: as long as writing a frame may take.
+    public var maximumQueuedTime: Duration = .seconds(30)
+    /// Ids waiting to be asked for, of all peers together; at the bound those that most are to be asked of are asked for less.
+    public var maximumWaitingWants = 100_000
+    /// Bytes kept of frames that peers have begun and not ended, in all, and shared out in the same way. Past it the stream of
+    /// the one that finds no room is given up.
+    public var maximumPartialFrameBytes = 32 << 20
+    /// Longest time from the first byte of a frame to its last, noticed at the next heartbeat.
+    public var maximumFrameTime: Duration = .seconds(30)
     /// Messages held back for part of the mesh; with more under way, they are sent at once.
     public var maximumDeferredMessages = 1024
     /// Peers whose bad score is remembered after they left.

@@ -1,30 +1,53 @@
-internal import DequeModule
 internal import Multiformats
 internal import OrderedCollections
 
 /// What waits to be written to one peer.
 ///
 /// Control is kept as state, not as a list: the last word per topic replaces an earlier one, so that it can wait for a
-/// slow peer without growing. Messages are a bounded list; what does not fit is dropped, gossip brings it later.
+/// slow peer without growing. Messages are bounded lists; what does not fit is dropped, gossip brings it later. What the
+/// peer gets unasked goes before answers to its IWANTs, and takes their room.
 struct OutboundQueue: Sendable {
     enum MeshChange: Hashable, Sendable {
         case graft
         case prune(backoffSeconds: UInt64?)
     }
 
-    /// One write's worth of messages, each already a field of an RPC and shared with the cache and the other peers'
-    /// queues.
-    struct Batch {
-        var fields: [[UInt8]]
-        var bytes: Int
-        var isAnswer: Bool
+    /// What one queue, or all of them together, hold of what is bounded for all.
+    struct Load: Hashable, Sendable {
+        /// Bytes of messages that wait, answers to IWANT not counted.
+        var deliveries = 0
+        /// Bytes of answers to IWANT that wait.
+        var answers = 0
+        /// Bytes of messages, answers included, in the frame that is being written.
+        var written = 0
+        /// Bytes of answers in that frame.
+        var writtenAnswers = 0
+        /// Ids that the peer is yet to be asked for.
+        var wanted = 0
+
+        /// Bytes of all messages.
+        var messages: Int { deliveries + answers + written }
+        /// Bytes of all answers.
+        var allAnswers: Int { answers + writtenAnswers }
+
+        static func += (left: inout Load, right: Load) {
+            left.deliveries += right.deliveries
+            left.answers += right.answers
+            left.written += right.written
+            left.writtenAnswers += right.writtenAnswers
+            left.wanted += right.wanted
+        }
+
+        static func -= (left: inout Load, right: Load) {
+            left.deliveries -= right.deliveries
+            left.answers -= right.answers
+            left.written -= right.written
+            left.writtenAnswers -= right.writtenAnswers
+            left.wanted -= right.wanted
+        }
     }
 
-    /// Frames are filled up to here when several small messages wait. rust-libp2p takes longer ones, more than 500
-    /// messages, and more than 16 KiB of subscriptions and control for garbage, and resets the stream.
-    private static let comfortableFrameBytes = 64 << 10
     private static let comfortableControlBytes = 12 << 10
-    private static let comfortableMessages = 400
     /// Ids in the IDONTWANT of one RPC: go-libp2p-pubsub reads no more of them. The others wait for the next RPC.
     static let maximumRefusedIDsPerRPC = 10
 
@@ -33,35 +56,63 @@ struct OutboundQueue: Sendable {
     private var have: OrderedDictionary<String, [MessageID]> = [:]
     private var want: [MessageID] = []
     private var dontWant: [MessageID] = []
-    private(set) var batches = Deque<Batch>()
-    private(set) var messageBytes = 0
-    private let maximumBatches: Int
+    private(set) var deliveries: MessageLine
+    private(set) var answers = MessageLine()
+    private var written = (all: 0, answers: 0)
     private let maximumBytes: Int
     private let maximumFrameBytes: Int
     private let maximumIDs: Int
     /// A frame is being written; the next waits for its end.
-    var isWriting = false
+    private(set) var isWriting = false
+    /// Messages dropped after they had been taken in.
+    private(set) var dropped: UInt64 = 0
 
     init(limits: GossipSubLimits) {
-        maximumBatches = limits.maximumQueuedRPCs
+        deliveries = MessageLine(maximumBatches: limits.maximumQueuedRPCs)
         maximumBytes = limits.maximumQueuedBytes
         maximumFrameBytes = limits.maximumFrameBytes
         maximumIDs = limits.maximumWantedIDsPerHeartbeat
     }
 
     var isEmpty: Bool {
-        batches.isEmpty && meshChanges.isEmpty && subscriptions.isEmpty && have.isEmpty && want.isEmpty
-            && dontWant.isEmpty
+        deliveries.isEmpty && answers.isEmpty && meshChanges.isEmpty && subscriptions.isEmpty && have.isEmpty
+            && want.isEmpty && dontWant.isEmpty
     }
 
-    /// A new stream begins: control is said anew, messages still wait.
+    /// Bytes of messages that wait.
+    var messageBytes: Int { deliveries.bytes + answers.bytes }
+
+    var load: Load {
+        Load(
+            deliveries: deliveries.bytes, answers: answers.bytes, written: written.all, writtenAnswers: written.answers,
+            wanted: want.count)
+    }
+
+    /// Makes a change, and says what was so before and after it.
+    mutating func measured<Result>(
+        _ change: (inout OutboundQueue) -> Result
+    ) -> (result: Result, before: (load: Load, dropped: UInt64), after: (load: Load, dropped: UInt64)) {
+        let before = (load, dropped)
+        let result = change(&self)
+        return (result, before, (load, dropped))
+    }
+
+    /// No stream, or a new one: control is said anew, and the peer asks anew for what it still wants. What it is to get
+    /// unasked still waits.
     mutating func restart() {
         subscriptions = [:]
         meshChanges = [:]
         have = [:]
         want = []
         dontWant = []
+        drop { $0.answers.drop(to: 0) }
+        wrote()
+    }
+
+    /// The frame that was taken last is written, or never will be.
+    mutating func wrote() {
         isWriting = false
+        written = (0, 0)
     }
 
     /// There is something to write, and nothing being written.
@@ -77,23 +128,44 @@ struct OutboundQueue: Sendable {
 
     mutating func refuse(_ id: MessageID) { if dontWant.count < maximumIDs { dontWant.append(id) } }
 
-    /// False if there is no room: the message is dropped for this peer. Small messages share an RPC, so that a burst of
-    /// them fits; those of an answer to IWANT, which may be many, are bounded by their bytes alone.
-    mutating func push(_ field: [UInt8], isAnswer: Bool = false) -> Bool {
-        guard field.count <= maximumFrameBytes, batches.isEmpty || messageBytes + field.count <= maximumBytes else {
-            return false
+    /// Whether `push` would take a message of so many bytes. An answer needs room beside all that waits, any other
+    /// message only beside those of its kind.
+    func takes(_ size: Int, isAnswer: Bool) -> Bool {
+        let waiting = isAnswer ? messageBytes : deliveries.bytes
+        return size <= maximumFrameBytes && (waiting == 0 || waiting + size <= maximumBytes)
+            && (isAnswer || deliveries.takes(size))
+    }
+
+    /// False if there is no room: the message is dropped for this peer. Answers to IWANT, which may be many, are bounded by
+    /// their bytes alone.
+    mutating func push(_ field: [UInt8], isAnswer: Bool = false, now: MonotonicInstant) -> Bool {
+        guard takes(field.count, isAnswer: isAnswer) else { return false }
+        guard !isAnswer else {
+            answers.append(field, now: now)
+            return true
         }
-        if let last = batches.last?.bytes, last + field.count <= Self.comfortableFrameBytes,
-            let count = batches.last?.fields.count, count < Self.comfortableMessages
-        {
-            batches[batches.count - 1].fields.append(field)
-            batches[batches.count - 1].bytes += field.count
-        } else {
-            guard isAnswer || batches.count(where: { !$0.isAnswer }) < maximumBatches else { return false }
-            batches.append(Batch(fields: [field], bytes: field.count, isAnswer: isAnswer))
-        }
-        messageBytes += field.count
+        let room = max(0, maximumBytes - deliveries.bytes - field.count)
+        drop { $0.answers.drop(to: room) }
+        deliveries.append(field, now: now)
         return true
+    }
+
+    /// Gives up the oldest messages, so that no more bytes than this of their kind wait.
+    mutating func cutDeliveries(to level: Int) { drop { $0.deliveries.drop(to: level) } }
+
+    mutating func cutAnswers(to level: Int) { drop { $0.answers.drop(to: level) } }
+
+    /// Asks for no more ids than this; others may offer the rest.
+    mutating func cutWanted(to level: Int) { if want.count > level { want.removeLast(want.count - level) } }
+
+    /// Gives up messages that have waited so long.
+    mutating func expire(after time: Duration, now: MonotonicInstant) {
+        drop { $0.deliveries.drop(after: time, now: now) + $0.answers.drop(after: time, now: now) }
+    }
+
+    private mutating func drop(_ body: (inout OutboundQueue) -> Int) {
+        let count = body(&self)
+        dropped &+= UInt64(count)
     }
 
     /// Takes the next frame: control first, then as many messages as fit. Nil if nothing waits.
@@ -104,14 +176,11 @@ struct OutboundQueue: Sendable {
         takeControl(into: &rpc)
         var fields: [[UInt8]] = []
         var size = rpc.bytes.count
-        while let batch = batches.first, size == 0 || size + batch.bytes <= Self.comfortableFrameBytes,
-            fields.isEmpty || fields.count + batch.fields.count <= Self.comfortableMessages
-        {
-            batches.removeFirst()
-            messageBytes -= batch.bytes
-            size += batch.bytes
-            fields += batch.fields
-        }
+        deliveries.take(into: &fields, size: &size)
+        let answersBegin = size
+        answers.take(into: &fields, size: &size)
+        written = (size - rpc.bytes.count, size - answersBegin)
+        isWriting = true
         var frame: [UInt8] = []
         frame.reserveCapacity(size + 4)
         Varint.append(UInt64(size), to: &frame)

@@ -10,7 +10,8 @@ import Testing
 @Suite struct GossipSubAnswerTests {
     /// Where the bytes of all messages that wait for a peer are kept.
     private func storage(_ bench: RouterBench, _ peer: PeerID) -> [UInt] {
-        (bench.router.peers[peer]?.queue.batches.flatMap(\.fields) ?? []).map { field in
+        guard let queue = bench.router.peers[peer]?.queue else { return [] }
+        return (queue.deliveries.batches.flatMap(\.fields) + queue.answers.batches.flatMap(\.fields)).map { field in
             field.withUnsafeBufferPointer { UInt(bitPattern: $0.baseAddress) }
         }
     }

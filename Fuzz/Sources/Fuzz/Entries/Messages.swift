@@ -76,6 +76,7 @@ func fuzzGossip(_ bytes: [UInt8]) {
             actions = router.outboundOpened(to: peer, version: .v1_2, isOutbound: false, address: nil, now: now)
         case 12: actions = router.leave("a", now: now)
         case 13: actions = (try? router.join("a", now: now)) ?? []
+        case 14: actions = router.frameBegun(Int(input.uint16()), from: peer, now: now)
         default:
             now = now.advanced(by: .milliseconds(Int(input.uint16())))
             actions = router.timerFired(now: now)
@@ -92,7 +93,10 @@ func fuzzGossip(_ bytes: [UInt8]) {
             }
         }
     }
-    require(router.pendingMessages <= GossipSubLimits().maximumPendingMessages, "pending messages are bounded")
+    let limits = GossipSubLimits()
+    require(router.pendingMessages <= limits.maximumPendingMessages, "pending messages are bounded")
+    require((0...limits.maximumQueuedBytesOfAll).contains(router.queuedBytes), "what waits is bounded")
+    require((0...limits.maximumPartialFrameBytes).contains(router.partialFrameBytes), "begun frames are bounded")
 }
 
 func fuzzDNS(_ bytes: [UInt8]) {
