@@ -266,13 +266,12 @@ public final class Node: Service {
     /// Takes a tag away.
     public func untag(_ peer: PeerID, _ name: String) { self.swarm.withTrimming { $0.untag(peer, name) } }
 
-    /// Keeps a peer's connections from being closed for being too many, until `unprotect` with the same reason.
-    public func protect(_ peer: PeerID, reason: String) { self.swarm.withTrimming { $0.protect(peer, reason: reason) } }
+    /// Keeps a peer's connections from being closed for being too many, and what is known of it from making room for others,
+    /// until `unprotect` with the same reason.
+    public func protect(_ peer: PeerID, reason: String) { self.swarm.protect(peer, reason: reason) }
 
     /// Takes a protection away.
-    public func unprotect(_ peer: PeerID, reason: String) {
-        self.swarm.withTrimming { $0.unprotect(peer, reason: reason) }
-    }
+    public func unprotect(_ peer: PeerID, reason: String) { self.swarm.unprotect(peer, reason: reason) }
 
     /// Whether a reason to keep the peer's connections stands. For tests.
     package func isProtected(_ peer: PeerID) -> Bool { self.swarm.withTrimming { $0.isProtected(peer) } }

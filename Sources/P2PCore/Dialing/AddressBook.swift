@@ -22,7 +22,9 @@ public enum AddressSource: Int, Sendable, Hashable, Comparable, CaseIterable {
 
 /// Bounds of the address book.
 public struct AddressBookLimits: Sendable, Equatable {
-    /// Peers remembered; past it the disconnected peer with the oldest news is forgotten.
+    /// Peers remembered. Past it a peer that is not connected is forgotten, those first that only others spoke of, then those
+    /// that we were connected with, then those that the operator chose; of one standing the one with the oldest news. Nobody
+    /// makes room for a peer of lower standing: then it is the newcomer that is not remembered.
     public var peers = 8_192
     /// Addresses of one connected peer; past it the least trusted, soonest expiring one is forgotten.
     public var addressesPerPeer = 500
@@ -71,6 +73,22 @@ public struct AddressBook: Sendable {
         var security: ProtocolID?
         var isConnected = false
         var touched: MonotonicInstant
+
+        /// Whether anything is known of the peer but addresses.
+        var isMet: Bool { isConnected || security != nil || protocols != nil || recordSequence != nil }
+        var bestSource: AddressSource? { entries.values.lazy.map(\.source).max() }
+    }
+
+    /// Who makes room for whom.
+    private enum Standing: Int, Comparable {
+        /// Others said that it is there, which costs them nothing.
+        case rumoured
+        /// It proved who it is.
+        case met
+        /// The operator named it, or keeps it.
+        case chosen
+
+        static func < (left: Standing, right: Standing) -> Bool { left.rawValue < right.rawValue }
     }
 
     /// One stored address, for inspection.
@@ -86,6 +104,9 @@ public struct AddressBook: Sendable {
     /// The figures in force.
     public let limits: AddressBookLimits
     private var peers: [PeerID: Peer] = [:]
+    private var kept: Set<PeerID> = []
+    /// Until when it is known that there is no room for a newcomer of that standing.
+    private var fullUntil: [Standing: MonotonicInstant] = [:]
 
     /// An empty book.
     public init(limits: AddressBookLimits = AddressBookLimits()) { self.limits = limits }
@@ -123,8 +144,7 @@ public struct AddressBook: Sendable {
         guard !record.entries.isEmpty || self.peers[peer] != nil else { return [] }
         record.touched = now
         self.trim(&record, now: now)
-        self.store(record, of: peer, now: now)
-        return fresh
+        return self.store(record, of: peer, now: now) ? fresh : []
     }
 
     /// Takes over a verified signed record if it is newer than the one known.
@@ -244,6 +264,14 @@ public struct AddressBook: Sendable {
         self.store(record, of: peer, now: now)
     }
 
+    // MARK: Whom to keep
+
+    /// Whether the peer, once it is known, makes room for others of its kind only. For the owner to say: whoever is kept holds
+    /// a place until it is kept no longer.
+    public mutating func keep(_ peer: PeerID, _ isKept: Bool) {
+        if isKept { self.kept.insert(peer) } else { self.kept.remove(peer) }
+    }
+
     // MARK: What the peer speaks
 
     /// The protocols the peer named last, over an authenticated connection; nil if it never did.
@@ -272,7 +300,7 @@ public struct AddressBook: Sendable {
     public mutating func expire(now: MonotonicInstant) {
         for (peer, var record) in self.peers where !record.isConnected {
             record.entries = record.entries.filter { $0.value.expires > now }
-            let stale = record.touched.advanced(by: self.limits.recentlyConnectedTTL) <= now
+            let stale = !record.isMet || record.touched.advanced(by: self.limits.recentlyConnectedTTL) <= now
             self.peers[peer] = record.entries.isEmpty && stale ? nil : record
         }
     }
@@ -318,18 +346,46 @@ public struct AddressBook: Sendable {
         record.entries = Dictionary(uniqueKeysWithValues: kept.map { ($0.key, $0.value) })
     }
 
-    /// Forgets a sixteenth at once, so that a flood of new peers does not pay for a search each time.
-    private mutating func forgetOldest() {
-        let idle = self.peers.filter { !$0.value.isConnected }.sorted { $0.value.touched < $1.value.touched }
-        for (peer, _) in idle.prefix(max(1, self.limits.peers / 16)) { self.peers[peer] = nil }
+    private func standing(of peer: PeerID, _ record: Peer) -> Standing {
+        let best = record.bestSource ?? .hearsay
+        if best == .configured || self.kept.contains(peer) { return .chosen }
+        return record.isMet || best > .multicast ? .met : .rumoured
     }
 
-    private mutating func store(_ record: Peer, of peer: PeerID, now: MonotonicInstant) {
+    /// Forgets a sixteenth of all at once, so that a flood of new peers does not pay for a search each time; and where less
+    /// than that gives way, it is searched once a second.
+    private mutating func makeRoom(for newcomer: Peer, of standing: Standing, now: MonotonicInstant) {
+        if let until = self.fullUntil[standing], until > now { return }
+        self.expire(now: now)
+        guard self.peers.count >= self.limits.peers else { return }
+        let share = max(1, self.limits.peers / 16)
+        let idle = self.peers.filter { !$0.value.isConnected }
+        let byStanding = Dictionary(grouping: idle) { self.standing(of: $0.key, $0.value) }
+        guard let lowest = byStanding.keys.min(), lowest <= standing, var victims = byStanding[lowest] else {
+            self.fullUntil[standing] = now.advanced(by: .seconds(1))
+            return
+        }
+        if lowest == .rumoured {
+            // Of the two kinds of rumours the more numerous, the newcomer's counted: a flood of one leaves the other alone.
+            func isAnnounced(_ record: Peer) -> Bool { record.bestSource == .multicast }
+            let announced = victims.filter { isAnnounced($0.value) }
+            let others = victims.filter { !isAnnounced($0.value) }
+            let isMore = isAnnounced(newcomer) ? announced.count >= others.count : announced.count > others.count
+            victims = isMore ? announced : others
+        }
+        victims.sort { $0.value.touched < $1.value.touched }
+        for (peer, _) in victims.prefix(share) { self.peers[peer] = nil }
+        if victims.count < share { self.fullUntil[standing] = now.advanced(by: .seconds(1)) }
+    }
+
+    /// False if there was no room for the peer.
+    @discardableResult
+    private mutating func store(_ record: Peer, of peer: PeerID, now: MonotonicInstant) -> Bool {
         if self.peers[peer] == nil, self.peers.count >= self.limits.peers {
-            self.expire(now: now)
-            if self.peers.count >= self.limits.peers { self.forgetOldest() }
-            guard self.peers.count < self.limits.peers else { return }
+            self.makeRoom(for: record, of: self.standing(of: peer, record), now: now)
+            guard self.peers.count < self.limits.peers else { return false }
         }
         self.peers[peer] = record
+        return true
     }
 }

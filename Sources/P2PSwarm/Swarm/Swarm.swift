@@ -193,6 +193,23 @@ public final class Swarm: Sendable {
         self.state.withLock { body(&$0.trimming) }
     }
 
+    /// Keeps a peer for as long as at least one reason stands: its connections when there are too many, and what is known of it
+    /// when too many are known.
+    public func protect(_ peer: PeerID, reason: String) {
+        self.state.withLock { state in
+            state.trimming.protect(peer, reason: reason)
+            state.book.keep(peer, state.trimming.isProtected(peer))
+        }
+    }
+
+    /// Takes one reason away.
+    public func unprotect(_ peer: PeerID, reason: String) {
+        self.state.withLock { state in
+            state.trimming.unprotect(peer, reason: reason)
+            state.book.keep(peer, state.trimming.isProtected(peer))
+        }
+    }
+
     /// Reserves an outbound stream.
     public func reserveStream(on connection: SwarmConnection) throws(LimitExceeded) -> ResourceLedger.StreamSlot {
         let outcome: Result<ResourceLedger.StreamSlot, LimitExceeded> = self.state.withLock { state in

@@ -172,6 +172,95 @@ struct AddressBookTests {
         #expect(book.addresses(of: self.other, now: second(30)).count == 2)
     }
 
+    /// A peer that was connected for a moment.
+    private func meet(_ peer: PeerID, in book: inout AddressBook, at instant: MonotonicInstant) throws {
+        book.connected(peer, security: "/noise", now: instant)
+        book.dialSucceeded(try address("/ip4/1.2.3.4/tcp/1"), of: peer, now: instant)
+        book.disconnected(peer, now: instant)
+    }
+
+    @Test("a flood of rumours leaves everybody who is better founded, and the other kind of rumours, where they are")
+    func floodsOfRumours() throws {
+        for (flood, other) in [(AddressSource.multicast, AddressSource.hearsay), (.hearsay, .multicast)] {
+            var limits = AddressBookLimits()
+            limits.peers = 64
+            var book = AddressBook(limits: limits)
+            let there = [try address("/ip4/1.2.3.4/tcp/1")]
+            let kept = [testPeer(0), testPeer(1)]
+            book.keep(kept[0], true)
+            book.add(there, of: kept[0], source: .hearsay, ttl: .seconds(900), now: .zero)
+            book.add(there, of: kept[1], source: .configured, ttl: .seconds(900), now: .zero)
+            let met = (2..<22).map { testPeer($0) }
+            for peer in met { try self.meet(peer, in: &book, at: .zero) }
+            let rumoured = (22..<32).map { testPeer($0) }
+            for peer in rumoured { book.add(there, of: peer, source: other, ttl: .seconds(900), now: .zero) }
+            for number in 100..<1_100 {
+                book.add(
+                    there, of: testPeer(number), source: flood, ttl: .seconds(900),
+                    now: MonotonicInstant(nanoseconds: UInt64(number) * 1_000_000))
+                #expect(book.count <= 64)
+            }
+            for peer in kept + met + rumoured {
+                #expect(!book.addresses(of: peer, now: second(2)).isEmpty, "\(flood) pushed out \(peer)")
+            }
+            #expect(!book.addresses(of: testPeer(1_099), now: second(2)).isEmpty, "the newest is there")
+        }
+    }
+
+    @Test("nobody makes room for a peer of lower standing")
+    func standings() throws {
+        var limits = AddressBookLimits()
+        limits.peers = 3
+        var book = AddressBook(limits: limits)
+        let there = [try address("/ip4/1.2.3.4/tcp/1")]
+        func isKnown(_ number: Int) -> Bool { !book.addresses(of: testPeer(number), now: second(9)).isEmpty }
+        book.keep(testPeer(1), true)
+        book.add(there, of: testPeer(1), source: .hearsay, ttl: .seconds(900), now: .zero)
+        book.add(there, of: testPeer(2), source: .configured, ttl: .seconds(900), now: .zero)
+        try self.meet(testPeer(3), in: &book, at: second(1))
+        #expect(book.add(there, of: testPeer(4), source: .multicast, ttl: .seconds(900), now: second(2)) == [])
+        #expect(isKnown(1) && isKnown(2) && isKnown(3) && !isKnown(4))
+        // One that is met takes the place of one that was met longer ago; one that is named, of one that was met.
+        try self.meet(testPeer(5), in: &book, at: second(3))
+        #expect(isKnown(1) && isKnown(2) && !isKnown(3) && isKnown(5))
+        book.add(there, of: testPeer(6), source: .configured, ttl: .seconds(900), now: second(4))
+        #expect(isKnown(1) && isKnown(2) && !isKnown(5) && isKnown(6))
+        try self.meet(testPeer(7), in: &book, at: second(5))
+        #expect(isKnown(1) && isKnown(2) && isKnown(6) && !isKnown(7))
+        // Whoever is kept no longer is what it is by itself.
+        book.keep(testPeer(1), false)
+        #expect(book.add(there, of: testPeer(8), source: .hearsay, ttl: .seconds(900), now: second(6)) == there)
+        #expect(!isKnown(1) && isKnown(2) && isKnown(6) && isKnown(8))
+        #expect(book.count == 3)
+    }
+
+    @Test("a full book is searched in vain once a second")
+    func vainSearches() throws {
+        var limits = AddressBookLimits()
+        limits.peers = 1
+        var book = AddressBook(limits: limits)
+        let there = [try address("/ip4/1.2.3.4/tcp/1")]
+        book.add(there, of: testPeer(1), source: .configured, ttl: .milliseconds(2_500), now: .zero)
+        func tells(_ milliseconds: UInt64, _ source: AddressSource = .multicast) -> Bool {
+            let now = MonotonicInstant(nanoseconds: milliseconds * 1_000_000)
+            return !book.add(there, of: testPeer(2), source: source, ttl: .seconds(9), now: now).isEmpty
+        }
+        #expect(!tells(0) && !tells(2_400))
+        #expect(!tells(2_600), "the place is free, and nobody has looked")
+        #expect(tells(3_400))
+    }
+
+    @Test("what was only heard of is forgotten with its last address")
+    func expiredRumours() throws {
+        var book = AddressBook()
+        let there = [try address("/ip4/1.2.3.4/tcp/1")]
+        book.add(there, of: testPeer(1), source: .multicast, ttl: .seconds(10), now: .zero)
+        book.setProtocols(["/a"], of: testPeer(2), now: .zero)
+        book.add(there, of: testPeer(2), source: .multicast, ttl: .seconds(10), now: .zero)
+        book.expire(now: second(11))
+        #expect(book.count == 1 && book.protocols(of: testPeer(2)) == ["/a"])
+    }
+
     @Test("of a connected peer no more addresses than allowed, whenever it says them, and nobody may ask for ever")
     func addressesOfTheConnected() throws {
         var limits = AddressBookLimits()
