@@ -77,6 +77,8 @@ public final class MDNSService: Service {
                 onEvent: { event in
                     switch event {
                     case .discovered(let discovery): onDiscovered(discovery.peer, discovery.addresses)
+                    // That the table made room for others says nothing about the peer, and strangers can bring it about.
+                    case .lost(_, .evicted): break
                     case .lost(let peer, _): onLost(peer)
                     }
                 })

@@ -4,8 +4,10 @@ import PeerIdentity
 /// Who was heard on which interface, from which source address, under which instance name.
 ///
 /// Claims of different sources stay apart, so a stranger can add a claim about a peer but cannot overwrite or take back
-/// one that came from another address. Bounds: 128 claims a source, further ones are refused; 1,024 in all, then the
-/// source with the most claims loses the one that would end first.
+/// one that came from another address. Bounds: 128 claims a source, further ones are refused; 1,024 in all, then a source
+/// with the most claims loses the one that would end first to one with fewer, and whoever has as many gets no more. Of what
+/// one source says 128 things are news at once, and then one a second; a peer that would be one too many is not taken in,
+/// and is heard of when it speaks again.
 struct MDNSCache: Sendable {
     struct Key: Hashable, Sendable {
         let interface: UInt32
@@ -48,6 +50,9 @@ struct MDNSCache: Sendable {
     private(set) var claims: [Key: Claim] = [:]
     private var reports: [PeerID: Report] = [:]
     private var claimsBySource: [IPAddress: Int] = [:]
+    /// How many sources have that many claims: the largest number is found without looking at them all.
+    private var sourcesByClaims = [Int](repeating: 0, count: MDNSCache.maximumClaimsPerSource + 1)
+    private var news = MDNSSourceLimiter.news
     /// No claim ends before this; nil if there is none.
     private(set) var nextExpiry: MonotonicInstant?
 
@@ -58,11 +63,14 @@ struct MDNSCache: Sendable {
         _ key: Key, peer: PeerID, addresses: [Multiaddr], timeToLive: UInt32, now: MonotonicInstant
     ) -> [MDNSAction] {
         var actions: [MDNSAction] = []
-        if let old = claims[key], old.peer != peer { remove(key, .expired, into: &actions) }
+        let old = claims[key]
+        if old == nil, !hasRoom(for: key.source) { return actions }
+        // Before the old claim is touched: who has no news left changes nothing by giving its name to another peer.
+        if reports[peer] == nil, !news.admit(key.source, now: now) { return actions }
+        if let old, old.peer != peer { remove(key, .expired, into: &actions) }
         if claims[key] == nil {
-            guard claimsBySource[key.source, default: 0] < Self.maximumClaimsPerSource else { return actions }
             if claims.count >= Self.maximumClaims { evictOne(into: &actions) }
-            claimsBySource[key.source, default: 0] += 1
+            count(key.source, change: 1)
             reports[peer]?.claims += 1
         }
         let lifetime = Duration.seconds(Int64(min(timeToLive, Self.longestTimeToLive)))
@@ -74,12 +82,11 @@ struct MDNSCache: Sendable {
         for address in addresses { reports[peer]?.addresses[address, default: 0] += 1 }
         var claim = Claim(
             peer: peer, addresses: addresses, statedTimeToLive: timeToLive, heardAt: now, expiresAt: expiresAt)
-        if let old = claims[key] {
-            withdraw(old.addresses, of: peer)
-            claim.news = old.news
-        }
+        if let replaced = claims[key] { withdraw(replaced.addresses, of: peer) }
+        // The name's own, whomever it stands for.
+        if let old { claim.news = old.news }
         let isDue = reported.map { $0.advanced(by: Self.reportInterval) <= now } ?? true
-        let isNews = isDue || (saysMore && claim.news.take(now: now))
+        let isNews = isDue || (saysMore && claim.news.take(now: now) && news.admit(key.source, now: now))
         claims[key] = claim
         nextExpiry = min(nextExpiry ?? expiresAt, expiresAt)
         if isNews {
@@ -154,9 +161,26 @@ struct MDNSCache: Sendable {
         }
     }
 
+    /// The most claims that a source has.
+    private var mostClaims: Int { sourcesByClaims.lastIndex { $0 > 0 } ?? 0 }
+
+    /// Whether a source may have one more claim. In a full table only if another has more than it: so a flood of records from
+    /// one source costs no search for each of them.
+    private func hasRoom(for source: IPAddress) -> Bool {
+        let own = claimsBySource[source, default: 0]
+        return own < Self.maximumClaimsPerSource && (claims.count < Self.maximumClaims || own < mostClaims)
+    }
+
+    private mutating func count(_ source: IPAddress, change: Int) {
+        let before = claimsBySource[source, default: 0]
+        if before > 0 { sourcesByClaims[before] -= 1 }
+        let after = before + change
+        claimsBySource[source] = after > 0 ? after : nil
+        if after > 0 { sourcesByClaims[after] += 1 }
+    }
+
     private mutating func evictOne(into actions: inout [MDNSAction]) {
-        let counts = claimsBySource
-        guard let most = counts.values.max() else { return }
+        let (counts, most) = (claimsBySource, mostClaims)
         let candidates = claims.lazy.filter { counts[$0.key.source] == most }
         if let victim = candidates.min(by: { $0.value.expiresAt < $1.value.expiresAt }) {
             remove(victim.key, .evicted, into: &actions)
@@ -165,8 +189,7 @@ struct MDNSCache: Sendable {
 
     private mutating func remove(_ key: Key, _ reason: MDNSLossReason, into actions: inout [MDNSAction]) {
         guard let claim = claims.removeValue(forKey: key) else { return }
-        let left = claimsBySource[key.source, default: 1] - 1
-        claimsBySource[key.source] = left > 0 ? left : nil
+        count(key.source, change: -1)
         withdraw(claim.addresses, of: claim.peer)
         guard let others = reports[claim.peer].map({ $0.claims - 1 }) else { return }
         if others > 0 {

@@ -67,7 +67,7 @@ package struct MDNSMachine<Randomness: RandomNumberGenerator & Sendable>: Sendab
     /// In the order of their numbers.
     private var interfaces: [InterfaceState] = []
     private(set) var cache = MDNSCache()
-    private var sources = MDNSSourceLimiter()
+    private var sources = MDNSSourceLimiter.packets
     package private(set) var counts = MDNSCounts()
 
     /// - Parameter serviceName: one or more labels without `local`, for example `_p2p._udp` or `goop-mdns`.

@@ -135,8 +135,74 @@ import Testing
         #expect(later.map(\.addresses) == [[last]], "what was held back is told within a second or so")
     }
 
+    @Test func whatIsTooMuchNewsIsHeardLater() throws {
+        var cache = MDNSCache()
+        let address = try Multiaddr(text: "/ip4/10.1.0.9/tcp/1")
+        func heard(_ number: Int, _ name: String, at: UInt64, from source: UInt32 = 9) throws -> [MDNSAction] {
+            cache.record(
+                try key(source, name), peer: testPeer(number), addresses: [address], timeToLive: 100, now: Bench.at(at))
+        }
+        for number in 0..<128 { #expect(try heard(number, "a", at: 0).discoveries.count == 1) }
+        #expect(try heard(128, "a", at: 10) == [], "neither is the new one found nor the old one lost")
+        #expect(cache.peers == [testPeer(127)])
+        #expect(try heard(127, "a", at: 20) == [], "what is known is no news")
+        #expect(try heard(128, "a", at: 30, from: 10).discoveries.count == 1, "another source has its own")
+        _ = try heard(128, "b", at: 40)
+        #expect(cache.claims.count == 3, "and of a peer that is known already there can be more claims")
+        #expect(try heard(129, "a", at: 1_010).discoveries.map(\.peer) == [testPeer(129)])
+        #expect(try heard(130, "a", at: 1_020) == [], "one a second")
+    }
+
+    @Test func aNameThatGoesToAndFroIsNewsFourTimes() throws {
+        var cache = MDNSCache()
+        let address = try Multiaddr(text: "/ip4/10.1.0.9/tcp/1")
+        for number in 0..<2 {
+            _ = cache.record(
+                try key(9, "\(number)"), peer: testPeer(number), addresses: [address], timeToLive: 100, now: Bench.at(0)
+            )
+        }
+        var news = 0
+        for port in 2...500 {
+            let other = try Multiaddr(text: "/ip4/10.1.0.9/tcp/\(port)")
+            news +=
+                cache.record(
+                    try key(9, "a"), peer: testPeer(port % 2), addresses: [other], timeToLive: 100, now: Bench.at(1)
+                ).discoveries.count
+        }
+        #expect(news == 4)
+    }
+
+    @Test func whoHasAsManyClaimsAsAnybodyGetsNoMore() throws {
+        var cache = MDNSCache()
+        let peer = try PeerID(text: Bench.second)
+        let address = try Multiaddr(text: "/ip4/10.1.0.9/tcp/1")
+        func add(_ source: UInt32, _ index: Int, timeToLive: UInt32 = 100) throws {
+            _ = cache.record(
+                try key(source, "i\(index)"), peer: peer, addresses: [address], timeToLive: timeToLive, now: Bench.at(0)
+            )
+        }
+        func counts() -> [Int] { (1...9).map { source in cache.claims.keys.count { $0.source == .v4(source) } } }
+        for source in 1...8 as ClosedRange<UInt32> { for index in 0..<128 { try add(source, index) } }
+        for index in 0..<128 { try add(9, index) }
+        #expect(cache.claims.count == 1_024)
+        #expect(counts().allSatisfy { (113...114).contains($0) }, "\(counts())")
+        // Nobody gains by going on.
+        let before = Set(cache.claims.keys)
+        for index in 128..<400 { try add(9, index) }
+        #expect(Set(cache.claims.keys) == before)
+        // Of the loudest the claim that ends first goes.
+        _ = cache.remove(interface: 2)
+        for index in 0..<127 { try add(1, index) }
+        try add(1, 127, timeToLive: 50)
+        for source in 2...8 as ClosedRange<UInt32> { for index in 0..<128 { try add(source, index, timeToLive: 80) } }
+        try add(9, 0)
+        #expect(
+            !cache.claims.keys.contains(try key(1, "i127")) && counts() == [127] + [Int](repeating: 128, count: 7) + [1]
+        )
+    }
+
     @Test func sourcesBeyondTheTableShareOneBudget() {
-        var limiter = MDNSSourceLimiter()
+        var limiter = MDNSSourceLimiter.packets
         for source in 0..<256 as Range<UInt32> {
             let isAdmitted = limiter.admit(.v4(source), now: Bench.at(0))
             #expect(isAdmitted)

@@ -16,13 +16,13 @@ import Testing
         return "QmT" + String(repeating: "a", count: 39) + String(last)
     }
 
-    /// A packet with claims of `count` peers, each under a name of its own.
-    private static func packet(_ first: Int, count: Int, at host: UInt32) throws -> [UInt8] {
+    /// A packet with claims of `count` peers, each under a name of its own, or so many names by turns.
+    private static func packet(_ first: Int, count: Int, at host: UInt32, names: Int = .max) throws -> [UInt8] {
         let service = try DNSName(text: "\(Bench.tag).local")
         let records = try (first..<first + count).map { number in
             let text = Array("dnsaddr=/ip4/\(IPAddress.v4(host))/tcp/4001/p2p/\(self.peer(number))".utf8)
             return DNSRecord(
-                try service.prepending(Array("i\(number)".utf8)), .txt([text[...]]), timeToLive: 120,
+                try service.prepending(Array("i\(number % names)".utf8)), .txt([text[...]]), timeToLive: 120,
                 flushesCache: true)
         }
         return DNSMessage(isResponse: true, answers: records).encoded(maximumLength: 9_000)
@@ -69,5 +69,53 @@ import Testing
         #expect(machine.nextDeadline != nil)
         _ = machine.run(until: Bench.at(milliseconds + 121_000))
         #expect(machine.cache.claims.isEmpty && machine.knownPeers.isEmpty, "and nothing is left of it")
+    }
+
+    @Test("one host gives fourteen names to ever new peers: few are news, and nobody known is forgotten for them")
+    func namesThatStandForEverNewPeers() throws {
+        var machine = try Bench.machine()
+        _ = machine.start(
+            interfaces: [try Bench.ethernet("10.1.0.1")], listening: [try Multiaddr(text: "/ip4/0.0.0.0/tcp/4001")],
+            now: Bench.at(0))
+        // A book that is full: of peers that were met, and of some that the operator named, longer ago than all the others.
+        var book = AddressBook()
+        let there = try Multiaddr(text: "/ip4/10.1.0.50/tcp/4001")
+        let configured = (0..<10).map { testPeer($0) }
+        let met = (10..<book.limits.peers - 100).map { testPeer($0) }
+        for peer in configured {
+            book.add([there], of: peer, source: .configured, ttl: .seconds(86_400), now: Bench.at(0))
+        }
+        for peer in met {
+            book.connected(peer, security: "/noise", now: Bench.at(0))
+            book.add([there], of: peer, source: .connection, ttl: .seconds(900), now: Bench.at(0))
+            book.disconnected(peer, now: Bench.at(0))
+        }
+        var news = Set<PeerID>()
+        var events = 0
+        // 250 packets a second for ten seconds, of which 700 are admitted.
+        for number in 0..<2_500 {
+            let now = Bench.at(UInt64(number) * 4)
+            let actions = machine.received(
+                try Self.packet(number * 14, count: 14, at: 0x0a01_0009, names: 14), on: Bench.v4,
+                from: MDNSEndpoint(.v4(0x0a01_0009), port: 5353), now: now)
+            for discovery in actions.discoveries {
+                events += 1
+                news.insert(discovery.peer)
+                book.add(discovery.addresses, of: discovery.peer, source: .multicast, ttl: .seconds(240), now: now)
+            }
+            #expect(machine.cache.claims.count <= 14)
+        }
+        #expect(machine.counts.responses > 650)
+        #expect((128...140).contains(news.count) && events == news.count, "\(news.count) peers, \(events) events")
+        #expect(book.count <= book.limits.peers)
+        for peer in configured + met where book.addresses(of: peer, now: Bench.at(10_000)).isEmpty {
+            Issue.record("\(peer) was forgotten")
+            break
+        }
+        // Somebody else on the network is heard of at once all the same.
+        let other = machine.received(
+            try Bench.answer(["dnsaddr=/ip4/10.1.0.77/tcp/1/p2p/\(Bench.second)"]), on: Bench.v4,
+            from: try Bench.endpoint("10.1.0.77"), now: Bench.at(10_001))
+        #expect(other.discoveries.count == 1)
     }
 }
