@@ -90,6 +90,35 @@ import Testing
         #expect(Set(neighbours.current()) == current)
     }
 
+    @Test func strangersMakeRoomForOneAnotherOnly() {
+        let neighbours = Neighbours()
+        func ids(_ count: Int) -> [PeerID] { (0..<count).map { _ in PrivateKey.generate().peerID } }
+        let (favourites, friends, guests) = (ids(3), ids(3), ids(3))
+        for peer in favourites { neighbours.keep(peer, true) }
+        for peer in favourites + friends { neighbours.saw(peer) }
+        for peer in guests { neighbours.saw(peer, isConnected: true) }
+        for peer in friends { neighbours.met(peer) }
+        let strangers = ids(2 * Neighbours.maximum)
+        for peer in strangers { neighbours.saw(peer) }
+        var current = Set(neighbours.current())
+        #expect(current.count == Neighbours.maximum && current.isSuperset(of: favourites + friends + guests))
+        #expect(current.isSuperset(of: strangers.suffix(Neighbours.maximum - 9)), "and the latest strangers")
+        #expect(neighbours.standing(of: favourites[0]) == .chosen && neighbours.standing(of: friends[0]) == .met)
+        #expect(neighbours.standing(of: guests[0]) == .met && neighbours.standing(of: strangers[9]) == .stranger)
+        // All places taken by peers that were met: a stranger finds none, a favourite does.
+        for peer in strangers { neighbours.met(peer) }
+        let (stranger, favourite) = (ids(1)[0], ids(1)[0])
+        neighbours.saw(stranger)
+        neighbours.keep(favourite, true)
+        neighbours.saw(favourite)
+        current = Set(neighbours.current())
+        #expect(!current.contains(stranger) && current.contains(favourite) && current.count == Neighbours.maximum)
+        #expect(current.isSuperset(of: favourites))
+        // Whoever is kept no longer is what it was.
+        neighbours.keep(favourite, false)
+        #expect(neighbours.standing(of: favourite) == .stranger)
+    }
+
     @Test func whatIsWrittenDownOfStrangersIsBounded() {
         let journal = NetworkJournal(clock: PeerClock())
         for number in 1...NetworkJournal.maximum + 50 {

@@ -244,9 +244,9 @@ import Testing
         #expect(host.running.node.isProtected(ann) && !host.running.node.isProtected(bob))
         try await host.stop()
         host = try await TestPeer.start(in: temporary, label: "host")
-        #expect(host.running.node.isProtected(ann))
+        #expect(host.running.node.isProtected(ann) && host.running.neighbours.standing(of: ann) == .chosen)
         _ = try await host.running.book.decide(.favorite(false), about: ann)
-        #expect(!host.running.node.isProtected(ann))
+        #expect(!host.running.node.isProtected(ann) && host.running.neighbours.standing(of: ann) == .stranger)
         try await host.stop()
     }
 }

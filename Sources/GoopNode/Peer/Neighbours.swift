@@ -2,34 +2,84 @@ import LibP2P
 import Synchronization
 
 /// Peers that multicast has found lately: those that are worth another try when a connection is missing.
+///
+/// Anybody on the network can make peers up. So strangers make room for one another only, not for those that we have been
+/// connected with, and nobody takes the place of those that the owner chose.
 final class Neighbours: Sendable {
-    /// The most that are remembered; a newcomer takes the place of the one that was seen longest ago.
+    /// The most that are remembered; a newcomer takes the place of the one of the lowest standing that was seen longest ago,
+    /// unless its own is lower.
     static let maximum = 1024
     /// How long after its last sign of life a peer is still tried.
     static let lifetime = Duration.seconds(600)
 
-    private let seen = Mutex<[PeerID: ContinuousClock.Instant]>([:])
+    /// Who makes room for whom.
+    enum Standing: Int, Comparable {
+        /// Somebody said that it is there.
+        case stranger
+        /// It proved that it is.
+        case met
+        /// The owner's favourite, or named at the start.
+        case chosen
+
+        static func < (left: Standing, right: Standing) -> Bool { left.rawValue < right.rawValue }
+    }
+
+    private struct State {
+        var seen: [PeerID: (isMet: Bool, at: ContinuousClock.Instant)] = [:]
+        /// As many as the owner chose, seen or not.
+        var chosen: Set<PeerID> = []
+
+        func standing(of peer: PeerID) -> Standing {
+            if chosen.contains(peer) { return .chosen }
+            return seen[peer]?.isMet == true ? .met : .stranger
+        }
+    }
+
+    private let state = Mutex(State())
 
     /// A peer was found.
-    func saw(_ peer: PeerID) {
-        seen.withLock { seen in
-            if seen.count >= Neighbours.maximum, seen[peer] == nil,
-                let oldest = seen.min(by: { $0.value < $1.value })?.key
-            {
-                seen[oldest] = nil
+    func saw(_ peer: PeerID, isConnected: Bool = false) {
+        state.withLock { state in
+            let isMet = isConnected || state.seen[peer]?.isMet == true
+            if state.seen[peer] == nil, state.seen.count >= Neighbours.maximum {
+                let ranked = state.seen.map { (standing: state.standing(of: $0.key), at: $0.value.at, peer: $0.key) }
+                let own = max(state.standing(of: peer), isMet ? .met : .stranger)
+                guard let victim = ranked.min(by: { ($0.standing, $0.at) < ($1.standing, $1.at) }),
+                    victim.standing <= own
+                else { return }
+                state.seen[victim.peer] = nil
             }
-            seen[peer] = .now
+            state.seen[peer] = (isMet, .now)
+        }
+    }
+
+    /// A connection with the peer was made.
+    func met(_ peer: PeerID) {
+        state.withLock { state in
+            guard let known = state.seen[peer] else { return }
+            state.seen[peer] = (true, known.at)
+        }
+    }
+
+    /// The owner wants this peer kept, or no longer.
+    func keep(_ peer: PeerID, _ isKept: Bool) {
+        state.withLock { state in
+            state.chosen.remove(peer)
+            if isKept { state.chosen.insert(peer) }
         }
     }
 
     /// A peer said goodbye, or was not heard for long.
-    func lost(_ peer: PeerID) { seen.withLock { seen in seen[peer] = nil } }
+    func lost(_ peer: PeerID) { state.withLock { $0.seen[peer] = nil } }
+
+    /// Who would make room for the peer.
+    func standing(of peer: PeerID) -> Standing { state.withLock { $0.standing(of: peer) } }
 
     /// Everybody found within the lifetime.
     func current() -> [PeerID] {
-        seen.withLock { seen in
-            seen = seen.filter { ContinuousClock.now - $0.value < Neighbours.lifetime }
-            return Array(seen.keys)
+        state.withLock { state in
+            state.seen = state.seen.filter { ContinuousClock.now - $0.value.at < Neighbours.lifetime }
+            return Array(state.seen.keys)
         }
     }
 }

@@ -41,9 +41,11 @@ final class RunningPeer: Sendable {
     let settings: NodeSettingsDesk
     let voice: PresenceVoice
     let progress = StartProgress()
-    let neighbours = Neighbours()
+    let neighbours: Neighbours
     let probes: WorkQueue<PeerID>
     let dials = WorkQueue<PeerID>(width: 16, capacity: 1024)
+    /// Dials of peers that we know only from multicast: a queue of their own, for anybody on the network can fill it.
+    let strangers = WorkQueue<PeerID>(width: 16, capacity: 1024)
     /// Peers that are asked whether they have moved.
     private let moves = WorkQueue<PeerID>(width: 16, capacity: 1024)
     private let discovery = Mutex<MDNSService?>(nil)
@@ -69,6 +71,8 @@ final class RunningPeer: Sendable {
         let id = node.peerID
         let probes = WorkQueue<PeerID>(width: 16, capacity: 1024)
         self.probes = probes
+        let neighbours = Neighbours()
+        self.neighbours = neighbours
         directory = PeerDirectory(
             table: PeerTable(
                 ownID: id,
@@ -80,8 +84,13 @@ final class RunningPeer: Sendable {
             case .probe(let peer): probes.request(peer)
             case .learn(let peer, let addresses):
                 node.addAddresses(addresses, of: peer, source: .hearsay, ttl: .seconds(120))
-            case .keep(let peer, true): node.protect(peer, reason: "favourite")
-            case .keep(let peer, false): node.unprotect(peer, reason: "favourite")
+            case .keep(let peer, let isKept):
+                if isKept {
+                    node.protect(peer, reason: "favourite")
+                } else {
+                    node.unprotect(peer, reason: "favourite")
+                }
+                neighbours.keep(peer, isKept)
             }
         } refuse: {
             await node.refuse($0)
@@ -188,6 +197,7 @@ final class RunningPeer: Sendable {
         group.addTask { await self.listen(to: presence) }
         group.addTask { await self.probes.run { await self.probe($0) } }
         group.addTask { await self.dials.run { await self.dial($0) } }
+        group.addTask { await self.strangers.run { await self.dial($0) } }
         group.addTask { await self.moves.run { await self.checkMove(of: $0) } }
         group.addTask { await self.check() }
         if visibility.isHidden { await voice.hide() }
@@ -201,6 +211,7 @@ final class RunningPeer: Sendable {
         for contact in options.contacts {
             guard let peer = contact.peerID else { continue }
             node.addAddresses([contact.withoutPeerID], of: peer, source: .configured, ttl: .seconds(86_400))
+            neighbours.keep(peer, true)
             found(peer, isMulticast: false)
         }
     }
@@ -314,6 +325,7 @@ final class RunningPeer: Sendable {
             case .connected(let info):
                 if began.count >= 4096 { began = [:] }
                 began[info.id] = .now
+                neighbours.met(info.peer)
                 journal.note("connection", "connected with \(info.peer) at \(info.remoteAddress)")
                 await connectionsChanged(info.peer)
             case .disconnected(let info, let isLast, let cause):
@@ -398,9 +410,15 @@ final class RunningPeer: Sendable {
 
     private func found(_ peer: PeerID, isMulticast: Bool) {
         guard peer != node.peerID else { return }
-        neighbours.saw(peer)
+        neighbours.saw(peer, isConnected: node.isConnected(to: peer))
         if isMulticast { Task { await directory.discovered(peer) } }
-        if !node.isConnected(to: peer) { dials.request(peer) }
+        reach(peer)
+    }
+
+    private func reach(_ peer: PeerID) {
+        guard !node.isConnected(to: peer) else { return }
+        let queue = neighbours.standing(of: peer) == .stranger ? strangers : dials
+        queue.request(peer)
     }
 
     /// A neighbour that announces only other addresses than the one we are connected to has perhaps moved there.
@@ -456,7 +474,7 @@ final class RunningPeer: Sendable {
                 let path = node.connections(with: entry.id).map(\.path).max() ?? .none
                 if path != entry.path { await directory.connectionChanged(entry.id, path: path) }
             }
-            for peer in neighbours.current() where !node.isConnected(to: peer) { dials.request(peer) }
+            for peer in neighbours.current() { reach(peer) }
             try? await NIOThreadPool.singleton.runIfActive { [avatar] in avatar.look() }
         }
     }
