@@ -29,6 +29,24 @@ struct NodeLimitsTests {
         }
     }
 
+    @Test("whom the owner protects is not forgotten for others")
+    func protectedPeersAreRemembered() throws {
+        var configuration = Node.Configuration(identity: .generate())
+        configuration.limits.addressBook.peers = 1
+        let node = Node(configuration: configuration)
+        let there = try Multiaddr(text: "/ip4/10.0.0.1/tcp/1")
+        let (friend, stranger) = (PrivateKey.generate().peerID, PrivateKey.generate().peerID)
+        node.protect(friend, reason: "one")
+        node.protect(friend, reason: "other")
+        node.addAddresses([there], of: friend, source: .hearsay)
+        node.unprotect(friend, reason: "one")
+        node.addAddresses([there], of: stranger, source: .connection)
+        #expect(node.addresses(of: friend) == [there] && node.addresses(of: stranger) == [])
+        node.unprotect(friend, reason: "other")
+        node.addAddresses([there], of: stranger, source: .configured)
+        #expect(node.addresses(of: friend) == [] && node.addresses(of: stranger) == [there])
+    }
+
     @Test("a protocol's streams per peer are bounded; ending one makes room")
     func streamsPerPeer() async throws {
         try await withNodes { nodes in
