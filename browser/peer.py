@@ -30,7 +30,8 @@ class Peer:
         self.log = open(f"{self.folder}.log", "a+")
         self.lines = queue.Queue()
         self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=self.log, text=True)
-        threading.Thread(target=self._read, args=(self.process.stdout,), daemon=True).start()
+        # The reader of an earlier run may still be at its end: each has a queue and a log of its own.
+        threading.Thread(target=self._read, args=(self.process.stdout, self.lines, self.log), daemon=True).start()
         events = {}
         deadline = time.monotonic() + seconds
         while until not in events:
@@ -44,13 +45,14 @@ class Peer:
         self.id = events.get("opened", {}).get("id", self.id)
         return events
 
-    def _read(self, stream):
+    @staticmethod
+    def _read(stream, lines, log):
         for line in stream:
             try:
-                self.lines.put(json.loads(line))
+                lines.put(json.loads(line))
             except ValueError:
-                self.log.write(line)
-        self.lines.put(None)
+                log.write(line)
+        lines.put(None)
 
     def tail(self):
         self.log.flush()

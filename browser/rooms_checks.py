@@ -536,7 +536,10 @@ def chosen_look(suite, url, neighbour):
             page.driver.get(url + "settings")
             ready(page, "settings")
             expect(page.run(ground) == light, page.run(ground))
-            Select(page.driver.find_element(By.ID, "set-viewer.theme")).select_by_value("dark")
+            def chosen():
+                Select(page.driver.find_element(By.ID, "set-viewer.theme")).select_by_value("dark")
+                return page.one("#save").is_enabled()
+            page.wait(chosen, "something to save")
             page.one("#save").click()
             page.wait(lambda: page.run(ground) == dark, "the dark page")
             page.wait(lambda: "Saved" in page.one("#toast").text, "the word that it is saved")
