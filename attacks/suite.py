@@ -459,7 +459,7 @@ def main():
     parser.add_argument("--ours", default=os.path.join(HERE, "..", "goop2-p2pd"))
     parser.add_argument("--only", default="")
     parser.add_argument("--seconds", type=float, default=4, help="how long an attack lasts")
-    parser.add_argument("--patience", type=float, default=20, help="seconds until the node must serve as before")
+    parser.add_argument("--patience", type=float, default=5, help="seconds until the node must serve as before")
     parser.add_argument("--table", help="write the figures into this Markdown file, between its marks")
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
