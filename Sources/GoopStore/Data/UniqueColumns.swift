@@ -41,8 +41,8 @@ enum UniqueColumns {
 
 /// Indexes that are made here for speed: their names, whether one is there already, and how they are made.
 enum IndexName {
-    /// Makes one. Without it requests are slower and nothing else: that keeps nobody from changing tables, and one that cannot
-    /// be made takes no other with it.
+    /// Makes one. Without it requests are slower, and those of visitors who see their own rows only may tell by their time that
+    /// there are others. That keeps nobody from changing tables, and one that cannot be made takes no other with it.
     static func make(_ name: String, on column: String, of table: TableInfo, in database: Database) throws {
         do {
             try database.inSavepoint {
