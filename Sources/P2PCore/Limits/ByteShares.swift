@@ -8,6 +8,8 @@ public import PeerIdentity
 /// take all of it and keep it, and there is always something for one more. Loopback is exempt; of a private address only the
 /// address counts, because its network is everybody there.
 ///
+/// `ResourceLedger` shares out places for streams in the same way; then a byte here is a place there.
+///
 /// A value, not safe for concurrent use. All operations are constant in time, and reserving allocates nothing.
 public struct ByteShares: Sendable {
     /// One connection, as the books know it.
@@ -101,6 +103,9 @@ public struct ByteShares: Sendable {
         guard let entry = self.entries[holder] else { return }
         self.change(entry, of: holder, by: -min(bytes, entry.held))
     }
+
+    /// What a connection has; nothing if it is not in the books.
+    public func held(by holder: Holder) -> Int { self.entries[holder]?.held ?? 0 }
 
     // MARK: Private
 

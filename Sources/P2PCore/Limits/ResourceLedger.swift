@@ -13,7 +13,13 @@ public enum Direction: Sendable, Hashable {
 ///
 /// A reservation yields a slot; releasing a slot twice, or one that was never given, changes nothing. All operations
 /// are constant in time but for the rate table, which forgets its oldest entries when full.
+///
+/// Places for streams that others open are shared out like bytes, see `ByteShares`: those of all kinds, and once more those of
+/// streams that name no protocol yet. The first few of each connection are its own, so that whoever comes can always be identified.
 public struct ResourceLedger: Sendable {
+    /// Inbound streams of one connection that need no share: identify in both forms, ping and one more.
+    public static let ownStreamsPerConnection = 4
+
     /// One reserved connection.
     public struct ConnectionSlot: Hashable, Sendable {
         fileprivate let number: UInt64
@@ -43,16 +49,38 @@ public struct ResourceLedger: Sendable {
         let address: IPAddress?
         var peer: PeerID?
         var isPending: Bool
+        /// In the two books of shares, once it is known whose it is.
+        var shares: Shares?
         var inboundStreams = 0
+        /// Inbound streams that are its own, see `ownStreamsPerConnection`.
+        var ownStreams = 0
+        /// Streams that our side has done with, see `served`.
+        var servedStreams = 0
         /// In both directions.
         var streams: Set<StreamSlot> = []
     }
 
+    /// A connection as the books of shares know it, from `bind` until its last stream is given back.
+    private struct Shares {
+        let inbound: ByteShares.Holder
+        let negotiating: ByteShares.Holder
+    }
+
     private struct Stream {
+        /// What an inbound stream counts as, beside being one.
+        enum Use {
+            case negotiating
+            case serving(ProtocolID)
+            /// Nothing more: our side has done with it.
+            case served
+        }
+
         let connection: ConnectionSlot
         let peer: PeerID
         let direction: Direction
-        var protocolID: ProtocolID?
+        /// Of an inbound stream that holds places of these; nil for one that needs none.
+        let shares: Shares?
+        var use = Use.negotiating
     }
 
     private struct PeerCounts {
@@ -90,12 +118,19 @@ public struct ResourceLedger: Sendable {
     private var prefixes: [AddressScope: Int] = [:]
     private var protocols: [ProtocolID: Int] = [:]
     private var arrivals: ArrivalRates
+    /// A place is a byte of these.
+    private var inboundShares: ByteShares
+    private var negotiatingShares: ByteShares
+    /// Inbound streams that hold no place of the shares.
+    private var ownStreams = 0
 
     /// Empty books under `limits`.
     public init(limits: ResourceLimits) {
         self.limits = limits
         self.arrivals = ArrivalRates(
             burst: limits.newConnectionBurst, interval: limits.newConnectionInterval, capacity: limits.rateTableSize)
+        self.inboundShares = ByteShares(maximumBytes: limits.inboundStreams)
+        self.negotiatingShares = ByteShares(maximumBytes: limits.negotiatingStreams)
     }
 
     /// Connections in all.
@@ -111,6 +146,19 @@ public struct ResourceLedger: Sendable {
 
     /// Streams of one connection in both directions.
     public func streamCount(on slot: ConnectionSlot) -> Int { self.streams(on: slot).count }
+
+    /// Of these, those that somebody on our side still has to do with.
+    public func busyStreamCount(on slot: ConnectionSlot) -> Int {
+        self.streamCount(on: slot) - (self.connections[slot]?.servedStreams ?? 0)
+    }
+
+    /// Whether nothing at all is reserved, in any of the books. For tests.
+    package var isBalanced: Bool {
+        self.connections.isEmpty && self.streams.isEmpty && self.peers.isEmpty && self.addresses.isEmpty
+            && self.prefixes.isEmpty && self.protocols.isEmpty && self.ownStreams == 0 && self.inboundConnections == 0
+            && self.outboundConnections == 0 && self.pendingInbound == 0
+            && [self.inboundShares, self.negotiatingShares].allSatisfy { $0.reservedBytes == 0 && $0.accountCount == 0 }
+    }
 
     /// The streams of one connection in both directions.
     package func streams(on slot: ConnectionSlot) -> Set<StreamSlot> { self.connections[slot]?.streams ?? [] }
@@ -169,6 +217,9 @@ public struct ResourceLedger: Sendable {
         try self.check(self.peers[peer]?.connections ?? 0, .connectionsPerPeer, self.limits.connectionsPerPeer)
         self.endPending(&connection)
         connection.peer = peer
+        connection.shares = Shares(
+            inbound: self.inboundShares.enter(peer, at: connection.address),
+            negotiating: self.negotiatingShares.enter(peer, at: connection.address))
         self.connections[slot] = connection
         self.peers[peer, default: PeerCounts()].connections += 1
     }
@@ -190,6 +241,7 @@ public struct ResourceLedger: Sendable {
             self.outboundConnections -= 1
         }
         if let peer = connection.peer { self.updatePeer(peer) { $0.connections -= 1 } }
+        if let shares = connection.shares { self.leaveIfDone(shares) }
     }
 
     // MARK: Streams
@@ -199,17 +251,27 @@ public struct ResourceLedger: Sendable {
         on slot: ConnectionSlot, direction: Direction
     ) throws(LimitExceeded) -> StreamSlot {
         // Not through a copy of the entry, which would copy its set of streams with every new one.
-        guard let peer = self.connections[slot]?.peer, let inbound = self.connections[slot]?.inboundStreams else {
+        guard let peer = self.connections[slot]?.peer, let shares = self.connections[slot]?.shares,
+            let inbound = self.connections[slot]?.inboundStreams, let own = self.connections[slot]?.ownStreams
+        else {
             // It has just ended: no limit of ours has refused anything.
             throw LimitExceeded(.connections, limit: 0)
         }
         let counts = self.peers[peer] ?? PeerCounts()
         try self.check(self.streams.count, .streams, self.limits.streams)
+        var isOwn = false
         switch direction {
         case .inbound:
             try self.check(inbound, .inboundStreamsPerConnection, self.limits.inboundStreamsPerConnection)
             try self.check(counts.inboundStreams, .inboundStreamsPerPeer, self.limits.inboundStreamsPerPeer)
             try self.check(counts.negotiating, .negotiatingStreamsPerPeer, self.limits.negotiatingStreamsPerPeer)
+            isOwn = own < Self.ownStreamsPerConnection && self.ownStreams < self.maximumOwnStreams
+            if isOwn {
+                self.connections[slot]?.ownStreams += 1
+                self.ownStreams += 1
+            } else {
+                try self.reserve(shares)
+            }
             self.connections[slot]?.inboundStreams += 1
             self.updatePeer(peer) {
                 $0.inboundStreams += 1
@@ -222,7 +284,9 @@ public struct ResourceLedger: Sendable {
         let stream = StreamSlot(number: self.nextNumber)
         self.nextNumber &+= 1
         self.connections[slot]?.streams.insert(stream)
-        self.streams[stream] = Stream(connection: slot, peer: peer, direction: direction)
+        self.streams[stream] = Stream(
+            connection: slot, peer: peer, direction: direction,
+            shares: direction == .inbound && !isOwn ? shares : nil)
         return stream
     }
 
@@ -232,37 +296,44 @@ public struct ResourceLedger: Sendable {
     public mutating func assign(
         _ slot: StreamSlot, to protocolID: ProtocolID, limit: ProtocolLimit
     ) throws(LimitExceeded) {
-        guard let stream = self.streams[slot], stream.direction == .inbound, stream.protocolID == nil else { return }
+        guard let stream = self.streams[slot], stream.direction == .inbound, case .negotiating = stream.use else {
+            return
+        }
         try self.check(self.protocols[protocolID] ?? 0, .inboundStreamsPerProtocol, limit.total)
         try self.check(
             self.peers[stream.peer]?.protocols[protocolID] ?? 0, .inboundStreamsPerProtocolAndPeer, limit.perPeer)
-        self.streams[slot]?.protocolID = protocolID
+        self.endUse(of: stream)
+        self.streams[slot]?.use = .serving(protocolID)
         self.protocols[protocolID, default: 0] += 1
-        self.updatePeer(stream.peer) {
-            $0.negotiating -= 1
-            $0.protocols[protocolID, default: 0] += 1
-        }
+        self.updatePeer(stream.peer) { $0.protocols[protocolID, default: 0] += 1 }
+    }
+
+    /// Our side has done with a stream: it is closed, and all that was written is on its way. Its protocol has a place for another,
+    /// however long the peer takes to end its own side; as a stream of its connection it counts until then.
+    public mutating func served(_ slot: StreamSlot) {
+        guard let stream = self.streams[slot] else { return }
+        if case .served = stream.use { return }
+        if stream.direction == .inbound { self.endUse(of: stream) }
+        self.streams[slot]?.use = .served
+        self.connections[stream.connection]?.servedStreams += 1
     }
 
     /// Gives a stream back.
     public mutating func release(_ slot: StreamSlot) {
         guard let stream = self.streams.removeValue(forKey: slot) else { return }
         self.connections[stream.connection]?.streams.remove(slot)
+        if case .served = stream.use { self.connections[stream.connection]?.servedStreams -= 1 }
         switch stream.direction {
         case .inbound:
+            self.endUse(of: stream)
             self.connections[stream.connection]?.inboundStreams -= 1
-            if let protocolID = stream.protocolID {
-                self.protocols[protocolID, default: 1] -= 1
-                if self.protocols[protocolID] == 0 { self.protocols[protocolID] = nil }
-            }
-            self.updatePeer(stream.peer) {
-                $0.inboundStreams -= 1
-                if let protocolID = stream.protocolID {
-                    $0.protocols[protocolID, default: 1] -= 1
-                    if $0.protocols[protocolID] == 0 { $0.protocols[protocolID] = nil }
-                } else {
-                    $0.negotiating -= 1
-                }
+            self.updatePeer(stream.peer) { $0.inboundStreams -= 1 }
+            if let shares = stream.shares {
+                self.inboundShares.release(1, of: shares.inbound)
+                if self.connections[stream.connection] == nil { self.leaveIfDone(shares) }
+            } else {
+                self.connections[stream.connection]?.ownStreams -= 1
+                self.ownStreams -= 1
             }
         case .outbound:
             self.updatePeer(stream.peer) { $0.outboundStreams -= 1 }
@@ -283,6 +354,48 @@ public struct ResourceLedger: Sendable {
 
     private mutating func check(_ inUse: Int, _ name: LimitName, _ limit: Int) throws(LimitExceeded) {
         if inUse >= limit { throw self.refuse(name, limit) }
+    }
+
+    /// Of all connections together: those of connections that have ended may still be served.
+    private var maximumOwnStreams: Int {
+        let (most, overflow) = self.limits.connections.multipliedReportingOverflow(by: Self.ownStreamsPerConnection)
+        return overflow ? .max : most
+    }
+
+    private mutating func reserve(_ shares: Shares) throws(LimitExceeded) {
+        guard self.inboundShares.reserve(1, for: shares.inbound) else {
+            self.countRefusal(by: .inboundStreams)
+            throw LimitExceeded(.inboundStreams, limit: nil)
+        }
+        guard self.negotiatingShares.reserve(1, for: shares.negotiating) else {
+            self.inboundShares.release(1, of: shares.inbound)
+            self.countRefusal(by: .negotiatingStreams)
+            throw LimitExceeded(.negotiatingStreams, limit: nil)
+        }
+    }
+
+    /// Gives back what an inbound stream counts as, beside being one.
+    private mutating func endUse(of stream: Stream) {
+        switch stream.use {
+        case .negotiating:
+            if let shares = stream.shares { self.negotiatingShares.release(1, of: shares.negotiating) }
+            self.updatePeer(stream.peer) { $0.negotiating -= 1 }
+        case .serving(let protocolID):
+            self.protocols[protocolID, default: 1] -= 1
+            if self.protocols[protocolID] == 0 { self.protocols[protocolID] = nil }
+            self.updatePeer(stream.peer) {
+                $0.protocols[protocolID, default: 1] -= 1
+                if $0.protocols[protocolID] == 0 { $0.protocols[protocolID] = nil }
+            }
+        case .served: break
+        }
+    }
+
+    /// The connection has ended; once its streams have too, it leaves the books.
+    private mutating func leaveIfDone(_ shares: Shares) {
+        guard self.inboundShares.held(by: shares.inbound) == 0 else { return }
+        self.inboundShares.leave(shares.inbound)
+        self.negotiatingShares.leave(shares.negotiating)
     }
 
     private mutating func insert(_ connection: Connection) -> ConnectionSlot {

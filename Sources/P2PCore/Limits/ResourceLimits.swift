@@ -60,6 +60,13 @@ public struct ResourceLimits: Sendable, Equatable {
 
     /// All streams, in both directions.
     public var streams = 65_536
+    /// Streams that others opened, in all; less than `streams`, so that there are always places for our own.
+    ///
+    /// One peer, one address and one network get at most a part of what the others have left, see `ByteShares`. The first
+    /// `ResourceLedger.ownStreamsPerConnection` of each connection come on top.
+    public var inboundStreams = 49_152
+    /// Inbound streams that have not yet named a protocol, in all; shared out, and with the same exception, as `inboundStreams`.
+    public var negotiatingStreams = 16_384
     /// Streams of one peer that the peer opened.
     public var inboundStreamsPerPeer = 2_048
     /// Streams of one peer that we opened.
@@ -137,6 +144,8 @@ public struct ResourceLimits: Sendable, Equatable {
         limits.inboundConnectionsPerAddress = min(
             limits.inboundConnectionsPerAddress, max(2, limits.inboundConnections / 16))
         limits.streams = scaled(limits.streams)
+        limits.inboundStreams = scaled(limits.inboundStreams)
+        limits.negotiatingStreams = scaled(limits.negotiatingStreams)
         limits.windowBytes = min(scaled(limits.windowBytes), limits.windowBytes)
         limits.streamBytes = min(scaled(limits.streamBytes), limits.streamBytes)
         return limits
@@ -171,6 +180,10 @@ public enum LimitName: String, Sendable, Hashable, CaseIterable {
     case nameLookUps
     /// `ResourceLimits.streams`
     case streams
+    /// `ResourceLimits.inboundStreams`, or somebody's share of it
+    case inboundStreams
+    /// `ResourceLimits.negotiatingStreams`, or somebody's share of it
+    case negotiatingStreams
     /// `ResourceLimits.inboundStreamsPerPeer`
     case inboundStreamsPerPeer
     /// `ResourceLimits.outboundStreamsPerPeer`
@@ -195,7 +208,8 @@ public enum LimitName: String, Sendable, Hashable, CaseIterable {
     case pings
     /// The rate of Yamux frames of one connection that carry and change nothing; more end it.
     case emptyFrames
-    /// The rate of streams that a peer opens on one connection and resets, or that we refuse; more end it.
+    /// The rate of streams that a peer opens on one connection and resets, or that we refuse: more than 500 at once, and 50 a
+    /// second from then on, end it.
     case streamResets
     /// Bytes of answers that a connection keeps while its peer takes none; more end it.
     case controlBytes

@@ -307,7 +307,7 @@ struct ResourceLedgerTests {
         for slot in connections { ledger.release(slot) }
         #expect(ledger.connectionCount == 0 && ledger.streamCount == 0)
         #expect(ledger.inboundConnections == 0 && ledger.outboundConnections == 0 && ledger.pendingInbound == 0)
-        #expect(Self.peers.allSatisfy { ledger.streamCount(of: $0) == 0 })
+        #expect(Self.peers.allSatisfy { ledger.streamCount(of: $0) == 0 } && ledger.isBalanced)
     }
 
     @Test("figures scale with the machine, within bounds; connections leave half of the descriptors to others")
@@ -316,6 +316,7 @@ struct ResourceLedgerTests {
         #expect(ResourceLimits.scaled(memoryBytes: 4 << 30, descriptors: 4_096) == usual)
         let small = ResourceLimits.scaled(memoryBytes: 64 << 20, descriptors: 4_096)
         #expect(small.connections == usual.connections / 8 && small.streams == usual.streams / 8)
+        #expect(small.inboundStreams == small.streams / 4 * 3 && small.negotiatingStreams == small.streams / 4)
         #expect(small.streamBytes == 64 << 20 && small.windowBytes == 64 << 20)
         let large = ResourceLimits.scaled(memoryBytes: 1 << 50, descriptors: 1 << 40)
         #expect(large.connections == usual.connections * 8 && large.streams == usual.streams * 8)
