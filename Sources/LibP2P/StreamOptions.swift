@@ -34,7 +34,8 @@ public struct StreamOptions: Sendable, Hashable {
 
 /// What a handler allows, and where it runs.
 public struct HandlerLimits: Sendable, Hashable {
-    /// Streams of all peers at one time; further ones are reset with code 0x1002 (resource limit).
+    /// Streams of all peers at one time; further ones are reset with code 0x1002 (resource limit). One that its handler has closed
+    /// counts until all that was written is on its way.
     public var streams = 8_192
     /// Streams of one peer at one time.
     public var streamsPerPeer = 1_024

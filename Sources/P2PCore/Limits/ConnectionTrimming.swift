@@ -44,7 +44,7 @@ public struct ConnectionTrimming: Sendable {
         public let peer: PeerID
         /// When it became usable.
         public let opened: MonotonicInstant
-        /// Streams in use.
+        /// Streams in use; not those of which only the peer's end is missing.
         public let streams: Int
         /// Who opened it.
         public let direction: Direction

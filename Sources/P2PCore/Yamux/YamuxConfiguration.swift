@@ -38,7 +38,8 @@ public struct YamuxConfiguration: Sendable {
     /// are still held for it because the peer gives none; then it is reset. Checked at each keep-alive interval.
     public var lingerTimeout: Duration = .seconds(60)
     /// How long after our last bytes and FIN a closed stream may stay of which only the peer's own end is missing. Longer, since a
-    /// reset has the peer drop what it received and has not read yet. Until then the stream counts against the limits.
+    /// reset has the peer drop what it received and has not read yet. Until then the stream counts against the limits, but those
+    /// of its protocol.
     public var finishedLingerTimeout: Duration = .seconds(300)
 
     /// The figures of specification and of go-libp2p; those that bound what a peer can make us spend are of `limits`.

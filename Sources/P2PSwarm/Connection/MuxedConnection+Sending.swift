@@ -137,6 +137,7 @@ extension MuxedConnection {
             } else if stream.finishRequested {
                 self.machine.finish(stream.id, into: &self.events)
                 self.handleEvents()
+                stream.hasFinished()
                 used += self.takeControl(into: UnsafeMutableRawBufferPointer(rebasing: room[used...]))
             }
             // The other half is for the next frame.

@@ -2,6 +2,16 @@ public import NIOCore
 package import P2PCore
 import Synchronization
 
+/// How far the end of a stream has come, for the books of who pays for it.
+package enum StreamEnding: Sendable {
+    /// The user has closed or dropped it, and our FIN is on its way behind all that was written: nobody of ours has to do with it
+    /// any more. The peer has not ended its own side.
+    case served
+    /// It costs nothing any more: both directions have ended on the wire, and the user has closed, reset or dropped it. What was
+    /// closed with bytes that the peer does not take lives on until then.
+    case over
+}
+
 /// One stream of a connection: ordered bytes in both directions, each of which ends on its own.
 ///
 /// One reader and one writer at a time, from any task; reading while writing is always possible, and neither waits for
@@ -187,11 +197,10 @@ public final class MuxedStream: Sendable {
         }
     }
 
-    /// Calls `body` once, on the loop, when the stream costs nothing any more: both directions have ended on the wire, and
-    /// the user has closed, reset or dropped it. At once if that is so. What was closed with bytes that the peer does not
-    /// take lives on until then. In place of an earlier `body`.
-    package func whenOver(_ body: @escaping @Sendable () -> Void) {
-        self.onLoop { state in state.whenOver(body) }
+    /// Calls `body` on the loop as the stream comes to its end: with `.served`, unless it is over by then, and once with `.over`,
+    /// behind which nothing follows. At once if that is so already. In place of an earlier `body`.
+    package func whenEnding(_ body: @escaping @Sendable (StreamEnding) -> Void) {
+        self.onLoop { state in state.whenEnding(body) }
     }
 
     /// For what may only be called on the loop.

@@ -294,32 +294,42 @@ final class StreamState {
     private(set) var isOver = false
     /// Somebody may still read what is in the inbox.
     private var isHeld = true
-    private var onOver: (@Sendable () -> Void)?
+    private var onEnding: (@Sendable (StreamEnding) -> Void)?
+    private var hasToldServed = false
 
-    /// See `MuxedStream.whenOver`.
-    func whenOver(_ body: @escaping @Sendable () -> Void) {
-        self.onOver = body
-        self.tellIfOver()
+    /// See `MuxedStream.whenEnding`.
+    func whenEnding(_ body: @escaping @Sendable (StreamEnding) -> Void) {
+        self.onEnding = body
+        self.hasToldServed = false
+        self.tellEnding()
     }
 
     /// The user has closed, reset or dropped the stream.
     func letGo() {
         self.isHeld = false
-        self.tellIfOver()
+        self.tellEnding()
     }
 
-    private func tellIfOver() {
-        guard self.isOver, !self.isHeld else { return }
-        self.dropUnread()
-        guard let body = self.onOver else { return }
-        self.onOver = nil
-        body()
+    /// Our FIN is behind all that was written.
+    func hasFinished() { self.tellEnding() }
+
+    private func tellEnding() {
+        guard !self.isHeld else { return }
+        if self.isOver {
+            self.dropUnread()
+            guard let body = self.onEnding else { return }
+            self.onEnding = nil
+            body(.over)
+        } else if self.finishRequested, self.pendingBytes == 0, !self.hasToldServed, let body = self.onEnding {
+            self.hasToldServed = true
+            body(.served)
+        }
     }
 
     /// Both directions finished in order: unread bytes stay readable.
     func closed() {
         self.isOver = true
-        self.tellIfOver()
+        self.tellEnding()
     }
 
     /// The stream is gone; everyone who waits learns of it.
@@ -349,7 +359,7 @@ final class StreamState {
             self.writer = .none
             continuation.resume(throwing: error)
         }
-        self.tellIfOver()
+        self.tellEnding()
         return unsent
     }
 }

@@ -205,8 +205,8 @@ extension Swarm {
             let victims = state.trimming.victims(
                 among: all.map {
                     ConnectionTrimming.Candidate(
-                        id: $0.id, peer: $0.peer, opened: $0.opened, streams: state.ledger.streamCount(on: $0.slot),
-                        direction: $0.direction)
+                        id: $0.id, peer: $0.peer, opened: $0.opened,
+                        streams: state.ledger.busyStreamCount(on: $0.slot), direction: $0.direction)
                 }, now: now)
             let chosen = Set(victims)
             return (redundant, chosen.isEmpty ? [] : all.filter { chosen.contains($0.id) })

@@ -245,9 +245,14 @@ public final class Swarm: Sendable {
     public func release(_ slot: ResourceLedger.StreamSlot) { self.state.withLock { $0.ledger.release(slot) } }
 
     /// Gives a stream back when it is really over: not when its user closes it, since what the peer does not take of it
-    /// stays in memory until then.
+    /// stays in memory until then. Its protocol's place is given back when our side has done with it.
     public func release(_ slot: ResourceLedger.StreamSlot, afterEndOf stream: MuxedStream) {
-        stream.whenOver { [weak self] in self?.release(slot) }
+        stream.whenEnding { [weak self] ending in
+            switch ending {
+            case .served: self?.state.withLock { $0.ledger.served(slot) }
+            case .over: self?.release(slot)
+            }
+        }
     }
 
     /// A connection has refused something.

@@ -68,7 +68,7 @@ extension MuxedStream {
     /// Waits until the stream has ended and nobody has a use for it.
     func isOver() async {
         let (ends, continuation) = AsyncStream.makeStream(of: Void.self)
-        self.whenOver { continuation.finish() }
+        self.whenEnding { if case .over = $0 { continuation.finish() } }
         for await _ in ends {}
     }
 }
