@@ -1,5 +1,6 @@
 import NIOCore
 import Testing
+
 @testable import LibP2P
 
 /// Askers that take their answers and never end their own side.

@@ -35,12 +35,14 @@ public struct YamuxConfiguration: Sendable {
     /// How long the last bytes of a closed stream may wait for the peer's credit even when others need their room.
     public var creditPatience: Duration = .seconds(10)
     /// How long a stream that the application has closed may stay, since then or since the peer's last credit, while bytes of ours
-    /// are still held for it because the peer gives none; then it is reset. Checked at each keep-alive interval.
+    /// are still held for it because the peer gives none; then it is reset.
     public var lingerTimeout: Duration = .seconds(60)
     /// How long after our last bytes and FIN a closed stream may stay of which only the peer's own end is missing. Longer, since a
     /// reset has the peer drop what it received and has not read yet. Until then the stream counts against the limits, but those
     /// of its protocol.
     public var finishedLingerTimeout: Duration = .seconds(300)
+    /// How often closed streams that are still there are looked at for the two times above.
+    public var lingerInterval: Duration = .seconds(10)
 
     /// The figures of specification and of go-libp2p; those that bound what a peer can make us spend are of `limits`.
     public init(limits: ResourceLimits = ResourceLimits()) {

@@ -5,6 +5,7 @@ extension YamuxMachine {
         var deadline = self.nextPing
         if let ping = self.pingInFlight { deadline = min(deadline, self.silenceLimit(ping)) }
         if let due = self.acknowledgementsDue { deadline = min(deadline, due) }
+        if let due = self.lingerDue { deadline = min(deadline, due) }
         if let blocked = self.writeBlockedAt {
             deadline = min(deadline, blocked.advanced(by: self.configuration.writeTimeout))
         }
@@ -19,8 +20,8 @@ extension YamuxMachine {
         }
         if let ping = self.pingInFlight, now >= self.silenceLimit(ping) { throw .keepAliveTimedOut }
         if let due = self.acknowledgementsDue, now >= due { self.sendAcknowledgements(into: &events) }
+        if let due = self.lingerDue, now >= due { self.resetLingering(now: now, into: &events) }
         if now >= self.nextPing {
-            self.resetLingering(now: now, into: &events)
             if self.pingInFlight == nil {
                 self.ping(now: now, into: &events)
             } else {
@@ -101,5 +102,7 @@ extension YamuxMachine {
             events.append(.reset(id, code: YamuxCode.streamGarbageCollected, byPeer: false))
             self.remove(id, stream, into: &events)
         }
+        let someAreLeft = self.streams.values.contains { $0.readClosedAt != nil }
+        self.lingerDue = someAreLeft ? now.advanced(by: self.configuration.lingerInterval) : nil
     }
 }

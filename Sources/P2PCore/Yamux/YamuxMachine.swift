@@ -103,6 +103,8 @@ public struct YamuxMachine: Sendable {
     var payloadInProgress: PayloadInProgress?
     var lastReceived: MonotonicInstant
     var nextPing: MonotonicInstant
+    /// When closed streams are looked at; nil while there are none.
+    var lingerDue: MonotonicInstant?
     var pingInFlight: PingInFlight?
     var lastPingValue: UInt32 = 0
     /// Data that was claimed since the last ping.
@@ -230,6 +232,7 @@ public struct YamuxMachine: Sendable {
     public mutating func closeRead(_ id: UInt32, now: MonotonicInstant) {
         guard var stream = self.streams[id], stream.readClosedAt == nil else { return }
         stream.readClosedAt = now
+        if self.lingerDue == nil { self.lingerDue = now.advanced(by: self.configuration.lingerInterval) }
         self.bufferedBytes -= Int(stream.buffered)
         stream.buffered = 0
         // It gets no credit any more: what its window had grown by is for others, however long the peer takes to end.

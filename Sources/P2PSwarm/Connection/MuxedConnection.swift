@@ -188,17 +188,6 @@ public final class MuxedConnection: @unchecked Sendable {
         self.isEnding.store(true, ordering: .relaxed)
     }
 
-    /// Measures the round trip to the peer.
-    /// - Returns: the smoothed time, once known.
-    public func requestPing() {
-        self.onLoop { connection in
-            connection.tick()
-            connection.machine.ping(now: connection.now, into: &connection.events)
-            connection.handleEvents()
-            connection.scheduleFlush()
-        }
-    }
-
     /// The counts of now.
     public func currentStatistics() async -> ConnectionStatistics {
         if self.eventLoop.inEventLoop { return self.statisticsOnLoop() }
@@ -345,6 +334,7 @@ public final class MuxedConnection: @unchecked Sendable {
         state.closeRead()
         self.machine.closeRead(state.id, now: self.tick())
         self.settleWindowBudget()
+        self.armTimer()
     }
 
     func reset(_ state: StreamState, code: UInt32) {

@@ -58,8 +58,10 @@ import Testing
     /// A reset has the peer drop what it has not read yet: it comes soon only where the peer makes us hold bytes.
     @Test func aClosedStreamLingersLongerOnceThePeerHasAllOfIt() throws {
         var rig = YamuxRig(.responder) {
-            $0.keepAliveInterval = .seconds(1)
+            // Not at the pings, which may come late or often.
+            $0.keepAliveInterval = .seconds(3600)
             $0.keepAliveTimeout = .seconds(3600)
+            $0.lingerInterval = .seconds(1)
         }
         let figures = rig.machine.configuration
         #expect(figures.lingerTimeout == .seconds(60) && figures.finishedLingerTimeout == .seconds(300))
@@ -90,5 +92,29 @@ import Testing
         #expect(try resets(at: figures.finishedLingerTimeout * 2 - moment * 2) == [])
         #expect(try resets(at: figures.finishedLingerTimeout * 2 - moment) == [late])
         #expect(rig.machine.streamCount == 0)
+    }
+
+    @Test func closedStreamsAreLookedAtWhileThereAreAny() throws {
+        var rig = YamuxRig(.responder) { $0.keepAliveInterval = .seconds(3600) }
+        let (interval, pings) = (rig.machine.configuration.lingerInterval, rig.now)
+        _ = try rig.run { m, now, e in m.start(now: now, into: &e) }
+        _ = try rig.feed(.ping, .ack, 0, 1)
+        #expect(rig.machine.nextDeadline == pings.advanced(by: .seconds(3600)))
+        _ = try rig.feed(.windowUpdate, .syn, 1)
+        rig.machine.closeRead(1, now: rig.now)
+        for value in UInt32(2)...4 {
+            let due = rig.now.advanced(by: interval)
+            #expect(rig.machine.nextDeadline == due)
+            // A question in between puts nothing off.
+            _ = try rig.run { m, now, e in m.ping(now: now, into: &e) }
+            #expect(rig.machine.nextDeadline == due)
+            rig.now = due
+            _ = try rig.feed(.ping, .ack, 0, value)
+            _ = try rig.run { m, now, e throws(YamuxError) in try m.timerFired(now: now, into: &e) }
+        }
+        _ = try rig.feed(.windowUpdate, .rst, 1)
+        rig.advance(interval)
+        _ = try rig.run { m, now, e throws(YamuxError) in try m.timerFired(now: now, into: &e) }
+        #expect(rig.machine.nextDeadline > rig.now.advanced(by: .seconds(1000)))
     }
 }
