@@ -92,7 +92,9 @@ extension Node {
         self.setHandler(for: Identify.protocolID, limits: limits) { [weak self] stream in
             guard let self, let connection = self.connection(of: stream) else { return stream.reset() }
             self.state.withLock { $0.pushes.peerKnowsPresentState(stream.remotePeer) }
-            await self.send(self.identifyMessage(for: connection), on: stream)
+            await self.send(
+                self.identifyMessage(for: connection), on: stream,
+                patience: self.configuration.limits.identify.endTimeout)
         }
         limits.streamsPerPeer = 4
         self.setHandler(for: Identify.pushProtocolID, limits: limits) { [weak self] stream in
@@ -122,11 +124,12 @@ extension Node {
         self.swarm.connections(with: stream.remotePeer).first { $0.id == stream.connection.id }
     }
 
-    private func send(_ message: IdentifyMessage, on stream: P2PStream) async {
+    /// - Parameter patience: how long the peer then has to end its side; nil for as long as on any stream.
+    private func send(_ message: IdentifyMessage, on stream: P2PStream, patience: Duration? = nil) async {
         let bytes = message.encoded(limits: self.configuration.limits.identify)
         do {
             try await stream.write(ByteBuffer(bytes: bytes))
-            await stream.close()
+            stream.closeNow(patience: patience)
         } catch {
             // The asker has gone; nothing is lost.
             stream.reset()

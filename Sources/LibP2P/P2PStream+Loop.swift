@@ -59,8 +59,9 @@ extension P2PStream {
     }
 
     /// As `close`, on any thread. A lazily opened stream has sent its proposal before.
-    package func closeNow() {
-        self.muxed.closeNow()
+    /// - Parameter patience: see `MuxedStream.closeNow`.
+    package func closeNow(patience: Duration? = nil) {
+        self.muxed.closeNow(patience: patience)
         self.cancelDeadline()
     }
 }

@@ -29,6 +29,17 @@ struct NodeServedStreamsTests {
         }
     }
 
+    @Test("an asker that has been told who we are and ends nothing is reset at its time")
+    func identify() async throws {
+        try await withNodes(configure: { $0.limits.identify.endTimeout = .milliseconds(50) }) { nodes in
+            try await nodes[0].connect(to: nodes[1].peerID, addresses: nodes[1].listenAddresses())
+            let stream = try await self.ask(nodes[0], nodes[1].peerID, Identify.protocolID)
+            await until(nodes[1]) { $0.usage.streams == 0 }
+            let error = await #expect(throws: P2PError.self) { while true { try await stream.write("x".utf8) } }
+            #expect(error?.code == .streamReset)
+        }
+    }
+
     @Test("they do not keep their connection when there are too many: the newer one goes, not the one that is idle")
     func trimming() async throws {
         try await withNodes(

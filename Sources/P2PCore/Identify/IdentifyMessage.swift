@@ -20,6 +20,8 @@ public struct IdentifyLimits: Sendable, Equatable {
     public var versionBytes = 256
     /// Time for the whole exchange.
     public var timeout: Duration = .seconds(5)
+    /// An asker that has been sent our answer and does not end its own side for this long is reset: it has given up by then.
+    public var endTimeout: Duration = .seconds(10)
     /// Questions on one connection to a peer that does not answer; then it is left alone.
     public var attempts = 8
     /// The wait behind the first unanswered question; it doubles with each.

@@ -90,7 +90,9 @@ extension YamuxMachine {
     /// slowly, is waited for: what they hold is given up before that if others need the room (`closedWithoutCredit`).
     private func lingersUntil(_ stream: Stream) -> MonotonicInstant? {
         guard let closed = stream.readClosedAt else { return nil }
-        if stream.local == .finished { return closed.advanced(by: self.configuration.finishedLingerTimeout) }
+        if stream.local == .finished {
+            return closed.advanced(by: stream.patience ?? self.configuration.finishedLingerTimeout)
+        }
         guard stream.sendCredit == 0 else { return nil }
         return max(closed, stream.lastCredit ?? closed).advanced(by: self.configuration.lingerTimeout)
     }

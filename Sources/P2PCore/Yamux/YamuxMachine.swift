@@ -70,6 +70,8 @@ public struct YamuxMachine: Sendable {
         var lastUpdate: MonotonicInstant
         /// Set once the application will read no more; later again when our last bytes are out.
         var readClosedAt: MonotonicInstant?
+        /// How long it then stays once our FIN is out; nil for `YamuxConfiguration.finishedLingerTimeout`.
+        var patience: Duration?
         /// When the peer gave credit last, after that.
         var lastCredit: MonotonicInstant?
     }
@@ -229,10 +231,15 @@ public struct YamuxMachine: Sendable {
 
     /// The application will read no more on this stream: unread and later bytes are dropped and give no credit back.
     /// A peer that does not finish is waited for: see `YamuxConfiguration.lingerTimeout` and `finishedLingerTimeout`.
-    public mutating func closeRead(_ id: UInt32, now: MonotonicInstant) {
+    /// - Parameter patience: in place of `finishedLingerTimeout`, where a peer that takes longer has no use for the stream any more.
+    ///   Past it the stream is reset, a `lingerInterval` later at most.
+    public mutating func closeRead(_ id: UInt32, now: MonotonicInstant, patience: Duration? = nil) {
         guard var stream = self.streams[id], stream.readClosedAt == nil else { return }
         stream.readClosedAt = now
-        if self.lingerDue == nil { self.lingerDue = now.advanced(by: self.configuration.lingerInterval) }
+        stream.patience = patience
+        let interval = self.configuration.lingerInterval
+        let due = now.advanced(by: min(interval, patience ?? interval))
+        self.lingerDue = min(due, self.lingerDue ?? due)
         self.bufferedBytes -= Int(stream.buffered)
         stream.buffered = 0
         // It gets no credit any more: what its window had grown by is for others, however long the peer takes to end.

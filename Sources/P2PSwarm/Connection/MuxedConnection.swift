@@ -329,10 +329,10 @@ public final class MuxedConnection: @unchecked Sendable {
         }
     }
 
-    func closeRead(_ state: StreamState) {
+    func closeRead(_ state: StreamState, patience: Duration? = nil) {
         guard !state.readClosed else { return }
         state.closeRead()
-        self.machine.closeRead(state.id, now: self.tick())
+        self.machine.closeRead(state.id, now: self.tick(), patience: patience)
         self.settleWindowBudget()
         self.armTimer()
     }

@@ -175,14 +175,16 @@ public final class MuxedStream: Sendable {
     public nonisolated(nonsending) func close() async { self.closeNow() }
 
     /// The same; not asynchronous, from anywhere.
-    package func closeNow() {
+    /// - Parameter patience: a peer that has been sent everything and does not end its side for this long is reset; nil for as
+    ///   long as others get, see `YamuxConfiguration`.
+    package func closeNow(patience: Duration? = nil) {
         self.isReleased.store(true, ordering: .relaxed)
         // At once, so that a write after this call is refused and not handed over.
         self.state.refusesWrites.store(true, ordering: .relaxed)
         self.onLoop { state in
             // A stream that has failed is closed already.
             try? state.connection.finish(state)
-            state.connection.closeRead(state)
+            state.connection.closeRead(state, patience: patience)
             state.letGo()
         }
     }

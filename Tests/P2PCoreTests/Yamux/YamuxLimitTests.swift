@@ -94,6 +94,20 @@ import Testing
         #expect(rig.machine.streamCount == 0)
     }
 
+    @Test func aStreamMayBeClosedWithLessPatience() throws {
+        var rig = YamuxRig(.responder)
+        for id in [1, 3, 5] as [UInt32] { _ = try rig.feed(.windowUpdate, .syn, id) }
+        for id in [1, 3] as [UInt32] { _ = try rig.run { m, _, e in m.finish(id, into: &e) } }
+        rig.machine.closeRead(1, now: rig.now)
+        // Patience begins when our end is out: the last one's is not.
+        for id in [3, 5] as [UInt32] { rig.machine.closeRead(id, now: rig.now, patience: .seconds(4)) }
+        #expect(rig.machine.nextDeadline <= rig.now.advanced(by: .seconds(4)))
+        rig.advance(.seconds(4))
+        let events = try rig.run { m, now, e throws(YamuxError) in try m.timerFired(now: now, into: &e) }
+        #expect(events.contains(.reset(3, code: YamuxCode.streamGarbageCollected, byPeer: false)))
+        #expect(rig.machine.isAlive(1) && rig.machine.isAlive(5))
+    }
+
     @Test func closedStreamsAreLookedAtWhileThereAreAny() throws {
         var rig = YamuxRig(.responder) { $0.keepAliveInterval = .seconds(3600) }
         let (interval, pings) = (rig.machine.configuration.lingerInterval, rig.now)
