@@ -25,7 +25,7 @@ final class InboundNegotiation: StreamObserver {
 
     func start(patience: Duration) {
         self.muxed.observe(self)
-        self.deadline = StreamDeadline(self.muxed, after: patience)
+        self.deadline = StreamDeadline(self.muxed, after: patience, .peerNegotiation)
         self.streamIsReadable()
     }
 

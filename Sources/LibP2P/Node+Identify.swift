@@ -100,7 +100,7 @@ extension Node {
         self.setHandler(for: Identify.pushProtocolID, limits: limits) { [weak self] stream in
             guard let self else { return stream.reset() }
             guard self.admitsPush(from: stream.remotePeer) else {
-                return stream.reset(code: YamuxCode.streamRateLimited)
+                return stream.refuse(code: YamuxCode.streamRateLimited)
             }
             do {
                 try await self.receiveIdentity(on: stream)
@@ -211,7 +211,7 @@ extension Node {
     private func receiveIdentity(on stream: P2PStream) async throws {
         let limits = self.configuration.limits.identify
         var reader = IdentifyReader(limits: limits)
-        let deadline = stream.deadline(after: limits.timeout)
+        let deadline = stream.deadline(after: limits.timeout, .slow)
         defer { deadline.cancel() }
         while let bytes = try await stream.read() { try reader.received(bytes.readableBytesView) }
         let info = try reader.finish(peer: stream.remotePeer, remote: stream.connection.remoteAddress)
@@ -289,7 +289,7 @@ extension Node {
                     on: connection, protocols: [Identify.pushProtocolID], negotiation: .automatic,
                     timeout: self.configuration.limits.identify.timeout)
                 if let stream {
-                    let deadline = stream.deadline(after: self.configuration.limits.identify.timeout)
+                    let deadline = stream.deadline(after: self.configuration.limits.identify.timeout, .slow)
                     await self.send(self.identifyMessage(for: connection), on: stream)
                     deadline.cancel()
                 }

@@ -14,7 +14,7 @@ extension Node {
         options.allowsLimitedConnection = true
         let begun = MonotonicInstant.now()
         let stream = try await self.openStream(to: peer, protocols: [Ping.protocolID], options: options)
-        let deadline = stream.deadline(after: timeout - begun.duration(to: .now()))
+        let deadline = stream.deadline(after: timeout - begun.duration(to: .now()), .idle)
         defer { deadline.cancel() }
         do {
             var generator = SystemRandomNumberGenerator()
@@ -50,7 +50,7 @@ extension Node {
             var responder = PingResponder(now: .now())
             do {
                 while true {
-                    let idle = stream.deadline(after: patience)
+                    let idle = stream.deadline(after: patience, .idle)
                     defer { idle.cancel() }
                     guard let bytes = try await stream.read() else { break }
                     switch responder.received(bytes.readableBytesView, now: .now()) {

@@ -210,7 +210,7 @@ extension Node {
     private func negotiate(
         _ muxed: MuxedStream, protocols: [ProtocolID], peer: PeerID, timeout: Duration
     ) async throws -> (ProtocolID, leftover: [UInt8]) {
-        let deadline = StreamDeadline(muxed, after: timeout)
+        let deadline = StreamDeadline(muxed, after: timeout, .negotiation)
         defer { deadline.cancel() }
         var initiator = MultistreamInitiator(candidates: protocols)
         var step = initiator.start()
@@ -324,7 +324,7 @@ extension Node {
                         "stream negotiation failed",
                         metadata: ["peer": "\(connection.peer)", "reason": "\(reason)"])
                 }
-                return muxed.reset(code: YamuxCode.streamNegotiationFailed)
+                return muxed.refuse(code: YamuxCode.streamNegotiationFailed)
             }
             if let (stream, handler) = self.handOver(muxed, agreed, leftover, on: connection, slot: slot) {
                 self.run(handler, with: stream, on: connection)
@@ -347,7 +347,7 @@ extension Node {
         guard let handler = self.state.withLock({ $0.handlers[agreed] }),
             handler.limits.allowsLimitedConnection || !connection.isLimited
         else {
-            muxed.reset(code: YamuxCode.streamNegotiationFailed)
+            muxed.refuse(code: YamuxCode.streamNegotiationFailed)
             return nil
         }
         do {
@@ -357,7 +357,7 @@ extension Node {
             self.logger.debug(
                 "inbound stream refused",
                 metadata: ["peer": "\(connection.peer)", "proto": "\(agreed)", "reason": "\(error)"])
-            muxed.reset(code: YamuxCode.streamResourceLimit)
+            muxed.refuse(code: YamuxCode.streamResourceLimit)
             return nil
         }
         let stream = P2PStream(
@@ -367,15 +367,32 @@ extension Node {
     }
 }
 
-/// Resets a stream unless cancelled in time.
+/// Ends a stream unless cancelled in time.
 final class StreamDeadline: Sendable {
+    /// What it means that the time is up; the peer is told by a code of its own.
+    enum Cause: Sendable {
+        /// No protocol was agreed on, on a stream of ours.
+        case negotiation
+        /// The same on a stream of the peer's: counted as refused, see `MuxedStream.refuse`.
+        case peerNegotiation
+        /// Nothing comes.
+        case idle
+        /// The peer takes or gives too little for the time that is allowed.
+        case slow
+    }
+
     private let fired = Atomic(false)
     private let timer: Mutex<Scheduled<Void>?> = Mutex(nil)
 
-    init(_ stream: MuxedStream, after time: Duration) {
+    init(_ stream: MuxedStream, after time: Duration, _ cause: Cause) {
         let scheduled = stream.connection.eventLoop.scheduleTask(in: TimeAmount(time)) { [weak self] in
             self?.fired.store(true, ordering: .sequentiallyConsistent)
-            stream.reset(code: YamuxCode.streamNegotiationFailed)
+            switch cause {
+            case .negotiation: stream.reset(code: YamuxCode.streamNegotiationFailed)
+            case .peerNegotiation: stream.refuse(code: YamuxCode.streamNegotiationFailed)
+            case .idle: stream.reset(code: YamuxCode.streamGarbageCollected)
+            case .slow: stream.reset(code: YamuxCode.streamRateLimited)
+            }
         }
         self.timer.withLock { $0 = scheduled }
     }

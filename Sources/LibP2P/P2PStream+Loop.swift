@@ -21,7 +21,7 @@ extension P2PStream {
     package func observe(_ observer: (any StreamObserver)?) {
         self.muxed.observe(observer)
         guard observer != nil, let open = self.state.withLock({ $0.negotiation }) else { return }
-        let deadline = StreamDeadline(self.muxed, after: open.timeout)
+        let deadline = StreamDeadline(self.muxed, after: open.timeout, .negotiation)
         self.state.withLock { $0.deadline = deadline }
         // A stream that has failed says so at the first read.
         if let proposal = self.takeProposal() { _ = try? self.muxed.writeNow(ByteBuffer(bytes: proposal)) }

@@ -252,8 +252,16 @@ public final class P2PStream: Sendable {
         self.cancelDeadline()
     }
 
+    /// As `reset`, of a stream that the peer opened and that is not taken; see `MuxedStream.refuse`.
+    func refuse(code: UInt32) {
+        self.muxed.refuse(code: code)
+        self.cancelDeadline()
+    }
+
     /// Resets the stream unless cancelled in time.
-    func deadline(after time: Duration) -> StreamDeadline { StreamDeadline(self.muxed, after: time) }
+    func deadline(after time: Duration, _ cause: StreamDeadline.Cause) -> StreamDeadline {
+        StreamDeadline(self.muxed, after: time, cause)
+    }
 
     // MARK: Private
 
@@ -306,7 +314,7 @@ public final class P2PStream: Sendable {
             state.negotiation?.due = due
             return due
         }
-        let end = self.deadline(after: MonotonicInstant.now().duration(to: due))
+        let end = self.deadline(after: MonotonicInstant.now().duration(to: due), .negotiation)
         defer { end.cancel() }
         while true {
             let received: ByteBuffer?

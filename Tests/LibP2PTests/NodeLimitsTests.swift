@@ -177,6 +177,29 @@ struct NodeLimitsTests {
         }
     }
 
+    @Test("a peer that asks for protocols we lack is told so each time; one that goes on with garbage is cut off")
+    func vainStreams() async throws {
+        try await withNodes { nodes in
+            try await nodes[0].connect(to: nodes[1].peerID, addresses: nodes[1].listenAddresses())
+            for _ in 0..<100 {
+                let error = await #expect(throws: P2PError.self) {
+                    try await self.open("/lacking", from: nodes[0], to: nodes[1])
+                }
+                #expect(error?.code == .protocolNotSupported)
+            }
+            let connection = try #require(nodes[0].swarm.bestConnection(with: nodes[1].peerID))
+            // Held, since a dropped one is reset, which counts anyway.
+            var held: [MuxedStream] = []
+            while let stream = try? await connection.muxed.openStream() {
+                held.append(stream)
+                // It may be refused while it is written.
+                try? await stream.write(ByteBuffer(string: "\u{1}x"))
+            }
+            await until(nodes[1]) { $0.connections().isEmpty }
+            #expect(nodes[1].refusals[.streamResets] == 1 && held.count >= 400)
+        }
+    }
+
     @Test("a peer that answers no proposal is waited for as long as the limits say, eagerly and lazily")
     func unansweredProposal() async throws {
         // Takes connections and streams, and says nothing.
@@ -214,8 +237,8 @@ struct NodeLimitsTests {
             try await nodes[0].connect(to: nodes[1].peerID, addresses: nodes[1].listenAddresses())
             let stream = try await self.open(Identify.pushProtocolID, from: nodes[0], to: nodes[1])
             try await stream.write([5])
-            let error = await #expect(throws: P2PError.self) { try await stream.read() }
-            #expect(error?.code == .streamReset)
+            let slow = StreamError.reset(code: YamuxCode.streamRateLimited, byPeer: true)
+            await #expect(throws: slow) { try await stream.muxed.read() }
         }
     }
 
@@ -239,8 +262,8 @@ struct NodeLimitsTests {
         try await withNodes(configure: { $0.limits.pingIdleTimeout = .milliseconds(100) }) { nodes in
             try await nodes[0].connect(to: nodes[1].peerID, addresses: nodes[1].listenAddresses())
             let stream = try await self.open(Ping.protocolID, from: nodes[0], to: nodes[1])
-            let error = await #expect(throws: P2PError.self) { try await stream.read() }
-            #expect(error?.code == .streamReset)
+            let idle = StreamError.reset(code: YamuxCode.streamGarbageCollected, byPeer: true)
+            await #expect(throws: idle) { try await stream.muxed.read() }
         }
     }
 

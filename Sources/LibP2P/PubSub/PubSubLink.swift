@@ -66,7 +66,7 @@ struct PubSubLink: Sendable {
     private func write(_ frames: AsyncStream<[UInt8]>, to stream: P2PStream) async {
         // The frame itself is gone before the write begins: a peer that does not read holds one copy of it, not two.
         for await buffer in frames.map({ ByteBuffer(bytes: $0) }) {
-            let deadline = stream.deadline(after: writeTimeout)
+            let deadline = stream.deadline(after: writeTimeout, .slow)
             defer { deadline.cancel() }
             do { try await stream.write(buffer) } catch { return }
             await router.wrote(to: peer, by: number)

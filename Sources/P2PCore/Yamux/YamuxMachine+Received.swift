@@ -82,7 +82,7 @@ extension YamuxMachine {
 
         guard stream.remote == .open || payloadLength == 0 else {
             self.streams[id] = stream
-            self.refuse(id, stream, code: YamuxCode.streamViolation, into: &events)
+            try self.resetByUs(id, code: YamuxCode.streamViolation, now: now, into: &events)
             return self.expectPayload(nil, payloadLength, endsStream: false, into: &events)
         }
         guard payloadLength <= stream.receiveCredit else {
@@ -99,7 +99,8 @@ extension YamuxMachine {
         }
         guard self.bufferedBytes + Int(payloadLength) <= self.configuration.maximumBufferedBytes else {
             events.append(.refused(.unreadBytesPerConnection))
-            self.refuse(id, stream, code: YamuxCode.streamResourceLimit, into: &events)
+            self.streams[id] = stream
+            try self.resetByUs(id, code: YamuxCode.streamResourceLimit, now: now, into: &events)
             return self.expectPayload(nil, payloadLength, endsStream: false, into: &events)
         }
         stream.buffered += payloadLength
@@ -153,10 +154,12 @@ extension YamuxMachine {
         return self.unaccepted >= self.configuration.maximumUnaccepted ? .untouchedStreamsPerConnection : nil
     }
 
-    private mutating func refuse(_ id: UInt32, _ stream: Stream, code: UInt32, into events: inout [Event]) {
-        events.append(.send(Self.frame(.windowUpdate, id, flags: .rst, length: code)))
+    /// Ends a stream for what the peer sent on it, which the owner does not know yet.
+    private mutating func resetByUs(
+        _ id: UInt32, code: UInt32, now: MonotonicInstant, into events: inout [Event]
+    ) throws(YamuxError) {
+        try self.refuse(id, code: code, now: now, into: &events)
         events.append(.reset(id, code: code, byPeer: false))
-        self.remove(id, stream, into: &events)
     }
 
     private mutating func remoteFinished(_ id: UInt32, into events: inout [Event]) {

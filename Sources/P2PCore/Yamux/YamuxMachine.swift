@@ -116,6 +116,8 @@ public struct YamuxMachine: Sendable {
     var pingAnswers = YamuxRateLimit(burst: 100, perSecond: 100)
     var pingFlood = YamuxRateLimit(burst: 1000, perSecond: 200)
     var emptyFrames = YamuxRateLimit(burst: 1000, perSecond: 100)
+    /// Streams that the peer opened in vain: reset by it, or refused by us. An honest one asks for what we do not speak a few
+    /// times a second at the worst, and then counts once for each, whichever side ends the stream.
     var churn = YamuxRateLimit(burst: 500, perSecond: 50)
 
     /// Bytes received and not yet read, over all streams.
@@ -227,6 +229,17 @@ public struct YamuxMachine: Sendable {
             events.append(.send(Self.frame(.windowUpdate, id, flags: .rst, length: code)))
         }
         self.remove(id, stream, into: &events)
+    }
+
+    /// A stream that the peer opened is not taken, because of a limit or for want of a common protocol: as `reset`, and counted
+    /// with those that the peer resets itself.
+    /// - Throws: `.resetFlood` if that were too many; the stream is there then.
+    public mutating func refuse(
+        _ id: UInt32, code: UInt32, now: MonotonicInstant, into events: inout [Event]
+    ) throws(YamuxError) {
+        guard let stream = self.streams[id] else { return }
+        if stream.isInbound, !self.churn.take(now) { throw .resetFlood }
+        self.reset(id, code: code, into: &events)
     }
 
     /// The application will read no more on this stream: unread and later bytes are dropped and give no credit back.

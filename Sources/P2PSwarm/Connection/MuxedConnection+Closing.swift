@@ -46,6 +46,11 @@ extension MuxedConnection {
     /// Ends at once, telling the peer why as far as the pipe takes it.
     func fail(_ reason: CloseReason, code: UInt32) {
         if case .closed = self.life { return }
+        // The go-away is an event too, behind those in hand.
+        if self.isHandlingEvents {
+            if self.failure == nil { self.failure = (reason, code) }
+            return
+        }
         if let limit = reason.limit { self.configuration.onRefusal(limit) }
         self.ready.removeAll()
         self.machine.goAway(code: code, into: &self.events)

@@ -239,6 +239,10 @@ extension MuxedConnection {
         }
         self.events.removeAll(keepingCapacity: true)
         self.isHandlingEvents = false
+        if let (reason, code) = self.failure {
+            self.failure = nil
+            self.fail(reason, code: code)
+        }
     }
 
     private func handle(_ event: YamuxMachine.Event) {

@@ -64,6 +64,8 @@ public final class MuxedConnection: @unchecked Sendable {
     var machine: YamuxMachine
     var events: [YamuxMachine.Event] = []
     var isHandlingEvents = false
+    /// Why the connection ends once the events in hand are handled.
+    var failure: (reason: CloseReason, code: UInt32)?
     var now: MonotonicInstant
     var statistics = ConnectionStatistics()
     var reservedWindowBytes = 0
@@ -340,6 +342,18 @@ public final class MuxedConnection: @unchecked Sendable {
     func reset(_ state: StreamState, code: UInt32) {
         guard !state.isOver else { return }
         self.machine.reset(state.id, code: code, into: &self.events)
+        self.remove(state, failing: .reset(code: code, byPeer: false))
+        self.handleEvents()
+    }
+
+    /// A stream of the peer's is not taken. A peer to which that happens too often loses the connection.
+    func refuse(_ state: StreamState, code: UInt32) {
+        guard !state.isOver else { return }
+        do throws(YamuxError) {
+            try self.machine.refuse(state.id, code: code, now: self.tick(), into: &self.events)
+        } catch {
+            return self.fail(.yamux(error), code: YamuxCode.protocolError)
+        }
         self.remove(state, failing: .reset(code: code, byPeer: false))
         self.handleEvents()
     }

@@ -199,6 +199,17 @@ public final class MuxedStream: Sendable {
         }
     }
 
+    /// As `reset`, of a stream that the peer opened and that is not taken: because of a limit, or for want of a common protocol.
+    /// Counts with the streams that the peer resets itself, of which too many end the connection (`LimitName.streamResets`).
+    /// - Parameter code: told to the peer, see `YamuxCode`.
+    package func refuse(code: UInt32) {
+        self.isReleased.store(true, ordering: .relaxed)
+        self.onLoop { state in
+            state.connection.refuse(state, code: code)
+            state.letGo()
+        }
+    }
+
     /// Calls `body` on the loop as the stream comes to its end: with `.served`, unless it is over by then, and once with `.over`,
     /// behind which nothing follows. At once if that is so already. In place of an earlier `body`.
     package func whenEnding(_ body: @escaping @Sendable (StreamEnding) -> Void) {

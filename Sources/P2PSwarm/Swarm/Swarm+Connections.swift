@@ -183,7 +183,7 @@ extension Swarm {
             self.callbacks.inboundStream(stream, connection, slot)
         case .failure(let exceeded):
             self.limitReached(exceeded)
-            stream.reset(code: YamuxCode.streamResourceLimit)
+            stream.refuse(code: YamuxCode.streamResourceLimit)
         }
     }
 

@@ -25,6 +25,41 @@ import Testing
         #expect(figures.maximumBufferedBytes == 3 && figures.maximumWindowGrowth == 4)
     }
 
+    /// Opens a stream and has it refused for want of a common protocol, or resets it as go does once it has heard so.
+    private func askInVain(_ rig: inout YamuxRig, _ id: UInt32, resets: Bool) throws {
+        _ = try rig.feed(.windowUpdate, .syn, id)
+        rig.machine.accept(id, now: rig.now)
+        if resets { _ = try rig.feed(.windowUpdate, .rst, id, YamuxCode.streamNegotiationFailed) }
+        _ = try rig.run { m, now, e throws(YamuxError) in
+            try m.refuse(id, code: YamuxCode.streamNegotiationFailed, now: now, into: &e)
+        }
+    }
+
+    @Test(arguments: [false, true]) func refusedStreamsCountLikeThoseThatThePeerResets(resets: Bool) throws {
+        var rig = YamuxRig(.responder)
+        var ids = (0...).lazy.map { UInt32($0 * 2 + 1) }.makeIterator()
+        func next() throws -> UInt32 { try #require(ids.next()) }
+        // An honest peer that asks for all that we lack: many at once, and then forty a second for a minute.
+        for _ in 0..<400 { try self.askInVain(&rig, try next(), resets: resets) }
+        for _ in 0..<(60 * 40) {
+            rig.advance(.milliseconds(25))
+            try self.askInVain(&rig, try next(), resets: resets)
+        }
+        rig.advance(.seconds(60))
+        for _ in 0..<500 { try self.askInVain(&rig, try next(), resets: resets) }
+        #expect(throws: YamuxError.resetFlood) { try self.askInVain(&rig, try next(), resets: resets) }
+    }
+
+    @Test func streamsThatBreakARuleAreChurn() throws {
+        var rig = YamuxRig(.responder)
+        func breakRule(_ id: UInt32) throws {
+            _ = try rig.feed(.data, [.syn, .fin], id)
+            #expect(try rig.feed(.data, [], id, 1).contains(.reset(id, code: YamuxCode.streamViolation, byPeer: false)))
+        }
+        for n in 0..<500 { try breakRule(UInt32(n * 2 + 1)) }
+        #expect(throws: YamuxError.resetFlood) { try breakRule(1_001) }
+    }
+
     /// What is open and silent takes nothing of what a busy stream may grow to.
     @Test func idleStreamsDoNotHoldABusyOneDown() throws {
         var rig = YamuxRig(.responder)

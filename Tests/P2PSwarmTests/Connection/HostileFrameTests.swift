@@ -69,6 +69,23 @@ import Testing
         serving.cancel()
     }
 
+    /// A peer to which we refuse each stream does no better than one that resets them itself, and is told why.
+    @Test func streamsThatWeRefuseAreChurn() async throws {
+        let refused = Mutex<[LimitName]>([])
+        let siege = try await Siege {
+            $0.onInboundStream = { $0.refuse(code: YamuxCode.streamResourceLimit) }
+            $0.onRefusal = { limit in refused.withLock { $0.append(limit) } }
+        }
+        try await siege.attack { peer in
+            for n in 0..<2000 { peer.say(peer.frame(.windowUpdate, .syn, UInt32(n * 2 + 1))) }
+        }
+        try await siege.heard { $0.kind == .goAway && $0.length == YamuxCode.protocolError }
+        #expect(try await siege.connection.closeFuture.get() == .yamux(.resetFlood))
+        #expect(refused.withLock { $0 } == [.streamResets])
+        let answers = try await siege.attack { $0.headers.count { $0.flags.contains(.rst) } }
+        #expect((500..<2000).contains(answers))
+    }
+
     @Test func aFloodOfAnswersHasTheNameOfItsLimit() {
         #expect(CloseReason.controlFlood.limit == .controlBytes)
     }
