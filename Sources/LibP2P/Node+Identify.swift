@@ -225,11 +225,9 @@ extension Node {
         guard let observed, isLive else { return }
         let listening = self.swarm.listeningAddresses
         let hasChanged = self.state.withLock { state in
-            let before = state.observed.believed()
             state.observed.observed(
                 observed, on: connection.id, local: connection.localAddress, remote: connection.remoteAddress,
                 listening: listening)
-            return before != state.observed.believed()
         }
         if hasChanged { self.refreshAddresses(announcing: true) }
     }
@@ -243,7 +241,7 @@ extension Node {
         }
         self.state.withLock { state in
             state.identified[info.peer] = info
-            if info.supports(Identify.pushProtocolID) { state.pushes.peerAcceptsPushes(info.peer) }
+            state.pushes.peerAcceptsPushes(info.peer, info.supports(Identify.pushProtocolID))
         }
         self.publish(.identified(info.peer, info))
         self.schedulePushes()

@@ -308,21 +308,20 @@ public final class Node: Service {
     }
 
     func disconnected(_ connection: SwarmConnection, isLast: Bool, reason: CloseReason) {
-        let wasBelieved = self.state.withLock { state in
-            let before = state.observed.believed().count
-            state.observed.ended(connection.id)
-            return before > state.observed.believed().count
-        }
-        if wasBelieved { self.refreshAddresses(announcing: true) }
-        let pending = self.state.withLock { $0.identifyRetries.removeValue(forKey: connection.id) }
-        pending?.timer?.cancel()
-        if isLast {
-            self.state.withLock { state in
+        let (hasChanged, pending) = self.state.withLock { state in
+            // Under this lock, as all that a new connection tells is: by the time we hear of the last one's end, the peer may be
+            // back, and what it said since is not to be forgotten.
+            if isLast, self.swarm.connections(with: connection.peer).isEmpty {
                 state.identified[connection.peer] = nil
                 state.pushAllowances[connection.peer] = nil
                 state.pushes.removed(connection.peer)
             }
+            return (
+                state.observed.ended(connection.id), state.identifyRetries.removeValue(forKey: connection.id)
+            )
         }
+        pending?.timer?.cancel()
+        if hasChanged { self.refreshAddresses(announcing: true) }
         self.publish(.disconnected(connection.info, isLast: isLast, cause: DisconnectCause(reason)))
     }
 }

@@ -5,7 +5,8 @@
 public enum NodeEvent: Sendable {
     /// A connection is usable. One event for each connection, so several for one peer are possible.
     case connected(ConnectionInfo)
-    /// A connection has ended, and why; `isLast` if the peer has no other.
+    /// A connection has ended, and why; `isLast` if the peer had no other at that moment. It may have come back before this is
+    /// told: `.connected` of the new connection may stand in front of it.
     case disconnected(ConnectionInfo, isLast: Bool, cause: DisconnectCause)
     /// A peer said who it is and what it speaks: after connecting, and whenever it pushes a change.
     case identified(PeerID, IdentifyInfo)

@@ -43,7 +43,8 @@ public struct SwarmConfiguration: Sendable {
 public struct SwarmCallbacks: Sendable {
     /// A connection is usable; called before any of its inbound streams is delivered.
     public var connected: @Sendable (SwarmConnection) -> Void
-    /// A connection has ended; `isLast` if the peer has no other.
+    /// A connection has ended; `isLast` if the peer had no other at that moment. Each connection tells on its own event loop, so a
+    /// new one of the same peer may have told before.
     public var disconnected: @Sendable (SwarmConnection, _ isLast: Bool, CloseReason) -> Void
     /// The peer opened a stream; its reservation, which a protocol can be assigned to, ends with it.
     public var inboundStream: @Sendable (MuxedStream, SwarmConnection, ResourceLedger.StreamSlot) -> Void

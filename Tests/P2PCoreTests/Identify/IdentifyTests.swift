@@ -239,6 +239,42 @@ struct IdentifyPushScheduleTests {
         #expect(schedule.pushed(self.peers[0]) == [self.peers[0]])
     }
 
+    @Test("who did not name the protocol of pushes gets none, however often it asks; once it does, it gets what it missed")
+    func onlyToThoseWhoAccept() {
+        var schedule = IdentifyPushSchedule(delay: .zero, concurrent: 2)
+        let peer = self.peers[0]
+        schedule.peerKnowsPresentState(peer)
+        schedule.changed(now: self.at(1))
+        #expect(schedule.poll(now: self.at(1)) == [])
+        schedule.peerAcceptsPushes(peer, false)
+        #expect(schedule.poll(now: self.at(2)) == [])
+        for _ in 0..<3 {
+            schedule.peerAcceptsPushes(peer, false)
+            schedule.peerAcceptsPushes(peer)
+        }
+        #expect(schedule.poll(now: self.at(3)) == [peer])
+        #expect(schedule.pushed(peer) == [])
+        schedule.peerAcceptsPushes(peer, false)
+        schedule.changed(now: self.at(4))
+        #expect(schedule.poll(now: self.at(4)) == [])
+    }
+
+    @Test("of a thousand peers those that are behind have their turn one by one, each once")
+    func turns() {
+        var schedule = IdentifyPushSchedule(delay: .zero, concurrent: 3)
+        let many = (0..<1_000).map { _ in PrivateKey.generate().peerID }
+        for peer in many { schedule.peerAcceptsPushes(peer) }
+        schedule.changed(now: self.at(1))
+        var underWay = schedule.poll(now: self.at(1))
+        var told: [PeerID] = []
+        while let peer = underWay.popLast() {
+            told.append(peer)
+            underWay += schedule.pushed(peer)
+            #expect(underWay.count <= 3)
+        }
+        #expect(told.count == 1_000 && Set(told) == Set(many))
+    }
+
     @Test("a peer may push a burst, then once per interval")
     func allowance() {
         var limits = IdentifyLimits()

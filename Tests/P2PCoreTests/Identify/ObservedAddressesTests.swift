@@ -1,3 +1,4 @@
+import GoopTestKit
 import Multiformats
 import P2PCore
 import Testing
@@ -28,6 +29,60 @@ struct ObservedAddressesTests {
         #expect(table.isEndpointDependent == false)
         table.ended(0)
         #expect(table.believed().isEmpty)
+    }
+
+    @Test("what is believed changes with the fourth observer that comes and the first of four that goes, and is told then only")
+    func changes() throws {
+        var table = ObservedAddresses()
+        func tell(_ observed: String, by observer: String, on connection: UInt64) throws -> Bool {
+            table.observed(
+                try self.address(observed), on: connection, local: try self.address("/ip4/192.168.1.5/tcp/4001"),
+                remote: try self.address(observer), listening: [try self.address("/ip4/0.0.0.0/tcp/4001")])
+        }
+        let (here, there) = ("/ip4/5.5.5.5/tcp/4001", "/ip4/6.6.6.6/tcp/4001")
+        var told = try (0..<3).map { try tell(here, by: "/ip4/8.8.8.\($0)/tcp/1", on: UInt64($0)) }
+        // The same again, and a second connection of one that has spoken.
+        told += [try tell(here, by: "/ip4/8.8.8.0/tcp/1", on: 0), try tell(here, by: "/ip4/8.8.8.0/tcp/1", on: 10)]
+        #expect(told == [false, false, false, false, false] && table.believed() == [])
+        #expect(try tell(here, by: "/ip4/8.8.8.3/tcp/1", on: 3))
+        #expect(table.believed() == [try self.address(here)])
+        // A fifth changes nothing, nor does the end of one of two connections.
+        told = [try tell(here, by: "/ip4/8.8.8.4/tcp/1", on: 4), table.ended(10), table.ended(10), table.ended(4)]
+        #expect(told == [false, false, false, false])
+        #expect(try tell(there, by: "/ip4/8.8.8.3/tcp/1", on: 3))
+        #expect(table.believed() == [])
+        let remaining = (0..<11).map { table.ended($0) }
+        #expect(remaining.allSatisfy { !$0 } && table.believed() == [])
+    }
+
+    @Test("the counts say after any sequence what the observations of then would say by themselves", arguments: 0..<4)
+    func counts(seed: UInt64) throws {
+        var random = SeededGenerator(seed: seed)
+        var table = ObservedAddresses()
+        var told: [UInt64: (observed: String, by: String)] = [:]
+        for _ in 0..<2_000 {
+            let connection = UInt64.random(in: 0..<24, using: &random)
+            let before = table.believed()
+            let hasChanged: Bool
+            if Int.random(in: 0..<4, using: &random) == 0 {
+                told[connection] = nil
+                hasChanged = table.ended(connection)
+            } else {
+                let observed = "/ip4/5.5.5.\(Int.random(in: 1...2, using: &random))/tcp/4001"
+                let observer = "/ip4/8.8.8.\(Int.random(in: 1...8, using: &random))/tcp/1"
+                told[connection] = (observed, observer)
+                hasChanged = table.observed(
+                    try self.address(observed), on: connection,
+                    local: try self.address("/ip4/192.168.1.5/tcp/4001"), remote: try self.address(observer),
+                    listening: [try self.address("/ip4/0.0.0.0/tcp/4001")])
+            }
+            #expect(hasChanged == (before != table.believed()))
+            let byAddress = Dictionary(grouping: told.values, by: \.observed).mapValues { Set($0.map(\.by)).count }
+            let believed = byAddress.filter { $0.value >= ObservedAddresses.neededObservers }.sorted {
+                $0.value != $1.value ? $0.value > $1.value : $0.key < $1.key
+            }
+            #expect(table.believed().map(\.description) == believed.map(\.key))
+        }
     }
 
     @Test("an IPv6 customer, who has a /56, is one observer")
