@@ -19,8 +19,11 @@ public enum AddressSelection {
 
     /// Of our own addresses, those to tell a peer that we see at `remote`; most useful first.
     ///
-    /// Loopback addresses are only for peers on the same machine; private ones for peers that are near, or relayed, and
-    /// so may be near. Wildcards are for nobody.
+    /// Loopback addresses are only for peers on the same machine. Private ones are for everybody: two peers that meet by way of
+    /// their public addresses may still stand in one network, and whoever does not drops them (`usable`). So strangers learn them.
+    /// Wildcards are for nobody.
+    ///
+    /// Source: go-libp2p v0.48 behaviour, which tells its listen addresses to all and leaves out loopback only.
     public static func advertised(_ own: some Sequence<Multiaddr>, to remote: Multiaddr?) -> [Multiaddr] {
         var seen = Set<Multiaddr>()
         let fit = own.filter { address in
