@@ -296,13 +296,29 @@ public struct AddressBook: Sendable {
     /// The presumed security protocol was refused: presume nothing.
     public mutating func clearSecurity(of peer: PeerID) { self.peers[peer]?.security = nil }
 
-    /// Forgets what has expired; peers without anything left go.
-    public mutating func expire(now: MonotonicInstant) {
-        for (peer, var record) in self.peers where !record.isConnected {
+    /// Forgets what has expired; peers without anything left go. Where nothing has, nothing is written: the book is large, and
+    /// whoever locks it waits meanwhile.
+    /// - Returns: how many peers' records were changed.
+    @discardableResult
+    public mutating func expire(now: MonotonicInstant) -> Int {
+        let due = self.peers.compactMap { peer, record in self.isDue(record, now: now) ? peer : nil }
+        for peer in due {
+            // Taken out of the table, so that it is changed in place.
+            guard var record = self.peers.removeValue(forKey: peer) else { continue }
             record.entries = record.entries.filter { $0.value.expires > now }
-            let stale = !record.isMet || record.touched.advanced(by: self.limits.recentlyConnectedTTL) <= now
-            self.peers[peer] = record.entries.isEmpty && stale ? nil : record
+            if !record.entries.isEmpty || !self.isStale(record, now: now) { self.peers[peer] = record }
         }
+        return due.count
+    }
+
+    private func isDue(_ record: Peer, now: MonotonicInstant) -> Bool {
+        guard !record.isConnected else { return false }
+        return record.entries.isEmpty
+            ? self.isStale(record, now: now) : record.entries.values.contains { $0.expires <= now }
+    }
+
+    private func isStale(_ record: Peer, now: MonotonicInstant) -> Bool {
+        !record.isMet || record.touched.advanced(by: self.limits.recentlyConnectedTTL) <= now
     }
 
     // MARK: Private

@@ -261,6 +261,20 @@ struct AddressBookTests {
         #expect(book.count == 1 && book.protocols(of: testPeer(2)) == ["/a"])
     }
 
+    @Test("a look at a hundred peers writes only to those of which something has expired, and to no connected one")
+    func expiryOfFew() throws {
+        var book = AddressBook()
+        let there = [try address("/ip4/1.2.3.4/tcp/1")]
+        for number in 1...100 {
+            book.add(
+                there, of: testPeer(number), source: .multicast, ttl: .seconds(number == 7 ? 5 : 50), now: .zero)
+        }
+        book.connected(testPeer(8), security: "/noise", now: .zero)
+        let changed = [4, 6, 6, 60, 60].map { book.expire(now: second($0)) }
+        #expect(changed == [0, 1, 0, 98, 0])
+        #expect(book.count == 1 && book.addresses(of: testPeer(8), now: second(60)) == there)
+    }
+
     @Test("of a connected peer no more addresses than allowed, whenever it says them, and nobody may ask for ever")
     func addressesOfTheConnected() throws {
         var limits = AddressBookLimits()
