@@ -90,6 +90,22 @@ import Testing
         #expect(begun.duration(to: rig.now) < .seconds(1), "with the first window only it would be 23 s")
     }
 
+    /// The peer may use what it was granted, though the window is small again.
+    @Test func aGrownStreamThatIsClosedIsConsistent() throws {
+        var rig = YamuxRig(.responder)
+        try rig.measureRoundTrip(.milliseconds(50))
+        _ = try rig.feed(.data, .syn, 1, self.window / 2)
+        let half = Int(self.window / 2)
+        _ = try rig.run { m, now, e in m.consumed(1, count: half, now: now, into: &e) }
+        #expect(rig.machine.receiveCredit(of: 1) == self.window * 2 && rig.machine.grownWindowBytes == Int(self.window))
+        rig.machine.closeRead(1, now: rig.now)
+        #expect(rig.machine.inconsistency() == nil)
+        _ = try rig.feed(.data, [], 1, self.window * 2)
+        #expect(rig.machine.inconsistency() == nil && rig.machine.bufferedBytes == 0)
+        _ = try rig.feed(.data, .rst, 1)
+        #expect(rig.machine.inconsistency() == nil && rig.machine.grownWindowBytes == 0)
+    }
+
     /// A reset has the peer drop what it has not read yet: it comes soon only where the peer makes us hold bytes.
     @Test func aClosedStreamLingersLongerOnceThePeerHasAllOfIt() throws {
         var rig = YamuxRig(.responder) {
