@@ -63,5 +63,6 @@ extension P2PStream {
     package func closeNow(patience: Duration? = nil) {
         self.muxed.closeNow(patience: patience)
         self.cancelDeadline()
+        self.dropUnread()
     }
 }

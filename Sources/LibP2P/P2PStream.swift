@@ -94,6 +94,7 @@ public final class P2PStream: Sendable {
         var gathered = ByteBuffer()
         while gathered.readableBytes < count {
             guard var next = try await self.read(behind: gathered, until: deadline) else {
+                self.putBack(gathered)
                 throw self.error(.endOfStream, "\(gathered.readableBytes) of \(count) bytes came")
             }
             let missing = count - gathered.readableBytes
@@ -112,7 +113,7 @@ public final class P2PStream: Sendable {
     ///   - max: longest line in bytes without the line feed.
     ///   - timeout: for the whole line; nil to wait for as long as it takes.
     /// - Throws: also `.tooLong`, `.endOfStream` if the peer closes within the line, and `.timedOut`; what had come is unread
-    ///   then.
+    ///   then, the beginning of the line with it.
     public nonisolated(nonsending) func readLine(max: Int, timeout: Duration? = nil) async throws -> ByteBuffer? {
         let deadline = timeout.map { MonotonicInstant.now().advanced(by: $0) }
         return try await self.readLine(max: max, until: deadline) { _ in }
@@ -128,15 +129,19 @@ public final class P2PStream: Sendable {
         while true {
             guard var next = try await self.read(behind: line, until: deadline) else {
                 if line.readableBytes == 0 { return nil }
+                self.putBack(line)
                 throw self.error(.endOfStream, "\(line.readableBytes) bytes without line feed")
             }
             let end = next.readableBytesView.firstIndex(of: UInt8(ascii: "\n"))
             let length = end.map { $0 - next.readerIndex } ?? next.readableBytes
             guard line.readableBytes + length <= max else {
-                self.putBack(next)
+                self.putBack(line, next)
                 throw self.error(.tooLong, "line longer than \(max) bytes")
             }
-            try gathering(line.readableBytes + length)
+            do { try gathering(line.readableBytes + length) } catch {
+                self.putBack(line, next)
+                throw error
+            }
             if let part = next.readSlice(length: length) { line.writeImmutableBuffer(part) }
             if end != nil {
                 next.moveReaderIndex(forwardBy: 1)
@@ -151,8 +156,7 @@ public final class P2PStream: Sendable {
     /// - Parameters:
     ///   - max: most bytes that are taken.
     ///   - timeout: for all of them together; nil to wait for as long as it takes.
-    /// - Throws: also `.tooLong` as soon as more than `max` bytes have come, and `.timedOut`; what had come in time is unread
-    ///   then.
+    /// - Throws: also `.tooLong` as soon as more than `max` bytes have come, and `.timedOut`; what had come is unread then.
     public nonisolated(nonsending) func readToEnd(max: Int, timeout: Duration? = nil) async throws -> ByteBuffer {
         let deadline = timeout.map { MonotonicInstant.now().advanced(by: $0) }
         return try await self.readToEnd(max: max, until: deadline) { _ in }
@@ -168,9 +172,13 @@ public final class P2PStream: Sendable {
         var all = ByteBuffer()
         while let next = try await self.read(behind: all, until: deadline) {
             guard all.readableBytes + next.readableBytes <= max else {
+                self.putBack(all, next)
                 throw self.error(.tooLong, "more than \(max) bytes")
             }
-            try gathering(all.readableBytes + next.readableBytes)
+            do { try gathering(all.readableBytes + next.readableBytes) } catch {
+                self.putBack(all, next)
+                throw error
+            }
             if all.readableBytes == 0 { all = next } else { all.writeImmutableBuffer(next) }
         }
         return all
@@ -242,6 +250,7 @@ public final class P2PStream: Sendable {
         try? await self.flushProposal()
         await self.muxed.close()
         self.cancelDeadline()
+        self.dropUnread()
     }
 
     /// Ends the stream at once, in both directions; what is under way is lost.
@@ -250,6 +259,7 @@ public final class P2PStream: Sendable {
     public func reset(code: UInt32 = 0) {
         self.muxed.reset(code: code)
         self.cancelDeadline()
+        self.dropUnread()
     }
 
     /// As `reset`, of a stream that the peer opened and that is not taken; see `MuxedStream.refuse`.
@@ -264,6 +274,9 @@ public final class P2PStream: Sendable {
     }
 
     // MARK: Private
+
+    /// What was gathered and put back is held by nobody else.
+    func dropUnread() { self.state.withLock { $0.unread = nil } }
 
     func cancelDeadline() {
         self.state.withLock { state in
@@ -283,6 +296,13 @@ public final class P2PStream: Sendable {
     private func putBack(_ bytes: ByteBuffer) {
         guard bytes.readableBytes > 0 else { return }
         self.state.withLock { $0.unread = bytes }
+    }
+
+    private func putBack(_ gathered: ByteBuffer, _ next: ByteBuffer) {
+        guard gathered.readableBytes > 0 else { return self.putBack(next) }
+        var both = gathered
+        both.writeImmutableBuffer(next)
+        self.putBack(both)
     }
 
     func takeProposal() -> [UInt8]? {

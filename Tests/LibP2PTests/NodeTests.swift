@@ -373,6 +373,43 @@ struct NodeTests {
         }
     }
 
+    @Test("a read that ends in an error loses nothing: the next one finds all that had come")
+    func failedReads() async throws {
+        struct Full: Error {}
+        try await withNodes { nodes in
+            let (waits, wait) = AsyncStream.makeStream(of: Void.self)
+            nodes[1].serve("/parts") { stream in
+                // In two pieces, of which the reader has the first before the second comes.
+                for part in ["abc", "defgh"] {
+                    try await stream.write(part.utf8)
+                    _ = try await stream.readExactly(1)
+                }
+                for await _ in waits {}
+            }
+            try await nodes[0].connect(to: nodes[1].peerID, addresses: nodes[1].listenAddresses())
+            let stream = try await nodes[0].openStream(to: nodes[1].peerID, protocols: ["/parts"])
+            func fails(_ code: P2PError.Code, _ body: () async throws -> ByteBuffer?) async throws {
+                let error = await #expect(throws: P2PError.self) { try await body() }
+                #expect(error?.code == code)
+            }
+            // The first piece is here, and asked for again with the second behind it.
+            try await fails(.timedOut) { try await stream.readExactly(4, timeout: .milliseconds(100)) }
+            try await stream.write("x".utf8)
+            try await fails(.tooLong) { try await stream.readLine(max: 4) }
+            try await fails(.tooLong) { try await stream.readToEnd(max: 4) }
+            await #expect(throws: Full.self) {
+                try await stream.readToEnd(max: 100) { if $0 > 4 { throw Full() } }
+            }
+            await #expect(throws: Full.self) { try await stream.readLine(max: 100) { if $0 > 4 { throw Full() } } }
+            try await stream.write("x".utf8)
+            wait.finish()
+            try await fails(.endOfStream) { try await stream.readLine(max: 100) }
+            try await fails(.endOfStream) { try await stream.readExactly(100) }
+            #expect(try await stream.readToEnd(max: 100) == ByteBuffer(string: "abcdefgh"))
+            await stream.close()
+        }
+    }
+
     @Test("a reader that is cancelled in the middle of a line loses nothing of it")
     func cancelledReader() async throws {
         try await withNodes { nodes in
