@@ -242,7 +242,9 @@ struct IdentifyPushScheduleTests {
         #expect(schedule.pushed(self.peers[0]) == [self.peers[0]])
     }
 
-    @Test("who did not name the protocol of pushes gets none, however often it asks; once it does, it gets what it missed")
+    @Test(
+        "who did not name the protocol of pushes gets none, however often it asks; once it does, it gets what it missed"
+    )
     func onlyToThoseWhoAccept() {
         var schedule = IdentifyPushSchedule(delay: .zero, concurrent: 2)
         let peer = self.peers[0]

@@ -31,7 +31,9 @@ struct ObservedAddressesTests {
         #expect(table.believed().isEmpty)
     }
 
-    @Test("what is believed changes with the fourth observer that comes and the first of four that goes, and is told then only")
+    @Test(
+        "what is believed changes with the fourth observer that comes and the first of four that goes, and is told then only"
+    )
     func changes() throws {
         var table = ObservedAddresses()
         func tell(_ observed: String, by observer: String, on connection: UInt64) throws -> Bool {

@@ -21,7 +21,8 @@ import Testing
         return (rig, stream, told)
     }
 
-    @Test("a stream that is closed is served once the peer has room for all of it, and over when the peer ends its side")
+    @Test(
+        "a stream that is closed is served once the peer has room for all of it, and over when the peer ends its side")
     func servedThenOver() throws {
         let (rig, stream, told) = try self.siege()
         // A window, and a quarter of one.
