@@ -201,7 +201,7 @@ public struct GossipSub: Sendable {
         to peer: PeerID, version: GossipSubVersion, isOutbound: Bool, address: IPAddress?, now: MonotonicInstant
     ) -> [GossipSubAction] {
         guard admit(peer, isOutbound: isOutbound, address: address) else { return takeActions() }
-        withQueue(of: peer) { $0.restart() }
+        restartQueue(of: peer)
         peers[peer]?.version = version
         peers[peer]?.isOutbound = isOutbound
         for topic in topics.keys { peers[peer]?.queue.announce(topic, subscribes: true) }
@@ -217,7 +217,7 @@ public struct GossipSub: Sendable {
         guard peers[peer] != nil else { return [] }
         leaveAllMeshes(peer)
         peers[peer]?.version = nil
-        withQueue(of: peer) { $0.restart() }
+        restartQueue(of: peer)
         return takeActions()
     }
 
@@ -255,6 +255,7 @@ public struct GossipSub: Sendable {
 
     /// The frame handed out by `.send` is written: the next may follow.
     public mutating func wrote(to peer: PeerID, now: MonotonicInstant) -> [GossipSubAction] {
+        promises.written(to: peer, until: now.advanced(by: parameters.promiseTimeout))
         withQueue(of: peer) { $0.wrote() }
         flush(peer)
         return takeActions()
@@ -341,6 +342,12 @@ public struct GossipSub: Sendable {
         for topic in topics.keys { removeFromMesh(peer, topic: topic) }
     }
 
+    /// What is being written to the peer never will be, or not whole.
+    private mutating func restartQueue(of peer: PeerID) {
+        promises.notWritten(to: peer)
+        withQueue(of: peer) { $0.restart() }
+    }
+
     /// Hands out the next frame for a peer that is not being written to.
     mutating func flush(_ peer: PeerID) {
         // Not through a copy of the entry: taking from a queue that is held twice would copy the queue.
@@ -348,7 +355,9 @@ public struct GossipSub: Sendable {
             let frame = withQueue(of: peer, { $0.nextFrame() }) ?? nil
         else { return }
         counts.framesSent &+= 1
-        actions.append(.send(peer, frame: frame))
+        // What has come since the peer offered it, it does not owe.
+        for id in frame.watched where !seen.contains(id) { promises.watch(id, from: peer) }
+        actions.append(.send(peer, frame: frame.bytes))
     }
 
     mutating func flushAll() {

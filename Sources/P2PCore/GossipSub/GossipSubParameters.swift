@@ -41,7 +41,7 @@ public struct GossipSubParameters: Sendable, Hashable {
     public var backoffSlack: Duration = .seconds(2)
     /// A GRAFT this soon after our PRUNE is punished twice.
     public var graftFloodThreshold: Duration = .seconds(10)
-    /// How long an advertised message may take to come after we asked for it.
+    /// How long an advertised message may take to come once our IWANT for it is written.
     public var promiseTimeout: Duration = .seconds(3)
     /// Messages from this size on are announced with IDONTWANT.
     public var dontWantThresholdBytes = 1024
