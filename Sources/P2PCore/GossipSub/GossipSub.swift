@@ -55,6 +55,7 @@ public struct GossipSub: Sendable {
         var servedIDs = 0
         var dontWantIDs = 0
         var subscriptionChanges = 0
+        var throttledMessages = 0
     }
 
     struct Topic: Sendable {
@@ -79,13 +80,13 @@ public struct GossipSub: Sendable {
         /// Further peers that sent the very same bytes.
         var alsoFrom = OrderedSet<PeerID>()
         var isVerified = false
+        let fingerprint: Int
     }
 
     /// A message that part of the mesh gets a little later, unless it came there by another way.
     struct Deferred: Sendable {
         var due: MonotonicInstant
         var message: GossipMessage
-        var targets: OrderedSet<PeerID>
     }
 
     let localPeer: PeerID
@@ -103,7 +104,11 @@ public struct GossipSub: Sendable {
     var promises: PromiseBook
     var scores: PeerScores
     var pending: [UInt64: Pending] = [:]
-    var pendingByID: [MessageID: [UInt64]] = [:]
+    /// By id, and by what the bytes hash to: many may claim one id, and each copy that comes has to be compared with one of
+    /// them only. Two messages of one fingerprint do no harm: copies of the first are then checked as if they were new.
+    var pendingByID: [MessageID: [Int: UInt64]] = [:]
+    /// How often the bytes of two messages were compared, for tests.
+    var copiesCompared = 0
     var pendingBytes = 0
     /// What waits for all peers together.
     var queued = OutboundQueue.Load()
@@ -114,6 +119,8 @@ public struct GossipSub: Sendable {
     var nextTicket: UInt64 = 0
     /// In the order in which they are due.
     var deferred = Deque<Deferred>()
+    /// Who is to get each of them.
+    var deferredTargets: [MessageID: OrderedSet<PeerID>] = [:]
     var tick: UInt64 = 0
     /// Peers whose queue got something since it was last looked at: a frame costs as many looks as it caused answers.
     var toFlush: OrderedSet<PeerID> = []

@@ -121,6 +121,9 @@ public struct GossipSubLimits: Sendable, Hashable {
     public var maximumPendingPerTopic = 1024
     /// The same, per forwarding peer, so that one flood does not push out the others.
     public var maximumPendingPerPeer = 128
+    /// Messages for which one peer found no such room, per heartbeat. Past it no more of its messages are read until the next
+    /// heartbeat, its control is, and nothing is held against it. Peers of positive score and direct ones are read as ever.
+    public var maximumThrottledPerHeartbeat = 512
     /// Bytes of messages waiting, in all.
     public var maximumPendingBytes = 32 << 20
     /// RPCs waiting per peer: further messages are dropped, control stays until there is room.
