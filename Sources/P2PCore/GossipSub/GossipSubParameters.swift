@@ -107,7 +107,8 @@ public struct GossipSubLimits: Sendable, Hashable {
     public var maximumDontWant = 100_000
     /// Ids remembered as seen; the oldest goes first.
     public var maximumSeen = 100_000
-    /// Bytes of messages kept for IWANT; the oldest goes first.
+    /// Memory for the messages kept for IWANT; the oldest goes first. A message counts with 640 bytes beside its own, and 64 for
+    /// each peer that has been sent it.
     public var maximumCachedBytes = 64 << 20
     /// Back-offs remembered; the one that ends first goes first.
     public var maximumBackoffs = 16_384

@@ -3,8 +3,8 @@ internal import PeerIdentity
 
 /// The messages of the last heartbeats, to be gossiped about and to answer IWANT from.
 ///
-/// One window per heartbeat; the newest is filled, the oldest dropped at each shift. Bounded by bytes too: past the
-/// limit the oldest messages go first.
+/// One window per heartbeat; the newest is filled, the oldest dropped at each shift. Bounded by bytes too, as they are in memory
+/// and not as they travel: past the limit the oldest messages go first.
 struct MessageCache: Sendable {
     private struct Entry {
         var message: GossipMessage
@@ -16,6 +16,12 @@ struct MessageCache: Sendable {
         var ids = Deque<MessageID>()
         var byTopic: [String: Deque<GossipOffer.Arrival>] = [:]
     }
+
+    /// What a message takes beside its bytes: its entry in the table, which is a third to two thirds empty; its author and id,
+    /// each an array of its own; its places in the windows. Counted from the layout of the types.
+    static let bytesPerMessage = 640
+    /// What it takes to remember that a peer has been sent a message.
+    static let bytesPerTransmission = 64
 
     private let gossipWindows: Int
     private let maximumBytes: Int
@@ -33,13 +39,14 @@ struct MessageCache: Sendable {
     var count: Int { entries.count }
 
     mutating func insert(_ message: GossipMessage, now: MonotonicInstant) {
-        guard entries[message.id] == nil, message.encoded.count <= maximumBytes else { return }
-        while bytes + message.encoded.count > maximumBytes, dropOldest() {}
+        let cost = message.encoded.count + Self.bytesPerMessage
+        guard entries[message.id] == nil, cost <= maximumBytes else { return }
+        while bytes + cost > maximumBytes, dropOldest() {}
         entries[message.id] = Entry(message: message)
         windows[0].ids.append(message.id)
         let last = windows[0].byTopic[message.topic]?.last?.time ?? now
         windows[0].byTopic[message.topic, default: Deque()].append(.init(id: message.id, time: max(last, now)))
-        bytes += message.encoded.count
+        bytes += cost
     }
 
     /// The messages of a topic that are young enough to be advertised. Nothing is looked at or copied for it but the windows.
@@ -54,7 +61,13 @@ struct MessageCache: Sendable {
     }
 
     /// Counts one answer to an IWANT.
-    mutating func sent(_ id: MessageID, to peer: PeerID) { entries[id]?.transmissions[peer, default: 0] += 1 }
+    mutating func sent(_ id: MessageID, to peer: PeerID) {
+        guard let times = entries[id].map({ $0.transmissions[peer] ?? 0 }) else { return }
+        entries[id]?.transmissions[peer] = times + 1
+        guard times == 0 else { return }
+        bytes += Self.bytesPerTransmission
+        while bytes > maximumBytes, dropOldest() {}
+    }
 
     mutating func shift() {
         if let oldest = windows.popLast() { for id in oldest.ids { forget(id) } }
@@ -77,6 +90,7 @@ struct MessageCache: Sendable {
 
     private mutating func forget(_ id: MessageID) {
         guard let entry = entries.removeValue(forKey: id) else { return }
-        bytes -= entry.message.encoded.count
+        bytes -= entry.message.encoded.count + Self.bytesPerMessage
+        bytes -= entry.transmissions.count * Self.bytesPerTransmission
     }
 }

@@ -78,6 +78,30 @@ import Testing
         #expect(cache.offer(of: "t").ids(arrivedBy: at(100)).count == 2)
     }
 
+    @Test func smallMessagesCountWithAllThatTheyTake() {
+        var cache = MessageCache(windows: 5, gossipWindows: 3, maximumBytes: 1_000_000)
+        for number in UInt64(0)..<3_000 { cache.insert(testMessage(number, size: 0), now: at(Int(number))) }
+        #expect((1_000...1_500).contains(cache.count))
+        let last = testMessage(2_999, size: 0)
+        #expect(cache.message(last.id, for: testPeer(1), limit: 1) == last)
+        // Who has been sent it is remembered, and takes room as well: once for each peer, however often.
+        let before = cache.bytes
+        for _ in 0..<3 { cache.sent(last.id, to: testPeer(1)) }
+        #expect(cache.message(last.id, for: testPeer(1), limit: 3) == nil)
+        #expect(cache.bytes - before <= MessageCache.bytesPerTransmission)
+        for number in 2..<20_000 { cache.sent(last.id, to: testPeer(number)) }
+        #expect(cache.bytes <= 1_000_000)
+        for _ in 0..<5 { cache.shift() }
+        #expect(cache.bytes == 0 && cache.count == 0)
+    }
+
+    @Test func whatIsNotThereTakesNothing() {
+        var cache = MessageCache(windows: 2, gossipWindows: 1, maximumBytes: 1_000)
+        cache.sent(testMessage(1).id, to: testPeer(1))
+        cache.insert(testMessage(1, size: 1_000), now: at(0))
+        #expect(cache.bytes == 0 && cache.count == 0)
+    }
+
     // MARK: - Heartbeats
 
     /// Counts what is drawn of it.
