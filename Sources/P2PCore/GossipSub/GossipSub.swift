@@ -36,6 +36,10 @@ public struct GossipSub: Sendable {
         let answers: ByteShares.Holder
         /// And in those of what its begun frames may.
         let frames: ByteShares.Holder
+        /// And in those of what is beyond the room for all.
+        let spare: ByteShares.Holder
+        /// What it has of that: a message that is being written to it, or is next.
+        var spareBytes = 0
         /// What has come of a frame that is not whole yet.
         var partialFrame: PartialFrame?
         var budget = Budget()
@@ -114,6 +118,7 @@ public struct GossipSub: Sendable {
     var queued = OutboundQueue.Load()
     var answerShares: ByteShares
     var frameShares: ByteShares
+    var spareShares: ByteShares
     /// Ids that peers do not want, of all peers together.
     var unwantedIDs = 0
     var nextTicket: UInt64 = 0
@@ -155,6 +160,7 @@ public struct GossipSub: Sendable {
             maximumBytes: limits.maximumCachedBytes)
         answerShares = ByteShares(maximumBytes: limits.maximumAnswerBytesOfAll)
         frameShares = ByteShares(maximumBytes: limits.maximumPartialFrameBytes)
+        spareShares = ByteShares(maximumBytes: limits.maximumSpareBytesOfAll)
         backoffs = BackoffTable(limit: limits.maximumBackoffs)
         promises = PromiseBook(limit: limits.maximumPromises)
         scores = PeerScores(scoring: scoring, retainedLimit: limits.maximumRetainedScores)
@@ -250,6 +256,7 @@ public struct GossipSub: Sendable {
         queued -= known.queue.load
         answerShares.leave(known.answers)
         frameShares.leave(known.frames)
+        spareShares.leave(known.spare)
         peers[peer] = nil
         scores.disconnect(peer, now: now)
         return takeActions()
@@ -340,7 +347,8 @@ public struct GossipSub: Sendable {
         peers[peer] = Peer(
             isOutbound: isOutbound, queue: OutboundQueue(limits: limits),
             unwanted: RefusedIDs(lifetime: parameters.dontWantHeartbeats),
-            answers: answerShares.enter(peer, at: address), frames: frameShares.enter(peer, at: address))
+            answers: answerShares.enter(peer, at: address), frames: frameShares.enter(peer, at: address),
+            spare: spareShares.enter(peer, at: address))
         scores.connect(peer, address: address)
         return true
     }

@@ -138,6 +138,9 @@ public struct GossipSubLimits: Sendable, Hashable {
     /// The same, of answers to IWANT alone, and shared out: one peer gets an eighth of what the others leave, the peers of one
     /// address a quarter, see `ByteShares`. Past it an answer is not given.
     public var maximumAnswerBytesOfAll = 32 << 20
+    /// Beyond `maximumQueuedBytesOfAll`, for peers to which nothing is being written and for which no message waits: one message
+    /// each, and shared out like answers. So whoever reads hears what is said while frames to those that do not take the room.
+    public var maximumSpareBytesOfAll = 16 << 20
     /// How long a message waits for a peer: as long as writing a frame may take.
     public var maximumQueuedTime: Duration = .seconds(30)
     /// Ids waiting to be asked for, of all peers together; at the bound those that most are to be asked of are asked for less.

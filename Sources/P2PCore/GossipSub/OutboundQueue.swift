@@ -89,6 +89,9 @@ struct OutboundQueue: Sendable {
             && want.isEmpty && dontWant.isEmpty
     }
 
+    /// No message waits, and nothing is being written.
+    var isIdle: Bool { !isWriting && messageBytes == 0 }
+
     /// Bytes of messages that wait.
     var messageBytes: Int { deliveries.bytes + answers.bytes }
 
