@@ -89,9 +89,8 @@ let package = Package(
         .target(
             name: "LibP2P",
             dependencies: [
-                "Multiformats", "PeerIdentity", "P2PCore", "P2PSwarm", nio("NIOCore"), nio("NIOPosix"), logging,
-                metrics,
-                lifecycle,
+                "Multiformats", "PeerIdentity", "P2PCore", "P2PSwarm", nio("NIOCore"), nio("NIOPosix"),
+                collections, logging, metrics, lifecycle,
             ],
             swiftSettings: settings),
         .target(

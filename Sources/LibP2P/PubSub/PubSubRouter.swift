@@ -1,3 +1,4 @@
+import DequeModule
 import Logging
 import NIOCore
 import P2PSwarm
@@ -43,7 +44,7 @@ actor PubSubRouter {
     private(set) var droppedMessages = 0
     private let checks: SignatureChecks
     private var validating = 0
-    private var waitingForValidation: [(GossipTicket, PubSubMessage)] = []
+    private var waitingForValidation: Deque<(ticket: GossipTicket, message: PubSubMessage)> = []
     /// In how many meshes each peer is that is in one; as many entries as the meshes have places.
     private var meshes: [PeerID: Int] = [:]
 
@@ -329,9 +330,8 @@ actor PubSubRouter {
         validating -= 1
         guard !isStopped else { return }
         perform(machine.validated(ticket, verdict, now: .now()))
-        if let next = waitingForValidation.first, validating < configuration.concurrentValidations {
-            waitingForValidation.removeFirst()
-            validate(next.0, next.1)
+        if validating < configuration.concurrentValidations, let next = waitingForValidation.popFirst() {
+            validate(next.ticket, next.message)
         }
     }
 

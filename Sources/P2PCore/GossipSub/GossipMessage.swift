@@ -121,6 +121,13 @@ public struct GossipMessage: Hashable, Sendable {
     /// Hashes the id, which equal messages share.
     public func hash(into hasher: inout Hasher) { hasher.combine(id) }
 
+    /// What all bytes hash to, with a key that nobody outside knows and that is another in every process.
+    var fingerprint: Int {
+        var hasher = Hasher()
+        encoded.withUnsafeBytes { hasher.combine(bytes: $0) }
+        return hasher.finalize()
+    }
+
     /// Builds a message around a signature made elsewhere: for simulations and for tests of forged messages.
     public static func assembled(
         data: some Collection<UInt8>, topic: String, sequence: UInt64, source: PeerID, signature: [UInt8]

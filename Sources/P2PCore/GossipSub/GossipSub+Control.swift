@@ -5,7 +5,7 @@ internal import PeerIdentity
 extension GossipSub {
     mutating func handleControl(_ rpc: GossipRPC, from peer: PeerID, now: MonotonicInstant) {
         handle(want: rpc.want, from: peer, now: now)
-        handle(have: rpc.have, from: peer, now: now)
+        handle(have: rpc.have, from: peer)
         for topic in rpc.graft { handle(graft: topic, from: peer, now: now) }
         for entry in rpc.prune { handle(prune: entry, from: peer, now: now) }
         handle(dontWant: rpc.dontWant, from: peer)
@@ -54,7 +54,7 @@ extension GossipSub {
 
     // MARK: - Gossip
 
-    private mutating func handle(have entries: [GossipRPC.Have], from peer: PeerID, now: MonotonicInstant) {
+    private mutating func handle(have entries: [GossipRPC.Have], from peer: PeerID) {
         // Without a stream of ours there is nothing to ask on, and what is offered now is offered again.
         guard !entries.isEmpty, scores.score(peer) >= scores.scoring.gossipThreshold, peers[peer]?.version != nil,
             let before = peers[peer]?.budget
@@ -75,13 +75,13 @@ extension GossipSub {
             for id in entry.ids where !seen.contains(id) && !isOwn(id) { wanted.append(id) }
         }
         let room = max(0, limits.maximumWantedIDsPerHeartbeat - before.wantedIDs)
-        let asked = Array(wanted.elements.shuffled(using: &random).prefix(roomToAsk(min(room, wanted.count))))
+        let chosen = Array(wanted.elements.shuffled(using: &random).prefix(roomToAsk(min(room, wanted.count))))
+        let asked = withQueue(of: peer) { $0.ask(chosen) } ?? []
         guard let watched = asked.randomElement(using: &random) else { return }
+        peers[peer]?.queue.watch(watched)
         peers[peer]?.budget.wantedIDs += asked.count
         counts.idsWanted &+= UInt64(asked.count)
-        withQueue(of: peer) { $0.ask(asked) }
         toFlush.append(peer)
-        promises.watch(watched, from: peer, until: now.advanced(by: parameters.promiseTimeout))
     }
 
     /// After a restart others may still offer what we said before it.

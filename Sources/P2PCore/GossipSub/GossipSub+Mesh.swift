@@ -25,8 +25,9 @@ extension GossipSub {
         }
         for topic in topics.keys {
             tendMesh(of: topic, now: now)
-            gossip(about: topic, excluding: topics[topic]?.mesh ?? [], now: now)
-            gossipToNewcomers(of: topic, now: now)
+            let offer = cache.offer(of: topic)
+            gossip(offer, about: topic, excluding: topics[topic]?.mesh ?? [], now: now)
+            gossip(offer, toNewcomersOf: topic, now: now)
         }
         tendFanout(now: now)
         cache.shift()
@@ -162,8 +163,10 @@ extension GossipSub {
     // MARK: - Gossip
 
     /// Tells some peers outside the mesh what can be had.
-    private mutating func gossip(about topic: String, excluding mesh: OrderedSet<PeerID>, now: MonotonicInstant) {
-        let ids = cache.gossipIDs(topic: topic, arrivedBy: now.advanced(by: .zero - parameters.gossipMinimumAge))
+    private mutating func gossip(
+        _ offer: GossipOffer, about topic: String, excluding mesh: OrderedSet<PeerID>, now: MonotonicInstant
+    ) {
+        var ids = offer.ids(arrivedBy: now.advanced(by: .zero - parameters.gossipMinimumAge))
         guard !ids.isEmpty else { return }
         let eligible = peers.elements.filter { peer, known in
             known.version != nil && known.topics.contains(topic) && !mesh.contains(peer) && !isDirect(peer)
@@ -171,27 +174,37 @@ extension GossipSub {
         }.map(\.key)
         let share = Int(Double(eligible.count) * parameters.gossipFactor)
         for peer in eligible.shuffled(using: &random).prefix(max(parameters.lazyDegree, share)) {
-            let limit = limits.maximumWantedIDsPerHeartbeat
             toFlush.append(peer)
-            peers[peer]?.queue.advertise(
-                topic, ids.count <= limit ? ids : Array(ids.shuffled(using: &random).prefix(limit)))
+            let told = draw(limits.maximumWantedIDsPerHeartbeat, of: &ids)
+            peers[peer]?.queue.advertise(topic, told)
         }
+    }
+
+    /// All of them, or so many by chance. Those change places with the first, which costs nothing for the others.
+    private mutating func draw(_ limit: Int, of ids: inout [MessageID]) -> [MessageID] {
+        guard ids.count > limit else { return ids }
+        for index in 0..<max(0, limit) { ids.swapAt(index, Int.random(in: index..<ids.count, using: &random)) }
+        return Array(ids.prefix(max(0, limit)))
     }
 
     /// A peer that enters the mesh leaves the circle of those that hear gossip, but had none of the messages before it.
     /// Without this, what is said before a mesh has formed would reach nobody whom the mesh then consists of.
-    private mutating func gossipToNewcomers(of topic: String, now: MonotonicInstant) {
+    private mutating func gossip(_ offer: GossipOffer, toNewcomersOf topic: String, now: MonotonicInstant) {
         guard let joined = topics[topic], !joined.newcomers.isEmpty else { return }
         let memory = parameters.heartbeatInterval * (parameters.historyGossip + 1)
         topics[topic]?.newcomers = joined.newcomers.filter { peer, since in
             joined.mesh.contains(peer) && since.advanced(by: memory) > now
         }
         let settled = now.advanced(by: .zero - parameters.gossipMinimumAge)
+        // Most came in at one time.
+        var missed: (by: MonotonicInstant, ids: [MessageID])?
         for (peer, since) in topics[topic]?.newcomers ?? [:] where scores.score(peer) >= scores.scoring.gossipThreshold
         {
-            let missed = cache.gossipIDs(topic: topic, arrivedBy: min(since, settled))
-            guard !missed.isEmpty else { continue }
-            let ids = Array(missed.prefix(limits.maximumWantedIDsPerHeartbeat))
+            let latest = min(since, settled)
+            if missed?.by != latest {
+                missed = (latest, offer.ids(arrivedBy: latest, atMost: limits.maximumWantedIDsPerHeartbeat))
+            }
+            guard let ids = missed?.ids, !ids.isEmpty else { continue }
             peers[peer]?.queue.advertise(topic, ids)
             toFlush.append(peer)
         }
@@ -223,7 +236,7 @@ extension GossipSub {
             }
             for peer in entry.peers where !canHearFanout(peer, topic: topic) { fanout[topic]?.peers.remove(peer) }
             fillFanout(of: topic)
-            gossip(about: topic, excluding: fanout[topic]?.peers ?? [], now: now)
+            gossip(cache.offer(of: topic), about: topic, excluding: fanout[topic]?.peers ?? [], now: now)
         }
     }
 

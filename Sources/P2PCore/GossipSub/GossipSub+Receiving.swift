@@ -23,9 +23,15 @@ extension GossipSub {
         counts.entriesOverLimit &+= UInt64(rpc.ignoredEntries)
         forgetOldSubscriptions(of: peer, unlessIn: rpc.subscriptions)
         handle(rpc.subscriptions, from: peer, now: now)
-        for message in rpc.messages {
+        for (index, message) in rpc.messages.enumerated() {
             // A frame holds thousands; nothing more is read of it once its sender has disqualified itself.
             if isGraylisted(peer) { break }
+            guard !isOverBudget(peer) else {
+                counts.messagesThrottled &+= UInt64(rpc.messages.count - index)
+                // What it owes may be among them.
+                promises.forget(peer)
+                break
+            }
             handle(message, from: peer, now: now)
         }
         handleControl(rpc, from: peer, now: now)
@@ -163,12 +169,14 @@ extension GossipSub {
             // It came in time. That we have no time for it is not the sender's breach.
             promises.fulfill(message.id, by: peer)
             counts.messagesThrottled &+= 1
+            peers[peer]?.budget.throttledMessages += 1
             return
         }
         nextTicket &+= 1
         let ticket = GossipTicket(number: nextTicket)
-        pending[ticket.number] = Pending(message: message, from: peer)
-        pendingByID[message.id, default: []].append(ticket.number)
+        let entry = Pending(message: message, from: peer, fingerprint: message.fingerprint)
+        pending[ticket.number] = entry
+        pendingByID[message.id, default: [:]][entry.fingerprint] = ticket.number
         pendingBytes += message.encoded.count
         peers[peer]?.pending += 1
         topics[message.topic]?.pending += 1
@@ -187,9 +195,24 @@ extension GossipSub {
             && pendingBytes + message.encoded.count <= limits.maximumPendingBytes / share
     }
 
+    /// A peer that has not proved good sends more than we come to check, again and again. Till the next heartbeat its messages
+    /// are not even looked at; control still is.
+    private func isOverBudget(_ peer: PeerID) -> Bool {
+        guard let throttled = peers[peer]?.budget.throttledMessages, throttled >= limits.maximumThrottledPerHeartbeat
+        else { return false }
+        return !isDirect(peer) && scores.score(peer) <= 0
+    }
+
+    /// The check under way of the very same bytes.
+    private mutating func pendingCopy(of message: GossipMessage) -> UInt64? {
+        guard let copies = pendingByID[message.id], let number = copies[message.fingerprint] else { return nil }
+        copiesCompared += 1
+        return pending[number]?.message == message ? number : nil
+    }
+
     /// True if the message was seen, or the same bytes are being checked.
     private mutating func noteCopy(of message: GossipMessage, from peer: PeerID, now: MonotonicInstant) -> Bool {
-        for number in pendingByID[message.id] ?? [] where pending[number]?.message == message {
+        if let number = pendingCopy(of: message) {
             counts.duplicates &+= 1
             if pending[number]?.from != peer { pending[number]?.alsoFrom.append(peer) }
             return true
@@ -252,7 +275,8 @@ extension GossipSub {
         }
         guard !later.isEmpty else { return }
         let due = now.advanced(by: parameters.deferral)
-        deferred.append(Deferred(due: due, message: message, targets: later))
+        deferred.append(Deferred(due: due, message: message))
+        deferredTargets[message.id, default: []].formUnion(later)
     }
 
     /// What was held back goes to those that have not shown that they have it.
@@ -260,14 +284,13 @@ extension GossipSub {
         while let first = deferred.first, first.due <= now {
             deferred.removeFirst()
             let mesh = topics[first.message.topic]?.mesh ?? []
-            send(first.message, to: first.targets.filter(mesh.contains), now: now)
+            let targets = deferredTargets.removeValue(forKey: first.message.id) ?? []
+            send(first.message, to: targets.filter(mesh.contains), now: now)
         }
     }
 
     /// The peer has the message itself.
-    private mutating func cancelDeferred(_ id: MessageID, to peer: PeerID) {
-        for index in deferred.indices where deferred[index].message.id == id { deferred[index].targets.remove(peer) }
-    }
+    private mutating func cancelDeferred(_ id: MessageID, to peer: PeerID) { deferredTargets[id]?.remove(peer) }
 
     private mutating func reject(_ ticket: GossipTicket, _ entry: Pending) {
         counts.messagesRejected &+= 1
@@ -283,8 +306,10 @@ extension GossipSub {
         if let waiting = peers[entry.from]?.pending, waiting > 0 { peers[entry.from]?.pending = waiting - 1 }
         let topic = entry.message.topic
         if let waiting = topics[topic]?.pending, waiting > 0 { topics[topic]?.pending = waiting - 1 }
-        pendingByID[entry.message.id]?.removeAll { $0 == ticket.number }
-        if pendingByID[entry.message.id]?.isEmpty == true { pendingByID[entry.message.id] = nil }
+        let id = entry.message.id
+        guard pendingByID[id]?[entry.fingerprint] == ticket.number else { return }
+        pendingByID[id]?[entry.fingerprint] = nil
+        if pendingByID[id]?.isEmpty == true { pendingByID[id] = nil }
     }
 
     /// Tells the mesh that a large message has arrived. Sent at once, before the application's opinion is known.

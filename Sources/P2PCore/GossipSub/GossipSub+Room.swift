@@ -24,6 +24,13 @@ extension GossipSub {
         // What came was reserved before.
         let given = before.load.allAnswers - after.load.allAnswers
         if given > 0 { answerShares.release(given, of: peers.values[index].answers) }
+        // The message that has the spare room is the first of its line: once some of that is written, it is.
+        let spare = peers.values[index].spareBytes
+        let wroteDelivery = after.load.written == 0 && before.load.written > before.load.writtenAnswers
+        if spare > 0, wroteDelivery || after.load.messages == 0 {
+            spareShares.release(spare, of: peers.values[index].spare)
+            peers.values[index].spareBytes = 0
+        }
         counts.messagesDroppedForSlowPeers &+= after.dropped &- before.dropped
         return result
     }
@@ -34,28 +41,42 @@ extension GossipSub {
     ) -> Bool {
         let field = message.publishField
         guard let holder = peers[peer]?.answers, peers[peer]?.queue.takes(field.count, isAnswer: isAnswer) == true,
-            isAnswer ? reserve(field.count, for: holder) : makeRoom(for: field.count)
+            isAnswer
+                ? reserve(field.count, for: holder) : makeRoom(for: field.count) || reserveSpare(field.count, for: peer)
         else { return false }
         return withQueue(of: peer) { $0.push(field, isAnswer: isAnswer, now: now) } == true
+    }
+
+    /// What counts against the room for all.
+    private var ordinaryBytes: Int { queued.messages - spareShares.reservedBytes }
+
+    /// Where frames to peers that do not read have taken the room for all, one message may go to a peer that waits for nothing:
+    /// what is being written cannot be taken back from the others, and this one has done nothing to be left out.
+    private mutating func reserveSpare(_ bytes: Int, for peer: PeerID) -> Bool {
+        guard let index = peers.index(forKey: peer), peers.values[index].version != nil,
+            peers.values[index].queue.isIdle, spareShares.reserve(bytes, for: peers.values[index].spare)
+        else { return false }
+        peers.values[index].spareBytes += bytes
+        return true
     }
 
     /// Answers take nobody's room, and nobody can take all the room that is theirs: what is being written cannot be taken back
     /// from a peer that does not read.
     private mutating func reserve(_ bytes: Int, for holder: ByteShares.Holder) -> Bool {
-        queued.messages + bytes <= limits.maximumQueuedBytesOfAll && answerShares.reserve(bytes, for: holder)
+        ordinaryBytes + bytes <= limits.maximumQueuedBytesOfAll && answerShares.reserve(bytes, for: holder)
     }
 
     /// Makes an eighth of the room free if there is none left, so that a flood does not pay for a search with each message.
     /// If that little waits, because most is being written, nothing is dropped for nothing.
     private mutating func makeRoom(for bytes: Int) -> Bool {
-        let excess = queued.messages + bytes - limits.maximumQueuedBytesOfAll
+        let excess = ordinaryBytes + bytes - limits.maximumQueuedBytesOfAll
         guard excess > 0 else { return true }
         let wanted = excess + limits.maximumQueuedBytesOfAll / 8
         guard queued.answers + queued.deliveries >= wanted else { return false }
         let before = queued.messages
         level(by: min(wanted, queued.answers), of: \.answers) { $0.cutAnswers(to: $1) }
         level(by: wanted - (before - queued.messages), of: \.deliveries) { $0.cutDeliveries(to: $1) }
-        return queued.messages + bytes <= limits.maximumQueuedBytesOfAll
+        return ordinaryBytes + bytes <= limits.maximumQueuedBytesOfAll
     }
 
     /// How many of so many ids there is room to ask for.

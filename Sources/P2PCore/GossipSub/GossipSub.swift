@@ -36,6 +36,10 @@ public struct GossipSub: Sendable {
         let answers: ByteShares.Holder
         /// And in those of what its begun frames may.
         let frames: ByteShares.Holder
+        /// And in those of what is beyond the room for all.
+        let spare: ByteShares.Holder
+        /// What it has of that: a message that is being written to it, or is next.
+        var spareBytes = 0
         /// What has come of a frame that is not whole yet.
         var partialFrame: PartialFrame?
         var budget = Budget()
@@ -55,6 +59,7 @@ public struct GossipSub: Sendable {
         var servedIDs = 0
         var dontWantIDs = 0
         var subscriptionChanges = 0
+        var throttledMessages = 0
     }
 
     struct Topic: Sendable {
@@ -79,13 +84,13 @@ public struct GossipSub: Sendable {
         /// Further peers that sent the very same bytes.
         var alsoFrom = OrderedSet<PeerID>()
         var isVerified = false
+        let fingerprint: Int
     }
 
     /// A message that part of the mesh gets a little later, unless it came there by another way.
     struct Deferred: Sendable {
         var due: MonotonicInstant
         var message: GossipMessage
-        var targets: OrderedSet<PeerID>
     }
 
     let localPeer: PeerID
@@ -103,17 +108,24 @@ public struct GossipSub: Sendable {
     var promises: PromiseBook
     var scores: PeerScores
     var pending: [UInt64: Pending] = [:]
-    var pendingByID: [MessageID: [UInt64]] = [:]
+    /// By id, and by what the bytes hash to: many may claim one id, and each copy that comes has to be compared with one of
+    /// them only. Two messages of one fingerprint do no harm: copies of the first are then checked as if they were new.
+    var pendingByID: [MessageID: [Int: UInt64]] = [:]
+    /// How often the bytes of two messages were compared, for tests.
+    var copiesCompared = 0
     var pendingBytes = 0
     /// What waits for all peers together.
     var queued = OutboundQueue.Load()
     var answerShares: ByteShares
     var frameShares: ByteShares
+    var spareShares: ByteShares
     /// Ids that peers do not want, of all peers together.
     var unwantedIDs = 0
     var nextTicket: UInt64 = 0
     /// In the order in which they are due.
     var deferred = Deque<Deferred>()
+    /// Who is to get each of them.
+    var deferredTargets: [MessageID: OrderedSet<PeerID>] = [:]
     var tick: UInt64 = 0
     /// Peers whose queue got something since it was last looked at: a frame costs as many looks as it caused answers.
     var toFlush: OrderedSet<PeerID> = []
@@ -148,6 +160,7 @@ public struct GossipSub: Sendable {
             maximumBytes: limits.maximumCachedBytes)
         answerShares = ByteShares(maximumBytes: limits.maximumAnswerBytesOfAll)
         frameShares = ByteShares(maximumBytes: limits.maximumPartialFrameBytes)
+        spareShares = ByteShares(maximumBytes: limits.maximumSpareBytesOfAll)
         backoffs = BackoffTable(limit: limits.maximumBackoffs)
         promises = PromiseBook(limit: limits.maximumPromises)
         scores = PeerScores(scoring: scoring, retainedLimit: limits.maximumRetainedScores)
@@ -201,7 +214,7 @@ public struct GossipSub: Sendable {
         to peer: PeerID, version: GossipSubVersion, isOutbound: Bool, address: IPAddress?, now: MonotonicInstant
     ) -> [GossipSubAction] {
         guard admit(peer, isOutbound: isOutbound, address: address) else { return takeActions() }
-        withQueue(of: peer) { $0.restart() }
+        restartQueue(of: peer)
         peers[peer]?.version = version
         peers[peer]?.isOutbound = isOutbound
         for topic in topics.keys { peers[peer]?.queue.announce(topic, subscribes: true) }
@@ -217,7 +230,7 @@ public struct GossipSub: Sendable {
         guard peers[peer] != nil else { return [] }
         leaveAllMeshes(peer)
         peers[peer]?.version = nil
-        withQueue(of: peer) { $0.restart() }
+        restartQueue(of: peer)
         return takeActions()
     }
 
@@ -243,6 +256,7 @@ public struct GossipSub: Sendable {
         queued -= known.queue.load
         answerShares.leave(known.answers)
         frameShares.leave(known.frames)
+        spareShares.leave(known.spare)
         peers[peer] = nil
         scores.disconnect(peer, now: now)
         return takeActions()
@@ -255,6 +269,7 @@ public struct GossipSub: Sendable {
 
     /// The frame handed out by `.send` is written: the next may follow.
     public mutating func wrote(to peer: PeerID, now: MonotonicInstant) -> [GossipSubAction] {
+        promises.written(to: peer, until: now.advanced(by: parameters.promiseTimeout))
         withQueue(of: peer) { $0.wrote() }
         flush(peer)
         return takeActions()
@@ -332,13 +347,20 @@ public struct GossipSub: Sendable {
         peers[peer] = Peer(
             isOutbound: isOutbound, queue: OutboundQueue(limits: limits),
             unwanted: RefusedIDs(lifetime: parameters.dontWantHeartbeats),
-            answers: answerShares.enter(peer, at: address), frames: frameShares.enter(peer, at: address))
+            answers: answerShares.enter(peer, at: address), frames: frameShares.enter(peer, at: address),
+            spare: spareShares.enter(peer, at: address))
         scores.connect(peer, address: address)
         return true
     }
 
     private mutating func leaveAllMeshes(_ peer: PeerID) {
         for topic in topics.keys { removeFromMesh(peer, topic: topic) }
+    }
+
+    /// What is being written to the peer never will be, or not whole.
+    private mutating func restartQueue(of peer: PeerID) {
+        promises.notWritten(to: peer)
+        withQueue(of: peer) { $0.restart() }
     }
 
     /// Hands out the next frame for a peer that is not being written to.
@@ -348,7 +370,9 @@ public struct GossipSub: Sendable {
             let frame = withQueue(of: peer, { $0.nextFrame() }) ?? nil
         else { return }
         counts.framesSent &+= 1
-        actions.append(.send(peer, frame: frame))
+        // What has come since the peer offered it, it does not owe.
+        for id in frame.watched where !seen.contains(id) { promises.watch(id, from: peer) }
+        actions.append(.send(peer, frame: frame.bytes))
     }
 
     mutating func flushAll() {

@@ -104,7 +104,7 @@ public struct GossipSubCounts: Sendable, Hashable {
     public var messagesRejected: UInt64 = 0
     /// Messages ignored by the application or not verifiable.
     public var messagesIgnored: UInt64 = 0
-    /// Messages dropped because too many were being checked.
+    /// Messages dropped because too many were being checked, or not even read because too many of that peer had been.
     public var messagesThrottled: UInt64 = 0
     /// Streams given up because of a frame that was begun and not ended.
     public var framesAbandoned: UInt64 = 0

@@ -41,7 +41,7 @@ public struct GossipSubParameters: Sendable, Hashable {
     public var backoffSlack: Duration = .seconds(2)
     /// A GRAFT this soon after our PRUNE is punished twice.
     public var graftFloodThreshold: Duration = .seconds(10)
-    /// How long an advertised message may take to come after we asked for it.
+    /// How long an advertised message may take to come once our IWANT for it is written.
     public var promiseTimeout: Duration = .seconds(3)
     /// Messages from this size on are announced with IDONTWANT.
     public var dontWantThresholdBytes = 1024
@@ -107,7 +107,8 @@ public struct GossipSubLimits: Sendable, Hashable {
     public var maximumDontWant = 100_000
     /// Ids remembered as seen; the oldest goes first.
     public var maximumSeen = 100_000
-    /// Bytes of messages kept for IWANT; the oldest goes first.
+    /// Memory for the messages kept for IWANT; the oldest goes first. A message counts with 640 bytes beside its own, and 64 for
+    /// each peer that has been sent it.
     public var maximumCachedBytes = 64 << 20
     /// Back-offs remembered; the one that ends first goes first.
     public var maximumBackoffs = 16_384
@@ -121,6 +122,9 @@ public struct GossipSubLimits: Sendable, Hashable {
     public var maximumPendingPerTopic = 1024
     /// The same, per forwarding peer, so that one flood does not push out the others.
     public var maximumPendingPerPeer = 128
+    /// Messages for which one peer found no such room, per heartbeat. Past it no more of its messages are read until the next
+    /// heartbeat, its control is, and nothing is held against it. Peers of positive score and direct ones are read as ever.
+    public var maximumThrottledPerHeartbeat = 512
     /// Bytes of messages waiting, in all.
     public var maximumPendingBytes = 32 << 20
     /// RPCs waiting per peer: further messages are dropped, control stays until there is room.
@@ -134,6 +138,9 @@ public struct GossipSubLimits: Sendable, Hashable {
     /// The same, of answers to IWANT alone, and shared out: one peer gets an eighth of what the others leave, the peers of one
     /// address a quarter, see `ByteShares`. Past it an answer is not given.
     public var maximumAnswerBytesOfAll = 32 << 20
+    /// Beyond `maximumQueuedBytesOfAll`, for peers to which nothing is being written and for which no message waits: one message
+    /// each, and shared out like answers. So whoever reads hears what is said while frames to those that do not take the room.
+    public var maximumSpareBytesOfAll = 16 << 20
     /// How long a message waits for a peer: as long as writing a frame may take.
     public var maximumQueuedTime: Duration = .seconds(30)
     /// Ids waiting to be asked for, of all peers together; at the bound those that most are to be asked of are asked for less.

@@ -7,6 +7,9 @@ public struct MessageID: Hashable, Sendable, CustomStringConvertible {
     /// The id as it travels in IHAVE, IWANT and IDONTWANT.
     public let bytes: [UInt8]
 
+    /// All bytes at once: an array feeds the hasher one by one, and ids are looked up for every message and every advert.
+    public func hash(into hasher: inout Hasher) { bytes.withUnsafeBytes { hasher.combine(bytes: $0) } }
+
     /// Takes the bytes as they are; the caller checks the length.
     public init(_ bytes: some Collection<UInt8>) {
         self.bytes = Array(bytes)

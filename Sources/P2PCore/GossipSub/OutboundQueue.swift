@@ -47,6 +47,14 @@ struct OutboundQueue: Sendable {
         }
     }
 
+    /// One write.
+    struct Frame: Sendable {
+        /// Length included.
+        var bytes: [UInt8]
+        /// Of the ids that it asks for, those to be watched.
+        var watched: [MessageID]
+    }
+
     private static let comfortableControlBytes = 12 << 10
     /// Ids in the IDONTWANT of one RPC: go-libp2p-pubsub reads no more of them. The others wait for the next RPC.
     static let maximumRefusedIDsPerRPC = 10
@@ -55,6 +63,8 @@ struct OutboundQueue: Sendable {
     private(set) var meshChanges: OrderedDictionary<String, MeshChange> = [:]
     private var have: OrderedDictionary<String, [MessageID]> = [:]
     private var want: [MessageID] = []
+    /// Of these the ones whose coming is to be watched once they are asked for.
+    private var watched: Set<MessageID> = []
     private var dontWant: [MessageID] = []
     private(set) var deliveries: MessageLine
     private(set) var answers = MessageLine()
@@ -78,6 +88,9 @@ struct OutboundQueue: Sendable {
         deliveries.isEmpty && answers.isEmpty && meshChanges.isEmpty && subscriptions.isEmpty && have.isEmpty
             && want.isEmpty && dontWant.isEmpty
     }
+
+    /// No message waits, and nothing is being written.
+    var isIdle: Bool { !isWriting && messageBytes == 0 }
 
     /// Bytes of messages that wait.
     var messageBytes: Int { deliveries.bytes + answers.bytes }
@@ -104,6 +117,7 @@ struct OutboundQueue: Sendable {
         meshChanges = [:]
         have = [:]
         want = []
+        watched = []
         dontWant = []
         drop { $0.answers.drop(to: 0) }
         wrote()
@@ -124,7 +138,15 @@ struct OutboundQueue: Sendable {
 
     mutating func advertise(_ topic: String, _ ids: [MessageID]) { have[topic] = ids }
 
-    mutating func ask(_ ids: [MessageID]) { want += ids.prefix(max(0, maximumIDs - want.count)) }
+    /// - Returns: the ids for which there was room; nobody is asked for the others.
+    mutating func ask(_ ids: [MessageID]) -> ArraySlice<MessageID> {
+        let asked = ids.prefix(max(0, maximumIDs - want.count))
+        want += asked
+        return asked
+    }
+
+    /// The frame that asks for this id says so. It is one that waits to be asked for.
+    mutating func watch(_ id: MessageID) { watched.insert(id) }
 
     mutating func refuse(_ id: MessageID) { if dontWant.count < maximumIDs { dontWant.append(id) } }
 
@@ -156,7 +178,11 @@ struct OutboundQueue: Sendable {
     mutating func cutAnswers(to level: Int) { drop { $0.answers.drop(to: level) } }
 
     /// Asks for no more ids than this; others may offer the rest.
-    mutating func cutWanted(to level: Int) { if want.count > level { want.removeLast(want.count - level) } }
+    mutating func cutWanted(to level: Int) {
+        guard want.count > level else { return }
+        for id in want.suffix(want.count - level) { watched.remove(id) }
+        want.removeLast(want.count - level)
+    }
 
     /// Gives up messages that have waited so long.
     mutating func expire(after time: Duration, now: MonotonicInstant) {
@@ -169,11 +195,11 @@ struct OutboundQueue: Sendable {
     }
 
     /// Takes the next frame: control first, then as many messages as fit. Nil if nothing waits.
-    mutating func nextFrame() -> [UInt8]? {
+    mutating func nextFrame() -> Frame? {
         guard !isEmpty else { return nil }
         var rpc = ProtobufWriter()
         takeSubscriptions(into: &rpc)
-        takeControl(into: &rpc)
+        let watched = takeControl(into: &rpc)
         var fields: [[UInt8]] = []
         var size = rpc.bytes.count
         deliveries.take(into: &fields, size: &size)
@@ -186,7 +212,7 @@ struct OutboundQueue: Sendable {
         Varint.append(UInt64(size), to: &frame)
         frame += rpc.bytes
         for field in fields { frame += field }
-        return frame
+        return Frame(bytes: frame, watched: watched)
     }
 
     private mutating func takeSubscriptions(into rpc: inout ProtobufWriter) {
@@ -199,7 +225,8 @@ struct OutboundQueue: Sendable {
         subscriptions.removeFirst(taken)
     }
 
-    private mutating func takeControl(into rpc: inout ProtobufWriter) {
+    /// - Returns: the watched ones among the ids that are asked for.
+    private mutating func takeControl(into rpc: inout ProtobufWriter) -> [MessageID] {
         let room = Self.comfortableControlBytes - rpc.bytes.count
         var control = ProtobufWriter()
         while let (topic, ids) = have.elements.first {
@@ -213,6 +240,7 @@ struct OutboundQueue: Sendable {
             control.append(2, message: GossipRPC.encode(ids: asked))
             want.removeFirst(asked.count)
         }
+        let toWatch = watched.isEmpty ? [] : asked.filter { watched.remove($0) != nil }
         var taken = 0
         for (topic, change) in meshChanges {
             guard control.bytes.count <= room else { break }
@@ -230,6 +258,7 @@ struct OutboundQueue: Sendable {
             dontWant.removeFirst(ids.count)
         }
         if !control.bytes.isEmpty { rpc.append(3, message: control) }
+        return toWatch
     }
 
     /// The first ids that take no more room than there is, each with its tag and length.

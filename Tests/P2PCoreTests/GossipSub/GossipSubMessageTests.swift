@@ -347,6 +347,23 @@ import Testing
         #expect((1...8).allSatisfy { bench.messages(to: testPeer($0)).count == 1 })
     }
 
+    @Test func whatIsHeldBackWhileMuchIs() throws {
+        var bench = try wideBench()
+        let messages = (UInt64(1)...300).map { testMessage($0) }
+        for message in messages { bench.receive(from: testPeer(1)) { $0.messages = [message.encoded] } }
+        let early = (2...8).map { Set(bench.messages(to: testPeer($0))) }
+        // One peer brings every third of them itself, the last first.
+        let brought = messages.filter { $0.sequence % 3 == 0 }
+        for message in brought.reversed() { bench.receive(from: testPeer(2)) { $0.messages = [message.encoded] } }
+        bench.clearSent()
+        bench.advance(by: .milliseconds(121))
+        for number in 2...8 {
+            let spared = number == 2 ? Set(brought.map(\.id)) : []
+            let expected = messages.map(\.id).filter { !early[number - 2].contains($0) && !spared.contains($0) }
+            #expect(bench.messages(to: testPeer(number)) == expected, "peer \(number)")
+        }
+    }
+
     // MARK: - Slow peers
 
     @Test func oneFrameAtATime() throws {

@@ -30,6 +30,10 @@ import Testing
         for peer in bench.router.peers.values { sum += peer.queue.load }
         #expect(sum == bench.router.queued, comment)
         #expect(sum.allAnswers == bench.router.answerShares.reservedBytes, comment)
+        let spare = bench.router.peers.values.map(\.spareBytes).reduce(0, +)
+        #expect(spare == bench.router.spareShares.reservedBytes, comment)
+        let holdForNothing = bench.router.peers.values.filter { $0.spareBytes > 0 && $0.queue.load.messages == 0 }
+        #expect(holdForNothing.isEmpty, comment)
         let frames = bench.router.peers.values.compactMap(\.partialFrame?.bytes).reduce(0, +)
         #expect(frames == bench.router.partialFrameBytes, comment)
     }
@@ -207,6 +211,55 @@ import Testing
         #expect((held.min() ?? 0) >= 100_000 && (held.max() ?? 0) - (held.min() ?? 0) <= 250_000, "\(held)")
     }
 
+    @Test func whoReadsIsToldThoughFramesToOthersTakeAllTheRoom() throws {
+        var limits = GossipSubLimits()
+        limits.maximumQueuedBytesOfAll = 450_000
+        limits.maximumSpareBytesOfAll = 1_700_000
+        var (bench, _) = try bench(messages: 0, size: 0, limits: limits)
+        func publish(_ number: UInt64, on topic: String) throws {
+            let own = testMessage(number, topic: topic, source: RouterBench.key.peerID, size: 100_000)
+            bench.perform(try bench.router.publish(own, now: bench.now))
+        }
+        // Four frames that nobody takes are nearly all of it.
+        for number in 1...4 {
+            bench.open(testPeer(number), topics: ["u"])
+            bench.stalled.insert(testPeer(number))
+        }
+        try publish(1, on: "u")
+        #expect((400_000...450_000).contains(bench.router.queued.written) && bench.router.queued.deliveries == 0)
+        try publish(2, on: "t")
+        #expect(bench.messages(to: testPeer(0)) == [testMessage(2, source: RouterBench.key.peerID).id])
+        #expect(bench.router.spareShares.reservedBytes == 0, "it has been written")
+        expectItAddsUp(bench, "one that reads")
+        // Another that does not: it has one message, in writing, and no second.
+        let silent = testPeer(5)
+        bench.open(silent, topics: ["t"])
+        bench.stalled.insert(silent)
+        for number in UInt64(3)...5 {
+            try publish(number, on: "t")
+            #expect((100_000...110_000).contains(bench.router.spareShares.reservedBytes))
+            #expect(waiting(bench, silent).deliveries == 0)
+            expectItAddsUp(bench, "message \(number)")
+        }
+        let sequences = (UInt64(2)...5).map { testMessage($0, source: RouterBench.key.peerID).id }
+        #expect(bench.messages(to: testPeer(0)) == sequences)
+        #expect(bench.messages(to: silent) == [sequences[1]])
+        // Nor does a crowd of those take all the rest.
+        for number in 6...60 {
+            bench.open(testPeer(number), topics: ["v\(number)"])
+            bench.stalled.insert(testPeer(number))
+            try publish(UInt64(number), on: "v\(number)")
+            #expect(bench.router.queuedBytes <= 450_000 + limits.maximumSpareBytesOfAll)
+        }
+        expectItAddsUp(bench, "a crowd")
+        let small = testMessage(100, topic: "t", source: RouterBench.key.peerID, size: 1_000)
+        bench.perform(try bench.router.publish(small, now: bench.now))
+        #expect(bench.messages(to: testPeer(0)).last == small.id, "something small there is always room for")
+        bench.stalled = []
+        for number in 1...60 { bench.finishWrite(to: testPeer(number)) }
+        #expect(bench.router.queued == .init() && bench.router.spareShares.reservedBytes == 0)
+    }
+
     @Test(arguments: [(29, true), (31, false)])
     func whatWaitedTooLongIsGivenUp(seconds: Int, isThere: Bool) throws {
         var bench = RouterBench()
@@ -368,6 +421,7 @@ import Testing
             limits.maximumAnswerBytesOfAll = 80_000
             limits.maximumWaitingWants = 40
             limits.maximumPartialFrameBytes = 5_000
+            limits.maximumSpareBytesOfAll = 50_000
             var bench = RouterBench(limits: limits)
             try bench.join("t")
             for step in 0..<400 {
@@ -400,7 +454,9 @@ import Testing
                 }
                 expectItAddsUp(bench, "seed \(seed) step \(step)")
                 #expect(bench.router.queued.allAnswers <= 80_000, "seed \(seed) step \(step)")
-                #expect(bench.router.queuedBytes <= 200_000, "seed \(seed) step \(step)")
+                let spare = bench.router.spareShares.reservedBytes
+                #expect(spare <= 50_000, "seed \(seed) step \(step)")
+                #expect(bench.router.queuedBytes <= 200_000 + spare, "seed \(seed) step \(step)")
                 #expect(bench.router.queued.wanted <= 40, "seed \(seed) step \(step)")
                 #expect(bench.router.partialFrameBytes <= 5_000, "seed \(seed) step \(step)")
             }
