@@ -123,6 +123,12 @@ struct RowWriter {
             _ = try updateRow(id, try valuesForUpdate(data), scope: scope)
             return ["id": .integer(id), "status": "ok"]
         }
+        // The new row would get another number, and the same request one more row each time.
+        guard !isVisitor || table.schema?.numberedColumns.contains(column.name.lowercased()) != true else {
+            throw DataError(
+                code: .refused, message: "column \(column.name) is numbered by the table",
+                detail: "no row that may be changed has that number; insert a row without one")
+        }
         return ["id": .integer(try insertRow(data)), "status": "ok"]
     }
 
@@ -264,9 +270,12 @@ struct RowWriter {
 
     // MARK: Values
 
-    /// What a caller may set: nobody remote sets a system column. A page that sends back a row as it read it does no harm.
+    /// What a caller may set: nobody remote sets a system column, or a number that is given here. One row with the largest
+    /// number there is would leave the table without a next one. A page that sends back a row as it read it does no harm.
     private func settable(_ data: [String: JSONValue]) -> [String: JSONValue] {
-        isVisitor ? data.filter { !DataName.isSystemColumn($0.key) } : data
+        guard isVisitor else { return data }
+        let numbered = table.schema?.numberedColumns ?? []
+        return data.filter { !DataName.isSystemColumn($0.key) && !numbered.contains($0.key.lowercased()) }
     }
 
     private func valuesForUpdate(_ data: [String: JSONValue]) throws(DataError) -> [(name: String, value: QueryValue)] {
@@ -274,7 +283,9 @@ struct RowWriter {
         try table.schema?.checkUpdate(data)
         let values = try columns(data)
         guard !values.isEmpty else {
-            throw DataError(code: .badRequest, message: "no columns to update", detail: "system columns cannot be set")
+            throw DataError(
+                code: .badRequest, message: "no columns to update",
+                detail: "system columns and automatic numbers cannot be set")
         }
         return values
     }
