@@ -217,7 +217,10 @@ struct RowWriter {
         transaction.rowChanged(id, of: table.name)
         // The row may have got another id or owner from the site's owner.
         let newID = values.first { $0.name == "_id" }.flatMap { QueryValue.integer(of: $0.value) } ?? id
-        if newID != id { transaction.rowChanged(newID, of: table.name) }
+        if newID != id {
+            transaction.rowChanged(newID, of: table.name)
+            try note(.delete, id, owner: before.owner)
+        }
         guard let after = try state(of: newID, scope: .allRows) else { return true }
         if before.owner == after.owner {
             if isVisitor, after.owner != callerID, after.values > before.values {
@@ -227,6 +230,8 @@ struct RowWriter {
         } else {
             try transaction.charge(before.owner, rows: -1, bytes: -before.bytes, isVisitor: false)
             try transaction.charge(after.owner, rows: 1, bytes: after.bytes, isVisitor: false)
+            // Whoever sees own rows only must hear that this one is none any more; for all others it is still there.
+            if newID == id { try note(.delete, id, owner: before.owner, isForOwnerOnly: true) }
         }
         try note(.update, newID, owner: after.owner)
         return true
@@ -256,7 +261,9 @@ struct RowWriter {
         return (row.text(at: 0) ?? "", values, values + (row.integer(at: 2) ?? 0))
     }
 
-    private func note(_ kind: DataChange.Kind, _ id: Int64, owner: String) throws {
+    private func note(
+        _ kind: DataChange.Kind, _ id: Int64, owner: String, isForOwnerOnly: Bool = false
+    ) throws {
         guard transaction.isWatched(table.name) else { return }
         var row: JSONValue?
         if kind != .delete {
@@ -265,7 +272,9 @@ struct RowWriter {
                 .first.map { $0.json(of: table) }
         }
         transaction.effects.changes.append(
-            RowChange(change: DataChange(table: table.name, kind: kind, id: id, row: row), owner: owner))
+            RowChange(
+                change: DataChange(table: table.name, kind: kind, id: id, row: row), owner: owner,
+                isForOwnerOnly: isForOwnerOnly))
     }
 
     // MARK: Values
@@ -336,7 +345,15 @@ struct RowWriter {
 }
 
 extension QueryValue {
-    static func integer(of value: QueryValue) -> Int64? { if case .integer(let number) = value { number } else { nil } }
+    /// The integer that SQLite makes of a value in a column of integers; nil if it makes none, or of a text of another form.
+    static func integer(of value: QueryValue) -> Int64? {
+        switch value {
+        case .integer(let number): number
+        case .text(let text): Int64(text)
+        case .real(let number): Int64(exactly: number)
+        case .null, .blob: nil
+        }
+    }
 }
 
 extension Row {
