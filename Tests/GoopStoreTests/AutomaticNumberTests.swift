@@ -181,6 +181,26 @@ import Testing
         await fixture.store.close()
     }
 
+    @Test func aTableIsRenamedInItsLetterCaseOnly() async throws {
+        let fixture = try StoreFixture()
+        try await make(fixture)
+        #expect(try await next(fixture) == 1)
+        for (old, new) in [("tasks", "Tasks"), ("TASKS", "TASKS"), ("tasks", "TASKS"), ("TASKS", "tasks")] {
+            try await fixture.ask(#"{"op":"rename-table","old_name":"\#(old)","new_name":"\#(new)"}"#)
+            let names = try await fixture.ask(#"{"op":"tables"}"#).array?.map { $0["name"]?.string }
+            #expect(names == [new])
+        }
+        // Rows, schema, index and the next `_id` have come along.
+        #expect(try await next(fixture) == 2)
+        #expect(try await fixture.text(#"{"op":"pluck","table":"tasks","column":"_id","order":"_id"}"#) == "[1,2]")
+        #expect(try await plan(fixture.path).hasPrefix("SEARCH tasks USING COVERING INDEX _auto_tasks_number"))
+        // Another table's name stays taken, in any letter case.
+        try await fixture.makeNotes()
+        let taken = await fixture.refusal(#"{"op":"rename-table","old_name":"tasks","new_name":"Notes"}"#)
+        #expect(taken?.code == .conflict)
+        await fixture.store.close()
+    }
+
     @Test func aUniqueColumnNeedsNoOtherIndex() async throws {
         let fixture = try StoreFixture()
         try await make(fixture, number: #"{"name":"number","type":"integer","auto":true,"unique":true}"#)

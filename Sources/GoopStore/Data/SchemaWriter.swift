@@ -183,8 +183,17 @@ struct SchemaWriter {
         let table = try transaction.catalogue.table(request.oldName ?? request.table)
         let name = request.newName ?? ""
         guard DataName.isUserTable(name) else { throw SchemaWriter.badTable(name) }
-        if name.lowercased() != table.name.lowercased() { try requireFree(name) }
-        try database.execute(sql: "ALTER TABLE \(table.quoted) RENAME TO \(DataName.quoted(name))")
+        guard name != table.name else { return ["new_name": .string(name), "status": "renamed"] }
+        var present = table.quoted
+        if name.lowercased() == table.name.lowercased() {
+            // To SQLite the new name is taken, by the table itself: it gets there by way of a third one.
+            let between = DataName.quoted(try IndexName.free("_renaming_\(name)", in: database))
+            try database.execute(sql: "ALTER TABLE \(present) RENAME TO \(between)")
+            present = between
+        } else {
+            try requireFree(name)
+        }
+        try database.execute(sql: "ALTER TABLE \(present) RENAME TO \(DataName.quoted(name))")
         try database.execute(
             sql: "UPDATE \"_tables\" SET name = ? WHERE name = ?", arguments: [name, table.name])
         try database.execute(
