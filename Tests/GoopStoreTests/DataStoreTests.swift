@@ -437,6 +437,24 @@ import Testing
         await fixture.store.close()
     }
 
+    /// `Goop.form` adds columns with the default `''`, as a classic table needs it.
+    @Test(arguments: [
+        ("''", ""), ("'it''s'", "it's"), ("''''", "'"), ("plain", "plain"), ("'", "'"), ("'''", "'''"),
+        ("'a' || 'b'", "'a' || 'b'"), ("it's", "it's"),
+    ]) func aQuotedDefaultIsItsContent(written: String, stored: String) async throws {
+        let fixture = try StoreFixture()
+        try await fixture.makeNotes()
+        try await fixture.makeORM("orders", read: "open", insert: "open", update: "owner", delete: "owner")
+        for table in ["notes", "orders"] {
+            let column = #"{"name":"size","type":"TEXT","default":"\#(written)"}"#
+            try await fixture.ask(#"{"op":"add-column","table":"\#(table)","column":\#(column)}"#)
+            try await fixture.ask(#"{"op":"insert","table":"\#(table)","data":{"title":"x"}}"#, as: fixture.ada)
+            let row = try await fixture.ask(#"{"op":"query-one","table":"\#(table)"}"#)
+            #expect(row["size"] == .string(stored), "\(table)")
+        }
+        await fixture.store.close()
+    }
+
     /// The site's owner may give a row another `_id` and `_owner`, as an import does.
     @Test func aRowThatBecomesAnotherIsGoneForWhoeverHadIt() async throws {
         let fixture = try StoreFixture()
