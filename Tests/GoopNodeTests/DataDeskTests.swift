@@ -93,6 +93,20 @@ import Testing
         }
     }
 
+    @Test func aRowThatWasChangedMeanwhileIsNotReplaced() async throws {
+        try await withDesk { desk in
+            let id = try await desk.write(["text": "a", "stars": "1"], row: nil, in: "notes")
+            let shown: [String: SeenValue] = ["text": .whole("a"), "stars": .whole(.integer(1))]
+            #expect(try await desk.write(["text": "b"], row: id, in: "notes", seen: shown) == id)
+            let refused = await #expect(throws: DataError.self) {
+                try await desk.write(["text": "c"], row: id, in: "notes", seen: shown)
+            }
+            #expect(refused?.code == .conflict && refused?.message == "this row was changed meanwhile")
+            #expect(refused?.detail.contains("column text;") == true)
+            #expect(try await rows(desk).array?.first?.object?["text"] == "b")
+        }
+    }
+
     @Test func typedTextsBecomeValuesOfTheirColumns() async throws {
         try await withDesk { desk in
             let id = try await desk.write(["TEXT": "1", "stars": "12"], row: nil, in: "notes")
