@@ -12,6 +12,7 @@ import Testing
     /// A desk with one table of one row, that remembers what it was given.
     private final class FakeDesk: DataDesk {
         let asked = Mutex<[DataRequest]>([])
+        let seenLast = Mutex<[String: SeenValue]>([:])
         let imported = Mutex<(text: String, pieces: Int, keeps: Bool)>(("", 0, false))
         /// Of the pieces of exports, those that were made on an event loop.
         let piecesOnLoop = Atomic(0)
@@ -39,7 +40,13 @@ import Testing
             return request.op == .query ? .array([row]) : row
         }
 
-        func write(_ values: [String: String?], row: Int64?, in table: String) async throws(DataError) -> Int64 {
+        func write(
+            _ values: [String: String?], row: Int64?, in table: String, seen: [String: SeenValue]
+        ) async throws(DataError) -> Int64 {
+            seenLast.withLock { $0 = seen }
+            if seen["text"] == .whole("old") {
+                throw DataError(code: .conflict, message: "this row was changed meanwhile", detail: "column text")
+            }
             guard values.count == 2, values["none"] == .some(nil), values["text"] == "x" else {
                 throw DataError(code: .badRequest, message: "other values")
             }
@@ -114,6 +121,43 @@ import Testing
             let refused = try await post(
                 "/api/rooms/data/write", "{\"table\":\"notes\",\"values\":{\"text\":5}}", port: port, token: token)
             #expect(refused.status == 400)
+        }
+    }
+
+    @Test func whatAPageHasSeenGoesWithItsChange() async throws {
+        let desk = FakeDesk(row: [:])
+        try await withViewer(rooms: ViewerRooms(data: desk)) { port in
+            let token = try await token(port)
+            func write(_ id: String, _ seen: String) async throws -> RawAnswer {
+                try await post(
+                    "/api/rooms/data/write",
+                    "{\"table\":\"notes\",\(id)\"values\":{\"text\":\"x\",\"none\":null},\"seen\":\(seen)}",
+                    port: port, token: token)
+            }
+            let forms =
+                "{\"text\":\"t\",\"none\":null,\"count\":1.5,\"long\":{\"cut\":\"ab\",\"bytes\":600},"
+                + "\"blob\":{\"binary\":4},\"wide\":{\"digits\":\"9007199254740993\"}}"
+            let written = try await write("\"id\":3,", forms)
+            #expect(written.status == 200 && written.body == "{\"id\":3}")
+            let seen: [String: SeenValue] = [
+                "text": .whole("t"), "none": .whole(.null), "count": .whole(.number("1.5")),
+                "long": .beginning("ab", bytes: 600), "blob": .binary(bytes: 4),
+                "wide": .whole(.number("9007199254740993")),
+            ]
+            #expect(desk.seenLast.withLock { $0 } == seen)
+            let changed = try await write("\"id\":3,", "{\"text\":\"old\"}")
+            #expect(changed.status == 409)
+            #expect(changed.body.contains("\"error\":\"this row was changed meanwhile\""))
+            #expect(changed.body.contains("\"code\":\"conflict\""))
+            #expect(try await write("\"id\":3,", "null").status == 200)
+            for wrong in ["[]", "\"t\"", "{\"text\":[]}", "{\"text\":{}}", "{\"text\":{\"digits\":\"x\"}}"] {
+                #expect(try await write("\"id\":3,", wrong).status == 400, "\(wrong)")
+            }
+            #expect(try await write("", "{\"text\":\"t\"}").status == 400, "of a new row nothing was seen")
+            let columns = (0...DataRequest.maximumColumns).map { "\"c\($0)\":1" }
+            #expect(try await write("\"id\":3,", "{\(columns.joined(separator: ","))}").status == 413)
+            let most = columns.dropLast().joined(separator: ",")
+            #expect(try await write("\"id\":3,", "{\(most)}").status == 200)
         }
     }
 

@@ -82,6 +82,31 @@ import Testing
         }
     }
 
+    @Test func anIdThatIsNoNumberIsTheFaultOfItsLine() async throws {
+        try await withDesk { desk in
+            var pieces = [ByteBuffer(string: "_id,text\n5,a\nabc,b\n1.5,c\n7,d\n")]
+            let report = await desk.importRows(into: "notes", as: .csv, keepsSystemColumns: true) { pieces.popLast() }
+            #expect(report.added == 2 && report.fault == nil)
+            #expect(report.lines.map(\.number) == [3, 4])
+            #expect(report.lines.first?.reason.contains("_id takes a whole number") == true)
+            #expect(try await rows(desk).array?.map { $0.object?["_id"]?.int64 } == [5, 7])
+        }
+    }
+
+    @Test func aRowThatWasChangedMeanwhileIsNotReplaced() async throws {
+        try await withDesk { desk in
+            let id = try await desk.write(["text": "a", "stars": "1"], row: nil, in: "notes")
+            let shown: [String: SeenValue] = ["text": .whole("a"), "stars": .whole(.integer(1))]
+            #expect(try await desk.write(["text": "b"], row: id, in: "notes", seen: shown) == id)
+            let refused = await #expect(throws: DataError.self) {
+                try await desk.write(["text": "c"], row: id, in: "notes", seen: shown)
+            }
+            #expect(refused?.code == .conflict && refused?.message == "this row was changed meanwhile")
+            #expect(refused?.detail.contains("column text;") == true)
+            #expect(try await rows(desk).array?.first?.object?["text"] == "b")
+        }
+    }
+
     @Test func typedTextsBecomeValuesOfTheirColumns() async throws {
         try await withDesk { desk in
             let id = try await desk.write(["TEXT": "1", "stars": "12"], row: nil, in: "notes")

@@ -235,6 +235,75 @@ import Testing
         #expect(load.keep(DataService.shortAnswerBytes + 1, for: ada))
     }
 
+    @Test func bytesOfRequestsThatComeSlowlyAreBounded() async throws {
+        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        let server = Node(
+            configuration: .init(identity: .generate(), listen: [Multiaddr(ip: .v4(0x7f00_0001), tcpPort: 0)]))
+        let load = RequestLoad()
+        let tables = SiteTables(
+            path: temporary.path + "/gathered.db", configuration: .init(owner: server.peerID), logger: logger)
+        DataService(tables: tables, door: SiteDoor(), logger: logger, load: load) { _ in "" }.register(on: server)
+        try await server.start()
+        func client() async throws -> DataClient {
+            let node = try await visitor()
+            try await node.connect(to: server.peerID, addresses: server.listenAddresses())
+            return DataClient(node: node)
+        }
+        let (ada, bob) = (try await client(), try await client())
+        let short = DataRequest(op: .tables)
+        var long = DataRequest(op: .insert, table: "none")
+        long.data = ["text": .string(String(repeating: "x", count: 900_000))]
+        func code(_ client: DataClient, _ request: DataRequest) async -> DataErrorCode? {
+            do throws(DataError) {
+                _ = try await client.perform(request, of: server.peerID)
+                return nil
+            } catch { return error.code }
+        }
+        // Four requests whose end does not come.
+        let part = ByteBuffer(repeating: UInt8(ascii: "x"), count: 1_000_000)
+        var held: [P2PStream] = []
+        for _ in 0..<4 {
+            held.append(
+                try await ada.node.openStream(to: server.peerID, protocols: [ProtocolID(DataProtocol.dataID)]))
+            try await held.last?.write(part)
+        }
+        // A short one is answered whatever is kept.
+        let all = held.count * (part.readableBytes - DataService.freelyGatheredBytes)
+        while load.gatheredBytes(of: ada.node.peerID) < all { try #require(await code(ada, short) == nil) }
+        #expect(await code(ada, long) == .busy, "told though most of it came after there was no room")
+        #expect(load.gatheredBytes(of: ada.node.peerID) == all, "and not kept")
+        #expect(await code(bob, long) == .notFound, "others have room of their own")
+        for stream in held { stream.reset() }
+        while load.gatheredBytes(of: ada.node.peerID) > 0 { try #require(await code(ada, short) == nil) }
+        #expect(await code(ada, long) == .notFound)
+        #expect(load.gatheredBytes(of: ada.node.peerID) == 0, "an answered one counts no longer")
+        for client in [ada, bob] { await client.node.stop() }
+        await server.stop()
+        await tables.close()
+    }
+
+    @Test func bytesOfAllVisitorsRequestsAreBounded() {
+        let load = RequestLoad()
+        let free = DataService.freelyGatheredBytes
+        let crowd = (0..<DataService.gatheredBytes / DataService.gatheredBytesPerPeer).map { _ in
+            PrivateKey.generate().peerID
+        }
+        for visitor in crowd {
+            #expect(load.gather(free + DataService.gatheredBytesPerPeer, after: 0, for: visitor))
+            #expect(!load.gather(free + 1, after: 0, for: visitor), "of one")
+        }
+        let last = PrivateKey.generate().peerID
+        #expect(load.gather(free, after: 0, for: last), "a short request always has room")
+        #expect(!load.gather(free + 1, after: free, for: last), "of all visitors")
+        load.letGo(free, for: last)
+        #expect(!load.gather(free + 1, after: free, for: last), "what did not count is not given back")
+        load.letGo(free + DataService.gatheredBytesPerPeer, for: crowd[0])
+        #expect(load.gather(free + 1, after: free, for: last))
+        #expect(load.gather(free + 2, after: free + 1, for: last))
+        load.letGo(free + 2, for: last)
+        #expect(load.gatheredBytes(of: last) == 0 && load.gatheredBytes(of: crowd[0]) == 0)
+    }
+
     @Test func requestsOfAllVisitorsAtATimeAreBounded() {
         let load = RequestLoad()
         let crowd = (0..<DataService.maximumRequests / DataService.maximumRequestsPerPeer).map { _ in

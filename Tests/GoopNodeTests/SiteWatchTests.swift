@@ -86,6 +86,52 @@ import Testing
         #expect(other.changes().paths == ["/a.html"])
     }
 
+    /// Lets more happen than the kernel keeps: two files in turn, because it tells the same of one file only once.
+    private func overflow() throws {
+        let most = try #require(
+            fopen("/proc/sys/fs/inotify/max_queued_events", "r").flatMap { file -> Int? in
+                defer { fclose(file) }
+                var line = [UInt8](repeating: 0, count: 32)
+                let count = fread(&line, 1, line.count, file)
+                return Int(String(decoding: line.prefix(count).prefix { (0x30...0x39).contains($0) }, as: UTF8.self))
+            })
+        for number in 0...most {
+            let name = number.isMultiple(of: 2) ? "index.html" : "css/app.css"
+            let file = open(temporary.path + "/site/" + name, O_WRONLY)
+            try #require(file >= 0)
+            close(file)
+        }
+    }
+
+    /// What is told once it is found that some are missing: behind all that was kept.
+    private func changesWithLoss(_ watch: FolderWatch) -> SiteChanges {
+        var changes = watch.changes()
+        for _ in 0..<100 where !changes.hasMore { changes = watch.changes() }
+        return changes
+    }
+
+    @Test func foldersThatCameWhileEventsWereDroppedAreWatched() throws {
+        let watch = folder.watch()
+        try #require(!watch.isComparing)
+        try overflow()
+        temporary.write("1", to: "site/new/deep/file.txt")
+        #expect(changesWithLoss(watch).hasMore && !watch.isComparing)
+        #expect(watch.changes().isEmpty)
+        temporary.write("22", to: "site/new/deep/file.txt")
+        #expect(watch.changes().paths == ["/new/deep/file.txt"])
+        temporary.write("body {a}", to: "site/css/app.css")
+        #expect(watch.changes().paths == ["/css/app.css"])
+        // Another time later is no reason to compare; twice in a row is.
+        #expect(watch.changes().isEmpty)
+        for isSecond in [false, true] {
+            try overflow()
+            temporary.write("1", to: "site/newer\(isSecond)/file.txt")
+            #expect(changesWithLoss(watch).hasMore && watch.isComparing == isSecond)
+        }
+        for isSecond in [false, true] { temporary.write("22", to: "site/newer\(isSecond)/file.txt") }
+        #expect(watch.changes().paths == ["/newerfalse/file.txt", "/newertrue/file.txt"])
+    }
+
     @Test func moreFoldersThanAreWatchedAreCompared() {
         let few = FolderWatch(root: folder.root, maximumFolders: 1)
         #expect(few.isComparing, "the root, and css")

@@ -49,7 +49,7 @@ import Testing
         try await make(fixture)
         #expect(try await next(fixture) == 1)
         #expect(try await next(fixture) == 2)
-        try await fixture.ask(#"{"op":"update","table":"tasks","id":1,"data":{"number":40}}"#, as: fixture.bob)
+        try await fixture.ask(#"{"op":"update","table":"tasks","id":1,"data":{"number":40}}"#)
         #expect(try await next(fixture) == 41)
         try await fixture.ask(#"{"op":"update-where","table":"tasks","where":"number > 9","data":{"number":7}}"#)
         #expect(try await next(fixture) == 8, "what was larger is not there any more")
@@ -59,6 +59,43 @@ import Testing
         #expect(try await next(fixture) == 11)
         try await fixture.ask(#"{"op":"update","table":"tasks","id":2,"data":{"number":9223372036854775807}}"#)
         #expect(await fixture.refusal(Self.insert, as: fixture.ada)?.code == .conflict)
+        await fixture.store.close()
+    }
+
+    /// One row with the largest number there is would keep everybody from adding rows.
+    @Test func aVisitorSetsNoNumber() async throws {
+        let fixture = try StoreFixture()
+        try await make(fixture)
+        let most = "9223372036854775807"
+        for data in [#"{"number":\#(most),"note":"a"}"#, #"{"NUMBER":\#(most),"note":"a"}"#, #"{"number":"x"}"#] {
+            try await fixture.ask(#"{"op":"insert","table":"tasks","data":\#(data)}"#, as: fixture.ada)
+        }
+        try await fixture.ask(
+            #"{"op":"update","table":"tasks","id":1,"data":{"number":\#(most),"note":"b"}}"#, as: fixture.ada)
+        try await fixture.ask(
+            #"{"op":"update-where","table":"tasks","where":"1","data":{"Number":\#(most),"note":"b"}}"#, as: fixture.bob
+        )
+        try await fixture.ask(
+            #"{"op":"upsert","table":"tasks","key_col":"note","data":{"number":\#(most),"note":"c"}}"#, as: fixture.bob)
+        try await fixture.ask(
+            #"{"op":"upsert","table":"tasks","key_col":"note","data":{"number":\#(most),"note":"c"}}"#, as: fixture.bob)
+        let all = #"{"op":"query","table":"tasks","columns":["number","note"],"order":"_id"}"#
+        #expect(
+            try await fixture.text(all)
+                == #"[{"number":1,"note":"b"},{"number":2,"note":"b"},{"number":3,"note":"b"},{"number":4,"note":"c"}]"#
+        )
+        // Alone it is nothing to change.
+        let refused = await fixture.refusal(
+            #"{"op":"update","table":"tasks","id":1,"data":{"number":9}}"#, as: fixture.ada)
+        #expect(refused?.code == .badRequest)
+        // A row is found by its number, and none is made with one.
+        let upsert = #"{"op":"upsert","table":"tasks","key_col":"number","data":{"number":2,"note":"d"}}"#
+        #expect(try await fixture.ask(upsert, as: fixture.ada)["id"]?.int64 == 2)
+        let missing = await fixture.refusal(
+            #"{"op":"upsert","table":"tasks","key_col":"number","data":{"number":\#(most),"note":"e"}}"#,
+            as: fixture.ada)
+        #expect(missing?.code == .refused)
+        #expect(try await next(fixture) == 5)
         await fixture.store.close()
     }
 
@@ -141,6 +178,26 @@ import Testing
             #"{"op":"add-column","table":"tasks","column":{"name":"number","type":"integer","auto":true}}"#)
         #expect(try await indexes(fixture.path) == ["_auto_tasks_number"])
         #expect(try await next(fixture) == 1)
+        await fixture.store.close()
+    }
+
+    @Test func aTableIsRenamedInItsLetterCaseOnly() async throws {
+        let fixture = try StoreFixture()
+        try await make(fixture)
+        #expect(try await next(fixture) == 1)
+        for (old, new) in [("tasks", "Tasks"), ("TASKS", "TASKS"), ("tasks", "TASKS"), ("TASKS", "tasks")] {
+            try await fixture.ask(#"{"op":"rename-table","old_name":"\#(old)","new_name":"\#(new)"}"#)
+            let names = try await fixture.ask(#"{"op":"tables"}"#).array?.map { $0["name"]?.string }
+            #expect(names == [new])
+        }
+        // Rows, schema, index and the next `_id` have come along.
+        #expect(try await next(fixture) == 2)
+        #expect(try await fixture.text(#"{"op":"pluck","table":"tasks","column":"_id","order":"_id"}"#) == "[1,2]")
+        #expect(try await plan(fixture.path).hasPrefix("SEARCH tasks USING COVERING INDEX _auto_tasks_number"))
+        // Another table's name stays taken, in any letter case.
+        try await fixture.makeNotes()
+        let taken = await fixture.refusal(#"{"op":"rename-table","old_name":"tasks","new_name":"Notes"}"#)
+        #expect(taken?.code == .conflict)
         await fixture.store.close()
     }
 

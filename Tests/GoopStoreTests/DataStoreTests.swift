@@ -437,6 +437,57 @@ import Testing
         await fixture.store.close()
     }
 
+    /// `Goop.form` adds columns with the default `''`, as a classic table needs it.
+    @Test(arguments: [
+        ("''", ""), ("'it''s'", "it's"), ("''''", "'"), ("plain", "plain"), ("'", "'"), ("'''", "'''"),
+        ("'a' || 'b'", "'a' || 'b'"), ("it's", "it's"),
+    ]) func aQuotedDefaultIsItsContent(written: String, stored: String) async throws {
+        let fixture = try StoreFixture()
+        try await fixture.makeNotes()
+        try await fixture.makeORM("orders", read: "open", insert: "open", update: "owner", delete: "owner")
+        for table in ["notes", "orders"] {
+            let column = #"{"name":"size","type":"TEXT","default":"\#(written)"}"#
+            try await fixture.ask(#"{"op":"add-column","table":"\#(table)","column":\#(column)}"#)
+            try await fixture.ask(#"{"op":"insert","table":"\#(table)","data":{"title":"x"}}"#, as: fixture.ada)
+            let row = try await fixture.ask(#"{"op":"query-one","table":"\#(table)"}"#)
+            #expect(row["size"] == .string(stored), "\(table)")
+        }
+        await fixture.store.close()
+    }
+
+    /// The site's owner may give a row another `_id` and `_owner`, as an import does.
+    @Test func aRowThatBecomesAnotherIsGoneForWhoeverHadIt() async throws {
+        let fixture = try StoreFixture()
+        try await fixture.makeORM("mine", read: "owner", insert: "open", update: "owner", delete: "owner")
+        try await fixture.makeNotes()
+        let adas = try await fixture.store.changes(of: "mine", caller: fixture.ada)
+        let bobs = try await fixture.store.changes(of: "mine", caller: fixture.bob)
+        try await fixture.ask(#"{"op":"insert","table":"mine","data":{"title":"a"}}"#, as: fixture.ada)
+        try await fixture.ask(
+            #"{"op":"update","table":"mine","id":1,"data":{"_owner":"\#(fixture.bob.id)"}}"#)
+        try await fixture.ask(#"{"op":"update","table":"mine","id":1,"data":{"_id":7}}"#)
+        try await fixture.ask(
+            #"{"op":"update","table":"mine","id":7,"data":{"_id":"9","_owner":"\#(fixture.ada.id)"}}"#)
+
+        // Whoever sees all rows hears of a row that goes when its name goes, and not when its owner does.
+        let all = try await fixture.store.changes(of: "notes", caller: fixture.bob)
+        try await fixture.ask(#"{"op":"insert","table":"notes","data":{"title":"a"}}"#, as: fixture.ada)
+        try await fixture.ask(
+            #"{"op":"update","table":"notes","id":1,"data":{"_owner":"\#(fixture.bob.id)"}}"#)
+        try await fixture.ask(#"{"op":"update-where","table":"notes","where":"_id = 1","data":{"_id":5}}"#)
+
+        // The streams end with the store, behind what waits in them.
+        await fixture.store.close()
+        func heard(_ changes: AsyncThrowingStream<DataChange, any Error>) async throws -> [String] {
+            var heard: [String] = []
+            for try await change in changes { heard.append("\(change.kind.rawValue) \(change.id)") }
+            return heard
+        }
+        #expect(try await heard(adas) == ["insert 1", "delete 1", "update 9"])
+        #expect(try await heard(bobs) == ["update 1", "delete 1", "update 7", "delete 7"])
+        #expect(try await heard(all) == ["insert 1", "update 1", "delete 1", "update 5"])
+    }
+
     /// By itself SQLite begins its log anew only at a moment in which nobody reads.
     @Test func readsWithoutAPauseDoNotLetTheLogGrow() async throws {
         let fixture = try StoreFixture(logBytes: 256 << 10)

@@ -33,6 +33,8 @@ public struct OrmColumn: Sendable, Hashable {
     public var isUnique: Bool
     /// Filled on insert when the value is absent, null or empty.
     public var isAutomatic: Bool
+    /// A new row gets the largest number plus one; visitors cannot set it.
+    public var isNumbered: Bool { isAutomatic && type == .integer }
     /// The value of a new row that is given none.
     public var defaultValue: JSONValue?
     /// The keys of an enum.

@@ -56,6 +56,9 @@ public struct OrmSchema: Sendable, Hashable {
     /// The column of a name, which SQLite would find in any letter case.
     public func column(_ name: String) -> OrmColumn? { columns.first { $0.name.lowercased() == name.lowercased() } }
 
+    /// The columns that a table numbers itself, in lower case.
+    public var numberedColumns: Set<String> { Set(columns.filter(\.isNumbered).map { $0.name.lowercased() }) }
+
     static func invalid(_ detail: String) -> DataError {
         DataError(code: .badRequest, message: "invalid schema", detail: detail)
     }

@@ -61,6 +61,8 @@ package final class FolderWatch {
     /// Watched folders by the kernel's number: the names from the root.
     private var folders: [CInt: [String]] = [:]
     private var kernel: KernelQueue?
+    /// Whether the kernel has dropped events since the last call that found nothing.
+    private var hasLostEvents = false
     /// While the kernel does not help.
     private var snapshot: Snapshot?
 
@@ -78,11 +80,7 @@ package final class FolderWatch {
         self.hidden = hidden
         self.maximumFolders = maximumFolders
         self.maximumFiles = maximumFiles
-        if usesKernel, let queue = KernelQueue() {
-            kernel = queue
-            var found = SiteChanges()
-            if !watchFolder([], noting: &found) { kernel = nil }
-        }
+        if usesKernel { watchAnew() }
         if kernel == nil { compareInstead() }
     }
 
@@ -100,7 +98,14 @@ package final class FolderWatch {
             return changes
         }
         let isComplete = kernel.read { event in note(event, into: &changes) }
-        if !isComplete { changes.formUnion(.unnamed) }
+        if !isComplete, self.kernel != nil {
+            changes.formUnion(.unnamed)
+            // Folders may have come in what was dropped, and nobody watches them. Where it is dropped again and again, looking
+            // through the folder each time would take all the time there is: comparing rests in between.
+            self.kernel = nil
+            if !hasLostEvents { watchAnew() }
+        }
+        hasLostEvents = !isComplete || (hasLostEvents && !changes.isEmpty)
         if self.kernel == nil {
             changes.formUnion(.unnamed)
             compareInstead()
@@ -109,6 +114,14 @@ package final class FolderWatch {
     }
 
     // MARK: With the kernel's help
+
+    /// Watches all folders from now on; `kernel` is nil if that is not possible.
+    private func watchAnew() {
+        folders = [:]
+        kernel = KernelQueue()
+        var found = SiteChanges()
+        if kernel != nil, !watchFolder([], noting: &found) { kernel = nil }
+    }
 
     private func note(_ event: KernelQueue.Event, into changes: inout SiteChanges) {
         guard let folder = folders[event.watch] else { return }

@@ -14,8 +14,12 @@ public protocol DataDesk: Sendable {
     /// - Parameters:
     ///   - values: by column; nil is no value.
     ///   - row: `_id`; nil makes a new row.
+    ///   - seen: values of that row as they were shown, by column: the row is changed only while it still has them.
     /// - Returns: `_id`.
-    func write(_ values: [String: String?], row: Int64?, in table: String) async throws(DataError) -> Int64
+    /// - Throws: `conflict` if the row has other values now, and then nothing was stored.
+    func write(
+        _ values: [String: String?], row: Int64?, in table: String, seen: [String: SeenValue]
+    ) async throws(DataError) -> Int64
     /// Gives all rows as a file, piece by piece; waits for each piece to be taken.
     ///
     /// - Throws: `DataError`, and what `write` throws.

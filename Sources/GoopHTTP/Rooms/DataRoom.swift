@@ -80,7 +80,13 @@ struct DataRoom: Sendable {
         }
     }
 
-    /// `{"table","id" or none,"values":{column: text or null}}` → `{"id"}`.
+    /// `{"table","id" or none,"values":{column: text or null},"seen" or none}` → `{"id"}`.
+    ///
+    /// A page sends as `seen` what it showed before its owner began to type: `{column: value}`, each value in the form in which
+    /// `rows` or `value` gave it (`ShownValue`), for the columns that are in `values`, and for others that the change depends on.
+    /// Of a text that was cut and of a BLOB only beginning and size can be compared; `_updated_at`, sent along, tells more.
+    /// If one of them is another now, nothing is stored, and the answer is 409 with the code `conflict`, the error
+    /// `this row was changed meanwhile` and a detail that names the columns. Without `seen` whatever is there is replaced.
     func write(_ object: JSONObject) async -> Response {
         await answer { desk throws(DataError) in
             guard let table = object["table"]?.string, let members = object["values"]?.object?.members else {
@@ -93,8 +99,33 @@ struct DataRoom: Sendable {
                 }
                 values.updateValue(member.value.string, forKey: member.name)
             }
-            return ["id": .integer(try await desk.write(values, row: object["id"]?.int64, in: table))]
+            let seen = try Self.seen(in: object)
+            return ["id": .integer(try await desk.write(values, row: object["id"]?.int64, in: table, seen: seen))]
         }
+    }
+
+    private static func seen(in object: JSONObject) throws(DataError) -> [String: SeenValue] {
+        guard let json = object["seen"], !json.isNull else { return [:] }
+        guard let members = json.object?.members, object["id"]?.int64 != nil else {
+            throw DataError(
+                code: .badRequest, message: "seen is not as it should be",
+                detail: "an object with the values of the row that id names is needed")
+        }
+        guard members.count <= DataRequest.maximumColumns else {
+            throw DataError(
+                code: .tooLarge, message: "request too large",
+                detail: "seen holds at most \(DataRequest.maximumColumns) columns")
+        }
+        var seen: [String: SeenValue] = [:]
+        for member in members {
+            guard let value = ShownValue.seen(member.value) else {
+                throw DataError(
+                    code: .badRequest, message: "a value in seen has no form in which values are shown",
+                    detail: String(member.name.prefix(64)))
+            }
+            seen[member.name] = value
+        }
+        return seen
     }
 
     private func answer(_ body: (any DataDesk) async throws(DataError) -> JSONValue) async -> Response {
@@ -144,10 +175,23 @@ enum ShownValue {
             if let integer = Int64(digits) { return integer.magnitude <= 1 << 53 ? value : ["digits": .string(digits)] }
             return value
         case .object(let object):
-            guard let text = object["$blob"]?.string else { return .null }
-            let padding = text.utf8.suffix(2).count { $0 == UInt8(ascii: "=") }
-            return ["binary": .integer(text.utf8.count / 4 * 3 - padding)]
+            return object["$blob"]?.string == nil ? .null : ["binary": .integer(value.blobBytes ?? 0)]
         case .null, .bool, .array: return value
+        }
+    }
+
+    /// What a page has seen, from the form in which it was shown; nil for every other form.
+    static func seen(_ json: JSONValue) -> SeenValue? {
+        switch json {
+        case .null, .bool, .number, .string: return .whole(json)
+        case .object(let object):
+            if let start = object["cut"]?.string, let bytes = object["bytes"]?.int64 {
+                return .beginning(start, bytes: bytes)
+            }
+            if let bytes = object["binary"]?.int64 { return .binary(bytes: bytes) }
+            if let digits = object["digits"]?.string, Int64(digits) != nil { return .whole(.number(digits)) }
+            return nil
+        case .array: return nil
         }
     }
 }

@@ -23,6 +23,12 @@ struct DataService: Sendable {
     static let untakenBytesPerPeer = 32 << 20
     /// Bytes of longer answers that all visitors have not taken.
     static let untakenBytes = 128 << 20
+    /// So much of each request is gathered whatever the others hold: 8 MiB for `maximumRequests`.
+    static let freelyGatheredBytes = 16 << 10
+    /// Bytes beyond those of one visitor's requests that have not been answered: four of the longest.
+    static let gatheredBytesPerPeer = 4 << 20
+    /// Bytes beyond those of all visitors' requests.
+    static let gatheredBytes = 64 << 20
     /// Requests up to this size are read on the event loop.
     static let smallRequestBytes = 4096
     /// How often a quiet watch gives a sign of life.
@@ -36,11 +42,13 @@ struct DataService: Sendable {
     let door: SiteDoor
     let email: @Sendable (PeerID) async -> String
     let logger: Logger
-    private let load = RequestLoad()
+    private let load: RequestLoad
 
     init(
-        tables: SiteTables, door: SiteDoor, logger: Logger, email: @escaping @Sendable (PeerID) async -> String
+        tables: SiteTables, door: SiteDoor, logger: Logger, load: RequestLoad = RequestLoad(),
+        email: @escaping @Sendable (PeerID) async -> String
     ) {
+        self.load = load
         self.tables = tables
         self.door = door
         self.logger = logger
@@ -93,9 +101,7 @@ struct DataService: Sendable {
             return try await stream.write(ByteBuffer(bytes: DataProtocol.line(DataReply.failure(busy))))
         }
         defer { load.end(peer) }
-        guard let line = try await line(of: stream, most: DataProtocol.maximumRequestBytes) else { return }
-        watch.progressed()
-        var reply = await reply(to: line, from: peer)
+        guard var reply = try await reply(on: stream, watch) else { return }
         watch.progressed()
         let size = reply.readableBytes
         guard load.keep(size, for: peer) else {
@@ -108,6 +114,24 @@ struct DataService: Sendable {
         }
         defer { load.release(size, for: peer) }
         try await stream.write(reply)
+    }
+
+    /// Gathers a request and answers it; nil if nothing came. Its bytes count until then: they are kept while it waits its turn.
+    private func reply(on stream: P2PStream, _ watch: StallWatch) async throws -> ByteBuffer? {
+        let peer = stream.remotePeer
+        var gathered = 0
+        defer { load.letGo(gathered, for: peer) }
+        func mayHold(_ bytes: Int) -> Bool {
+            let mayHold = load.gather(bytes, after: gathered, for: peer)
+            if !mayHold { load.letGo(gathered, for: peer) }
+            gathered = mayHold ? bytes : 0
+            return mayHold
+        }
+        guard
+            let line = try await line(of: stream, most: DataProtocol.maximumRequestBytes, mayHold: mayHold)
+        else { return nil }
+        watch.progressed()
+        return await reply(to: line, from: peer)
     }
 
     /// The line of the answer. A small change of one row is handed to the writer from the event loop; whatever has much to read
@@ -141,20 +165,35 @@ struct DataService: Sendable {
     }
 
     /// A line, whose end may be the end of the stream; nil if nothing came.
-    private func line(of stream: P2PStream, most limit: Int) async throws -> Result<ByteBuffer, DataError>? {
+    ///
+    /// - Parameter mayHold: asked whether so many bytes of it may be kept, before they are. If not, the rest is read and dropped
+    ///   up to its end: who is still sending does not listen for an answer.
+    private func line(
+        of stream: P2PStream, most limit: Int, mayHold: (_ bytes: Int) -> Bool = { _ in true }
+    ) async throws -> Result<ByteBuffer, DataError>? {
         var line = ByteBuffer()
-        while let chunk = try await stream.read() {
-            let view = chunk.readableBytesView
-            guard let end = view.firstIndex(of: 0x0A) else {
-                line.writeImmutableBuffer(chunk)
-                guard line.readableBytes <= limit else { return .failure(DataService.tooLong(limit)) }
-                continue
+        var count = 0
+        var (isHeld, hasEnd) = (true, false)
+        while !hasEnd, let chunk = try await stream.read() {
+            let end = chunk.readableBytesView.firstIndex(of: 0x0A)
+            let part = chunk.readableBytesView[..<(end ?? chunk.readableBytesView.endIndex)]
+            count += part.count
+            guard count <= limit else { return .failure(DataService.tooLong(limit)) }
+            if isHeld, mayHold(count) {
+                line.writeBytes(part)
+            } else {
+                isHeld = false
+                line = ByteBuffer()
             }
-            line.writeBytes(view[..<end])
-            return line.readableBytes <= limit ? .success(line) : .failure(DataService.tooLong(limit))
+            hasEnd = end != nil
         }
-        return line.readableBytes == 0 ? nil : .success(line)
+        guard isHeld else { return .failure(DataService.tooMuch) }
+        return count == 0 && !hasEnd ? nil : .success(line)
     }
+
+    private static let tooMuch = DataError(
+        code: .busy, message: "too many requests",
+        detail: "long ones wait already; send this one again when others are answered")
 
     private static func tooLong(_ limit: Int) -> DataError {
         DataError(code: .tooLarge, message: "request too large", detail: "a line holds at most \(limit) bytes")
@@ -252,8 +291,8 @@ extension DataOperation {
     }
 }
 
-/// How many requests are under way, and how many bytes of answers wait to be taken: an answer is up to six times as long as
-/// the values in it, and a visitor can ask for many and read none.
+/// How many requests are under way, how many bytes of them are kept until they are answered, and how many bytes of answers
+/// wait to be taken: an answer is up to six times as long as the values in it, and a visitor can ask for many and read none.
 final class RequestLoad: Sendable {
     private let untaken = Mutex<(total: Int, perPeer: [PeerID: Int])>((0, [:]))
 
@@ -276,6 +315,39 @@ final class RequestLoad: Sendable {
             untaken.total -= bytes
             let left = untaken.perPeer[peer, default: bytes] - bytes
             untaken.perPeer[peer] = left > 0 ? left : nil
+        }
+    }
+
+    private let gathered = Mutex<(total: Int, perPeer: [PeerID: Int])>((0, [:]))
+
+    /// Of a request's bytes, those that count.
+    private static func counted(_ bytes: Int) -> Int { max(bytes - DataService.freelyGatheredBytes, 0) }
+
+    /// What is kept of a peer's requests, beside what is free; for tests.
+    func gatheredBytes(of peer: PeerID) -> Int { gathered.withLock { $0.perPeer[peer, default: 0] } }
+
+    /// Whether a request, of which so many bytes are kept, may grow to so many.
+    func gather(_ bytes: Int, after before: Int, for peer: PeerID) -> Bool {
+        let more = RequestLoad.counted(bytes) - RequestLoad.counted(before)
+        guard more > 0 else { return true }
+        return gathered.withLock { gathered in
+            let own = gathered.perPeer[peer, default: 0]
+            guard gathered.total + more <= DataService.gatheredBytes, own + more <= DataService.gatheredBytesPerPeer
+            else { return false }
+            gathered.total += more
+            gathered.perPeer[peer] = own + more
+            return true
+        }
+    }
+
+    /// Gives back what was kept of a request.
+    func letGo(_ bytes: Int, for peer: PeerID) {
+        let counted = RequestLoad.counted(bytes)
+        guard counted > 0 else { return }
+        gathered.withLock { gathered in
+            gathered.total -= counted
+            let left = gathered.perPeer[peer, default: counted] - counted
+            gathered.perPeer[peer] = left > 0 ? left : nil
         }
     }
 

@@ -179,6 +179,13 @@ final class SiteTables: Sendable {
         try await store().insert(rows, into: table)
     }
 
+    /// Changes a row of the owner, if it is still as the owner has seen it.
+    func update(
+        _ id: Int64, of table: String, to values: [String: JSONValue], seen: [String: SeenValue]
+    ) async throws(DataError) {
+        try await store().update(id, of: table, to: values, seen: seen)
+    }
+
     /// Every table, with how much is in it.
     func overview() async throws(DataError) -> [TableOverview] { try await store().overview() }
 

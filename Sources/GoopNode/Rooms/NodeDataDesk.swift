@@ -14,11 +14,11 @@ struct NodeDataDesk: DataDesk {
         try await tables.perform(request, caller: .owner)
     }
 
-    func write(_ values: [String: String?], row: Int64?, in table: String) async throws(DataError) -> Int64 {
+    func write(
+        _ values: [String: String?], row: Int64?, in table: String, seen: [String: SeenValue] = [:]
+    ) async throws(DataError) -> Int64 {
         let columns: TableColumns
         do { columns = try await TableColumns(of: table, tables) } catch { throw Self.dataError(error) }
-        var request = DataRequest(op: row == nil ? .insert : .update, table: table)
-        request.id = row
         var data: [String: JSONValue] = [:]
         for (name, text) in values {
             guard !DataName.isSystemColumn(name) else {
@@ -26,9 +26,13 @@ struct NodeDataDesk: DataDesk {
             }
             data[name] = text.map { columns.value(of: $0, in: columns.spelling(of: name) ?? name) } ?? .null
         }
+        if let row {
+            try await tables.update(row, of: table, to: data, seen: seen)
+            return row
+        }
+        var request = DataRequest(op: .insert, table: table)
         request.data = data
-        let answer = try await tables.perform(request, caller: .owner)
-        return row ?? answer.object?["id"]?.int64 ?? 0
+        return try await tables.perform(request, caller: .owner).object?["id"]?.int64 ?? 0
     }
 
     func export(_ table: String, as form: RowForm, to write: (ByteBuffer) async throws -> Void) async throws {

@@ -14,7 +14,7 @@ enum AutomaticIndex {
     /// Makes those that are missing. Any other index that begins with the column serves as well, a unique one for example.
     static func add(to catalogue: Catalogue, in database: Database) throws {
         for table in catalogue.sorted {
-            for described in table.schema?.columns ?? [] where described.isAutomatic && described.type == .integer {
+            for described in table.schema?.columns ?? [] where described.isNumbered {
                 guard let column = table.column(described.name) else { continue }
                 guard try !IndexName.isFirst(column.name, of: table.name, in: database) else { continue }
                 let name = try IndexName.free("\(prefix)\(table.name)_\(column.name)", in: database)

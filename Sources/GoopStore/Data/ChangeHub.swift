@@ -77,7 +77,8 @@ final class ChangeHub: Sendable {
         let costs = changes.map(\.change.cost)
         for (number, subscriber) in subscribers {
             for (change, cost) in zip(changes, costs) where change.change.table == subscriber.table {
-                if let owner = subscriber.owner, owner != change.owner { continue }
+                if let owner = subscriber.owner { guard owner == change.owner else { continue } }
+                if change.isForOwnerOnly, subscriber.owner == nil { continue }
                 guard subscriber.queue.put(change.change, cost: cost) else {
                     subscriber.queue.finish(
                         throwing: DataError(

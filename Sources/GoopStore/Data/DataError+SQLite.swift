@@ -74,6 +74,11 @@ extension DataError {
         switch error {
         case let error as DataError: self = error
         case let error as QueryError: self.init(error)
+        case let error as DatabaseError where error.resultCode == .SQLITE_MISMATCH:
+            // The fault of one row's values: the only column that refuses values of another type is the key of the table.
+            self.init(
+                code: .badRequest, message: "a value does not fit its column",
+                detail: "_id takes a whole number; leave it out, and the row gets one")
         case let error as DatabaseError:
             self.init(
                 sqliteCode: error.extendedResultCode.rawValue, text: error.message ?? "", isOwner: isOwner)

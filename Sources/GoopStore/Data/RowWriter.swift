@@ -123,6 +123,12 @@ struct RowWriter {
             _ = try updateRow(id, try valuesForUpdate(data), scope: scope)
             return ["id": .integer(id), "status": "ok"]
         }
+        // The new row would get another number, and the same request one more row each time.
+        guard !isVisitor || table.schema?.numberedColumns.contains(column.name.lowercased()) != true else {
+            throw DataError(
+                code: .refused, message: "column \(column.name) is numbered by the table",
+                detail: "no row that may be changed has that number; insert a row without one")
+        }
         return ["id": .integer(try insertRow(data)), "status": "ok"]
     }
 
@@ -211,7 +217,10 @@ struct RowWriter {
         transaction.rowChanged(id, of: table.name)
         // The row may have got another id or owner from the site's owner.
         let newID = values.first { $0.name == "_id" }.flatMap { QueryValue.integer(of: $0.value) } ?? id
-        if newID != id { transaction.rowChanged(newID, of: table.name) }
+        if newID != id {
+            transaction.rowChanged(newID, of: table.name)
+            try note(.delete, id, owner: before.owner)
+        }
         guard let after = try state(of: newID, scope: .allRows) else { return true }
         if before.owner == after.owner {
             if isVisitor, after.owner != callerID, after.values > before.values {
@@ -221,6 +230,8 @@ struct RowWriter {
         } else {
             try transaction.charge(before.owner, rows: -1, bytes: -before.bytes, isVisitor: false)
             try transaction.charge(after.owner, rows: 1, bytes: after.bytes, isVisitor: false)
+            // Whoever sees own rows only must hear that this one is none any more; for all others it is still there.
+            if newID == id { try note(.delete, id, owner: before.owner, isForOwnerOnly: true) }
         }
         try note(.update, newID, owner: after.owner)
         return true
@@ -250,7 +261,9 @@ struct RowWriter {
         return (row.text(at: 0) ?? "", values, values + (row.integer(at: 2) ?? 0))
     }
 
-    private func note(_ kind: DataChange.Kind, _ id: Int64, owner: String) throws {
+    private func note(
+        _ kind: DataChange.Kind, _ id: Int64, owner: String, isForOwnerOnly: Bool = false
+    ) throws {
         guard transaction.isWatched(table.name) else { return }
         var row: JSONValue?
         if kind != .delete {
@@ -259,14 +272,19 @@ struct RowWriter {
                 .first.map { $0.json(of: table) }
         }
         transaction.effects.changes.append(
-            RowChange(change: DataChange(table: table.name, kind: kind, id: id, row: row), owner: owner))
+            RowChange(
+                change: DataChange(table: table.name, kind: kind, id: id, row: row), owner: owner,
+                isForOwnerOnly: isForOwnerOnly))
     }
 
     // MARK: Values
 
-    /// What a caller may set: nobody remote sets a system column. A page that sends back a row as it read it does no harm.
+    /// What a caller may set: nobody remote sets a system column, or a number that is given here. One row with the largest
+    /// number there is would leave the table without a next one. A page that sends back a row as it read it does no harm.
     private func settable(_ data: [String: JSONValue]) -> [String: JSONValue] {
-        isVisitor ? data.filter { !DataName.isSystemColumn($0.key) } : data
+        guard isVisitor else { return data }
+        let numbered = table.schema?.numberedColumns ?? []
+        return data.filter { !DataName.isSystemColumn($0.key) && !numbered.contains($0.key.lowercased()) }
     }
 
     private func valuesForUpdate(_ data: [String: JSONValue]) throws(DataError) -> [(name: String, value: QueryValue)] {
@@ -274,7 +292,9 @@ struct RowWriter {
         try table.schema?.checkUpdate(data)
         let values = try columns(data)
         guard !values.isEmpty else {
-            throw DataError(code: .badRequest, message: "no columns to update", detail: "system columns cannot be set")
+            throw DataError(
+                code: .badRequest, message: "no columns to update",
+                detail: "system columns and automatic numbers cannot be set")
         }
         return values
     }
@@ -325,7 +345,15 @@ struct RowWriter {
 }
 
 extension QueryValue {
-    static func integer(of value: QueryValue) -> Int64? { if case .integer(let number) = value { number } else { nil } }
+    /// The integer that SQLite makes of a value in a column of integers; nil if it makes none, or of a text of another form.
+    static func integer(of value: QueryValue) -> Int64? {
+        switch value {
+        case .integer(let number): number
+        case .text(let text): Int64(text)
+        case .real(let number): Int64(exactly: number)
+        case .null, .blob: nil
+        }
+    }
 }
 
 extension Row {

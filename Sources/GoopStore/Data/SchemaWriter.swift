@@ -92,7 +92,12 @@ struct SchemaWriter {
         var schema = table.schema
         let text: String
         if var document = schema?.document {
-            let json = definition.string.map { JSONValue.object(["name": .string($0), "type": "text"]) } ?? definition
+            var json = definition.string.map { JSONValue.object(["name": .string($0), "type": "text"]) } ?? definition
+            // A page that adds columns need not know which kind of table it is: '' is the empty text in both.
+            if var object = json.object, let content = object["default"]?.string.flatMap(SchemaWriter.quotedText) {
+                object["default"] = .string(content)
+                json = .object(object)
+            }
             document["columns"] = .array((document["columns"]?.array ?? []) + [json])
             let changed = try OrmSchema(json: .object(document))
             guard let column = changed.columns.last else { throw SchemaWriter.badColumn("") }
@@ -183,8 +188,17 @@ struct SchemaWriter {
         let table = try transaction.catalogue.table(request.oldName ?? request.table)
         let name = request.newName ?? ""
         guard DataName.isUserTable(name) else { throw SchemaWriter.badTable(name) }
-        if name.lowercased() != table.name.lowercased() { try requireFree(name) }
-        try database.execute(sql: "ALTER TABLE \(table.quoted) RENAME TO \(DataName.quoted(name))")
+        guard name != table.name else { return ["new_name": .string(name), "status": "renamed"] }
+        var present = table.quoted
+        if name.lowercased() == table.name.lowercased() {
+            // To SQLite the new name is taken, by the table itself: it gets there by way of a third one.
+            let between = DataName.quoted(try IndexName.free("_renaming_\(name)", in: database))
+            try database.execute(sql: "ALTER TABLE \(present) RENAME TO \(between)")
+            present = between
+        } else {
+            try requireFree(name)
+        }
+        try database.execute(sql: "ALTER TABLE \(present) RENAME TO \(DataName.quoted(name))")
         try database.execute(
             sql: "UPDATE \"_tables\" SET name = ? WHERE name = ?", arguments: [name, table.name])
         try database.execute(
@@ -332,11 +346,26 @@ struct SchemaWriter {
         if ["NULL", "CURRENT_TIMESTAMP", "CURRENT_DATE", "CURRENT_TIME"].contains(word) { return word }
         if Int64(text) != nil { return text }
         if let real = Double(text), real.isFinite { return "\(real)" }
-        if text.utf8.count >= 2, text.hasPrefix("'"), text.hasSuffix("'") {
-            let inner = text.dropFirst().dropLast().replacing("''", with: "'")
-            return literal(.text(String(inner)))
+        return literal(.text(quotedText(text) ?? text))
+    }
+
+    /// What is in a text literal of SQL, `'it''s'` for example; nil for every other text, `'a' || 'b'` among them.
+    static func quotedText(_ text: String) -> String? {
+        let bytes = text.utf8
+        let quote = UInt8(ascii: "'")
+        guard bytes.count >= 2, bytes.first == quote, bytes.last == quote else { return nil }
+        var content: [UInt8] = []
+        var isOpen = false
+        for byte in bytes.dropFirst().dropLast() {
+            if isOpen {
+                guard byte == quote else { return nil }
+                isOpen = false
+            } else {
+                isOpen = byte == quote
+            }
+            if !isOpen { content.append(byte) }
         }
-        return literal(.text(text))
+        return isOpen ? nil : String(decoding: content, as: UTF8.self)
     }
 
     static func literal(_ value: QueryValue) -> String {

@@ -125,4 +125,6 @@ final class WriteTransaction {
 struct RowChange: Sendable {
     var change: DataChange
     var owner: String
+    /// Told only to those who hear of this owner's rows and no others.
+    var isForOwnerOnly = false
 }
