@@ -499,6 +499,19 @@ def asked(suite, page, program, owner, here, own):
         expect(value("more") == "more before" and len(texts(page, "#place .goop-tag-list li")) == 2, "a field that nobody touched is empty")
         send()
         expect(answers() == [("third ans", "more before")], answers())
+    with browser() as keeper:
+        with suite.check("the owner's form adds columns to a table with a schema, and its rows get no quotes for a text"):
+            visit(keeper, own("asked/"))
+            keeper.run("""return Goop.data.createTable("shaped", [{ name: "pick", type: "enum", values: ["red", "blue"] },
+                { name: "word", type: "text", values: [] }]).then(() => showForm("shaped"))""")
+
+            def columns():
+                return {one["name"]: one for one in json.loads(
+                    rows(owner, "SELECT schema_json FROM _orm_schemas WHERE table_name = 'shaped'")[0][0])["columns"]}
+            keeper.wait(lambda: {"text", "more", "tags"} <= columns().keys(), f"the columns of the form: {columns()}")
+            expect(not any("default" in column for column in columns().values()), columns())
+            keeper.run("return Goop.data.insert('shaped', { pick: 'red' })")
+            expect(rows(owner, "SELECT pick, text, more FROM shaped") == [("red", None, None)], "not what was sent")
 
 
 SYSTEM_COLUMNS = """_id INTEGER PRIMARY KEY AUTOINCREMENT, _owner TEXT NOT NULL, _owner_email TEXT DEFAULT '',

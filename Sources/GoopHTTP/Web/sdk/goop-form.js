@@ -156,8 +156,10 @@
     }
     const known = description.schema?.columns ?? description.columns ?? [];
     if (isOwner) {
-      for (const column of columns) {
-        if (!known.some(({ name }) => name === column.name)) await Goop.data.addColumn(table, column);
+      for (const { default: empty, ...column } of columns) {
+        if (known.some(({ name }) => name === column.name)) continue;
+        // The default of a table without a schema is SQL; in a schema the same two quotes would be a text.
+        await Goop.data.addColumn(table, description.schema ? column : { ...column, default: empty });
       }
     }
     return new Map(known.map(({ name, type }) => [name, type]));
