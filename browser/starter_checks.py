@@ -512,6 +512,17 @@ def asked(suite, page, program, owner, here, own):
             expect(not any("default" in column for column in columns().values()), columns())
             keeper.run("return Goop.data.insert('shaped', { pick: 'red' })")
             expect(rows(owner, "SELECT pick, text, more FROM shaped") == [("red", None, None)], "not what was sent")
+        with suite.check("an enum with plain texts: its choices are in both forms and pass; a list without any is none"):
+            found = keeper.run("""
+                const options = (form) => [...form.elements.pick.options].map(({ value, text }) => `${value}:${text}`).join(" ");
+                return (async () => {
+                  const insert = await Goop.forms.insertForm("place", "shaped");
+                  const first = [options(insert), insert.elements.word.localName];
+                  const table = await Goop.data.orm("shaped");
+                  const problems = [table.validate({ pick: "blue" }).length, table.validate({ pick: "green" }).length];
+                  return [...first, ...problems, options(await table.form("place"))];
+                })()""")
+            expect(found == [":– red:red blue:blue", "input", 0, 1, ":– red:red blue:blue"], found)
 
 
 SYSTEM_COLUMNS = """_id INTEGER PRIMARY KEY AUTOINCREMENT, _owner TEXT NOT NULL, _owner_email TEXT DEFAULT '',

@@ -91,10 +91,7 @@
     };
   };
 
-  const choices = (field) => (field.options ?? []).map((option) =>
-    typeof option === "object" && option !== null
-      ? { value: String(option.value ?? option.key ?? option.label), label: String(option.label ?? option.value ?? option.key) }
-      : { value: String(option), label: String(option) });
+  const choices = (field) => http.choices(field.options) ?? [];
 
   function select(field) {
     const control = make("select", {},
