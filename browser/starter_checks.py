@@ -499,6 +499,16 @@ def asked(suite, page, program, owner, here, own):
         expect(value("more") == "more before" and len(texts(page, "#place .goop-tag-list li")) == 2, "a field that nobody touched is empty")
         send()
         expect(answers() == [("third ans", "more before")], answers())
+    with suite.check("a page that names a hundred writers at once asks for the list of people once, and again later"):
+        visit(page, here("asked/"))
+        named = "return Promise.all(Array.from({ length: arguments[0] }, () => Goop.identity.resolveName(arguments[1])))"
+        listed = "return asked['/api/peers']"
+        expect(page.run(named, 100, owner.id) == ["Neighbour"] * 100 and page.run(listed) == 1, f"asked {page.run(listed)} times")
+        page.run("window.away = '/api/peers'")
+        # The answer is good for a second.
+        page.wait(lambda: page.run(named, 2, owner.id)[0] != "Neighbour", "another question")
+        page.run("window.away = null")
+        expect(page.run(named, 2, owner.id) == ["Neighbour"] * 2, "a list that failed is kept")
     with browser() as keeper:
         with suite.check("the owner's form adds columns to a table with a schema, and its rows get no quotes for a text"):
             visit(keeper, own("asked/"))
