@@ -221,8 +221,7 @@ async function endVisit() {
     // A viewer that does not answer has forgotten it when it is back.
     return ask("leave", {}).catch(() => {});
   }
-  await visits.remove([site]);
-  visits.add(site);
+  await visits.end(site);
 }
 
 /// Gone means gone: a site is there as long as its owner is.
