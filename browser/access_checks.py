@@ -176,6 +176,13 @@ def block(suite, ada, bob_url):
             except urllib.error.HTTPError as error:
                 said = f"{error.code} {error.read().decode()}"
             expect(str(said).startswith("403") and "You have blocked this peer" in said, said)
+        with suite.check("Forget shows nothing of a site that is blocked, and leads back to the word"):
+            page.one("#rights").click()
+            page.one("#forget").click()
+            page.wait(lambda: "is forgotten" in curtain(page), "the end of it")
+            page.one("#curtain-show").click()
+            page.wait(lambda: "You have blocked" in curtain(page), f"the word again, not {curtain(page)!r}")
+            expect(not page.driver.find_elements(By.CSS_SELECTOR, "#frame-place iframe"), "the site was loaded")
         with suite.check("unblock there, and the site comes back"):
             page.one("#curtain-show").click()
             page.wait(lambda: not page.one("#curtain").is_displayed() or "is back" in curtain(page), "the site tried again")

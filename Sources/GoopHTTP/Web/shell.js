@@ -77,6 +77,7 @@ function show(address, onLoad = noteAddress) {
 }
 
 async function showHere() {
+  if (isBlocked) return showBlocked();
   isServed = isServed && unwatch !== null;
   try {
     // The secret path ended with the last visit.
@@ -84,6 +85,7 @@ async function showHere() {
   } catch (error) {
     return cover("The site cannot be shown", reasonOf(error), { show: "Try again" });
   }
+  if (isBlocked) return;
   show(root + location.pathname + location.search + location.hash);
   isGone = false;
   watchOwner();
@@ -317,10 +319,7 @@ document.addEventListener("visibilitychange", () => { if (frame) watchOwner(); }
 
 // MARK: The tools of the bar
 
-find("reload").addEventListener("click", () => {
-  if (isBlocked) return showBlocked();
-  showHere();
-});
+find("reload").addEventListener("click", showHere);
 
 find("copy").addEventListener("click", async (event) => {
   const button = event.currentTarget;
@@ -412,7 +411,7 @@ async function forget() {
   isKept = false;
   showKept();
   const done = () => {
-    cover("This site is forgotten", "What it kept in this browser is gone, and it no longer learns your e-mail address.", { show: "Visit it again" });
+    cover("This site is forgotten", "What it kept in this browser is gone, and it no longer learns your e-mail address.", { show: isBlocked ? "Go back" : "Visit it again" });
     endVisit();
   };
   if (isSealed) {
