@@ -35,6 +35,20 @@ def curtain(page):
     return place.text if place.is_displayed() else ""
 
 
+# The page has streams of its own, counts those of the site's changes, and the first of them is refused.
+WATCH_REFUSED = """
+Object.defineProperty(window, "SharedWorker", { value: undefined });
+window.watched = 0;
+const Native = EventSource;
+window.EventSource = class extends Native {
+  constructor(path) {
+    const isWatch = path.endsWith("/watch");
+    if (isWatch) watched += 1;
+    super(isWatch && watched === 1 ? "/assets/nothing" : path);
+  }
+};"""
+
+
 def call_him(page, peer, name):
     """A petname, as the Peers room gives it."""
     page.run("const token = document.querySelector('meta[name=goop-token]').content; return fetch('/api/rooms/peers/decide', {method: 'POST',"
@@ -139,6 +153,21 @@ def private(suite, program, ada, bob, ada_url, bob_url):
             expect(answer.returncode == 77 and "certain people only" in answer.stderr, answer)
         with suite.check("goop2 site --everyone opens it again"):
             expect("everyone" in goop2(program, "site", ada.folder, "--everyone").stdout, "not open")
+            visitor.driver.get(site)
+            wait_site(visitor, "private page")
+        with suite.check("a watch that is refused for a moment begins again, and the page goes when the site is closed"):
+            visitor.driver.get("about:blank")
+            owner.wait(lambda: "Has your site open" not in owner.one("#visitors").text, "Bob's page gone")
+            hook = visitor.cdp("Page.addScriptToEvaluateOnNewDocument", source=WATCH_REFUSED)["identifier"]
+            visitor.driver.get(site)
+            wait_site(visitor, "private page")
+            visitor.wait(lambda: visitor.run("return window.watched") == 2, "the second watch")
+            owner.wait(lambda: "Has your site open" in owner.one("#visitors").text, "Bob's page")
+            goop2(program, "site", ada.folder, "--only", bob.id)
+            goop2(program, "site", ada.folder, "--revoke", bob.id)
+            visitor.wait(lambda: "certain people only" in curtain(visitor), "the page gone", 5)
+            visitor.cdp("Page.removeScriptToEvaluateOnNewDocument", identifier=hook)
+            goop2(program, "site", ada.folder, "--everyone")
             visitor.driver.get(site)
             wait_site(visitor, "private page")
         with suite.check("nothing complained"):

@@ -272,23 +272,32 @@ function watchOwner() {
     lost({ code }) { if (code === "refused") sendAway(); },
     async error(isRefused) {
       if (mine !== unwatch || !isRefused) return;
-      endWatch();
-      // Whoever does not tell of changes is left alone; the one answer that matters is a refusal.
+      if (!frame) return endWatch();
+      // A stream that is refused does not say why; the same address, fetched, does.
       const answer = await fetch(`/api/p/${peer}/watch`, { cache: "no-store" }).catch(() => null);
-      if (!answer || answer.ok) { answer?.body?.cancel(); return; }
+      if (answer?.ok) answer.body?.cancel();
+      if (mine !== unwatch || !answer || answer.ok) return;
       const { code } = await answer.json().catch(() => ({}));
-      const wasServed = isServed;
-      if (answer.status < 500) isServed = true;
-      if (unwatch || !frame) return;
-      if (answer.status === 403) sendAway();
-      // Of whoever is in no list, for one because they are invisible, nothing else tells that they went.
-      else if (!person && wasServed && (code === "unreachable" || code === "timed_out")) leaveUnlisted();
+      if (mine !== unwatch) return;
+      if (answer.status === 403 && frame) return sendAway();
+      if (answer.status < 500) {
+        isServed = true;
+        // Whoever does not tell of changes is left alone.
+        endWatch();
+      } else if (code === "unreachable" || code === "timed_out") {
+        // Of whoever is in no list, for one because they are invisible, nothing else tells that they went.
+        if (!person && isServed && frame) leaveUnlisted();
+        // The site is filled in again, and watched, when they come.
+        else if (wasAway && !isServed) endWatch();
+      }
+      // What else went wrong may be over when the stream is tried again.
     },
   });
   unwatch = mine;
 }
 
 function leaveUnlisted() {
+  endWatch();
   tell("gone", "Away");
   cover(`${nameText()} is gone`, "A site is there only while its owner is. This one is in no list of people, so nothing tells when they come back.", { show: "Try again" });
   if (!isKept) endVisit();
