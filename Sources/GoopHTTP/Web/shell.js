@@ -134,12 +134,22 @@ function cover(
 
 find("curtain-show").addEventListener("click", () => again());
 
+/// Whether an address is the viewer's own, or of another program on the computer where it is opened.
+function isNear({ hostname }) {
+  const name = hostname.replace(/\.$/, "");
+  return [location.hostname, "127.0.0.1", "[::1]", "localhost"].includes(name) || name.endsWith(".localhost");
+}
+
+const coverNear = () => cover("This link leads out of the site",
+  "It points to another page of your own viewer, or to another program on this computer. A site cannot open those for you.", { show: "Back to the site" });
+
 /// A link leads out, and the viewer knows where to: the person is told, and goes there or not.
 /// @param whom the owner of the site that it leads to; null for a web address
 function leadOut(target, whom) {
   const back = "Back to the site";
   let address;
   try { address = new URL(target, location.origin); } catch { return cover("This link does not open here", "Its address cannot be read.", { show: back }); }
+  if (whom === null && isNear(address)) return coverNear();
   // What stands before an @ is no part of the place, and only there to mislead.
   address.username = "";
   address.password = "";
@@ -163,10 +173,7 @@ document.addEventListener("securitypolicyviolation", (event) => {
     cover("This link does not open here", "It leads to something that is no page of this site and no web address.", { show: "Back to the site" });
     return;
   }
-  if (target.hostname === location.hostname || target.hostname === "localhost" || target.hostname.endsWith(".localhost")) {
-    cover("This link leads out of the site", "It points to another page of your own viewer. A site cannot open those for you.", { show: "Back to the site" });
-    return;
-  }
+  if (isNear(target)) return coverNear();
   cover("This link leads out of Goop²",
     `The site of ${nameText()} wants to take you to the address below. Whoever runs it will see that you come. Your browser tells the viewer only this much of the address.`,
     { target: target.href, show: "Back to the site" });
