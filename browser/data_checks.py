@@ -389,6 +389,27 @@ def undisturbed(suite, page, url, visitor):
         page.wait(lambda: len(lines(page)) == 3, "all rows")
 
 
+    with suite.check("a read that is never answered is given up, and the next change is shown"):
+        # Patience is a thirtieth of what it is.
+        page.run("""
+            const through = window.fetch, timeout = AbortSignal.timeout.bind(AbortSignal);
+            let isFirst = true;
+            AbortSignal.timeout = (milliseconds) => timeout(milliseconds / 30);
+            window.fetch = (path, options) => {
+              if (path !== "/api/rooms/data/rows" || !isFirst) return through(path, options);
+              isFirst = false;
+              return new Promise((_, refuse) => options.signal?.addEventListener("abort", () => refuse(options.signal.reason)));
+            };""")
+        added = [visitor("insert", table="guestbook", data={"text": "into the silence"})["id"]]
+        page.wait(lambda: "does not answer" in said(page, "#toast"), "the word that there is no answer")
+        added.append(visitor("insert", table="guestbook", data={"text": "after the silence"})["id"])
+        page.wait(lambda: len(lines(page)) == 5 and "after the silence" in lines(page)[0][1], "both rows")
+        for number in added:
+            visitor("delete", table="guestbook", id=number)
+        visit(page, url, "guestbook")
+        page.wait(lambda: len(lines(page)) == 3, "three rows again")
+
+
 def spam(suite, page, url, ada, visitor):
     with suite.check("all rows of one visitor are deleted at once, after a question that says how many"):
         visit(page, url, "guestbook")

@@ -1,6 +1,6 @@
 // One row in the sheet: look, change, remove, or make a new one.
 
-import { button, clean, element, post, sizeText, tell, tellFailure } from "/assets/words.js";
+import { button, clean, element, post, postQuestion, sizeText, tell, tellFailure } from "/assets/words.js";
 import { ask, labelled, openSheet, select, textInput } from "/assets/data-sheet.js";
 import { fieldText, isLong, isNumber, isTime, localTime, ownerText } from "/assets/data-values.js";
 
@@ -65,7 +65,7 @@ export async function openRow(view, row) {
     // What the list cut is fetched before it can be changed.
     for (const column of own) {
       if (values[column.name] !== null && typeof values[column.name] === "object" && "cut" in values[column.name]) {
-        values[column.name] = (await post("/api/rooms/data/value", { table: table.name, id: row._id, column: column.name })).value;
+        values[column.name] = (await postQuestion("/api/rooms/data/value", { table: table.name, id: row._id, column: column.name })).value;
       }
     }
   } catch (error) {

@@ -1,6 +1,6 @@
 // The rows of one table: page, sort, filter, and what changes while one looks.
 
-import { arrangeChildren, button, clean, element, find, get, post, say, setText, tell, tellFailure } from "/assets/words.js";
+import { arrangeChildren, button, clean, element, find, get, post, postQuestion, say, setText, tell, tellFailure } from "/assets/words.js";
 import { ask, openSheet } from "/assets/data-sheet.js";
 import { cell, harmless, isNumber, ownerParts, ownerText, rowsText } from "/assets/data-values.js";
 import { openRow } from "/assets/data-row.js";
@@ -78,12 +78,12 @@ export class RowView {
     const name = this.table.name;
     find("grid").setAttribute("aria-busy", "true");
     try {
-      const answer = await post("/api/rooms/data/rows", this.query);
+      const answer = await postQuestion("/api/rooms/data/rows", this.query);
       if (number !== this.reading) return;
       if (answer.rows.length === 0 && this.page > 0) { this.page = 0; return this.read(); }
       this.noFault();
       this.show(answer);
-      const { count } = await post("/api/data/count", { table: name, where: this.where });
+      const { count } = await postQuestion("/api/data/count", { table: name, where: this.where });
       if (number !== this.reading) return;
       this.count = count;
       this.showRange();
@@ -267,7 +267,7 @@ export class RowView {
 
   async showAll(row, column) {
     try {
-      const { value } = await post("/api/rooms/data/value", { table: this.table.name, id: row._id, column: column.name });
+      const { value } = await postQuestion("/api/rooms/data/value", { table: this.table.name, id: row._id, column: column.name });
       const text = element("pre", "", harmless(value?.cut ?? (value === null ? "" : String(value))));
       text.dir = "auto";
       text.tabIndex = 0;
