@@ -389,6 +389,41 @@ def undisturbed(suite, page, url, visitor):
         page.wait(lambda: len(lines(page)) == 3, "all rows")
 
 
+    with suite.check("reads that fail because others write are told once, and again after one that did not"):
+        page.run("""
+            const through = window.fetch;
+            Object.assign(window, { isCut: true, cuts: 0 });
+            window.fetch = async (path, ...more) => {
+              if (path !== "/api/rooms/data/rows" || !isCut) return through(path, ...more);
+              cuts += 1;
+              throw new TypeError("cut");
+            };""")
+
+        def write(text):
+            added.append(visitor("insert", table="guestbook", data={"text": text})["id"])
+
+        def told():
+            return "does not answer" in said(page, "#toast")
+        added = []
+        write("cut once")
+        page.wait(told, "the failure")
+        press(page, "Close", "#toast")
+        before = page.run("return cuts")
+        write("cut twice")
+        page.wait(lambda: page.run("return cuts") > before and page.one("#grid").get_attribute("aria-busy") is None, "another failure")
+        expect(not told(), "told again")
+        page.run("window.isCut = false")
+        write("let through")
+        page.wait(lambda: len(lines(page)) == 6, "all rows")
+        page.run("window.isCut = true")
+        write("cut again")
+        page.wait(told, "the failure after a success")
+        page.run("window.isCut = false")
+        for number in added:
+            visitor("delete", table="guestbook", id=number)
+        visit(page, url, "guestbook")
+        page.wait(lambda: len(lines(page)) == 3, "three rows again")
+
     with suite.check("a read that is never answered is given up, and the next change is shown"):
         # Patience is a thirtieth of what it is.
         page.run("""

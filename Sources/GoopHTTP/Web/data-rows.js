@@ -36,6 +36,7 @@ export class RowView {
       this.page = 0;
       this.count = undefined;
       this.changed = new Set();
+      this.isFailing = false;
       find("where").value = "";
       this.noFault();
     }
@@ -86,6 +87,7 @@ export class RowView {
       const { count } = await postQuestion("/api/data/count", { table: name, where: this.where });
       if (number !== this.reading) return;
       this.count = count;
+      this.isFailing = false;
       this.showRange();
       if (!this.where) this.onCount(name, count);
     } catch (error) {
@@ -98,10 +100,13 @@ export class RowView {
 
   fail(error) {
     // Read again because others write, it fails again; then the focus stays where the person is by now.
-    const { isAsked } = this;
+    const { isAsked, isFailing } = this;
     this.isAsked = false;
+    this.isFailing = true;
     this.shown = 0;
     find("delete-found").hidden = true;
+    // And it is told once: not asked for, it would be told again at every change.
+    if (isFailing && !isAsked) return;
     if (error.code !== "invalid_query" || !this.where) return tellFailure(error);
     if (!isAsked) return;
     const input = find("where");
