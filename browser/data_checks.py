@@ -253,6 +253,22 @@ def rows(suite, page, url, ada, visitor):
         page.driver.switch_to.active_element.send_keys(Keys.ESCAPE)
         shut(page)
 
+    with suite.check("a row that is gone meanwhile cannot be deleted, and the sheet itself says so"):
+        added = visitor("insert", table="guestbook", data={"text": "soon gone"})["id"]
+        page.wait(lambda: len(lines(page)) == 4, "the row")
+        press(page, f"Edit row {added}")
+        page.wait(lambda: opened(page), "the sheet")
+        visitor("delete", table="guestbook", id=added)
+        press(page, "Delete row", "#sheet")
+        page.wait(lambda: opened(page, "question"), "the question")
+        press(page, "Delete row", "#question")
+        page.wait(lambda: "row not found" in said(page, "#sheet .fault"), "the refusal in the sheet")
+        expect(opened(page) and "sheet-fault" == focused(page), focused(page))
+        expect("row not found" not in said(page, "#toast"), "told under the sheet")
+        press(page, "Cancel", "#sheet")
+        shut(page)
+        page.wait(lambda: len(lines(page)) == 3, "three rows again")
+
     with suite.check("a condition that is none is told at its field, with the place; a right one filters"):
         where = page.one("#where")
         where.send_keys("stars >= 4 AND colour = 'red'", Keys.ENTER)

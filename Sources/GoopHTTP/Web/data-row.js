@@ -74,11 +74,11 @@ export async function openRow(view, row) {
   const fields = own.map((column) => field(column, values[column.name] ?? null, isNew));
   const body = fields.map(({ node }) => node);
   if (!isNew) body.push(systemFacts(view, row));
-  openSheet({
+  const open = openSheet({
     title: isNew ? `New row in ${table.name}` : `Row ${row._id} of ${table.name}`,
     body, submitText: isNew ? "Add row" : "Save row",
     fieldOf: (error) => fieldIn(fields, error),
-    extra: isNew ? [] : [button("Delete row", "button danger apart", () => remove(view, row))],
+    extra: isNew ? [] : [button("Delete row", "button danger apart", () => remove(view, table, row, open))],
     async onSubmit(sheet) {
       const changed = {};
       for (const one of fields) {
@@ -107,20 +107,21 @@ function systemFacts(view, row) {
   return facts;
 }
 
-async function remove(view, row) {
-  const own = view.table.columns.filter((column) => !column.system);
+async function remove(view, table, row, open) {
+  const own = table.columns.filter((column) => !column.system);
   const says = own.map((column) => row[column.name]).find((value) => typeof value === "string" && value) ?? "";
-  const text = `Row ${row._id} of ${view.table.name}${says ? ` (“${clean(says).slice(0, 80)}”)` : ""} is lost. This cannot be taken back.`;
+  const text = `Row ${row._id} of ${table.name}${says ? ` (“${clean(says).slice(0, 80)}”)` : ""} is lost. This cannot be taken back.`;
   if (!await ask("Delete this row?", text, "Delete row")) return;
   try {
-    await post("/api/data/delete", { table: view.table.name, id: row._id });
-    document.getElementById("sheet").close();
-    await view.read();
-    document.getElementById("table-title").focus();
-    tell(`Row ${row._id} was deleted.`);
+    await post("/api/data/delete", { table: table.name, id: row._id });
   } catch (error) {
-    tellFailure(error);
+    // Over the sheet, which is still open, nothing else of the page is seen.
+    return open.fail(error);
   }
+  open.close();
+  await view.read();
+  document.getElementById("table-title").focus();
+  tell(`Row ${row._id} was deleted.`);
 }
 
 /// Where the person was, now that the table was drawn again.
