@@ -253,6 +253,41 @@ def rows(suite, page, url, ada, visitor):
         page.driver.switch_to.active_element.send_keys(Keys.ESCAPE)
         shut(page)
 
+    with suite.check("a value that its writer has changed meanwhile is not overwritten unseen; the newer row can be loaded"):
+        added = visitor("insert", table="guestbook", data={"text": "first words", "stars": 1})["id"]
+        long = "newer words " * 60
+
+        def found():
+            return stored(ada, f"SELECT text, stars FROM guestbook WHERE _id = {added}")
+        page.wait(lambda: len(lines(page)) == 4, "the row")
+        press(page, f"Edit row {added}")
+        page.wait(lambda: opened(page), "the sheet")
+        visitor("update", table="guestbook", id=added, data={"stars": 2})
+        # What the owner has left alone is no reason to refuse.
+        fill(page, "text", "the owner's words")
+        press(page, "Save row", "#sheet")
+        shut(page)
+        page.wait(lambda: found() == [("the owner's words", 2)], f"both changes: {found()}")
+        page.wait(lambda: focused(page) == f"Edit row {added}", "the focus on the row")
+        press(page, f"Edit row {added}")
+        page.wait(lambda: opened(page), "the sheet")
+        visitor("update", table="guestbook", id=added, data={"text": long})
+        fill(page, "text", "the owner's second words")
+        press(page, "Save row", "#sheet")
+        page.wait(lambda: "was changed while you were looking" in said(page, "#sheet .fault"), "the refusal")
+        expect(opened(page) and field(page, "text").get_attribute("value") == "the owner's second words", "what was typed is lost")
+        expect(found() == [(long, 2)], found())
+        suite.shot(page, "data-row-conflict")
+        press(page, "Load the newer row", "#sheet")
+        page.wait(lambda: field(page, "text").get_attribute("value") == long, "the newer row")
+        expect(not page.one("#sheet .fault").is_displayed(), "the refusal stays")
+        fill(page, "text", "the owner's last words")
+        press(page, "Save row", "#sheet")
+        shut(page)
+        page.wait(lambda: found() == [("the owner's last words", 2)], f"the last words: {found()}")
+        visitor("delete", table="guestbook", id=added)
+        page.wait(lambda: len(lines(page)) == 3, "three rows again")
+
     with suite.check("a row that is gone meanwhile cannot be deleted, and the sheet itself says so"):
         added = visitor("insert", table="guestbook", data={"text": "soon gone"})["id"]
         page.wait(lambda: len(lines(page)) == 4, "the row")
