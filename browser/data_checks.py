@@ -614,15 +614,65 @@ def shapes(suite, page, url, ada):
         page.wait(lambda: names(page) == [], "no table")
 
 
+def as_owner(page, operation, **body):
+    """What the owner does elsewhere: the page does not know that it has asked for it."""
+    answer = page.run("""
+        return fetch(`/api/data/${arguments[0]}`, {method: "POST", body: arguments[1], headers: {"Content-Type": "application/json",
+            "X-Goop-Token": document.querySelector("meta[name=goop-token]").content}})
+            .then(async (answer) => [answer.ok, await answer.text()])
+        """, operation, json.dumps(body))
+    expect(answer[0], answer[1])
+
+
+def elsewhere(suite, page, url):
+    """The table that is shown is changed by somebody else."""
+    def heads():
+        return page.run("return [...document.querySelectorAll('#rows thead .sort')].map(({ dataset }) => dataset.key)")
+
+    visit(page, url)
+    as_owner(page, "tables/create", name="moving", columns=[{"name": "text", "type": "text", "required": True}],
+             access={"read": "open", "insert": "owner", "update": "local", "delete": "local"})
+    visit(page, url, "moving")
+    as_owner(page, "insert", table="moving", data={"text": "a row"})
+    page.wait(lambda: len(lines(page)) == 1 and "Live" in page.one("#live").text, "the row, live")
+    with suite.check("a column that is added elsewhere, and its new name, are shown"):
+        as_owner(page, "tables/add-column", table="moving", column={"name": "added", "type": "text"})
+        page.wait(lambda: "sort added" in heads(), f"the column: {heads()}")
+        page.wait(lambda: "Live" in page.one("#live").text, "live again")
+        as_owner(page, "tables/rename-column", table="moving", old_name="added", new_name="renamed")
+        page.wait(lambda: "sort renamed" in heads() and "sort added" not in heads(), f"the new name: {heads()}")
+        press(page, "Edit row 1")
+        page.wait(lambda: opened(page), "the sheet")
+        fill(page, "renamed", "filled")
+        press(page, "Save row", "#sheet")
+        shut(page)
+        page.wait(lambda: "filled" in lines(page)[0], f"the value: {lines(page)}")
+    with suite.check("who may do what is changed elsewhere, also while nobody looks, and the line above the table follows"):
+        expect("only I write" in said(page, "#table-policy"), said(page, "#table-policy"))
+        as_owner(page, "tables/set-policy", table="moving",
+                 access={"read": "open", "insert": "open", "update": "open", "delete": "open"})
+        page.wait(lambda: "Everybody does everything" in said(page, "#table-policy"), said(page, "#table-policy"))
+        # The page asks in a moment, when another tab is in front of it.
+        page.run("""
+            setTimeout(() => fetch("/api/data/tables/set-policy", {method: "POST", headers: {"Content-Type": "application/json",
+                "X-Goop-Token": document.querySelector("meta[name=goop-token]").content},
+                body: JSON.stringify({ table: "moving", access: { read: "local", insert: "local", update: "local", delete: "local" } })})
+                .then(() => { window.isClosed = document.hidden; }), 500)""")
+        with page.left():
+            time.sleep(3)  # a tab that is asked is looked at, so there is nothing to wait for
+        expect(page.run("return window.isClosed") is True, "it was looked at")
+        page.wait(lambda: said(page, "#table-policy") == "Only I.", said(page, "#table-policy"))
+    with suite.check("a table that is deleted elsewhere is gone here, with a word"):
+        as_owner(page, "tables/delete", table="moving")
+        page.wait(lambda: "moving is not there any more" in said(page, "#toast"), "the word")
+        expect("moving" not in names(page) and not page.one("#table").is_displayed(), names(page))
+        expect(not page.driver.current_url.endswith("#moving"), page.driver.current_url)
+
+
 def rules(suite, page, url, ada, visitor):
     """A table without a schema, as `goop2 data create` and upstream make them: one word stands for who does what."""
     def owner(operation, **body):
-        answer = page.run("""
-            return fetch(`/api/data/${arguments[0]}`, {method: "POST", body: arguments[1], headers: {"Content-Type": "application/json",
-                "X-Goop-Token": document.querySelector("meta[name=goop-token]").content}})
-                .then(async (answer) => [answer.ok, await answer.text()])
-            """, operation, json.dumps(body))
-        expect(answer[0], answer[1])
+        as_owner(page, operation, **body)
 
     def reads():
         """Whether the visitor is let in."""
@@ -778,6 +828,7 @@ def story(suite, program, folder):
             spam(suite, page, url, ada, visitor)
             files(suite, page, url, ada, visitor, folder)
             shapes(suite, page, url, ada)
+            elsewhere(suite, page, url)
             rules(suite, page, url, ada, visitor)
             limits(suite, page, url, ada)
             with suite.check("nothing complained on the console"):

@@ -11,11 +11,13 @@ const perPage = 50;
 const pause = 700;
 
 export class RowView {
-  /// `onCount(table, rows)` after all rows were counted, `onChange()` after somebody changed some.
-  constructor(me, { onCount, onChange }) {
+  /// `onCount(table, rows)` after all rows were counted, `onChange()` after somebody changed some, `onShape(table)` when the
+  /// table itself may be another by now, or gone.
+  constructor(me, { onCount, onChange, onShape }) {
     this.me = me;
     this.onCount = onCount;
     this.onChange = onChange;
+    this.onShape = onShape;
     this.table = null;
     this.reading = 0;
     find("filter").addEventListener("submit", (event) => { event.preventDefault(); this.filter(find("where").value.trim()); });
@@ -40,6 +42,7 @@ export class RowView {
       find("where").value = "";
       this.noFault();
     }
+    if (!table.columns.some(({ name }) => name === this.order?.column)) this.order = null;
     const columns = table.columns.filter((column) => !column.system);
     const example = columns.find((column) => /text|enum/.test(column.type)) ?? columns[0];
     find("where-hint").replaceChildren("For example ", element("code", "", example ? `${example.name} LIKE '%hello%'` : "_id > 10"),
@@ -289,15 +292,22 @@ export class RowView {
 
   follow() {
     this.unfollow?.();
-    this.unfollow = follow(`/api/data/subscribe?table=${encodeURIComponent(this.table.name)}`, {
+    const { name } = this.table;
+    this.unfollow = follow(`/api/data/subscribe?table=${encodeURIComponent(name)}`, {
       ready: () => {
+        // Whoever looked elsewhere, or waited for a turn, has missed what was done to the table.
+        this.onShape(name);
         setText(find("live"), "Live: changes appear by themselves.");
         // Also the first time: the rows were read before, and the stream may have waited for its turn.
         this.soon();
       },
       change: (change) => this.heard(change),
       reload: () => this.soon(),
-      error: () => setText(find("live"), "Not live at the moment."),
+      lost: ({ code }) => { if (code === "conflict" || code === "not_found") this.onShape(name); },
+      error: (isRefused) => {
+        setText(find("live"), "Not live at the moment.");
+        if (isRefused) this.onShape(name);
+      },
     });
   }
 
