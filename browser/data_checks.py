@@ -733,6 +733,25 @@ def rules(suite, page, url, ada, visitor):
 
 
 def limits(suite, page, url, ada):
+    with suite.check("limits that could not be read are told in their place, and read again from there"):
+        hook = page.cdp("Page.addScriptToEvaluateOnNewDocument", source="""
+            const fetched = window.fetch;
+            window.isCut = true;
+            window.fetch = async (path, ...more) => {
+              if (path === "/api/rooms/settings" && isCut) throw new TypeError("cut");
+              return fetched(path, ...more);
+            };""")["identifier"]
+        visit(page, url)
+        page.wait(lambda: "cannot be changed now" in said(page, "#quota-trouble"), "the failure")
+        expect(not page.one("#quota").is_displayed(), "the form is there")
+        press(page, "Try again", "#quota-trouble")
+        page.wait(lambda: focused(page) == "Try again", f"the focus on the new button, not on {focused(page)!r}")
+        page.run("window.isCut = false")
+        press(page, "Try again", "#quota-trouble")
+        page.wait(lambda: page.one("#quota").is_displayed() and focused(page) == "quota-rows", "the form")
+        expect(not page.one("#quota-trouble").is_displayed(), "the failure stays")
+        page.cdp("Page.removeScriptToEvaluateOnNewDocument", identifier=hook)
+
     with suite.check("the limits of visitors are changed here, and checked"):
         visit(page, url)
         page.wait(lambda: page.one("#quota").is_displayed(), "the limits")
