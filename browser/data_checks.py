@@ -718,18 +718,26 @@ def rules(suite, page, url, ada, visitor):
         expect(reads(), "refused, though it is open now")
         owner("tables/delete", table="diary")
 
-    with suite.check("a rule that the sheet has no name for, and one with words left out, are not widened by saving"):
+    with suite.check("a rule that the sheet has no name for, and one with words left out, stay as they are when the sheet is saved"):
         found = page.run("""
             return import("/assets/data-policy.js").then(({ policyFields, policyText }) => {
                 const strange = { read: "owner", insert: "open", update: "owner", delete: "owner" };
                 const gaps = { read: null, insert: null, update: null, delete: null };
-                return [policyFields({ mode: "classic", access: strange }).value(), policyFields({ mode: "orm", access: gaps }).value(),
-                    policyText(gaps)];
+                const fields = policyFields({ mode: "orm", access: gaps });
+                const untouched = fields.value();
+                // By the words that are shown visitors do what they do where they are missing.
+                const [read, ...others] = fields.nodes[1].querySelectorAll("select");
+                const shown = [read, ...others].map(({ value }) => value);
+                read.value = "open";
+                return [policyFields({ mode: "classic", access: strange }).value(), untouched, shown, fields.value(), policyText(gaps)];
             })""")
-        expect(found[0] is None, found[0])
-        # By these words visitors do what they do where they are missing.
-        expect(found[1] == {"access": {"read": "owner", "insert": "owner", "update": "local", "delete": "local"}}, found[1])
-        expect("visitors see only rows they made" in found[2], found[2])
+        expect(found[:2] == [None, None], found)
+        expect(found[2] == ["owner", "owner", "local", "local"], found[2])
+        expect(found[3] == {"access": {"read": "open"}}, found[3])
+        expect("visitors see only rows they made" in found[4], found[4])
+    with suite.check("a new table gets all four words"):
+        found = page.run("return import('/assets/data-policy.js').then(({ policyFields }) => policyFields(null).value())")
+        expect(found == {"access": {"read": "open", "insert": "open", "update": "owner", "delete": "owner"}}, found)
 
 
 def limits(suite, page, url, ada):
