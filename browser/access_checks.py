@@ -35,6 +35,20 @@ def curtain(page):
     return place.text if place.is_displayed() else ""
 
 
+# The page has streams of its own, counts those of the site's changes, and the first of them is refused.
+WATCH_REFUSED = """
+Object.defineProperty(window, "SharedWorker", { value: undefined });
+window.watched = 0;
+const Native = EventSource;
+window.EventSource = class extends Native {
+  constructor(path) {
+    const isWatch = path.endsWith("/watch");
+    if (isWatch) watched += 1;
+    super(isWatch && watched === 1 ? "/assets/nothing" : path);
+  }
+};"""
+
+
 def call_him(page, peer, name):
     """A petname, as the Peers room gives it."""
     page.run("const token = document.querySelector('meta[name=goop-token]').content; return fetch('/api/rooms/peers/decide', {method: 'POST',"
@@ -141,6 +155,21 @@ def private(suite, program, ada, bob, ada_url, bob_url):
             expect("everyone" in goop2(program, "site", ada.folder, "--everyone").stdout, "not open")
             visitor.driver.get(site)
             wait_site(visitor, "private page")
+        with suite.check("a watch that is refused for a moment begins again, and the page goes when the site is closed"):
+            visitor.driver.get("about:blank")
+            owner.wait(lambda: "Has your site open" not in owner.one("#visitors").text, "Bob's page gone")
+            hook = visitor.cdp("Page.addScriptToEvaluateOnNewDocument", source=WATCH_REFUSED)["identifier"]
+            visitor.driver.get(site)
+            wait_site(visitor, "private page")
+            visitor.wait(lambda: visitor.run("return window.watched") == 2, "the second watch")
+            owner.wait(lambda: "Has your site open" in owner.one("#visitors").text, "Bob's page")
+            goop2(program, "site", ada.folder, "--only", bob.id)
+            goop2(program, "site", ada.folder, "--revoke", bob.id)
+            visitor.wait(lambda: "certain people only" in curtain(visitor), "the page gone", 5)
+            visitor.cdp("Page.removeScriptToEvaluateOnNewDocument", identifier=hook)
+            goop2(program, "site", ada.folder, "--everyone")
+            visitor.driver.get(site)
+            wait_site(visitor, "private page")
         with suite.check("nothing complained"):
             found = owner.complaints("[DOM]", "status of 400", "ERR_")
             expect(not found, found)
@@ -176,6 +205,13 @@ def block(suite, ada, bob_url):
             except urllib.error.HTTPError as error:
                 said = f"{error.code} {error.read().decode()}"
             expect(str(said).startswith("403") and "You have blocked this peer" in said, said)
+        with suite.check("Forget shows nothing of a site that is blocked, and leads back to the word"):
+            page.one("#rights").click()
+            page.one("#forget").click()
+            page.wait(lambda: "is forgotten" in curtain(page), "the end of it")
+            page.one("#curtain-show").click()
+            page.wait(lambda: "You have blocked" in curtain(page), f"the word again, not {curtain(page)!r}")
+            expect(not page.driver.find_elements(By.CSS_SELECTOR, "#frame-place iframe"), "the site was loaded")
         with suite.check("unblock there, and the site comes back"):
             page.one("#curtain-show").click()
             page.wait(lambda: not page.one("#curtain").is_displayed() or "is back" in curtain(page), "the site tried again")

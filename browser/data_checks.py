@@ -253,6 +253,57 @@ def rows(suite, page, url, ada, visitor):
         page.driver.switch_to.active_element.send_keys(Keys.ESCAPE)
         shut(page)
 
+    with suite.check("a value that its writer has changed meanwhile is not overwritten unseen; the newer row can be loaded"):
+        added = visitor("insert", table="guestbook", data={"text": "first words", "stars": 1})["id"]
+        long = "newer words " * 60
+
+        def found():
+            return stored(ada, f"SELECT text, stars FROM guestbook WHERE _id = {added}")
+        page.wait(lambda: len(lines(page)) == 4, "the row")
+        press(page, f"Edit row {added}")
+        page.wait(lambda: opened(page), "the sheet")
+        visitor("update", table="guestbook", id=added, data={"stars": 2})
+        # What the owner has left alone is no reason to refuse.
+        fill(page, "text", "the owner's words")
+        press(page, "Save row", "#sheet")
+        shut(page)
+        page.wait(lambda: found() == [("the owner's words", 2)], f"both changes: {found()}")
+        page.wait(lambda: focused(page) == f"Edit row {added}", "the focus on the row")
+        press(page, f"Edit row {added}")
+        page.wait(lambda: opened(page), "the sheet")
+        visitor("update", table="guestbook", id=added, data={"text": long})
+        fill(page, "text", "the owner's second words")
+        press(page, "Save row", "#sheet")
+        page.wait(lambda: "was changed while you were looking" in said(page, "#sheet .fault"), "the refusal")
+        expect(opened(page) and field(page, "text").get_attribute("value") == "the owner's second words", "what was typed is lost")
+        expect(found() == [(long, 2)], found())
+        suite.shot(page, "data-row-conflict")
+        press(page, "Load the newer row", "#sheet")
+        page.wait(lambda: field(page, "text").get_attribute("value") == long, "the newer row")
+        expect(not page.one("#sheet .fault").is_displayed(), "the refusal stays")
+        fill(page, "text", "the owner's last words")
+        press(page, "Save row", "#sheet")
+        shut(page)
+        page.wait(lambda: found() == [("the owner's last words", 2)], f"the last words: {found()}")
+        visitor("delete", table="guestbook", id=added)
+        page.wait(lambda: len(lines(page)) == 3, "three rows again")
+
+    with suite.check("a row that is gone meanwhile cannot be deleted, and the sheet itself says so"):
+        added = visitor("insert", table="guestbook", data={"text": "soon gone"})["id"]
+        page.wait(lambda: len(lines(page)) == 4, "the row")
+        press(page, f"Edit row {added}")
+        page.wait(lambda: opened(page), "the sheet")
+        visitor("delete", table="guestbook", id=added)
+        press(page, "Delete row", "#sheet")
+        page.wait(lambda: opened(page, "question"), "the question")
+        press(page, "Delete row", "#question")
+        page.wait(lambda: "row not found" in said(page, "#sheet .fault"), "the refusal in the sheet")
+        expect(opened(page) and "sheet-fault" == focused(page), focused(page))
+        expect("row not found" not in said(page, "#toast"), "told under the sheet")
+        press(page, "Cancel", "#sheet")
+        shut(page)
+        page.wait(lambda: len(lines(page)) == 3, "three rows again")
+
     with suite.check("a condition that is none is told at its field, with the place; a right one filters"):
         where = page.one("#where")
         where.send_keys("stars >= 4 AND colour = 'red'", Keys.ENTER)
@@ -389,6 +440,62 @@ def undisturbed(suite, page, url, visitor):
         page.wait(lambda: len(lines(page)) == 3, "all rows")
 
 
+    with suite.check("reads that fail because others write are told once, and again after one that did not"):
+        page.run("""
+            const through = window.fetch;
+            Object.assign(window, { isCut: true, cuts: 0 });
+            window.fetch = async (path, ...more) => {
+              if (path !== "/api/rooms/data/rows" || !isCut) return through(path, ...more);
+              cuts += 1;
+              throw new TypeError("cut");
+            };""")
+
+        def write(text):
+            added.append(visitor("insert", table="guestbook", data={"text": text})["id"])
+
+        def told():
+            return "does not answer" in said(page, "#toast")
+        added = []
+        write("cut once")
+        page.wait(told, "the failure")
+        press(page, "Close", "#toast")
+        before = page.run("return cuts")
+        write("cut twice")
+        page.wait(lambda: page.run("return cuts") > before and page.one("#grid").get_attribute("aria-busy") is None, "another failure")
+        expect(not told(), "told again")
+        page.run("window.isCut = false")
+        write("let through")
+        page.wait(lambda: len(lines(page)) == 6, "all rows")
+        page.run("window.isCut = true")
+        write("cut again")
+        page.wait(told, "the failure after a success")
+        page.run("window.isCut = false")
+        for number in added:
+            visitor("delete", table="guestbook", id=number)
+        visit(page, url, "guestbook")
+        page.wait(lambda: len(lines(page)) == 3, "three rows again")
+
+    with suite.check("a read that is never answered is given up, and the next change is shown"):
+        # Patience is a thirtieth of what it is.
+        page.run("""
+            const through = window.fetch, timeout = AbortSignal.timeout.bind(AbortSignal);
+            let isFirst = true;
+            AbortSignal.timeout = (milliseconds) => timeout(milliseconds / 30);
+            window.fetch = (path, options) => {
+              if (path !== "/api/rooms/data/rows" || !isFirst) return through(path, options);
+              isFirst = false;
+              return new Promise((_, refuse) => options.signal?.addEventListener("abort", () => refuse(options.signal.reason)));
+            };""")
+        added = [visitor("insert", table="guestbook", data={"text": "into the silence"})["id"]]
+        page.wait(lambda: "does not answer" in said(page, "#toast"), "the word that there is no answer")
+        added.append(visitor("insert", table="guestbook", data={"text": "after the silence"})["id"])
+        page.wait(lambda: len(lines(page)) == 5 and "after the silence" in lines(page)[0][1], "both rows")
+        for number in added:
+            visitor("delete", table="guestbook", id=number)
+        visit(page, url, "guestbook")
+        page.wait(lambda: len(lines(page)) == 3, "three rows again")
+
+
 def spam(suite, page, url, ada, visitor):
     with suite.check("all rows of one visitor are deleted at once, after a question that says how many"):
         visit(page, url, "guestbook")
@@ -507,15 +614,65 @@ def shapes(suite, page, url, ada):
         page.wait(lambda: names(page) == [], "no table")
 
 
+def as_owner(page, operation, **body):
+    """What the owner does elsewhere: the page does not know that it has asked for it."""
+    answer = page.run("""
+        return fetch(`/api/data/${arguments[0]}`, {method: "POST", body: arguments[1], headers: {"Content-Type": "application/json",
+            "X-Goop-Token": document.querySelector("meta[name=goop-token]").content}})
+            .then(async (answer) => [answer.ok, await answer.text()])
+        """, operation, json.dumps(body))
+    expect(answer[0], answer[1])
+
+
+def elsewhere(suite, page, url):
+    """The table that is shown is changed by somebody else."""
+    def heads():
+        return page.run("return [...document.querySelectorAll('#rows thead .sort')].map(({ dataset }) => dataset.key)")
+
+    visit(page, url)
+    as_owner(page, "tables/create", name="moving", columns=[{"name": "text", "type": "text", "required": True}],
+             access={"read": "open", "insert": "owner", "update": "local", "delete": "local"})
+    visit(page, url, "moving")
+    as_owner(page, "insert", table="moving", data={"text": "a row"})
+    page.wait(lambda: len(lines(page)) == 1 and "Live" in page.one("#live").text, "the row, live")
+    with suite.check("a column that is added elsewhere, and its new name, are shown"):
+        as_owner(page, "tables/add-column", table="moving", column={"name": "added", "type": "text"})
+        page.wait(lambda: "sort added" in heads(), f"the column: {heads()}")
+        page.wait(lambda: "Live" in page.one("#live").text, "live again")
+        as_owner(page, "tables/rename-column", table="moving", old_name="added", new_name="renamed")
+        page.wait(lambda: "sort renamed" in heads() and "sort added" not in heads(), f"the new name: {heads()}")
+        press(page, "Edit row 1")
+        page.wait(lambda: opened(page), "the sheet")
+        fill(page, "renamed", "filled")
+        press(page, "Save row", "#sheet")
+        shut(page)
+        page.wait(lambda: "filled" in lines(page)[0], f"the value: {lines(page)}")
+    with suite.check("who may do what is changed elsewhere, also while nobody looks, and the line above the table follows"):
+        expect("only I write" in said(page, "#table-policy"), said(page, "#table-policy"))
+        as_owner(page, "tables/set-policy", table="moving",
+                 access={"read": "open", "insert": "open", "update": "open", "delete": "open"})
+        page.wait(lambda: "Everybody does everything" in said(page, "#table-policy"), said(page, "#table-policy"))
+        # The page asks in a moment, when another tab is in front of it.
+        page.run("""
+            setTimeout(() => fetch("/api/data/tables/set-policy", {method: "POST", headers: {"Content-Type": "application/json",
+                "X-Goop-Token": document.querySelector("meta[name=goop-token]").content},
+                body: JSON.stringify({ table: "moving", access: { read: "local", insert: "local", update: "local", delete: "local" } })})
+                .then(() => { window.isClosed = document.hidden; }), 500)""")
+        with page.left():
+            time.sleep(3)  # a tab that is asked is looked at, so there is nothing to wait for
+        expect(page.run("return window.isClosed") is True, "it was looked at")
+        page.wait(lambda: said(page, "#table-policy") == "Only I.", said(page, "#table-policy"))
+    with suite.check("a table that is deleted elsewhere is gone here, with a word"):
+        as_owner(page, "tables/delete", table="moving")
+        page.wait(lambda: "moving is not there any more" in said(page, "#toast"), "the word")
+        expect("moving" not in names(page) and not page.one("#table").is_displayed(), names(page))
+        expect(not page.driver.current_url.endswith("#moving"), page.driver.current_url)
+
+
 def rules(suite, page, url, ada, visitor):
     """A table without a schema, as `goop2 data create` and upstream make them: one word stands for who does what."""
     def owner(operation, **body):
-        answer = page.run("""
-            return fetch(`/api/data/${arguments[0]}`, {method: "POST", body: arguments[1], headers: {"Content-Type": "application/json",
-                "X-Goop-Token": document.querySelector("meta[name=goop-token]").content}})
-                .then(async (answer) => [answer.ok, await answer.text()])
-            """, operation, json.dumps(body))
-        expect(answer[0], answer[1])
+        as_owner(page, operation, **body)
 
     def reads():
         """Whether the visitor is let in."""
@@ -561,21 +718,48 @@ def rules(suite, page, url, ada, visitor):
         expect(reads(), "refused, though it is open now")
         owner("tables/delete", table="diary")
 
-    with suite.check("a rule that the sheet has no name for, and one with words left out, are not widened by saving"):
+    with suite.check("a rule that the sheet has no name for, and one with words left out, stay as they are when the sheet is saved"):
         found = page.run("""
             return import("/assets/data-policy.js").then(({ policyFields, policyText }) => {
                 const strange = { read: "owner", insert: "open", update: "owner", delete: "owner" };
                 const gaps = { read: null, insert: null, update: null, delete: null };
-                return [policyFields({ mode: "classic", access: strange }).value(), policyFields({ mode: "orm", access: gaps }).value(),
-                    policyText(gaps)];
+                const fields = policyFields({ mode: "orm", access: gaps });
+                const untouched = fields.value();
+                // By the words that are shown visitors do what they do where they are missing.
+                const [read, ...others] = fields.nodes[1].querySelectorAll("select");
+                const shown = [read, ...others].map(({ value }) => value);
+                read.value = "open";
+                return [policyFields({ mode: "classic", access: strange }).value(), untouched, shown, fields.value(), policyText(gaps)];
             })""")
-        expect(found[0] is None, found[0])
-        # By these words visitors do what they do where they are missing.
-        expect(found[1] == {"access": {"read": "owner", "insert": "owner", "update": "local", "delete": "local"}}, found[1])
-        expect("visitors see only rows they made" in found[2], found[2])
+        expect(found[:2] == [None, None], found)
+        expect(found[2] == ["owner", "owner", "local", "local"], found[2])
+        expect(found[3] == {"access": {"read": "open"}}, found[3])
+        expect("visitors see only rows they made" in found[4], found[4])
+    with suite.check("a new table gets all four words"):
+        found = page.run("return import('/assets/data-policy.js').then(({ policyFields }) => policyFields(null).value())")
+        expect(found == {"access": {"read": "open", "insert": "open", "update": "owner", "delete": "owner"}}, found)
 
 
 def limits(suite, page, url, ada):
+    with suite.check("limits that could not be read are told in their place, and read again from there"):
+        hook = page.cdp("Page.addScriptToEvaluateOnNewDocument", source="""
+            const fetched = window.fetch;
+            window.isCut = true;
+            window.fetch = async (path, ...more) => {
+              if (path === "/api/rooms/settings" && isCut) throw new TypeError("cut");
+              return fetched(path, ...more);
+            };""")["identifier"]
+        visit(page, url)
+        page.wait(lambda: "cannot be changed now" in said(page, "#quota-trouble"), "the failure")
+        expect(not page.one("#quota").is_displayed(), "the form is there")
+        press(page, "Try again", "#quota-trouble")
+        page.wait(lambda: focused(page) == "Try again", f"the focus on the new button, not on {focused(page)!r}")
+        page.run("window.isCut = false")
+        press(page, "Try again", "#quota-trouble")
+        page.wait(lambda: page.one("#quota").is_displayed() and focused(page) == "quota-rows", "the form")
+        expect(not page.one("#quota-trouble").is_displayed(), "the failure stays")
+        page.cdp("Page.removeScriptToEvaluateOnNewDocument", identifier=hook)
+
     with suite.check("the limits of visitors are changed here, and checked"):
         visit(page, url)
         page.wait(lambda: page.one("#quota").is_displayed(), "the limits")
@@ -671,6 +855,7 @@ def story(suite, program, folder):
             spam(suite, page, url, ada, visitor)
             files(suite, page, url, ada, visitor, folder)
             shapes(suite, page, url, ada)
+            elsewhere(suite, page, url)
             rules(suite, page, url, ada, visitor)
             limits(suite, page, url, ada)
             with suite.check("nothing complained on the console"):

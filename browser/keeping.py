@@ -1,4 +1,5 @@
 """What a site leaves in the browser: nothing after a visit, and what it stored and its service worker if it is kept."""
+import json
 import time
 
 from origins import curtain, elsewhere, inside, site_origin, wait_site
@@ -72,6 +73,29 @@ def keeping(suite, url, me, neighbour, hostile):
             page.driver.switch_to.window(first)
             page.driver.get(url)
             time.sleep(1.5)  # for a removal that must not come there is nothing to wait for
+            page.driver.switch_to.window(second)
+            expect(stored(page)[0] == "v", stored(page))
+            page.driver.close()
+            page.driver.switch_to.window(first)
+            people(page, url)
+        with suite.check("a visit that begins while what the one before left is overwritten stays on the list"):
+            page.driver.get(here)
+            wait_site(page, "kept page")
+            page.driver.get(url)
+            page.wait(lambda: page.run("return navigator.locks.query().then(({ held }) => held.some(({ name }) => name === 'scrub'))"),
+                      "the log being overwritten")
+            first = page.driver.current_window_handle
+            page.driver.switch_to.new_window("tab")
+            second = page.driver.current_window_handle
+            page.driver.get(here)
+            wait_site(page, "kept page")
+            store(page)
+            page.driver.switch_to.window(first)
+            page.driver.set_script_timeout(30)
+            page.driver.execute_async_script("navigator.locks.request('scrub', () => {}).then(arguments[0])")
+            time.sleep(1.5)  # for a site that must not be taken off the list there is nothing to wait for
+            noted = json.loads(page.run("return localStorage.getItem('goop-visits')") or "[]")
+            expect(noted == [site_origin(url, neighbour.id)], noted)
             page.driver.switch_to.window(second)
             expect(stored(page)[0] == "v", stored(page))
             page.driver.close()

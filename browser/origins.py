@@ -148,7 +148,9 @@ def visits(suite, page, url, me, neighbour):
 
     neighbour.write("links.html", "<!doctype html><title>L</title><script src=/sdk/goop-data.js></script><h1>links</h1>"
                     "<a id=deep href='https://out.example/a/b?c=d#e'>deep</a> <a id=named target=_blank href='http://you@out.example/n'>named</a>"
-                    f"<a id=own target=_blank href='sub/next.html?own'>own</a> <a id=other href='/p/{me.id}/sub/?q=1'>other</a>")
+                    f"<a id=own target=_blank href='sub/next.html?own'>own</a> <a id=other href='/p/{me.id}/sub/?q=1'>other</a>"
+                    f"<a id=passed href='http://127.0.0.1:8080/p/{me.id}/sub/?q=2'>passed</a> <a id=viewer href='{url}settings'>viewer</a>"
+                    f"<a id=self target=_blank href='http://127.0.0.1:8080/p/{neighbour.id}/sub/next.html?self'>self</a>")
     with suite.check("with the SDK the whole address of a link out is named, of a link for a new tab as well"):
         page.driver.get(f"{here}links.html")
         for name, target in (("deep", "https://out.example/a/b?c=d#e"), ("named", "http://out.example/n")):
@@ -179,6 +181,34 @@ def visits(suite, page, url, me, neighbour):
         page.one("#curtain-open").click()
         wait_site(page, "my own page")
         expect(page.driver.current_url == f"{url}p/{me.id}/sub/?q=1", page.driver.current_url)
+        page.driver.get(here)
+        wait_site(page, "shell home")
+        page.complaints()
+
+    with suite.check("a link as people pass it on leads to the shell of that site, and one to the site itself to its page"):
+        page.driver.get(f"{here}links.html")
+        wait_site(page, "links")
+        with inside(page):
+            page.one("#passed").click()
+        page.wait(lambda: "leads to another site" in curtain(page), f"the page that names the other site, not {curtain(page)!r}")
+        expect("Me (" in curtain(page), curtain(page))
+        expect(page.one("#curtain-open").get_attribute("href") == f"{url}p/{me.id}/sub/?q=2", page.one("#curtain-open").get_attribute("href"))
+        page.one("#curtain-show").click()
+        wait_site(page, "links")
+        with inside(page):
+            page.one("#self").click()
+        wait_site(page, "next page")
+        page.wait(lambda: page.driver.current_url == f"{here}sub/next.html?self", "the own page")
+        expect(not curtain(page) and len(page.driver.window_handles) == 1, curtain(page))
+    with suite.check("a link to a page of the viewer opens nothing, and is no link to the web"):
+        page.driver.get(f"{here}links.html")
+        wait_site(page, "links")
+        with inside(page):
+            page.one("#viewer").click()
+        page.wait(lambda: "your own viewer" in curtain(page), f"the refusal, not {curtain(page)!r}")
+        expect(not page.one("#curtain-open").is_displayed(), "it can be opened")
+        page.one("#curtain-show").click()
+        wait_site(page, "links")
         page.driver.get(here)
         wait_site(page, "shell home")
         page.complaints()

@@ -427,6 +427,114 @@ def many_tables(suite, page, program, owner, here):
         page.wait(lambda: page.run("return document.activeElement.id") == "before", "the focus where it was")
 
 
+ASKED_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>asked</title><h1>Asked</h1><div id="place"></div>
+<script src="asked.js"></script><script src="/sdk/goop-data.js"></script><script src="/sdk/goop-form.js"></script>
+<script src="/sdk/goop-forms.js"></script><script src="/sdk/goop-identity.js"></script><script src="form.js"></script>"""
+
+# Counts what the page asks, by address. What has `away` in it gets no answer, and what has `slow` in it one when `letGo` is
+# called. Loaded before the SDK; an address with `?away` or `?slow` begins so.
+ASKED_REQUESTS = """const fetched = window.fetch;
+window.asked = {};
+window.away = location.search === "?away" ? "/data/" : null;
+window.slow = location.search === "?slow" ? "/data/" : null;
+const isLetGo = new Promise((done) => { window.letGo = done; });
+window.fetch = async (path, ...more) => {
+  asked[path] = (asked[path] ?? 0) + 1;
+  if (away && String(path).includes(away)) throw new TypeError("nobody answers");
+  if (slow && String(path).includes(slow)) await isLetGo;
+  return fetched(path, ...more);
+};"""
+
+ASKED_FORM = """window.showForm = (table) => Goop.form.render("place", { table, singleResponse: true,
+  fields: [{ name: "text", label: "Text" }, { name: "more", label: "More" }, { name: "tags", label: "Tags", type: "tags" }] });
+showForm("asked");"""
+
+
+def asked(suite, page, program, owner, here, own):
+    """Forms, and what else the SDK asks the owner or the viewer, by a visitor whose answers come late or not at all."""
+    def status():
+        return page.run("return document.querySelector('#place [role=status]')?.textContent ?? ''")
+
+    def value(name):
+        return page.run("return document.querySelector(`#place form`).elements[arguments[0]].value", name)
+
+    def answers():
+        return rows(owner, "SELECT text, more FROM asked")
+
+    def send():
+        page.one("#place button[type=submit]").click()
+        page.wait(lambda: "it is stored" in status(), "the thanks")
+
+    for name, text in (("index.html", ASKED_PAGE), ("asked.js", ASKED_REQUESTS), ("form.js", ASKED_FORM)):
+        owner.write(f"asked/{name}", text)
+    done = subprocess.run([str(program), "data", str(owner.folder), "create", "asked", "text:text", "more:text", "tags:text", "--policy", "open"],
+                          capture_output=True, text=True, timeout=30)
+    expect(done.returncode == 0, done.stderr)
+    with suite.check("a form for one answer shows the answer that is there"):
+        visit(page, here("asked/"))
+        fill(page, "#place [name=text]", "first answer")
+        fill(page, "#place [name=more]", "first more")
+        send()
+        expect(answers() == [("first answer", "first more")], answers())
+        visit(page, here("asked/"))
+        page.wait(lambda: "answered before" in status(), "the word that there is one")
+        expect((value("text"), value("more")) == ("first answer", "first more"), "another answer is shown")
+    with suite.check("what is typed while the owner does not answer is what is stored, not the answer before"):
+        visit(page, here("asked/?away"))
+        page.wait(lambda: "does not answer" in status(), "the failure of the first lookup")
+        fill(page, "#place [name=text]", "second answer")
+        page.run("window.away = null")
+        send()
+        expect([text for text, _ in answers()] == ["second answer"], answers())
+        expect(value("text") == "second answer", value("text"))
+    with suite.check("an answer before that comes late takes nothing of what is typed, and fills the other fields"):
+        with contextlib.closing(sqlite3.connect(owner.folder / "data.db", timeout=10)) as database:
+            database.execute("UPDATE asked SET text = 'before', more = 'more before', tags = 'one,two'")
+            database.commit()
+        visit(page, here("asked/?slow"))
+        fill(page, "#place [name=text]", "third ans")
+        page.run("letGo()")
+        page.wait(lambda: "answered before" in status(), "the late answer")
+        expect(value("text") == "third ans", f"the field holds {value('text')!r}")
+        expect(value("more") == "more before" and len(texts(page, "#place .goop-tag-list li")) == 2, "a field that nobody touched is empty")
+        send()
+        expect(answers() == [("third ans", "more before")], answers())
+    with suite.check("a page that names a hundred writers at once asks for the list of people once, and again later"):
+        visit(page, here("asked/"))
+        named = "return Promise.all(Array.from({ length: arguments[0] }, () => Goop.identity.resolveName(arguments[1])))"
+        listed = "return asked['/api/peers']"
+        expect(page.run(named, 100, owner.id) == ["Neighbour"] * 100 and page.run(listed) == 1, f"asked {page.run(listed)} times")
+        page.run("window.away = '/api/peers'")
+        # The answer is good for a second.
+        page.wait(lambda: page.run(named, 2, owner.id)[0] != "Neighbour", "another question")
+        page.run("window.away = null")
+        expect(page.run(named, 2, owner.id) == ["Neighbour"] * 2, "a list that failed is kept")
+    with browser() as keeper:
+        with suite.check("the owner's form adds columns to a table with a schema, and its rows get no quotes for a text"):
+            visit(keeper, own("asked/"))
+            keeper.run("""return Goop.data.createTable("shaped", [{ name: "pick", type: "enum", values: ["red", "blue"] },
+                { name: "word", type: "text", values: [] }]).then(() => showForm("shaped"))""")
+
+            def columns():
+                return {one["name"]: one for one in json.loads(
+                    rows(owner, "SELECT schema_json FROM _orm_schemas WHERE table_name = 'shaped'")[0][0])["columns"]}
+            keeper.wait(lambda: {"text", "more", "tags"} <= columns().keys(), f"the columns of the form: {columns()}")
+            expect(not any("default" in column for column in columns().values()), columns())
+            keeper.run("return Goop.data.insert('shaped', { pick: 'red' })")
+            expect(rows(owner, "SELECT pick, text, more FROM shaped") == [("red", None, None)], "not what was sent")
+        with suite.check("an enum with plain texts: its choices are in both forms and pass; a list without any is none"):
+            found = keeper.run("""
+                const options = (form) => [...form.elements.pick.options].map(({ value, text }) => `${value}:${text}`).join(" ");
+                return (async () => {
+                  const insert = await Goop.forms.insertForm("place", "shaped");
+                  const first = [options(insert), insert.elements.word.localName];
+                  const table = await Goop.data.orm("shaped");
+                  const problems = [table.validate({ pick: "blue" }).length, table.validate({ pick: "green" }).length];
+                  return [...first, ...problems, options(await table.form("place"))];
+                })()""")
+            expect(found == [":– red:red blue:blue", "input", 0, 1, ":– red:red blue:blue"], found)
+
+
 SYSTEM_COLUMNS = """_id INTEGER PRIMARY KEY AUTOINCREMENT, _owner TEXT NOT NULL, _owner_email TEXT DEFAULT '',
     _created_at DATETIME DEFAULT CURRENT_TIMESTAMP, _updated_at DATETIME DEFAULT CURRENT_TIMESTAMP"""
 
@@ -511,6 +619,7 @@ def story(suite, program, folder):
             poll(suite, first, second, owner, here, there)
             blog(suite, first, here, own)
             many_tables(suite, first, program, owner, here)
+            asked(suite, first, program, owner, here, own)
         pictures(suite, here)
 
     site = Peer(program, folder / "unchanged", "--label", "Unchanged")

@@ -146,6 +146,13 @@ import Testing
             for (path, target) in [
                 ("/p/\(other)/a?b=c", "/p/\(other)/a?b=c"),
                 ("/out?to=https%3A%2F%2Fout.example%2Fa%3Fb%23c", "https://out.example/a?b#c"),
+                // What people pass on is the address of the usual viewer, whatever this one's is.
+                ("/out?to=http%3A%2F%2F127.0.0.1%3A8080%2Fp%2F\(other)%2Fa%3Fb%3Dc%23d", "/p/\(other)/a?b=c#d"),
+                ("/out?to=http%3A%2F%2Flocalhost%3A8080%2Fp%2F\(other)", "/p/\(other)/"),
+                ("/out?to=http%3A%2F%2F127.0.0.1%3A\(port)%2Fp%2F\(other)%2F", "/p/\(other)/"),
+                ("/out?to=http%3A%2F%2F127.0.0.1%3A\(port)%2Fsettings", "http://127.0.0.1:\(port)/settings"),
+                ("/out?to=http%3A%2F%2F127.0.0.1%3A\(port)%2Fp%2Fnobody%2F", "http://127.0.0.1:\(port)/p/nobody/"),
+                ("/out?to=http%3A%2F%2F127.0.0.2%3A8080%2Fp%2F\(other)%2F", "http://127.0.0.2:8080/p/\(other)/"),
             ] {
                 #expect(try await request(path, port: port, fields: step).status == 403)
                 let told = try await facts().replacing("\\/", with: "/")
@@ -167,6 +174,24 @@ import Testing
                 "/p/\(other)/a", port: port,
                 fields: [host(port), "Sec-Fetch-Site: same-origin", "Sec-Fetch-Mode: cors", "Sec-Fetch-Dest: empty"])
             #expect(try await facts().contains("\"leads_to\":null"))
+        }
+    }
+
+    @Test func aLinkToASiteItselfAsPeoplePassItOnLeadsToItsPage() async throws {
+        try await withViewer(backend) { port in
+            let token = try await token(port)
+            let answer = try await post("/api/shell/capability", "{\"peer\":\"\(peer)\"}", port: port, token: token)
+            let prefix = String(try #require(answer.body.split(separator: "\"").last { $0.hasPrefix("/c/") }))
+            for viewer in ["127.0.0.1%3A8080", "127.0.0.1%3A\(port)", "localhost%3A\(port)"] {
+                let way = "/out?to=http%3A%2F%2F\(viewer)%2Fp%2F\(peer)%2Fsub%2Fx.html%3Fa%23b"
+                let fields = [host(port), "Sec-Fetch-Site: same-origin"] + Self.frame
+                let moved = try await request(way, port: port, fields: fields)
+                #expect(moved.status == 307 && moved["location"] == "/p/\(peer)/sub/x.html?a#b", "\(viewer)")
+                let sealed = try await request(
+                    prefix + way, port: port, fields: ["Sec-Fetch-Site: cross-site"] + Self.frame)
+                #expect(sealed.status == 307 && sealed["location"] == prefix + "/p/\(peer)/sub/x.html?a#b", "\(viewer)")
+            }
+            #expect(try await request("/api/shell/site?peer=\(peer)", port: port).body.contains("\"leads_to\":null"))
         }
     }
 

@@ -35,7 +35,7 @@ struct ShellRoutes: Sendable {
 
     /// The owner of the site that a way out leads to, by name and fingerprint; nil for a web address.
     private func owner(of wayOut: String?) async -> String? {
-        guard let target = wayOut.flatMap({ RequestTarget($0) }), target.isSite,
+        guard let target = wayOut.flatMap({ RequestTarget(String($0.prefix { $0 != "#" })) }), target.isSite,
             case .file(let peer, _) = SiteAddress(target)
         else { return nil }
         return peer.display(name: await backend.name(of: peer))

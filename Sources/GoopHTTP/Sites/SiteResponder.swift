@@ -43,9 +43,12 @@ struct SiteResponder: Sendable {
         }
         if request.method == .options { return preflight(fields) }
         if origin.isFrame {
-            if let way = wayOut(target, of: peer) {
+            switch wayOut(target, of: peer) {
+            case .out(let way)?:
                 frames.asked(peer, to: way)
                 return notices.siteNotice(.wayOut, place: place, prefix: target.prefix)
+            case .inside(let page)?: return move(to: target.prefix + page, place: place)
+            case nil: break
             }
             if target.path.hasPrefix("/p/") { noteStep(target, of: peer) }
         }
@@ -135,29 +138,57 @@ struct SiteResponder: Sendable {
         frames.moved(peer, to: path + target.querySuffix)
     }
 
+    /// Where a step of a frame leads that asks for no page of its site.
+    private enum WayOut {
+        /// To a web address, or a path of another site's page that begins with `/p/`.
+        case out(String)
+        /// To a page of this site under the address that people pass on: its path, which begins with `/p/`.
+        case inside(String)
+    }
+
     /// Where a frame is to go that is no page of this site: `/p/<other>/…`, or what the SDK makes of a link to the web,
     /// `/out?to=<address>`. Nil for everything else.
-    private func wayOut(_ target: RequestTarget, of peer: PeerID) -> String? {
+    private func wayOut(_ target: RequestTarget, of peer: PeerID) -> WayOut? {
         if target.path == Self.wayOutPath {
             guard let address = QueryText.value(of: "to", in: target.query ?? ""),
                 address.hasPrefix("https://") || address.hasPrefix("http://"),
                 address.utf8.count <= Self.maximumWayOut,
                 !address.unicodeScalars.contains(where: { $0.value <= 0x20 || $0.value == 0x7f })
             else { return nil }
-            return address
+            return page(at: address, of: peer) ?? .out(address)
         }
         guard target.path.hasPrefix("/p/"), case .file(let other, _) = SiteAddress(target), other != peer,
             target.path.utf8.count + target.querySuffix.utf8.count <= Self.maximumWayOut
         else { return nil }
-        return target.path + target.querySuffix
+        return .out(target.path + target.querySuffix)
+    }
+
+    /// The page of a site that an address of this viewer names, or one of a viewer at the usual address: links that people
+    /// pass on are such, whoever opens them. With its fragment. Nil for every other address.
+    private func page(at address: String, of peer: PeerID) -> WayOut? {
+        let usual = "http://127.0.0.1:\(ViewerAddress.defaultPort)"
+        let origins = [headers.origin, usual].flatMap { [$0, $0.replacing("//127.0.0.1", with: "//localhost")] }
+        guard let rest = origins.lazy.compactMap({ address.dropping(prefix: $0 + "/p/") }).first,
+            rest.utf8.allSatisfy({ (0x21...0x7e).contains($0) })
+        else { return nil }
+        let fragment = String(rest.drop { $0 != "#" })
+        let path = rest.prefix { $0 != "#" }
+        var page = "/p/\(path)"
+        if let target = RequestTarget(page), case .redirect(let location) = SiteAddress(target) { page = location }
+        guard let target = RequestTarget(page), case .file(let other, _) = SiteAddress(target) else { return nil }
+        return other == peer ? .inside(page + fragment) : .out(page + fragment)
     }
 
     // MARK: Answers
 
     /// A site has no tab of its own: the shell shows it.
     private func toShell(_ target: RequestTarget) -> Response {
-        var fields = headers.siteNotice(styleNonce: "none")
-        fields[.location] = headers.origin + target.path + target.querySuffix
+        move(to: headers.origin + target.path + target.querySuffix, place: .viewer)
+    }
+
+    private func move(to location: String, place: RequestPlace) -> Response {
+        var fields = headers.siteNotice(styleNonce: "none", place: place)
+        fields[.location] = location
         return Response(status: .temporaryRedirect, headers: fields)
     }
 

@@ -48,7 +48,7 @@ export function policyText(access) {
 /// if there is nothing to change.
 export function policyFields(table) {
   const access = table?.access ?? presets[0].access;
-  return table?.mode === "classic" ? classicFields(access) : schemaFields(access);
+  return table?.mode === "classic" ? classicFields(access) : schemaFields(access, !table);
 }
 
 function classicFields(access) {
@@ -65,7 +65,7 @@ function classicFields(access) {
   return { nodes: [place], value: () => (choice.value ? { policy: choice.value } : null) };
 }
 
-function schemaFields(access) {
+function schemaFields(access, isNew) {
   const fields = {};
   for (const action of actions) {
     const options = Object.entries(words[action]).filter(([word]) => !(action === "insert" && word === "local" && access.insert !== "local"));
@@ -94,7 +94,12 @@ function schemaFields(access) {
     nodes: [place, details],
     value() {
       const chosen = presets.find(({ id }) => id === preset.value);
-      return { access: chosen?.access ?? Object.fromEntries(actions.map((action) => [action, fields[action].value])) };
+      const wanted = chosen?.access ?? Object.fromEntries(actions.map((action) => [action, fields[action].value]));
+      if (isNew) return { access: wanted };
+      const isKept = (action) => wanted[action] === inForce(access, action);
+      if (actions.every(isKept)) return null;
+      // The four words are set together: one that is left out, and was not touched, is left out again.
+      return { access: Object.fromEntries(actions.map((action) => [action, isKept(action) ? access[action] : wanted[action]]).filter(([, word]) => word)) };
     },
   };
 }

@@ -1,6 +1,6 @@
 // One row in the sheet: look, change, remove, or make a new one.
 
-import { button, clean, element, post, sizeText, tell, tellFailure } from "/assets/words.js";
+import { button, clean, element, post, postQuestion, sizeText, tell, tellFailure } from "/assets/words.js";
 import { ask, labelled, openSheet, select, textInput } from "/assets/data-sheet.js";
 import { fieldText, isLong, isNumber, isTime, localTime, ownerText } from "/assets/data-values.js";
 
@@ -56,37 +56,65 @@ function fieldIn(fields, error) {
   return fields.find(({ column }) => named.includes(column.name))?.input;
 }
 
+/// The row with what the list has cut of its texts, which has to be there before it can be changed.
+async function whole(table, row) {
+  const values = { ...row };
+  for (const { name, system } of table.columns) {
+    if (system || values[name] === null || typeof values[name] !== "object" || !("cut" in values[name])) continue;
+    values[name] = (await postQuestion("/api/rooms/data/value", { table: table.name, id: row._id, column: name })).value;
+  }
+  return values;
+}
+
+/// The row as it is by now, if one of these columns was changed since the sheet was opened; null if none was.
+async function newer(table, row, seen) {
+  const { rows: [fresh] } = await postQuestion("/api/rooms/data/rows", { table: table.name, where: `_id = ${row._id}`, limit: 1 });
+  if (!fresh) return null;
+  const values = await whole(table, fresh);
+  return Object.keys(seen).some((name) => JSON.stringify(values[name] ?? null) !== JSON.stringify(seen[name])) ? fresh : null;
+}
+
 export async function openRow(view, row) {
   const table = view.table;
   const isNew = !row;
-  const values = { ...row };
   const own = table.columns.filter((column) => !column.system);
+  let values = {};
   try {
-    // What the list cut is fetched before it can be changed.
-    for (const column of own) {
-      if (values[column.name] !== null && typeof values[column.name] === "object" && "cut" in values[column.name]) {
-        values[column.name] = (await post("/api/rooms/data/value", { table: table.name, id: row._id, column: column.name })).value;
-      }
-    }
+    if (!isNew) values = await whole(table, row);
   } catch (error) {
     return tellFailure(error);
   }
   const fields = own.map((column) => field(column, values[column.name] ?? null, isNew));
   const body = fields.map(({ node }) => node);
   if (!isNew) body.push(systemFacts(view, row));
-  openSheet({
+  const open = openSheet({
     title: isNew ? `New row in ${table.name}` : `Row ${row._id} of ${table.name}`,
     body, submitText: isNew ? "Add row" : "Save row",
     fieldOf: (error) => fieldIn(fields, error),
-    extra: isNew ? [] : [button("Delete row", "button danger apart", () => remove(view, row))],
+    extra: isNew ? [] : [button("Delete row", "button danger apart", () => remove(view, table, row, open))],
     async onSubmit(sheet) {
       const changed = {};
-      for (const one of fields) {
-        const value = one.value();
-        if (value !== undefined) changed[one.column.name] = value;
+      // What the person was shown of it: whatever others have written there since, nobody has seen.
+      const seen = {};
+      for (const { column: { name }, value } of fields) {
+        const given = value();
+        if (given === undefined) continue;
+        changed[name] = given;
+        seen[name] = values[name] ?? null;
       }
       if (!isNew && Object.keys(changed).length === 0) return sheet.close();
-      const { id } = await post("/api/rooms/data/write", { table: table.name, id: row?._id, values: changed });
+      let id;
+      try {
+        const written = { table: table.name, values: changed, ...(isNew ? {} : { id: row._id, seen }) };
+        ({ id } = await post("/api/rooms/data/write", written));
+      } catch (error) {
+        // Two rows with the same value, where there may be one, are a conflict too.
+        const fresh = !isNew && error.code === "conflict" && await newer(table, row, seen).catch(() => null);
+        if (!fresh) throw error;
+        throw Object.assign(new Error("This row was changed while you were looking at it, and nothing of yours was saved. Copy what you typed, if you need it, before you load the newer row."), {
+          action: ["Load the newer row", () => openRow(view, fresh)],
+        });
+      }
       sheet.close();
       view.changed.add(String(id));
       await view.read();
@@ -107,20 +135,21 @@ function systemFacts(view, row) {
   return facts;
 }
 
-async function remove(view, row) {
-  const own = view.table.columns.filter((column) => !column.system);
+async function remove(view, table, row, open) {
+  const own = table.columns.filter((column) => !column.system);
   const says = own.map((column) => row[column.name]).find((value) => typeof value === "string" && value) ?? "";
-  const text = `Row ${row._id} of ${view.table.name}${says ? ` (“${clean(says).slice(0, 80)}”)` : ""} is lost. This cannot be taken back.`;
+  const text = `Row ${row._id} of ${table.name}${says ? ` (“${clean(says).slice(0, 80)}”)` : ""} is lost. This cannot be taken back.`;
   if (!await ask("Delete this row?", text, "Delete row")) return;
   try {
-    await post("/api/data/delete", { table: view.table.name, id: row._id });
-    document.getElementById("sheet").close();
-    await view.read();
-    document.getElementById("table-title").focus();
-    tell(`Row ${row._id} was deleted.`);
+    await post("/api/data/delete", { table: table.name, id: row._id });
   } catch (error) {
-    tellFailure(error);
+    // Over the sheet, which is still open, nothing else of the page is seen.
+    return open.fail(error);
   }
+  open.close();
+  await view.read();
+  document.getElementById("table-title").focus();
+  tell(`Row ${row._id} was deleted.`);
 }
 
 /// Where the person was, now that the table was drawn again.

@@ -1,6 +1,6 @@
 // The rows of one table: page, sort, filter, and what changes while one looks.
 
-import { arrangeChildren, button, clean, element, find, get, post, say, setText, tell, tellFailure } from "/assets/words.js";
+import { arrangeChildren, button, clean, element, find, get, post, postQuestion, say, setText, tell, tellFailure } from "/assets/words.js";
 import { ask, openSheet } from "/assets/data-sheet.js";
 import { cell, harmless, isNumber, ownerParts, ownerText, rowsText } from "/assets/data-values.js";
 import { openRow } from "/assets/data-row.js";
@@ -11,11 +11,13 @@ const perPage = 50;
 const pause = 700;
 
 export class RowView {
-  /// `onCount(table, rows)` after all rows were counted, `onChange()` after somebody changed some.
-  constructor(me, { onCount, onChange }) {
+  /// `onCount(table, rows)` after all rows were counted, `onChange()` after somebody changed some, `onShape(table)` when the
+  /// table itself may be another by now, or gone.
+  constructor(me, { onCount, onChange, onShape }) {
     this.me = me;
     this.onCount = onCount;
     this.onChange = onChange;
+    this.onShape = onShape;
     this.table = null;
     this.reading = 0;
     find("filter").addEventListener("submit", (event) => { event.preventDefault(); this.filter(find("where").value.trim()); });
@@ -36,9 +38,11 @@ export class RowView {
       this.page = 0;
       this.count = undefined;
       this.changed = new Set();
+      this.isFailing = false;
       find("where").value = "";
       this.noFault();
     }
+    if (!table.columns.some(({ name }) => name === this.order?.column)) this.order = null;
     const columns = table.columns.filter((column) => !column.system);
     const example = columns.find((column) => /text|enum/.test(column.type)) ?? columns[0];
     find("where-hint").replaceChildren("For example ", element("code", "", example ? `${example.name} LIKE '%hello%'` : "_id > 10"),
@@ -78,14 +82,15 @@ export class RowView {
     const name = this.table.name;
     find("grid").setAttribute("aria-busy", "true");
     try {
-      const answer = await post("/api/rooms/data/rows", this.query);
+      const answer = await postQuestion("/api/rooms/data/rows", this.query);
       if (number !== this.reading) return;
       if (answer.rows.length === 0 && this.page > 0) { this.page = 0; return this.read(); }
       this.noFault();
       this.show(answer);
-      const { count } = await post("/api/data/count", { table: name, where: this.where });
+      const { count } = await postQuestion("/api/data/count", { table: name, where: this.where });
       if (number !== this.reading) return;
       this.count = count;
+      this.isFailing = false;
       this.showRange();
       if (!this.where) this.onCount(name, count);
     } catch (error) {
@@ -98,10 +103,13 @@ export class RowView {
 
   fail(error) {
     // Read again because others write, it fails again; then the focus stays where the person is by now.
-    const { isAsked } = this;
+    const { isAsked, isFailing } = this;
     this.isAsked = false;
+    this.isFailing = true;
     this.shown = 0;
     find("delete-found").hidden = true;
+    // And it is told once: not asked for, it would be told again at every change.
+    if (isFailing && !isAsked) return;
     if (error.code !== "invalid_query" || !this.where) return tellFailure(error);
     if (!isAsked) return;
     const input = find("where");
@@ -267,7 +275,7 @@ export class RowView {
 
   async showAll(row, column) {
     try {
-      const { value } = await post("/api/rooms/data/value", { table: this.table.name, id: row._id, column: column.name });
+      const { value } = await postQuestion("/api/rooms/data/value", { table: this.table.name, id: row._id, column: column.name });
       const text = element("pre", "", harmless(value?.cut ?? (value === null ? "" : String(value))));
       text.dir = "auto";
       text.tabIndex = 0;
@@ -284,15 +292,22 @@ export class RowView {
 
   follow() {
     this.unfollow?.();
-    this.unfollow = follow(`/api/data/subscribe?table=${encodeURIComponent(this.table.name)}`, {
+    const { name } = this.table;
+    this.unfollow = follow(`/api/data/subscribe?table=${encodeURIComponent(name)}`, {
       ready: () => {
+        // Whoever looked elsewhere, or waited for a turn, has missed what was done to the table.
+        this.onShape(name);
         setText(find("live"), "Live: changes appear by themselves.");
         // Also the first time: the rows were read before, and the stream may have waited for its turn.
         this.soon();
       },
       change: (change) => this.heard(change),
       reload: () => this.soon(),
-      error: () => setText(find("live"), "Not live at the moment."),
+      lost: ({ code }) => { if (code === "conflict" || code === "not_found") this.onShape(name); },
+      error: (isRefused) => {
+        setText(find("live"), "Not live at the moment.");
+        if (isRefused) this.onShape(name);
+      },
     });
   }
 

@@ -49,7 +49,7 @@ export function select(options, value) {
 }
 
 /// Opens the sheet. `onSubmit` may throw: the reason is shown, the sheet stays, and `error.field` or `fieldOf(error)` may
-/// name the field that it is about, above which it then stands.
+/// name the field that it is about, above which it then stands. `error.action` is what can be done about it: `[words, what they do]`.
 /// Without `submitText` there is nothing to send, only Close.
 export function openSheet({ title, body, submitText, closeText, onSubmit, fieldOf, extra = [], onClose }) {
   const sheet = find("sheet");
@@ -78,7 +78,8 @@ export function openSheet({ title, body, submitText, closeText, onSubmit, fieldO
       } else {
         heading.after(fault);
       }
-      fault.textContent = reasonOf(error);
+      fault.replaceChildren(reasonOf(error));
+      if (error.action) fault.append(" ", button(error.action[0], "button small", error.action[1]));
       fault.hidden = false;
       (field ?? fault).focus();
     },

@@ -58,9 +58,18 @@ function line(visitor, limit, me, showRows) {
 /// The limits are settings like the others; what is saved counts for the next row. Calls `changed` then.
 export async function readQuota(changed) {
   whenChanged = changed;
+  const trouble = find("quota-trouble");
   try {
     showQuota(await get("/api/rooms/settings"));
-  } catch { /* Without settings there is nothing to change here. */ }
+    trouble.hidden = true;
+  } catch (error) {
+    trouble.replaceChildren(element("span", "", `The limits cannot be changed now: ${reasonOf(error)}`), " ", button("Try again", "button small", async () => {
+      await readQuota(changed);
+      // The button is gone, or another one is in its place.
+      (trouble.hidden ? inputs()[0] : trouble.querySelector("button")).focus();
+    }));
+    trouble.hidden = false;
+  }
 }
 
 function showQuota(sheet) {

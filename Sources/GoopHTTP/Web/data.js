@@ -1,6 +1,6 @@
 // The Data room: the owner's tables, their rows, who may do what, and what visitors have filled.
 
-import { arrangeChildren, button, element, find, get, setText, sizeText } from "/assets/words.js";
+import { arrangeChildren, button, element, find, get, setText, sizeText, tell } from "/assets/words.js";
 import { exportTable, importRows } from "/assets/data-files.js";
 import { policyText } from "/assets/data-policy.js";
 import { openRow } from "/assets/data-row.js";
@@ -12,6 +12,8 @@ import { readQuota, readVisitors } from "/assets/data-visitors.js";
 let tables = [];
 let view = null;
 let me = "";
+/// How often the list was asked for.
+let readings = 0;
 
 /// The table that the address names; none if nobody could have made it.
 const opened = () => {
@@ -58,6 +60,7 @@ function offerAgain(action) {
 
 /// Reads the tables again and opens one; gives it, if it is there.
 async function changed(name) {
+  readings += 1;
   try {
     tables = await readTables();
     find("trouble").hidden = true;
@@ -70,6 +73,29 @@ async function changed(name) {
   history.replaceState(null, "", table ? `#${encodeURIComponent(name)}` : location.pathname);
   await open(table);
   return table ?? null;
+}
+
+/// What a table is, without what its rows are.
+const shape = ({ rows, bytes, ...rest }) => JSON.stringify(rest);
+
+/// The open table may be another by now, or gone: somebody changes it elsewhere, by the command line, say, or by a page of the site.
+async function reshaped(name) {
+  const number = ++readings;
+  const shown = view.table;
+  let fresh;
+  // The viewer that does not answer is told of in every room, and the stream comes again with it.
+  try { fresh = await readTables(); } catch { return; }
+  // What is changed in this page says so itself.
+  if (number !== readings || view.table !== shown || shown?.name !== name) return;
+  tables = fresh;
+  const table = tables.find((one) => one.name === name);
+  if (table && shape(table) === shape(shown)) return showList();
+  const hadFocus = find("table").contains(document.activeElement);
+  if (!table) history.replaceState(null, "", location.pathname);
+  await open(table);
+  if (table) return;
+  if (hadFocus) find("tables-title").focus();
+  tell(`The table ${name} is not there any more: it was deleted, or has another name.`);
 }
 
 async function open(table) {
@@ -124,7 +150,7 @@ async function start() {
     open(table).then(() => { if (table) find("table-title").focus(); });
   });
   find("new-table").addEventListener("click", () => newTable(changed));
-  view = new RowView(me, { onCount: counted, onChange: () => readVisitors(me, showRowsOf) });
+  view = new RowView(me, { onCount: counted, onChange: () => readVisitors(me, showRowsOf), onShape: reshaped });
   const wanted = opened();
   await changed(wanted);
   if (!wanted && tables.length === 1) await open(tables[0]);

@@ -77,6 +77,7 @@ function show(address, onLoad = noteAddress) {
 }
 
 async function showHere() {
+  if (isBlocked) return showBlocked();
   isServed = isServed && unwatch !== null;
   try {
     // The secret path ended with the last visit.
@@ -84,6 +85,7 @@ async function showHere() {
   } catch (error) {
     return cover("The site cannot be shown", reasonOf(error), { show: "Try again" });
   }
+  if (isBlocked) return;
   show(root + location.pathname + location.search + location.hash);
   isGone = false;
   watchOwner();
@@ -132,12 +134,22 @@ function cover(
 
 find("curtain-show").addEventListener("click", () => again());
 
+/// Whether an address is the viewer's own, or of another program on the computer where it is opened.
+function isNear({ hostname }) {
+  const name = hostname.replace(/\.$/, "");
+  return [location.hostname, "127.0.0.1", "[::1]", "localhost"].includes(name) || name.endsWith(".localhost");
+}
+
+const coverNear = () => cover("This link leads out of the site",
+  "It points to another page of your own viewer, or to another program on this computer. A site cannot open those for you.", { show: "Back to the site" });
+
 /// A link leads out, and the viewer knows where to: the person is told, and goes there or not.
 /// @param whom the owner of the site that it leads to; null for a web address
 function leadOut(target, whom) {
   const back = "Back to the site";
   let address;
   try { address = new URL(target, location.origin); } catch { return cover("This link does not open here", "Its address cannot be read.", { show: back }); }
+  if (whom === null && isNear(address)) return coverNear();
   // What stands before an @ is no part of the place, and only there to mislead.
   address.username = "";
   address.password = "";
@@ -161,10 +173,7 @@ document.addEventListener("securitypolicyviolation", (event) => {
     cover("This link does not open here", "It leads to something that is no page of this site and no web address.", { show: "Back to the site" });
     return;
   }
-  if (target.hostname === location.hostname || target.hostname === "localhost" || target.hostname.endsWith(".localhost")) {
-    cover("This link leads out of the site", "It points to another page of your own viewer. A site cannot open those for you.", { show: "Back to the site" });
-    return;
-  }
+  if (isNear(target)) return coverNear();
   cover("This link leads out of Goop²",
     `The site of ${nameText()} wants to take you to the address below. Whoever runs it will see that you come. Your browser tells the viewer only this much of the address.`,
     { target: target.href, show: "Back to the site" });
@@ -221,8 +230,7 @@ async function endVisit() {
     // A viewer that does not answer has forgotten it when it is back.
     return ask("leave", {}).catch(() => {});
   }
-  await visits.remove([site]);
-  visits.add(site);
+  await visits.end(site);
 }
 
 /// Gone means gone: a site is there as long as its owner is.
@@ -271,23 +279,32 @@ function watchOwner() {
     lost({ code }) { if (code === "refused") sendAway(); },
     async error(isRefused) {
       if (mine !== unwatch || !isRefused) return;
-      endWatch();
-      // Whoever does not tell of changes is left alone; the one answer that matters is a refusal.
+      if (!frame) return endWatch();
+      // A stream that is refused does not say why; the same address, fetched, does.
       const answer = await fetch(`/api/p/${peer}/watch`, { cache: "no-store" }).catch(() => null);
-      if (!answer || answer.ok) { answer?.body?.cancel(); return; }
+      if (answer?.ok) answer.body?.cancel();
+      if (mine !== unwatch || !answer || answer.ok) return;
       const { code } = await answer.json().catch(() => ({}));
-      const wasServed = isServed;
-      if (answer.status < 500) isServed = true;
-      if (unwatch || !frame) return;
-      if (answer.status === 403) sendAway();
-      // Of whoever is in no list, for one because they are invisible, nothing else tells that they went.
-      else if (!person && wasServed && (code === "unreachable" || code === "timed_out")) leaveUnlisted();
+      if (mine !== unwatch) return;
+      if (answer.status === 403 && frame) return sendAway();
+      if (answer.status < 500) {
+        isServed = true;
+        // Whoever does not tell of changes is left alone.
+        endWatch();
+      } else if (code === "unreachable" || code === "timed_out") {
+        // Of whoever is in no list, for one because they are invisible, nothing else tells that they went.
+        if (!person && isServed && frame) leaveUnlisted();
+        // The site is filled in again, and watched, when they come.
+        else if (wasAway && !isServed) endWatch();
+      }
+      // What else went wrong may be over when the stream is tried again.
     },
   });
   unwatch = mine;
 }
 
 function leaveUnlisted() {
+  endWatch();
   tell("gone", "Away");
   cover(`${nameText()} is gone`, "A site is there only while its owner is. This one is in no list of people, so nothing tells when they come back.", { show: "Try again" });
   if (!isKept) endVisit();
@@ -318,10 +335,7 @@ document.addEventListener("visibilitychange", () => { if (frame) watchOwner(); }
 
 // MARK: The tools of the bar
 
-find("reload").addEventListener("click", () => {
-  if (isBlocked) return showBlocked();
-  showHere();
-});
+find("reload").addEventListener("click", showHere);
 
 find("copy").addEventListener("click", async (event) => {
   const button = event.currentTarget;
@@ -413,7 +427,7 @@ async function forget() {
   isKept = false;
   showKept();
   const done = () => {
-    cover("This site is forgotten", "What it kept in this browser is gone, and it no longer learns your e-mail address.", { show: "Visit it again" });
+    cover("This site is forgotten", "What it kept in this browser is gone, and it no longer learns your e-mail address.", { show: isBlocked ? "Go back" : "Visit it again" });
     endVisit();
   };
   if (isSealed) {

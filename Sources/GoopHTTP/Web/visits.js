@@ -63,11 +63,12 @@ async function clear(site) {
 // Beyond loopback, where the viewer speaks HTTPS, sites store nothing.
 const hasLog = Boolean(navigator.userAgentData) && location.protocol === "http:";
 const beganKey = "goop-log-began";
-const place = `${location.protocol}//goop2scrub.localhost${location.port ? `:${location.port}` : ""}/scrub`;
+/// Noted like a site as long as the log may still hold something of one.
+const log = `${location.protocol}//goop2scrub.localhost${location.port ? `:${location.port}` : ""}`;
 
 async function scrub(steps) {
   for (let step = 1; step <= steps; step += 1) {
-    await visitUnseen(step === steps ? `${place}?last` : place);
+    await visitUnseen(`${log}/scrub${step === steps ? "?last" : ""}`);
     // The storage of a page that goes is written out at once; a step that comes too early joins the one before.
     await pause(150);
   }
@@ -94,13 +95,26 @@ function prepare() {
   return began;
 }
 
-/// Removes everything of these sites, from the storage and from the log.
-export async function remove(sites) {
-  const cleared = [];
-  for (const site of sites) if (await clear(site)) cleared.push(site);
-  if (cleared.length === 0) return;
-  if (hasLog) await navigator.locks.request("scrub", () => scrub(7));
-  for (const site of cleared) keep(site);
+/// Overwrites the log, if this page has cleared something, or another one has and did not come so far.
+async function scrubAll(hasCleared) {
+  if (!hasLog) return keep(log);
+  await navigator.locks.request("scrub", async () => {
+    if (!hasCleared && !noted().includes(log)) return;
+    add(log);
+    await scrub(7);
+    keep(log);
+  });
+}
+
+/// Clears a site that no tab shows, and takes it off the list: true when that was done. A visit that begins meanwhile waits
+/// for the lock, finds nothing, and notes the site anew; so nothing is cleared under a visit, and none is forgotten.
+function clearUnvisited(site) {
+  return navigator.locks.request(lockOf(site), { ifAvailable: true }, async (lock) => {
+    if (!lock || !await clear(site)) return false;
+    if (hasLog) add(log);
+    keep(site);
+    return true;
+  });
 }
 
 // MARK: Visits
@@ -116,12 +130,19 @@ export async function begin(site, isKept) {
   add(site);
 }
 
+/// Removes everything of a site whose visit is over, though this page stays. It may show the site again, which stays noted.
+export async function end(site) {
+  add(site);
+  if (await clear(site)) await scrubAll(true);
+}
+
 /// Removes what visits left that are over.
 export async function sweep() {
   await prepare();
   for (const again of [false, true]) {
-    const held = new Set((await navigator.locks.query()).held.map((lock) => lock.name));
-    await remove(noted().filter((site) => !held.has(lockOf(site))));
+    let hasCleared = false;
+    for (const site of noted()) if (site !== log && await clearUnvisited(site)) hasCleared = true;
+    if (hasCleared || noted().includes(log)) await scrubAll(hasCleared);
     if (again) return;
     // The page that was here before this one gives its lock back a moment later.
     await pause(1000);

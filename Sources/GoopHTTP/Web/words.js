@@ -130,13 +130,18 @@ function judged(value, status) {
 
 async function ask(path, options) {
   let response;
+  let value;
   try {
     response = await fetch(path, options);
+    value = await response.json().catch((error) => {
+      if (options.signal?.aborted) throw error;
+      // Not every refusal is JSON.
+      return null;
+    });
   } catch {
     throw noAnswer(`${notAnswering}.`);
   }
-  // Not every refusal is JSON.
-  return judged(await response.json().catch(() => null), response.status);
+  return judged(value, response.status);
 }
 
 /// After a sleep of the computer, say, an answer may never come, and what waits for it would stand still.
@@ -146,11 +151,15 @@ export const get = (path) => ask(path, { headers: { Accept: "application/json" }
 
 const tokenHeader = () => ({ "X-Goop-Token": document.querySelector('meta[name="goop-token"]')?.content ?? "" });
 
-export const post = (path, value) => ask(path, {
+export const post = (path, value, signal) => ask(path, {
   method: "POST",
   headers: { "Content-Type": "application/json", ...tokenHeader() },
   body: JSON.stringify(value),
+  signal,
 });
+
+/// The same for a question that does not fit into an address. What changes something is waited for as long as it takes.
+export const postQuestion = (path, value) => post(path, value, AbortSignal.timeout(patience));
 
 /// Sends a file as it is, and tells how far it is: `fetch` does not.
 /// @param onProgress gets how many bytes are sent, and of how many

@@ -139,6 +139,18 @@
       if (value === "") return null;
       return kind !== "enum" && Number.isFinite(Number(value)) ? Number(value) : value;
     },
+    /**
+     * What one can choose from, as `{value, label}`; null when there is nothing. A choice is a text, or an object with `value` or
+     * `key`, and a `label`.
+     */
+    choices(list) {
+      if (!Array.isArray(list) || list.length === 0) return null;
+      return list.map((one) => {
+        if (typeof one !== "object" || one === null) return { value: String(one), label: String(one) };
+        const value = one.value ?? one.key ?? one.label;
+        return { value: String(value), label: String(one.label ?? value) };
+      });
+    },
     /** A new row leaves out what is null, so that defaults count. */
     withoutNulls: (values) => Object.fromEntries(Object.entries(values).filter(([, value]) => value !== null)),
     /**

@@ -57,7 +57,8 @@ export interface Subscription { close(): void }
 
 export interface Column {
   name: string; type?: string; required?: boolean; key?: boolean; auto?: boolean; default?: unknown;
-  values?: Array<{ key: string; label?: string }>;
+  /** What an enum can hold. */
+  values?: Array<string | { key: string; label?: string }>;
 }
 
 export interface RowFunctions {

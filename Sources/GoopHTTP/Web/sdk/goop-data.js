@@ -444,7 +444,7 @@
             problems.push(`${column.name} is not a whole number`);
           } else if (column.type === "real" && !Number.isFinite(Number(value))) {
             problems.push(`${column.name} is not a number`);
-          } else if (column.type === "enum" && !(column.values ?? []).some(({ key }) => key === value)) {
+          } else if (column.type === "enum" && !(http.choices(column.values) ?? []).some((choice) => choice.value === value)) {
             problems.push(`${column.name} is none of its values`);
           }
         }
@@ -456,7 +456,7 @@
           name: column.name, label: column.label ?? column.name, required: Boolean(column.required),
           type: { integer: "number", real: "number", enum: "select", date: "date", datetime: "datetime" }[column.type]
             ?? "text",
-          options: column.values?.map(({ key, label }) => ({ value: key, label: label ?? key })),
+          options: http.choices(column.values) ?? undefined,
         }));
         return Goop.form.render(target, { table, fields, ...options });
       },

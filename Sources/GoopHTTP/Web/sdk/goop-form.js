@@ -60,8 +60,10 @@
     const draw = () => list.replaceChildren(...tags.map((tag) => make("li", {}, tag,
       make("button", {
         type: "button", "aria-label": `remove ${tag}`,
-        onclick: () => { tags = tags.filter((other) => other !== tag); draw(); control.focus(); },
+        onclick: () => { tags = tags.filter((other) => other !== tag); draw(); control.focus(); told(); },
       }, "×"))));
+    // Typing tells of itself.
+    const told = () => control.dispatchEvent(new Event("input", { bubbles: true }));
     const take = () => {
       for (const word of control.value.split(",").map((part) => part.trim()).filter(Boolean)) {
         if (!tags.includes(word)) tags.push(word);
@@ -78,6 +80,7 @@
       } else if (event.key === "Backspace" && control.value === "" && tags.length > 0) {
         tags.pop();
         draw();
+        told();
       }
     });
     control.addEventListener("blur", take);
@@ -88,10 +91,7 @@
     };
   };
 
-  const choices = (field) => (field.options ?? []).map((option) =>
-    typeof option === "object" && option !== null
-      ? { value: String(option.value ?? option.key ?? option.label), label: String(option.label ?? option.value ?? option.key) }
-      : { value: String(option), label: String(option) });
+  const choices = (field) => http.choices(field.options) ?? [];
 
   function select(field) {
     const control = make("select", {},
@@ -153,8 +153,10 @@
     }
     const known = description.schema?.columns ?? description.columns ?? [];
     if (isOwner) {
-      for (const column of columns) {
-        if (!known.some(({ name }) => name === column.name)) await Goop.data.addColumn(table, column);
+      for (const { default: empty, ...column } of columns) {
+        if (known.some(({ name }) => name === column.name)) continue;
+        // The default of a table without a schema is SQL; in a schema the same two quotes would be a text.
+        await Goop.data.addColumn(table, description.schema ? column : { ...column, default: empty });
       }
     }
     return new Map(known.map(({ name, type }) => [name, type]));
@@ -200,7 +202,9 @@
           row = make("fieldset", { class: "goop-field" }, make("legend", {}, text), part.element, hint);
         }
         if (field.value !== undefined) part.set(field.value);
-        return { field, part, row };
+        const made = { field, part, row, isTouched: false };
+        for (const event of ["input", "change"]) row.addEventListener(event, () => { made.isTouched = true; });
+        return made;
       });
       const form = make("form", { class: "goop-form" }, parts.map(({ row }) => row),
         make("div", { class: "goop-form-end" }, submit), status);
@@ -214,6 +218,7 @@
       let types = new Map();
       let answerOf = null;
       let lookup = null;
+      let isAnswered = false;
       const prepare = async () => {
         types = await ensure(table, fields);
         if (!singleResponse) return;
@@ -221,7 +226,11 @@
         const [row] = await Goop.data.find(table, { where: "_owner = ?", args: [myId], order: "_id DESC", limit: 1 });
         if (!row) return;
         answerOf = row._id;
-        for (const { field, part } of parts) if (row[field.name] !== undefined) part.set(row[field.name]);
+        // A lookup may take as long as the answering: what the visitor has written by then is the answer.
+        if (isAnswered) return;
+        for (const { field, part, isTouched } of parts) {
+          if (!isTouched && row[field.name] !== undefined) part.set(row[field.name]);
+        }
         say("You have answered before. You can change your answer.", "note");
       };
       const prepared = () => {
@@ -235,10 +244,12 @@
 
       const store = async () => {
         say("Sending…", "note");
+        isAnswered = true;
+        // As the form was when the button was pressed.
+        const given = parts.map(({ field, part }) => [field.name, part.get()]);
         try {
           await prepared();
-          const values = {};
-          for (const { field, part } of parts) values[field.name] = http.typed(part.get(), types.get(field.name));
+          const values = Object.fromEntries(given.map(([name, value]) => [name, http.typed(value, types.get(name))]));
           const answer = answerOf === null
             ? await Goop.data.insert(table, http.withoutNulls(values)) : await Goop.data.update(table, answerOf, values);
           if (singleResponse) answerOf ??= answer?.id ?? null;

@@ -24,9 +24,10 @@
       const status = make("p", { class: "goop-form-status", role: "status" });
       const fields = columns.map(({ name, type, required, values }) => {
         const id = http.newID("field");
-        const control = values
+        const choices = http.choices(values);
+        const control = choices
           ? make("select", { id, name, required }, make("option", { value: "" }, required ? "Choose…" : "–"),
-            values.map(({ key, label }) => make("option", { value: key }, label ?? key)))
+            choices.map(({ value, label }) => make("option", { value }, label)))
           : make("input", { id, name, type: "text", required });
         return { name, type, control, row: make("div", { class: "goop-field" }, make("label", { for: id }, name), control) };
       });
