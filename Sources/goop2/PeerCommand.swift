@@ -66,7 +66,10 @@ struct PeerCommand: AsyncParsableCommand {
         options.isLocal = local
         options.canRestart = true
         options.contacts = try contact.map { try PeerService.Options.contact($0) }
-        options.onEvent = { announcer.happened($0) }
+        options.onEvent = { event in
+            if case .ready = event { StartUpPages.release() }
+            announcer.happened(event)
+        }
         let logger = output.logger
         let service = PeerService(peer, options: options, logger: logger)
         var configuration = ServiceGroupConfiguration(
