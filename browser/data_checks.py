@@ -1,17 +1,15 @@
 """The Data room: the owner's tables, with a visitor who writes into them from another peer. See run."""
-import contextlib
 import json
-import sqlite3
 import time
 import urllib.error
-import urllib.request
 
-from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
 import part
+from data_live import elsewhere, undisturbed
+from data_room import Visitor, as_owner, choose, field, fill, lines, names, opened, press, said, shut, stored, visit
 from part import ended
 from peer import Peer
 from rooms_checks import focused, keys, large, looks, tab_to
@@ -20,100 +18,6 @@ from story import HOSTILE_NAME, browser, expect
 LONG = "long " * 2000
 TURNED = "left \u202e turned"
 FORMULA = "=1+1"
-
-
-def base36(peer):
-    """The name of a peer's web origin: a CID of its id, in base 36."""
-    number = 0
-    for letter in peer:
-        number = number * 58 + "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz".index(letter)
-    # Each 1 in front stands for a byte of zero.
-    zeros = bytes(len(peer) - len(peer.lstrip("1")))
-    number = int.from_bytes(b"\x01\x72" + zeros + number.to_bytes((number.bit_length() + 7) // 8, "big"), "big")
-    digits = ""
-    while number:
-        number, digit = divmod(number, 36)
-        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + digits
-    return "k" + digits
-
-
-class Visitor:
-    """What a page of a site does in the visitor's browser, without the page."""
-
-    def __init__(self, viewer, owner):
-        self.viewer = viewer
-        self.owner = owner
-
-    def __call__(self, operation, **body):
-        port = self.viewer.rstrip("/").rsplit(":", 1)[1]
-        request = urllib.request.Request(
-            f"{self.viewer}api/p/{self.owner}/data/{operation}", json.dumps(body).encode(),
-            {"Host": f"{base36(self.owner)}.localhost:{port}", "Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=20) as answer:
-            return json.load(answer)
-
-
-def stored(peer, query):
-    with contextlib.closing(sqlite3.connect(f"file:{peer.folder}/data.db?mode=ro", uri=True)) as database:
-        return database.execute(query).fetchall()
-
-
-def press(page, text, within="body"):
-    """Clicks the button of that name."""
-    for found in page.driver.find_elements(By.CSS_SELECTOR, f"{within} button, {within} a.button"):
-        if found.is_displayed() and text in (found.text, found.get_attribute("aria-label")):
-            found.click()
-            return
-    raise AssertionError(f"no button {text}: {page.text()[:400]}")
-
-
-def field(page, label, within="#sheet"):
-    """The control with that label."""
-    for found in page.driver.find_elements(By.CSS_SELECTOR, f"{within} label"):
-        if found.is_displayed() and found.text.split(" (needed)")[0] == label:
-            return page.run("return arguments[0].control", found)
-    raise AssertionError(f"no field {label}: {page.text()[:400]}")
-
-
-def fill(page, label, text, within="#sheet"):
-    control = field(page, label, within)
-    control.clear()
-    control.send_keys(text)
-
-
-def choose(page, label, text, within="#sheet"):
-    Select(field(page, label, within)).select_by_visible_text(text)
-
-
-def said(page, selector):
-    """The text there, also while it is being drawn anew."""
-    return page.run("return document.querySelector(arguments[0])?.innerText ?? ''", selector)
-
-
-def opened(page, name="sheet"):
-    return page.run("return document.getElementById(arguments[0]).open", name)
-
-
-def shut(page, name="sheet"):
-    page.wait(lambda: not opened(page, name), f"{name} closed")
-
-
-def lines(page):
-    """The rows as texts, without the column of buttons."""
-    return page.run("return [...document.querySelectorAll('#rows tbody tr')].filter(row => row.offsetParent)"
-                    ".map(row => [...row.cells].slice(1).map(cell => cell.innerText))")
-
-
-def names(page):
-    return page.run("return [...document.querySelectorAll('#tables .name')].map(name => name.textContent)")
-
-
-def visit(page, url, table=None):
-    page.driver.get("about:blank")
-    page.driver.get(f"{url}data" + (f"#{table}" if table else ""))
-    page.wait(lambda: page.one("#tables").get_attribute("aria-busy") is None, "the tables")
-    if table:
-        page.wait(lambda: page.one("#table").is_displayed() and page.one("#grid").get_attribute("aria-busy") is None, table)
 
 
 def tables(suite, page, url, ada):
@@ -346,156 +250,6 @@ def rows(suite, page, url, ada, visitor):
         page.wait(lambda: stored(ada, "SELECT COUNT(*) FROM guestbook") == [(62,)], "one row less")
 
 
-# Counts how often the page reads the rows, and how many answers it waits for at most; each takes `window.slow` milliseconds more.
-READS = """
-const fetched = window.fetch;
-Object.assign(window, { reads: 0, waiting: 0, most: 0, slow: 0 });
-window.fetch = async (path, ...more) => {
-  if (path !== "/api/rooms/data/rows") return fetched(path, ...more);
-  reads += 1;
-  waiting += 1;
-  most = Math.max(most, waiting);
-  await new Promise((done) => setTimeout(done, slow));
-  try { return await fetched(path, ...more); } finally { waiting -= 1; }
-};"""
-
-# Each line of the table, and whether it is the one that was there when they were marked.
-MARK = "for (const line of document.querySelectorAll('#rows tr')) line.wasThere = true"
-MARKED = "return [...document.querySelectorAll('#rows tr')].map(line => Boolean(line.wasThere))"
-
-
-def undisturbed(suite, page, url, visitor):
-    """Others write, and take nothing from under the hand of whoever looks."""
-    visit(page, url, "guestbook")
-    page.wait(lambda: "Live" in page.one("#live").text and len(lines(page)) == 3, "three rows, live")
-    page.run(READS)
-
-    def read_again(what):
-        """Waits for a read of the rows that begins after this, and for its end."""
-        before = page.run("return reads")
-        def ended():
-            return page.run("return reads > arguments[0] && waiting === 0", before) and page.one("#grid").get_attribute("aria-busy") is None
-        return lambda: page.wait(ended, what)
-
-    with suite.check("rows that are as they were are not made anew: a button that is held is still pressed while others write"):
-        page.run(MARK)
-        again = read_again("the rows read again")
-        with page.left():
-            pass
-        again()
-        expect(all(page.run(MARKED)), f"made anew though nothing has changed: {page.run(MARKED)}")
-        ActionChains(page.driver).click_and_hold(page.one("[data-key='edit 3']")).perform()
-        visitor("update", table="guestbook", id=2, data={"stars": 1})
-        page.wait(lambda: lines(page)[1][2] == "1", "the change of another row")
-        # The line of names, and the rows 3, 2 and 1.
-        expect(page.run(MARKED) == [True, True, False, True], page.run(MARKED))
-        ActionChains(page.driver).release().perform()
-        page.wait(lambda: opened(page) and "Row 3 of guestbook" in said(page, "#sheet"), "the row whose button was held")
-        press(page, "Cancel", "#sheet")
-        shut(page)
-        added = visitor("insert", table="guestbook", data={"text": "on top"})["id"]
-        page.wait(lambda: len(lines(page)) == 4, "the new row")
-        expect(page.run(MARKED) == [True, False, True, False, True], page.run(MARKED))
-        visitor("delete", table="guestbook", id=added)
-        page.wait(lambda: len(lines(page)) == 3, "three rows again")
-
-    with suite.check("one read at a time: a question waits for the answer before it, and the last state is shown"):
-        page.run("window.slow = 1500; window.most = 0")
-        added = []
-        for number in range(6):
-            added.append(visitor("insert", table="guestbook", data={"text": f"in haste {number}"})["id"])
-            time.sleep(0.3)  # somebody who writes for longer than an answer takes
-        page.wait(lambda: "in haste 5" in lines(page)[0][1], "the last row")
-        expect(page.run("return most") == 1, f"{page.run('return most')} questions at once")
-        page.run("window.slow = 0")
-        for number in added:
-            visitor("delete", table="guestbook", id=number)
-        page.wait(lambda: len(lines(page)) == 3, "three rows again")
-
-    with suite.check("a row that is added has the focus in the end, though the table is read again meanwhile"):
-        page.run("window.slow = 800")
-        press(page, "Add row")
-        fill(page, "text", "by the owner")
-        press(page, "Add row", "#sheet")
-        shut(page)
-        page.wait(lambda: "by the owner" in lines(page)[0][1], "the row")
-        page.wait(lambda: focused(page) == f"Edit row {lines(page)[0][0]}", f"the focus on the row, not on {focused(page)!r}")
-        page.run("window.slow = 0")
-        press(page, focused(page))
-        press(page, "Delete row", "#sheet")
-        press(page, "Delete row", "#question")
-        shut(page)
-        page.wait(lambda: len(lines(page)) == 3, "three rows again")
-
-    with suite.check("a condition that is none takes the focus once, and not again whenever others write"):
-        page.one("#where").send_keys("nothing = 1", Keys.ENTER)
-        page.wait(lambda: page.one("#where-fault").is_displayed() and focused(page) == "where", "the fault")
-        page.run("document.getElementById('all').focus()")
-        again = read_again("the rows asked for again")
-        added = visitor("insert", table="guestbook", data={"text": "meanwhile"})["id"]
-        again()
-        expect(focused(page) == "all", f"the focus is on {focused(page)}")
-        visitor("delete", table="guestbook", id=added)
-        press(page, "All rows")
-        page.wait(lambda: len(lines(page)) == 3, "all rows")
-
-
-    with suite.check("reads that fail because others write are told once, and again after one that did not"):
-        page.run("""
-            const through = window.fetch;
-            Object.assign(window, { isCut: true, cuts: 0 });
-            window.fetch = async (path, ...more) => {
-              if (path !== "/api/rooms/data/rows" || !isCut) return through(path, ...more);
-              cuts += 1;
-              throw new TypeError("cut");
-            };""")
-
-        def write(text):
-            added.append(visitor("insert", table="guestbook", data={"text": text})["id"])
-
-        def told():
-            return "does not answer" in said(page, "#toast")
-        added = []
-        write("cut once")
-        page.wait(told, "the failure")
-        press(page, "Close", "#toast")
-        before = page.run("return cuts")
-        write("cut twice")
-        page.wait(lambda: page.run("return cuts") > before and page.one("#grid").get_attribute("aria-busy") is None, "another failure")
-        expect(not told(), "told again")
-        page.run("window.isCut = false")
-        write("let through")
-        page.wait(lambda: len(lines(page)) == 6, "all rows")
-        page.run("window.isCut = true")
-        write("cut again")
-        page.wait(told, "the failure after a success")
-        page.run("window.isCut = false")
-        for number in added:
-            visitor("delete", table="guestbook", id=number)
-        visit(page, url, "guestbook")
-        page.wait(lambda: len(lines(page)) == 3, "three rows again")
-
-    with suite.check("a read that is never answered is given up, and the next change is shown"):
-        # Patience is a thirtieth of what it is.
-        page.run("""
-            const through = window.fetch, timeout = AbortSignal.timeout.bind(AbortSignal);
-            let isFirst = true;
-            AbortSignal.timeout = (milliseconds) => timeout(milliseconds / 30);
-            window.fetch = (path, options) => {
-              if (path !== "/api/rooms/data/rows" || !isFirst) return through(path, options);
-              isFirst = false;
-              return new Promise((_, refuse) => options.signal?.addEventListener("abort", () => refuse(options.signal.reason)));
-            };""")
-        added = [visitor("insert", table="guestbook", data={"text": "into the silence"})["id"]]
-        page.wait(lambda: "does not answer" in said(page, "#toast"), "the word that there is no answer")
-        added.append(visitor("insert", table="guestbook", data={"text": "after the silence"})["id"])
-        page.wait(lambda: len(lines(page)) == 5 and "after the silence" in lines(page)[0][1], "both rows")
-        for number in added:
-            visitor("delete", table="guestbook", id=number)
-        visit(page, url, "guestbook")
-        page.wait(lambda: len(lines(page)) == 3, "three rows again")
-
-
 def spam(suite, page, url, ada, visitor):
     with suite.check("all rows of one visitor are deleted at once, after a question that says how many"):
         visit(page, url, "guestbook")
@@ -612,61 +366,6 @@ def shapes(suite, page, url, ada):
         press(page, "Delete table")
         press(page, "Delete the table", "#question")
         page.wait(lambda: names(page) == [], "no table")
-
-
-def as_owner(page, operation, **body):
-    """What the owner does elsewhere: the page does not know that it has asked for it."""
-    answer = page.run("""
-        return fetch(`/api/data/${arguments[0]}`, {method: "POST", body: arguments[1], headers: {"Content-Type": "application/json",
-            "X-Goop-Token": document.querySelector("meta[name=goop-token]").content}})
-            .then(async (answer) => [answer.ok, await answer.text()])
-        """, operation, json.dumps(body))
-    expect(answer[0], answer[1])
-
-
-def elsewhere(suite, page, url):
-    """The table that is shown is changed by somebody else."""
-    def heads():
-        return page.run("return [...document.querySelectorAll('#rows thead .sort')].map(({ dataset }) => dataset.key)")
-
-    visit(page, url)
-    as_owner(page, "tables/create", name="moving", columns=[{"name": "text", "type": "text", "required": True}],
-             access={"read": "open", "insert": "owner", "update": "local", "delete": "local"})
-    visit(page, url, "moving")
-    as_owner(page, "insert", table="moving", data={"text": "a row"})
-    page.wait(lambda: len(lines(page)) == 1 and "Live" in page.one("#live").text, "the row, live")
-    with suite.check("a column that is added elsewhere, and its new name, are shown"):
-        as_owner(page, "tables/add-column", table="moving", column={"name": "added", "type": "text"})
-        page.wait(lambda: "sort added" in heads(), f"the column: {heads()}")
-        page.wait(lambda: "Live" in page.one("#live").text, "live again")
-        as_owner(page, "tables/rename-column", table="moving", old_name="added", new_name="renamed")
-        page.wait(lambda: "sort renamed" in heads() and "sort added" not in heads(), f"the new name: {heads()}")
-        press(page, "Edit row 1")
-        page.wait(lambda: opened(page), "the sheet")
-        fill(page, "renamed", "filled")
-        press(page, "Save row", "#sheet")
-        shut(page)
-        page.wait(lambda: "filled" in lines(page)[0], f"the value: {lines(page)}")
-    with suite.check("who may do what is changed elsewhere, also while nobody looks, and the line above the table follows"):
-        expect("only I write" in said(page, "#table-policy"), said(page, "#table-policy"))
-        as_owner(page, "tables/set-policy", table="moving",
-                 access={"read": "open", "insert": "open", "update": "open", "delete": "open"})
-        page.wait(lambda: "Everybody does everything" in said(page, "#table-policy"), said(page, "#table-policy"))
-        # The page asks in a moment, when another tab is in front of it.
-        page.run("""
-            setTimeout(() => fetch("/api/data/tables/set-policy", {method: "POST", headers: {"Content-Type": "application/json",
-                "X-Goop-Token": document.querySelector("meta[name=goop-token]").content},
-                body: JSON.stringify({ table: "moving", access: { read: "local", insert: "local", update: "local", delete: "local" } })})
-                .then(() => { window.isClosed = document.hidden; }), 500)""")
-        with page.left():
-            time.sleep(3)  # a tab that is asked is looked at, so there is nothing to wait for
-        expect(page.run("return window.isClosed") is True, "it was looked at")
-        page.wait(lambda: said(page, "#table-policy") == "Only I.", said(page, "#table-policy"))
-    with suite.check("a table that is deleted elsewhere is gone here, with a word"):
-        as_owner(page, "tables/delete", table="moving")
-        page.wait(lambda: "moving is not there any more" in said(page, "#toast"), "the word")
-        expect("moving" not in names(page) and not page.one("#table").is_displayed(), names(page))
-        expect(not page.driver.current_url.endswith("#moving"), page.driver.current_url)
 
 
 def rules(suite, page, url, ada, visitor):
