@@ -197,6 +197,13 @@ def elsewhere(suite, page, url):
             time.sleep(3)  # a tab that is asked is looked at, so there is nothing to wait for
         expect(page.run("return window.isClosed") is True, "it was looked at")
         page.wait(lambda: said(page, "#table-policy") == "Only I.", said(page, "#table-policy"))
+    with suite.check("the question before the end of a table has the rows that were added meanwhile"):
+        as_owner(page, "insert", table="moving", data={"text": "another row"})
+        page.wait(lambda: len(lines(page)) == 2 and "2 rows" in said(page, "#tables"), "both rows counted")
+        press(page, "Delete table")
+        page.wait(lambda: opened(page, "question"), "the question")
+        expect("2 rows" in said(page, "#question"), said(page, "#question"))
+        press(page, "Cancel", "#question")
     with suite.check("a table that is deleted elsewhere is gone here, with a word"):
         as_owner(page, "tables/delete", table="moving")
         page.wait(lambda: "moving is not there any more" in said(page, "#toast"), "the word")

@@ -87,9 +87,11 @@ async function reshaped(name) {
   try { fresh = await readTables(); } catch { return; }
   // What is changed in this page says so itself.
   if (number !== readings || view.table !== shown || shown?.name !== name) return;
-  tables = fresh;
-  const table = tables.find((one) => one.name === name);
-  if (table && shape(table) === shape(shown)) return showList();
+  const table = fresh.find((one) => one.name === name);
+  const isSame = table && shape(table) === shape(shown);
+  // The buttons above the rows know the table as it was opened, and tell how many rows it has.
+  tables = isSame ? fresh.map((one) => (one === table ? Object.assign(shown, one) : one)) : fresh;
+  if (isSame) return showList();
   const hadFocus = find("table").contains(document.activeElement);
   if (!table) history.replaceState(null, "", location.pathname);
   await open(table);
