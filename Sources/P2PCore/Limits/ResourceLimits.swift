@@ -202,6 +202,8 @@ public enum LimitName: String, Sendable, Hashable, CaseIterable {
     case streamResets
     /// Bytes of answers that a connection keeps while its peer takes none; more end it.
     case controlBytes
+    /// `GossipSubLimits.maximumTopicBytesOfAll`, or somebody's share of it
+    case topicBytes
 }
 
 /// A reservation was refused: which limit, and its figure.
