@@ -38,6 +38,7 @@ export class RowView {
       this.changed = new Set();
       find("where").value = "";
       this.noFault();
+      this.showDelete();
     }
     const columns = table.columns.filter((column) => !column.system);
     const example = columns.find((column) => /text|enum/.test(column.type)) ?? columns[0];
@@ -101,7 +102,7 @@ export class RowView {
     const { isAsked } = this;
     this.isAsked = false;
     this.shown = 0;
-    find("delete-found").hidden = true;
+    this.showDelete();
     if (error.code !== "invalid_query" || !this.where) return tellFailure(error);
     if (!isAsked) return;
     const input = find("where");
@@ -133,6 +134,7 @@ export class RowView {
     this.page = 0;
     // Of the rows before; what is deleted is told with its number.
     this.count = undefined;
+    this.showDelete();
     this.isAsked = true;
     return this.read();
   }
@@ -140,6 +142,7 @@ export class RowView {
   /// For the rows of somebody who wrote what should not be there, say.
   async deleteFound() {
     const { table, where, count } = this;
+    if (find("delete-found").hidden) return;
     const text = `${rowsText(count)} of ${table.name}, all where ${clean(where).slice(0, 200)}, are lost. This cannot be taken back; an export keeps a copy.`;
     if (!await ask("Delete these rows?", text, "Delete them")) return;
     try {
@@ -221,13 +224,18 @@ export class RowView {
     const total = this.count === undefined ? "" : ` of ${this.count.toLocaleString()}`;
     const text = this.shown ? `Rows ${(start + 1).toLocaleString()}–${(start + this.shown).toLocaleString()}${total}` : "";
     setText(find("range"), text);
-    find("delete-found").hidden = !this.where || !this.shown;
+    this.showDelete();
     find("before").disabled = this.page === 0;
     find("after").disabled = !this.hasMore;
     if (this.isAsked && this.count !== undefined) {
       this.isAsked = false;
       say(this.shown ? text : find("none").textContent);
     }
+  }
+
+  /// What is deleted has to stand there, and how many they are has to be known: the question names the number.
+  showDelete() {
+    find("delete-found").hidden = !this.where || !this.shown || this.count === undefined;
   }
 
   head(column) {
