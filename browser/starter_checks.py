@@ -427,6 +427,44 @@ def many_tables(suite, page, program, owner, here):
         page.wait(lambda: page.run("return document.activeElement.id") == "before", "the focus where it was")
 
 
+PEERS_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>near</title><h1>Who is near</h1>
+<script src="asked.js"></script><script src="/sdk/goop-peers.js"></script><script src="near.js"></script>"""
+
+# Notes of each question for the list whether the tab was hidden; loaded before the SDK.
+PEERS_ASKED = """const real = window.fetch;
+window.asked = [];
+window.fetch = (path, ...more) => {
+  if (String(path).endsWith("/api/peers")) asked.push(document.hidden);
+  return real(path, ...more);
+};
+document.addEventListener("visibilitychange", () => { window.askedBefore = asked.length; });"""
+
+PEERS_NEAR = """window.snapshots = 0;
+window.follow = (milliseconds) => Goop.peers.subscribe({ onSnapshot: () => { snapshots += 1; } }, milliseconds);
+follow(500);"""
+
+
+def resting_peers(suite, page, owner, here):
+    with suite.check("who is near is not asked for while the tab is hidden, and at once when it is shown again"):
+        for name, text in (("index.html", PEERS_PAGE), ("asked.js", PEERS_ASKED), ("near.js", PEERS_NEAR)):
+            owner.write(f"near/{name}", text)
+        visit(page, here("near/"))
+        page.wait(lambda: page.run("return asked.length") > 2, "the list to be asked for again and again")
+        with page.left():
+            time.sleep(2)  # a tab that is asked is looked at, so there is nothing to wait for
+        page.driver.switch_to.frame(page.one("#frame-place iframe"))
+        expect(page.run("return snapshots") == 1, "more than one first list")
+        expect(not any(page.run("return asked")), f"asked while nobody looked: {page.run('return asked')}")
+        # From here on an hour passes between two questions.
+        page.run("follow(3600000)")
+        page.wait(lambda: page.run("return snapshots") == 2, "the first list")
+        with page.left():
+            pass
+        page.driver.switch_to.frame(page.one("#frame-place iframe"))
+        page.wait(lambda: page.run("return asked.length > askedBefore"), "a question once it is shown")
+        expect(not any(page.run("return asked")), "asked while nobody looked")
+
+
 SYSTEM_COLUMNS = """_id INTEGER PRIMARY KEY AUTOINCREMENT, _owner TEXT NOT NULL, _owner_email TEXT DEFAULT '',
     _created_at DATETIME DEFAULT CURRENT_TIMESTAMP, _updated_at DATETIME DEFAULT CURRENT_TIMESTAMP"""
 
@@ -511,6 +549,7 @@ def story(suite, program, folder):
             poll(suite, first, second, owner, here, there)
             blog(suite, first, here, own)
             many_tables(suite, first, program, owner, here)
+            resting_peers(suite, first, owner, here)
         pictures(suite, here)
 
     site = Peer(program, folder / "unchanged", "--label", "Unchanged")
