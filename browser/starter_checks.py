@@ -273,6 +273,7 @@ def blog(suite, page, here, as_owner=None):
     with suite.check("blog: the owner writes and deletes, and readers see it without reload"):
         visit(page, here("blog/"))
         live(page)
+        page.run("const first = document.querySelector('#posts a'); first.wasThere = true; first.focus()")
         with browser() as owner:
             visit(owner, as_owner("blog/"))
             live(owner)
@@ -281,6 +282,8 @@ def blog(suite, page, here, as_owner=None):
             fill(owner, "#body", "One.\n\nTwo.")
             owner.one("#editor button").click()
             page.wait(lambda: "Written by hand" in texts(page, "#posts a"), "the new post at the reader")
+            expect(page.run("return document.activeElement.wasThere"), "a post that has not changed lost the focus")
+            expect(texts(page, "#posts a")[0] == "Written by hand", "the newest post is not the first")
             owner.wait(lambda: "Written by hand" in texts(owner, "#posts a"), "the new post")
             suite.shot(owner, "blog-owner")
             owner.driver.find_elements("css selector", "#posts a")[0].click()
