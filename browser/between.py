@@ -3,7 +3,9 @@
 The browser is told to use it for every address, so the addresses, and with them the origins, stay as they are. Whoever
 changes something is a Change; without any, everything passes as it came.
 """
+import contextlib
 import re
+import select
 import socket
 import threading
 
@@ -75,6 +77,9 @@ class Between:
         return [f"--proxy-server=http://127.0.0.1:{self.port}", "--proxy-bypass-list=" + ";".join(["<-loopback>", *direct])]
 
     def close(self):
+        # The thread that waits for a connection hears of the end.
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
 
     def _accept(self):
@@ -95,7 +100,7 @@ class Between:
                 self.faults.append(str(error))
 
     def _exchange(self, browser):
-        head, rest = read_head(browser)
+        head, rest = read_head(lambda: browser.recv(65536))
         if head is None:
             return
         method, target, _ = head[0].split(" ")
@@ -130,7 +135,9 @@ class Between:
             self._answer(browser, server, path, changes)
 
     def _answer(self, browser, server, path, changes):
-        head, rest = read_head(server)
+        def more():
+            return next_of(server, browser)
+        head, rest = read_head(more)
         if head is None:
             return
         fields = as_fields(head[1:])
@@ -142,16 +149,16 @@ class Between:
         bodies = dict.fromkeys(change.body for change in changes if change.body)
         if bodies and "content-length" in fields:
             while len(rest) < int(fields["content-length"]):
-                more = server.recv(65536)
-                if not more:
+                got = more()
+                if not got:
                     break
-                rest += more
+                rest += got
             for body in bodies:
                 rest = body(path, rest)
             fields["content-length"] = str(len(rest))
         browser.sendall(as_head(head[0], fields) + rest)
-        while more := server.recv(65536):
-            browser.sendall(more)
+        while got := more():
+            browser.sendall(got)
 
     def _tunnel(self, browser, target):
         with socket.create_connection(("127.0.0.1", int(target.rpartition(":")[2])), timeout=10) as server:
@@ -160,7 +167,25 @@ class Between:
             back = threading.Thread(target=copy, args=(server, browser), daemon=True)
             back.start()
             copy(browser, server)
+            # What the server sends may have no end of its own.
+            with contextlib.suppress(OSError):
+                server.shutdown(socket.SHUT_RDWR)
             back.join()
+
+
+def next_of(server, browser):
+    """What the server sends next; nothing at its end. An answer may have no end of its own, as a stream of events: when the
+    browser goes before, an OSError says so."""
+    poll = select.poll()
+    for connection in (server, browser):
+        poll.register(connection, select.POLLIN)
+    while True:
+        ready = dict(poll.poll())
+        if server.fileno() in ready:
+            return server.recv(65536)
+        # It asks for nothing more on this connection.
+        if not browser.recv(65536):
+            raise ConnectionAbortedError("the browser has gone")
 
 
 def copy(source, sink):
@@ -172,13 +197,14 @@ def copy(source, sink):
         pass
 
 
-def read_head(connection):
+def read_head(more):
+    """The lines of a head, and what came behind it; `more` gives the next bytes, or none at the end."""
     data = b""
     while b"\r\n\r\n" not in data:
-        more = connection.recv(65536)
-        if not more or len(data) > 262144:
+        got = more()
+        if not got or len(data) > 262144:
             return None, b""
-        data += more
+        data += got
     head, _, rest = data.partition(b"\r\n\r\n")
     return head.decode("latin-1").split("\r\n"), rest
 

@@ -250,7 +250,33 @@ def rows(suite, page, url, ada, visitor):
         page.wait(lambda: stored(ada, "SELECT COUNT(*) FROM guestbook") == [(62,)], "one row less")
 
 
+# The answers to how many rows there are wait in `held` while that is a list.
+HELD_COUNTS = """
+const real = window.fetch;
+window.held = [];
+window.fetch = async (path, ...more) => {
+  if (path === "/api/data/count" && held) await new Promise((go) => { held.push(go); });
+  return real(path, ...more);
+};
+window.letGo = () => { const waiting = held; held = null; for (const go of waiting) go(); };"""
+
+
 def spam(suite, page, url, ada, visitor):
+    with suite.check("rows are offered for deletion only once it is known how many they are"):
+        visit(page, url, "guestbook")
+        page.run(HELD_COUNTS)
+        where = page.one("#where")
+        for condition in (f"_owner = '{visitor.id}'", "_id > 0"):
+            # The second time the button is there for the rows before.
+            page.run("held = []")
+            where.clear()
+            where.send_keys(condition, Keys.ENTER)
+            page.wait(lambda: page.run("return held.length") > 0, "the question how many")
+            expect(lines(page), "no rows")
+            expect(not page.one("#delete-found").is_displayed(), f"offered before the number of rows with {condition} was known")
+            page.run("letGo()")
+            page.wait(lambda: page.one("#delete-found").is_displayed() and " of " in page.one("#range").text, "the button")
+
     with suite.check("all rows of one visitor are deleted at once, after a question that says how many"):
         visit(page, url, "guestbook")
         expect(not page.one("#delete-found").is_displayed(), "offered without a condition")

@@ -231,6 +231,11 @@ def by_keyboard(suite, url, neighbour, folder):
             tab_to(page, "words")
             keys(page, "connected with")
             page.wait(lambda: "connected with" in page.one("#log").text, "a line of the log")
+            page.run("for (const line of document.querySelectorAll('#log li')) line.wasThere = true")
+            keys(page, Keys.CONTROL + "a", Keys.BACKSPACE)
+            some = "return [...document.querySelectorAll('#log li')].some((line) => line.wasThere === arguments[0])"
+            page.wait(lambda: page.run(some.replace("arguments[0]", "undefined")), "the other lines")
+            expect(page.run(some, True), "lines that have not changed were made anew")
             tab_to(page, "pause")
             keys(page, Keys.SPACE)
             expect(page.one("#pause").get_attribute("aria-pressed") == "true", "not paused")

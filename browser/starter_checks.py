@@ -273,6 +273,7 @@ def blog(suite, page, here, as_owner=None):
     with suite.check("blog: the owner writes and deletes, and readers see it without reload"):
         visit(page, here("blog/"))
         live(page)
+        page.run("const first = document.querySelector('#posts a'); first.wasThere = true; first.focus()")
         with browser() as owner:
             visit(owner, as_owner("blog/"))
             live(owner)
@@ -281,6 +282,8 @@ def blog(suite, page, here, as_owner=None):
             fill(owner, "#body", "One.\n\nTwo.")
             owner.one("#editor button").click()
             page.wait(lambda: "Written by hand" in texts(page, "#posts a"), "the new post at the reader")
+            expect(page.run("return document.activeElement.wasThere"), "a post that has not changed lost the focus")
+            expect(texts(page, "#posts a")[0] == "Written by hand", "the newest post is not the first")
             owner.wait(lambda: "Written by hand" in texts(owner, "#posts a"), "the new post")
             suite.shot(owner, "blog-owner")
             owner.driver.find_elements("css selector", "#posts a")[0].click()
@@ -535,6 +538,44 @@ def asked(suite, page, program, owner, here, own):
             expect(found == [":– red:red blue:blue", "input", 0, 1, ":– red:red blue:blue"], found)
 
 
+PEERS_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>near</title><h1>Who is near</h1>
+<script src="asked.js"></script><script src="/sdk/goop-peers.js"></script><script src="near.js"></script>"""
+
+# Notes of each question for the list whether the tab was hidden; loaded before the SDK.
+PEERS_ASKED = """const real = window.fetch;
+window.asked = [];
+window.fetch = (path, ...more) => {
+  if (String(path).endsWith("/api/peers")) asked.push(document.hidden);
+  return real(path, ...more);
+};
+document.addEventListener("visibilitychange", () => { window.askedBefore = asked.length; });"""
+
+PEERS_NEAR = """window.snapshots = 0;
+window.follow = (milliseconds) => Goop.peers.subscribe({ onSnapshot: () => { snapshots += 1; } }, milliseconds);
+follow(500);"""
+
+
+def resting_peers(suite, page, owner, here):
+    with suite.check("who is near is not asked for while the tab is hidden, and at once when it is shown again"):
+        for name, text in (("index.html", PEERS_PAGE), ("asked.js", PEERS_ASKED), ("near.js", PEERS_NEAR)):
+            owner.write(f"near/{name}", text)
+        visit(page, here("near/"))
+        page.wait(lambda: page.run("return asked.length") > 2, "the list to be asked for again and again")
+        with page.left():
+            time.sleep(2)  # a tab that is asked is looked at, so there is nothing to wait for
+        page.driver.switch_to.frame(page.one("#frame-place iframe"))
+        expect(page.run("return snapshots") == 1, "more than one first list")
+        expect(not any(page.run("return asked")), f"asked while nobody looked: {page.run('return asked')}")
+        # From here on an hour passes between two questions.
+        page.run("follow(3600000)")
+        page.wait(lambda: page.run("return snapshots") == 2, "the first list")
+        with page.left():
+            pass
+        page.driver.switch_to.frame(page.one("#frame-place iframe"))
+        page.wait(lambda: page.run("return asked.length > askedBefore"), "a question once it is shown")
+        expect(not any(page.run("return asked")), "asked while nobody looked")
+
+
 SYSTEM_COLUMNS = """_id INTEGER PRIMARY KEY AUTOINCREMENT, _owner TEXT NOT NULL, _owner_email TEXT DEFAULT '',
     _created_at DATETIME DEFAULT CURRENT_TIMESTAMP, _updated_at DATETIME DEFAULT CURRENT_TIMESTAMP"""
 
@@ -620,6 +661,7 @@ def story(suite, program, folder):
             blog(suite, first, here, own)
             many_tables(suite, first, program, owner, here)
             asked(suite, first, program, owner, here, own)
+            resting_peers(suite, first, owner, here)
         pictures(suite, here)
 
     site = Peer(program, folder / "unchanged", "--label", "Unchanged")

@@ -187,7 +187,7 @@ private func compiled(_ text: String, _ args: [QueryValue] = []) throws -> Compi
                 == .patternTooLong(position: 7, bytes: 257, limit: limit.patternBytes))
         // All patterns of a text together, each once more for every || in what it is compared with.
         let long = QueryValue.text(String(repeating: "x", count: 256))
-        let four = "a LIKE ? AND instr(a, ?) AND trim(a, ?) AND a GLOB ?"
+        let four = "a LIKE ? AND instr(a, ?) AND b LIKE ? AND a GLOB ?"
         #expect(refusal(four, Array(repeating: long, count: 4)) == nil)
         #expect(
             refusal(four + " AND a LIKE 'y'", Array(repeating: long, count: 4))
@@ -196,6 +196,12 @@ private func compiled(_ text: String, _ args: [QueryValue] = []) throws -> Compi
         #expect(
             refusal("a || a || a || a || a GLOB ?", [long])
                 == .tooMuchSearching(position: 27, bytes: 1280, limit: limit.searchBytes))
+        // Letters to trim are compared one after the other.
+        let letters = QueryValue.text(String(repeating: "x", count: 128))
+        #expect(refusal("trim(a, ?)", [letters]) == nil)
+        #expect(
+            refusal("trim(a, ?) = ltrim(a, 'y')", [letters])
+                == .tooMuchSearching(position: 22, bytes: 1032, limit: limit.searchBytes))
         // One search in every column.
         let word = QueryValue.text("%" + String(repeating: "x", count: 80) + "%")
         let columns = ["a", "b", "c", "\"Group\"", "[odd name]"]

@@ -1,11 +1,11 @@
 import Foundation
 import GoopCore
 import GoopHTTP
-import GoopStore
 import LibP2P
 import Testing
 
 @testable import GoopNode
+@testable import GoopStore
 
 /// A disk that is full or read-only under a running peer: visitors are told, and nothing that was acknowledged is lost.
 @Suite(.timeLimit(.minutes(1)), .serialized, .enabled(if: SmallDisk.isPossible, "needs root, to mount a small disk"))
@@ -164,6 +164,45 @@ struct BadDiskTests {
         let store = try DataStore.open(path: path, configuration: configuration)
         #expect(try await store.integrityProblems() == [])
         await store.close()
+    }
+
+    /// The index is made for speed; the policy is what the owner asked for.
+    @Test func aPolicyCountsThoughTheDiskHasNoRoomForItsIndex() async throws {
+        let disk = try SmallDisk(in: temporary, name: "host", kilobytes: 16_000)
+        var configuration = DataStore.Configuration(owner: PrivateKey.generate().peerID)
+        configuration.indexPauses = .milliseconds(1) ... .milliseconds(50)
+        let path = disk.path + "/data.db"
+        func access(_ read: String) -> String {
+            #""access":{"read":"\#(read)","insert":"open","update":"open","delete":"open"}"#
+        }
+        let store = try DataStore.open(path: path, configuration: configuration)
+        let columns = #""column_defs":[{"name":"n","type":"integer"}]"#
+        _ = try await store.perform(
+            try DataRequest.parse(#"{"op":"create-table","name":"diary",\#(columns),\#(access("open"))}"#),
+            caller: .owner)
+        // About 1.4 MB of index.
+        for _ in 0..<20 {
+            let rows = (0..<1000).map { JSONValue.object(["n": .integer(Int64($0))]) }
+            #expect(try await store.insert(rows, into: "diary").isEmpty)
+        }
+        await store.close()
+        let log = CapturedLog()
+        let tables = SiteTables(path: path, configuration: configuration, logger: log.logger)
+        disk.fill(leaving: 300 << 10)
+        _ = try await tables.perform(
+            try DataRequest.parse(#"{"op":"set-policy","table":"diary",\#(access("owner"))}"#), caller: .owner)
+        let stranger = DataCaller.remote(PrivateKey.generate().peerID, email: "")
+        let count = try await tables.perform(
+            try DataRequest.parse(#"{"op":"count","table":"diary"}"#), caller: stranger)
+        #expect(count.object?["count"]?.int64 == 0, "the policy counts")
+        var lines = log.lines.makeAsyncIterator()
+        let told = try #require(await lines.next())
+        #expect(told.hasPrefix("warning: an index could not be made: the table works"), "\(told)")
+        #expect(told.contains("column=_owner file=\(path) next=make room on the disk of the database"), "\(told)")
+        #expect(told.contains("reason=database or disk is full") && told.hasSuffix("table=diary"), "\(told)")
+        disk.free()
+        #expect(await lines.next()?.hasPrefix("notice: every index is there now") == true, "and nothing in between")
+        await tables.close()
     }
 
     @Test func aFolderThatCannotBeWrittenIsTold() async throws {

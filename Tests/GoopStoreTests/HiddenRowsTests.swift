@@ -135,4 +135,101 @@ import Testing
         await again.close()
         #expect(try await Self.indexes(fixture.path) == ["_owner_notes"], "the others are made")
     }
+
+    /// Another program's collation at the column that the index is to begin with, or no longer.
+    private static func setCollation(_ isForeign: Bool, in path: String) async throws {
+        let queue = try DatabaseQueue(path: path)
+        try await queue.write { database in
+            let words = ["\"_owner\" TEXT", "\"_owner\" TEXT COLLATE elsewhere"]
+            try database.execute(sql: "PRAGMA writable_schema = ON")
+            try database.execute(
+                sql: "UPDATE sqlite_master SET sql = replace(sql, ?, ?) WHERE name = 'board'",
+                arguments: isForeign ? [words[0], words[1]] : [words[1], words[0]])
+            #expect(database.changesCount == 1)
+            // Whoever has the file open reads its tables again.
+            let version = try Int.fetchOne(database, sql: "PRAGMA schema_version") ?? 0
+            try database.execute(sql: "PRAGMA schema_version = \(version + 1)")
+        }
+        try queue.close()
+    }
+
+    @Test func anIndexThatCannotBeMadeIsToldAndTriedAgainWhileItsTableWorks() async throws {
+        let fixture = try StoreFixture()
+        try await fixture.makeORM("board", read: "open", insert: "open", update: "owner", delete: "open")
+        try await fixture.makeORM("diary", read: "owner", insert: "open", update: "owner", delete: "owner")
+        await fixture.store.close()
+        let queue = try DatabaseQueue(path: fixture.path)
+        try await queue.write { try $0.execute(sql: "DROP INDEX \"_owner_board\"; DROP INDEX \"_owner_diary\"") }
+        try queue.close()
+        try await Self.setCollation(true, in: fixture.path)
+        let (told, tell) = AsyncStream.makeStream(of: [MissingIndex].self)
+        var configuration = DataStore.Configuration(owner: fixture.owner)
+        configuration.onMissingIndexes = { tell.yield($0) }
+        configuration.indexPauses = .milliseconds(1) ... .milliseconds(10)
+        let store = try DataStore.open(path: fixture.path, configuration: configuration)
+        func ask(_ text: String) async throws -> JSONValue {
+            try await store.perform(DataRequest(json: JSONParser.parse(Array(text.utf8))), caller: fixture.ada)
+        }
+        var changes = told.makeAsyncIterator()
+        let missing = try #require(await changes.next())
+        #expect(missing.map(\.table) == ["board"] && missing.map(\.column) == ["_owner"])
+        #expect(missing.first?.reason.detail.contains("elsewhere") == true, "\(missing)")
+        #expect(missing.first?.nextStep.contains("how the column is defined") == true)
+        #expect(try await Self.indexes(fixture.path) == ["_owner_diary"])
+        _ = try await ask(#"{"op":"insert","table":"board","data":{"title":"works"}}"#)
+        #expect(try await ask(#"{"op":"count","table":"board"}"#)["count"]?.int64 == 1)
+        try await Self.setCollation(false, in: fixture.path)
+        #expect(await changes.next() == [], "and that it was made")
+        #expect(try await Self.indexes(fixture.path).sorted() == ["_owner_board", "_owner_diary"])
+        await store.close()
+    }
+}
+
+/// When indexes that could not be made are tried again, and what is told of them.
+struct IndexCareTests {
+    private func missing(_ table: String, _ code: DataErrorCode = .full) -> MissingIndex {
+        MissingIndex(table: table, column: "_owner", reason: DataError(code: code, message: "no"))
+    }
+
+    @Test func itIsTriedAgainEachTimeLaterAndToldOnce() {
+        var care = IndexCare(pauses: .seconds(1) ... .seconds(5))
+        var pauses: [Duration] = []
+        for number in 0..<4 {
+            let outcome = care.ended(care.began(), missing: [missing("a")])
+            #expect((outcome.news != nil) == (number == 0))
+            if let pause = outcome.retryAfter { pauses.append(pause) }
+        }
+        #expect(pauses == [.seconds(1), .seconds(2), .seconds(4), .seconds(5)])
+        // Another reason, and then another table, are news.
+        #expect(care.ended(care.began(), missing: [missing("a", .locked)]).news == [missing("a", .locked)])
+        #expect(care.ended(care.began(), missing: [missing("a", .locked), missing("b")]).news?.count == 2)
+        #expect(care.ended(care.began(), missing: []) == .init(news: [], retryAfter: nil))
+        #expect(care.ended(care.began(), missing: []) == .init(), "nothing was missing, and nothing is")
+        #expect(care.ended(care.began(), missing: [missing("a")]).retryAfter == .seconds(1))
+    }
+
+    @Test func whatCouldNotBeFoundOutIsLookedForAgain() {
+        var care = IndexCare(pauses: .seconds(1) ... .seconds(5))
+        #expect(care.ended(care.began(), missing: nil) == .init(news: nil, retryAfter: .seconds(1)))
+        #expect(care.ended(care.began(), missing: []) == .init())
+    }
+
+    @Test func anEarlierRoundThatEndsLaterSaysNothing() {
+        var care = IndexCare(pauses: .seconds(1) ... .seconds(5))
+        let (first, second) = (care.began(), care.began())
+        #expect(care.ended(second, missing: []) == .init())
+        #expect(care.ended(first, missing: [missing("a")]) == .init())
+    }
+
+    @Test func whatIsInTheWayOfAllEndsTheRound() {
+        let wanted = ["a", "b", "c"].map { WantedIndex(table: $0, column: "_owner", name: $0) }
+        for (code, tries) in [(DataErrorCode.full, 1), (.locked, 1), (.busy, 1), (.unreachable, 1), (.conflict, 3)] {
+            var tried = 0
+            let missing = WantedIndex.make(wanted) { _ in
+                tried += 1
+                throw DataError(code: code, message: "no")
+            }
+            #expect(tried == tries && missing.map(\.table) == ["a", "b", "c"], "\(code)")
+        }
+    }
 }

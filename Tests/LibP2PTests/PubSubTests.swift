@@ -335,6 +335,25 @@ struct PubSubTests {
         }
     }
 
+    @Test("topics for which there is no room are told of by the name of the limit; those that we follow have room")
+    func topicsWithoutRoom() async throws {
+        try await withManual(configure: { $0.limits.maximumTopicBytesOfAll = 0 }) { member, manual in
+            let subscription = try await member.pubsub.subscribe(to: "t")
+            let events = member.node.events()
+            let stream = try await manual.open(to: member.peerID)
+            try await stream.write(
+                frame { $0.subscriptions = ["made up", "t"].map { .init(subscribes: true, topic: $0) } })
+            let exceeded = try await first(of: events) { event in
+                if case .limitReached(let exceeded, _) = event { exceeded } else { nil }
+            }
+            #expect(exceeded == LimitExceeded(.topicBytes, limit: nil))
+            #expect(await member.pubsub.peers(of: "t") == [manual.node.peerID])
+            #expect(await member.pubsub.peers(of: "made up").isEmpty)
+            #expect(await member.pubsub.counts().topicsWithoutRoom == 1)
+            subscription.cancel()
+        }
+    }
+
     @Test("frames come whole however the bytes are cut")
     func pieces() async throws {
         try await withManual { member, manual in

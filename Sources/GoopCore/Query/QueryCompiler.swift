@@ -20,12 +20,13 @@ public enum QueryCompiler {
         public static let arguments = 256
         /// `||` in one text: each copies its operands.
         public static let concatenations = 32
-        /// Bytes of a pattern, of a text to look for, of letters to trim, of a format of time. A pattern is compared at
-        /// every place of a value, and SQLite cannot be stopped within one comparison.
+        /// Bytes of a pattern, of a text to look for, of letters to trim, of a format of time. They are compared at every place
+        /// of a value, and but for LIKE and GLOB nothing looks at the clock within one comparison.
         public static let patternBytes = 256
         /// Bytes of the patterns of LIKE and GLOB, of the texts to look for and of the letters to trim in one text, all
-        /// together; each counts once more for every `||` in what it is compared with. It bounds how long SQLite needs for
-        /// one row, between two looks at the clock: four patterns of the longest, or a word in a dozen columns.
+        /// together; letters to trim count eight times, and each once more for every `||` in what it is compared with. It
+        /// bounds how long SQLite needs for one row, between two looks at the clock: four patterns of the longest, or a word in a
+        /// dozen columns.
         public static let searchBytes = 1024
         /// `%` of LIKE, `*` of GLOB in one pattern.
         public static let wildcards = 16

@@ -126,8 +126,8 @@ extension QueryError: CustomStringConvertible {
         case .patternTooLong(_, let bytes, let limit): "this text has \(bytes) bytes; the limit is \(limit)"
         case .tooManyWildcards(_, let count, let limit): "the pattern has \(count) wildcards; the limit is \(limit)"
         case .tooMuchSearching(_, let bytes, let limit):
-            "the patterns of this query have \(bytes) bytes together, each taken once more for every || in what it is "
-                + "compared with; the limit is \(limit)"
+            "the patterns of this query have \(bytes) bytes together, letters to trim taken eight times, and each once "
+                + "more for every || in what it is compared with; the limit is \(limit)"
         case .malformedEscape: "ESCAPE takes a text of one character"
         case .modifierNotAllowed(_, let modifier):
             "the modifier \(TerminalText.safe(modifier)) is not allowed; times are UTC"

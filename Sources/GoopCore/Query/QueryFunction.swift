@@ -36,11 +36,13 @@ enum QueryFunction: String, Sendable, Hashable, CaseIterable {
         }
     }
 
-    /// Whether the second argument is compared at every place of the first.
-    var searches: Bool {
+    /// How often a byte of the second argument counts, which is compared at every place of the first; 0: it is not. SQLite
+    /// looks for a text many bytes at a time, and compares with one letter to trim after the other.
+    var searchWeight: Int {
         switch self {
-        case .instr, .trim, .ltrim, .rtrim: true
-        default: false
+        case .instr: 1
+        case .trim, .ltrim, .rtrim: 8
+        default: 0
         }
     }
 

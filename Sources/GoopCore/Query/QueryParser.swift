@@ -436,7 +436,8 @@ struct QueryParser {
                 throw .notConstant(position: positions[index], of: "argument \(index + 1) of \(function.rawValue)")
             }
             try check(constant, at: positions[index])
-            if function.searches { try countSearch(for: constant, in: given[0], at: positions[index]) }
+            let weight = function.searchWeight
+            if weight > 0 { try countSearch(for: constant, in: given[0], weight: weight, at: positions[index]) }
             guard function.modifiers.contains(index), case .text(let text) = constant else { continue }
             let folded = QueryScope.folded(text)
             for modifier in ["localtime", "utc"] where folded.containsRun(Array(modifier.utf8)) {
@@ -511,11 +512,11 @@ struct QueryParser {
     }
 
     private mutating func countSearch(
-        for pattern: ConstantText, in searched: QueryExpression, at position: Int
+        for pattern: ConstantText, in searched: QueryExpression, weight: Int = 1, at position: Int
     ) throws(QueryError) {
         guard case .text(let text) = pattern else { return }
         // What is joined is longer than any value that a row holds.
-        searchBytes += text.utf8.count * (1 + searched.concatenations)
+        searchBytes += text.utf8.count * weight * (1 + searched.concatenations)
         guard searchBytes <= QueryCompiler.Limit.searchBytes else {
             throw .tooMuchSearching(
                 position: position, bytes: searchBytes, limit: QueryCompiler.Limit.searchBytes)

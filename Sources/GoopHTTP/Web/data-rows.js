@@ -41,6 +41,7 @@ export class RowView {
       this.isFailing = false;
       find("where").value = "";
       this.noFault();
+      this.showDelete();
     }
     if (!table.columns.some(({ name }) => name === this.order?.column)) this.order = null;
     const columns = table.columns.filter((column) => !column.system);
@@ -107,7 +108,7 @@ export class RowView {
     this.isAsked = false;
     this.isFailing = true;
     this.shown = 0;
-    find("delete-found").hidden = true;
+    this.showDelete();
     // And it is told once: not asked for, it would be told again at every change.
     if (isFailing && !isAsked) return;
     if (error.code !== "invalid_query" || !this.where) return tellFailure(error);
@@ -141,6 +142,7 @@ export class RowView {
     this.page = 0;
     // Of the rows before; what is deleted is told with its number.
     this.count = undefined;
+    this.showDelete();
     this.isAsked = true;
     return this.read();
   }
@@ -148,6 +150,7 @@ export class RowView {
   /// For the rows of somebody who wrote what should not be there, say.
   async deleteFound() {
     const { table, where, count } = this;
+    if (find("delete-found").hidden) return;
     const text = `${rowsText(count)} of ${table.name}, all where ${clean(where).slice(0, 200)}, are lost. This cannot be taken back; an export keeps a copy.`;
     if (!await ask("Delete these rows?", text, "Delete them")) return;
     try {
@@ -229,13 +232,18 @@ export class RowView {
     const total = this.count === undefined ? "" : ` of ${this.count.toLocaleString()}`;
     const text = this.shown ? `Rows ${(start + 1).toLocaleString()}–${(start + this.shown).toLocaleString()}${total}` : "";
     setText(find("range"), text);
-    find("delete-found").hidden = !this.where || !this.shown;
+    this.showDelete();
     find("before").disabled = this.page === 0;
     find("after").disabled = !this.hasMore;
     if (this.isAsked && this.count !== undefined) {
       this.isAsked = false;
       say(this.shown ? text : find("none").textContent);
     }
+  }
+
+  /// What is deleted has to stand there, and how many they are has to be known: the question names the number.
+  showDelete() {
+    find("delete-found").hidden = !this.where || !this.shown || this.count === undefined;
   }
 
   head(column) {

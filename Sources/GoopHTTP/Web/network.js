@@ -1,6 +1,6 @@
 // The Network room: addresses, connections as a picture and as a table, and the log.
 
-import { clean, element, find, get, nameOf, printOf, reasonOf, setText, tell, ways } from "/assets/words.js";
+import { arrangeChildren, clean, element, find, get, nameOf, printOf, reasonOf, setText, tell, ways } from "/assets/words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const mostNodes = 24;
@@ -38,6 +38,8 @@ function lineParts(text) {
     return element("span", "", element("bdi", "", name), " ", print);
   });
 }
+
+const saidIn = (line) => lineParts(line.text).map((part) => part.textContent ?? part).join("");
 
 async function learnNames() {
   try {
@@ -122,18 +124,26 @@ function matching() {
   const words = clean(find("words").value).toLowerCase();
   return lines.filter((line) => {
     if (kind && line.kind !== kind) return false;
-    const said = lineParts(line.text).map((part) => part.textContent ?? part).join("");
-    return !words || line.text.toLowerCase().includes(words) || said.toLowerCase().includes(words);
+    return !words || line.text.toLowerCase().includes(words) || saidIn(line).toLowerCase().includes(words);
   });
+}
+
+function lineItem(line) {
+  return {
+    key: String(line.number), text: JSON.stringify([line.time, line.text, saidIn(line)]),
+    make() {
+      const time = element("time", "", new Date(line.time).toLocaleTimeString());
+      time.dateTime = new Date(line.time).toISOString();
+      return element("li", "", time, element("span", "", ...lineParts(line.text)));
+    },
+  };
 }
 
 function showLog() {
   const found = matching().slice(-300).reverse();
-  find("log").replaceChildren(...(found.length ? found.map((line) => {
-    const time = element("time", "", new Date(line.time).toLocaleTimeString());
-    time.dateTime = new Date(line.time).toISOString();
-    return element("li", "", time, element("span", "", ...lineParts(line.text)));
-  }) : [element("li", "", element("span", "", lines.length ? "Nothing like that." : "Nothing has happened yet."))]));
+  const nothing = lines.length ? "Nothing like that." : "Nothing has happened yet.";
+  arrangeChildren(find("log"), found.length ? found.map(lineItem)
+    : [{ key: "", text: nothing, make: () => element("li", "", element("span", "", nothing)) }]);
 }
 
 let isReading = false;

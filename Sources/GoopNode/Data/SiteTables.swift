@@ -63,6 +63,8 @@ final class SiteTables: Sendable {
         onChange: @escaping @Sendable (DataError?) -> Void = { _ in }
     ) {
         self.path = path
+        var configuration = configuration
+        configuration.onMissingIndexes = { SiteTables.tell($0, of: path, logger) }
         self.configuration = Mutex(configuration)
         self.logger = logger
         self.onChange = onChange
@@ -94,6 +96,20 @@ final class SiteTables: Sendable {
         logger.warning(
             "the database cannot be used; everything else runs", metadata: ["file": "\(path)", "reason": "\(error)"])
         onChange(error)
+    }
+
+    /// Tells which indexes could not be made: nothing stops for it, so it is no fault of the database.
+    private static func tell(_ missing: [MissingIndex], of path: String, _ logger: Logger) {
+        if missing.isEmpty { logger.notice("every index is there now", metadata: ["file": "\(path)"]) }
+        for index in missing {
+            logger.warning(
+                "an index could not be made: the table works, but takes longer, and how long may tell visitors of rows "
+                    + "that they are not shown; it is tried again by itself",
+                metadata: [
+                    "file": "\(path)", "table": "\(index.table)", "column": "\(index.column)",
+                    "reason": "\(index.reason)", "next": "\(index.nextStep)",
+                ])
+        }
     }
 
     private enum Step {

@@ -1,3 +1,4 @@
+import GoopCore
 import LibP2P
 import Logging
 
@@ -5,6 +6,13 @@ import Logging
 struct PubSubTopic: PresenceTopic {
     /// Events that a slow reader can be behind.
     static let bufferedEvents = 4096
+
+    /// What becomes of a message before anybody hears of it and it is passed on: beyond `PresenceMessage.Limit.messageBytes`
+    /// nobody of our kind reads it. Nobody is blamed: upstream's peers pass on whatever is signed, up to a frame of 1 MiB, and
+    /// only the author knows better.
+    static func verdict(bytes: Int) -> GossipVerdict {
+        bytes <= PresenceMessage.Limit.messageBytes ? .accept : .ignore
+    }
 
     let pubsub: PubSub
     let name: String
@@ -20,7 +28,7 @@ struct PubSubTopic: PresenceTopic {
 
     func events() async throws -> AsyncStream<PresenceTopicEvent> {
         let listening = await pubsub.events()
-        let messages = try await pubsub.subscribe(to: name)
+        let messages = try await pubsub.subscribe(to: name) { PubSubTopic.verdict(bytes: $0.data.count) }
         let (stream, continuation) = AsyncStream.makeStream(
             of: PresenceTopicEvent.self, bufferingPolicy: .bufferingNewest(PubSubTopic.bufferedEvents))
         let reader = Task { [pubsub, name] in

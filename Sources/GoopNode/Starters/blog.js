@@ -14,13 +14,31 @@ function element(tag, attributes, ...children) {
   return made;
 }
 
-async function load() {
-  const posts = await Goop.data.find("posts", { fields: ["slug", "title", "body", "_created_at"], order: "_id DESC", limit: 100 });
-  list.replaceChildren(...posts.map((post) => element("li", {},
+function item(post) {
+  return element("li", {},
     element("a", { href: `post.html?slug=${encodeURIComponent(post.slug)}` }, post.title),
     element("p", {}, post.body.length > 160 ? `${post.body.slice(0, 160).trimEnd()}…` : post.body),
-    element("p", { className: "by" }, element("time", {}, Goop.date(post._created_at, { dateStyle: "long" }))))));
-  if (posts.length === 0) list.replaceChildren(element("li", {}, "Nothing is written yet."));
+    element("p", { className: "by" }, element("time", {}, Goop.date(post._created_at, { dateStyle: "long" }))));
+}
+
+/** What stands in the list, by all that it shows. */
+let shown = new Map();
+
+/** Shows the posts. One that is as it was is not touched: somebody may be reading it, or about to open it. */
+function show(posts) {
+  const before = shown;
+  shown = new Map(posts.map((post) => JSON.stringify(post)).map((text) => [text, before.get(text) ?? item(JSON.parse(text))]));
+  if (posts.length === 0) shown.set("", before.get("") ?? element("li", {}, "Nothing is written yet."));
+  const items = [...shown.values()];
+  for (const child of [...list.children]) if (!items.includes(child)) child.remove();
+  items.forEach((child, index) => {
+    if (list.children[index] !== child) list.insertBefore(child, list.children[index] ?? null);
+  });
+}
+
+async function load() {
+  const posts = await Goop.data.find("posts", { fields: ["_id", "slug", "title", "body", "_created_at"], order: "_id DESC", limit: 100 });
+  show(posts);
   state("live", posts.length === 1 ? "One post." : `${posts.length} posts.`);
 }
 

@@ -11,15 +11,12 @@ enum AutomaticIndex {
     /// How the names begin. Upstream's programs keep to the index; to drop the column there, drop the index first.
     private static let prefix = "_auto_"
 
-    /// Makes those that are missing. Any other index that begins with the column serves as well, a unique one for example.
-    static func add(to catalogue: Catalogue, in database: Database) throws {
-        for table in catalogue.sorted {
-            for described in table.schema?.columns ?? [] where described.isNumbered {
-                guard let column = table.column(described.name) else { continue }
-                guard try !IndexName.isFirst(column.name, of: table.name, in: database) else { continue }
-                let name = try IndexName.free("\(prefix)\(table.name)_\(column.name)", in: database)
-                try IndexName.make(name, on: column.name, of: table, in: database)
-            }
+    /// Those that the tables should have. Any other index that begins with the column serves as well, a unique one for example.
+    static func wanted(by catalogue: Catalogue) -> [WantedIndex] {
+        catalogue.sorted.flatMap { table in
+            (table.schema?.columns ?? []).filter(\.isNumbered)
+                .compactMap { table.column($0.name)?.name }
+                .map { WantedIndex(table: table.name, column: $0, name: "\(prefix)\(table.name)_\($0)") }
         }
     }
 

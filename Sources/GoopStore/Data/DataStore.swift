@@ -20,6 +20,10 @@ public final class DataStore: Sendable {
         public var owner: PeerID
         /// The owner's e-mail for those rows, or empty.
         public var ownerEmail = ""
+        /// Told which indexes are missing whenever that changes, from any thread; none: all are there. Must return at once.
+        public var onMissingIndexes: @Sendable ([MissingIndex]) -> Void = { _ in }
+        /// Until an index that could not be made is tried again: at first, and at most; tests shorten it.
+        var indexPauses: ClosedRange<Duration> = .seconds(60) ... .seconds(3600)
         /// For how long tables are believed to be as they were; tests shorten it.
         var tablesLifetime = KnownTables.lifetime
         /// What the writer holds at most; tests narrow it.
@@ -56,6 +60,7 @@ public final class DataStore: Sendable {
     let writer: WriteQueue
     let recent: RecentChanges
     private let hub: ChangeHub
+    private let indexes: IndexKeeper
     let known: KnownTables
     private let quotaInForce: QuotaInForce
 
@@ -93,19 +98,20 @@ public final class DataStore: Sendable {
         self.configuration = configuration
         let hub = ChangeHub()
         let recent = RecentChanges()
-        let known = try database.pool.writeWithoutTransaction { connection in
+        let (known, missing) = try database.pool.writeWithoutTransaction { connection in
             try SystemTables.prepare(connection)
             let known = try KnownTables(
                 connection, owner: configuration.owner.base58, hub: hub, recent: recent,
                 lifetime: configuration.tablesLifetime, pause: { await configuration.pause(.tablesRead) })
             // Of a file from elsewhere. Without them everything works, only slower: a full disk stops nothing here.
-            for add in [OwnerIndex.add(to:in:), AutomaticIndex.add(to:in:)] {
-                try? connection.inTransaction(.immediate) {
-                    try add(Catalogue.load(connection), connection)
+            let catalogue = try Catalogue.load(connection)
+            let missing = WantedIndex.make(try WantedIndex.missing(of: catalogue, in: connection)) { index in
+                try connection.inTransaction(.immediate) {
+                    try index.make(for: catalogue, in: connection)
                     return .commit
                 }
             }
-            return known
+            return (known, missing)
         }
         self.hub = hub
         self.recent = recent
@@ -130,11 +136,15 @@ public final class DataStore: Sendable {
                 known.committed(effects)
                 hub.publish(effects.changes)
             })
+        indexes = IndexKeeper(
+            database: database, writer: writer, pauses: configuration.indexPauses, missing: missing,
+            onChange: configuration.onMissingIndexes)
     }
 
     /// Writes what waits, ends subscriptions, and closes the file.
     public func close() async {
         hub.close()
+        indexes.close()
         await writer.close()
         await readers.close()
         // Nothing is lost if it fails: what was acknowledged is in the file or its log.
@@ -322,7 +332,7 @@ public final class DataStore: Sendable {
 
     private func changeTables(_ request: DataRequest, caller: DataCaller) async throws(DataError) -> JSONValue {
         guard caller == .owner else { throw DataStore.ownersOnly() }
-        return try await writer.write(of: .owner, cost: request.cost, isHeavy: true) { transaction in
+        let answer = try await writer.write(of: .owner, cost: request.cost, isHeavy: true) { transaction in
             let tables = SchemaWriter(transaction: transaction)
             switch request.op {
             case .createTable: return try tables.create(request)
@@ -334,6 +344,8 @@ public final class DataStore: Sendable {
             default: return try tables.setPolicy(request)
             }
         }
+        await indexes.make()
+        return answer
     }
 
     private static func ownersOnly() -> DataError {

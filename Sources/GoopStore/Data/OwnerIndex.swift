@@ -1,4 +1,3 @@
-import GRDB
 import GoopCore
 
 /// An index on `_owner` of the tables in which rows are looked for among those of one visitor.
@@ -7,12 +6,10 @@ import GoopCore
 /// nothing of them. Where they change their own rows only, `upsert` looks for its row among few, on the writer, while everybody
 /// else's writes wait.
 enum OwnerIndex {
-    /// Makes those that are missing.
-    static func add(to catalogue: Catalogue, in database: Database) throws {
-        for table in catalogue.sorted where table.access.seeksOwnRows {
-            guard try !IndexName.isFirst("_owner", of: table.name, in: database) else { continue }
-            let name = try IndexName.free("_owner_\(table.name)", in: database)
-            try IndexName.make(name, on: "_owner", of: table, in: database)
+    /// Those that the tables should have.
+    static func wanted(by catalogue: Catalogue) -> [WantedIndex] {
+        catalogue.sorted.filter(\.access.seeksOwnRows).map {
+            WantedIndex(table: $0.name, column: "_owner", name: "_owner_\($0.name)")
         }
     }
 }

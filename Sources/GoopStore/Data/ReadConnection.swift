@@ -4,8 +4,8 @@ import GoopCore
 /// A read-only connection on which a request can do one thing: read one table.
 ///
 /// Three walls stand behind the query grammar. The file is opened read-only. An authorizer lets nothing through but SELECT,
-/// columns of the one table and listed functions. A progress handler ends what runs too long; and rows and bytes are counted
-/// as they are read. A private connection, not one of GRDB's: those have an authorizer of their own.
+/// columns of the one table and listed functions. A progress handler ends what runs too long, and so do LIKE and GLOB, which
+/// are our own; and rows and bytes are counted as they are read. A private connection, not one of GRDB's: those have an authorizer of their own.
 ///
 /// Not thread-safe: `ReaderPool` gives each to one caller at a time.
 final class ReadConnection {
@@ -28,11 +28,11 @@ final class ReadConnection {
     /// Prepared statements that are kept.
     static let maximumStatements = 64
     /// Instructions of SQLite's machine between two looks at the clock. Few, because one alone can go through megabytes; the
-    /// looks cost a scan about two percent.
+    /// looks cost a scan about two percent. Patterns have looks of their own.
     static let instructionsPerCheck: Int32 = 50
 
     /// What the callbacks see; its address is given to SQLite.
-    private final class Guard {
+    final class Guard {
         /// The one table that may be read, in lower case.
         var table = ""
         var deadline = ContinuousClock.now
@@ -80,6 +80,7 @@ final class ReadConnection {
                     return SQLITE_DENY
                 }
             }, context)
+        ReadConnection.installPatterns(on: handle, context: context)
         sqlite3_progress_handler(
             handle, ReadConnection.instructionsPerCheck,
             { context in

@@ -39,23 +39,8 @@ enum UniqueColumns {
     }
 }
 
-/// Indexes that are made here for speed: their names, whether one is there already, and how they are made.
+/// The names of indexes, and whether one is there already.
 enum IndexName {
-    /// Makes one. Without it requests are slower, and those of visitors who see their own rows only may tell by their time that
-    /// there are others. That keeps nobody from changing tables, and one that cannot be made takes no other with it.
-    static func make(_ name: String, on column: String, of table: TableInfo, in database: Database) throws {
-        do {
-            try database.inSavepoint {
-                try database.execute(
-                    sql: "CREATE INDEX \(DataName.quoted(name)) ON \(table.quoted) (\(DataName.quoted(column)))")
-                return .commit
-            }
-        } catch {
-            // SQLite takes the whole transaction back where it must.
-            guard database.isInsideTransaction else { throw error }
-        }
-    }
-
     /// A name that nothing has: a table that was renamed keeps the names of its indexes.
     static func free(_ wanted: String, in database: Database) throws -> String {
         var name = wanted

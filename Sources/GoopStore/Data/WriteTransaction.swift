@@ -54,10 +54,7 @@ final class WriteTransaction {
     /// To be called when tables were made, changed or removed.
     func tablesChanged() throws {
         // The statements that GRDB keeps are compiled anew by SQLite itself.
-        let catalogue = try Catalogue.load(database)
-        try OwnerIndex.add(to: catalogue, in: database)
-        try AutomaticIndex.add(to: catalogue, in: database)
-        effects.catalogue = catalogue
+        effects.catalogue = try Catalogue.load(database)
     }
 
     /// Notes that a row was changed or removed.

@@ -286,7 +286,9 @@ actor PubSubRouter {
     /// False if the stream has been replaced.
     func received(_ frame: ArraySlice<UInt8>, from peer: PeerID, on number: UInt64) -> Bool {
         guard inbound[peer]?.number == number else { return false }
+        let withoutRoom = machine.counts.topicsWithoutRoom
         perform(machine.received(frame, from: peer, now: .now()))
+        if machine.counts.topicsWithoutRoom != withoutRoom { node.limitReached(LimitExceeded(.topicBytes, limit: nil)) }
         return inbound[peer]?.number == number
     }
 

@@ -86,6 +86,9 @@ public struct PeerDial: Sendable {
         case attempt(Int, Multiaddr)
         /// End an attempt under way; its outcome no longer matters.
         case abandon(Int)
+        /// End an attempt under way that had no answer in its time. `failed` is the address that was known, if nothing is left to
+        /// try of what it leads to: it has failed.
+        case timedOut(Int, failed: Multiaddr?)
         /// The dial is over: every address and what came back.
         case failed([DialAttempt])
     }
@@ -102,6 +105,8 @@ public struct PeerDial: Sendable {
         public var overall: Duration = .seconds(60)
         /// Addresses in all, with the names and what they lead to.
         public var addresses = 64
+        /// An attempt under way this long has failed also if the dial ends before the attempt's own time.
+        public var unanswered: Duration = .seconds(3)
 
         /// The default figures.
         public init() {}
@@ -111,6 +116,8 @@ public struct PeerDial: Sendable {
         let address: Multiaddr
         let names: [Multiaddr]
         let due: MonotonicInstant
+
+        var origin: Multiaddr { self.names.first ?? self.address }
     }
 
     private struct Running {
@@ -118,6 +125,9 @@ public struct PeerDial: Sendable {
         let names: [Multiaddr]
         let started: MonotonicInstant
         let deadline: MonotonicInstant
+
+        /// The address, or the one whose name led there.
+        var origin: Multiaddr { self.names.first ?? self.address }
 
         func ended(_ reason: DialFailureReason, now: MonotonicInstant) -> DialAttempt {
             DialAttempt(
@@ -162,8 +172,7 @@ public struct PeerDial: Sendable {
 
     /// Whether an address, or anything that its name leads to, is under way or has its turn before it.
     public func isTrying(_ address: Multiaddr) -> Bool {
-        self.running.values.contains { ($0.names.first ?? $0.address) == address }
-            || self.waiting.contains { ($0.names.first ?? $0.address) == address }
+        self.running.values.contains { $0.origin == address } || self.waiting.contains { $0.origin == address }
     }
 
     /// Adds addresses learnt while the dial is under way; known ones are ignored.
@@ -201,9 +210,8 @@ public struct PeerDial: Sendable {
         guard self.state == .running else { return [] }
         var actions: [Action] = []
         for (attempt, record) in self.running.sorted(by: { $0.key < $1.key }) where record.deadline <= now {
-            self.running[attempt] = nil
             self.results.append(record.ended(.timedOut, now: now))
-            actions.append(.abandon(attempt))
+            actions.append(self.stop(attempt, record, now: now))
         }
         if self.started.advanced(by: self.limits.overall) <= now { return actions + self.end(now: now) }
         var left = permits
@@ -261,6 +269,15 @@ public struct PeerDial: Sendable {
         return self.poll(permits: permits, now: now)
     }
 
+    /// The dial is over: those who wanted the peer have no more patience.
+    ///
+    /// - Returns: an end to every attempt under way.
+    public mutating func giveUp(now: MonotonicInstant) -> [Action] {
+        guard self.state == .running else { return [] }
+        let ended = self.running.sorted { $0.key < $1.key }.map { self.stop($0.key, $0.value, now: now) }
+        return ended + self.cancel()
+    }
+
     /// The dial is over: an attempt yielded a usable connection, the peer connected to us by itself, or nobody wants it
     /// any more.
     ///
@@ -289,8 +306,11 @@ public struct PeerDial: Sendable {
 
     private mutating func end(now: MonotonicInstant) -> [Action] {
         self.state = .over
-        let abandoned = self.running.sorted { $0.key < $1.key }
-        for (_, record) in abandoned { self.results.append(record.ended(.timedOut, now: now)) }
+        var actions: [Action] = []
+        for (attempt, record) in self.running.sorted(by: { $0.key < $1.key }) {
+            self.results.append(record.ended(.timedOut, now: now))
+            actions.append(self.stop(attempt, record, now: now))
+        }
         for entry in self.waiting {
             self.results.append(
                 DialAttempt(address: entry.address, error: .abandoned, elapsed: .zero, names: entry.names))
@@ -298,6 +318,15 @@ public struct PeerDial: Sendable {
         self.running = [:]
         self.waiting = []
         self.isStarved = false
-        return abandoned.map { .abandon($0.key) } + [.failed(self.results)]
+        return actions + [.failed(self.results)]
+    }
+
+    /// Ends an attempt that has had no answer. Of one that began only just now nobody can say that it failed.
+    private mutating func stop(_ attempt: Int, _ record: Running, now: MonotonicInstant) -> Action {
+        self.running[attempt] = nil
+        guard record.deadline <= now || record.started.advanced(by: self.limits.unanswered) <= now else {
+            return .abandon(attempt)
+        }
+        return .timedOut(attempt, failed: self.isTrying(record.origin) ? nil : record.origin)
     }
 }

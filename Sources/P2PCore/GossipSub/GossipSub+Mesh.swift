@@ -56,7 +56,7 @@ extension GossipSub {
         guard let mesh = topics[topic]?.mesh else { return [] }
         func isEligible(_ peer: PeerID) -> Bool {
             guard let known = peers[peer] else { return false }
-            return known.version != nil && known.topics.contains(topic) && !mesh.contains(peer) && !isDirect(peer)
+            return known.version != nil && known.follows(topic) && !mesh.contains(peer) && !isDirect(peer)
                 && scores.score(peer) >= 0
                 && !backoffs.blocks(topic: topic, peer: peer, slack: parameters.backoffSlack, now: now)
         }
@@ -169,7 +169,7 @@ extension GossipSub {
         var ids = offer.ids(arrivedBy: now.advanced(by: .zero - parameters.gossipMinimumAge))
         guard !ids.isEmpty else { return }
         let eligible = peers.elements.filter { peer, known in
-            known.version != nil && known.topics.contains(topic) && !mesh.contains(peer) && !isDirect(peer)
+            known.version != nil && known.follows(topic) && !mesh.contains(peer) && !isDirect(peer)
                 && scores.score(peer) >= scores.scoring.gossipThreshold
         }.map(\.key)
         let share = Int(Double(eligible.count) * parameters.gossipFactor)
@@ -250,7 +250,7 @@ extension GossipSub {
 
     private func canHearFanout(_ peer: PeerID, topic: String) -> Bool {
         guard let known = peers[peer] else { return false }
-        return known.version != nil && known.topics.contains(topic) && !isDirect(peer)
+        return known.version != nil && known.follows(topic) && !isDirect(peer)
             && scores.score(peer) >= scores.scoring.publishThreshold
     }
 }

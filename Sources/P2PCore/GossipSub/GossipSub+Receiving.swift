@@ -105,11 +105,12 @@ extension GossipSub {
         peers[peer]?.expectsHello = false
         let renewed = Set(hello.filter(\.subscribes).map(\.topic))
         guard !renewed.isEmpty else { return }
-        for topic in peers[peer]?.topics ?? [] where !renewed.contains(topic) { unsubscribe(peer, from: topic) }
+        for topic in peers[peer]?.topics.keys ?? [] where !renewed.contains(topic) { unsubscribe(peer, from: topic) }
     }
 
     private mutating func unsubscribe(_ peer: PeerID, from topic: String) {
-        guard peers[peer]?.topics.remove(topic) != nil else { return }
+        guard let names = peers[peer]?.names, let bytes = peers[peer]?.topics.removeValue(forKey: topic) else { return }
+        topicShares.release(bytes, of: names)
         actions.append(.peerUnsubscribed(peer, topic: topic))
         removeFromMesh(peer, topic: topic)
         fanout[topic]?.peers.remove(peer)
@@ -120,7 +121,7 @@ extension GossipSub {
     ) {
         for entry in subscriptions {
             // Not through a copy of the entry, which would copy its topics with every change.
-            guard let follows = peers[peer]?.topics.contains(entry.topic), follows != entry.subscribes,
+            guard let follows = peers[peer]?.follows(entry.topic), follows != entry.subscribes,
                 let changes = peers[peer]?.budget.subscriptionChanges, let topicCount = peers[peer]?.topics.count
             else { continue }
             guard changes < limits.maximumSubscriptionChangesPerHeartbeat else {
@@ -134,13 +135,28 @@ extension GossipSub {
                     counts.entriesOverLimit &+= 1
                     continue
                 }
-                peers[peer]?.topics.append(entry.topic)
+                guard remember(entry.topic, of: peer) else {
+                    counts.topicsWithoutRoom &+= 1
+                    continue
+                }
                 actions.append(.peerSubscribed(peer, topic: entry.topic))
                 fillMesh(of: entry.topic, with: peer, now: now)
             } else {
                 unsubscribe(peer, from: entry.topic)
             }
         }
+    }
+
+    /// Notes that the peer follows a topic. False if there is no room for the name.
+    ///
+    /// A topic of ours takes none: its name is kept once, and nobody can crowd out those who follow it.
+    private mutating func remember(_ topic: String, of peer: PeerID) -> Bool {
+        let own =
+            topics.index(forKey: topic).map { topics.keys[$0] } ?? fanout.index(forKey: topic).map { fanout.keys[$0] }
+        let bytes = own == nil ? topic.utf8.count + GossipSub.bytesPerTopic : 0
+        guard let names = peers[peer]?.names, bytes == 0 || topicShares.reserve(bytes, for: names) else { return false }
+        peers[peer]?.topics[own ?? topic] = bytes
+        return true
     }
 
     // MARK: - Messages
@@ -261,7 +277,7 @@ extension GossipSub {
                 targets.remove(peer)
             }
         }
-        for peer in directPeers where peers[peer]?.topics.contains(message.topic) == true {
+        for peer in directPeers where peers[peer]?.follows(message.topic) == true {
             let hasIt = peer == entry.from || peer == message.source || entry.alsoFrom.contains(peer)
             if !hasIt { targets.append(peer) }
         }
@@ -347,14 +363,14 @@ extension GossipSub {
 
     private mutating func publishTargets(topic: String, now: MonotonicInstant) -> [PeerID] {
         let reachable = peers.elements.filter { peer, known in
-            known.version != nil && known.topics.contains(topic)
+            known.version != nil && known.follows(topic)
                 && (isDirect(peer) || scores.score(peer) >= scores.scoring.publishThreshold)
         }.map(\.key)
         if parameters.floodPublish { return reachable }
         var targets = topics[topic]?.mesh ?? fanoutPeers(topic: topic, now: now)
         for peer in reachable where isDirect(peer) { targets.append(peer) }
         // Known, but our stream to it is still being opened: the message waits there, or it would miss a new neighbour.
-        for (peer, known) in peers where known.version == nil && known.topics.contains(topic) {
+        for (peer, known) in peers where known.version == nil && known.follows(topic) {
             guard targets.count < parameters.meshDegree else { break }
             targets.append(peer)
         }

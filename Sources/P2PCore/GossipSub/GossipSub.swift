@@ -25,7 +25,8 @@ public struct GossipSub: Sendable {
         /// Nil while there is no stream to write to.
         var version: GossipSubVersion?
         var isOutbound: Bool
-        var topics = OrderedSet<String>()
+        /// What the peer follows, and what each name takes of the room for topics.
+        var topics: OrderedDictionary<String, Int> = [:]
         var queue: OutboundQueue
         /// Ids the peer does not want.
         var unwanted: RefusedIDs
@@ -40,9 +41,13 @@ public struct GossipSub: Sendable {
         let spare: ByteShares.Holder
         /// What it has of that: a message that is being written to it, or is next.
         var spareBytes = 0
+        /// And in those of the topics that it names.
+        let names: ByteShares.Holder
         /// What has come of a frame that is not whole yet.
         var partialFrame: PartialFrame?
         var budget = Budget()
+
+        func follows(_ topic: String) -> Bool { topics[topic] != nil }
     }
 
     /// The beginning of a frame.
@@ -51,6 +56,9 @@ public struct GossipSub: Sendable {
         var bytes: Int
         let begun: MonotonicInstant
     }
+
+    /// What a topic of a peer takes beside its name.
+    package static let bytesPerTopic = 96
 
     /// What one peer did since the last heartbeat.
     struct Budget: Sendable {
@@ -119,6 +127,7 @@ public struct GossipSub: Sendable {
     var answerShares: ByteShares
     var frameShares: ByteShares
     var spareShares: ByteShares
+    var topicShares: ByteShares
     /// Ids that peers do not want, of all peers together.
     var unwantedIDs = 0
     var nextTicket: UInt64 = 0
@@ -161,6 +170,7 @@ public struct GossipSub: Sendable {
         answerShares = ByteShares(maximumBytes: limits.maximumAnswerBytesOfAll)
         frameShares = ByteShares(maximumBytes: limits.maximumPartialFrameBytes)
         spareShares = ByteShares(maximumBytes: limits.maximumSpareBytesOfAll)
+        topicShares = ByteShares(maximumBytes: limits.maximumTopicBytesOfAll)
         backoffs = BackoffTable(limit: limits.maximumBackoffs)
         promises = PromiseBook(limit: limits.maximumPromises)
         scores = PeerScores(scoring: scoring, retainedLimit: limits.maximumRetainedScores)
@@ -180,7 +190,7 @@ public struct GossipSub: Sendable {
 
     /// All known peers that follow a topic.
     public func peers(of topic: String) -> [PeerID] {
-        peers.elements.filter { $0.value.topics.contains(topic) }.map(\.key)
+        peers.elements.filter { $0.value.follows(topic) }.map(\.key)
     }
 
     /// The peer's score; 0 for an unknown one.
@@ -200,6 +210,9 @@ public struct GossipSub: Sendable {
     /// Bytes that are kept of frames that are not whole yet.
     public var partialFrameBytes: Int { frameShares.reservedBytes }
 
+    /// Bytes that topics of peers take of `GossipSubLimits.maximumTopicBytesOfAll`.
+    public var topicBytes: Int { topicShares.reservedBytes }
+
     // MARK: - Peers
 
     /// The stream we write to is open.
@@ -218,7 +231,7 @@ public struct GossipSub: Sendable {
         peers[peer]?.version = version
         peers[peer]?.isOutbound = isOutbound
         for topic in topics.keys { peers[peer]?.queue.announce(topic, subscribes: true) }
-        for topic in peers[peer]?.topics ?? [] { fillMesh(of: topic, with: peer, now: now) }
+        for topic in peers[peer]?.topics.keys ?? [] { fillMesh(of: topic, with: peer, now: now) }
         flush(peer)
         return takeActions()
     }
@@ -251,12 +264,13 @@ public struct GossipSub: Sendable {
         guard let known = peers[peer] else { return [] }
         leaveAllMeshes(peer)
         for topic in fanout.keys { fanout[topic]?.peers.remove(peer) }
-        for topic in known.topics { actions.append(.peerUnsubscribed(peer, topic: topic)) }
+        for topic in known.topics.keys { actions.append(.peerUnsubscribed(peer, topic: topic)) }
         promises.forget(peer)
         queued -= known.queue.load
         answerShares.leave(known.answers)
         frameShares.leave(known.frames)
         spareShares.leave(known.spare)
+        topicShares.leave(known.names)
         peers[peer] = nil
         scores.disconnect(peer, now: now)
         return takeActions()
@@ -348,7 +362,8 @@ public struct GossipSub: Sendable {
             isOutbound: isOutbound, queue: OutboundQueue(limits: limits),
             unwanted: RefusedIDs(lifetime: parameters.dontWantHeartbeats),
             answers: answerShares.enter(peer, at: address), frames: frameShares.enter(peer, at: address),
-            spare: spareShares.enter(peer, at: address))
+            spare: spareShares.enter(peer, at: address),
+            names: topicShares.enter(peer, at: address))
         scores.connect(peer, address: address)
         return true
     }

@@ -116,6 +116,8 @@ public struct GossipSubCounts: Sendable, Hashable {
     public var framesGraylisted: UInt64 = 0
     /// Entries of RPCs past a limit.
     public var entriesOverLimit: UInt64 = 0
+    /// Topics of peers that were not remembered because those of all peers together take too much room.
+    public var topicsWithoutRoom: UInt64 = 0
     /// GRAFTs sent.
     public var graftsSent: UInt64 = 0
     /// PRUNEs sent.

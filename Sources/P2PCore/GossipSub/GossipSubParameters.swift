@@ -77,6 +77,11 @@ public struct GossipSubLimits: Sendable, Hashable {
     public var maximumJoinedTopics = 100
     /// Topics remembered per peer.
     public var maximumTopicsPerPeer = 100
+    /// Bytes of the names of topics that peers follow and we do not, of all peers together, with 96 for each beside its name.
+    /// Shared out: one peer gets an eighth of what the others leave, the peers of one address a quarter, see `ByteShares`. Past
+    /// it a topic is not remembered, and counted in `GossipSubCounts.topicsWithoutRoom`; should we join it later, a GRAFT tells
+    /// who follows it. Those that we have joined, or publish to, are always remembered.
+    public var maximumTopicBytesOfAll = 16 << 20
     /// Subscription entries read per RPC.
     public var maximumSubscriptionsPerRPC = 100
     /// Subscription changes accepted per peer and heartbeat.

@@ -55,6 +55,9 @@ public struct ResourceLimits: Sendable, Equatable {
     public var localDialTimeout: Duration = .seconds(5)
     /// All addresses of one peer together.
     public var peerDialTimeout: Duration = .seconds(60)
+    /// An address that gave no answer for this long is backed off also where whoever dialled had no patience for more. A shorter
+    /// patience says nothing about the address: packets are sent again after one second and three.
+    public var unansweredDialTime: Duration = .seconds(3)
 
     // MARK: Streams
 
@@ -213,6 +216,8 @@ public enum LimitName: String, Sendable, Hashable, CaseIterable {
     case streamResets
     /// Bytes of answers that a connection keeps while its peer takes none; more end it.
     case controlBytes
+    /// `GossipSubLimits.maximumTopicBytesOfAll`, or somebody's share of it
+    case topicBytes
 }
 
 /// A reservation was refused: which limit, and its figure.

@@ -80,6 +80,7 @@ extension Swarm {
             figures.perLocalAddress = limits.localDialTimeout
             figures.overall = limits.peerDialTimeout
             figures.addresses = limits.addressesPerDial
+            figures.unanswered = limits.unansweredDialTime
             let machine = PeerDial(
                 addresses: AddressRanking.rank(candidates), refused: refused, limits: figures, now: now)
             state.dials[peer] = SwarmState.Dial(machine: machine, waiters: [number: promise])
@@ -136,8 +137,12 @@ extension Swarm {
             else { return }
             let error = error(dial.machine.failures)
             if dial.waiters.isEmpty {
-                _ = self.takeDial(of: peer, from: &state, &effects)
-                if let error = error as? DialError { effects.append(.dialFailed(error)) }
+                let failure = error as? DialError
+                _ = self.takeDial(of: peer, from: &state, &effects) {
+                    // Who no longer wants the peer says nothing about its addresses.
+                    failure == nil ? $0.cancel() : $0.giveUp(now: .now())
+                }
+                if let failure { effects.append(.dialFailed(failure)) }
             }
             effects.append(.fail([promise], error))
         }
@@ -160,12 +165,14 @@ extension Swarm {
 
     /// Takes a dial out of the tables, and gives back what its attempts hold.
     ///
+    /// - Parameter end: how the machine is told.
     /// - Returns: those who wait for it.
     private func takeDial(
-        of peer: PeerID, from state: inout SwarmState, _ effects: inout [Effect]
+        of peer: PeerID, from state: inout SwarmState, _ effects: inout [Effect],
+        end: (inout PeerDial) -> [PeerDial.Action] = { $0.cancel() }
     ) -> [EventLoopPromise<SwarmConnection>] {
         guard var dial = state.dials[peer] else { return [] }
-        let actions = dial.machine.cancel()
+        let actions = end(&dial.machine)
         state.dials[peer] = dial
         effects += self.apply(actions, to: peer, in: &state)
         self.forgetDial(of: peer, in: &state)
@@ -186,6 +193,7 @@ extension Swarm {
         case succeed(EventLoopPromise<SwarmConnection>, SwarmConnection)
         case fail([EventLoopPromise<SwarmConnection>], any Error)
         case arm(PeerID, MonotonicInstant)
+        case attemptTimedOut
         case dialFailed(DialError)
         case limitReached(LimitExceeded)
     }
@@ -250,6 +258,12 @@ extension Swarm {
                 if let ended = self.endAttempt(attempt, of: peer, in: &state), let channel = ended.channel {
                     effects.append(.close(channel))
                 }
+            case .timedOut(let attempt, let failed):
+                // One that a connection has come of in this very moment is in the books no more, and has not failed.
+                guard let ended = self.endAttempt(attempt, of: peer, in: &state) else { continue }
+                if let channel = ended.channel { effects.append(.close(channel)) }
+                effects.append(.attemptTimedOut)
+                if let failed { state.book.dialFailed(failed, of: peer, now: .now()) }
             case .failed(let attempts):
                 guard let dial = state.dials[peer] else { continue }
                 self.forgetDial(of: peer, in: &state)
@@ -285,6 +299,7 @@ extension Swarm {
             case .succeed(let promise, let connection): promise.succeed(connection)
             case .fail(let promises, let error): for promise in promises { promise.fail(error) }
             case .arm(let peer, let deadline): self.arm(peer, deadline)
+            case .attemptTimedOut: self.metrics.attemptFailed(.timedOut)
             case .dialFailed(let error): self.callbacks.dialFailed(error)
             case .limitReached(let exceeded): self.limitReached(exceeded)
             }

@@ -37,6 +37,19 @@ struct PeerDialNameTests {
         #expect(!dial.isTrying(self.name))
     }
 
+    @Test("a name has failed when nothing that it leads to has answered in time, and once")
+    func unanswered() {
+        var dial = self.dial()
+        _ = dial.resolved(0, to: AddressRanking.rank([self.six, self.four]), permits: 9, now: at(20))
+        #expect(dial.poll(permits: 9, now: at(270)) == [.attempt(2, self.four)])
+        #expect(dial.poll(permits: 9, now: at(15_020)) == [.timedOut(1, failed: nil)])
+        #expect(dial.poll(permits: 9, now: at(15_270)).first == .timedOut(2, failed: self.name))
+        // Nor has one of which an address has not had its turn.
+        dial = self.dial()
+        _ = dial.resolved(0, to: AddressRanking.rank([self.six, self.four]), permits: 1, now: at(20))
+        #expect(dial.giveUp(now: at(9_000)) == [.timedOut(1, failed: nil)])
+    }
+
     @Test("a failure names the address and the names that led there")
     func texts() throws {
         var dial = self.dial()
@@ -108,7 +121,7 @@ struct PeerDialNameTests {
                 for action in actions {
                     switch action {
                     case .attempt(let number, let address): #expect(open.updateValue(address, forKey: number) == nil)
-                    case .abandon(let number): open[number] = nil
+                    case .abandon(let number), .timedOut(let number, _): open[number] = nil
                     case .failed(let attempts):
                         #expect(outcome == nil, "seed \(seed)")
                         outcome = attempts

@@ -105,6 +105,38 @@ struct PeerDialTests {
         #expect(attempts.map(\.error) == [.timedOut, .timedOut])
     }
 
+    @Test("an attempt without an answer has failed after its time, or after three seconds if nobody waits any more")
+    func unanswered() throws {
+        let one = try address("/ip4/10.0.0.1/tcp/1")
+        var dial = try self.dial(["/ip4/10.0.0.1/tcp/1"])
+        _ = dial.poll(permits: 9, now: .zero)
+        let outcome = DialAttempt(address: one, error: .timedOut, elapsed: .seconds(5))
+        #expect(dial.poll(permits: 9, now: at(5_000)) == [.timedOut(0, failed: one), .failed([outcome])])
+        for (patience, end) in [(2_999, PeerDial.Action.abandon(0)), (3_000, .timedOut(0, failed: one))] {
+            dial = try self.dial(["/ip4/10.0.0.1/tcp/1"])
+            _ = dial.poll(permits: 9, now: .zero)
+            #expect(dial.giveUp(now: at(UInt64(patience))) == [end])
+            #expect(dial.isOver && dial.giveUp(now: at(9_000)) == [])
+        }
+    }
+
+    @Test("when a dial ends those attempts have failed that were under way for long; of the others nothing is known")
+    func overall() throws {
+        var limits = PeerDial.Limits()
+        limits.overall = .seconds(4)
+        let (one, two) = (try address("/ip4/8.8.8.8/tcp/1"), try address("/ip4/8.8.8.8/tcp/2"))
+        var dial = PeerDial(addresses: AddressRanking.rank([one, two]), limits: limits, now: .zero)
+        #expect(dial.poll(permits: 1, now: .zero) == [.attempt(0, one)])
+        #expect(dial.poll(permits: 1, now: at(1_500)) == [.attempt(1, two)])
+        let end = dial.poll(permits: 1, now: at(4_000))
+        #expect(Array(end.dropLast()) == [.timedOut(0, failed: one), .abandon(1)])
+        guard case .failed(let attempts)? = end.last else {
+            Issue.record("no outcome")
+            return
+        }
+        #expect(attempts.map(\.error) == [.timedOut, .timedOut])
+    }
+
     @Test("without permits nothing starts, and nothing is lost")
     func permits() throws {
         var dial = try self.dial(["/ip4/8.8.8.8/tcp/1"])
@@ -148,7 +180,7 @@ struct PeerDialTests {
                 for action in actions {
                     switch action {
                     case .attempt(let number, _): #expect(open.insert(number).inserted)
-                    case .abandon(let number): open.remove(number)
+                    case .abandon(let number), .timedOut(let number, _): open.remove(number)
                     case .failed(let attempts):
                         outcomes += 1
                         #expect(attempts.count == 12)

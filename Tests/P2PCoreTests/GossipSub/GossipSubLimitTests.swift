@@ -32,6 +32,8 @@ import Testing
         #expect(limits.maximumJoinedTopics <= limits.maximumSubscriptionsPerRPC)
         #expect(limits.maximumJoinedTopics <= limits.maximumSubscriptionChangesPerHeartbeat)
         #expect(2 * limits.maximumJoinedTopics <= limits.maximumControlEntriesPerRPC, "an advert and a GRAFT of each")
+        let names = limits.maximumJoinedTopics * (limits.maximumTopicBytes + GossipSub.bytesPerTopic)
+        #expect(8 * names <= limits.maximumTopicBytesOfAll, "the share of one peer")
     }
 
     @Test func topicsPerPeerAreBounded() {
@@ -41,6 +43,29 @@ import Testing
         #expect(bench.router.peers(of: "99") == [testPeer(1)])
         #expect(bench.router.peers(of: "more").isEmpty)
         #expect(bench.router.counts.entriesOverLimit == 1)
+    }
+
+    @Test func topicsOfAllPeersTogetherAreBounded() throws {
+        var limits = GossipSubLimits()
+        // Sixteen names of four letters.
+        limits.maximumTopicBytesOfAll = 16 * (4 + GossipSub.bytesPerTopic)
+        var bench = RouterBench(limits: limits)
+        try bench.join("ours")
+        bench.perform(try bench.router.publish(testMessage(1, topic: "said"), now: bench.now))
+        bench.open(testPeer(1), topics: ["aaaa", "bbbb", "cccc"])
+        #expect(bench.router.counts.topicsWithoutRoom == 1, "an eighth is one peer's: two names")
+        #expect(bench.router.peers(of: "bbbb") == [testPeer(1)] && bench.router.peers(of: "cccc").isEmpty)
+        for number in 2...99 { bench.open(testPeer(number), topics: ["ours"] + (100...103).map { "\(number)\($0)" }) }
+        #expect(bench.router.topicBytes <= limits.maximumTopicBytesOfAll)
+        #expect(bench.router.counts.topicsWithoutRoom > 300)
+        #expect(bench.router.peers(of: "ours").count == 98, "nobody crowds those out who follow what we follow")
+        bench.open(testPeer(100), topics: ["said"])
+        #expect(bench.router.peers(of: "said") == [testPeer(100)], "nor those who follow what we publish to")
+        let before = bench.router.topicBytes
+        bench.receive(from: testPeer(1)) { $0.subscriptions = [.init(subscribes: false, topic: "aaaa")] }
+        #expect(bench.router.topicBytes == before - 4 - GossipSub.bytesPerTopic)
+        for number in 1...100 { bench.perform(bench.router.disconnected(testPeer(number), now: bench.now)) }
+        #expect(bench.router.topicBytes == 0)
     }
 
     @Test func subscriptionFloodsAreCutAndCost() {

@@ -173,6 +173,56 @@ import Testing
         await swarm.close()
     }
 
+    /// Until when the book blocks the peer's one address.
+    private func blockedUntil(_ swarm: Swarm) -> MonotonicInstant {
+        swarm.withAddressBook { book, now in book.items(of: self.peers[0], now: now).first?.blockedUntil ?? .zero }
+    }
+
+    private func enter(_ text: String, in swarm: Swarm) throws {
+        let address = try self.address(text)
+        swarm.withAddressBook { book, now in
+            _ = book.add([address], of: self.peers[0], source: .identify, ttl: .seconds(600), now: now)
+        }
+    }
+
+    @Test("an address that does not answer in time is backed off, like one that refuses")
+    func silenceIsBackedOff() async throws {
+        let swarm = try await self.swarm { $0.localDialTimeout = .milliseconds(50) }
+        try self.enter("/ip4/10.0.0.1/tcp/1", in: swarm)
+        var outcomes: [DialFailureReason] = []
+        for _ in 0..<2 {
+            let error = await #expect(throws: DialError.self) {
+                try await swarm.connect(to: self.peers[0], timeout: .seconds(50))
+            }
+            outcomes.append(try #require(error?.attempts.first?.error))
+        }
+        #expect(outcomes.first == .timedOut)
+        guard case .backedOff? = outcomes.last else {
+            Issue.record("tried again: \(outcomes)")
+            return
+        }
+        self.transport.refuse()
+        await swarm.close()
+    }
+
+    @Test("so it is when those who dial have less patience, unless they have very little or want the peer no more")
+    func impatienceIsBackedOff() async throws {
+        let cases: [(time: Duration, error: any Error, isBlocked: Bool)] = [
+            (.zero, DialError(.timedOut, peer: self.peers[0]), true), (.zero, CancellationError(), false),
+            (.seconds(3600), DialError(.timedOut, peer: self.peers[0]), false),
+        ]
+        for (time, error, isBlocked) in cases {
+            let swarm = try await self.swarm { $0.unansweredDialTime = time }
+            try self.enter("/ip4/10.0.0.1/tcp/1", in: swarm)
+            let waiter = try self.join(swarm, self.peers[0], [])
+            #expect(self.blockedUntil(swarm) == .zero)
+            swarm.leave(self.peers[0], waiter: waiter) { _ in error }
+            #expect((self.blockedUntil(swarm) != .zero) == isBlocked, "\(error), \(time)")
+            self.transport.refuse()
+            await swarm.close()
+        }
+    }
+
     @Test("the figures of the limits reach the dials and connections that they bound")
     func figures() async throws {
         func configure(_ limits: inout ResourceLimits) {

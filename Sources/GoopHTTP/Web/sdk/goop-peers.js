@@ -5,20 +5,30 @@
   if (Goop.peers) return;
   let timer;
   let round = 0;
+  /** Asks now, for whoever follows the list. */
+  let wake = null;
+
+  // A tab that nobody looks at does not ask; shown again it asks at once.
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) wake?.(); });
 
   const peers = {
     /** The list now. @returns {Promise<Array<{ID: string, Content: string, Reachable: boolean, Offline: boolean}>>} */
     list: async () => (await Goop.http.get("/api/peers")) ?? [],
 
     /**
-     * Follows the list: `onSnapshot(list)` once, then `onUpdate(peer)` and `onRemove(id)` for what changed.
+     * Follows the list: `onSnapshot(list)` once, then `onUpdate(peer)` and `onRemove(id)` for what changed. It rests while the tab
+     * is hidden, also before the first look.
      * @param {object} listener @param {number} [milliseconds] between two looks
      */
     subscribe({ onSnapshot, onUpdate, onRemove, onError } = {}, milliseconds = 5000) {
       peers.unsubscribe();
       const own = ++round;
       let known = null;
+      let isAsking = false;
       const look = async () => {
+        clearTimeout(timer);
+        if (isAsking || document.hidden) return;
+        isAsking = true;
         try {
           const list = await peers.list();
           if (own !== round) return;
@@ -31,9 +41,12 @@
           known = now;
         } catch (error) {
           if (own === round) onError?.(error);
+        } finally {
+          isAsking = false;
         }
         if (own === round) timer = setTimeout(look, Math.max(milliseconds, 500));
       };
+      wake = look;
       look();
       return { close: () => { if (own === round) peers.unsubscribe(); } };
     },
@@ -41,6 +54,7 @@
     /** Ends what `subscribe` began. */
     unsubscribe() {
       round += 1;
+      wake = null;
       clearTimeout(timer);
     },
   };

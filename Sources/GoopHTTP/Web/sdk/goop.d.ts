@@ -15,6 +15,7 @@ export const identity: {
 };
 
 export interface PeerEntry { ID: string; Content: string; Reachable: boolean; Offline: boolean; LastSeen: string; [name: string]: unknown }
+/** `subscribe` rests while the tab is hidden, and asks at once when it is shown again. */
 export const peers: {
   list(): Promise<PeerEntry[]>;
   subscribe(listener: {
