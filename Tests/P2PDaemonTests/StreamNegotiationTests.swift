@@ -58,6 +58,16 @@ import Testing
         #expect(pushed == .init(tokens: ["/multistream/1.0.0", "/ipfs/id/push/1.0.0"], bytes: 41, message: 6))
     }
 
+    @Test(arguments: [UInt64(Int.max), UInt64(Int.max) - 8, .max >> 1])
+    mutating func aSizeBeyondAllIsNotTold(size: UInt64) {
+        let found = sends(Self.header + Self.line("/ipfs/id/push/1.0.0") + Varint.encode(size))
+        #expect(found.message == nil && found.tokens.count == 2)
+        // The largest that can be told.
+        var other = StreamNegotiation(isOurs: true)
+        let most = Self.header + Self.line("/ipfs/id/push/1.0.0") + Varint.encode(UInt64(Int.max) - 9)
+        #expect(most.withUnsafeBytes { other.take($0, isSent: true) }.message == .max)
+    }
+
     @Test mutating func piecesOfOneByteSayTheSame() {
         var tokens: [String] = []
         var message: Int?

@@ -11,7 +11,7 @@ struct StreamNegotiation {
         var tokens: [String] = []
         /// What the tokens take on the wire.
         var bytes = 0
-        /// The whole size of a message of identify, by the length in front of it.
+        /// The whole size of a message of identify, by the length in front of it; nil also for one past every size.
         var message: Int?
     }
 
@@ -153,6 +153,7 @@ struct StreamNegotiation {
             return nil
         }
         self.change(isSent) { $0.phase = .over }
-        return Int(exactly: prefix.value).map { $0 &+ prefix.length }
+        guard let size = Int(exactly: prefix.value), size <= .max - prefix.length else { return nil }
+        return size + prefix.length
     }
 }
