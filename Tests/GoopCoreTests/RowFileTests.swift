@@ -32,6 +32,8 @@ import Testing
     @Test func linesThatAreNotInOrderTellWhy() {
         #expect(read("\"a\"b\nc\n").map(\.fault) == [.textBehindQuote, nil])
         #expect(read("a\"b\nc").map(\.fault) == [.quoteInside, nil])
+        #expect(read("\"a\"\r,b\nc\n\"d\"\r\"e\"\nf").map(\.fault) == [.textBehindQuote, nil, .textBehindQuote, nil])
+        #expect(read("\"a\"\r\n\"b\"\r").map(\.fault) == [nil, nil])
         #expect(read("a\n\"b").map(\.fault) == [nil, .unterminated])
         #expect(read(String(repeating: ",", count: 3000) + "\nc").map(\.fault) == [.tooLong, nil])
         #expect(read(String(repeating: "x", count: 5 << 20) + "\nc").map(\.fault) == [.tooLong, nil])

@@ -112,11 +112,7 @@ import Testing
         try await RunningDaemon.with(arguments: ["-pubsub"]) { one in
             try await RunningDaemon.with(arguments: ["-pubsub"]) { two in
                 try await TestClient.with(one.control) { (listener: inout TestClient) async throws in
-                    let subscribed = try await listener.ask(8, 8) {
-                        $0.append(1, varint: 3)
-                        $0.append(2, string: "topic")
-                    }
-                    #expect(subscribed.isOK)
+                    #expect(try await listener.subscribes("topic").isOK)
                     try await TestClient.with(two.control) { (client: inout TestClient) async throws in
                         #expect(try await client.connects(to: one).isOK)
                         // Identify and the stream of GossipSub come behind the connection, each in its own time.
@@ -251,6 +247,13 @@ extension TestClient {
         request.append(3, message: open)
         try await send(FrameDecoder.frame(request.bytes) + first)
         return try Answer(try await receive() ?? [])
+    }
+
+    mutating func subscribes(_ topic: String) async throws -> Answer {
+        try await ask(8, 8) {
+            $0.append(1, varint: 3)
+            $0.append(2, string: topic)
+        }
     }
 
     mutating func topicPeers(_ topic: String) async throws -> [ArraySlice<UInt8>] {

@@ -29,7 +29,18 @@ import Testing
         var tokens: [String]?
         var bytes: Int?
         var message: Int?
+        var rpc: Int?
+        var subscribe: [String]?
+        var unsubscribe: [String]?
+        var graft: [String]?
+        var prune: [Prune]?
+        var messages: Int?
         var dropped: Int?
+
+        struct Prune: Decodable, Equatable {
+            var topic: String
+            var backoff: UInt64?
+        }
     }
 
     private static func lines(_ text: String) throws -> [Line] {
@@ -206,6 +217,97 @@ import Testing
             #expect(stream.flatMap { $0.tokens ?? [] } == ["/multistream/1.0.0", "/ipfs/id/1.0.0"])
             #expect(Int(bytes) == 36 + message)
         }
+    }
+
+    /// Two daemons follow a topic; a message goes from the first to the second, which then leaves the topic.
+    @Test func tellsWhoIsInAMeshAndWhoNoLonger() async throws {
+        let paths = [Self.path(), Self.path()]
+        defer { for path in paths { unlink(path) } }
+        let secret = "never told to anybody"
+        try await RunningDaemon.with(arguments: ["-pubsub", "-frameLog", paths[0]]) { one in
+            try await RunningDaemon.with(arguments: ["-pubsub", "-frameLog", paths[1]]) { two in
+                try await TestClient.with(one.control) { (follower: inout TestClient) async throws in
+                    #expect(try await follower.subscribes("topic").isOK)
+                    try await TestClient.with(two.control) { (leaver: inout TestClient) async throws in
+                        #expect(try await leaver.subscribes("topic").isOK)
+                        try await TestClient.with(one.control) { (client: inout TestClient) async throws in
+                            #expect(try await client.connects(to: two).isOK)
+                            while try await client.topicPeers("topic") != [two.peer.bytes[...]] {}
+                            let published = try await client.ask(8, 8) {
+                                $0.append(1, varint: 2)
+                                $0.append(2, string: "topic")
+                                $0.append(3, bytes: Array(secret.utf8))
+                            }
+                            #expect(published.isOK)
+                        }
+                        _ = try #require(try await leaver.receive())
+                    }
+                    try await TestClient.with(one.control) { (client: inout TestClient) async throws in
+                        // The PRUNE comes with the word that the topic was left.
+                        while try await client.topicPeers("topic") != [] {}
+                    }
+                }
+            }
+        }
+        for (path, directions) in zip(paths, [("out", "in"), ("in", "out")]) {
+            let text = try Self.contents(path)
+            #expect(!text.contains(secret))
+            let lines = try Self.lines(text).filter { $0.rpc != nil }
+            let (here, there) = directions
+            for direction in [here, there] {
+                #expect(lines.contains { $0.dir == direction && $0.subscribe == ["topic"] })
+                // Never both ways on one stream.
+                #expect(Set(lines.filter { $0.dir == direction }.map(\.stream)).count == 1)
+            }
+            #expect(Set(lines.map(\.stream)).count == 2)
+            #expect(lines.contains { $0.graft == ["topic"] })
+            #expect(lines.filter { $0.messages != nil }.map { [$0.dir, $0.messages?.description] } == [[here, "1"]])
+            let pruned = lines.filter { $0.prune != nil }
+            #expect(pruned.map(\.dir) == [there])
+            #expect(pruned.first?.prune == [.init(topic: "topic", backoff: 10)])
+            #expect(lines.first { $0.unsubscribe == ["topic"] }?.dir == there)
+        }
+    }
+
+    /// Opens a stream of GossipSub that says nothing yet.
+    private static func propose(_ protocolID: String, _ stream: UInt32, to frames: ConnectionFrames) {
+        let proposal = [UInt8(protocolID.utf8.count + 1)] + Array("\(protocolID)\n".utf8)
+        Self.say(Array("\u{13}/multistream/1.0.0\n".utf8) + proposal, stream, .syn, to: frames)
+    }
+
+    private static func say(
+        _ bytes: [UInt8], _ stream: UInt32, _ flags: YamuxHeader.Flags = [], to frames: ConnectionFrames
+    ) {
+        frames.received(YamuxHeader(kind: .data, flags: flags, streamID: stream, length: UInt32(bytes.count)))
+        bytes.withUnsafeBytes { frames.received($0) }
+    }
+
+    @Test func gossipStreamsThatAreFollowedAreBoundedAndEnd() async throws {
+        let path = Self.path()
+        defer { unlink(path) }
+        let log = try FrameLog(path: path)
+        let frames = ConnectionFrames(peer: PrivateKey.generate().peerID, log: log)
+        let most = UInt32(ConnectionFrames.maximumGossipStreams)
+        let graft = hex("0a1a081a060a0474657374")
+        let streams = (0...most).map { 2 * $0 + 1 }
+        for stream in streams { Self.propose("/meshsub/1.1.0", stream, to: frames) }
+        // Not a pubsub protocol: what it carries is nobody's business, though it looks the same.
+        Self.propose("/chat/1", 101, to: frames)
+        for stream in streams + [101] { Self.say(graft, stream, to: frames) }
+        // One ends with its last RPC, one is reset, one is refused: others take their places.
+        Self.say(graft, streams[0], .fin, to: frames)
+        frames.received(YamuxHeader(kind: .windowUpdate, flags: .rst, streamID: streams[1], length: 0))
+        frames.sent(YamuxHeader(kind: .data, flags: [], streamID: streams[2], length: 24))
+        Array("\u{13}/multistream/1.0.0\n\u{03}na\n".utf8).withUnsafeBytes { frames.sent($0) }
+        for stream in streams.prefix(3) { Self.say(graft, stream, to: frames) }
+        for stream: UInt32 in [201, 203, 205] {
+            Self.propose("/meshsub/1.2.0", stream, to: frames)
+            Self.say(graft, stream, to: frames)
+        }
+        await log.close()
+        let told = try Self.lines(Self.contents(path)).filter { $0.rpc != nil }
+        #expect(told.allSatisfy { $0.graft == ["test"] && $0.dir == "in" })
+        #expect(told.compactMap(\.stream) == streams.dropLast() + [streams[0], 201, 203, 205])
     }
 
     @Test func negotiationsThatAreFollowedAreBounded() async throws {

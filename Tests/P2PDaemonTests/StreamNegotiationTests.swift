@@ -22,7 +22,7 @@ import Testing
 
     @Test mutating func tellsWhatIsAgreedAndNothingBehindIt() {
         let lazy = Self.header + Self.line("/chat/1") + Self.line("/secret")
-        #expect(sends(lazy) == .init(tokens: ["/multistream/1.0.0", "/chat/1"], bytes: 29))
+        #expect(sends(lazy) == .init(tokens: ["/multistream/1.0.0", "/chat/1"], bytes: 29, begins: 29))
         #expect(sends(Self.line("/more/secret")) == .init())
         #expect(receives(Self.header + Self.line("/chat/1") + Self.line("/chat/1")).tokens.count == 2)
         #expect(receives(Self.line("/chat/1")) == .init())
@@ -41,7 +41,7 @@ import Testing
     /// What was sent behind a proposal may be data: a refusal does not make lines of it.
     @Test mutating func aRefusalDoesNotReopenWhatHadData() {
         #expect(sends(Self.header + Self.line("/b/2")).tokens.count == 2)
-        #expect(sends(Self.line("/secret")) == .init())
+        #expect(sends(Self.line("/secret")) == .init(begins: 0))
         #expect(receives(Self.header + Self.line("na")).tokens.count == 2)
         #expect(sends(Self.line("/b/1")) == .init())
     }
@@ -55,7 +55,33 @@ import Testing
 
     @Test mutating func tellsTheSizeOfAPush() {
         let pushed = sends(Self.header + Self.line("/ipfs/id/push/1.0.0") + Varint.encode(5) + [1, 2, 3, 4, 5])
-        #expect(pushed == .init(tokens: ["/multistream/1.0.0", "/ipfs/id/push/1.0.0"], bytes: 41, message: 6))
+        #expect(
+            pushed == .init(tokens: ["/multistream/1.0.0", "/ipfs/id/push/1.0.0"], bytes: 41, message: 6, begins: 41))
+    }
+
+    /// Wherever a write is cut in two, the opener's own bytes begin behind its proposal.
+    @Test func tellsWhereTheOpenersOwnBytesBegin() {
+        let lazy = Self.header + Self.line("/chat/1") + [1, 2, 3]
+        for cut in 0...lazy.count {
+            var negotiation = StreamNegotiation(isOurs: true)
+            let pieces = [lazy[..<cut], lazy[cut...]]
+            let own = pieces.map { piece -> [UInt8] in
+                let begins = Array(piece).withUnsafeBytes { negotiation.take($0, isSent: true) }.begins
+                return begins.map { Array(piece.dropFirst($0)) } ?? []
+            }
+            // What follows bytes of its own is not looked at any more.
+            #expect(own.joined().elementsEqual(cut > 29 ? lazy[29..<cut] : [1, 2, 3]), "cut at \(cut)")
+        }
+    }
+
+    @Test(arguments: [UInt64(Int.max), UInt64(Int.max) - 8, .max >> 1])
+    mutating func aSizeBeyondAllIsNotTold(size: UInt64) {
+        let found = sends(Self.header + Self.line("/ipfs/id/push/1.0.0") + Varint.encode(size))
+        #expect(found.message == nil && found.tokens.count == 2)
+        // The largest that can be told.
+        var other = StreamNegotiation(isOurs: true)
+        let most = Self.header + Self.line("/ipfs/id/push/1.0.0") + Varint.encode(UInt64(Int.max) - 9)
+        #expect(most.withUnsafeBytes { other.take($0, isSent: true) }.message == .max)
     }
 
     @Test mutating func piecesOfOneByteSayTheSame() {

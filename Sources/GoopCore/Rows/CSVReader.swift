@@ -27,7 +27,7 @@ package struct CSVReader: Sendable {
         package var fault: Fault?
     }
 
-    private enum State { case fieldStart, bare, quoted, quoteInQuoted }
+    private enum State { case fieldStart, bare, quoted, quoteInQuoted, returnBehindQuote }
 
     private var state = State.fieldStart
     private var field: [UInt8] = []
@@ -83,12 +83,18 @@ package struct CSVReader: Sendable {
         case .quoteInQuoted where byte == 0x22:
             keep(byte)
             state = .quoted
-        case .fieldStart, .bare, .quoteInQuoted:
+        case .quoteInQuoted where byte == 0x0D: state = .returnBehindQuote
+        case .fieldStart, .bare, .quoteInQuoted, .returnBehindQuote:
             if isEnd { return endRecord(&records) }
+            // A CR is part of the line's end, and before anything else a text like any other.
+            if state == .returnBehindQuote {
+                fault = fault ?? .textBehindQuote
+                state = byte == 0x22 ? .quoted : .quoteInQuoted
+                if state == .quoted { return }
+            }
             if byte == 0x2C { return endField() }
             if state == .quoteInQuoted {
-                // A CR before the LF is part of the line's end.
-                if byte != 0x0D { fault = fault ?? .textBehindQuote }
+                fault = fault ?? .textBehindQuote
                 return
             }
             if byte == 0x22 { fault = fault ?? .quoteInside }

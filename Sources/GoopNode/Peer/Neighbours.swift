@@ -1,4 +1,5 @@
 import LibP2P
+import Multiformats
 import Synchronization
 
 /// Peers that multicast has found lately: those that are worth another try when a connection is missing.
@@ -25,7 +26,7 @@ final class Neighbours: Sendable {
     }
 
     private struct State {
-        var seen: [PeerID: (isMet: Bool, at: ContinuousClock.Instant)] = [:]
+        var seen: [PeerID: (isMet: Bool, at: ContinuousClock.Instant, host: IPAddress?)] = [:]
         /// As many as the owner chose, seen or not.
         var chosen: Set<PeerID> = []
 
@@ -38,7 +39,8 @@ final class Neighbours: Sendable {
     private let state = Mutex(State())
 
     /// A peer was found.
-    func saw(_ peer: PeerID, isConnected: Bool = false) {
+    /// - Parameter host: where it says that it is; nil leaves what it said before.
+    func saw(_ peer: PeerID, at host: IPAddress? = nil, isConnected: Bool = false) {
         state.withLock { state in
             let isMet = isConnected || state.seen[peer]?.isMet == true
             if state.seen[peer] == nil, state.seen.count >= Neighbours.maximum {
@@ -49,7 +51,7 @@ final class Neighbours: Sendable {
                 else { return }
                 state.seen[victim.peer] = nil
             }
-            state.seen[peer] = (isMet, .now)
+            state.seen[peer] = (isMet, .now, host ?? state.seen[peer]?.host)
         }
     }
 
@@ -57,7 +59,7 @@ final class Neighbours: Sendable {
     func met(_ peer: PeerID) {
         state.withLock { state in
             guard let known = state.seen[peer] else { return }
-            state.seen[peer] = (true, known.at)
+            state.seen[peer] = (true, known.at, known.host)
         }
     }
 
@@ -74,6 +76,9 @@ final class Neighbours: Sendable {
 
     /// Who would make room for the peer.
     func standing(of peer: PeerID) -> Standing { state.withLock { $0.standing(of: peer) } }
+
+    /// Where the peer last said that it is.
+    func host(of peer: PeerID) -> IPAddress? { state.withLock { $0.seen[peer]?.host } }
 
     /// Everybody found within the lifetime.
     func current() -> [PeerID] {

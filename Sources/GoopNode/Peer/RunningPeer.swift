@@ -44,8 +44,8 @@ final class RunningPeer: Sendable {
     let neighbours: Neighbours
     let probes: WorkQueue<PeerID>
     let dials = WorkQueue<PeerID>(width: 16, capacity: 1024)
-    /// Dials of peers that we know only from multicast: a queue of their own, for anybody on the network can fill it.
-    let strangers = WorkQueue<PeerID>(width: 16, capacity: 1024)
+    /// Dials of peers that we know only from multicast: a line of their own, for anybody on the network can fill it.
+    private let strangers = StrangerDials()
     /// Peers that are asked whether they have moved.
     private let moves = WorkQueue<PeerID>(width: 16, capacity: 1024)
     private let discovery = Mutex<MDNSService?>(nil)
@@ -212,7 +212,7 @@ final class RunningPeer: Sendable {
             guard let peer = contact.peerID else { continue }
             node.addAddresses([contact.withoutPeerID], of: peer, source: .configured, ttl: .seconds(86_400))
             neighbours.keep(peer, true)
-            found(peer, isMulticast: false)
+            found(peer)
         }
     }
 
@@ -289,7 +289,7 @@ final class RunningPeer: Sendable {
                 guard let self else { return }
                 node.addAddresses(addresses, of: peer, source: .multicast, ttl: MDNSService.addressLifetime)
                 announced(peer, at: addresses)
-                found(peer, isMulticast: true)
+                found(peer, byMulticastAt: addresses)
             },
             onLost: { [neighbours] in neighbours.lost($0) })
         self.discovery.withLock { $0 = discovery }
@@ -408,17 +408,22 @@ final class RunningPeer: Sendable {
         }
     }
 
-    private func found(_ peer: PeerID, isMulticast: Bool) {
+    private func found(_ peer: PeerID, byMulticastAt addresses: [Multiaddr]? = nil) {
         guard peer != node.peerID else { return }
-        neighbours.saw(peer, isConnected: node.isConnected(to: peer))
-        if isMulticast { Task { await directory.discovered(peer) } }
-        reach(peer)
+        let host = addresses?.lazy.compactMap(\.ipAddress).first?.host
+        neighbours.saw(peer, at: host, isConnected: node.isConnected(to: peer))
+        if addresses != nil { Task { await directory.discovered(peer) } }
+        guard !node.isConnected(to: peer) else { return }
+        if neighbours.standing(of: peer) == .stranger { strangers.heard(peer, at: host) } else { dials.request(peer) }
     }
 
-    private func reach(_ peer: PeerID) {
+    private func tryAgain(_ peer: PeerID) {
         guard !node.isConnected(to: peer) else { return }
-        let queue = neighbours.standing(of: peer) == .stranger ? strangers : dials
-        queue.request(peer)
+        if neighbours.standing(of: peer) == .stranger {
+            strangers.again(peer, at: neighbours.host(of: peer))
+        } else {
+            dials.request(peer)
+        }
     }
 
     /// A neighbour that announces only other addresses than the one we are connected to has perhaps moved there.
@@ -474,7 +479,7 @@ final class RunningPeer: Sendable {
                 let path = node.connections(with: entry.id).map(\.path).max() ?? .none
                 if path != entry.path { await directory.connectionChanged(entry.id, path: path) }
             }
-            for peer in neighbours.current() { reach(peer) }
+            for peer in neighbours.current() { tryAgain(peer) }
             try? await NIOThreadPool.singleton.runIfActive { [avatar] in avatar.look() }
         }
     }

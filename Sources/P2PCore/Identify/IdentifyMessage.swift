@@ -169,6 +169,10 @@ public struct IdentifyMessage: Sendable, Equatable {
     }
 
     private static func cut(_ text: String, _ bytes: Int) -> String {
-        text.utf8.count <= bytes ? text : String(decoding: text.utf8.prefix(bytes), as: UTF8.self)
+        guard text.utf8.count > bytes else { return text }
+        // Not within a character: what replaces half of one may be longer than the half.
+        var end = text.utf8.index(text.startIndex, offsetBy: bytes)
+        while UTF8.isContinuation(text.utf8[end]) { text.utf8.formIndex(before: &end) }
+        return String(decoding: text.utf8[..<end], as: UTF8.self)
     }
 }

@@ -24,12 +24,13 @@ struct MultistreamDecoder: Sendable {
         let unread = buffer[position...]
         let prefix: (value: UInt64, length: Int)?
         do {
-            prefix = try Varint.decodePrefix(unread)
+            // A length below the limit takes two bytes, so a third one is already too much; what stands behind it has no say,
+            // or it would depend on how the bytes arrive what is wrong with them.
+            prefix = try Varint.decodePrefix(unread.prefix(3))
         } catch {
             throw .malformedLength
         }
         guard let prefix else {
-            // A length below the limit takes two bytes, so a third one is already too much.
             guard unread.count < 3 else { throw .messageTooLarge(limit: Multistream.maximumMessageBytes) }
             return nil
         }

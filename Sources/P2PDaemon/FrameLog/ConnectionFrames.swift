@@ -6,14 +6,27 @@ import PeerIdentity
 /// Fields of a frame: `ms` since the log's start, `conn`, `peer`, `dir` (`in`, `out`), `type` (`data`, `window`, `ping`,
 /// `goaway`), `flags`, `stream`, `length` (by type: payload bytes, credit, the ping's value, the code). Behind the frames that
 /// carry them: `tokens`, the lines of the stream's negotiation that this direction brought, and `bytes`, how many bytes they
-/// take; and for identify and its push `message`, the size that the message announces, its length's own bytes included.
+/// take; for identify and its push `message`, the size that the message announces, its length's own bytes included; and for
+/// each RPC of a pubsub stream the fields of `GossipReading`, behind the frame that brought its end.
 final class ConnectionFrames: YamuxFrameObserver {
     /// Streams whose negotiation is followed at the same time; of those beyond it only frames are told.
     static let maximumNegotiations = 1024
+    /// Pubsub streams whose RPCs are told at the same time: one in each direction, and those that replace them.
+    static let maximumGossipStreams = 4
+
+    /// The direction of a pubsub stream that carries RPCs.
+    private struct Gossip {
+        let isSent: Bool
+        var hasBegun = false
+        /// Payload that is still to come, once the last frame is known.
+        var remaining: Int?
+        var reading = GossipReading()
+    }
 
     private let log: FrameLog
     private let head: String
     private var negotiations: [UInt32: StreamNegotiation] = [:]
+    private var gossip: [UInt32: Gossip] = [:]
     /// The streams of the last data frames.
     private var lastReceived: UInt32 = 0
     private var lastSent: UInt32 = 0
@@ -49,15 +62,19 @@ final class ConnectionFrames: YamuxFrameObserver {
         }
         if header.flags.contains(.rst) {
             self.negotiations[header.streamID] = nil
+            self.gossip[header.streamID] = nil
         } else if header.flags.contains(.fin) {
-            self.negotiations[header.streamID]?
-                .finishes(isSent: isSent, after: header.kind == .data ? Int(header.length) : 0)
+            let last = header.kind == .data ? Int(header.length) : 0
+            self.negotiations[header.streamID]?.finishes(isSent: isSent, after: last)
+            if self.gossip[header.streamID]?.isSent == isSent {
+                self.gossip[header.streamID]?.remaining = last
+            }
             self.forgetIfOver(header.streamID)
         }
     }
 
     private func payload(_ payload: UnsafeRawBufferPointer, _ stream: UInt32, isSent: Bool) {
-        guard let found = self.negotiations[stream]?.take(payload, isSent: isSent) else { return }
+        let found = self.negotiations[stream]?.take(payload, isSent: isSent) ?? .init()
         if !found.tokens.isEmpty {
             let tokens = found.tokens.map { "\"\($0)\"" }.joined(separator: ",")
             self.log.append(self.line(isSent) + ",\"stream\":\(stream),\"tokens\":[\(tokens)],\"bytes\":\(found.bytes)")
@@ -65,11 +82,41 @@ final class ConnectionFrames: YamuxFrameObserver {
         if let message = found.message {
             self.log.append(self.line(isSent) + ",\"stream\":\(stream),\"message\":\(message)")
         }
+        self.expectGossip(found.tokens, stream, isSent: isSent)
+        self.tellGossip(payload, from: found.begins, stream, isSent: isSent)
         self.forgetIfOver(stream)
+    }
+
+    /// Of a stream whose opener proposes a pubsub protocol RPCs are expected, until that is refused.
+    private func expectGossip(_ tokens: [String], _ stream: UInt32, isSent: Bool) {
+        let isOpener = self.negotiations[stream]?.isOurs == isSent
+        for token in tokens {
+            if token == "na" {
+                self.gossip[stream] = nil
+            } else if token.hasPrefix("/meshsub/") || token.hasPrefix("/floodsub/") {
+                if !isOpener {
+                    self.gossip[stream]?.hasBegun = true
+                } else if self.gossip[stream] == nil, self.gossip.count < Self.maximumGossipStreams {
+                    self.gossip[stream] = Gossip(isSent: isSent)
+                }
+            }
+        }
+    }
+
+    private func tellGossip(_ payload: UnsafeRawBufferPointer, from begin: Int?, _ stream: UInt32, isSent: Bool) {
+        guard let gossip = self.gossip[stream], gossip.isSent == isSent else { return }
+        if gossip.hasBegun || begin != nil {
+            self.gossip[stream]?.hasBegun = true
+            for fields in self.gossip[stream]?.reading.take(payload[(begin ?? 0)...]) ?? [] {
+                self.log.append(self.line(isSent) + ",\"stream\":\(stream),\(fields)")
+            }
+        }
+        if let remaining = gossip.remaining { self.gossip[stream]?.remaining = remaining - payload.count }
     }
 
     private func forgetIfOver(_ stream: UInt32) {
         if self.negotiations[stream]?.isOver == true { self.negotiations[stream] = nil }
+        if let remaining = self.gossip[stream]?.remaining, remaining <= 0 { self.gossip[stream] = nil }
     }
 
     private func line(_ isSent: Bool) -> String { "\(self.head),\"dir\":\"\(isSent ? "out" : "in")\"" }

@@ -11,8 +11,11 @@ struct StreamNegotiation {
         var tokens: [String] = []
         /// What the tokens take on the wire.
         var bytes = 0
-        /// The whole size of a message of identify, by the length in front of it.
+        /// The whole size of a message of identify, by the length in front of it; nil also for one past every size.
         var message: Int?
+        /// Where in the piece the opener's own bytes begin, if it did not wait for the answer to its last proposal: they belong
+        /// to what it proposed, unless that is refused.
+        var begins: Int?
     }
 
     /// How far a direction is read.
@@ -40,9 +43,9 @@ struct StreamNegotiation {
     private var opener = Direction()
     private var answerer = Direction()
     private var proposal: String?
-    private let isOurs: Bool
+    /// Whether we opened the stream.
+    let isOurs: Bool
 
-    /// - Parameter isOurs: whether we opened the stream.
     init(isOurs: Bool) { self.isOurs = isOurs }
 
     /// Nothing more is to be found.
@@ -60,10 +63,15 @@ struct StreamNegotiation {
     mutating func take(_ payload: UnsafeRawBufferPointer, isSent: Bool) -> Found {
         var found = Found()
         let isOpener = isSent == self.isOurs
+        var unread = payload.count
         self.change(isSent) { direction in
-            if direction.phase == .waiting { direction.phase = .over }
+            if direction.phase == .waiting, !payload.isEmpty {
+                direction.phase = .over
+                found.begins = 0
+            }
             guard direction.phase != .over else { return }
             let count = min(payload.count, direction.room)
+            unread -= count
             direction.held.append(contentsOf: payload.prefix(count))
             direction.room -= count
         }
@@ -74,6 +82,10 @@ struct StreamNegotiation {
             }
             found.tokens.append(token)
             found.bytes += Varint.encodedLength(UInt64(token.utf8.count + 1)) + token.utf8.count + 1
+        }
+        if isOpener, let last = found.tokens.last, last == self.proposal {
+            let behind = self.opener.held.count + unread
+            if behind > 0 { found.begins = payload.count - behind }
         }
         found.message = self.messageSize(isSent)
         self.change(isSent) { direction in
@@ -153,6 +165,7 @@ struct StreamNegotiation {
             return nil
         }
         self.change(isSent) { $0.phase = .over }
-        return Int(exactly: prefix.value).map { $0 &+ prefix.length }
+        guard let size = Int(exactly: prefix.value), size <= .max - prefix.length else { return nil }
+        return size + prefix.length
     }
 }

@@ -78,8 +78,8 @@ enum DaemonFlag: String, CaseIterable {
     var meaning: String? {
         guard self == .frameLog else { return nil }
         return """
-            a capture: one JSON line for each Yamux frame of each connection, and the protocols that are negotiated;
-            never what streams carry. The file has mode 0600, begins anew, and holds at most \
+            a capture: one JSON line for each Yamux frame of each connection, the protocols that are negotiated, and of
+            GossipSub's RPCs the topics, what changes a mesh, and counts; never what messages and other streams carry. The file has mode 0600, begins anew, and holds at most \
             \(FrameLog.maximumBytes >> 20) MiB; lines that find
             no room there, or come faster than the disk takes them, are dropped and counted in a line of their own
             """

@@ -62,6 +62,7 @@ struct MultistreamInitiatorTests {
         (headerHex + "8000", .malformedLength),
         (headerHex + "818001", .messageTooLarge(limit: 1024)),
         (headerHex + "808080", .messageTooLarge(limit: 1024)),
+        (headerHex + "ffffffffff0008", .messageTooLarge(limit: 1024)),
         (headerHex + "8108", .messageTooLarge(limit: 1024)),
         (headerHex + "072f6e6f69736565", .missingNewline),
     ]

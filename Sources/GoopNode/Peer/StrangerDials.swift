@@ -1,0 +1,40 @@
+import Multiformats
+import PeerIdentity
+import Synchronization
+
+/// Dials strangers, in the order of a `StrangerLine`.
+final class StrangerDials: Sendable {
+    private let line = Mutex(StrangerLine())
+    private let wakeUps: AsyncStream<Void>
+    private let wake: AsyncStream<Void>.Continuation
+
+    /// Nobody waits.
+    init() { (wakeUps, wake) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1)) }
+
+    /// A peer was heard of.
+    /// - Parameter host: where it says that it is.
+    func heard(_ peer: PeerID, at host: IPAddress?) { change { $0.heard(peer, at: host) } }
+
+    /// A peer is to be tried once more.
+    func again(_ peer: PeerID, at host: IPAddress?) { change { $0.again(peer, at: host) } }
+
+    /// Works until cancelled. To be called once.
+    func run(_ dial: @escaping @Sendable (PeerID) async -> Void) async {
+        await withDiscardingTaskGroup { group in
+            for await _ in wakeUps {
+                while let peer = line.withLock({ $0.next() }) {
+                    group.addTask {
+                        await dial(peer)
+                        self.change { $0.ended(peer) }
+                    }
+                }
+            }
+            group.cancelAll()
+        }
+    }
+
+    private func change(_ body: (inout StrangerLine) -> Void) {
+        line.withLock { body(&$0) }
+        wake.yield()
+    }
+}

@@ -1,0 +1,70 @@
+import Multiformats
+import PeerIdentity
+
+/// Who is dialled next of those that we know only from multicast.
+///
+/// Anybody on the network can make peers up, hundreds of them, and let each dial take its whole time. So whoever was heard of last
+/// comes first, before all that wait to be tried again; and of one host only a few are dialled at a time, which leaves places
+/// for a newcomer on another. At the bound of those that wait, the last of them is forgotten: who is there is heard of again.
+///
+/// A value without I/O.
+struct StrangerLine: Sendable {
+    /// Dials at a time, and of those to one host.
+    static let maximumRunning = 16
+    static let maximumRunningPerHost = 4
+    /// Those that wait.
+    static let maximumWaiting = 1024
+
+    private struct Entry {
+        /// Nil: at no IP address; those count as one host.
+        var host: IPAddress?
+        /// The greatest comes first.
+        var turn: Int
+    }
+
+    private var waiting: [PeerID: Entry] = [:]
+    private var running: [PeerID: IPAddress?] = [:]
+    private var runningPerHost: [IPAddress?: Int] = [:]
+    /// The first and the last turn that was given.
+    private var first = 0
+    private var last = 0
+
+    /// How many wait.
+    var count: Int { waiting.count }
+
+    /// A peer was heard of: it comes first, unless it is being dialled.
+    mutating func heard(_ peer: PeerID, at host: IPAddress?) {
+        guard running[peer] == nil else { return }
+        first += 1
+        waiting[peer] = Entry(host: host, turn: first)
+        guard waiting.count > Self.maximumWaiting else { return }
+        if let victim = waiting.min(by: { $0.value.turn < $1.value.turn }) { waiting[victim.key] = nil }
+    }
+
+    /// A peer is to be tried once more: it comes last, if there is room and it does not wait already.
+    mutating func again(_ peer: PeerID, at host: IPAddress?) {
+        guard running[peer] == nil, waiting[peer] == nil, waiting.count < Self.maximumWaiting else { return }
+        last -= 1
+        waiting[peer] = Entry(host: host, turn: last)
+    }
+
+    /// Who is to be dialled now, if anybody. `ended` is to be called for each.
+    mutating func next() -> PeerID? {
+        guard running.count < Self.maximumRunning else { return nil }
+        var chosen: (peer: PeerID, entry: Entry)?
+        for (peer, entry) in waiting where entry.turn > chosen?.entry.turn ?? .min {
+            if runningPerHost[entry.host, default: 0] < Self.maximumRunningPerHost { chosen = (peer, entry) }
+        }
+        guard let (peer, entry) = chosen else { return nil }
+        waiting[peer] = nil
+        running[peer] = .some(entry.host)
+        runningPerHost[entry.host, default: 0] += 1
+        return peer
+    }
+
+    /// The dial of a peer has ended.
+    mutating func ended(_ peer: PeerID) {
+        guard let host = running.removeValue(forKey: peer), let count = runningPerHost[host] else { return }
+        runningPerHost[host] = count > 1 ? count - 1 : nil
+    }
+}
