@@ -103,8 +103,10 @@ final class SiteTables: Sendable {
         if missing.isEmpty { logger.notice("every index is there now", metadata: ["file": "\(path)"]) }
         for index in missing {
             logger.warning(
-                "an index could not be made: the table works, but takes longer, and how long may tell visitors of rows "
-                    + "that they are not shown; it is tried again by itself",
+                """
+                an index could not be made: the table works, but takes longer, and how long may tell visitors of rows \
+                that they are not shown; it is tried again by itself
+                """,
                 metadata: [
                     "file": "\(path)", "table": "\(index.table)", "column": "\(index.column)",
                     "reason": "\(index.reason)", "next": "\(index.nextStep)",
