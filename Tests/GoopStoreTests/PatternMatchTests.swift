@@ -111,7 +111,7 @@ import Testing
     @Test func aReadEndsWithinOneComparison() async throws {
         let fixture = try StoreFixture()
         try await fixture.makeNotes()
-        let title = String(repeating: "a", count: 1 << 20)
+        let title = String(repeating: "a", count: 1 << 19)
         try await fixture.ask(#"{"op":"insert","table":"notes","data":{"title":"\#(title)"}}"#)
         let table = try await fixture.store.catalogue().table("notes")
         let connection = try ReadConnection(path: fixture.path)
