@@ -26,6 +26,24 @@ import Testing
         #expect(found.0 == "wal" && found.1 == level && found.2 == 0)
     }
 
+    /// Also after the pool has read, on a connection that only reads and closes last: people copy files without their logs.
+    @Test func whatWasWrittenIsInTheFileItselfOnceItIsClosed() async throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "goop2-\(UUID())")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let path = folder.appending(path: "data.db").path()
+        let database = try SiteDatabase(path: path)
+        try await database.pool.write { try $0.execute(sql: "CREATE TABLE notes AS SELECT 'kept' AS text") }
+        let read = try await database.pool.read { try String.fetchAll($0, sql: "SELECT text FROM notes") }
+        #expect(read == ["kept"])
+        try database.close()
+        let copy = folder.appending(path: "copy.db").path()
+        try FileManager.default.copyItem(atPath: path, toPath: copy)
+        let queue = try DatabaseQueue(path: copy)
+        #expect(try await queue.read { try String.fetchAll($0, sql: "SELECT text FROM notes") } == ["kept"])
+        try queue.close()
+    }
+
     @Test func aFileThatIsNoDatabaseIsRefusedAndLeftAsItIs() throws {
         let file = FileManager.default.temporaryDirectory.appending(path: "goop2-\(UUID())")
         try Data(repeating: 7, count: 4096).write(to: file)

@@ -37,10 +37,7 @@ final class IndexKeeper: Sendable {
     /// Makes what is missing. Returns when that is done, or could not be.
     func make() async {
         let round = state.withLock { $0.care.began() }
-        // On the writer: the pool closes its readers last, and what closes last must be able to take the log into the file.
-        let wanted = try? await database.pool.writeWithoutTransaction {
-            try WantedIndex.missing(of: Catalogue.load($0), in: $0)
-        }
+        let wanted = try? await database.pool.read { try WantedIndex.missing(of: Catalogue.load($0), in: $0) }
         guard let wanted else { return ended(round, missing: nil) }
         var attempts = IndexAttempts()
         for index in wanted where attempts.isNext(index) {

@@ -43,6 +43,9 @@ public struct SiteDatabase: Sendable {
 
     /// Finishes what runs and closes every connection.
     public func close() throws {
+        // SQLite takes the log into the file when its last connection closes, unless that one only reads, as the pool's may; and
+        // people copy files without their logs. Whatever keeps it from that, nothing is lost: the log stays.
+        try? pool.writeWithoutTransaction { _ = try $0.checkpoint(.truncate) }
         try pool.close()
     }
 }
