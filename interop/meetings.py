@@ -101,7 +101,7 @@ def comings_and_goings(suite, name, security):
             they_dial(theirs, ours.address)
             ours.ctl("ping", f"/p2p/{theirs.id}", "--count", 3)
         if name == "py":
-            suite.check(f"py -> ours, {security}: prune and return", they_return)
+            suite.check(f"py -> ours, {security}: disconnect and return", they_return)
 
         def they_restart():
             nonlocal theirs
