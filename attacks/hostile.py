@@ -122,12 +122,16 @@ class Noise:
 
 
 class Connection:
-    """A connection to the node, secured and multiplexed unless asked otherwise."""
+    """A connection to the node, secured and multiplexed unless asked otherwise; `make` makes its socket."""
 
-    def __init__(self, port, source="127.0.0.1", upgrade=True, timeout=10):
+    def __init__(self, port, source="127.0.0.1", upgrade=True, timeout=10, node="127.0.0.1", make=socket.socket):
+        self.socket = make(socket.AF_INET, socket.SOCK_STREAM)
         try:
-            self.socket = socket.create_connection(("127.0.0.1", port), timeout, source_address=(source, 0))
+            self.socket.settimeout(timeout)
+            self.socket.bind((source, 0))
+            self.socket.connect((node, port))
         except OSError as error:
+            self.socket.close()
             raise Closed(repr(error)) from None
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = bytearray()
@@ -246,8 +250,8 @@ class Connection:
 class Pinger:
     """An honest peer that keeps one ping stream and measures it."""
 
-    def __init__(self, port):
-        self.connection = Connection(port)
+    def __init__(self, port, **more):
+        self.connection = Connection(port, **more)
         self.stream = self.connection.open(PING_PROTOCOL)
         self.connection.read_stream(self.stream, len(HEADER) + len(proposal(PING_PROTOCOL)))
 

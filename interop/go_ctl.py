@@ -8,7 +8,7 @@
                                          | subscribe TOPIC | publish TOPIC TEXT [--count N] | topic-peers TOPIC
 
 ADDR is a multiaddr with /p2p/PEER (a relayed one too); ping, echo, protocols and refused connect first. p2pd itself does not
-answer protocols.
+answer protocols. With --at-line a command begins when a line comes on standard input: to start this program may take seconds.
 One JSON object a line on stdout. Stops by itself after --for seconds.
 """
 import argparse
@@ -301,6 +301,10 @@ async def work(args, client):
 
 
 async def run(args):
+    if args.at_line:
+        say("waiting")
+        if not await anyio.to_thread.run_sync(sys.stdin.readline):
+            return
     with anyio.move_on_after(args.seconds) as limit:
         client = Client(Multiaddr(f"/unix{os.path.abspath(args.socket)}"))
         await work(args, client)
@@ -324,6 +328,7 @@ def main():
     parser.add_argument("--expect", help="protocols: wait until this one is there")
     parser.add_argument("--wait", type=float, default=5, help="protocols: for at most this many seconds")
     parser.add_argument("--echo-protocol", default=ECHO)
+    parser.add_argument("--at-line", action="store_true", help="begin when there is a line on standard input")
     parser.add_argument("--for", dest="seconds", type=float, default=60)
     args = parser.parse_args()
     try:

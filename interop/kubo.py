@@ -77,7 +77,7 @@ def dial_kubo(suite, security):
         theirs.program.tell(f"connect {ours.address}")
         theirs.program.wait_for("obeyed", 20, line=f"connect {ours.address}", ok=True)
         echo_through(door, size=100_000)
-    suite.check(f"kubo -> ours, {title}: prune and return", returns)
+    suite.check(f"kubo -> ours, {title}: disconnect and return", returns)
     # No address: what follows runs over the connection that kubo dialled.
     suite.check(f"ours over kubo's connection, {title}: ping",
                 lambda: pings(suite, ours, f"/p2p/{theirs.id}"))
@@ -95,7 +95,7 @@ def dial_kubo(suite, security):
         suite.check(f"ours -> kubo, {title}: identify",
                     lambda: other.ctl("protocols", theirs.address, "--expect", PING) and None)
         behaviours(suite, f"ours -> kubo, {title}", other, theirs.address, "--echo-protocol", "/x/echo")
-        suite.check(f"ours -> kubo, {title}: prune and return",
+        suite.check(f"ours -> kubo, {title}: disconnect and return",
                     lambda: other.ctl("disconnect", theirs.address) and other.ctl("ping", theirs.address) and None)
 
 

@@ -52,7 +52,9 @@ def gossip_rate(suite, name, security, we_dial):
             got = program.collect(lambda event: event["data"] if event.get("event") == "message"
                                   and str(event.get("data", "")).startswith(word + " ") else None, count)
             if len(got) != count:
-                raise Failure(f"{len(got)} of {count} messages of {word} arrived")
+                dropped = [event["messages"] for event in theirs.program.events if event.get("event") == "dropped"]
+                own = f", {name} says that its own queue had no room for {dropped[-1]}" if word == name and dropped else ""
+                raise Failure(f"{len(got)} of {count} messages of {word} arrived{own}")
         return f"{count} each way"
     suite.check(f"{title}, {security}: gossip, 100 messages a second", body)
 
@@ -101,7 +103,7 @@ def comings_and_goings(suite, name, security):
             they_dial(theirs, ours.address)
             ours.ctl("ping", f"/p2p/{theirs.id}", "--count", 3)
         if name == "py":
-            suite.check(f"py -> ours, {security}: prune and return", they_return)
+            suite.check(f"py -> ours, {security}: disconnect and return", they_return)
 
         def they_restart():
             nonlocal theirs

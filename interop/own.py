@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 import time
 
-from capture import carried, ended_both
+from capture import carried, ended_both, refuses
 from processes import Failure
 from stage import ECHO, GREETING, IDENTIFY, MEGABYTES_64, PUSH, bulk, memory, rate
 from streams import HALF_CLOSES
@@ -106,14 +106,6 @@ def in_order(suite, served):
     capture.wait(lambda: carried(capture, served.id, IDENTIFY, opener="in", sender="out"))
     refuses(lambda: carried(capture, served.id, PUSH, opener="out", sender="out"))
     refuses(lambda: carried(capture, served.id, IDENTIFY, opener="in", sender="out", since=capture.mark()))
-
-
-def refuses(judge):
-    try:
-        found = judge()
-    except Failure:
-        return
-    raise Failure(f"it shows: {found}")
 
 
 def removes_its_socket(suite):

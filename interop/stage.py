@@ -1,6 +1,7 @@
 """What the groups of checks stand on: a group with its programs and logs, a peer of it, and what a check gives."""
 import collections
 import contextlib
+import itertools
 import os
 import threading
 import time
@@ -30,7 +31,7 @@ class Suite:
         self.results = []
         self.running = []
         self.bulk_name = bulk_name(args)
-        self.started = 0
+        self.numbers = itertools.count(1)
         self.topics = 0
 
     # Parts
@@ -38,8 +39,7 @@ class Suite:
     def start(self, name, *command):
         if Suite.over.is_set():
             raise Failure("the run was ended")
-        self.started += 1
-        program = Program(f"{self.started:02}-{name}", [str(word) for word in command], self.logs)
+        program = Program(f"{next(self.numbers):02}-{name}", [str(word) for word in command], self.logs)
         self.running.append(program)
         if Suite.over.is_set():  # the end of the run came between the question above and the start
             self.stop_all()
@@ -71,7 +71,7 @@ class Suite:
 
     def ours_captured(self, *options):
         """Our daemon with its frame log."""
-        path = os.path.abspath(os.path.join(self.logs, f"{self.started + 1:02}-frames.jsonl"))
+        path = os.path.abspath(os.path.join(self.logs, f"{next(self.numbers):02}-frames.jsonl"))
         return self.ours(*options, "--", "-frameLog", path), Capture(path)
 
     def p2pd(self, *options):

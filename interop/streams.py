@@ -35,7 +35,7 @@ def dial_daemon(suite, security):
         suite.check(f"{title}: {suite.bulk_name} there and back",
                     lambda: bulk(suite, here, address))
         behaviours(suite, title, here, address)
-        suite.check(f"{title}: prune and return",
+        suite.check(f"{title}: disconnect and return",
                     lambda: here.ctl("disconnect", address) and here.ctl("ping", address) and None)
 
 
@@ -182,7 +182,7 @@ def dial_python(suite, security):
                     lambda: rate(ours.ctl("echo", theirs.address, "--parallel", 100, "--bytes", 100_000, seconds=120)))
 
         behaviours(suite, title, ours, theirs.address, greeter=theirs.program)
-        suite.check(f"{title}: prune and return",
+        suite.check(f"{title}: disconnect and return",
                     lambda: ours.ctl("disconnect", theirs.address) and ours.ctl("ping", theirs.address) and None)
 
     def from_python(*options):

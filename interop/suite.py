@@ -8,7 +8,8 @@ Needs the peers that install.sh puts into DIR (default: .peers beside this file)
 the repository's folder). Prints one line a check, `ok` or `FAIL`, and in the end `N passed, N failed`; exits 0 only if none
 failed. --only runs the groups whose name contains WORD (--but leaves those out), --jobs N of them beside each other: worth it
 with --full, which mostly waits. --table writes the results as a Markdown table; with --results the table tells of several runs:
-what this one saw replaces what FILE had of the same checks.
+what this one saw replaces what FILE had of the same checks. The groups called "prune" wait for back-offs, and so run beside the
+others in any case.
 """
 import argparse
 import collections
@@ -22,6 +23,8 @@ import tempfile
 from kubo import captured_kubo, dial_kubo
 from meetings import comings_and_goings, gossip, gossip_rate
 from own import hardship, ours_alone
+from prunes import prune_and_return
+from replayed import missing_tests
 from stage import HERE, MEGABYTES_64, Suite
 from streams import captured_daemon, dial_daemon, dial_python, push, round_trips
 from table import remembered, summary, write_table
@@ -49,17 +52,21 @@ def main():
         if not os.access(needed, os.X_OK):
             sys.exit(f"interop: no {needed}: {hint}")
 
+    if gone := missing_tests():
+        sys.exit("interop: tests that replayed.py names are not in the tree: " + ", ".join(gone))
+
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     logs = args.keep_logs or tempfile.mkdtemp(prefix="interop-")
     suites = [Suite(args, name, body, logs) for name, body in groups(args)
               if args.only in name and not (args.but and args.but in name)]
-    pool = concurrent.futures.ThreadPoolExecutor(args.jobs)
+    pool, beside = concurrent.futures.ThreadPoolExecutor(args.jobs), concurrent.futures.ThreadPoolExecutor(1)
     try:
-        for ran in [pool.submit(suite.run) for suite in suites]:
+        for ran in [(beside if suite.name.endswith(" prune") else pool).submit(suite.run) for suite in suites]:
             ran.result()
     finally:
         Suite.over.set()
-        pool.shutdown(wait=False, cancel_futures=True)
+        for one in (pool, beside):
+            one.shutdown(wait=False, cancel_futures=True)
         for suite in suites:
             suite.stop_all()
         if not args.keep_logs:
@@ -91,6 +98,9 @@ def groups(args):
                 title = f"{name} {security} gossip" + (", we dial" if we_dial else ", they dial")
                 yield title, lambda suite, n=name, s=security, w=we_dial: gossip_rate(suite, n, s, w)
         yield f"push {security}", lambda suite, s=security: push(suite, s)
+    if args.captures:
+        for name in ("p2pd", "kubo", "py"):
+            yield f"{name} prune", lambda suite, n=name: prune_and_return(suite, n)
     yield "hardship", hardship
     yield "gossip", gossip
 

@@ -8,7 +8,7 @@ import subprocess
 import time
 
 from lan import Lan, percentile, run
-from mdns_packets import Guest, answer, query
+from mdns_packets import Guest, answer, broken, query
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TAG = "goop-mdns"
@@ -244,10 +244,7 @@ class Lab:
             guest.send(answer(TAG, "mine", [f"dnsaddr=/ip4/10.3.0.3/tcp/1/p2p/{a.peer}"]))
             dice = random.Random(1)
             for _ in range(2_000):
-                packet = bytearray(answer(TAG, "noise", [f"dnsaddr=/ip4/10.3.0.3/tcp/1/p2p/{NOBODY}"]))
-                for _ in range(dice.randrange(1, 8)):
-                    packet[dice.randrange(len(packet))] = dice.choice((0, 0x0c, 0xc0, 0xff, dice.randrange(256)))
-                guest.send(bytes(packet[:dice.randrange(len(packet))]))
+                guest.send(broken(answer(TAG, "noise", [f"dnsaddr=/ip4/10.3.0.3/tcp/1/p2p/{NOBODY}"]), dice))
             for size in (0, 1, 11, 12, 1_500, 8_999):
                 guest.send(bytes([0xc0]) * size)
             self.check("forged and broken packets name nobody", not a.wait(

@@ -157,11 +157,11 @@ class Process:
 
     def signal(self, number):
         """Signals the program itself: the only child of `timeout`, which is the child we have."""
-        for pid in self._programs():
+        for pid in self.programs():
             os.kill(pid, number)
 
-    def _programs(self):
-        """The children of our child. None once it has ended: its number may belong to another process by then."""
+    def programs(self):
+        """The children of our child: the program itself. None once it has ended: its number may belong to another process by then."""
         if self.child.poll() is not None:
             return []
         pid = self.child.pid
@@ -180,7 +180,7 @@ class Process:
             return None
 
     def kill(self):
-        for pid in self._programs():
+        for pid in self.programs():
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
@@ -191,7 +191,7 @@ class Process:
 
     def cpu(self):
         """Processor seconds the program has used."""
-        return sum(cpu_seconds(pid) for pid in self._programs())
+        return sum(cpu_seconds(pid) for pid in self.programs())
 
     @property
     def alive(self):

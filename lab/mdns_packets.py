@@ -26,6 +26,14 @@ def answer(tag, instance, strings, ttl=120):
         owner, 16, text, ttl, flush=True)
 
 
+def broken(packet, dice):
+    """The packet with some bytes changed, preferably into what means something, and cut off somewhere."""
+    packet = bytearray(packet)
+    for _ in range(dice.randrange(1, 8)):
+        packet[dice.randrange(len(packet))] = dice.choice((0, 0x0c, 0xc0, 0xff, dice.randrange(256)))
+    return bytes(packet[:dice.randrange(len(packet))])
+
+
 class Guest:
     """A socket on a host's port 5353 (or any other) that sends to the group and hears it."""
 

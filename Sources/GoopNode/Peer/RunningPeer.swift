@@ -14,6 +14,8 @@ final class RunningPeer: Sendable {
     static let probeTimeout = Duration.seconds(2)
     /// How long a dial of a discovered peer may take.
     static let dialTimeout = Duration.seconds(5)
+    /// The same of a stranger while many wait. Whoever is there answers in milliseconds, and is tried again.
+    static let shortDialTimeout = Duration.seconds(2)
     /// How often the connections are compared with the table, and missing ones tried again.
     static let checkInterval = Duration.seconds(5)
 
@@ -197,7 +199,7 @@ final class RunningPeer: Sendable {
         group.addTask { await self.listen(to: presence) }
         group.addTask { await self.probes.run { await self.probe($0) } }
         group.addTask { await self.dials.run { await self.dial($0) } }
-        group.addTask { await self.strangers.run { await self.dial($0) } }
+        group.addTask { await self.strangers.run { await self.dialStranger($0, isShort: $1) } }
         group.addTask { await self.moves.run { await self.checkMove(of: $0) } }
         group.addTask { await self.check() }
         if visibility.isHidden { await voice.hide() }
@@ -437,14 +439,18 @@ final class RunningPeer: Sendable {
     // MARK: What is done about it
 
     /// Of two peers that find each other at the same moment the one with the smaller id dials first.
-    private func dial(_ peer: PeerID) async {
+    private func dial(_ peer: PeerID, timeout: Duration = RunningPeer.dialTimeout) async {
         let head = node.peerID < peer ? 0.0 : 60.0
         // Not a wait for anything: the head start itself.
         try? await Task.sleep(for: .milliseconds(head + Double.random(in: 0..<15)))
         guard !node.isConnected(to: peer), !Task.isCancelled else { return }
-        do { try await node.connect(to: peer, timeout: RunningPeer.dialTimeout) } catch {
+        do { try await node.connect(to: peer, timeout: timeout) } catch {
             logger.debug("a neighbour was not reached", metadata: ["peer": "\(peer)", "reason": "\(error)"])
         }
+    }
+
+    private func dialStranger(_ peer: PeerID, isShort: Bool) async {
+        await dial(peer, timeout: isShort ? RunningPeer.shortDialTimeout : RunningPeer.dialTimeout)
     }
 
     /// If it does not answer on the connection any more, the connection is given up and the neighbour dialled anew, long

@@ -19,13 +19,14 @@ final class StrangerDials: Sendable {
     func again(_ peer: PeerID, at host: IPAddress?) { change { $0.again(peer, at: host) } }
 
     /// Works until cancelled. To be called once.
-    func run(_ dial: @escaping @Sendable (PeerID) async -> Void) async {
+    /// - Parameter dial: is told whether it has to be short.
+    func run(_ dial: @escaping @Sendable (_ peer: PeerID, _ isShort: Bool) async -> Void) async {
         await withDiscardingTaskGroup { group in
             for await _ in wakeUps {
-                while let peer = line.withLock({ $0.next() }) {
+                while let turn = line.withLock({ $0.next() }) {
                     group.addTask {
-                        await dial(peer)
-                        self.change { $0.ended(peer) }
+                        await dial(turn.peer, turn.isShort)
+                        self.change { $0.ended(turn.peer) }
                     }
                 }
             }

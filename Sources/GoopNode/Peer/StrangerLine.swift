@@ -4,8 +4,9 @@ import PeerIdentity
 /// Who is dialled next of those that we know only from multicast.
 ///
 /// Anybody on the network can make peers up, hundreds of them, and let each dial take its whole time. So whoever was heard of last
-/// comes first, before all that wait to be tried again; and of one host only a few are dialled at a time, which leaves places
-/// for a newcomer on another. At the bound of those that wait, the last of them is forgotten: who is there is heard of again.
+/// comes first, before all that wait to be tried again; of one host only a few are dialled at a time, which leaves places for a
+/// newcomer on another; and while many wait, a dial is to be short. At the bound of those that wait, the last of them is
+/// forgotten: who is there is heard of again.
 ///
 /// A value without I/O.
 struct StrangerLine: Sendable {
@@ -14,6 +15,13 @@ struct StrangerLine: Sendable {
     static let maximumRunningPerHost = 4
     /// Those that wait.
     static let maximumWaiting = 1024
+
+    /// Who is dialled.
+    struct Turn: Sendable, Hashable {
+        var peer: PeerID
+        /// As many others wait as are dialled at a time, or more.
+        var isShort: Bool
+    }
 
     private struct Entry {
         /// Nil: at no IP address; those count as one host.
@@ -49,7 +57,7 @@ struct StrangerLine: Sendable {
     }
 
     /// Who is to be dialled now, if anybody. `ended` is to be called for each.
-    mutating func next() -> PeerID? {
+    mutating func next() -> Turn? {
         guard running.count < Self.maximumRunning else { return nil }
         var chosen: (peer: PeerID, entry: Entry)?
         for (peer, entry) in waiting where entry.turn > chosen?.entry.turn ?? .min {
@@ -59,7 +67,7 @@ struct StrangerLine: Sendable {
         waiting[peer] = nil
         running[peer] = .some(entry.host)
         runningPerHost[entry.host, default: 0] += 1
-        return peer
+        return Turn(peer: peer, isShort: waiting.count >= Self.maximumRunning)
     }
 
     /// The dial of a peer has ended.

@@ -66,6 +66,12 @@ extension GossipSub {
                 forget(ticket)
                 break
             }
+            guard message.source != localPeer else {
+                // Ours indeed, said before a restart: who passes that on is honest, and only a forgery would not be.
+                counts.messagesIgnored &+= 1
+                forget(ticket)
+                break
+            }
             refuseFurtherCopies(of: entry, mesh: Array(topic.mesh))
             if topic.asksForValidation {
                 pending[ticket.number]?.isVerified = true
@@ -170,13 +176,13 @@ extension GossipSub {
             scores.rejected(peer, topic: nil)
             return
         }
-        guard message.source != localPeer else {
-            counts.messagesRejected &+= 1
-            // What is kept of a peer is kept for topics of ours: this one is a name that the peer made up.
-            scores.rejected(peer, topic: topics[message.topic] == nil ? nil : message.topic)
-            return
-        }
         guard let topic = topics[message.topic] else {
+            guard message.source != localPeer else {
+                counts.messagesRejected &+= 1
+                // What is kept of a peer is kept for topics of ours: this one is a name that the peer made up.
+                scores.rejected(peer, topic: nil)
+                return
+            }
             counts.messagesOfOtherTopics &+= 1
             return
         }

@@ -12,8 +12,8 @@ public import PeerIdentity
 /// Speaks v1.0, v1.1 and v1.2 (IDONTWANT) with signed messages only. Peer exchange and flood publishing are off: nobody
 /// can make this node dial, and a message leaves its author towards the mesh only.
 ///
-/// The path of a received message: shape, author is not ourselves, topic joined, not seen before; then `.verify`; then
-/// marked as seen and IDONTWANT sent, `.validate` if the topic asks for it, `.deliver`, forwarded. An id is marked as
+/// The path of a received message: shape, topic joined, not seen before; then `.verify`; then marked as seen, author is not
+/// ourselves and IDONTWANT sent, `.validate` if the topic asks for it, `.deliver`, forwarded. An id is marked as
 /// seen, and refused elsewhere, only after the signature was found good: otherwise a forged copy that comes first would
 /// silence the message it imitates.
 ///
@@ -149,7 +149,7 @@ public struct GossipSub: Sendable {
     /// Makes a router without peers and topics.
     ///
     /// - Parameters:
-    ///   - localPeer: the own identity; messages that claim it and come from others are rejected.
+    ///   - localPeer: the own identity; messages that claim it and come from others are not delivered.
     ///   - directPeers: always forwarded to, never in a mesh, exempt from scores; dialled when missing.
     ///   - random: the source of all random choices.
     ///   - now: the time of creation; the first heartbeat follows after the initial delay.

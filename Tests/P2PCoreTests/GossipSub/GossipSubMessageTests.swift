@@ -94,12 +94,26 @@ import Testing
         #expect(bench.router.score(of: testPeer(1)) == 0)
     }
 
-    @Test func ownMessagesFromOthersAreRejected() throws {
+    /// py-libp2p tells a peer that follows a topic what was said there in the last seconds, also what the peer said itself: after
+    /// a restart that is not known any more, and whoever tells it is as honest as before.
+    @Test func ownMessagesFromOthersGoNoFurtherAndBlameNobody() throws {
         var bench = try bench()
         let own = testMessage(1, source: RouterBench.key.peerID)
+        for _ in 0..<2 { bench.receive(from: testPeer(1)) { $0.messages = [own.encoded[...]] } }
+        #expect(bench.delivered.isEmpty && bench.sent.isEmpty)
+        #expect(bench.router.score(of: testPeer(1)) == 0)
+        #expect(bench.router.counts.messagesIgnored == 1 && bench.router.counts.duplicates == 1)
+        #expect(bench.router.pendingMessages == 0)
+    }
+
+    @Test func forgeriesInOurNameAreRejected() throws {
+        var bench = try bench()
+        let own = testMessage(1, source: RouterBench.key.peerID)
+        bench.forged = [own.id]
         bench.receive(from: testPeer(1)) { $0.messages = [own.encoded[...]] }
-        #expect(bench.delivered.isEmpty)
+        #expect(bench.delivered.isEmpty && bench.sent.isEmpty)
         #expect(bench.router.score(of: testPeer(1)) == -10)
+        #expect(bench.router.counts.messagesRejected == 1)
         bench.receive(from: testPeer(2)) { $0.have = [.init(topic: "t", ids: [own.id])] }
         #expect(bench.sent[testPeer(2)] == nil, "nobody is asked for what we said before a restart")
     }

@@ -127,6 +127,9 @@ final class HostilePeer: BytePipeReceiver {
     /// Sends bytes past the cipher.
     func sayUnsealed(_ bytes: ByteBuffer) { self.pipe.writeAndFlush(bytes) }
 
+    /// Ends the connection below whatever was said last.
+    func hangUp() { self.pipe.close() }
+
     func frame(_ kind: YamuxHeader.Kind, _ flags: YamuxHeader.Flags = [], _ id: UInt32, _ length: UInt32 = 0) -> [UInt8]
     {
         YamuxHeader(kind: kind, flags: flags, streamID: id, length: length).encoded

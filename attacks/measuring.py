@@ -1,0 +1,133 @@
+"""What an attack does to a node: resident memory, an honest peer's round trips, and the way back."""
+import multiprocessing
+import os
+import signal
+import threading
+import time
+
+from hostile import Closed
+
+acts = multiprocessing.Value("q", 0)
+PROCESSORS = sorted(os.sched_getaffinity(0))
+
+
+def done(count):
+    """Counts what attackers did, for the table."""
+    with acts.get_lock():
+        acts.value += count
+
+
+def memory(pid, field="VmRSS"):
+    """MB that a process holds, or with VmHWM the most that it held since `forget_peak`; 0 of one that has ended."""
+    try:
+        with open(f"/proc/{pid}/status") as status:
+            return next((int(line.split()[1]) / 1024 for line in status if line.startswith(field)), 0.0)
+    except FileNotFoundError:
+        return 0.0
+
+
+def forget_peak(pid):
+    with open(f"/proc/{pid}/clear_refs", "w") as file:
+        file.write("5")
+
+
+def percentile(values, share):
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))] * 1000
+
+
+class Target:
+    """A node that runs, and how to come to it."""
+
+    def __init__(self, pid, ended, pinger, place):
+        # ended() is None while the node runs; pinger() is a new honest peer; place(n) is what the n-th attacker is told.
+        self.pid, self.ended, self.pinger, self.place = pid, ended, pinger, place
+
+    def serve(self, limit):
+        """Lets a newcomer come and go. True if it was served within `limit` ms each time; may raise Closed."""
+        newcomer = self.pinger()
+        try:
+            return max(newcomer.ping() for _ in range(5)) * 1000 <= limit
+        finally:
+            newcomer.close()
+
+
+class Meter(threading.Thread):
+    """Pings the node and keeps the times."""
+
+    def __init__(self, pinger):
+        super().__init__(daemon=True)
+        self.pinger = pinger
+        self.times, self.failure, self.ended = [], None, threading.Event()
+
+    def run(self):
+        try:
+            while not self.ended.is_set():
+                self.times.append(self.pinger.ping())
+                self.ended.wait(0.02)
+        except (Closed, OSError) as error:
+            self.failure = repr(error)
+
+    def stop(self):
+        self.ended.set()
+        self.join(15)
+        return self
+
+
+def apart(body, *arguments):
+    """An attacker, on the processors that are the attackers'."""
+    os.sched_setaffinity(0, PROCESSORS[1:] or PROCESSORS)
+    body(*arguments)
+
+
+def judge(args, target, body, workers):
+    """Attacks for `args.seconds`; returns the result, why, and the figures: None if the quiet node is not fit to be attacked."""
+    time.sleep(1)
+    warm = Meter(target.pinger())
+    warm.start()
+    time.sleep(args.seconds / 2)
+    quiet = warm.stop()
+    if quiet.failure:
+        return "FAIL", f"the quiet node: {quiet.failure}", None
+    before, acts.value = memory(target.pid), 0
+    forget_peak(target.pid)
+    meter = Meter(warm.pinger)
+    meter.start()
+    until = time.monotonic() + args.seconds
+    attackers = [multiprocessing.Process(target=apart, args=(body, *target.place(n), until), daemon=True)
+                 for n in range(workers)]
+    for attacker in attackers:
+        attacker.start()
+    for attacker in attackers:
+        attacker.join(max(0.1, until - time.monotonic()) + 2)
+        if attacker.is_alive():
+            attacker.kill()
+            attacker.join()
+    ended = time.monotonic()
+    meter.stop()
+    # The way back: a newcomer is served, as fast as before.
+    recovered, limit, obstacle = None, max(50, 2 * percentile(quiet.times, 0.99)), ""
+    while recovered is None and time.monotonic() - ended < args.patience:
+        try:
+            obstacle = f"a round trip took more than {limit:.0f} ms"
+            if target.serve(limit):
+                recovered = time.monotonic() - ended
+        except Closed as closed:
+            obstacle = str(closed)
+            time.sleep(0.05)
+    # The kernel's own peak: what was held between two looks, or while no pong came, counts too.
+    figures = dict(acts=acts.value / args.seconds, growth=memory(target.pid, "VmHWM") - before,
+                   quiet=percentile(quiet.times, 0.99), attacked=percentile(meter.times or [0.0], 0.99), recovery=recovered)
+    if target.ended() is not None:
+        return "FAIL", f"the node has ended with {target.ended()}", figures
+    # An attack that did not take place has been withstood by nobody.
+    broken = [attacker.exitcode for attacker in attackers if attacker.exitcode not in (0, -signal.SIGKILL)]
+    if broken or not acts.value:
+        return "FAIL", f"the attackers did nothing, or broke off: exit codes {broken}", figures
+    if meter.failure:
+        return "FAIL", f"the honest peer: {meter.failure}", figures
+    if figures["growth"] > 64:
+        return "FAIL", f"grew by {figures['growth']:.0f} MB", figures
+    if recovered is None:
+        return "FAIL", f"no newcomer was served as before within {args.patience} s: {obstacle}", figures
+    return "ok", "", figures
