@@ -48,14 +48,20 @@ def gossip_rate(suite, name, security, we_dial):
             theirs.program.tell(f"rate {topic} {name} {count} 0.01")
             theirs.program.wait_for("obeyed", limit, line=f"rate {topic} {name} {count} 0.01")
         sender.wait_for("rate", limit)
+        said = f"{count} each way"
         for program, word in ((listener, name), (their_listener, "ours")):
             got = program.collect(lambda event: event["data"] if event.get("event") == "message"
                                   and str(event.get("data", "")).startswith(word + " ") else None, count)
-            if len(got) != count:
-                dropped = [event["messages"] for event in theirs.program.events if event.get("event") == "dropped"]
-                own = f", {name} says that its own queue had no room for {dropped[-1]}" if word == name and dropped else ""
-                raise Failure(f"{len(got)} of {count} messages of {word} arrived{own}")
-        return f"{count} each way"
+            if len(got) == count:
+                continue
+            arrived = f"{len(got)} of {count} messages of {word} arrived"
+            # What py-libp2p never wrote; its queue drops it without a word, so its driver counts.
+            dropped = sum(event["messages"] for event in theirs.program.events if event.get("event") == "dropped")
+            if word == "ours" or len(got) + dropped != count:
+                raise Failure(f"{arrived}, {dropped} were dropped by its own queue" if dropped else arrived)
+            said = (f"{arrived}: its own queue to a peer, of 32 entries, had no room for the others, by its own count",
+                    [f"published by {name}: {count}", f"without room in its queue: {dropped}", f"arrived: {len(got)}"])
+        return said
     suite.check(f"{title}, {security}: gossip, 100 messages a second", body)
 
 

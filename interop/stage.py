@@ -90,16 +90,19 @@ class Suite:
     # Checks
 
     def check(self, what, body):
-        begin = time.monotonic()
+        """`body` gives nothing, a note, or a note with lines that show it."""
+        begin, excerpt = time.monotonic(), None
         try:
             note = body()
+            if isinstance(note, tuple):
+                note, excerpt = note
             result = "ok"
         except Failure as failure:
             note, result = str(failure), "FAIL"
         except Exception as error:  # a fault of the suite or of a driver must not pass, nor end the other checks
             note, result = repr(error), "FAIL"
         seconds = time.monotonic() - begin
-        self.add(Result(what, result, note, seconds))
+        self.add(Result(what, result, note, seconds, excerpt))
         return result == "ok"
 
     def add(self, result):
