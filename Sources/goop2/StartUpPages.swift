@@ -15,7 +15,8 @@ enum StartUpPages {
             defer { free(path) }
             let program = String(cString: path)
             for line in lines(of: "/proc/self/maps") {
-                guard let range = code(of: program, in: line), let start = UnsafeMutableRawPointer(bitPattern: range.lowerBound)
+                guard let range = code(of: program, in: line),
+                    let start = UnsafeMutableRawPointer(bitPattern: range.lowerBound)
                 else { continue }
                 // Where the kernel refuses, the pages stay: nothing depends on it.
                 madvise(start, range.count, MADV_DONTNEED)
@@ -27,7 +28,9 @@ enum StartUpPages {
     /// other line. What can be run is never written to here, so it equals the file.
     static func code(of program: String, in line: Substring) -> Range<UInt>? {
         let fields = line.split(separator: " ", maxSplits: 5)  // addresses, rights, offset, device, inode, path
-        guard fields.count == 6, fields[1] == "r-xp", fields[5].drop(while: { $0 == " " }) == program else { return nil }
+        guard fields.count == 6, fields[1] == "r-xp", fields[5].drop(while: { $0 == " " }) == program else {
+            return nil
+        }
         let ends = fields[0].split(separator: "-").compactMap { UInt($0, radix: 16) }
         guard ends.count == 2, ends[0] < ends[1] else { return nil }
         return ends[0]..<ends[1]
