@@ -55,14 +55,25 @@ def gossip_rate(suite, name, security, we_dial):
             if len(got) == count:
                 continue
             arrived = f"{len(got)} of {count} messages of {word} arrived"
-            # What py-libp2p never wrote; its queue drops it without a word, so its driver counts.
-            dropped = sum(event["messages"] for event in theirs.program.events if event.get("event") == "dropped")
-            if word == "ours" or len(got) + dropped != count:
-                raise Failure(f"{arrived}, {dropped} were dropped by its own queue" if dropped else arrived)
-            said = (f"{arrived}: its own queue to a peer, of 32 entries, had no room for the others, by its own count",
-                    [f"published by {name}: {count}", f"without room in its queue: {dropped}", f"arrived: {len(got)}"])
+            dropped, where = dropped_by(name, theirs.program, word)
+            if len(got) + dropped != count:
+                raise Failure(f"{arrived}, {dropped} were dropped {where}" if dropped else arrived)
+            said = (f"{arrived}: the others were dropped {where}, by its own count",
+                    [f"published by {word}: {count}", f"dropped by {name}: {dropped}", f"arrived: {len(got)}"])
         return said
     suite.check(f"{title}, {security}: gossip, 100 messages a second", body)
+
+
+def dropped_by(name, program, word):
+    """How many messages the other implementation says that it dropped in one of its own queues, and where."""
+    if name == "py" and word == "py":  # its queue drops them without a word, so its driver counts
+        return (sum(event["messages"] for event in program.events if event.get("event") == "dropped"),
+                "before they were written, in its queue to a peer, which has 32 places")
+    if name == "kubo" and word == "ours":
+        with open(program.log.name, errors="replace") as log:
+            return (sum("subscriber too slow" in line or "queue full; dropping message" in line for line in log),
+                    "after they were read, in its queues to its validators and to its subscriber, which have 32 places each")
+    return 0, ""
 
 
 def comings_and_goings(suite, name, security):

@@ -81,8 +81,9 @@ class Suite:
         return Peer(self, self.start("py", self.python, os.path.join(HERE, "py_peer.py"), "listen", "--for", 7200, *options))
 
     def kubo(self, *options):
-        return Peer(self, self.start("kubo", self.python, os.path.join(HERE, "kubo_peer.py"), self.args.peers, "--for", 7200,
-                                     *options))
+        # Go reads its environment as it starts: with this kubo says in its log when it drops a message.
+        return Peer(self, self.start("kubo", "env", "GOLOG_LOG_LEVEL=error,pubsub=debug", self.python,
+                                     os.path.join(HERE, "kubo_peer.py"), self.args.peers, "--for", 7200, *options))
 
     def dial_from_python(self, address, *options, seconds=60):
         return run_to_end([self.python, os.path.join(HERE, "py_peer.py"), "dial", address, *map(str, options)], seconds)
