@@ -52,7 +52,7 @@ import Testing
         String(byte >> 4, radix: 16) + String(byte & 15, radix: 16)
     }
 
-    @Test(arguments: UInt64(1)...8) func theyMeanWhatSQLiteMeans(seed: UInt64) throws {
+    @Test(arguments: UInt64(1)...4) func theyMeanWhatSQLiteMeans(seed: UInt64) throws {
         var random = SeededGenerator(seed: seed)
         func bytes(_ most: Int, isOdd: Bool) -> [UInt8] {
             let pieces = Self.pieces.dropLast(isOdd ? 0 : 7)
@@ -62,7 +62,7 @@ import Testing
         }
         try DatabaseQueue().read { database in
             var matched = 0
-            for round in 0..<2000 {
+            for round in 0..<500 {
                 let isOdd = round.isMultiple(of: 3)
                 let (text, pattern) = (bytes(10, isOdd: isOdd), bytes(7, isOdd: isOdd))
                 let escape = Array((["\\", "%", "_", "a", "\u{e9}"].randomElement(using: &random) ?? "\\").utf8)
@@ -75,7 +75,7 @@ import Testing
                     if expected == 1 { matched += 1 }
                 }
             }
-            #expect(matched > 50)
+            #expect(matched > 10)
         }
     }
 
