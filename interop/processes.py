@@ -1,4 +1,5 @@
 """Programs under test as child processes: lines of JSON out of them, and an end for each of them."""
+import contextlib
 import json
 import os
 import queue
@@ -23,8 +24,9 @@ class Program:
 
     def _read(self):
         for line in self.process.stdout:
-            self.log.write(line)
-            self.log.flush()
+            with contextlib.suppress(ValueError):  # closed: what it says while it is being stopped
+                self.log.write(line)
+                self.log.flush()
             try:
                 self.lines.put(json.loads(line))
             except ValueError:
