@@ -138,7 +138,10 @@ import Testing
 
     /// Another program's collation at the column that the index is to begin with, or no longer.
     private static func setCollation(_ isForeign: Bool, in path: String) async throws {
-        let queue = try DatabaseQueue(path: path)
+        var configuration = Configuration()
+        // An open store may be at work on an index just then.
+        configuration.busyMode = .timeout(10)
+        let queue = try DatabaseQueue(path: path, configuration: configuration)
         try await queue.write { database in
             let words = ["\"_owner\" TEXT", "\"_owner\" TEXT COLLATE elsewhere"]
             try database.execute(sql: "PRAGMA writable_schema = ON")
