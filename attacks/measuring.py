@@ -109,7 +109,7 @@ def judge(args, target, body, workers):
     recovered, limit, obstacle = None, max(50, 2 * percentile(quiet.times, 0.99)), ""
     while recovered is None and time.monotonic() - ended < args.patience:
         try:
-            obstacle = f"a round trip took more than {limit:.0f} ms"
+            obstacle = f"round trips took more than {limit:.0f} ms, or what comes before them"
             if target.serve(limit):
                 recovered = time.monotonic() - ended
         except Closed as closed:
@@ -128,6 +128,6 @@ def judge(args, target, body, workers):
         return "FAIL", f"the honest peer: {meter.failure}", figures
     if figures["growth"] > 64:
         return "FAIL", f"grew by {figures['growth']:.0f} MB", figures
-    if recovered is None:
+    if recovered is None or recovered > args.patience:
         return "FAIL", f"no newcomer was served as before within {args.patience} s: {obstacle}", figures
     return "ok", "", figures

@@ -45,7 +45,7 @@ public enum TerminalText {
             }
         }
         if plain, !text.isEmpty { return text }
-        return "'" + text.replacing("'", with: "'\\''") + "'"
+        return "'" + text.escaping("'", as: "'\\''") + "'"
     }
 }
 

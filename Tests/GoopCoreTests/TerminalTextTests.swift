@@ -7,7 +7,8 @@ struct TerminalTextTests {
         "a word that a person copies is read by a shell as it was written",
         arguments: [
             ("./peers/me", "./peers/me"), ("/srv/ada/my-site_2", "/srv/ada/my-site_2"), ("pärchen", "pärchen"),
-            ("My Peers/me", "'My Peers/me'"), ("", "''"), ("it's", "'it'\\''s'"), ("$HOME", "'$HOME'"),
+            ("My Peers/me", "'My Peers/me'"), ("", "''"), ("it's", "'it'\\''s'"), ("'\u{301};x", "''\\''\u{301};x'"),
+            ("$HOME", "'$HOME'"),
             ("~/x", "'~/x'"), ("a;rm -rf b", "'a;rm -rf b'"), ("a\nb", "'a\nb'"), ("*", "'*'"),
         ])
     func words(text: String, written: String) { #expect(TerminalText.shellWord(text) == written) }

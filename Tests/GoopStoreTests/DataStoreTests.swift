@@ -266,6 +266,17 @@ import Testing
         await fixture.store.close()
     }
 
+    /// To Swift the two are one character, to SQL they are not.
+    @Test func aDefaultMayHaveAQuoteWithAnAccent() async throws {
+        let fixture = try StoreFixture()
+        try await fixture.makeNotes(policy: "owner")
+        try await fixture.ask(
+            #"{"op":"add-column","table":"notes","column":{"name":"sign","type":"TEXT","default":"it'\u0301s"}}"#)
+        try await fixture.ask(#"{"op":"insert","table":"notes","data":{"title":"a"}}"#)
+        #expect(try await fixture.text(#"{"op":"pluck","table":"notes","column":"sign"}"#) == "[\"it'\u{301}s\"]")
+        await fixture.store.close()
+    }
+
     /// As SQLite has it, and with the policy of the table that is meant.
     @Test func aTableIsFoundByItsNameInAnotherCase() async throws {
         let fixture = try StoreFixture()

@@ -30,7 +30,7 @@ public enum DataName {
 
     /// The name in quotes for a statement. The name must be valid or come from the database itself.
     public static func quoted(_ name: String) -> String {
-        "\"" + name.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
+        "\"" + name.escaping("\"", as: "\"\"") + "\""
     }
 
     private static func isLetter(_ byte: UInt8) -> Bool {

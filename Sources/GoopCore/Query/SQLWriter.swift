@@ -18,14 +18,7 @@ struct SQLWriter {
     /// Writes a name in double quotes.
     mutating func appendName(_ name: String) { sql += SQLWriter.quoted(name) }
 
-    static func quoted(_ name: String) -> String {
-        var result = "\""
-        for scalar in name.unicodeScalars {
-            if scalar == "\"" { result.unicodeScalars.append(scalar) }
-            result.unicodeScalars.append(scalar)
-        }
-        return result + "\""
-    }
+    static func quoted(_ name: String) -> String { DataName.quoted(name) }
 
     /// Writes an expression, in parentheses if it holds together less than what is around it.
     ///

@@ -373,7 +373,7 @@ struct SchemaWriter {
         case .null: "NULL"
         case .integer(let number): String(number)
         case .real(let number): "\(number)"
-        case .text(let text): "'" + text.replacing("'", with: "''").replacing("\u{0}", with: "") + "'"
+        case .text(let text): "'" + text.escaping("'", as: "''").escaping("\0", as: "") + "'"
         case .blob(let bytes):
             "x'" + bytes.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined() + "'"
         }

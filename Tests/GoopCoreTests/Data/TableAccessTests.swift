@@ -98,5 +98,7 @@ import Testing
         #expect(!DataName.isUserTable("_meta") && !DataName.isUserTable("sqlite_x") && DataName.isUserTable("notes"))
         #expect(DataName.isSystemColumn("_Owner") && !DataName.isSystemColumn("_other"))
         #expect(DataName.quoted("a\"b") == "\"a\"\"b\"")
+        // To Swift a quote and an accent behind it are one character, to SQL they are not.
+        #expect(DataName.quoted("a\"\u{301}") == "\"a\"\"\u{301}\"")
     }
 }

@@ -1,0 +1,12 @@
+/// Quotes for readers that know codes and no characters, as SQL and shells are.
+extension StringProtocol {
+    /// The text with something else in place of a quote, wherever one stands. To Swift a quote and an accent behind it are one
+    /// character, which is no quote; whoever reads the text sees the quote all the same.
+    package func escaping(_ quote: Unicode.Scalar, as escape: String) -> String {
+        var result = String.UnicodeScalarView()
+        for scalar in unicodeScalars {
+            if scalar == quote { result.append(contentsOf: escape.unicodeScalars) } else { result.append(scalar) }
+        }
+        return String(result)
+    }
+}
