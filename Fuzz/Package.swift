@@ -3,7 +3,7 @@ import PackageDescription
 
 // The targets that strangers' bytes reach, built a second time with a fuzzer's instrumentation. They are links to the
 // sources of the main package: nothing here needs the network library, so a build is short, and what is visible inside the
-// main package is visible here.
+// main package is visible here. Of targets that need it, only the files that do not are linked.
 
 let settings: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
@@ -16,6 +16,7 @@ let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swi
 let collections = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let orderedCollections = Target.Dependency.product(name: "OrderedCollections", package: "swift-collections")
 let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates")
+let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
 let asn1 = Target.Dependency.product(name: "SwiftASN1", package: "swift-asn1")
 
 let package = Package(
@@ -27,6 +28,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
     ],
     targets: [
         .systemLibrary(name: "CLibCrypto", providers: [.apt(["libssl-dev"])]),
@@ -41,10 +43,24 @@ let package = Package(
             ],
             swiftSettings: settings),
         .target(
-            name: "GoopCore", dependencies: ["Multiformats", "PeerIdentity", crypto, orderedCollections],
+            name: "GoopCore", dependencies: ["Multiformats", "PeerIdentity", crypto, cryptoExtras, orderedCollections],
             swiftSettings: settings),
+        .target(name: "GoopStore", dependencies: ["PeerIdentity"], swiftSettings: settings),
+        .target(
+            name: "P2PSwarm", dependencies: ["PeerIdentity", collections, orderedCollections], swiftSettings: settings),
+        .target(
+            name: "GoopHTTP", dependencies: ["GoopCore", "Multiformats", "PeerIdentity", crypto, httpTypes],
+            swiftSettings: settings),
+        .target(
+            name: "GoopNode", dependencies: ["GoopCore", "Multiformats", "PeerIdentity", crypto],
+            swiftSettings: settings),
+        .target(name: "P2PDaemon", dependencies: ["Multiformats", "PeerIdentity", "P2PCore"], swiftSettings: settings),
         .executableTarget(
-            name: "Fuzz", dependencies: ["CSQLite", "Multiformats", "PeerIdentity", "P2PCore", "GoopCore"],
+            name: "Fuzz",
+            dependencies: [
+                "CSQLite", "Multiformats", "PeerIdentity", "P2PCore", "GoopCore", "GoopStore", "GoopHTTP", "GoopNode",
+                "P2PSwarm", "P2PDaemon", httpTypes,
+            ],
             swiftSettings: settings),
     ]
 )

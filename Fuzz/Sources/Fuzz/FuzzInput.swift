@@ -29,4 +29,32 @@ struct FuzzInput {
         defer { rest = [] }
         return Array(rest)
     }
+
+    /// A piece as text.
+    mutating func text() -> String { String(decoding: piece(), as: UTF8.self) }
+
+    /// One of several; they must not be none.
+    mutating func one<Element>(of elements: [Element]) -> Element { elements[Int(byte()) % elements.count] }
+
+    /// Whole milliseconds, mostly few, sometimes minutes.
+    mutating func pause() -> Duration {
+        let choice = Int(byte())
+        return .milliseconds(choice < 0xf0 ? choice : (choice & 15 + 1) * Int(uint16()))
+    }
+
+    /// The rest, and the same in pieces, for whatever must not care how its bytes are cut. In front of it stands how many
+    /// lengths there are, up to seven, and then the lengths, which take turns.
+    mutating func message() -> (whole: [UInt8], pieces: [ArraySlice<UInt8>]) {
+        let lengths = (0..<(byte() & 7)).map { _ in max(1, Int(byte())) }
+        let whole = takeRest()
+        guard !lengths.isEmpty else { return (whole, [whole[...]]) }
+        var pieces: [ArraySlice<UInt8>] = []
+        var left = whole[...]
+        while !left.isEmpty {
+            let length = lengths[pieces.count % lengths.count]
+            pieces.append(left.prefix(length))
+            left = left.dropFirst(length)
+        }
+        return (whole, pieces)
+    }
 }

@@ -41,6 +41,7 @@ func require(_ law: Bool, _ text: @autoclosure () -> String) {
 
 /// All entries by name: one for each parser and each state machine that a stranger's bytes reach.
 nonisolated(unsafe) let entries: [String: ([UInt8]) -> Void] = [
+    // Encodings
     "varint": fuzzVarint,
     "multibase": fuzzMultibase,
     "multiaddr": fuzzMultiaddr,
@@ -48,23 +49,64 @@ nonisolated(unsafe) let entries: [String: ([UInt8]) -> Void] = [
     "peer-id": fuzzPeerID,
     "key": fuzzKey,
     "envelope": fuzzEnvelope,
+    // Connections
     "multistream": fuzzMultistream,
     "noise-handshake": fuzzNoiseHandshake,
     "noise-payload": fuzzNoisePayload,
     "noise-frame": fuzzNoiseFrame,
     "upgrade": fuzzUpgrade,
+    "tls-presumption": fuzzTLSPresumption,
     "certificate": fuzzCertificate,
     "yamux": fuzzYamux,
+    // Protocols
+    "ping": fuzzPing,
     "identify": fuzzIdentify,
+    "identify-push": fuzzIdentifyPush,
+    "observed-addresses": fuzzObservedAddresses,
+    "gossip-frame": fuzzGossipFrame,
     "gossip-rpc": fuzzGossipRPC,
     "gossip": fuzzGossip,
     "dns": fuzzDNS,
     "mdns": fuzzMDNS,
+    // What strangers can take of us
+    "dial": fuzzDial,
+    "address-book": fuzzAddressBook,
+    "ledger": fuzzLedger,
+    "byte-shares": fuzzByteShares,
+    "trimming": fuzzTrimming,
+    "lines": fuzzLines,
+    "strangers": fuzzStrangers,
+    "login-throttle": fuzzLoginThrottle,
+    // Sites and people
     "site": fuzzSite,
     "site-query": fuzzSiteQuery,
+    "site-changes": fuzzSiteChanges,
+    "visitors": fuzzVisitors,
     "presence": fuzzPresence,
+    "presence-machine": fuzzPresenceMachine,
+    "peer-table": fuzzPeerTable,
+    "peer-records": fuzzPeerRecords,
     "avatar": fuzzAvatar,
+    // Tables
     "json": fuzzJSON,
-    "configuration": fuzzConfiguration,
+    "data": fuzzData,
+    "schema": fuzzSchema,
     "query": fuzzQuery,
+    "csv": fuzzCSV,
+    "json-rows": fuzzJSONRows,
+    // The viewer
+    "target": fuzzTarget,
+    "request-guard": fuzzRequestGuard,
+    "conditions": fuzzConditions,
+    "data-translation": fuzzDataTranslation,
+    "watched-tables": fuzzWatchedTables,
+    // Files, sockets and the terminal
+    "configuration": fuzzConfiguration,
+    "viewer-text": fuzzViewerText,
+    "tar": fuzzTar,
+    "backup-list": fuzzBackupList,
+    "command": fuzzCommand,
+    "daemon-control": fuzzDaemonControl,
+    "frame-log": fuzzFrameLog,
+    "terminal": fuzzTerminal,
 ]

@@ -55,6 +55,125 @@ func fuzzSiteQuery(_ bytes: [UInt8]) {
     }
 }
 
+/// A watch of a site: messages one after the other on one stream.
+func fuzzSiteChanges(_ bytes: [UInt8]) {
+    var input = FuzzInput(bytes)
+    let (whole, pieces) = input.message()
+    func read(_ pieces: [ArraySlice<UInt8>]) -> (changes: [SiteChanges], error: SiteError?) {
+        var reader = SiteMessageReader(limit: SiteChanges.maximumBytes)
+        var changes: [SiteChanges] = []
+        do throws(SiteError) {
+            for var piece in pieces {
+                while !piece.isEmpty, let (message, consumed) = try reader.received(piece) {
+                    require((1...piece.count).contains(consumed), "a message ends in what came")
+                    piece = piece.dropFirst(consumed)
+                    changes.append(try SiteChanges(decoding: message))
+                    reader = SiteMessageReader(limit: SiteChanges.maximumBytes)
+                }
+            }
+        } catch {
+            return (changes, error)
+        }
+        return (changes, nil)
+    }
+    let outcome = read([whole[...]])
+    let again = read(pieces)
+    require(again.changes == outcome.changes && again.error == outcome.error, "pieces make the same messages")
+    var all = SiteChanges()
+    for change in outcome.changes {
+        require(
+            change.paths == change.paths.sorted() && Set(change.paths).count == change.paths.count, "paths are in order"
+        )
+        require(
+            change.paths.allSatisfy { (try? SitePath($0))?.description == $0 }, "a path is one that a site can have")
+        let written = read([change.encoded[...]])
+        require(written.error == nil && written.changes == [change], "a change reads back")
+        all.formUnion(change)
+    }
+    require(all.paths.count <= SiteChanges.maximumPaths, "paths are counted")
+    require(all.encoded.count <= SiteChanges.maximumBytes, "a message is bounded")
+}
+
+/// What strangers write, on its way to a terminal.
+func fuzzTerminal(_ bytes: [UInt8]) {
+    var input = FuzzInput(bytes)
+    let (whole, pieces) = input.message()
+    func shown(_ pieces: [ArraySlice<UInt8>]) -> [UInt8] {
+        var terminal = TerminalBytes()
+        return pieces.flatMap { terminal.safe($0) }
+    }
+    // The first of two bytes may still wait for the second.
+    let text = shown([whole[...]])
+    require(shown(pieces) == text, "pieces show the same")
+    require(text.allSatisfy { $0 >= 0x20 && $0 != 0x7F || $0 == 0x09 || $0 == 0x0A }, "no control code is shown")
+    let isC1 = zip(text, text.dropFirst()).contains { $0 == 0xC2 && (0x80...0x9F).contains($1) }
+    require(!isC1, "no control code is shown, of two bytes either")
+    let safe = TerminalText.safe(String(decoding: whole, as: UTF8.self))
+    require(safe.count <= 81, "a line is bounded")
+    for scalar in safe.unicodeScalars {
+        switch scalar.properties.generalCategory {
+        case .control, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned:
+            require(false, "\(scalar.value) is shown")
+        case .format: require(scalar == "\u{200D}", "\(scalar.value) is shown")
+        default: continue
+        }
+    }
+    require(safe.utf8.count <= 81 * 8 * 4, "marks are not piled up without end")
+    let word = TerminalText.shellWord(safe)
+    require(unquoted(word) == safe, "\(word) means the same to a shell")
+}
+
+/// What a shell reads in a word that is written as it is, or in single quotes with `\'` between them.
+private func unquoted(_ word: String) -> String? {
+    guard word.utf8.first == 0x27 else {
+        let special = Set(" \t\n\r\"'\\$`&|;<>()*?[]{}~#!".utf8)
+        return word.utf8.contains(where: special.contains) ? nil : word
+    }
+    var bytes: [UInt8] = []
+    var left = Array(word.utf8)[...]
+    while !left.isEmpty {
+        if left.starts(with: Array("\\'".utf8)) {
+            bytes.append(0x27)
+            left = left.dropFirst(2)
+            continue
+        }
+        guard left.popFirst() == 0x27 else { return nil }
+        let inside = left.prefix { $0 != 0x27 }
+        bytes += inside
+        left = left.dropFirst(inside.count)
+        guard left.popFirst() == 0x27 else { return nil }
+    }
+    return String(validating: bytes, as: UTF8.self)
+}
+
+/// Texts in the settings of the viewer's outer door.
+func fuzzViewerText(_ bytes: [UInt8]) {
+    let text = String(decoding: bytes, as: UTF8.self)
+    if let prefix = IPPrefix(text) {
+        require(IPPrefix(prefix.description) == prefix, "\(prefix) reads back")
+        require(prefix.contains(prefix.address), "\(prefix) contains its own address")
+    }
+    if let name = ViewerName(text) {
+        require(ViewerName(name.description) == name, "\(name) reads back")
+        require(name.host != "localhost" && !name.host.hasSuffix(".localhost"), "\(name) is the browser's own machine")
+    }
+    if let hash = PasswordHash(text) { require(PasswordHash(hash.description) == hash, "a hash reads back") }
+    if case .port(let port)? = try? ViewerAddress(configured: text) {
+        require((0...65535).contains(port), "ports are ports")
+    }
+    var viewer = GoopConfiguration().viewer
+    let fields = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+    guard fields.count >= 3 else { return }
+    (viewer.httpAddress, viewer.trustedProxies, viewer.names) = (fields[0], fields[1], fields[2])
+    if fields.count > 3 { viewer.password = Secret(fields[3]) }
+    guard let outer = (try? ViewerReach(viewer))?.outer else { return }
+    require(outer.isEncrypted || !outer.proxies.isEmpty, "no door without encryption")
+    require(!outer.password.isEmpty, "no door without a password")
+    require(
+        !outer.names.isEmpty && outer.names.count <= 17 && outer.proxies.count <= 16, "names and proxies are counted")
+    require(outer.proxies.allSatisfy { $0.length > 0 }, "not everybody is a proxy")
+}
+
 func fuzzPresence(_ bytes: [UInt8]) {
     guard let message = try? PresenceMessage(decoding: bytes) else { return }
     guard let again = try? PresenceMessage(decoding: message.encoded()) else {

@@ -8,7 +8,7 @@ import GoopCore
 func fuzzQuery(_ bytes: [UInt8]) {
     guard bytes.count > 2 else { return }
     let text = String(decoding: bytes.dropFirst(2), as: UTF8.self)
-    let columns = ["a", "b", "c", "_id", "Group", "odd name", "say \"hi\""]
+    let columns = ["a", "b", "c", "_id", "Group", "odd name", "say \"hi\"", "x\"\u{301}"]
     let scope = QueryScope(columns: columns)
     let arguments: [QueryValue] = (0..<Int(bytes[1] % 5)).map {
         [.text("x%"), .integer(7), .null, .real(0.5), .blob([1])][$0]
@@ -48,7 +48,7 @@ nonisolated(unsafe) private let database: OpaquePointer? = {
     var database: OpaquePointer?
     sqlite3_open(":memory:", &database)
     let schema = #"""
-        CREATE TABLE t (_id INTEGER PRIMARY KEY, a INTEGER, b TEXT, c REAL, "Group" TEXT, "odd name" NUMERIC, "say ""hi""");
+        CREATE TABLE t (_id INTEGER PRIMARY KEY, a INTEGER, b TEXT, c REAL, "Group" TEXT, "odd name" NUMERIC, "say ""hi""", "x""\#u{301}");
         CREATE TABLE secrets (key TEXT); INSERT INTO t (a, b, c) VALUES (1, 'x', 0.5);
         """#
     require(sqlite3_exec(database, schema, nil, nil, nil) == SQLITE_OK, "the table can be made")

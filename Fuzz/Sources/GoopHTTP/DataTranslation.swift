@@ -1,0 +1,1 @@
+../../../Sources/GoopHTTP/Data/DataTranslation.swift

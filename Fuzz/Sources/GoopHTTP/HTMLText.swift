@@ -1,0 +1,1 @@
+../../../Sources/GoopHTTP/Pages/HTMLText.swift

@@ -1,0 +1,1 @@
+../../../Sources/GoopHTTP/Outer/ProxyPolicy.swift

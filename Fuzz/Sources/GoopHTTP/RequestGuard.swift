@@ -1,0 +1,1 @@
+../../../Sources/GoopHTTP/Guards/RequestGuard.swift

@@ -1,0 +1,1 @@
+../../../Sources/GoopHTTP/Sites/RequestPlace.swift

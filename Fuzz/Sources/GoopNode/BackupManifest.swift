@@ -1,0 +1,1 @@
+../../../Sources/GoopNode/Backup/BackupManifest.swift

@@ -1,0 +1,1 @@
+../../../Sources/GoopNode/Commands/DataError+Failure.swift

@@ -1,0 +1,1 @@
+../../../Sources/GoopStore/Data/WriteLine.swift

@@ -1,0 +1,1 @@
+../../../Sources/P2PSwarm/Connection/ReadPacing.swift
