@@ -11,6 +11,16 @@ acts = multiprocessing.Value("q", 0)
 PROCESSORS = sorted(os.sched_getaffinity(0))
 
 
+def noted(attacks):
+    """The decorator that notes an attack in this table by its name, with the number of processes that do it."""
+    def attack(name, workers=2):
+        def note(body):
+            attacks[name] = (body, workers)
+            return body
+        return note
+    return attack
+
+
 def done(count):
     """Counts what attackers did, for the table."""
     with acts.get_lock():

@@ -16,7 +16,7 @@ import tempfile
 import time
 
 from hostile import Closed, Pinger
-from measuring import Target, done, judge
+from measuring import Target, done, judge, noted
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "lab"))
 from lan import Lan  # noqa: E402
@@ -25,13 +25,7 @@ from mdns_packets import GROUP, PORT, Guest, answer, broken, query  # noqa: E402
 TAG = "goop-mdns"
 NODE, HONEST = "10.3.0.1", "10.3.0.2"
 ATTACKS = {}
-
-
-def attack(name, workers=2):
-    def note(body):
-        ATTACKS[name] = (body, workers)
-        return body
-    return note
+attack = noted(ATTACKS)
 
 
 def peer_name(key=None):

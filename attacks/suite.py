@@ -24,18 +24,12 @@ import time
 import multicast
 from hostile import ACK, DATA, FIN, GO_AWAY, HEADER, PING, RST, SYN, WINDOW, Closed, Connection, Pinger, field, prefixed
 from hostile import GOSSIP, IDENTIFY, PING_PROTOCOL, PUSH, proposal, varint
-from measuring import PROCESSORS, Target, done, judge
+from measuring import PROCESSORS, Target, done, judge, noted
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOPIC = "attacked"
 ATTACKS = {}
-
-
-def attack(name, workers=2):
-    def note(body):
-        ATTACKS[name] = (body, workers)
-        return body
-    return note
+attack = noted(ATTACKS)
 
 
 def persistently(port, source, until, body):

@@ -91,20 +91,19 @@ class Suite:
     # Checks
 
     def check(self, what, body):
-        """`body` gives nothing, a note, or a note with lines that show it."""
+        """`body` gives nothing, a note, or a note with lines that show what the other side could not do."""
         begin, excerpt = time.monotonic(), None
         try:
-            note = body()
+            note, result = body(), "ok"
             if isinstance(note, tuple):
-                note, excerpt = note
-            result = "ok"
+                (note, excerpt), result = note, "n/a"
         except Failure as failure:
             note, result = str(failure), "FAIL"
         except Exception as error:  # a fault of the suite or of a driver must not pass, nor end the other checks
             note, result = repr(error), "FAIL"
         seconds = time.monotonic() - begin
         self.add(Result(what, result, note, seconds, excerpt))
-        return result == "ok"
+        return result != "FAIL"
 
     def add(self, result):
         self.results.append(result)

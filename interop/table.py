@@ -25,7 +25,8 @@ def write_table(path, args, results):
                    "(go-libp2p 0.32.1), kubo 0.22.0 (go-libp2p 0.29.2) and py-libp2p 0.8.1, see `interop/README.md`. `a -> b`: a has\n"
                    "dialled, and opens the streams. A number is a note below. Beside `ok`: the other side has no way to tell, and what\n"
                    "crossed the wire shows it; alone: the other side cannot, and what crossed the wire shows that. It is seen by the\n"
-                   "frame log of our daemon (`goop2-p2pd -frameLog`): the run fails where the frames show anything else.\n\n")
+                   "frame log of our daemon (`goop2-p2pd -frameLog`): the run fails where the frames show anything else. Of gossip\n"
+                   "it is what the other side itself says that it dropped: the run fails unless that and what arrived come to all.\n\n")
         if args.full:
             file.write("At full length: 1 GiB there and back, ten minutes of pings, and ten minutes of gossip where no shorter time is said.\n\n")
         file.write("| | " + " | ".join(f"{title}, {security}" for title, security in columns) + " |\n")
@@ -82,4 +83,4 @@ def remembered(path, results):
 def summary(results):
     counts = collections.Counter(result.result for result in results)
     return (f"{counts['ok']} passed, {counts['FAIL']} failed, {counts['n/a']} that the other side cannot do, "
-            "which a capture shows")
+            "which a capture or its own count shows")

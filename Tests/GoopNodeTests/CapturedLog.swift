@@ -1,12 +1,15 @@
 import Logging
 
-/// What is logged, for tests that wait for a line.
+/// What is logged, for tests that wait for a line or count them.
 final class CapturedLog: Sendable {
     /// The lines: level, message, and the metadata as `key=value`, in the order of the keys.
     let lines: AsyncStream<String>
     private let continuation: AsyncStream<String>.Continuation
 
     init() { (lines, continuation) = AsyncStream.makeStream(of: String.self) }
+
+    /// Nothing more is logged: the lines end.
+    func finish() { continuation.finish() }
 
     /// Logs into it.
     var logger: Logger { Logger(label: "test") { [continuation] _ in Handler(continuation: continuation) } }

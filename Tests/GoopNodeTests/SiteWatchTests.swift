@@ -205,20 +205,23 @@ import Testing
     @Test func whatIsWatchedLessCloselyIsLoggedOnce() async throws {
         let names = (0...FolderWatch.maximumDepth).map { _ in "d" }.joined(separator: "/")
         temporary.write("1", to: "site/\(names)/beyond.txt")
-        let (messages, told) = AsyncStream.makeStream(of: String.self)
+        let log = CapturedLog()
         let watch = SiteWatch(
             folder: folder, comparingInterval: .milliseconds(1), usesKernel: false,
-            logger: Logger(label: "test") { _ in TellingLogHandler(told: told) })
+            logger: log.logger)
         var changes = try await watch.changes().makeAsyncIterator()
         // Looked at several times by then.
         for number in 0..<3 {
             temporary.write("\(number)", to: "site/new\(number).txt")
             #expect(await changes.next()?.paths == ["/new\(number).txt"])
         }
-        told.finish()
+        log.finish()
         var found: [String] = []
-        for await message in messages { found.append(message) }
-        #expect(found == ["the site has very deep folders: open pages do not hear of changes in them"])
+        for await line in log.lines { found.append(line) }
+        #expect(
+            found.count == 1
+                && found[0].hasPrefix("warning: the site has very deep folders: open pages do not hear of changes in them"),
+            "\(found)")
     }
 
     @Test func listenersAreBoundedAndOneThatLeavesMakesRoom() async throws {
@@ -313,18 +316,4 @@ import Testing
         await visitor.stop()
         await server.stop()
     }
-}
-
-/// Tells what is logged.
-private struct TellingLogHandler: LogHandler {
-    let told: AsyncStream<String>.Continuation
-    var metadata: Logger.Metadata = [:]
-    var logLevel = Logger.Level.warning
-
-    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-        get { metadata[key] }
-        set { metadata[key] = newValue }
-    }
-
-    func log(event: LogEvent) { told.yield("\(event.message)") }
 }
