@@ -60,14 +60,14 @@ public struct TerminalBytes: Sendable {
     /// The next bytes, without control codes but line feed and tab; each leaves a replacement character.
     public mutating func safe(_ bytes: some Sequence<UInt8>) -> [UInt8] {
         var result: [UInt8] = []
-        for byte in bytes {
+        // Lines of other systems end in two codes. What is left out must not join what is around it.
+        for byte in bytes where byte != 0x0D {
             let isBehindC2 = hasC2
             hasC2 = byte == 0xC2
             if isBehindC2, !(0x80...0x9F).contains(byte) { result.append(0xC2) }
             switch byte {
             case 0xC2: continue
             case 0x80...0x9F where isBehindC2: result += "\u{FFFD}".utf8
-            case 0x0D: continue  // Lines of other systems end in two codes.
             case 0x09, 0x0A, 0x20...0x7E, 0x80...: result.append(byte)
             default: result += "\u{FFFD}".utf8
             }

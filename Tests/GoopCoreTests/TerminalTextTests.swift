@@ -33,6 +33,16 @@ struct TerminalTextTests {
         #expect(String(decoding: shown, as: UTF8.self) == text)
     }
 
+    @Test("a code that is left out joins nothing to a control code", arguments: 1...5)
+    func leftOut(piece: Int) {
+        let file: [UInt8] = [0x61, 0xC2, 0x0D, 0x9B, 0x32, 0x4A]
+        var terminal = TerminalBytes()
+        let shown = stride(from: 0, to: file.count, by: piece).flatMap {
+            terminal.safe(file[$0..<min($0 + piece, file.count)])
+        }
+        #expect(String(decoding: shown, as: UTF8.self) == "a\u{FFFD}2J")
+    }
+
     @Test("a petname stands in the place of the name, and what a peer calls itself behind its id")
     func names() {
         #expect(TerminalText.named(petname: "Mum", label: "Ada") == ("Mum", "  calls itself Ada"))
