@@ -23,7 +23,7 @@ import Synchronization
 public final class PubSub: Sendable {
     /// What can be set.
     public struct Configuration: Sendable {
-        /// The protocol's figures.
+        /// The protocol's figures; each is moved into its range.
         public var parameters = GossipSubParameters()
         /// What strangers may make us hold.
         public var limits = GossipSubLimits()
@@ -70,7 +70,9 @@ public final class PubSub: Sendable {
         self.node = node
         let router = PubSubRouter(node: node, configuration: configuration)
         self.router = router
-        var limits = HandlerLimits(streams: configuration.limits.maximumPeers * 2, streamsPerPeer: 8)
+        // A peer that begins anew has two streams for a moment.
+        let (streams, isBeyond) = configuration.limits.maximumPeers.multipliedReportingOverflow(by: 2)
+        var limits = HandlerLimits(streams: isBeyond ? .max : streams, streamsPerPeer: 8)
         limits.allowsLimitedConnection = false
         for protocolID in GossipSubVersion.offered {
             node.setHandler(for: protocolID, limits: limits) { [weak router] stream in

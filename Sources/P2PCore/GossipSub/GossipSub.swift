@@ -150,6 +150,7 @@ public struct GossipSub: Sendable {
     ///
     /// - Parameters:
     ///   - localPeer: the own identity; messages that claim it and come from others are not delivered.
+    ///   - parameters: what lies outside of its range is moved into it, see `GossipSubParameters`.
     ///   - directPeers: always forwarded to, never in a mesh, exempt from scores; dialled when missing.
     ///   - random: the source of all random choices.
     ///   - now: the time of creation; the first heartbeat follows after the initial delay.
@@ -159,6 +160,7 @@ public struct GossipSub: Sendable {
         random: any RandomNumberGenerator & Sendable, now: MonotonicInstant
     ) {
         self.localPeer = localPeer
+        let parameters = parameters.inRange
         self.parameters = parameters
         self.limits = limits
         self.directPeers = OrderedSet(directPeers)

@@ -1,28 +1,31 @@
 /// The figures of the GossipSub protocol. The defaults are those of go-libp2p-pubsub, which the network runs.
 ///
+/// Each figure has the range that it names, and the sizes of a mesh are in order: Dlo at most D, D at most Dhi, Dscore and Dout at
+/// most D. `GossipSub` moves what lies outside to the nearest figure inside; D stays, and the others give way to it.
+///
 /// Source: gossipsub v1.0 "Parameters", v1.1 "Overview of New Parameters", v1.2.
 public struct GossipSubParameters: Sendable, Hashable {
-    /// Mesh peers per topic aimed at (D).
+    /// Mesh peers per topic aimed at (D); 0 to 10,000.
     public var meshDegree = 6
-    /// Fewer than this: graft (Dlo).
+    /// Fewer than this: graft (Dlo); 0 to D.
     public var meshDegreeLow = 5
-    /// This many or more: prune (Dhi).
+    /// This many or more: prune (Dhi); D to 10,000.
     public var meshDegreeHigh = 12
-    /// Of the peers kept when pruning, how many are the best scored (Dscore).
+    /// Of the peers kept when pruning, how many are the best scored (Dscore); 0 to D.
     public var meshDegreeScore = 4
-    /// At least this many mesh peers were dialled by us (Dout): an attacker can fill our inbound side, not this one.
+    /// At least this many mesh peers were dialled by us (Dout); 0 to D: an attacker can fill our inbound side, not this one.
     public var meshDegreeOutbound = 2
-    /// At least this many peers outside the mesh hear IHAVE per heartbeat (Dlazy).
+    /// At least this many peers outside the mesh hear IHAVE per heartbeat (Dlazy); 0 to 10,000.
     public var lazyDegree = 6
-    /// Or this share of them, if that is more.
+    /// Or this share of them, if that is more; 0 to 1.
     public var gossipFactor = 0.25
-    /// Time between heartbeats.
+    /// Time between heartbeats; 10 ms to an hour.
     public var heartbeatInterval: Duration = .seconds(1)
     /// Time from start to the first heartbeat.
     public var heartbeatInitialDelay: Duration = .milliseconds(100)
-    /// Heartbeats a message stays answerable.
+    /// Heartbeats a message stays answerable; 1 to 1,000.
     public var historyLength = 5
-    /// Heartbeats a message is gossiped about.
+    /// Heartbeats a message is gossiped about; 0 to `historyLength`.
     public var historyGossip = 3
     /// A message is gossiped about from this age on: before, the mesh is still bringing it, and it would come twice.
     public var gossipMinimumAge: Duration = .milliseconds(400)
@@ -50,7 +53,7 @@ public struct GossipSubParameters: Sendable, Hashable {
     /// Every so many heartbeats the mesh may take in better peers than its median, and those that had to bring by
     /// gossip what the mesh did not. More often than go-libp2p-pubsub's 60, so that a captured mesh is free in a minute.
     public var opportunisticGraftTicks = 20
-    /// How many peers that takes in.
+    /// How many peers that takes in; 0 to 10,000.
     public var opportunisticGraftPeers = 2
     /// Every so many heartbeats missing direct peers are dialled.
     public var directConnectTicks = 300
@@ -65,6 +68,28 @@ public struct GossipSubParameters: Sendable, Hashable {
 
     /// The defaults.
     public init() {}
+
+    /// The same with every figure in its range, so that nothing that is computed with them traps or spins.
+    var inRange: GossipSubParameters {
+        var figures = self
+        let counts = 0...10_000
+        figures.meshDegree = meshDegree.clamped(to: counts)
+        figures.meshDegreeLow = meshDegreeLow.clamped(to: 0...figures.meshDegree)
+        figures.meshDegreeHigh = meshDegreeHigh.clamped(to: figures.meshDegree...counts.upperBound)
+        figures.meshDegreeScore = meshDegreeScore.clamped(to: 0...figures.meshDegree)
+        figures.meshDegreeOutbound = meshDegreeOutbound.clamped(to: 0...figures.meshDegree)
+        figures.lazyDegree = lazyDegree.clamped(to: counts)
+        figures.gossipFactor = gossipFactor.isNaN ? 0 : gossipFactor.clamped(to: 0...1)
+        figures.heartbeatInterval = heartbeatInterval.clamped(to: .milliseconds(10) ... .seconds(3600))
+        figures.historyLength = historyLength.clamped(to: 1...1_000)
+        figures.historyGossip = historyGossip.clamped(to: 0...figures.historyLength)
+        figures.opportunisticGraftPeers = opportunisticGraftPeers.clamped(to: counts)
+        return figures
+    }
+}
+
+extension Comparable {
+    fileprivate func clamped(to range: ClosedRange<Self>) -> Self { min(max(self, range.lowerBound), range.upperBound) }
 }
 
 /// What strangers may make us hold or do. Past a limit entries are dropped and counted, and the connection lives on.

@@ -1,8 +1,9 @@
 import GoopTestKit
 import Multiformats
-import P2PCore
 import PeerIdentity
 import Testing
+
+@testable import P2PCore
 
 @Suite struct GossipSubMeshTests {
     @Test func helloCarriesAllSubscriptionsInOneRPC() throws {
@@ -81,6 +82,47 @@ import Testing
         #expect(bench.router.meshPeers(of: "a").isEmpty)
         bench.advance(by: .seconds(3))
         #expect(bench.router.meshPeers(of: "a") == [testPeer(1)])
+    }
+
+    @Test func aDegreeBelowTheLowWaterMarkBringsThatDown() throws {
+        var parameters = GossipSubParameters()
+        parameters.meshDegree = 3
+        var bench = RouterBench(parameters: parameters)
+        try bench.join("a")
+        for number in 1...6 { bench.open(testPeer(number), topics: ["a"]) }
+        #expect(bench.router.meshPeers(of: "a").count == 3)
+        for number in 1...4 { bench.receive(from: testPeer(number)) { $0.graft = ["a"] } }
+        #expect(bench.router.meshPeers(of: "a").count == 4)
+        bench.advance(by: .seconds(1))
+        #expect(bench.router.meshPeers(of: "a").count == 4, "between Dlo and Dhi nothing is to be done")
+    }
+
+    @Test(arguments: [Int.min, -1, 0, .max]) func figuresOutOfRangeAreMovedIntoIt(figure: Int) throws {
+        var parameters = GossipSubParameters()
+        for path: WritableKeyPath<GossipSubParameters, Int> in [
+            \.meshDegree, \.meshDegreeLow, \.meshDegreeHigh, \.meshDegreeScore, \.meshDegreeOutbound, \.lazyDegree,
+            \.historyLength, \.historyGossip, \.opportunisticGraftPeers, \.gossipRetransmissions, \.dontWantHeartbeats,
+            \.eagerDegree, \.directConnectTicks,
+        ] {
+            parameters[keyPath: path] = figure
+        }
+        parameters.opportunisticGraftTicks = 1
+        parameters.gossipFactor = figure == 0 ? .nan : Double(figure) * .infinity
+        parameters.heartbeatInterval = figure == .max ? .seconds(Int64.max) : .zero
+        var bench = RouterBench(parameters: parameters)
+        try bench.join("a")
+        for number in 1...20 {
+            bench.open(testPeer(number), topics: ["a"], outbound: number % 2 == 0)
+            bench.receive(from: testPeer(number)) { $0.graft = ["a"] }
+            bench.router.setApplicationScore(of: testPeer(number), to: Double(number % 3))
+            bench.receive(from: testPeer(number)) { $0.messages = [testMessage(UInt64(number), topic: "a").encoded] }
+        }
+        bench.perform(
+            try bench.router.publish(testMessage(99, topic: "b", source: RouterBench.key.peerID), now: bench.now))
+        bench.advance(by: .seconds(1))
+        let beats = bench.router.tick
+        #expect(beats <= 100, "no more than one in 10 ms")
+        #expect(bench.router.meshPeers(of: "a").isEmpty == (figure <= 0))
     }
 
     @Test func oldPeersGetNoBackoffField() throws {
