@@ -25,5 +25,9 @@ import Testing
     @Test func names() {
         let ping: ProtocolID = "/ipfs/ping/1.0.0"
         #expect(ping == ProtocolID("/ipfs/ping/1.0.0") && "\(ping)" == ping.name)
+        // Equal to Unicode: the Kelvin sign, and two marks in the other order, which takes as many bytes.
+        #expect(Set<ProtocolID>(["/K", "/\u{212A}"]).count == 2)
+        #expect(Set<ProtocolID>(["/a\u{323}\u{307}", "/a\u{307}\u{323}"]).count == 2)
+        #expect(Set<ProtocolID>(["/a", ProtocolID(["/", "a"].joined())]).count == 1)
     }
 }

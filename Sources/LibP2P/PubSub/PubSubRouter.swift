@@ -32,7 +32,7 @@ actor PubSubRouter {
     private var machine: GossipSub
     private var links: [PeerID: Link] = [:]
     private var inbound: [PeerID: Inbound] = [:]
-    private var subscribed: [String: Topic] = [:]
+    private var subscribed: [TopicName: Topic] = [:]
     private var listeners: [UInt64: AsyncStream<PubSubEvent>.Continuation] = [:]
     private var sequence = WallClock.nanoseconds()
     private var lastNumber: UInt64 = 0
@@ -80,16 +80,17 @@ actor PubSubRouter {
         to topic: String, validator: (@Sendable (PubSubMessage) async -> GossipVerdict)?
     ) throws -> PubSubSubscription {
         try requireRunning()
-        let validates = validator != nil || subscribed[topic]?.validator != nil
+        let name = TopicName(topic)
+        let validates = validator != nil || subscribed[name]?.validator != nil
         perform(try machine.join(topic, validates: validates, now: .now()))
-        if let validator { subscribed[topic, default: Topic()].validator = validator }
+        if let validator { subscribed[name, default: Topic()].validator = validator }
         let number = takeNumber()
         let queue = SubscriptionQueue(
             maximumMessages: configuration.messagesPerSubscription, maximumBytes: configuration.bytesPerSubscription)
-        subscribed[topic, default: Topic()].subscriptions[number] = queue
+        subscribed[name, default: Topic()].subscriptions[number] = queue
         return PubSubSubscription(topic: topic, queue: queue) { [weak self] in
             queue.finish()
-            Task { await self?.unsubscribe(number, from: topic) }
+            Task { await self?.unsubscribe(number, from: name) }
         }
     }
 
@@ -100,12 +101,12 @@ actor PubSubRouter {
         }
     }
 
-    private func unsubscribe(_ number: UInt64, from topic: String) {
+    private func unsubscribe(_ number: UInt64, from topic: TopicName) {
         guard subscribed[topic]?.subscriptions.removeValue(forKey: number) != nil,
             subscribed[topic]?.subscriptions.isEmpty == true
         else { return }
         subscribed[topic] = nil
-        perform(machine.leave(topic, now: .now()))
+        perform(machine.leave(topic.text, now: .now()))
     }
 
     func publish(_ data: [UInt8], to topic: String) throws -> MessageID {
@@ -321,7 +322,7 @@ actor PubSubRouter {
             return
         }
         validating += 1
-        let validator = subscribed[message.topic]?.validator
+        let validator = subscribed[TopicName(message.topic)]?.validator
         Task { [weak self] in
             let verdict = await validator?(message) ?? .accept
             await self?.validated(ticket, verdict)
@@ -411,7 +412,7 @@ actor PubSubRouter {
     }
 
     private func deliver(_ message: GossipMessage, from peer: PeerID) {
-        guard let topic = subscribed[message.topic] else { return }
+        guard let topic = subscribed[TopicName(message.topic)] else { return }
         let message = PubSubMessage(message, receivedFrom: peer)
         for queue in topic.subscriptions.values { droppedMessages &+= queue.add(message) }
     }

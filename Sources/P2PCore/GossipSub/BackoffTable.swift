@@ -10,7 +10,7 @@ struct BackoffTable: Sendable {
     }
 
     private struct Key: Hashable {
-        var topic: String
+        var topic: TopicName
         var peer: PeerID
     }
 
@@ -21,16 +21,16 @@ struct BackoffTable: Sendable {
 
     var count: Int { entries.count }
 
-    func entry(topic: String, peer: PeerID) -> Entry? { entries[Key(topic: topic, peer: peer)] }
+    func entry(topic: TopicName, peer: PeerID) -> Entry? { entries[Key(topic: topic, peer: peer)] }
 
     /// True until the back-off and the slack beyond it are over.
-    func blocks(topic: String, peer: PeerID, slack: Duration, now: MonotonicInstant) -> Bool {
+    func blocks(topic: TopicName, peer: PeerID, slack: Duration, now: MonotonicInstant) -> Bool {
         guard let entry = entry(topic: topic, peer: peer) else { return false }
         return now < entry.end.advanced(by: slack)
     }
 
     /// Starts a back-off; one that ends later already stays.
-    mutating func set(topic: String, peer: PeerID, duration: Duration, now: MonotonicInstant) {
+    mutating func set(topic: TopicName, peer: PeerID, duration: Duration, now: MonotonicInstant) {
         let key = Key(topic: topic, peer: peer)
         let end = now.advanced(by: duration)
         if let known = entries[key], known.end >= end { return }

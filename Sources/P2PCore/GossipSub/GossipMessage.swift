@@ -121,6 +121,9 @@ public struct GossipMessage: Hashable, Sendable {
     /// Hashes the id, which equal messages share.
     public func hash(into hasher: inout Hasher) { hasher.combine(id) }
 
+    /// The topic as a key of tables.
+    var topicName: TopicName { TopicName(topic) }
+
     /// What all bytes hash to, with a key that nobody outside knows and that is another in every process.
     var fingerprint: Int {
         var hasher = Hasher()

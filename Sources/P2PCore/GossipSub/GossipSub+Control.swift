@@ -6,7 +6,7 @@ extension GossipSub {
     mutating func handleControl(_ rpc: GossipRPC, from peer: PeerID, now: MonotonicInstant) {
         handle(want: rpc.want, from: peer, now: now)
         handle(have: rpc.have, from: peer)
-        for topic in rpc.graft { handle(graft: topic, from: peer, now: now) }
+        for topic in rpc.graft { handle(graft: TopicName(topic), from: peer, now: now) }
         for entry in rpc.prune { handle(prune: entry, from: peer, now: now) }
         handle(dontWant: rpc.dontWant, from: peer)
     }
@@ -14,7 +14,7 @@ extension GossipSub {
     // MARK: - Mesh
 
     /// No answer means accepted.
-    private mutating func handle(graft topic: String, from peer: PeerID, now: MonotonicInstant) {
+    private mutating func handle(graft topic: TopicName, from peer: PeerID, now: MonotonicInstant) {
         guard let known = peers[peer], let joined = topics[topic], !joined.mesh.contains(peer) else { return }
         if isDirect(peer) {
             queuePrune(peer, topic: topic, backoff: parameters.pruneBackoff)
@@ -39,17 +39,18 @@ extension GossipSub {
         if known.version != nil { addToMesh(peer, topic: topic, now: now) }
     }
 
-    private mutating func refuse(graft topic: String, from peer: PeerID, now: MonotonicInstant) {
+    private mutating func refuse(graft topic: TopicName, from peer: PeerID, now: MonotonicInstant) {
         backoffs.set(topic: topic, peer: peer, duration: parameters.pruneBackoff, now: now)
         queuePrune(peer, topic: topic, backoff: parameters.pruneBackoff)
     }
 
     private mutating func handle(prune entry: GossipRPC.Prune, from peer: PeerID, now: MonotonicInstant) {
-        guard topics[entry.topic] != nil else { return }
-        removeFromMesh(peer, topic: entry.topic)
+        let topic = TopicName(entry.topic)
+        guard topics[topic] != nil else { return }
+        removeFromMesh(peer, topic: topic)
         let limit = UInt64(clamping: limits.maximumBackoff.components.seconds)
         let seconds = entry.backoffSeconds.map { Duration.seconds(Int64(min($0, limit))) }
-        backoffs.set(topic: entry.topic, peer: peer, duration: seconds ?? parameters.pruneBackoff, now: now)
+        backoffs.set(topic: topic, peer: peer, duration: seconds ?? parameters.pruneBackoff, now: now)
     }
 
     // MARK: - Gossip
@@ -71,7 +72,7 @@ extension GossipSub {
                 counts.entriesOverLimit &+= 1
                 break
             }
-            guard topics[entry.topic] != nil else { continue }
+            guard topics[TopicName(entry.topic)] != nil else { continue }
             for id in entry.ids where !seen.contains(id) && !isOwn(id) { wanted.append(id) }
         }
         let room = max(0, limits.maximumWantedIDsPerHeartbeat - before.wantedIDs)
@@ -127,7 +128,7 @@ extension GossipSub {
         }
     }
 
-    mutating func queuePrune(_ peer: PeerID, topic: String, backoff: Duration) {
+    mutating func queuePrune(_ peer: PeerID, topic: TopicName, backoff: Duration) {
         guard let version = peers[peer]?.version else { return }
         let seconds = version >= .v1_1 ? UInt64(clamping: backoff.components.seconds) : nil
         peers[peer]?.queue.change(topic, .prune(backoffSeconds: seconds))

@@ -37,14 +37,14 @@ extension GossipSub {
 
     /// A new or newly heard of peer of the topic: taken in at once while the mesh is thin, so that a small network
     /// does not wait for a heartbeat.
-    mutating func fillMesh(of topic: String, with peer: PeerID, now: MonotonicInstant) {
+    mutating func fillMesh(of topic: TopicName, with peer: PeerID, now: MonotonicInstant) {
         guard let joined = topics[topic], joined.mesh.count < parameters.meshDegreeLow,
             candidates(for: topic, only: peer, now: now).first != nil
         else { return }
         graft(peer, topic: topic, now: now)
     }
 
-    mutating func joinMesh(of topic: String, now: MonotonicInstant) {
+    mutating func joinMesh(of topic: TopicName, now: MonotonicInstant) {
         let known = fanout.removeValue(forKey: topic)?.peers ?? []
         let eligible = candidates(for: topic, now: now)
         let chosen = eligible.filter(known.contains) + eligible.filter { !known.contains($0) }.shuffled(using: &random)
@@ -52,7 +52,7 @@ extension GossipSub {
     }
 
     /// Peers we may graft: they follow the topic, we can write to them, no bad score, no back-off.
-    private func candidates(for topic: String, only: PeerID? = nil, now: MonotonicInstant) -> [PeerID] {
+    private func candidates(for topic: TopicName, only: PeerID? = nil, now: MonotonicInstant) -> [PeerID] {
         guard let mesh = topics[topic]?.mesh else { return [] }
         func isEligible(_ peer: PeerID) -> Bool {
             guard let known = peers[peer] else { return false }
@@ -64,27 +64,27 @@ extension GossipSub {
         return peers.keys.filter(isEligible)
     }
 
-    mutating func addToMesh(_ peer: PeerID, topic: String, now: MonotonicInstant) {
+    mutating func addToMesh(_ peer: PeerID, topic: TopicName, now: MonotonicInstant) {
         guard topics[topic]?.mesh.append(peer).inserted == true else { return }
         topics[topic]?.newcomers[peer] = now
         scores.grafted(peer, topic: topic, now: now)
-        actions.append(.grafted(peer, topic: topic))
+        actions.append(.grafted(peer, topic: topic.text))
     }
 
-    mutating func removeFromMesh(_ peer: PeerID, topic: String) {
+    mutating func removeFromMesh(_ peer: PeerID, topic: TopicName) {
         guard topics[topic]?.mesh.remove(peer) != nil else { return }
         scores.pruned(peer, topic: topic)
-        actions.append(.pruned(peer, topic: topic))
+        actions.append(.pruned(peer, topic: topic.text))
     }
 
-    private mutating func graft(_ peer: PeerID, topic: String, now: MonotonicInstant) {
+    private mutating func graft(_ peer: PeerID, topic: TopicName, now: MonotonicInstant) {
         addToMesh(peer, topic: topic, now: now)
         peers[peer]?.queue.change(topic, .graft)
         toFlush.append(peer)
         counts.graftsSent &+= 1
     }
 
-    private mutating func prune(_ peer: PeerID, topic: String, now: MonotonicInstant) {
+    private mutating func prune(_ peer: PeerID, topic: TopicName, now: MonotonicInstant) {
         removeFromMesh(peer, topic: topic)
         backoffs.set(topic: topic, peer: peer, duration: parameters.pruneBackoff, now: now)
         queuePrune(peer, topic: topic, backoff: parameters.pruneBackoff)
@@ -92,7 +92,7 @@ extension GossipSub {
 
     // MARK: - Upkeep
 
-    private mutating func tendMesh(of topic: String, now: MonotonicInstant) {
+    private mutating func tendMesh(of topic: TopicName, now: MonotonicInstant) {
         for peer in topics[topic]?.mesh ?? [] where scores.score(peer) < 0 { prune(peer, topic: topic, now: now) }
         let size = topics[topic]?.mesh.count ?? 0
         if size < parameters.meshDegreeLow {
@@ -111,7 +111,7 @@ extension GossipSub {
     }
 
     /// Down to D: the best scored stay, chance picks the others, and enough dialled ones remain.
-    private mutating func shrinkMesh(of topic: String, now: MonotonicInstant) {
+    private mutating func shrinkMesh(of topic: TopicName, now: MonotonicInstant) {
         var ranked = (topics[topic]?.mesh.elements ?? []).shuffled(using: &random)
         let scored = Dictionary(uniqueKeysWithValues: ranked.map { ($0, scores.score($0)) })
         // Sorting is stable, so equals stay shuffled.
@@ -130,7 +130,7 @@ extension GossipSub {
         for peer in ranked where !staying.contains(peer) { prune(peer, topic: topic, now: now) }
     }
 
-    private mutating func addOutboundPeers(to topic: String, now: MonotonicInstant) {
+    private mutating func addOutboundPeers(to topic: TopicName, now: MonotonicInstant) {
         guard let mesh = topics[topic]?.mesh, mesh.count >= parameters.meshDegreeLow else { return }
         let missing = parameters.meshDegreeOutbound - mesh.filter { peers[$0]?.isOutbound == true }.count
         guard missing > 0 else { return }
@@ -139,7 +139,7 @@ extension GossipSub {
     }
 
     /// A mesh full of idlers gets better company: the way out of an eclipse.
-    private mutating func graftBetterPeers(for topic: String, now: MonotonicInstant) {
+    private mutating func graftBetterPeers(for topic: TopicName, now: MonotonicInstant) {
         guard let mesh = topics[topic]?.mesh, mesh.count > 1 else { return }
         let sorted = mesh.map { scores.score($0) }.sorted()
         let median = sorted[sorted.count / 2]
@@ -152,7 +152,7 @@ extension GossipSub {
 
     /// Who repeatedly brought what the mesh kept back belongs into the mesh. This also finds out peers that pass on
     /// everything but one author's messages: they have the best of scores, so the median shows nothing.
-    private mutating func graftRescuers(for topic: String, now: MonotonicInstant) {
+    private mutating func graftRescuers(for topic: TopicName, now: MonotonicInstant) {
         guard let joined = topics[topic], !joined.rescuers.isEmpty else { return }
         topics[topic]?.rescuers = [:]
         let useful = joined.rescuers.filter { $0.value > 1 }.sorted { $0.value > $1.value }.map(\.key)
@@ -164,7 +164,7 @@ extension GossipSub {
 
     /// Tells some peers outside the mesh what can be had.
     private mutating func gossip(
-        _ offer: GossipOffer, about topic: String, excluding mesh: OrderedSet<PeerID>, now: MonotonicInstant
+        _ offer: GossipOffer, about topic: TopicName, excluding mesh: OrderedSet<PeerID>, now: MonotonicInstant
     ) {
         var ids = offer.ids(arrivedBy: now.advanced(by: .zero - parameters.gossipMinimumAge))
         guard !ids.isEmpty else { return }
@@ -189,7 +189,7 @@ extension GossipSub {
 
     /// A peer that enters the mesh leaves the circle of those that hear gossip, but had none of the messages before it.
     /// Without this, what is said before a mesh has formed would reach nobody whom the mesh then consists of.
-    private mutating func gossip(_ offer: GossipOffer, toNewcomersOf topic: String, now: MonotonicInstant) {
+    private mutating func gossip(_ offer: GossipOffer, toNewcomersOf topic: TopicName, now: MonotonicInstant) {
         guard let joined = topics[topic], !joined.newcomers.isEmpty else { return }
         let memory = parameters.heartbeatInterval * (parameters.historyGossip + 1)
         topics[topic]?.newcomers = joined.newcomers.filter { peer, since in
@@ -214,7 +214,7 @@ extension GossipSub {
 
     /// The peers that hear what we publish to a topic we do not follow. At most `maximumJoinedTopics` topics; then the
     /// one published to longest ago is forgotten.
-    mutating func fanoutPeers(topic: String, now: MonotonicInstant) -> OrderedSet<PeerID> {
+    mutating func fanoutPeers(topic: TopicName, now: MonotonicInstant) -> OrderedSet<PeerID> {
         if fanout[topic] == nil {
             if fanout.count >= limits.maximumJoinedTopics,
                 let oldest = fanout.min(by: { $0.value.lastPublished < $1.value.lastPublished })?.key
@@ -240,7 +240,7 @@ extension GossipSub {
         }
     }
 
-    private mutating func fillFanout(of topic: String) {
+    private mutating func fillFanout(of topic: TopicName) {
         guard let entry = fanout[topic], entry.peers.count < parameters.meshDegree else { return }
         let eligible = peers.keys.filter { !entry.peers.contains($0) && canHearFanout($0, topic: topic) }
         for peer in eligible.shuffled(using: &random).prefix(parameters.meshDegree - entry.peers.count) {
@@ -248,7 +248,7 @@ extension GossipSub {
         }
     }
 
-    private func canHearFanout(_ peer: PeerID, topic: String) -> Bool {
+    private func canHearFanout(_ peer: PeerID, topic: TopicName) -> Bool {
         guard let known = peers[peer] else { return false }
         return known.version != nil && known.follows(topic) && !isDirect(peer)
             && scores.score(peer) >= scores.scoring.publishThreshold

@@ -61,7 +61,7 @@ extension GossipSub {
                 forget(ticket)
                 break
             }
-            guard let topic = topics[message.topic] else {
+            guard let topic = topics[message.topicName] else {
                 counts.messagesOfOtherTopics &+= 1
                 forget(ticket)
                 break
@@ -109,15 +109,15 @@ extension GossipSub {
     private mutating func forgetOldSubscriptions(of peer: PeerID, unlessIn hello: [GossipRPC.Subscription]) {
         guard peers[peer]?.expectsHello == true else { return }
         peers[peer]?.expectsHello = false
-        let renewed = Set(hello.filter(\.subscribes).map(\.topic))
+        let renewed = Set(hello.filter(\.subscribes).map { TopicName($0.topic) })
         guard !renewed.isEmpty else { return }
         for topic in peers[peer]?.topics.keys ?? [] where !renewed.contains(topic) { unsubscribe(peer, from: topic) }
     }
 
-    private mutating func unsubscribe(_ peer: PeerID, from topic: String) {
+    private mutating func unsubscribe(_ peer: PeerID, from topic: TopicName) {
         guard let names = peers[peer]?.names, let bytes = peers[peer]?.topics.removeValue(forKey: topic) else { return }
         topicShares.release(bytes, of: names)
-        actions.append(.peerUnsubscribed(peer, topic: topic))
+        actions.append(.peerUnsubscribed(peer, topic: topic.text))
         removeFromMesh(peer, topic: topic)
         fanout[topic]?.peers.remove(peer)
     }
@@ -127,7 +127,8 @@ extension GossipSub {
     ) {
         for entry in subscriptions {
             // Not through a copy of the entry, which would copy its topics with every change.
-            guard let follows = peers[peer]?.follows(entry.topic), follows != entry.subscribes,
+            let topic = TopicName(entry.topic)
+            guard let follows = peers[peer]?.follows(topic), follows != entry.subscribes,
                 let changes = peers[peer]?.budget.subscriptionChanges, let topicCount = peers[peer]?.topics.count
             else { continue }
             guard changes < limits.maximumSubscriptionChangesPerHeartbeat else {
@@ -141,14 +142,14 @@ extension GossipSub {
                     counts.entriesOverLimit &+= 1
                     continue
                 }
-                guard remember(entry.topic, of: peer) else {
+                guard remember(topic, of: peer) else {
                     counts.topicsWithoutRoom &+= 1
                     continue
                 }
                 actions.append(.peerSubscribed(peer, topic: entry.topic))
-                fillMesh(of: entry.topic, with: peer, now: now)
+                fillMesh(of: topic, with: peer, now: now)
             } else {
-                unsubscribe(peer, from: entry.topic)
+                unsubscribe(peer, from: topic)
             }
         }
     }
@@ -156,10 +157,10 @@ extension GossipSub {
     /// Notes that the peer follows a topic. False if there is no room for the name.
     ///
     /// A topic of ours takes none: its name is kept once, and nobody can crowd out those who follow it.
-    private mutating func remember(_ topic: String, of peer: PeerID) -> Bool {
+    private mutating func remember(_ topic: TopicName, of peer: PeerID) -> Bool {
         let own =
             topics.index(forKey: topic).map { topics.keys[$0] } ?? fanout.index(forKey: topic).map { fanout.keys[$0] }
-        let bytes = own == nil ? topic.utf8.count + GossipSub.bytesPerTopic : 0
+        let bytes = own == nil ? topic.bytes + GossipSub.bytesPerTopic : 0
         guard let names = peers[peer]?.names, bytes == 0 || topicShares.reserve(bytes, for: names) else { return false }
         peers[peer]?.topics[own ?? topic] = bytes
         return true
@@ -176,7 +177,7 @@ extension GossipSub {
             scores.rejected(peer, topic: nil)
             return
         }
-        guard let topic = topics[message.topic] else {
+        guard let topic = topics[message.topicName] else {
             guard message.source != localPeer else {
                 counts.messagesRejected &+= 1
                 // What is kept of a peer is kept for topics of ours: this one is a name that the peer made up.
@@ -201,7 +202,7 @@ extension GossipSub {
         pendingByID[message.id, default: [:]][entry.fingerprint] = ticket.number
         pendingBytes += message.encoded.count
         peers[peer]?.pending += 1
-        topics[message.topic]?.pending += 1
+        topics[message.topicName]?.pending += 1
         actions.append(.verify(ticket, message))
     }
 
@@ -244,7 +245,7 @@ extension GossipSub {
         cancelDeferred(message.id, to: peer)
         promises.fulfill(message.id)
         if first.duration(to: now) <= scores.scoring.meshDeliveryWindow {
-            scores.deliveredInMesh(peer, topic: message.topic)
+            scores.deliveredInMesh(peer, topic: message.topicName)
         }
         return true
     }
@@ -252,13 +253,14 @@ extension GossipSub {
     private mutating func accept(_ ticket: GossipTicket, _ entry: Pending, now: MonotonicInstant) {
         let message = entry.message
         forget(ticket)
-        guard let mesh = topics[message.topic]?.mesh else { return }
+        let topic = message.topicName
+        guard let mesh = topics[topic]?.mesh else { return }
         if !mesh.contains(entry.from), mesh.isDisjoint(with: entry.alsoFrom) {
-            topics[message.topic]?.rescuers[entry.from, default: 0] += 1
+            topics[topic]?.rescuers[entry.from, default: 0] += 1
         }
         counts.messagesAccepted &+= 1
-        scores.deliveredFirst(entry.from, topic: message.topic)
-        for peer in entry.alsoFrom { scores.deliveredInMesh(peer, topic: message.topic) }
+        scores.deliveredFirst(entry.from, topic: topic)
+        for peer in entry.alsoFrom { scores.deliveredInMesh(peer, topic: topic) }
         cache.insert(message, now: now)
         actions.append(.deliver(message, from: entry.from))
         forward(message, notTo: entry, now: now)
@@ -266,7 +268,8 @@ extension GossipSub {
 
     /// To a few mesh peers at once, to the others a little later.
     private mutating func forward(_ message: GossipMessage, notTo entry: Pending, now: MonotonicInstant) {
-        var targets = topics[message.topic]?.mesh ?? []
+        let topic = message.topicName
+        var targets = topics[topic]?.mesh ?? []
         targets.remove(entry.from)
         targets.remove(message.source)
         targets.subtract(entry.alsoFrom)
@@ -283,7 +286,7 @@ extension GossipSub {
                 targets.remove(peer)
             }
         }
-        for peer in directPeers where peers[peer]?.follows(message.topic) == true {
+        for peer in directPeers where peers[peer]?.follows(topic) == true {
             let hasIt = peer == entry.from || peer == message.source || entry.alsoFrom.contains(peer)
             if !hasIt { targets.append(peer) }
         }
@@ -305,7 +308,7 @@ extension GossipSub {
     mutating func sendDeferred(now: MonotonicInstant) {
         while let first = deferred.first, first.due <= now {
             deferred.removeFirst()
-            let mesh = topics[first.message.topic]?.mesh ?? []
+            let mesh = topics[first.message.topicName]?.mesh ?? []
             let targets = deferredTargets.removeValue(forKey: first.message.id) ?? []
             send(first.message, to: targets.filter(mesh.contains), now: now)
         }
@@ -316,8 +319,8 @@ extension GossipSub {
 
     private mutating func reject(_ ticket: GossipTicket, _ entry: Pending) {
         counts.messagesRejected &+= 1
-        scores.rejected(entry.from, topic: entry.message.topic)
-        for peer in entry.alsoFrom { scores.rejected(peer, topic: entry.message.topic) }
+        scores.rejected(entry.from, topic: entry.message.topicName)
+        for peer in entry.alsoFrom { scores.rejected(peer, topic: entry.message.topicName) }
         forget(ticket)
     }
 
@@ -326,7 +329,7 @@ extension GossipSub {
         pendingBytes -= entry.message.encoded.count
         // A peer or topic that left and came back meanwhile counts from zero again.
         if let waiting = peers[entry.from]?.pending, waiting > 0 { peers[entry.from]?.pending = waiting - 1 }
-        let topic = entry.message.topic
+        let topic = entry.message.topicName
         if let waiting = topics[topic]?.pending, waiting > 0 { topics[topic]?.pending = waiting - 1 }
         let id = entry.message.id
         guard pendingByID[id]?[entry.fingerprint] == ticket.number else { return }
@@ -362,12 +365,12 @@ extension GossipSub {
         }
         guard seen.insert(message.id, now: now) else { return [] }
         cache.insert(message, now: now)
-        send(message, to: publishTargets(topic: message.topic, now: now), now: now)
+        send(message, to: publishTargets(topic: message.topicName, now: now), now: now)
         flushAll()
         return takeActions()
     }
 
-    private mutating func publishTargets(topic: String, now: MonotonicInstant) -> [PeerID] {
+    private mutating func publishTargets(topic: TopicName, now: MonotonicInstant) -> [PeerID] {
         let reachable = peers.elements.filter { peer, known in
             known.version != nil && known.follows(topic)
                 && (isDirect(peer) || scores.score(peer) >= scores.scoring.publishThreshold)

@@ -26,7 +26,7 @@ public struct GossipSub: Sendable {
         var version: GossipSubVersion?
         var isOutbound: Bool
         /// What the peer follows, and what each name takes of the room for topics.
-        var topics: OrderedDictionary<String, Int> = [:]
+        var topics: OrderedDictionary<TopicName, Int> = [:]
         var queue: OutboundQueue
         /// Ids the peer does not want.
         var unwanted: RefusedIDs
@@ -47,7 +47,7 @@ public struct GossipSub: Sendable {
         var partialFrame: PartialFrame?
         var budget = Budget()
 
-        func follows(_ topic: String) -> Bool { topics[topic] != nil }
+        func follows(_ topic: TopicName) -> Bool { topics[topic] != nil }
     }
 
     /// The beginning of a frame.
@@ -108,8 +108,8 @@ public struct GossipSub: Sendable {
     var random: any RandomNumberGenerator & Sendable
 
     var peers: OrderedDictionary<PeerID, Peer> = [:]
-    var topics: OrderedDictionary<String, Topic> = [:]
-    var fanout: OrderedDictionary<String, Fanout> = [:]
+    var topics: OrderedDictionary<TopicName, Topic> = [:]
+    var fanout: OrderedDictionary<TopicName, Fanout> = [:]
     var seen: SeenCache
     var cache: MessageCache
     var backoffs: BackoffTable
@@ -182,17 +182,20 @@ public struct GossipSub: Sendable {
     // MARK: - What is so
 
     /// The topics joined, in the order of joining.
-    public var joinedTopics: [String] { Array(topics.keys) }
+    public var joinedTopics: [String] { topics.keys.map(\.text) }
 
     /// The mesh peers of a topic.
-    public func meshPeers(of topic: String) -> [PeerID] { topics[topic].map { Array($0.mesh) } ?? [] }
+    public func meshPeers(of topic: String) -> [PeerID] {
+        topics[TopicName(topic)].map { Array($0.mesh) } ?? []
+    }
 
     /// All known peers.
     public var knownPeers: [PeerID] { Array(peers.keys) }
 
     /// All known peers that follow a topic.
     public func peers(of topic: String) -> [PeerID] {
-        peers.elements.filter { $0.value.follows(topic) }.map(\.key)
+        let name = TopicName(topic)
+        return peers.elements.filter { $0.value.follows(name) }.map(\.key)
     }
 
     /// The peer's score; 0 for an unknown one.
@@ -266,7 +269,7 @@ public struct GossipSub: Sendable {
         guard let known = peers[peer] else { return [] }
         leaveAllMeshes(peer)
         for topic in fanout.keys { fanout[topic]?.peers.remove(peer) }
-        for topic in known.topics.keys { actions.append(.peerUnsubscribed(peer, topic: topic)) }
+        for topic in known.topics.keys { actions.append(.peerUnsubscribed(peer, topic: topic.text)) }
         promises.forget(peer)
         queued -= known.queue.load
         answerShares.leave(known.answers)
@@ -299,11 +302,12 @@ public struct GossipSub: Sendable {
     public mutating func join(
         _ topic: String, validates: Bool = false, now: MonotonicInstant
     ) throws(GossipSubError) -> [GossipSubAction] {
+        let topic = TopicName(topic)
         guard topics[topic] == nil else {
             topics[topic]?.asksForValidation = validates
             return []
         }
-        guard !topic.isEmpty, topic.utf8.count <= limits.maximumTopicBytes else {
+        guard topic.bytes > 0, topic.bytes <= limits.maximumTopicBytes else {
             throw .invalidTopic(limitBytes: limits.maximumTopicBytes)
         }
         guard topics.count < limits.maximumJoinedTopics else {
@@ -321,10 +325,11 @@ public struct GossipSub: Sendable {
 
     /// Leaves a topic and its mesh.
     public mutating func leave(_ topic: String, now: MonotonicInstant) -> [GossipSubAction] {
+        let topic = TopicName(topic)
         guard let left = topics.removeValue(forKey: topic) else { return [] }
         for peer in left.mesh {
             scores.pruned(peer, topic: topic)
-            actions.append(.pruned(peer, topic: topic))
+            actions.append(.pruned(peer, topic: topic.text))
             backoffs.set(topic: topic, peer: peer, duration: parameters.unsubscribeBackoff, now: now)
             queuePrune(peer, topic: topic, backoff: parameters.unsubscribeBackoff)
         }

@@ -14,7 +14,7 @@ struct MessageCache: Sendable {
     /// What came within one heartbeat, in order.
     private struct Window {
         var ids = Deque<MessageID>()
-        var byTopic: [String: Deque<GossipOffer.Arrival>] = [:]
+        var byTopic: [TopicName: Deque<GossipOffer.Arrival>] = [:]
     }
 
     /// What a message takes beside its bytes: its entry in the table, which is a third to two thirds empty; its author and id,
@@ -44,13 +44,13 @@ struct MessageCache: Sendable {
         while bytes + cost > maximumBytes, dropOldest() {}
         entries[message.id] = Entry(message: message)
         windows[0].ids.append(message.id)
-        let last = windows[0].byTopic[message.topic]?.last?.time ?? now
-        windows[0].byTopic[message.topic, default: Deque()].append(.init(id: message.id, time: max(last, now)))
+        let last = windows[0].byTopic[message.topicName]?.last?.time ?? now
+        windows[0].byTopic[message.topicName, default: Deque()].append(.init(id: message.id, time: max(last, now)))
         bytes += cost
     }
 
     /// The messages of a topic that are young enough to be advertised. Nothing is looked at or copied for it but the windows.
-    func offer(of topic: String) -> GossipOffer {
+    func offer(of topic: TopicName) -> GossipOffer {
         GossipOffer(windows: windows.prefix(gossipWindows).compactMap { $0.byTopic[topic] })
     }
 
@@ -78,7 +78,7 @@ struct MessageCache: Sendable {
         for index in windows.indices.reversed() {
             guard let id = windows[index].ids.popFirst() else { continue }
             // The oldest of the window is the oldest of its topic there.
-            if let topic = entries[id]?.message.topic {
+            if let topic = entries[id]?.message.topicName {
                 windows[index].byTopic[topic]?.removeFirst()
                 if windows[index].byTopic[topic]?.isEmpty == true { windows[index].byTopic[topic] = nil }
             }

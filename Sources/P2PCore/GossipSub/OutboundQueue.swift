@@ -59,9 +59,9 @@ struct OutboundQueue: Sendable {
     /// Ids in the IDONTWANT of one RPC: go-libp2p-pubsub reads no more of them. The others wait for the next RPC.
     static let maximumRefusedIDsPerRPC = 10
 
-    private(set) var subscriptions: OrderedDictionary<String, Bool> = [:]
-    private(set) var meshChanges: OrderedDictionary<String, MeshChange> = [:]
-    private var have: OrderedDictionary<String, [MessageID]> = [:]
+    private(set) var subscriptions: OrderedDictionary<TopicName, Bool> = [:]
+    private(set) var meshChanges: OrderedDictionary<TopicName, MeshChange> = [:]
+    private var have: OrderedDictionary<TopicName, [MessageID]> = [:]
     private var want: [MessageID] = []
     /// Of these the ones whose coming is to be watched once they are asked for.
     private var watched: Set<MessageID> = []
@@ -132,11 +132,11 @@ struct OutboundQueue: Sendable {
     /// There is something to write, and nothing being written.
     var isReady: Bool { !isWriting && !isEmpty }
 
-    mutating func announce(_ topic: String, subscribes: Bool) { subscriptions[topic] = subscribes }
+    mutating func announce(_ topic: TopicName, subscribes: Bool) { subscriptions[topic] = subscribes }
 
-    mutating func change(_ topic: String, _ change: MeshChange) { meshChanges[topic] = change }
+    mutating func change(_ topic: TopicName, _ change: MeshChange) { meshChanges[topic] = change }
 
-    mutating func advertise(_ topic: String, _ ids: [MessageID]) { have[topic] = ids }
+    mutating func advertise(_ topic: TopicName, _ ids: [MessageID]) { have[topic] = ids }
 
     /// - Returns: the ids for which there was room; nobody is asked for the others.
     mutating func ask(_ ids: [MessageID]) -> ArraySlice<MessageID> {
@@ -218,8 +218,8 @@ struct OutboundQueue: Sendable {
     private mutating func takeSubscriptions(into rpc: inout ProtobufWriter) {
         var taken = 0
         for (topic, subscribes) in subscriptions {
-            if taken > 0, rpc.bytes.count + topic.utf8.count > Self.comfortableControlBytes { break }
-            rpc.append(1, message: GossipRPC.encode(.init(subscribes: subscribes, topic: topic)))
+            if taken > 0, rpc.bytes.count + topic.bytes > Self.comfortableControlBytes { break }
+            rpc.append(1, message: GossipRPC.encode(.init(subscribes: subscribes, topic: topic.text)))
             taken += 1
         }
         subscriptions.removeFirst(taken)
@@ -230,9 +230,9 @@ struct OutboundQueue: Sendable {
         let room = Self.comfortableControlBytes - rpc.bytes.count
         var control = ProtobufWriter()
         while let (topic, ids) = have.elements.first {
-            let fitting = Self.fitting(ids, in: room - control.bytes.count - topic.utf8.count - 8)
+            let fitting = Self.fitting(ids, in: room - control.bytes.count - topic.bytes - 8)
             guard !fitting.isEmpty || ids.isEmpty else { break }
-            control.append(1, message: GossipRPC.encode(.init(topic: topic, ids: Array(fitting))))
+            control.append(1, message: GossipRPC.encode(.init(topic: topic.text, ids: Array(fitting))))
             have[topic] = fitting.count < ids.count ? Array(ids.dropFirst(fitting.count)) : nil
         }
         let asked = Self.fitting(want, in: room - control.bytes.count - 4)
@@ -245,9 +245,9 @@ struct OutboundQueue: Sendable {
         for (topic, change) in meshChanges {
             guard control.bytes.count <= room else { break }
             switch change {
-            case .graft: control.append(3, message: GossipRPC.encode(graft: topic))
+            case .graft: control.append(3, message: GossipRPC.encode(graft: topic.text))
             case .prune(let seconds):
-                control.append(4, message: GossipRPC.encode(.init(topic: topic, backoffSeconds: seconds)))
+                control.append(4, message: GossipRPC.encode(.init(topic: topic.text, backoffSeconds: seconds)))
             }
             taken += 1
         }

@@ -21,7 +21,7 @@ struct PeerScores: Sendable {
         var isConnected = true
         var expiry = MonotonicInstant.zero
         /// Ordered, so that sums do not depend on hashing.
-        var topics: OrderedDictionary<String, TopicRecord> = [:]
+        var topics: OrderedDictionary<TopicName, TopicRecord> = [:]
         /// Invalid messages whose topic could not even be read.
         var malformedMessages = 0.0
         var breaches = 0.0
@@ -73,20 +73,20 @@ struct PeerScores: Sendable {
         retained += 1
     }
 
-    mutating func grafted(_ peer: PeerID, topic: String, now: MonotonicInstant) {
+    mutating func grafted(_ peer: PeerID, topic: TopicName, now: MonotonicInstant) {
         guard records[peer] != nil else { return }
         records[peer]?.topics[topic, default: TopicRecord()].graftedAt = now
         records[peer]?.topics[topic]?.secondsInMesh = 0
         records[peer]?.topics[topic]?.meshDeliveriesActive = false
     }
 
-    mutating func pruned(_ peer: PeerID, topic: String) {
+    mutating func pruned(_ peer: PeerID, topic: TopicName) {
         guard let known = records[peer]?.topics[topic] else { return }
         let left = leavingMesh(known)
         records[peer]?.topics[topic] = left
     }
 
-    mutating func deliveredFirst(_ peer: PeerID, topic: String) {
+    mutating func deliveredFirst(_ peer: PeerID, topic: TopicName) {
         guard records[peer] != nil else { return }
         let count = records[peer]?.topics[topic]?.firstDeliveries ?? 0
         let raised = min(count + 1, scoring.firstDeliveryCap)
@@ -95,14 +95,14 @@ struct PeerScores: Sendable {
     }
 
     /// A further copy that came in time.
-    mutating func deliveredInMesh(_ peer: PeerID, topic: String) {
+    mutating func deliveredInMesh(_ peer: PeerID, topic: TopicName) {
         guard scoring.meshDeliveryWeight != 0, let record = records[peer]?.topics[topic], record.graftedAt != nil else {
             return
         }
         records[peer]?.topics[topic]?.meshDeliveries = min(record.meshDeliveries + 1, scoring.meshDeliveryCap)
     }
 
-    mutating func rejected(_ peer: PeerID, topic: String?) {
+    mutating func rejected(_ peer: PeerID, topic: TopicName?) {
         guard records[peer] != nil else { return }
         if let topic {
             records[peer]?.topics[topic, default: TopicRecord()].invalidMessages += 1

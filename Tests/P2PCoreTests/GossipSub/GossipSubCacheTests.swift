@@ -22,7 +22,7 @@ import Testing
             if beat < 4 { cache.shift() }
         }
         func ids(_ topic: String, by milliseconds: Int, atMost limit: Int = .max) -> [MessageID] {
-            cache.offer(of: topic).ids(arrivedBy: at(milliseconds), atMost: limit)
+            cache.offer(of: TopicName(topic)).ids(arrivedBy: at(milliseconds), atMost: limit)
         }
         func messages(_ numbers: [UInt64], _ topic: String) -> [MessageID] {
             numbers.map { testMessage($0, topic: topic).id }
@@ -55,8 +55,8 @@ import Testing
             // What is left are the last ones, and each is offered once.
             let left = inserted.suffix(cache.count)
             for topic in ["t", "u", "v"] {
-                let offered = cache.offer(of: topic).ids(arrivedBy: at(1_000))
-                #expect(offered.count == cache.offer(of: topic).count)
+                let offered = cache.offer(of: TopicName(topic)).ids(arrivedBy: at(1_000))
+                #expect(offered.count == cache.offer(of: TopicName(topic)).count)
                 #expect(Set(offered) == Set(left.filter { $0.topic == topic }.map(\.id)), "message \(number)")
             }
         }

@@ -126,6 +126,28 @@ import Testing
         #expect(bench.router.score(of: testPeer(1)) == 0)
     }
 
+    /// Unicode holds each of the two spellings for the other's equal; on the network they are two topics.
+    @Test(arguments: [("Klatsch", "\u{212A}latsch"), ("caf\u{e9}", "cafe\u{301}")])
+    func anotherSpellingIsAnotherTopic(own: String, other: String) throws {
+        var bench = RouterBench()
+        try bench.join(own)
+        bench.open(testPeer(1), topics: [own])
+        bench.open(testPeer(2), topics: [other])
+        #expect(bench.router.peers(of: own) == [testPeer(1)] && bench.router.peers(of: other) == [testPeer(2)])
+        #expect(bench.router.meshPeers(of: own) == [testPeer(1)])
+        bench.receive(from: testPeer(2)) {
+            $0.graft = [other]
+            $0.messages = [testMessage(1, topic: other).encoded]
+            $0.have = [.init(topic: other, ids: [testMessage(2).id])]
+        }
+        #expect(bench.delivered.isEmpty && bench.messages(to: testPeer(1)).isEmpty)
+        #expect(bench.router.counts.messagesOfOtherTopics == 1 && bench.router.counts.idsWanted == 0)
+        #expect(bench.router.meshPeers(of: own) == [testPeer(1)])
+        try bench.join(other)
+        #expect(bench.router.joinedTopics.map { Array($0.utf8) } == [Array(own.utf8), Array(other.utf8)])
+        #expect(bench.router.meshPeers(of: other) == [testPeer(2)])
+    }
+
     @Test func validatorsDecide() throws {
         var bench = try bench(validates: true)
         for number in UInt64(1)...3 {
