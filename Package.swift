@@ -203,7 +203,7 @@ let package = Package(
             name: "P2PDaemonTests",
             dependencies: [
                 "P2PDaemon", "LibP2P", "Multiformats", "PeerIdentity", "GoopTestKit", nio("NIOCore"), nio("NIOPosix"),
-                logging,
+                nio("NIOEmbedded"), logging,
             ],
             swiftSettings: settings),
         .testTarget(

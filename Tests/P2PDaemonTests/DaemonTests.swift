@@ -35,6 +35,20 @@ import Testing
         }
     }
 
+    /// More answers than the sockets hold: the daemon waits for the client, and goes on.
+    @Test func aClientThatReadsLateGetsEveryAnswer() async throws {
+        let count = 20_000
+        try await RunningDaemon.with { daemon in
+            try await TestClient.with(daemon.control) { (client: inout TestClient) async throws in
+                try await client.send([UInt8](repeating: 0, count: count))
+                client.closeWrite()
+                var answers = 0
+                while try await client.receive() != nil { answers += 1 }
+                #expect(answers == count)
+            }
+        }
+    }
+
     @Test func aFrameBeyondTheLimitEndsTheConnection() async throws {
         try await RunningDaemon.with { daemon in
             try await TestClient.with(daemon.control) { (client: inout TestClient) async throws in

@@ -5,7 +5,8 @@ import NIOCore
 ///
 /// Lives in the channel's event loop. Requests that have to wait for something are served by a task on that loop; a stream to a
 /// peer that is connected is opened without one, and is handed to a `StreamRelay`, which takes this handler's place. While a
-/// request is being served nothing more is read from the client.
+/// request is being served, or the client does not take its answers, nothing more is read from it, and nothing that it has asked
+/// is begun.
 final class ControlHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = ByteBuffer
@@ -24,6 +25,8 @@ final class ControlHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private var decoder = FrameDecoder()
     private var phase = Phase.idle
     private var readIsHeld = false
+    /// `serveNext` is at work: what its answers bring about does not begin it again.
+    private var isServingNext = false
     /// The client will send nothing more; what it has asked is still answered.
     private var inputIsClosed = false
 
@@ -48,15 +51,24 @@ final class ControlHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func read(context: ChannelHandlerContext) {
+        switch phase {
+        case .serving: readIsHeld = true
+        case .idle where !context.channel.isWritable: readIsHeld = true
         // A client that listens is still read from, so that its end is seen.
-        if case .serving = phase { readIsHeld = true } else { context.read() }
+        case .idle, .over: context.read()
+        }
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if context.channel.isWritable { serveNext() }
+        context.fireChannelWritabilityChanged()
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         guard case .some(.inputClosed) = event as? ChannelEvent else { return }
         inputIsClosed = true
         switch phase {
-        case .idle: closeBehindAnswers()
+        case .idle: serveNext()
         case .serving: break
         case .over: context.close(promise: nil)
         }
@@ -81,9 +93,14 @@ final class ControlHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     // MARK: Requests
 
-    /// Serves what has arrived, as far as no answer has to be waited for.
+    /// Serves what has arrived, as far as no answer has to be waited for and the client takes what it gets.
     private func serveNext() {
+        guard !isServingNext else { return }
+        isServingNext = true
+        defer { isServingNext = false }
         while case .idle = phase {
+            // Answers to a client that reads none would pile up here without a bound.
+            guard let context, context.channel.isWritable else { return }
             let message: ArraySlice<UInt8>
             do throws(FrameError) {
                 guard let next = try decoder.next() else { break }
@@ -91,7 +108,7 @@ final class ControlHandler: ChannelDuplexHandler, RemovableChannelHandler {
             } catch {
                 service.ended(error)
                 phase = .over
-                context?.close(promise: nil)
+                context.close(promise: nil)
                 return
             }
             do throws(ControlRequestError) { serve(try ControlRequest(protobuf: message)) } catch {
@@ -225,8 +242,9 @@ final class ControlHandler: ChannelDuplexHandler, RemovableChannelHandler {
     /// A subscribed client sends nothing more: from now on only its end is waited for.
     private func become(_ messages: PubSubSubscription) {
         guard let context else { return }
-        answer(.done)
+        // First, since an answer that makes room lets the next request begin.
         phase = .over
+        answer(.done)
         let channel = context.channel
         let task = Task(executorPreference: executor) {
             do {
