@@ -16,6 +16,7 @@ extension GossipSub {
             peers.values[index].unwanted.shift()
             unwantedIDs += peers.values[index].unwanted.count
         }
+        endHellos(now: now)
         giveUpOldMessages(now: now)
         giveUpSlowFrames(now: now)
         seen.expire(now: now)

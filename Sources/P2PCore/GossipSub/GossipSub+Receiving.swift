@@ -21,7 +21,7 @@ extension GossipSub {
             return takeActions()
         }
         counts.entriesOverLimit &+= UInt64(rpc.ignoredEntries)
-        forgetOldSubscriptions(of: peer, unlessIn: rpc.subscriptions)
+        note(hello: rpc.subscriptions, of: peer, now: now)
         handle(rpc.subscriptions, from: peer, now: now)
         for (index, message) in rpc.messages.enumerated() {
             // A frame holds thousands; nothing more is read of it once its sender has disqualified itself.
@@ -102,16 +102,45 @@ extension GossipSub {
 
     // MARK: - Subscriptions
 
-    /// On the first frame of a stream that replaced another: the peer may have unsubscribed in between.
+    /// At the beginning of a stream that replaced another: the peer may have unsubscribed in between.
     ///
-    /// Only if that frame names topics: go-libp2p-pubsub and we begin every stream with them, but rust-libp2p says them on a
-    /// peer's first connection only, and goes on without when another connection or stream takes over.
-    private mutating func forgetOldSubscriptions(of peer: PeerID, unlessIn hello: [GossipRPC.Subscription]) {
-        guard peers[peer]?.expectsHello == true else { return }
-        peers[peer]?.expectsHello = false
-        let renewed = Set(hello.filter(\.subscribes).map { TopicName($0.topic) })
-        guard !renewed.isEmpty else { return }
-        for topic in peers[peer]?.topics.keys ?? [] where !renewed.contains(topic) { unsubscribe(peer, from: topic) }
+    /// Only if its first frame names topics: go-libp2p-pubsub and we begin every stream with them, but rust-libp2p says them on a
+    /// peer's first connection only, and goes on without when another connection or stream takes over. Many topics take several
+    /// frames; what is in none of them is forgotten with the first frame of another kind, or when none has come for a heartbeat.
+    private mutating func note(hello said: [GossipRPC.Subscription], of peer: PeerID, now: MonotonicInstant) {
+        guard let hello = peers[peer]?.hello else { return }
+        var unsaid: OrderedSet<TopicName>
+        let begun: MonotonicInstant
+        switch hello {
+        case .over: return
+        case .awaited:
+            guard said.contains(where: \.subscribes) else {
+                peers[peer]?.hello = .over
+                return
+            }
+            unsaid = peers[peer]?.topics.keys ?? []
+            begun = now
+        case .begun(let known, let instant):
+            guard !said.isEmpty else { return endHello(of: peer) }
+            unsaid = known
+            begun = instant
+        }
+        for entry in said where entry.subscribes { unsaid.remove(TopicName(entry.topic)) }
+        peers[peer]?.hello = unsaid.isEmpty ? .over : .begun(unsaid: unsaid, at: begun)
+    }
+
+    private mutating func endHello(of peer: PeerID) {
+        guard case .begun(let unsaid, _)? = peers[peer]?.hello else { return }
+        peers[peer]?.hello = .over
+        for topic in unsaid { unsubscribe(peer, from: topic) }
+    }
+
+    mutating func endHellos(now: MonotonicInstant) {
+        let silent = peers.elements.filter { _, known in
+            guard case .begun(_, let begun) = known.hello else { return false }
+            return begun.advanced(by: parameters.heartbeatInterval) <= now
+        }.map(\.key)
+        for peer in silent { endHello(of: peer) }
     }
 
     private mutating func unsubscribe(_ peer: PeerID, from topic: TopicName) {

@@ -31,8 +31,8 @@ public struct GossipSub: Sendable {
         /// Ids the peer does not want.
         var unwanted: RefusedIDs
         var pending = 0
-        /// The peer opened a new stream: what it follows now is what its first frame says.
-        var expectsHello = false
+        /// What the peer's first frames on a new stream say of its topics.
+        var hello = Hello.over
         /// The peer in the books of what its IWANTs may hold.
         let answers: ByteShares.Holder
         /// And in those of what its begun frames may.
@@ -48,6 +48,15 @@ public struct GossipSub: Sendable {
         var budget = Budget()
 
         func follows(_ topic: TopicName) -> Bool { topics[topic] != nil }
+    }
+
+    /// The beginning of a stream that may have taken the place of an earlier one.
+    enum Hello: Sendable {
+        /// No frame has come.
+        case awaited
+        /// The peer is naming its topics, in one frame or several; of those known from before, these it has not named again.
+        case begun(unsaid: OrderedSet<TopicName>, at: MonotonicInstant)
+        case over
     }
 
     /// The beginning of a frame.
@@ -223,7 +232,7 @@ public struct GossipSub: Sendable {
     /// The stream we write to is open.
     ///
     /// Call it once per peer, not per connection; again after `outboundClosed(to:)` when the stream was reopened. The
-    /// first frame carries all subscriptions.
+    /// first frames carry all subscriptions, and take back those of earlier streams that are none any more.
     ///
     /// - Parameters:
     ///   - isOutbound: this node dialled the connection.
@@ -236,6 +245,11 @@ public struct GossipSub: Sendable {
         peers[peer]?.version = version
         peers[peer]?.isOutbound = isOutbound
         for topic in topics.keys { peers[peer]?.queue.announce(topic, subscribes: true) }
+        for topic in peers[peer]?.queue.told ?? [] where topics[topic] == nil {
+            // Left while there was no stream to say it on. Others keep what a new stream's first frame does not name.
+            peers[peer]?.queue.announce(topic, subscribes: false)
+            queuePrune(peer, topic: topic, backoff: parameters.unsubscribeBackoff)
+        }
         for topic in peers[peer]?.topics.keys ?? [] { fillMesh(of: topic, with: peer, now: now) }
         flush(peer)
         return takeActions()
@@ -253,12 +267,12 @@ public struct GossipSub: Sendable {
     }
 
     /// The peer opened a stream to us, perhaps before ours to it is open, perhaps in place of an earlier one. The first
-    /// frame on it tells all that the peer follows.
+    /// frames on it tell all that the peer follows.
     public mutating func inboundOpened(
         from peer: PeerID, isOutbound: Bool, address: IPAddress?, now: MonotonicInstant
     ) -> [GossipSubAction] {
         if admit(peer, isOutbound: isOutbound, address: address) {
-            peers[peer]?.expectsHello = true
+            peers[peer]?.hello = .awaited
             forgetPartialFrame(of: peer)
         }
         return takeActions()

@@ -89,7 +89,8 @@ public struct GossipSubParameters: Sendable, Hashable {
 }
 
 extension Comparable {
-    fileprivate func clamped(to range: ClosedRange<Self>) -> Self { min(max(self, range.lowerBound), range.upperBound) }
+    /// The nearest that is in the range.
+    func clamped(to range: ClosedRange<Self>) -> Self { min(max(self, range.lowerBound), range.upperBound) }
 }
 
 /// What strangers may make us hold or do. Past a limit entries are dropped and counted, and the connection lives on.

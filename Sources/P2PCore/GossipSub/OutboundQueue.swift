@@ -59,6 +59,11 @@ struct OutboundQueue: Sendable {
     /// Ids in the IDONTWANT of one RPC: go-libp2p-pubsub reads no more of them. The others wait for the next RPC.
     static let maximumRefusedIDsPerRPC = 10
 
+    /// Topics that the peer may believe we follow: named to it, and not taken back in a frame that is written.
+    private(set) var told: OrderedSet<TopicName> = []
+    /// Those that the frame takes back that is being written.
+    private var takenBack: [TopicName] = []
+    private let maximumTold: Int
     private(set) var subscriptions: OrderedDictionary<TopicName, Bool> = [:]
     private(set) var meshChanges: OrderedDictionary<TopicName, MeshChange> = [:]
     private var have: OrderedDictionary<TopicName, [MessageID]> = [:]
@@ -82,6 +87,7 @@ struct OutboundQueue: Sendable {
         maximumBytes = limits.maximumQueuedBytes
         maximumFrameBytes = limits.maximumFrameBytes
         maximumIDs = limits.maximumWantedIDsPerHeartbeat
+        maximumTold = 2 * limits.maximumJoinedTopics.clamped(to: 1...10_000)
     }
 
     var isEmpty: Bool {
@@ -113,6 +119,8 @@ struct OutboundQueue: Sendable {
     /// No stream, or a new one: control is said anew, and the peer asks anew for what it still wants. What it is to get
     /// unasked still waits.
     mutating func restart() {
+        // Whether that was read nobody knows, so it is `told` still.
+        takenBack = []
         subscriptions = [:]
         meshChanges = [:]
         have = [:]
@@ -127,6 +135,8 @@ struct OutboundQueue: Sendable {
     mutating func wrote() {
         isWriting = false
         written = (0, 0)
+        for topic in takenBack { told.remove(topic) }
+        takenBack = []
     }
 
     /// There is something to write, and nothing being written.
@@ -220,9 +230,12 @@ struct OutboundQueue: Sendable {
         for (topic, subscribes) in subscriptions {
             if taken > 0, rpc.bytes.count + topic.bytes > Self.comfortableControlBytes { break }
             rpc.append(1, message: GossipRPC.encode(.init(subscribes: subscribes, topic: topic.text)))
+            if subscribes { told.append(topic) } else { takenBack.append(topic) }
             taken += 1
         }
         subscriptions.removeFirst(taken)
+        // Only who joins and leaves ever new topics, on streams that die, comes here. The oldest are forgotten.
+        if told.count > maximumTold { told.removeFirst(told.count - maximumTold) }
     }
 
     /// - Returns: the watched ones among the ids that are asked for.

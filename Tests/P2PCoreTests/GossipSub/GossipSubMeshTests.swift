@@ -31,6 +31,76 @@ import Testing
         #expect(bench.router.meshPeers(of: "a") == [testPeer(1)])
     }
 
+    @Test func whatIsLeftWhileTheStreamIsDownIsTakenBack() throws {
+        var bench = RouterBench()
+        for topic in ["a", "b", "c"] { try bench.join(topic) }
+        bench.open(testPeer(1), topics: ["a", "b", "c"])
+        // One is left while the frame that says so cannot be written, one while there is no stream; one comes back.
+        bench.stalled = [testPeer(1)]
+        bench.perform(bench.router.leave("a", now: bench.now))
+        bench.perform(bench.router.outboundClosed(to: testPeer(1), now: bench.now))
+        bench.perform(bench.router.leave("b", now: bench.now))
+        bench.perform(bench.router.leave("c", now: bench.now))
+        try bench.join("c")
+        bench.clearSent()
+        bench.stalled = []
+        bench.open(testPeer(1))
+        let rpcs = bench.takeSent(to: testPeer(1))
+        #expect(
+            rpcs.flatMap(\.subscriptions) == [
+                .init(subscribes: true, topic: "c"), .init(subscribes: false, topic: "a"),
+                .init(subscribes: false, topic: "b"),
+            ])
+        #expect(rpcs.flatMap(\.prune) == ["a", "b"].map { GossipRPC.Prune(topic: $0, backoffSeconds: 10) })
+        bench.perform(bench.router.outboundClosed(to: testPeer(1), now: bench.now))
+        bench.open(testPeer(1))
+        #expect(
+            bench.takeSent(to: testPeer(1)).flatMap(\.subscriptions) == [.init(subscribes: true, topic: "c")],
+            "what has been taken back is not again")
+    }
+
+    @Test func whatIsRememberedAsToldIsBounded() throws {
+        var limits = GossipSubLimits()
+        limits.maximumJoinedTopics = 2
+        var bench = RouterBench(limits: limits)
+        for number in 0..<20 {
+            try bench.join("\(number)")
+            bench.open(testPeer(1))
+            bench.perform(bench.router.outboundClosed(to: testPeer(1), now: bench.now))
+            bench.stalled = [testPeer(1)]
+            bench.perform(bench.router.leave("\(number)", now: bench.now))
+        }
+        #expect(bench.router.peers[testPeer(1)]?.queue.told.count == 4)
+    }
+
+    @Test func aHelloInSeveralFramesIsReadToItsEnd() throws {
+        var bench = RouterBench()
+        let topics = (0..<40).map { "\($0)" + String(repeating: "x", count: 1_000) }
+        func replaceStream(naming named: [ArraySlice<String>]) {
+            bench.perform(
+                bench.router.inboundOpened(from: testPeer(1), isOutbound: true, address: nil, now: bench.now))
+            for topics in named {
+                bench.receive(from: testPeer(1)) { $0.subscriptions = topics.map { .init(subscribes: true, topic: $0) } }
+            }
+        }
+        bench.open(testPeer(1), topics: topics)
+        bench.otherActions = []
+        replaceStream(naming: [topics[..<12], topics[12..<24], topics[24...]])
+        bench.advance(by: .seconds(3))
+        #expect(bench.otherActions.isEmpty, "no topic was gone for a moment")
+        // Without the last of them, and something else behind it.
+        replaceStream(naming: [topics[..<12], topics[12..<39]])
+        #expect(bench.otherActions.isEmpty)
+        bench.receive(from: testPeer(1)) { $0.want = [testMessage(1).id] }
+        #expect(bench.otherActions == [.peerUnsubscribed(testPeer(1), topic: topics[39])])
+        // Without another, and nothing behind it.
+        replaceStream(naming: [topics[..<38]])
+        bench.advance(by: .milliseconds(900))
+        #expect(bench.otherActions.count == 1)
+        bench.advance(by: .milliseconds(1_200))
+        #expect(bench.otherActions.last == .peerUnsubscribed(testPeer(1), topic: topics[38]))
+    }
+
     @Test func aStreamThatGoesOnWithoutAHelloLosesNoTopics() throws {
         var bench = RouterBench()
         try bench.join("a")
@@ -46,6 +116,7 @@ import Testing
         bench.receive(from: testPeer(1)) {
             $0.subscriptions = [.init(subscribes: true, topic: "a"), .init(subscribes: true, topic: "b")]
         }
+        bench.receive(from: testPeer(1)) { $0.messages = [testMessage(2, topic: "a").encoded] }
         #expect(bench.router.peers(of: "c").isEmpty, "a list of all topics is believed")
     }
 
