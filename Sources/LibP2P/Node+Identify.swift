@@ -145,7 +145,7 @@ extension Node {
             do {
                 let stream = try await self.openStream(
                     on: connection, protocols: [Identify.protocolID], negotiation: .eager,
-                    timeout: self.configuration.limits.identify.timeout)
+                    until: .now().advanced(by: self.configuration.limits.identify.timeout))
                 do {
                     try await self.receiveIdentity(on: stream)
                     await stream.close()
@@ -285,7 +285,7 @@ extension Node {
                 guard let self else { return }
                 let stream = try? await self.openStream(
                     on: connection, protocols: [Identify.pushProtocolID], negotiation: .automatic,
-                    timeout: self.configuration.limits.identify.timeout)
+                    until: .now().advanced(by: self.configuration.limits.identify.timeout))
                 if let stream {
                     let deadline = stream.deadline(after: self.configuration.limits.identify.timeout, .slow)
                     await self.send(self.identifyMessage(for: connection), on: stream)

@@ -12,7 +12,8 @@ extension Node {
     /// a refusal then shows at the first read as `.protocolNotSupported`.
     ///
     /// The stream is the caller's, to close or reset; `withStream` does that by itself.
-    /// - Parameter timeout: for everything until the stream is here, a dial included; not for what is then done with it.
+    /// - Parameter timeout: for everything until the stream is here, a dial included; not for what is then done with it. The
+    ///   agreement on a protocol has `ResourceLimits.negotiationTimeout` of it at most (10 s).
     /// - Throws: `P2PError` (`.noAddresses`, `.unreachable`, `.timedOut`, `.protocolNotSupported`, `.limitReached`, …);
     ///   `CancellationError`.
     public func openStream(
@@ -28,11 +29,11 @@ extension Node {
         to peer: PeerID, protocols: [ProtocolID], options: StreamOptions
     ) async throws -> P2PStream {
         if let stream = try self.openStreamNow(to: peer, protocols: protocols, options: options) { return stream }
-        let started = MonotonicInstant.now()
+        let deadline = MonotonicInstant.now().advanced(by: options.timeout)
         var lastError: (any Error)?
         // A connection may turn out to have just ended; then the next best, or a new one, gets a try.
         for _ in 0..<2 {
-            let left = options.timeout - started.duration(to: .now())
+            let left = Self.time(until: deadline)
             guard left > .zero else { break }
             let connection: SwarmConnection
             let allowsLimited = options.allowsLimitedConnection
@@ -46,7 +47,7 @@ extension Node {
             do {
                 return try await self.openStream(
                     on: connection, protocols: protocols, negotiation: options.negotiation,
-                    timeout: options.timeout - started.duration(to: .now()))
+                    until: deadline)
             } catch let error as P2PError where error.code == .connectionClosed {
                 lastError = error
             }
@@ -83,27 +84,32 @@ extension Node {
         }
     }
 
-    /// Opens a stream on this very connection.
+    /// Zero once the deadline has passed.
+    private static func time(until deadline: MonotonicInstant) -> Duration {
+        max(.zero, MonotonicInstant.now().duration(to: deadline))
+    }
+
+    /// Opens a stream on this very connection. All its steps have one deadline: each has the time that those before it left.
     func openStream(
         on connection: SwarmConnection, protocols: [ProtocolID], negotiation: StreamOptions.Negotiation,
-        timeout: Duration
+        until deadline: MonotonicInstant
     ) async throws -> P2PStream {
         // On the connection's loop from the first step to the last: one change of thread there, one back.
         try await withTaskExecutorPreference(connection.executor) {
             try await self.openStreamOnLoop(
-                of: connection, protocols: protocols, negotiation: negotiation, timeout: timeout)
+                of: connection, protocols: protocols, negotiation: negotiation, until: deadline)
         }
     }
 
     private func openStreamOnLoop(
         of connection: SwarmConnection, protocols: [ProtocolID], negotiation: StreamOptions.Negotiation,
-        timeout: Duration
+        until deadline: MonotonicInstant
     ) async throws -> P2PStream {
         let peer = connection.peer
         let slot = try self.reserveStream(on: connection)
         let swarm = self.swarm
         let muxed: MuxedStream
-        do { muxed = try await self.open(on: connection, timeout: timeout) } catch {
+        do { muxed = try await self.open(on: connection, timeout: Self.time(until: deadline)) } catch {
             swarm.release(slot)
             throw P2PError.translating(error, peer: peer)
         }
@@ -114,7 +120,7 @@ extension Node {
         do {
             let (agreed, leftover) = try await self.negotiate(
                 muxed, protocols: protocols, peer: peer,
-                timeout: min(timeout, self.configuration.limits.negotiationTimeout))
+                timeout: min(Self.time(until: deadline), self.configuration.limits.negotiationTimeout))
             return P2PStream(
                 muxed: muxed, protocol: agreed, connection: connection.info, direction: .outbound,
                 unread: leftover.isEmpty ? nil : ByteBuffer(bytes: leftover))

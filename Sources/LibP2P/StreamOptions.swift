@@ -11,7 +11,7 @@ public struct StreamOptions: Sendable, Hashable {
         case eager
     }
 
-    /// For everything: dial, if needed, and negotiation.
+    /// For everything: dial, if needed, and negotiation. That last has `ResourceLimits.negotiationTimeout` of it at most (10 s).
     public var timeout: Duration
     /// When the agreement is awaited.
     public var negotiation: Negotiation

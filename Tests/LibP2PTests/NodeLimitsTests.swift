@@ -200,17 +200,46 @@ struct NodeLimitsTests {
         }
     }
 
-    @Test("a peer that answers no proposal is waited for as long as the limits say, eagerly and lazily")
-    func unansweredProposal() async throws {
-        // Takes connections and streams, and says nothing.
-        let held = Mutex<[MuxedStream]>([])
+    /// Takes connections and streams, and says nothing.
+    private func silentPeer() async throws -> (Swarm, held: HeldStreams) {
+        let held = HeldStreams()
         let silent = Swarm(
             configuration: SwarmConfiguration(identity: .generate(), security: ["/noise"]),
             transports: [TCPTransport()], group: MultiThreadedEventLoopGroup.singleton, logger: Logger(label: "test"),
             callbacks: SwarmCallbacks(
-                connected: { _ in }, disconnected: { _, _, _ in },
-                inboundStream: { stream, _, _ in held.withLock { $0.append(stream) } }))
+                connected: { _ in }, disconnected: { _, _, _ in }, inboundStream: { stream, _, _ in held.add(stream) }))
         try await silent.start(listeningOn: [Multiaddr(text: "/ip4/127.0.0.1/tcp/0")])
+        return (silent, held)
+    }
+
+    /// A dropped one would be reset.
+    private final class HeldStreams: Sendable {
+        private let streams = Mutex<[MuxedStream]>([])
+
+        func add(_ stream: MuxedStream) { streams.withLock { $0.append(stream) } }
+
+        func drop() { streams.withLock { $0 = [] } }
+    }
+
+    @Test("what came before the agreement on a protocol leaves it no more than the rest of the caller's time")
+    func oneTimeForAll() async throws {
+        let (silent, held) = try await self.silentPeer()
+        try await withNodes(1, configure: { $0.limits.negotiationTimeout = .seconds(3600) }) { nodes in
+            try await nodes[0].connect(to: silent.localPeer, addresses: silent.listeningAddresses)
+            let connection = try #require(nodes[0].swarm.bestConnection(with: silent.localPeer))
+            let error = await #expect(throws: P2PError.self) {
+                _ = try await nodes[0].openStream(
+                    on: connection, protocols: ["/x"], negotiation: .eager, until: .now())
+            }
+            #expect(error?.code == .timedOut)
+        }
+        await silent.close()
+        held.drop()
+    }
+
+    @Test("a peer that answers no proposal is waited for as long as the limits say, eagerly and lazily")
+    func unansweredProposal() async throws {
+        let (silent, held) = try await self.silentPeer()
         try await withNodes(1, configure: { $0.limits.negotiationTimeout = .milliseconds(100) }) { nodes in
             try await nodes[0].connect(to: silent.localPeer, addresses: silent.listeningAddresses)
             for negotiation in [StreamOptions.Negotiation.eager, .lazy] {
@@ -228,7 +257,7 @@ struct NodeLimitsTests {
             }
         }
         await silent.close()
-        held.withLock { $0 = [] }
+        held.drop()
     }
 
     @Test("an identity that comes to no end is given up at its time")
