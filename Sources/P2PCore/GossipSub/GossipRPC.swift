@@ -42,7 +42,7 @@ public struct GossipRPC: Hashable, Sendable {
     public struct Prune: Hashable, Sendable {
         /// The topic.
         public var topic: String
-        /// Seconds before the receiver may ask back in; nil from a v1.0 peer.
+        /// Seconds before the receiver may ask back in; nil from a v1.0 peer. Of a received one 0 counts as nil.
         public var backoffSeconds: UInt64?
 
         /// Makes a PRUNE entry.

@@ -49,8 +49,10 @@ extension GossipSub {
         guard topics[topic] != nil else { return }
         removeFromMesh(peer, topic: topic)
         let limit = UInt64(clamping: limits.maximumBackoff.components.seconds)
-        let seconds = entry.backoffSeconds.map { Duration.seconds(Int64(min($0, limit))) }
-        backoffs.set(topic: topic, peer: peer, duration: seconds ?? parameters.pruneBackoff, now: now)
+        var backoff = parameters.pruneBackoff
+        // Zero says as little as none, as to go-libp2p-pubsub.
+        if let seconds = entry.backoffSeconds, seconds > 0 { backoff = .seconds(Int64(min(seconds, limit))) }
+        backoffs.set(topic: topic, peer: peer, duration: backoff, now: now)
     }
 
     // MARK: - Gossip

@@ -341,6 +341,7 @@ public struct GossipSub: Sendable {
     public mutating func leave(_ topic: String, now: MonotonicInstant) -> [GossipSubAction] {
         let topic = TopicName(topic)
         guard let left = topics.removeValue(forKey: topic) else { return [] }
+        forgetPromises()
         for peer in left.mesh {
             scores.pruned(peer, topic: topic)
             actions.append(.pruned(peer, topic: topic.text))
@@ -397,6 +398,13 @@ public struct GossipSub: Sendable {
     private mutating func restartQueue(of peer: PeerID) {
         promises.notWritten(to: peer)
         withQueue(of: peer) { $0.restart() }
+    }
+
+    /// What comes of a topic that was left is not looked at, so nobody can be blamed for its not coming. Which promises are of
+    /// that topic is not noted: a liar in another one gains three seconds at most, and not by anything that it does.
+    private mutating func forgetPromises() {
+        promises = PromiseBook(limit: limits.maximumPromises)
+        for index in peers.elements.indices { peers.values[index].queue.unwatch() }
     }
 
     /// Hands out the next frame for a peer that is not being written to.

@@ -158,6 +158,9 @@ struct OutboundQueue: Sendable {
     /// The frame that asks for this id says so. It is one that waits to be asked for.
     mutating func watch(_ id: MessageID) { watched.insert(id) }
 
+    /// What waits to be asked for is asked for, but not watched.
+    mutating func unwatch() { watched = [] }
+
     mutating func refuse(_ id: MessageID) { if dontWant.count < maximumIDs { dontWant.append(id) } }
 
     /// Whether `push` would take a message of so many bytes. An answer needs room beside all that waits, any other

@@ -117,6 +117,25 @@ import Testing
         #expect(bench.router.promises.count == 0)
     }
 
+    @Test func nobodyOwesWhatIsOfATopicThatWeLeft() throws {
+        var bench = try slowBench(peers: 2)
+        // One of the two is asked at once, the other behind our first frame.
+        bench.stalled = [testPeer(2)]
+        bench.finishWrite(to: testPeer(1))
+        offer(1..<2, from: 1, &bench)
+        offer(2..<3, from: 2, &bench)
+        #expect(bench.router.promises.count == 1)
+        bench.perform(bench.router.leave("t", now: bench.now))
+        bench.receive(from: testPeer(1)) { $0.messages = [testMessage(1).encoded] }
+        bench.stalled = []
+        bench.finishWrite(to: testPeer(2))
+        #expect(bench.takeSent(to: testPeer(2)).flatMap(\.want) == [testMessage(2).id])
+        bench.receive(from: testPeer(2)) { $0.messages = [testMessage(2).encoded] }
+        bench.advance(by: .seconds(6))
+        #expect(bench.router.counts.promisesBroken == 0 && bench.router.promises.count == 0)
+        #expect((1...2).allSatisfy { bench.router.score(of: testPeer($0)) >= 0 })
+    }
+
     @Test func nobodyOwesWhatThereWasNoRoomToAskFor() throws {
         var limits = GossipSubLimits()
         limits.maximumWaitingWants = 24

@@ -260,11 +260,12 @@ import Testing
         #expect(bench.router.meshPeers(of: "a").filter { (20..<25).map(testPeer).contains($0) }.count == 2)
     }
 
-    @Test func prunedPeersAreLeftAloneForBackoffPlusSlack() throws {
+    /// 0 and none at all leave it to the receiver, which takes 30 s.
+    @Test(arguments: [30, 0, nil] as [UInt64?]) func prunedPeersAreLeftAloneForBackoffPlusSlack(seconds: UInt64?) throws {
         var bench = RouterBench()
         try bench.join("a")
         bench.open(testPeer(1), topics: ["a"])
-        bench.receive(from: testPeer(1)) { $0.prune = [.init(topic: "a", backoffSeconds: 30)] }
+        bench.receive(from: testPeer(1)) { $0.prune = [.init(topic: "a", backoffSeconds: seconds)] }
         #expect(bench.router.meshPeers(of: "a").isEmpty)
         bench.clearSent()
         bench.advance(by: .seconds(31))
