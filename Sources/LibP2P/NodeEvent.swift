@@ -29,7 +29,7 @@ public enum NodeEvent: Sendable {
 /// A node's events from the moment of subscription on.
 ///
 /// Bounded: a subscriber that falls behind by more than `ResourceLimits.eventsPerSubscriber` loses the oldest ones. Ends when the
-/// node stops.
+/// node stops, and when a task is cancelled that waits for the next event: `Node.events()` gives another.
 public struct NodeEvents: AsyncSequence, Sendable {
     let stream: AsyncStream<NodeEvent>
 

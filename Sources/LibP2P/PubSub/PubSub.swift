@@ -92,8 +92,8 @@ public final class PubSub: Sendable {
         node.addShutdownHook { [weak router] in await router?.drain() }
     }
 
-    /// Follows a topic. The subscription ends when it is cancelled or no longer referenced, or when the node stops; with the
-    /// last one the topic is left.
+    /// Follows a topic. The subscription ends when it, or a task that waits for its next message, is cancelled, when it is no longer
+    /// referenced, or when the node stops; with the last one the topic is left.
     ///
     /// - Parameters:
     ///   - topic: 1 to 1,024 bytes of UTF-8.
@@ -140,7 +140,8 @@ public final class PubSub: Sendable {
     /// Messages that slow subscriptions lost, in all.
     public func droppedMessages() async -> Int { await router.droppedMessages }
 
-    /// Peers that begin or cease to follow a topic, from now on. Bounded: a slow listener loses the oldest.
+    /// Peers that begin or cease to follow a topic, from now on. Bounded: a slow listener loses the oldest. A task that is cancelled
+    /// while it waits for an event ends the sequence; ask for another then.
     public func events() async -> AsyncStream<PubSubEvent> { await router.events() }
 
     /// Waits until everything published so far is written, for instance a goodbye; at most a second.
@@ -183,23 +184,22 @@ public enum PubSubEvent: Sendable, Hashable {
 /// The messages of a topic, from the moment of subscription on.
 ///
 /// Bounded: a reader that falls behind by more than `PubSub.Configuration.messagesPerSubscription` loses the oldest ones, by
-/// more than `bytesPerSubscription` the newest.
+/// more than `bytesPerSubscription` the newest. A task that is cancelled while it waits for a message ends the subscription, as
+/// `cancel()` does.
 public final class PubSubSubscription: AsyncSequence, Sendable {
     /// The topic.
     public let topic: String
     let queue: SubscriptionQueue
-    private let onEnd: @Sendable () -> Void
 
-    init(topic: String, queue: SubscriptionQueue, onEnd: @escaping @Sendable () -> Void) {
+    init(topic: String, queue: SubscriptionQueue) {
         self.topic = topic
         self.queue = queue
-        self.onEnd = onEnd
     }
 
-    deinit { onEnd() }
+    deinit { queue.finish() }
 
     /// Ends the subscription: the sequence ends, and the topic is left if this was the last one.
-    public func cancel() { onEnd() }
+    public func cancel() { queue.finish() }
 
     /// Iterates once; a second iterator shares the messages with the first. Keeps the subscription alive.
     public func makeAsyncIterator() -> Iterator { Iterator(subscription: self, base: queue.makeIterator()) }

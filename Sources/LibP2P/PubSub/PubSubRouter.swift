@@ -86,12 +86,12 @@ actor PubSubRouter {
         if let validator { subscribed[name, default: Topic()].validator = validator }
         let number = takeNumber()
         let queue = SubscriptionQueue(
-            maximumMessages: configuration.messagesPerSubscription, maximumBytes: configuration.bytesPerSubscription)
-        subscribed[name, default: Topic()].subscriptions[number] = queue
-        return PubSubSubscription(topic: topic, queue: queue) { [weak self] in
-            queue.finish()
+            maximumMessages: configuration.messagesPerSubscription, maximumBytes: configuration.bytesPerSubscription
+        ) { [weak self] in
             Task { await self?.unsubscribe(number, from: name) }
         }
+        subscribed[name, default: Topic()].subscriptions[number] = queue
+        return PubSubSubscription(topic: topic, queue: queue)
     }
 
     /// The end of the node's events, which stops this actor, may still be on its way here.

@@ -8,10 +8,13 @@ final class SubscriptionQueue: Sendable {
     private let continuation: AsyncStream<PubSubMessage>.Continuation
     private let waitingBytes = Atomic(0)
 
-    init(maximumMessages: Int, maximumBytes: Int) {
+    /// - Parameter onEnd: called once when there will be no more messages: after `finish()`, or when a task is cancelled that waits
+    ///   for one, which ends the sequence for everybody.
+    init(maximumMessages: Int, maximumBytes: Int, onEnd: @escaping @Sendable () -> Void) {
         self.maximumBytes = maximumBytes
         (messages, continuation) = AsyncStream.makeStream(
             of: PubSubMessage.self, bufferingPolicy: .bufferingNewest(maximumMessages))
+        continuation.onTermination = { _ in onEnd() }
     }
 
     /// Adds a message. Where there are too many the oldest makes room; where it has too many bytes it is lost itself.
