@@ -92,8 +92,8 @@ public final class PubSub: Sendable {
         node.addShutdownHook { [weak router] in await router?.drain() }
     }
 
-    /// Follows a topic. The subscription ends when it, or a task that waits for its next message, is cancelled, when it is no longer
-    /// referenced, or when the node stops; with the last one the topic is left.
+    /// Follows a topic. The subscription ends when it, or a task that waits for its next message, is cancelled, when it is no
+    /// longer referenced, or when the node stops; with the last one the topic is left.
     ///
     /// - Parameters:
     ///   - topic: 1 to 1,024 bytes of UTF-8.
@@ -129,7 +129,8 @@ public final class PubSub: Sendable {
     /// A peer's score; below 0 it is kept out of meshes.
     public func score(of peer: PeerID) async -> Double { await router.score(of: peer) }
 
-    /// The application's own opinion of a peer (P5 of the score); 0 is neutral.
+    /// The application's own opinion of a peer (P5 of the score), connected or not; 0 is neutral. It outlives connections,
+    /// for the last `GossipSubLimits.maximumApplicationScores` peers of which one is given.
     public func setApplicationScore(of peer: PeerID, to score: Double) async {
         await router.setApplicationScore(of: peer, to: score)
     }
@@ -140,8 +141,8 @@ public final class PubSub: Sendable {
     /// Messages that slow subscriptions lost, in all.
     public func droppedMessages() async -> Int { await router.droppedMessages }
 
-    /// Peers that begin or cease to follow a topic, from now on. Bounded: a slow listener loses the oldest. A task that is cancelled
-    /// while it waits for an event ends the sequence; ask for another then.
+    /// Peers that begin or cease to follow a topic, from now on. Bounded: a slow listener loses the oldest. A task that is
+    /// cancelled while it waits for an event ends the sequence; ask for another then.
     public func events() async -> AsyncStream<PubSubEvent> { await router.events() }
 
     /// Waits until everything published so far is written, for instance a goodbye; at most a second.

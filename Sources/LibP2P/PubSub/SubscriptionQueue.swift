@@ -8,8 +8,8 @@ final class SubscriptionQueue: Sendable {
     private let continuation: AsyncStream<PubSubMessage>.Continuation
     private let waitingBytes = Atomic(0)
 
-    /// - Parameter onEnd: called once when there will be no more messages: after `finish()`, or when a task is cancelled that waits
-    ///   for one, which ends the sequence for everybody.
+    /// - Parameter onEnd: called once when there will be no more messages: after `finish()`, or when a task is cancelled that
+    ///   waits for one, which ends the sequence for everybody.
     init(maximumMessages: Int, maximumBytes: Int, onEnd: @escaping @Sendable () -> Void) {
         self.maximumBytes = maximumBytes
         (messages, continuation) = AsyncStream.makeStream(

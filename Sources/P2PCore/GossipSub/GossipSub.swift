@@ -184,7 +184,8 @@ public struct GossipSub: Sendable {
         topicShares = ByteShares(maximumBytes: limits.maximumTopicBytesOfAll)
         backoffs = BackoffTable(limit: limits.maximumBackoffs)
         promises = PromiseBook(limit: limits.maximumPromises)
-        scores = PeerScores(scoring: scoring, retainedLimit: limits.maximumRetainedScores)
+        scores = PeerScores(
+            scoring: scoring, retainedLimit: limits.maximumRetainedScores, opinionLimit: limits.maximumApplicationScores)
         nextHeartbeat = now.advanced(by: parameters.heartbeatInitialDelay)
     }
 
@@ -207,7 +208,7 @@ public struct GossipSub: Sendable {
         return peers.elements.filter { $0.value.follows(name) }.map(\.key)
     }
 
-    /// The peer's score; 0 for an unknown one.
+    /// The peer's score; for an unknown one, what the application thinks of it.
     public func score(of peer: PeerID) -> Double { scores.score(peer) }
 
     /// True if nothing is being written and nothing waits to be.
@@ -295,7 +296,8 @@ public struct GossipSub: Sendable {
         return takeActions()
     }
 
-    /// The application's own opinion of a peer (P5); 0 is neutral.
+    /// The application's own opinion of a peer (P5), connected or not; 0 is neutral. It holds until another is given, or those
+    /// of `GossipSubLimits.maximumApplicationScores` other peers.
     public mutating func setApplicationScore(of peer: PeerID, to score: Double) {
         scores.setApplicationScore(peer, score)
     }

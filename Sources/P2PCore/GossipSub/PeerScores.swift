@@ -5,7 +5,8 @@ internal import PeerIdentity
 /// What is remembered of each peer's conduct, and the score it adds up to.
 ///
 /// Holds the connected peers and at most `retainedLimit` departed ones with a bad name; then the one whose record ends
-/// first is forgotten.
+/// first is forgotten. What the application thinks of peers is held apart, connected or not, of as many as `opinionLimit`: then
+/// the oldest opinion is forgotten.
 struct PeerScores: Sendable {
     private struct TopicRecord {
         var graftedAt: MonotonicInstant?
@@ -25,20 +26,23 @@ struct PeerScores: Sendable {
         /// Invalid messages whose topic could not even be read.
         var malformedMessages = 0.0
         var breaches = 0.0
-        var applicationScore = 0.0
         /// Addresses that are probably in one hand.
         var address: AddressScope?
     }
 
     let scoring: GossipSubScoring
     private let retainedLimit: Int
+    private let opinionLimit: Int
     private var records: [PeerID: Record] = [:]
     private var colocated: [AddressScope: Int] = [:]
     private var retained = 0
+    /// P5, in the order in which they were first given.
+    private var opinions: OrderedDictionary<PeerID, Double> = [:]
 
-    init(scoring: GossipSubScoring, retainedLimit: Int) {
+    init(scoring: GossipSubScoring, retainedLimit: Int, opinionLimit: Int) {
         self.scoring = scoring
         self.retainedLimit = retainedLimit
+        self.opinionLimit = opinionLimit
     }
 
     mutating func connect(_ peer: PeerID, address: IPAddress?) {
@@ -51,7 +55,7 @@ struct PeerScores: Sendable {
         records[peer] = record
     }
 
-    /// Forgets a peer in good standing; keeps a bad name for a while, so that reconnecting does not wash it off.
+    /// Forgets a peer that did nothing bad; keeps a bad name for a while, so that reconnecting does not wash it off.
     mutating func disconnect(_ peer: PeerID, now: MonotonicInstant) {
         guard var record = records[peer], record.isConnected else { return }
         if let group = record.address { release(group) }
@@ -62,7 +66,7 @@ struct PeerScores: Sendable {
             record.topics[topic]?.secondsInMesh = 0
         }
         records[peer] = record
-        guard score(peer) < 0, retainedLimit > 0 else {
+        guard conduct(of: peer) < 0, retainedLimit > 0 else {
             records[peer] = nil
             return
         }
@@ -113,15 +117,26 @@ struct PeerScores: Sendable {
 
     mutating func breached(_ peer: PeerID, by count: Int = 1) { records[peer]?.breaches += Double(count) }
 
-    mutating func setApplicationScore(_ peer: PeerID, _ score: Double) { records[peer]?.applicationScore = score }
+    /// 0 takes an opinion back.
+    mutating func setApplicationScore(_ peer: PeerID, _ score: Double) {
+        guard score != 0, opinionLimit > 0 else {
+            opinions[peer] = nil
+            return
+        }
+        // A sixteenth at once, since taking from the front moves all others.
+        if opinions[peer] == nil, opinions.count >= opinionLimit { opinions.removeFirst(max(1, opinionLimit / 16)) }
+        opinions[peer] = score
+    }
 
-    func score(_ peer: PeerID) -> Double {
+    func score(_ peer: PeerID) -> Double { conduct(of: peer) + scoring.applicationWeight * opinions[peer, default: 0] }
+
+    /// The score without what the application thinks.
+    private func conduct(of peer: PeerID) -> Double {
         guard let record = records[peer] else { return 0 }
         var total = 0.0
         for topic in record.topics.values { total += topicScore(topic) }
         total = min(total, scoring.topicScoreCap)
         total += scoring.invalidMessageWeight * record.malformedMessages * record.malformedMessages
-        total += scoring.applicationWeight * record.applicationScore
         if let group = record.address {
             let surplus = Double((colocated[group] ?? 0) - scoring.colocationThreshold)
             if surplus > 0 { total += scoring.colocationWeight * surplus * surplus }

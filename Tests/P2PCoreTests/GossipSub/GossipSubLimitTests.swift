@@ -500,12 +500,41 @@ import Testing
         var bench = RouterBench(limits: limits)
         for number in 1...3 {
             bench.open(testPeer(number))
-            bench.router.setApplicationScore(of: testPeer(number), to: -1)
+            bench.receive(from: testPeer(number)) { $0.messages = [[1]] }
             bench.now = bench.now.advanced(by: .seconds(1))
             bench.perform(bench.router.disconnected(testPeer(number), now: bench.now))
         }
         for number in 1...3 { bench.open(testPeer(number)) }
-        #expect((1...3).map { bench.router.score(of: testPeer($0)) } == [0, -1, -1])
+        #expect((1...3).map { bench.router.score(of: testPeer($0)) } == [0, -10, -10])
+    }
+
+    @Test func theApplicationsOpinionOutlivesConnections() {
+        var bench = RouterBench()
+        func score() -> Double { bench.router.score(of: testPeer(1)) }
+        bench.router.setApplicationScore(of: testPeer(1), to: 50)
+        #expect(score() == 50, "not connected yet")
+        for _ in 0..<2 {
+            bench.open(testPeer(1))
+            #expect(score() == 50)
+            bench.perform(bench.router.disconnected(testPeer(1), now: bench.now))
+        }
+        bench.open(testPeer(1))
+        bench.receive(from: testPeer(1)) { $0.messages = [[1]] }
+        bench.perform(bench.router.disconnected(testPeer(1), now: bench.now))
+        #expect(score() == 40, "nor does a good one wash off what the peer did")
+        bench.router.setApplicationScore(of: testPeer(1), to: 0)
+        #expect(score() == -10)
+    }
+
+    @Test func opinionsAreBounded() {
+        var limits = GossipSubLimits()
+        limits.maximumApplicationScores = 2
+        var bench = RouterBench(limits: limits)
+        for number in 1...3 { bench.router.setApplicationScore(of: testPeer(number), to: 1) }
+        #expect((1...3).map { bench.router.score(of: testPeer($0)) } == [0, 1, 1])
+        bench.router.setApplicationScore(of: testPeer(2), to: 0)
+        bench.router.setApplicationScore(of: testPeer(1), to: 2)
+        #expect((1...3).map { bench.router.score(of: testPeer($0)) } == [2, 0, 1], "what is taken back makes room")
     }
 
     @Test func gossipIsRefusedFromAndToBadPeers() throws {
