@@ -110,7 +110,9 @@ public final class PubSub: Sendable {
     /// Signs and publishes a message; subscribed or not. Returns when it is on its way to the mesh, or kept for gossip if there
     /// is nobody yet.
     ///
-    /// - Throws: `GossipSubError.messageTooLarge` beyond 1 MiB less some hundred bytes; `KeyError`; `P2PError` with `.notRunning`.
+    /// - Parameter topic: 1 to 1,024 bytes of UTF-8.
+    /// - Throws: `GossipSubError` for an unusable topic, or a message beyond 1 MiB less some hundred bytes; `KeyError`; `P2PError`
+    ///   with `.notRunning`.
     /// - Returns: the message's id.
     @discardableResult
     public func publish(_ data: some Collection<UInt8> & Sendable, to topic: String) async throws -> MessageID {

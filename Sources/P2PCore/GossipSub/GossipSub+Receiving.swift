@@ -382,14 +382,14 @@ extension GossipSub {
     ///
     /// A mesh that is still too small is helped out with other peers of the topic, so that what is said right after
     /// joining is heard. Without any peer the message is gossiped about for three heartbeats.
-    /// - Throws: `.messageTooLarge` if no frame could hold it, `.invalidTopic`.
+    /// - Throws: `.messageTooLarge` if no frame could hold it; `.invalidTopic` for a topic that is empty or too long.
     public mutating func publish(
         _ message: GossipMessage, now: MonotonicInstant
     ) throws(GossipSubError) -> [GossipSubAction] {
         guard message.encoded.count + 8 <= limits.maximumFrameBytes else {
             throw .messageTooLarge(bytes: message.encoded.count, limitBytes: limits.maximumFrameBytes - 8)
         }
-        guard message.topic.utf8.count <= limits.maximumTopicBytes else {
+        guard !message.topic.isEmpty, message.topic.utf8.count <= limits.maximumTopicBytes else {
             throw .invalidTopic(limitBytes: limits.maximumTopicBytes)
         }
         guard seen.insert(message.id, now: now) else { return [] }

@@ -79,13 +79,23 @@ public enum GossipSubVersion: Int, Sendable, Hashable, Comparable, CaseIterable 
 }
 
 /// Why a call on `GossipSub` is refused.
-public enum GossipSubError: Error, Hashable, Sendable {
+public enum GossipSubError: Error, Hashable, Sendable, CustomStringConvertible {
     /// Leave a topic first.
     case tooManyTopics(limit: Int)
     /// Empty, or longer than the limit.
     case invalidTopic(limitBytes: Int)
     /// The message would not fit a frame.
     case messageTooLarge(bytes: Int, limitBytes: Int)
+
+    /// The cause, and what to do.
+    public var description: String {
+        switch self {
+        case .tooManyTopics(let limit): "\(limit) topics are joined, as many as may be: leave one first"
+        case .invalidTopic(let limit): "the topic is empty or too long: a name has 1 to \(limit) bytes of UTF-8"
+        case .messageTooLarge(let bytes, let limit):
+            "the message has \(bytes) bytes with topic and signature, and may have \(limit): send it in parts"
+        }
+    }
 }
 
 /// What happened since the machine was made; the adapter reports the differences.

@@ -222,6 +222,23 @@ import Testing
         }
     }
 
+    /// Nobody can follow the empty topic: everybody refuses such a message.
+    @Test func theEmptyTopicIsRefused() throws {
+        var bench = try bench()
+        #expect(throws: GossipSubError.invalidTopic(limitBytes: 1024)) {
+            _ = try bench.router.publish(
+                testMessage(1, topic: "", source: RouterBench.key.peerID), now: bench.now)
+        }
+        #expect(throws: GossipSubError.invalidTopic(limitBytes: 1024)) { try bench.join("") }
+    }
+
+    @Test func errorsSayWhatToDo() {
+        let limits = GossipSubError.messageTooLarge(bytes: 2_000_000, limitBytes: 1_048_568)
+        #expect("\(limits)".contains("2000000 bytes") && "\(limits)".contains("1048568: send it in parts"))
+        #expect("\(GossipSubError.tooManyTopics(limit: 100))".hasSuffix("leave one first"))
+        #expect("\(GossipSubError.invalidTopic(limitBytes: 1_024))".contains("1 to 1024 bytes"))
+    }
+
     // MARK: - Gossip
 
     @Test func advertisesToPeersOutsideTheMeshForThreeHeartbeats() throws {
