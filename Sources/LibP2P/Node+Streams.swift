@@ -25,6 +25,8 @@ extension Node {
     }
 
     /// The same with all options.
+    ///
+    /// - Throws: as the other form; `.notConnected` without a connection if `options.dialsIfNeeded` is false.
     public func openStream(
         to peer: PeerID, protocols: [ProtocolID], options: StreamOptions
     ) async throws -> P2PStream {
@@ -42,7 +44,7 @@ extension Node {
             } else if options.dialsIfNeeded {
                 connection = try await self.connection(with: peer, timeout: left, allowsLimited: allowsLimited)
             } else {
-                throw P2PError(.unreachable, "not connected, and not to be dialled", peer: peer)
+                throw P2PError(.notConnected, "not connected, and not to be dialled", peer: peer)
             }
             do {
                 return try await self.openStream(

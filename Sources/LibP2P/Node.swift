@@ -88,14 +88,18 @@ public final class Node: Service {
 
     /// Opens all listeners.
     ///
-    /// - Throws: `P2PError` with `.listenFailed` if one cannot be opened; none is open then. `.notRunning` after `stop`.
+    /// - Throws: `P2PError` with `.listenFailed` if one cannot be opened: none is open then, and it may be tried again.
+    ///   `.alreadyStarted` while the node runs or starts; `.notRunning` after `stop`, or if that comes meanwhile.
     public func start() async throws {
-        let mayStart = self.state.withLock { state in
-            guard state.phase == .idle else { return false }
-            state.phase = .running
-            return true
+        let before: NodeState.Phase = self.state.withLock { state in
+            defer { if state.phase == .idle { state.phase = .running } }
+            return state.phase
         }
-        guard mayStart else { throw P2PError(.notRunning, "a node starts once") }
+        switch before {
+        case .idle: break
+        case .running: throw P2PError(.alreadyStarted, "the node runs already")
+        case .stopping, .stopped: throw P2PError(.notRunning, "the node was stopped: make another one")
+        }
         do {
             try await self.swarm.start(listeningOn: self.configuration.listen)
         } catch {

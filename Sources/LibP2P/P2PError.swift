@@ -16,6 +16,8 @@ public struct P2PError: Error, Sendable, CustomStringConvertible {
         public static let noAddresses = Code("noAddresses")
         /// Every address of the peer failed; see `attempts`.
         public static let unreachable = Code("unreachable")
+        /// The peer is not connected, and the caller wants no dial. Next step: `Node.connect`, or wait for `NodeEvent.connected`.
+        public static let notConnected = Code("notConnected")
         /// The caller's time was up.
         public static let timedOut = Code("timedOut")
         /// The peer speaks none of the protocols asked for.
@@ -42,6 +44,8 @@ public struct P2PError: Error, Sendable, CustomStringConvertible {
         public static let refusedPeer = Code("refusedPeer")
         /// The node is not running.
         public static let notRunning = Code("notRunning")
+        /// The node has been started before.
+        public static let alreadyStarted = Code("alreadyStarted")
         /// An address could not be listened on.
         public static let listenFailed = Code("listenFailed")
     }

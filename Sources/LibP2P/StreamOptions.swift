@@ -17,7 +17,7 @@ public struct StreamOptions: Sendable, Hashable {
     public var negotiation: Negotiation
     /// Whether a connection that a relay limits in time and bytes will do.
     public var allowsLimitedConnection: Bool
-    /// Whether to dial if there is no connection.
+    /// Whether to dial if there is no connection; else the error is `.notConnected`.
     public var dialsIfNeeded: Bool
 
     /// The default but for these.

@@ -292,7 +292,22 @@ struct NodeTests {
                 while try await stream.read() != nil {}; throw P2PError(.endOfStream, "")
             }
             for await _ in events {}
-            await #expect(throws: P2PError.self) { try await nodes[1].start() }
+            let error = await #expect(throws: P2PError.self) { try await nodes[1].start() }
+            #expect(error?.code == .notRunning)
+        }
+    }
+
+    @Test("what the caller got wrong has a code of its own: a second start, a stream without a dial to a peer that is not connected")
+    func callersMistakes() async throws {
+        try await withNodes { nodes in
+            let again = await #expect(throws: P2PError.self) { try await nodes[0].start() }
+            #expect(again?.code == .alreadyStarted)
+            nodes[0].addAddresses(nodes[1].listenAddresses(), of: nodes[1].peerID, source: .configured)
+            let options = StreamOptions(dialsIfNeeded: false)
+            let away = await #expect(throws: P2PError.self) {
+                _ = try await nodes[0].openStream(to: nodes[1].peerID, protocols: ["/x"], options: options)
+            }
+            #expect(away?.code == .notConnected && away?.peer == nodes[1].peerID)
         }
     }
 
