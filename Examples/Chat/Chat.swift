@@ -19,7 +19,7 @@ struct Chat {
 
         let messages = try await pubsub.subscribe(to: topic) { message in
             // What a validator rejects goes to nobody, and counts against who sent it.
-            message.data.count <= 1_024 && String(validating: message.data, as: UTF8.self) != nil ? .accept : .reject
+            isLine(message.data) ? .accept : .reject
         }
         let listener = Task {
             for await message in messages { say(String(decoding: message.data, as: UTF8.self)) }
@@ -31,12 +31,26 @@ struct Chat {
             }
         }
         for address in arguments.dropFirst() { try await node.connect(to: Multiaddr(text: address)) }
-        for await line in lines() { try await pubsub.publish(Array("\(name): \(line)".utf8), to: topic) }
+        for await line in lines() {
+            let said = Array("\(name): \(line)".utf8)
+            // The others would reject it, and blame whoever passes it on.
+            guard isLine(said) else {
+                say("* not sent: a line has at most 1,024 bytes with your name, and no control codes")
+                continue
+            }
+            try await pubsub.publish(said, to: topic)
+        }
         // Ctrl-D: what was said still goes out.
         await pubsub.drain()
         listener.cancel()
         doorman.cancel()
         await node.stop()
+    }
+
+    /// What may be said: text that fits, and that does nothing to a terminal but stand there.
+    static func isLine(_ data: [UInt8]) -> Bool {
+        guard data.count <= 1_024, let text = String(validating: data, as: UTF8.self) else { return false }
+        return text.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control }
     }
 
     /// Lines as they are typed. Reading a terminal blocks, so it has a thread of its own.

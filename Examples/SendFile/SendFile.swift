@@ -71,8 +71,9 @@ struct SendFile {
             let name = String(parts[1]), name.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "/") }),
             !name.hasPrefix(".")
         else { throw Refusal.noHead }
-        // Under another name until it is whole.
-        let partial = folder.appending(path: ".\(name).part")
+        // Until it is whole, under a name that no other sender can choose; if it never is, nothing is left of it.
+        let partial = folder.appending(path: ".\(UUID().uuidString).part")
+        defer { _ = try? FileManager.default.removeItem(at: partial) }
         guard FileManager.default.createFile(atPath: partial.path(percentEncoded: false), contents: nil) else {
             throw Refusal.notStored
         }

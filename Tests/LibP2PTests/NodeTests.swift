@@ -297,7 +297,7 @@ struct NodeTests {
         }
     }
 
-    @Test("what the caller got wrong has a code of its own: a second start, a stream without a dial to a peer that is not connected")
+    @Test("what the caller got wrong has a code of its own: a second start, a stream to nobody without a dial")
     func callersMistakes() async throws {
         try await withNodes { nodes in
             let again = await #expect(throws: P2PError.self) { try await nodes[0].start() }
