@@ -42,7 +42,7 @@ public final class MDNSService: Service {
     private let changes: AsyncStream<Void>
     private let changed: AsyncStream<Void>.Continuation
 
-    /// Prepares discovery; nothing is sent before `start` or `run`.
+    /// Prepares discovery; nothing is sent before `run`.
     /// - Parameters:
     ///   - serviceName: one or more labels of 1 to 63 bytes, without `local`; peers of other names stay unseen.
     ///   - scope: where to speak.

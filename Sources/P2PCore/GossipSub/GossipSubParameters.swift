@@ -1,4 +1,5 @@
-/// The figures of the GossipSub protocol. The defaults are those of go-libp2p-pubsub, which the network runs.
+/// The figures of the GossipSub protocol. The defaults are those of go-libp2p-pubsub, which the network runs, but for `pruneBackoff`
+/// and `opportunisticGraftTicks`, and for `gossipMinimumAge`, `eagerDegree` and `deferral`, which it does not have.
 ///
 /// Each figure has the range that it names, and the sizes of a mesh are in order: Dlo at most D, D at most Dhi, Dscore and Dout at
 /// most D. `GossipSub` moves what lies outside to the nearest figure inside; D stays, and the others give way to it.

@@ -256,7 +256,7 @@ final class ControlHandler: ChannelDuplexHandler, RemovableChannelHandler {
             } catch {
                 // The client is gone, which the channel's end says too.
             }
-            // The subscription has ended, or the client is slow beyond the bound: it sees the connection end.
+            // The subscription has ended. A client that is only slow stays, and loses messages as every slow subscription does.
             channel.close(promise: nil)
         }
         channel.closeFuture.whenComplete { _ in task.cancel() }
