@@ -477,6 +477,13 @@ struct PubSubTests {
         }
     }
 
+    @Test("figures without a bound are figures")
+    func unboundedPeers() async throws {
+        try await withMembers(1, configure: { $0.limits.maximumPeers = .max }) { members in
+            #expect(await members[0].pubsub.topics().isEmpty)
+        }
+    }
+
     @Test("a peer that takes nothing loses our stream at the write's time, and gets another")
     func stalledPeer() async throws {
         try await withManual(configure: { $0.writeTimeout = .milliseconds(100) }) { member, manual in
