@@ -45,6 +45,9 @@ final class ReaderPool: Sendable {
         state = Mutex(State(line: ReadLine(shares: shares)))
     }
 
+    /// How many reads wait; for tests.
+    var waiting: Int { state.withLock { $0.line.waiting } }
+
     /// Runs a body with a connection, where waiting for the disk is allowed.
     func read<Value: Sendable>(
         for caller: DataCaller, _ body: @escaping @Sendable (ReadConnection) throws(DataError) -> Value
