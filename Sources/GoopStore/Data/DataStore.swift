@@ -193,6 +193,9 @@ public final class DataStore: Sendable {
 
     /// Changes of a table from now on, of the rows that the caller may read.
     ///
+    /// What was written before is in the rows that are read from now on: nothing is in neither. So this returns after the
+    /// transaction under way.
+    ///
     /// The stream ends with `tooLarge` when its reader is more than 256 changes behind, with `conflict` when the table itself
     /// changed: read it again then, and ask anew.
     public func changes(
@@ -201,7 +204,10 @@ public final class DataStore: Sendable {
         let table = try await catalogue().table(table)
         let owner = try owner(for: .read, of: table, caller: caller)
         await configuration.pause(.subscribing)
-        return try hub.subscribe(table: table.name, caller: caller, owner: owner) { known.isStill(table) }
+        let changes = try hub.subscribe(table: table.name, caller: caller, owner: owner) { known.isStill(table) }
+        // Of what that wrote while nobody watched the table, no change was made.
+        await writer.endOfTransaction()
+        return changes
     }
 
     /// Who owns rows that are made here, and what visitors may fill.

@@ -40,6 +40,10 @@ final class WriteQueue: Sendable {
         /// The length of the log at which it is emptied next.
         var longLog: Int
         var isDraining = false
+        /// Whether a transaction can have written something that it has not committed.
+        var isWriting = false
+        /// Those who wait for its end; each holds a place among the watchers of tables, which are bounded.
+        var waitingForEnd: [CheckedContinuation<Void, Never>] = []
         var isClosed = false
         var closing: [CheckedContinuation<Void, Never>] = []
     }
@@ -72,6 +76,8 @@ final class WriteQueue: Sendable {
 
     /// How many writes wait; for tests.
     var waiting: Int { state.withLock { $0.line.count } }
+    /// How many wait for the end of a transaction; for tests.
+    var waitingForEnd: Int { state.withLock { $0.waitingForEnd.count } }
 
     /// Runs a body inside of a transaction; returns once that is committed.
     ///
@@ -103,9 +109,23 @@ final class WriteQueue: Sendable {
         return try result.get()
     }
 
+    /// Returns when the transaction under way is committed or taken back; at once if there is none.
+    func endOfTransaction() async {
+        await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
+            let isOver = state.withLock { state -> Bool in
+                if state.isWriting { state.waitingForEnd.append(done) }
+                return !state.isWriting
+            }
+            if isOver { done.resume() }
+        }
+    }
+
     private func drain() {
         while true {
             let first = state.withLock { state -> (write: Pending, isHeavy: Bool)? in
+                state.isWriting = false
+                for waiter in state.waitingForEnd { waiter.resume() }
+                state.waitingForEnd = []
                 if let first = state.line.first() { return first }
                 state.isDraining = false
                 for waiter in state.closing { waiter.resume() }
@@ -147,6 +167,8 @@ final class WriteQueue: Sendable {
             var results: [Result<JSONValue, DataError>] = []
             do {
                 try database.cached("BEGIN IMMEDIATE")
+                // Not earlier: another program's lock can be waited for, and nothing is written until then.
+                state.withLock { $0.isWriting = true }
                 let transaction = try makeTransaction(database)
                 let end = ContinuousClock.now + limits.batchTime
                 while results.count < taken.count {
