@@ -196,8 +196,8 @@ public final class DataStore: Sendable {
     /// What was written before is in the rows that are read from now on: nothing is in neither. So this returns after the
     /// transaction under way.
     ///
-    /// The stream ends with `tooLarge` when its reader is more than 256 changes behind, with `conflict` when the table itself
-    /// changed: read it again then, and ask anew.
+    /// The stream ends with `tooLarge` when its reader is more than 256 changes or 4 MiB behind or one transaction made more
+    /// than those in the table, with `conflict` when the table itself changed: read it again then, and ask anew.
     public func changes(
         of table: String, caller: DataCaller
     ) async throws(DataError) -> AsyncThrowingStream<DataChange, any Error> {
