@@ -1,37 +1,8 @@
-import Dispatch
 import GRDB
 import GoopCore
 import Testing
 
 @testable import GoopStore
-
-/// A read that keeps its reader until it is let go.
-private struct HeldReader {
-    private let release: DispatchSemaphore
-    private let task: Task<Void, Never>
-    private let begins: AsyncStream<Void>
-
-    init(_ store: DataStore, _ caller: DataCaller) {
-        let release = DispatchSemaphore(value: 0)
-        self.release = release
-        let (begins, begin) = AsyncStream.makeStream(of: Void.self)
-        self.begins = begins
-        task = Task {
-            _ = try? await store.readers.read(for: caller) { (_) throws(DataError) -> Void in
-                begin.yield()
-                // Not without end, so that the test ends when it fails.
-                _ = release.wait(timeout: .now() + 30)
-            }
-        }
-    }
-
-    func begun() async { for await _ in begins { break } }
-
-    func letGo() async {
-        release.signal()
-        await task.value
-    }
-}
 
 /// What was known of a table is not used once it is known better.
 @Suite(.timeLimit(.minutes(1))) struct StaleTablesTests {
@@ -51,23 +22,6 @@ private struct HeldReader {
         await fixture.store.close()
     }
 
-    /// All readers that a visitor may have.
-    private func heldReaders(_ fixture: StoreFixture) async -> [HeldReader] {
-        var held: [HeldReader] = []
-        for _ in 0..<ReadShares().readersPerVisitor {
-            held.append(HeldReader(fixture.store, fixture.ada))
-            await held.last?.begun()
-        }
-        return held
-    }
-
-    private func waiting(_ count: Int, _ fixture: StoreFixture) async throws {
-        while fixture.store.readers.waiting < count {
-            try Task.checkCancellation()
-            await Task.yield()
-        }
-    }
-
     /// An error would tell of the row, too: its score has no absolute value.
     @Test(arguments: [
         #"{"op":"query","table":"notes"}"#, #"{"op":"count","table":"notes","where":"title LIKE 's%'"}"#,
@@ -76,9 +30,9 @@ private struct HeldReader {
     ]) func aReadInLineDoesNotOutliveThePolicyThatAllowedIt(request: String) async throws {
         let fixture = try StoreFixture()
         try await fixture.makeORM("notes", read: "open", insert: "open", update: "open", delete: "open")
-        let held = await heldReaders(fixture)
+        let held = await fixture.heldReaders()
         async let refused = fixture.refusal(request, as: fixture.ada)
-        try await waiting(1, fixture)
+        try await fixture.readsWait(1)
         try await fixture.ask(#"{"op":"set-policy","table":"notes","policy":"local"}"#)
         try await fixture.ask(
             #"{"op":"insert","table":"notes","data":{"title":"secret","score":-9223372036854775808}}"#)
@@ -90,14 +44,14 @@ private struct HeldReader {
     @Test func aReadWhoseTableChangesEachTimeIsAConflict() async throws {
         let fixture = try StoreFixture()
         try await fixture.makeNotes()
-        var held = await heldReaders(fixture)
+        var held = await fixture.heldReaders()
         async let refused = fixture.refusal(#"{"op":"query","table":"notes"}"#, as: fixture.ada)
         for attempt in 1...DataStore.readAttempts {
-            try await waiting(1, fixture)
+            try await fixture.readsWait(1)
             try await fixture.ask(#"{"op":"add-column","table":"notes","column":"more\#(attempt)"}"#)
             // One behind it takes its reader, so that it has to wait again.
             let next = HeldReader(fixture.store, fixture.ada)
-            try await waiting(2, fixture)
+            try await fixture.readsWait(2)
             await held.removeFirst().letGo()
             await next.begun()
             held.append(next)

@@ -47,9 +47,7 @@ final class ChangeHub: Sendable {
         let (stream, queue) = BoundedQueue<DataChange>.make(
             limit: ChangeHub.capacity, costLimit: ChangeHub.costLimit)
         let outcome = state.withLock { state -> Result<Int, DataError> in
-            guard !state.isClosed else {
-                return .failure(DataError(code: .unreachable, message: "database not available"))
-            }
+            guard !state.isClosed else { return .failure(.closed) }
             let visitors = state.subscribers.values.count { $0.caller != .owner }
             let own = state.subscribers.values.count { $0.caller.peer == caller.peer }
             guard caller == .owner || (visitors < ChangeHub.maximumSubscribers && own < ChangeHub.maximumPerCaller)

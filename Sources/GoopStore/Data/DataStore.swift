@@ -143,10 +143,13 @@ public final class DataStore: Sendable {
             onChange: configuration.onMissingIndexes)
     }
 
-    /// Writes what waits, ends subscriptions, and closes the file.
+    /// Ends subscriptions, and closes the file once what runs has ended. What waits is answered `unreachable`: strangers can
+    /// have so much of it that a program which is told to end would not come to an end.
     public func close() async {
         hub.close()
         indexes.close()
+        // Both lines at first: reads would go on for as long as the writer takes.
+        readers.takeNoMore()
         await writer.close()
         await readers.close()
         // Nothing is lost if it fails: what was acknowledged is in the file or its log.
@@ -388,4 +391,9 @@ extension DataRequest {
         512 + (data ?? [:]).reduce(0) { $0 + $1.key.utf8.count + $1.value.cost }
             + args.reduce(0) { $0 + $1.cost } + (`where` ?? "").utf8.count + columnDefs.reduce(0) { $0 + $1.cost }
     }
+}
+
+extension DataError {
+    /// What is asked of a store that is closed, or being closed.
+    static let closed = DataError(code: .unreachable, message: "database not available")
 }

@@ -91,9 +91,7 @@ final class WriteQueue: Sendable {
         let result = await withCheckedContinuation { (done: CheckedContinuation<Result<JSONValue, DataError>, Never>) in
             let pending = Pending(isOwner: caller == .owner, body: body, done: done)
             let refusal = state.withLock { state -> DataError? in
-                guard !state.isClosed else {
-                    return DataError(code: .unreachable, message: "database not available")
-                }
+                guard !state.isClosed else { return DataError.closed }
                 if let waiting = state.line.enter(pending, of: caller.peer, cost: cost, isHeavy: isHeavy) {
                     return DataError(
                         code: .busy, message: "too many writes", detail: "\(waiting) wait already; try again")
@@ -220,11 +218,15 @@ final class WriteQueue: Sendable {
         try? database.execute(sql: "ROLLBACK")
     }
 
-    /// Writes what waits; nothing more is taken.
+    /// Answers what waits with `unreachable`; what is in the transaction under way is committed.
     func close() async {
+        let waiting = state.withLock { state in
+            state.isClosed = true
+            return state.line.removeWaiting()
+        }
+        for pending in waiting { pending.done.resume(returning: .failure(DataError.closed)) }
         await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
             let isIdle = state.withLock { state -> Bool in
-                state.isClosed = true
                 if state.isDraining { state.closing.append(done) }
                 return !state.isDraining
             }
