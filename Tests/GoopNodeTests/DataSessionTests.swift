@@ -6,6 +6,22 @@ import Testing
 
 @testable import GoopNode
 
+/// Tables as a command has them from the running peer, whose lines hold less here.
+private struct ShortLines: OwnerTables {
+    let session: DataSession
+    let limit: Int
+
+    func perform(_ request: DataRequest) async throws -> JSONValue {
+        let line = ControlReply.value(try await session.perform(request)).encoded(most: limit)
+        #expect(line.count <= limit)
+        return try ControlReply.value(inLine: line.dropLast())
+    }
+
+    func insert(_ rows: [JSONValue], into table: String) async throws -> [RefusedRow] {
+        try await session.insert(rows, into: table)
+    }
+}
+
 @Suite struct DataSessionTests {
     let temporary = TemporaryFolder()
     var folder: PeerFolder { PeerFolder(temporary.path + "/ada") }
@@ -135,6 +151,29 @@ import Testing
         var bytes: [UInt8] = []
         let safe = try await RowExport(session: session, table: "notes", isExact: false).run(form: .csv) { bytes += $0 }
         #expect(safe.guarded == 1 && String(decoding: bytes, as: UTF8.self).contains("'=cmd()"))
+        await session.close()
+    }
+
+    /// The answer fits the tables' own bound, and its JSON is six times as long.
+    @Test func anAnswerThatIsTooLongForALineIsAskedForInParts() async throws {
+        try makePeer()
+        let session = try DataSession(folder: folder, logger: logger)
+        try await makeTable(session)
+        let text = String(repeating: "<", count: 1000)
+        #expect(try await session.insert(Array(repeating: ["text": .string(text)], count: 300), into: "notes").isEmpty)
+        let short = ShortLines(session: session, limit: 200_000)
+        var bytes: [UInt8] = []
+        let report = try await RowExport(session: short, table: "notes", isExact: true).run(form: .json) { bytes += $0 }
+        let rows = try #require(try JSONParser.parse(bytes, limits: .init(bytes: 4 << 20)).array)
+        #expect(report.rows == 300 && rows.count == 300)
+        #expect(rows.allSatisfy { $0.object?["text"]?.string == text })
+        // One row alone that is too long for a line ends it, with the reason.
+        let long = String(repeating: "<", count: 40_000)
+        #expect(try await session.insert([["text": .string(long)]], into: "notes").isEmpty)
+        let failure = await #expect(throws: Failure.self) {
+            _ = try await RowExport(session: short, table: "notes", isExact: true).run(form: .json) { _ in }
+        }
+        #expect(failure?.kind == .usage && failure?.cause.contains("200000 are the most") == true, "\(failure as Any)")
         await session.close()
     }
 

@@ -55,6 +55,22 @@ import Testing
         #expect(line.enter(1, of: nil) == .refused(waiting: 10))
     }
 
+    @Test func whatWaitsIsTakenOutAndWhatRunsGoesOn() {
+        var line = ReadLine<Int>(shares: .init(readers: 2, readersPerVisitor: 1))
+        #expect(line.enter(0, of: eve) == .run)
+        #expect(line.enter(1, of: ada) == .run)
+        for number in 2..<5 { #expect(line.enter(number, of: eve) == .waits) }
+        for number in 5..<7 { #expect(line.enter(number, of: bob) == .waits) }
+        // One that is taken already is not among them.
+        #expect(line.leave(ada)?.job == 5)
+        #expect(line.removeWaiting().sorted() == [2, 3, 4, 6])
+        #expect(line.waiting == 0 && line.running == 2)
+        #expect(line.removeWaiting().isEmpty)
+        for reader in [eve, bob] { #expect(line.leave(reader) == nil) }
+        #expect(line.running == 0)
+        #expect(line.enter(7, of: eve) == .run)
+    }
+
     /// Any order of coming and going, from a seed: nothing is lost or done twice, no bound is passed, nobody waits while a
     /// reader that they may have is idle, and nobody is passed by more than once by another.
     @Test(arguments: 0..<20) func anyOrder(seed: UInt64) throws {

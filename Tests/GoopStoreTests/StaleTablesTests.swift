@@ -22,6 +22,45 @@ import Testing
         await fixture.store.close()
     }
 
+    /// An error would tell of the row, too: its score has no absolute value.
+    @Test(arguments: [
+        #"{"op":"query","table":"notes"}"#, #"{"op":"count","table":"notes","where":"title LIKE 's%'"}"#,
+        #"{"op":"query","table":"notes","where":"abs(score) > 0"}"#,
+        #"{"op":"delete-where","table":"notes","where":"abs(score) > 0"}"#,
+    ]) func aReadInLineDoesNotOutliveThePolicyThatAllowedIt(request: String) async throws {
+        let fixture = try StoreFixture()
+        try await fixture.makeORM("notes", read: "open", insert: "open", update: "open", delete: "open")
+        let held = await fixture.heldReaders()
+        async let refused = fixture.refusal(request, as: fixture.ada)
+        try await fixture.readsWait(1)
+        try await fixture.ask(#"{"op":"set-policy","table":"notes","policy":"local"}"#)
+        try await fixture.ask(
+            #"{"op":"insert","table":"notes","data":{"title":"secret","score":-9223372036854775808}}"#)
+        for reader in held { await reader.letGo() }
+        #expect(await refused?.code == .refused)
+        await fixture.store.close()
+    }
+
+    @Test func aReadWhoseTableChangesEachTimeIsAConflict() async throws {
+        let fixture = try StoreFixture()
+        try await fixture.makeNotes()
+        var held = await fixture.heldReaders()
+        async let refused = fixture.refusal(#"{"op":"query","table":"notes"}"#, as: fixture.ada)
+        for attempt in 1...DataStore.readAttempts {
+            try await fixture.readsWait(1)
+            try await fixture.ask(#"{"op":"add-column","table":"notes","column":"more\#(attempt)"}"#)
+            // One behind it takes its reader, so that it has to wait again.
+            let next = HeldReader(fixture.store, fixture.ada)
+            try await fixture.readsWait(2)
+            await held.removeFirst().letGo()
+            await next.begun()
+            held.append(next)
+        }
+        #expect(await refused?.code == .conflict)
+        for reader in held { await reader.letGo() }
+        await fixture.store.close()
+    }
+
     @Test func tablesThatWereReadEarlierDoNotReplaceNewerOnes() async throws {
         let fixture = try StoreFixture(tablesLifetime: .zero)
         try await fixture.makeNotes()

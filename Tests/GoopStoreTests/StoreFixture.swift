@@ -1,3 +1,4 @@
+import Dispatch
 import Foundation
 import GRDB
 import GoopCore
@@ -84,6 +85,53 @@ final class StoreFixture: Sendable {
              {"name":"title","type":"text","required":true},{"name":"score","type":"integer"}],
              "access":{"read":"\(read)","insert":"\(insert)","update":"\(update)","delete":"\(delete)"}}
             """)
+    }
+
+    /// As many readers as Ada may have, held by her.
+    func heldReaders() async -> [HeldReader] {
+        var held: [HeldReader] = []
+        for _ in 0..<ReadShares().readersPerVisitor {
+            let reader = HeldReader(store, ada)
+            await reader.begun()
+            held.append(reader)
+        }
+        return held
+    }
+
+    /// Returns once so many reads wait.
+    func readsWait(_ count: Int) async throws {
+        while store.readers.waiting < count {
+            try Task.checkCancellation()
+            await Task.yield()
+        }
+    }
+}
+
+/// A read that keeps its reader until it is let go.
+struct HeldReader {
+    private let release: DispatchSemaphore
+    private let task: Task<Void, Never>
+    private let begins: AsyncStream<Void>
+
+    init(_ store: DataStore, _ caller: DataCaller) {
+        let release = DispatchSemaphore(value: 0)
+        self.release = release
+        let (begins, begin) = AsyncStream.makeStream(of: Void.self)
+        self.begins = begins
+        task = Task {
+            _ = try? await store.readers.read(for: caller) { (_) throws(DataError) -> Void in
+                begin.yield()
+                // Not without end, so that the test ends when it fails.
+                _ = release.wait(timeout: .now() + 30)
+            }
+        }
+    }
+
+    func begun() async { for await _ in begins { break } }
+
+    func letGo() async {
+        release.signal()
+        await task.value
     }
 }
 

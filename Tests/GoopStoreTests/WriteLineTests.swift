@@ -60,6 +60,19 @@ import Testing
         #expect(line.enter(5, of: nil, cost: 51, isHeavy: false) == 1)
     }
 
+    @Test func whatWaitsIsTakenOutAndMakesRoom() {
+        var line = WriteLine<Int>(shares: WriteShares(writes: 6, bytes: 60, writesPerVisitor: 4, bytesPerVisitor: 40))
+        for number in 0..<4 { #expect(line.enter(number, of: ada, cost: 10, isHeavy: number > 1) == nil) }
+        for number in 4..<6 { #expect(line.enter(number, of: nil, cost: 10, isHeavy: number > 4) == nil) }
+        #expect(line.first()?.write == 0)
+        #expect(line.removeWaiting().sorted() == [1, 2, 3, 4, 5])
+        #expect(line.count == 0)
+        #expect(line.another() == nil)
+        #expect(line.first() == nil)
+        for number in 0..<4 { #expect(line.enter(number, of: ada, cost: 10, isHeavy: false) == nil) }
+        #expect(line.count == 4)
+    }
+
     @Test func whatIsLongTakenIsNotHeld() {
         final class Thing {}
         var turns = Turns<Thing>()

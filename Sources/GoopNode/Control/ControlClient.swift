@@ -36,9 +36,11 @@ struct ControlClient: Sendable {
             var received = 0
             for try await var chunk in inbound {
                 if answer == nil {
+                    // Only in what came: an answer of 64 MiB comes in a thousand pieces.
+                    let start = line.writerIndex
                     line.writeBuffer(&chunk)
                     guard line.readableBytes <= ControlReply.maximumLine else { break }
-                    guard let end = line.readableBytesView.firstIndex(of: 0x0A) else { continue }
+                    guard let end = line.readableBytesView[start...].firstIndex(of: 0x0A) else { continue }
                     let value = try ControlReply.value(inLine: line.readableBytesView[..<end])
                     answer = value
                     guard case .get = request, let object = value.object else { return value }

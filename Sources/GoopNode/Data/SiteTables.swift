@@ -219,7 +219,7 @@ final class SiteTables: Sendable {
         try await store(for: caller).changes(of: table, caller: caller)
     }
 
-    /// Writes what waits, and closes the file.
+    /// Closes the file once what runs has ended; what waits is answered `unreachable`.
     func close() async {
         let store = state.withLock { state -> DataStore? in
             defer { state = .closed }

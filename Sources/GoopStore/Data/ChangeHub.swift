@@ -4,7 +4,8 @@ import Synchronization
 /// Hands changes to whoever watches a table.
 ///
 /// A subscriber that is more than `capacity` changes or `costLimit` bytes behind loses its stream, with an error that says so:
-/// it reads the table anew and subscribes again. Nobody else waits for it.
+/// it reads the table anew and subscribes again. Nobody else waits for it. A transaction that changes more than that in one
+/// table ends the streams of all who watch it.
 final class ChangeHub: Sendable {
     /// Changes that a subscriber can be behind.
     static let capacity = 256
@@ -46,9 +47,7 @@ final class ChangeHub: Sendable {
         let (stream, queue) = BoundedQueue<DataChange>.make(
             limit: ChangeHub.capacity, costLimit: ChangeHub.costLimit)
         let outcome = state.withLock { state -> Result<Int, DataError> in
-            guard !state.isClosed else {
-                return .failure(DataError(code: .unreachable, message: "database not available"))
-            }
+            guard !state.isClosed else { return .failure(.closed) }
             let visitors = state.subscribers.values.count { $0.caller != .owner }
             let own = state.subscribers.values.count { $0.caller.peer == caller.peer }
             guard caller == .owner || (visitors < ChangeHub.maximumSubscribers && own < ChangeHub.maximumPerCaller)
@@ -69,25 +68,26 @@ final class ChangeHub: Sendable {
 
     private func forget(_ number: Int) { state.withLock { _ = $0.subscribers.removeValue(forKey: number) } }
 
-    /// Hands out what a commit changed.
-    func publish(_ changes: [RowChange]) {
+    /// Hands out what a commit changed, by table.
+    func publish(_ changes: [String: TableChanges]) {
         guard !changes.isEmpty else { return }
         let subscribers = state.withLock { Array($0.subscribers) }
-        guard !subscribers.isEmpty else { return }
-        let costs = changes.map(\.change.cost)
         for (number, subscriber) in subscribers {
-            for (change, cost) in zip(changes, costs) where change.change.table == subscriber.table {
-                if let owner = subscriber.owner { guard owner == change.owner else { continue } }
-                if change.isForOwnerOnly, subscriber.owner == nil { continue }
-                guard subscriber.queue.put(change.change, cost: cost) else {
-                    subscriber.queue.finish(
-                        throwing: DataError(
-                            code: .tooLarge, message: "changes were lost", detail: "read the table again"))
-                    forget(number)
-                    break
-                }
-            }
+            guard let changes = changes[subscriber.table], !ChangeHub.hand(changes, to: subscriber) else { continue }
+            subscriber.queue.finish(throwing: ChangeHub.changesLost)
+            forget(number)
         }
+    }
+
+    /// - Returns: false if one of them was lost.
+    private static func hand(_ changes: TableChanges, to subscriber: Subscriber) -> Bool {
+        guard !changes.areLost else { return false }
+        for row in changes.rows {
+            if let owner = subscriber.owner { guard owner == row.owner else { continue } }
+            if row.isForOwnerOnly, subscriber.owner == nil { continue }
+            guard subscriber.queue.put(row.change, cost: row.cost) else { return false }
+        }
+        return true
     }
 
     /// Ends the streams of tables whose policy or form changed: what their subscribers may see must be asked anew.
@@ -102,6 +102,8 @@ final class ChangeHub: Sendable {
         }
     }
 
+    private static let changesLost = DataError(
+        code: .tooLarge, message: "changes were lost", detail: "read the table again")
     private static let tableChanged = DataError(
         code: .conflict, message: "the table changed", detail: "read the table again")
 

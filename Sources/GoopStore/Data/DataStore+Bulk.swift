@@ -15,7 +15,7 @@ extension DataStore {
     func writeMany(_ request: DataRequest, caller: DataCaller) async throws(DataError) -> JSONValue {
         for _ in 0..<DataStore.bulkAttempts {
             let table = try await catalogue().table(request.table ?? request.name)
-            let (ids, mark) = try await rows(of: table, request, caller: caller)
+            guard let (ids, mark) = try await rows(of: table, request, caller: caller) else { continue }
             await configuration.pause(.rowsFound)
             let answer = try await writer.write(
                 of: caller, cost: request.cost + 8 * ids.count, isHeavy: ids.count > DataStore.lightRows
@@ -32,10 +32,11 @@ extension DataStore {
         throw DataError(code: .conflict, message: "the rows change too fast", detail: "try again")
     }
 
-    /// Those that the caller may both read and change: of others the number of affected rows would tell what is in them.
+    /// Those that the caller may both read and change: of others the number of affected rows would tell what is in them. Nil if
+    /// the table or its policy changed meanwhile.
     private func rows(
         of table: TableInfo, _ request: DataRequest, caller: DataCaller
-    ) async throws(DataError) -> (ids: [Int64], at: RecentChanges.Mark) {
+    ) async throws(DataError) -> (ids: [Int64], at: RecentChanges.Mark)? {
         let changed = try owner(for: request.op == .updateWhere ? .update : .delete, of: table, caller: caller)
         let read = try owner(for: .read, of: table, caller: caller)
         let most = configuration.maximumBulkRows
@@ -44,10 +45,12 @@ extension DataStore {
         let isOwner = caller == .owner
         var limits = isOwner ? DataStore.ownerLimits : DataStore.visitorLimits
         limits.rows = most + 1
-        let (found, mark) = try await readers.read(for: caller) { [limits, recent] (connection) throws(DataError) in
+        let answer = try await readIfStill(table, for: caller) {
+            [limits, recent] (connection) throws(DataError) -> (found: ReadRows, mark: RecentChanges.Mark) in
             let mark = recent.mark
             return (try connection.rows(select, table: table, limits: limits, isOwner: isOwner), mark)
         }
+        guard let (found, mark) = answer else { return nil }
         guard found.rows.count <= most else {
             throw DataError(
                 code: .tooLarge, message: "too many rows",

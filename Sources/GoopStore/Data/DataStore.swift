@@ -53,6 +53,8 @@ public final class DataStore: Sendable {
     /// What an answer to the owner may cost: 200,000 rows, 64 MiB, 30 s.
     static let ownerLimits = ReadConnection.Limits(
         rows: 200_000, bytes: 64 << 20, time: .seconds(30), valueBytes: 32 << 20)
+    /// How often a read is begun whose table changes meanwhile, before the answer is `conflict`.
+    static let readAttempts = 2
 
     let database: SiteDatabase
     let configuration: Configuration
@@ -141,10 +143,13 @@ public final class DataStore: Sendable {
             onChange: configuration.onMissingIndexes)
     }
 
-    /// Writes what waits, ends subscriptions, and closes the file.
+    /// Ends subscriptions, and closes the file once what runs has ended. What waits is answered `unreachable`: strangers can
+    /// have so much of it that a program which is told to end would not come to an end.
     public func close() async {
         hub.close()
         indexes.close()
+        // Both lines at first: reads would go on for as long as the writer takes.
+        readers.takeNoMore()
         await writer.close()
         await readers.close()
         // Nothing is lost if it fails: what was acknowledged is in the file or its log.
@@ -191,15 +196,21 @@ public final class DataStore: Sendable {
 
     /// Changes of a table from now on, of the rows that the caller may read.
     ///
-    /// The stream ends with `tooLarge` when its reader is more than 256 changes behind, with `conflict` when the table itself
-    /// changed: read it again then, and ask anew.
+    /// What was written before is in the rows that are read from now on: nothing is in neither. So this returns after the
+    /// transaction under way.
+    ///
+    /// The stream ends with `tooLarge` when its reader is more than 256 changes or 4 MiB behind or one transaction made more
+    /// than those in the table, with `conflict` when the table itself changed: read it again then, and ask anew.
     public func changes(
         of table: String, caller: DataCaller
     ) async throws(DataError) -> AsyncThrowingStream<DataChange, any Error> {
         let table = try await catalogue().table(table)
         let owner = try owner(for: .read, of: table, caller: caller)
         await configuration.pause(.subscribing)
-        return try hub.subscribe(table: table.name, caller: caller, owner: owner) { known.isStill(table) }
+        let changes = try hub.subscribe(table: table.name, caller: caller, owner: owner) { known.isStill(table) }
+        // Of what that wrote while nobody watched the table, no change was made.
+        await writer.endOfTransaction()
+        return changes
     }
 
     /// Who owns rows that are made here, and what visitors may fill.
@@ -286,29 +297,50 @@ public final class DataStore: Sendable {
     }
 
     private func read(_ request: DataRequest, caller: DataCaller) async throws(DataError) -> JSONValue {
-        let table = try await catalogue().table(request.table ?? request.name)
-        let plan = SelectPlan(table: table, owner: try owner(for: .read, of: table, caller: caller))
-        let select: CompiledFragment =
-            switch request.op {
-            case .queryOne: try plan.rows(request, only: 1)
-            case .exists: try plan.exists(request)
-            case .count: try plan.count(request)
-            case .pluck: try plan.column(request, isDistinct: false)
-            case .distinct: try plan.column(request, isDistinct: true)
-            case .aggregate: try plan.aggregate(request)
-            default: try plan.rows(request)
+        for _ in 0..<DataStore.readAttempts {
+            let table = try await catalogue().table(request.table ?? request.name)
+            let plan = SelectPlan(table: table, owner: try owner(for: .read, of: table, caller: caller))
+            let select: CompiledFragment =
+                switch request.op {
+                case .queryOne: try plan.rows(request, only: 1)
+                case .exists: try plan.exists(request)
+                case .count: try plan.count(request)
+                case .pluck: try plan.column(request, isDistinct: false)
+                case .distinct: try plan.column(request, isDistinct: true)
+                case .aggregate: try plan.aggregate(request)
+                default: try plan.rows(request)
+                }
+            let isOwner = caller == .owner
+            let limits = isOwner ? DataStore.ownerLimits : DataStore.visitorLimits
+            let answer = try await readIfStill(table, for: caller) { (connection) throws(DataError) -> JSONValue in
+                let found = try connection.rows(select, table: table, limits: limits, isOwner: isOwner)
+                switch request.op {
+                case .queryOne: return found.rows.first.map(found.object) ?? .null
+                case .exists: return ["exists": .bool(!found.rows.isEmpty)]
+                case .count: return ["count": found.rows.first?.first ?? .integer(0)]
+                case .pluck, .distinct: return found.firstValues
+                default: return found.objects
+                }
             }
-        let isOwner = caller == .owner
-        let limits = isOwner ? DataStore.ownerLimits : DataStore.visitorLimits
-        return try await readers.read(for: caller) { (connection) throws(DataError) in
-            let found = try connection.rows(select, table: table, limits: limits, isOwner: isOwner)
-            switch request.op {
-            case .queryOne: return found.rows.first.map(found.object) ?? .null
-            case .exists: return ["exists": .bool(!found.rows.isEmpty)]
-            case .count: return ["count": found.rows.first?.first ?? .integer(0)]
-            case .pluck, .distinct: return found.firstValues
-            default: return found.objects
-            }
+            if let answer { return answer }
+        }
+        throw DataError(code: .conflict, message: "the table changes too fast", detail: "try again")
+    }
+
+    /// Runs a read that a policy allowed when it was asked for.
+    ///
+    /// It waits in line, and runs on the rows of the moment when it begins: by then the table can be closed to the caller, and
+    /// have rows that were made because it is. So it is looked at behind the rows, also where they are an error, which can tell
+    /// of them.
+    /// - Returns: nil if the table or its policy changed meanwhile: ask again whether the caller may read.
+    func readIfStill<Value: Sendable>(
+        _ table: TableInfo, for caller: DataCaller,
+        _ body: @escaping @Sendable (ReadConnection) throws(DataError) -> Value
+    ) async throws(DataError) -> Value? {
+        try await readers.read(for: caller) { [known] (connection) throws(DataError) -> Value? in
+            let outcome = Result { () throws(DataError) -> Value in try body(connection) }
+            guard known.isStill(table) else { return nil }
+            return try outcome.get()
         }
     }
 
@@ -359,4 +391,9 @@ extension DataRequest {
         512 + (data ?? [:]).reduce(0) { $0 + $1.key.utf8.count + $1.value.cost }
             + args.reduce(0) { $0 + $1.cost } + (`where` ?? "").utf8.count + columnDefs.reduce(0) { $0 + $1.cost }
     }
+}
+
+extension DataError {
+    /// What is asked of a store that is closed, or being closed.
+    static let closed = DataError(code: .unreachable, message: "database not available")
 }

@@ -108,6 +108,15 @@ struct ReadLine<Job> {
         return (job, next)
     }
 
+    /// Takes out the jobs that wait, in no order; those that run go on.
+    mutating func removeWaiting() -> [Job] {
+        let jobs = lines.values.flatMap { $0.jobs[$0.next...] }
+        lines = lines.filter { $0.value.running > 0 }.mapValues { Line(running: $0.running) }
+        turns = []
+        waiting = 0
+        return jobs
+    }
+
     private func mayRun(_ line: Line, of reader: Reader) -> Bool {
         guard reader != nil else { return running <= shares.readers }
         return running < shares.readers && line.running < shares.readersPerVisitor

@@ -45,6 +45,9 @@ final class ReaderPool: Sendable {
         state = Mutex(State(line: ReadLine(shares: shares)))
     }
 
+    /// How many reads wait; for tests.
+    var waiting: Int { state.withLock { $0.line.waiting } }
+
     /// Runs a body with a connection, where waiting for the disk is allowed.
     func read<Value: Sendable>(
         for caller: DataCaller, _ body: @escaping @Sendable (ReadConnection) throws(DataError) -> Value
@@ -69,9 +72,7 @@ final class ReaderPool: Sendable {
 
     private func submit(_ job: @escaping Job, of peer: PeerID?) throws(DataError) {
         let place = state.withLock { state -> Place in
-            guard !state.isClosed else {
-                return .refused(DataError(code: .unreachable, message: "database not available"))
-            }
+            guard !state.isClosed else { return .refused(.closed) }
             switch state.line.enter(job, of: peer) {
             case .waits: return .line
             case .refused(let waiting):
@@ -141,12 +142,21 @@ final class ReaderPool: Sendable {
     /// Runs a body when the reads under way have ended and before others begin.
     func whileNobodyReads(_ body: @escaping @Sendable () -> Void) { gate.async(flags: .barrier, execute: body) }
 
-    /// Answers what waits, and closes every connection; what was to run while nobody reads has run.
+    /// Answers what waits, and what comes, with `unreachable`; what runs goes on.
+    func takeNoMore() {
+        let waiting = state.withLock { state in
+            state.isClosed = true
+            return state.line.removeWaiting()
+        }
+        for job in waiting { job(.failure(.closed)) }
+    }
+
+    /// Takes no more, and closes every connection once what runs has ended; what was to run while nobody reads has run.
     func close() async {
+        takeNoMore()
         await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in whileNobodyReads { done.resume() } }
         await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
             let isDone = state.withLock { state -> Bool in
-                state.isClosed = true
                 state.count -= state.idle.count
                 state.idle = []
                 if state.count > 0 { state.closing.append(done) }

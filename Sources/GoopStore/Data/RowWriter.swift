@@ -264,16 +264,17 @@ struct RowWriter {
     private func note(
         _ kind: DataChange.Kind, _ id: Int64, owner: String, isForOwnerOnly: Bool = false
     ) throws {
-        guard transaction.isWatched(table.name) else { return }
+        // Of changes that are lost already the row is not read either.
+        guard transaction.isWatched(table.name), transaction.effects.changes[table.name]?.areLost != true else { return }
         var row: JSONValue?
         if kind != .delete {
             let names = table.columns.map { DataName.quoted($0.name) }.joined(separator: ", ")
             row = try database.cachedRows("SELECT \(names) FROM \(table.quoted) WHERE \"_id\" = ?", [.integer(id)])
                 .first.map { $0.json(of: table) }
         }
-        transaction.effects.changes.append(
+        transaction.effects.changes[table.name, default: TableChanges()].add(
             RowChange(
-                change: DataChange(table: table.name, kind: kind, id: id, row: row), owner: owner,
+                DataChange(table: table.name, kind: kind, id: id, row: row), owner: owner,
                 isForOwnerOnly: isForOwnerOnly))
     }
 

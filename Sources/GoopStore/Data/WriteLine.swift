@@ -76,6 +76,14 @@ struct WriteLine<Write> {
     /// Another write that may share the commit of a light one.
     mutating func another() -> Write? { light.next().map { taken($0) } }
 
+    /// Takes out all that wait.
+    mutating func removeWaiting() -> [Write] {
+        var writes: [Write] = []
+        while let write = another() { writes.append(write) }
+        while let next = heavy.next() { writes.append(taken(next)) }
+        return writes
+    }
+
     private mutating func taken(_ next: (item: Entry, of: Writer)) -> Write {
         total.writes -= 1
         total.bytes -= next.item.cost

@@ -40,6 +40,10 @@ final class WriteQueue: Sendable {
         /// The length of the log at which it is emptied next.
         var longLog: Int
         var isDraining = false
+        /// Whether a transaction can have written something that it has not committed.
+        var isWriting = false
+        /// Those who wait for its end; each holds a place among the watchers of tables, which are bounded.
+        var waitingForEnd: [CheckedContinuation<Void, Never>] = []
         var isClosed = false
         var closing: [CheckedContinuation<Void, Never>] = []
     }
@@ -72,6 +76,8 @@ final class WriteQueue: Sendable {
 
     /// How many writes wait; for tests.
     var waiting: Int { state.withLock { $0.line.count } }
+    /// How many wait for the end of a transaction; for tests.
+    var waitingForEnd: Int { state.withLock { $0.waitingForEnd.count } }
 
     /// Runs a body inside of a transaction; returns once that is committed.
     ///
@@ -85,9 +91,7 @@ final class WriteQueue: Sendable {
         let result = await withCheckedContinuation { (done: CheckedContinuation<Result<JSONValue, DataError>, Never>) in
             let pending = Pending(isOwner: caller == .owner, body: body, done: done)
             let refusal = state.withLock { state -> DataError? in
-                guard !state.isClosed else {
-                    return DataError(code: .unreachable, message: "database not available")
-                }
+                guard !state.isClosed else { return DataError.closed }
                 if let waiting = state.line.enter(pending, of: caller.peer, cost: cost, isHeavy: isHeavy) {
                     return DataError(
                         code: .busy, message: "too many writes", detail: "\(waiting) wait already; try again")
@@ -103,9 +107,23 @@ final class WriteQueue: Sendable {
         return try result.get()
     }
 
+    /// Returns when the transaction under way is committed or taken back; at once if there is none.
+    func endOfTransaction() async {
+        await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
+            let isOver = state.withLock { state -> Bool in
+                if state.isWriting { state.waitingForEnd.append(done) }
+                return !state.isWriting
+            }
+            if isOver { done.resume() }
+        }
+    }
+
     private func drain() {
         while true {
             let first = state.withLock { state -> (write: Pending, isHeavy: Bool)? in
+                state.isWriting = false
+                for waiter in state.waitingForEnd { waiter.resume() }
+                state.waitingForEnd = []
                 if let first = state.line.first() { return first }
                 state.isDraining = false
                 for waiter in state.closing { waiter.resume() }
@@ -147,6 +165,8 @@ final class WriteQueue: Sendable {
             var results: [Result<JSONValue, DataError>] = []
             do {
                 try database.cached("BEGIN IMMEDIATE")
+                // Not earlier: another program's lock can be waited for, and nothing is written until then.
+                state.withLock { $0.isWriting = true }
                 let transaction = try makeTransaction(database)
                 let end = ContinuousClock.now + limits.batchTime
                 while results.count < taken.count {
@@ -198,11 +218,15 @@ final class WriteQueue: Sendable {
         try? database.execute(sql: "ROLLBACK")
     }
 
-    /// Writes what waits; nothing more is taken.
+    /// Answers what waits with `unreachable`; what is in the transaction under way is committed.
     func close() async {
+        let waiting = state.withLock { state in
+            state.isClosed = true
+            return state.line.removeWaiting()
+        }
+        for pending in waiting { pending.done.resume(returning: .failure(DataError.closed)) }
         await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
             let isIdle = state.withLock { state -> Bool in
-                state.isClosed = true
                 if state.isDraining { state.closing.append(done) }
                 return !state.isDraining
             }

@@ -8,8 +8,8 @@ import PeerIdentity
 final class WriteTransaction {
     /// What follows from a commit.
     struct Effects: Sendable {
-        /// Of user tables, with the owner of the row for those who may see only their own.
-        var changes: [RowChange] = []
+        /// Of user tables that are watched, by table.
+        var changes: [String: TableChanges] = [:]
         /// The tables after it, if they changed.
         var catalogue: Catalogue?
         /// Usage by peer, as far as it was looked at.
@@ -116,12 +116,4 @@ final class WriteTransaction {
             code: .quota, message: "quota exceeded",
             detail: "the owner keeps at most \(limit) \(whose); delete rows, or ask the owner")
     }
-}
-
-/// A change of one row, and who owns the row.
-struct RowChange: Sendable {
-    var change: DataChange
-    var owner: String
-    /// Told only to those who hear of this owner's rows and no others.
-    var isForOwnerOnly = false
 }
