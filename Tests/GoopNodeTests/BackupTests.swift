@@ -252,6 +252,12 @@ import Testing
         running.release()
         #expect(failure { try PeerRestore(from: file).restore(to: PeerFolder(file)) }?.kind == .cannotCreate)
         mkdir(temporary.path + "/empty", 0o755)
+        for name in ["empty/.", "new/.."] {
+            let told = failure { try PeerRestore(from: file).restore(to: PeerFolder(temporary.path + "/" + name)) }
+            #expect(told?.kind == .cannotCreate && told?.nextStep.hasPrefix("go out of that folder") == true, "\(name)")
+            #expect(told?.nextStep.hasSuffix(": \(temporary.path)/empty") == (name == "empty/."))
+        }
+        #expect(temporary.names() == ["ada", "ada.tar", "back", "empty"])
         _ = try PeerRestore(from: file).restore(to: PeerFolder(temporary.path + "/empty/"))
         #expect(temporary.names(in: "empty").contains("goop.json"))
     }

@@ -43,13 +43,22 @@ public struct PeerRestore: Sendable {
             throw Failure(
                 .temporary, "a peer runs on \(folder.path)", nextStep: "stop it, and restore into another folder")
         }
-        guard AtomicFile.exists(folder.path) else { return }
-        guard AtomicFile.isFolder(folder.path) else {
-            throw Failure(.cannotCreate, "\(folder.path) is no folder", nextStep: "choose another name")
+        if AtomicFile.exists(folder.path) {
+            guard AtomicFile.isFolder(folder.path) else {
+                throw Failure(.cannotCreate, "\(folder.path) is no folder", nextStep: "choose another name")
+            }
+            guard try FolderContents.names(in: folder.path).isEmpty else {
+                throw Failure(
+                    .cannotCreate, "\(folder.path) is not empty",
+                    nextStep: "restore into a folder that does not exist yet")
+            }
         }
-        guard try FolderContents.names(in: folder.path).isEmpty else {
+        // The whole folder gets its name at the end, and to these two the system gives no other folder.
+        guard ![".", ".."].contains(FolderPath.lastName(of: folder.path)) else {
+            let place = FolderPath.real(folder.path).map { ": " + TerminalText.shellWord($0) } ?? ""
             throw Failure(
-                .cannotCreate, "\(folder.path) is not empty", nextStep: "restore into a folder that does not exist yet")
+                .cannotCreate, "\(folder.path) is no name that a folder can be given",
+                nextStep: "go out of that folder, and name it as it is called from there" + place)
         }
     }
 
