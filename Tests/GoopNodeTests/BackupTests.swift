@@ -122,6 +122,19 @@ import Testing
         #expect(temporary.read("back/goop.json") == temporary.read("ada/goop.json"))
     }
 
+    /// Of two keys whose names are one text to Swift, the one that the settings name by its bytes is the identity.
+    @Test(arguments: ["data/\u{E9}.key", "data/e\u{301}.key"]) func theIdentityIsTheKeyThatTheSettingsName(name: String) throws {
+        try makePeer().close()
+        let other = name.utf8.count == 11 ? "data/e\u{301}.key" : "data/\u{E9}.key"
+        rename(folder.path + "/data/identity.key", folder.path + "/" + name)
+        try AtomicFile.write(IdentityFile.contents(of: .generate()), to: folder.path + "/" + other)
+        var settings = try GoopConfiguration(decoding: AtomicFile.read(folder.configurationFile, limit: 1 << 20))
+        settings.identity.keyFile = name
+        try AtomicFile.write(settings.encoded(), to: folder.configurationFile)
+        let id = try PeerBackup(of: folder).write(to: file).id
+        #expect(try PeerRestore(from: file).restore(to: target).id == id)
+    }
+
     @Test func otherToolsOpenIt() throws {
         _ = try makePeer()
         _ = try PeerBackup(of: folder).write(to: file)

@@ -118,7 +118,7 @@ struct BackupArchive {
         var list: [UInt8] = []
         var isLast = false
         var settings: GoopConfiguration?
-        var keys: [String: [UInt8]] = [:]
+        var keys: [[UInt8]: [UInt8]] = [:]
         try forEachEntry { entry, content in
             guard !isLast else { throw damaged("something stands behind the list of its files") }
             guard names.insert(Array(entry.path.utf8)).inserted else { throw damaged("\(entry.path) is in it twice") }
@@ -143,7 +143,7 @@ struct BackupArchive {
             // Which of them is the identity is known once the settings have been read, and a site may have any number. The
             // usual place is always looked into.
             if entry.path.hasSuffix(".key"), keys.count < maximumKeys || entry.path == Self.usualKeyFile {
-                keys[entry.path] = bytes
+                keys[Array(entry.path.utf8)] = bytes
             }
             found.append(
                 .init(path: entry.path, size: entry.size, sha256: Hex.encode(Array(hash.finalize()))))
@@ -159,7 +159,7 @@ struct BackupArchive {
             throw damaged("\(file.path) is not what it was when the backup was made")
         }
         guard let settings else { throw damaged("its settings (\(GoopConfiguration.fileName)) cannot be read") }
-        if let key = keys[settings.identity.keyFile] {
+        if let key = keys[Array(settings.identity.keyFile.utf8)] {
             guard (try? IdentityFile.key(in: key))?.peerID.base58 == manifest.id else {
                 throw damaged("its identity is not that of \(manifest.id)")
             }
