@@ -123,7 +123,8 @@ import Testing
     }
 
     /// Of two keys whose names are one text to Swift, the one that the settings name by its bytes is the identity.
-    @Test(arguments: ["data/\u{E9}.key", "data/e\u{301}.key"]) func theIdentityIsTheKeyThatTheSettingsName(name: String) throws {
+    @Test(arguments: ["data/\u{E9}.key", "data/e\u{301}.key"])
+    func theIdentityIsTheKeyThatTheSettingsName(name: String) throws {
         try makePeer().close()
         let other = name.utf8.count == 11 ? "data/e\u{301}.key" : "data/\u{E9}.key"
         rename(folder.path + "/data/identity.key", folder.path + "/" + name)

@@ -281,7 +281,7 @@ import Testing
                     + "INSERT INTO odd (_owner, \(names.joined(separator: ", "))) VALUES ('', \(values));")
         }
         for (name, value) in columns {
-            let found = try await fixture.ask("{\"op\":\"pluck\",\"table\":\"odd\",\"column\":\"\(name)\"}", as: fixture.ada)
+            let found = try await fixture.ask(#"{"op":"pluck","table":"odd","column":"\#(name)"}"#, as: fixture.ada)
             #expect(found == .array([.string(value)]))
         }
         try await fixture.ask(#"{"op":"insert","table":"odd","data":{"K":"mine"}}"#, as: fixture.ada)
