@@ -43,9 +43,10 @@ struct RestoreCommand: ParsableCommand {
             EXAMPLES
               goop2 restore ~/me-2026-11-24.tar ./peers/me
 
-            The folder must not exist, or be empty. The backup is checked first, and
-            nothing is written if anything in it is not as it was. One peer must not run
-            twice: stop the old one before you start this one.
+            The folder must not exist, or be empty; it is named from outside of it, not
+            as a dot. The backup is checked first, and nothing is written if anything in
+            it is not as it was. One peer must not run twice: stop the old one before you
+            start this one.
             """)
 
     @Argument(help: "The backup.", completion: .file())

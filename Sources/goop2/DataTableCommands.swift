@@ -86,9 +86,9 @@ struct PolicyCommand: AsyncParsableCommand {
 
             \(PolicyWords.help)
 
-            A table has one such word each for reading, adding, changing and deleting;
-            this sets all four as it is said here. Each of its own: the room Data of the
-            viewer.
+            A table without a schema has this one word. One with a schema may have a word
+            each for reading, adding, changing and deleting: this sets all four as it is
+            said here. Each of its own: the room Data of the viewer.
             """)
 
     @OptionGroup var options: DataOptions

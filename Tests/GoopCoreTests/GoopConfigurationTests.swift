@@ -198,6 +198,9 @@ import Testing
         #expect(
             try decode(#"{"lua":{"script_dir":"./site/secret/../x/y"}}"#).hiddenSiteFolders == [["lua"], ["x", "y"]])
         #expect(try decode(#"{"lua":{"script_dir":"/elsewhere"}}"#).hiddenSiteFolders == [["lua"]])
+        // To Swift the slash and the accent behind it are one character.
+        #expect(
+            try decode("{\"lua\":{\"script_dir\":\"site/\u{301}x\"}}").hiddenSiteFolders == [["lua"], ["\u{301}x"]])
     }
 
     @Test func theStarterFileShowsWhatAnOwnerMayChange() throws {

@@ -1,6 +1,7 @@
-import GoopCore
 import PeerIdentity
 import Testing
+
+@testable import GoopCore
 
 @Suite struct PeerRecordsTests {
     let own = PrivateKey.generate().peerID
@@ -96,6 +97,21 @@ import Testing
         #expect(records.dressed(entry(ids[1], "lovelace")).resembles == ids[0])
         _ = try records.setFavorite(false, of: ids[0])
         #expect(records.dressed(entry(ids[1], "lovelace")).resembles == nil)
+    }
+
+    @Test func namesThatAFavouriteNoLongerBearsAreForgotten() throws {
+        var records = PeerRecords(ownID: own)
+        _ = try records.setFavorite(true, of: ids[0])
+        _ = try records.setPetname("Ada", of: ids[0])
+        _ = try records.setPetname("Eve", of: ids[1])
+        for number in 0..<10_000 {
+            _ = records.remember(entry(ids[0], "name \(number)"))
+            // One name for two, and one of them gives it up.
+            _ = records.remember(entry(ids[1], number.isMultiple(of: 2) ? "name \(number)" : "eve"))
+        }
+        #expect(Set(records.pinned.keys) == ["ada", "name 9999", "eve"])
+        #expect(records.dressed(entry(ids[2], "name 0")).resembles == nil)
+        #expect(records.dressed(entry(ids[2], "Name 9999")).resembles == ids[0])
     }
 
     @Test func storedRecordsComeBackDecisionsFirst() {

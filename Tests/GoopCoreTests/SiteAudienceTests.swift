@@ -40,6 +40,20 @@ import Testing
         #expect(configuration == before)
     }
 
+    @Test func nobodyStaysInBecauseOfWhoElseIsNamed() throws {
+        // Whoever edits the file may name the owner too.
+        let guests = [peers[0], owner, peers[1]].map { "\"\($0.base58)\"" }.joined(separator: ",")
+        var configuration = try GoopConfiguration(
+            decoding: Array("{\"site\":{\"audience\":\"named\",\"guests\":[\(guests)]}}".utf8))
+        let decision = AudienceDecision.revoke([peers[0], peers[2], peers[0]])
+        #expect(configuration.part(of: decision) == .revoke([peers[0], peers[0]]))
+        #expect(configuration.part(of: .allow([peers[2]])) == .allow([peers[2]]))
+        try configuration.decide(configuration.part(of: decision), owner: owner)
+        #expect(configuration.siteGuests == [owner, peers[1]])
+        try configuration.decide(.revoke([owner]), owner: owner)
+        #expect(configuration.siteGuests == [peers[1]])
+    }
+
     @Test(arguments: [
         #"{"site":{"audience":"friends"}}"#, #"{"site":{"audience":"Everyone"}}"#, #"{"site":{"guests":["Bob"]}}"#,
         #"{"site":{"guests":"x"}}"#, #"{"site":{"guests":[1]}}"#,

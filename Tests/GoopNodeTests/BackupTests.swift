@@ -122,6 +122,20 @@ import Testing
         #expect(temporary.read("back/goop.json") == temporary.read("ada/goop.json"))
     }
 
+    /// Of two keys whose names are one text to Swift, the one that the settings name by its bytes is the identity.
+    @Test(arguments: ["data/\u{E9}.key", "data/e\u{301}.key"])
+    func theIdentityIsTheKeyThatTheSettingsName(name: String) throws {
+        try makePeer().close()
+        let other = name.utf8.count == 11 ? "data/e\u{301}.key" : "data/\u{E9}.key"
+        rename(folder.path + "/data/identity.key", folder.path + "/" + name)
+        try AtomicFile.write(IdentityFile.contents(of: .generate()), to: folder.path + "/" + other)
+        var settings = try GoopConfiguration(decoding: AtomicFile.read(folder.configurationFile, limit: 1 << 20))
+        settings.identity.keyFile = name
+        try AtomicFile.write(settings.encoded(), to: folder.configurationFile)
+        let id = try PeerBackup(of: folder).write(to: file).id
+        #expect(try PeerRestore(from: file).restore(to: target).id == id)
+    }
+
     @Test func otherToolsOpenIt() throws {
         _ = try makePeer()
         _ = try PeerBackup(of: folder).write(to: file)
@@ -252,6 +266,12 @@ import Testing
         running.release()
         #expect(failure { try PeerRestore(from: file).restore(to: PeerFolder(file)) }?.kind == .cannotCreate)
         mkdir(temporary.path + "/empty", 0o755)
+        for name in ["empty/.", "new/.."] {
+            let told = failure { try PeerRestore(from: file).restore(to: PeerFolder(temporary.path + "/" + name)) }
+            #expect(told?.kind == .cannotCreate && told?.nextStep.hasPrefix("go out of that folder") == true, "\(name)")
+            #expect(told?.nextStep.hasSuffix(": \(temporary.path)/empty") == (name == "empty/."))
+        }
+        #expect(temporary.names() == ["ada", "ada.tar", "back", "empty"])
         _ = try PeerRestore(from: file).restore(to: PeerFolder(temporary.path + "/empty/"))
         #expect(temporary.names(in: "empty").contains("goop.json"))
     }

@@ -116,6 +116,35 @@ import Testing
         await node.stop()
         try await host.stop()
     }
+
+    /// Damage behind the first pages shows when the rows are read: to commands and to the start alike.
+    @Test func peersThatCannotBeReadStopTheStartAndCommandsWithANextStep() async throws {
+        let folder = PeerFolder(temporary.path + "/host")
+        try PreparedPeer.open(folder, options: .init(createsMissing: true, label: "host")).release()
+        let store = try folder.openPeerStore()
+        try await store.save((0..<500).map { _ in KnownPeer(id: PrivateKey.generate().peerID, standing: .blocked) })
+        try store.close()
+        let file = URL(filePath: folder.peersDatabase)
+        let whole = try Data(contentsOf: file)
+        // The head of the file, and the first pages of two tables and of their indexes, are whole; the rows are behind them.
+        let head = 5 * 4096
+        try #require(whole.count > 2 * head)
+        let damaged = whole.prefix(head) + Data(repeating: 0xA5, count: whole.count - head)
+        try damaged.write(to: file)
+        try folder.openPeerStore().close()
+        let commands = PeerCommands(folder: folder, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let stranger = PrivateKey.generate().peerID.base58
+        for told in [
+            await failure { try await commands.decisions() },
+            await failure { try await commands.stand(stranger, .blocked) },
+            await failure { try await TestPeer.start(in: temporary, label: "host") },
+        ] {
+            #expect(told?.kind == .data)
+            #expect(told?.cause.hasPrefix("\(folder.peersDatabase) cannot be read: ") == true)
+            #expect(told?.nextStep.hasPrefix("put a backup of it there; or move it away") == true)
+        }
+        #expect(try Data(contentsOf: file) == damaged, "it is not written over")
+    }
 }
 
 /// Another program with a lock on a database, until it is told to let go.

@@ -2,6 +2,7 @@ import Foundation
 import GoopCore
 import GoopHTTP
 import LibP2P
+import Logging
 import Testing
 
 @testable import GoopNode
@@ -203,6 +204,22 @@ struct BadDiskTests {
         disk.free()
         #expect(await lines.next()?.hasPrefix("notice: every index is there now") == true, "and nothing in between")
         await tables.close()
+    }
+
+    @Test func aBlockThatFindsNoRoomNamesTheFile() async throws {
+        let disk = try SmallDisk(in: temporary, name: "host", kilobytes: 6000)
+        let folder = PeerFolder(disk.path)
+        try PreparedPeer.open(folder, options: .init(createsMissing: true, label: "host")).release()
+        try folder.openPeerStore().close()
+        disk.fill()
+        let commands = PeerCommands(folder: folder, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let stranger = PrivateKey.generate().peerID
+        let told = await failure { try await commands.stand(stranger.base58, .blocked) }
+        #expect(told?.kind == .cannotCreate && told?.nextStep.hasPrefix("make room on that disk") == true)
+        #expect(told?.cause.hasPrefix("\(folder.peersDatabase) cannot be written: ") == true)
+        disk.free()
+        _ = try await commands.stand(stranger.base58, .blocked)
+        #expect(try await commands.decisions().array?.count == 1)
     }
 
     @Test func aFolderThatCannotBeWrittenIsTold() async throws {

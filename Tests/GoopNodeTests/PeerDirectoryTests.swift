@@ -1,6 +1,7 @@
 import GoopCore
 import GoopHTTP
 import LibP2P
+import Multiformats
 import PeerIdentity
 import Synchronization
 import Testing
@@ -235,6 +236,58 @@ import Testing
         _ = try await directory.decide(.favorite(false), about: ann)
         _ = try await directory.decide(.petname("Bob"), about: bob)
         #expect(wishes.withLock { $0 } == [.keep(bob, true), .keep(ann, false)])
+    }
+
+    @Test func aFavouriteThatWasBlockedForAWhileIsAFavouriteAgain() async throws {
+        let address = Multiaddr(ip: .v4(0x7f00_0001), tcpPort: 4001)
+        let known = [
+            KnownPeer(id: ann, label: "Ann", addresses: [address], isFavorite: true),
+            KnownPeer(id: bob, petname: "Bob"), KnownPeer(id: PrivateKey.generate().peerID),
+        ]
+        let wishes = Mutex<[PeerDirectory.Request]>([])
+        let directory = PeerDirectory(
+            table: PeerTable(ownID: own, limits: .init(grace: .zero)), records: PeerRecords(ownID: own, known: known),
+            clock: PeerClock(), save: { _, _ in }, perform: { wish in wishes.withLock { $0.append(wish) } },
+            refuse: { _ in })
+        for peer in known.map(\.id) {
+            _ = try await directory.decide(.standing(.blocked), about: peer)
+            #expect(await directory.entries.isEmpty)
+        }
+        var changes = await directory.changes().makeAsyncIterator()
+        for peer in known.map(\.id) {
+            _ = try await directory.decide(.standing(.ordinary), about: peer)
+        }
+        // About the others nothing was decided: they are listed when they speak.
+        let listed = await directory.entries
+        try #require(Set(listed.map(\.id)) == [ann, bob])
+        #expect(listed.allSatisfy(\.offline) && Set(listed.filter(\.favorite).map(\.id)) == [ann])
+        #expect(wishes.withLock { $0 } == [.learn(ann, [address])])
+        // When the time of those who are away is over, it is still there.
+        let time = Task { await directory.run() }
+        while let change = await changes.next(), change != .removed(bob) {}
+        #expect(await directory.entries.map(\.id) == [ann])
+        time.cancel()
+        await time.value
+    }
+
+    @Test func aFavouriteThatWasBlockedIsOneAlsoIfTheTableIsFull() async throws {
+        let directory = PeerDirectory(
+            table: PeerTable(ownID: own, limits: .init(grace: .zero, peers: 1)),
+            records: PeerRecords(ownID: own, known: [KnownPeer(id: ann, isFavorite: true, standing: .blocked)]),
+            clock: PeerClock(), save: { _, _ in }, perform: { _ in }, refuse: { _ in })
+        func says(_ kind: PresenceMessage.Kind, _ peer: PeerID, _ timestamp: Int64) async {
+            await directory.received(
+                PresenceMessage(kind: kind, peerID: peer.base58, content: "x", timestamp: timestamp), from: peer)
+        }
+        await says(.online, bob, 1)
+        _ = try await directory.decide(.standing(.ordinary), about: ann)
+        #expect(await directory.entries.map(\.id) == [bob])
+        // It takes the place of somebody who is away, and gives it up to nobody.
+        await says(.offline, bob, 2)
+        await says(.online, ann, 1)
+        await says(.offline, ann, 2)
+        await says(.online, bob, 3)
+        #expect(await directory.entries.map(\.id) == [ann])
     }
 
     @Test func theNodeKeepsFavouritesOverARestart() async throws {

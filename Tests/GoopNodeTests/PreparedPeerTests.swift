@@ -66,6 +66,8 @@ import Testing
     @Test(arguments: [
         ("paths", "site_root", "."), ("paths", "site_root", "data"), ("paths", "site_root", "./site/.."),
         ("paths", "site_root", "link"), ("identity", "key_file", "site/key"), ("identity", "key_file", "site/a/key"),
+        // To Swift the slash and the accent behind it are one character.
+        ("identity", "key_file", "site/\u{301}key"),
     ])
     func theSiteMustNotHoldSecrets(section: String, key: String, value: String) throws {
         try open().release()

@@ -142,6 +142,41 @@ import Testing
         try await host.stop()
     }
 
+    /// Names these in the file, as an owner does with an editor.
+    private func edit(_ host: TestPeer, naming guests: [PeerID]) throws {
+        var configuration = try stored(host)
+        configuration.site.guests = guests.map(\.base58)
+        try AtomicFile.write(configuration.encoded(), to: host.folder.configurationFile)
+    }
+
+    private func stored(_ host: TestPeer) throws -> GoopConfiguration {
+        try GoopConfiguration(decoding: AtomicFile.read(host.folder.configurationFile, limit: 1 << 20))
+    }
+
+    @Test func whoIsNamedByTheRunningPeerOrByItsFileIsRevoked() async throws {
+        let host = try await host()
+        let guest = try await visitor(of: host)
+        let (friend, other) = (PrivateKey.generate().peerID, PrivateKey.generate().peerID)
+        _ = try await host.commands.audience("only", peers: [guest.peerID.base58, friend.base58])
+        // Taken off the list by hand, and still inside.
+        try edit(host, naming: [friend])
+        #expect(await kind { try await page(guest, host) } == nil)
+        _ = try await host.commands.audience("revoke", peers: [guest.peerID.base58])
+        #expect(await kind { try await page(guest, host) } == .notInvited)
+        #expect(host.running.door.audience == .named([friend]))
+        #expect(try stored(host).siteAudience == .named([friend]))
+        // Named by hand, to be let in after the next start; and one of each sort at once.
+        try edit(host, naming: [other, guest.peerID])
+        _ = try await host.commands.audience("revoke", peers: [guest.peerID.base58])
+        #expect(try stored(host).siteGuests == [other])
+        let answer = try await host.commands.audience("revoke", peers: [friend.base58, other.base58])
+        #expect(answer.object?["guests"]?.array == [])
+        #expect(try stored(host).siteAudience == .named([]) && host.running.door.audience == .named([]))
+        #expect(await failure { try await host.commands.audience("revoke", peers: [other.base58]) }?.kind == .usage)
+        await guest.stop()
+        try await host.stop()
+    }
+
     @Test func commandsNameWhatIsWrong() async throws {
         let host = try await host()
         let stranger = PrivateKey.generate().peerID.base58

@@ -146,6 +146,28 @@ import Testing
         #expect(few.changes().paths == ["/css/app.css", "/new/file.txt"], "all that could not be watched")
     }
 
+    /// One text to Swift, two names to the system.
+    @Test(arguments: [true, false]) func namesThatLookTheSameAreTwo(usesKernel: Bool) {
+        func bytes(_ paths: [String]) -> Set<[UInt8]> { Set(paths.map { Array($0.utf8) }) }
+        let names = ["/caf\u{E9}", "/cafe\u{301}"]
+        for name in names {
+            temporary.write("1", to: "site\(name).html")
+            temporary.write("1", to: "site\(name)/x.txt")
+        }
+        let watch = FolderWatch(root: folder.root, usesKernel: usesKernel)
+        for name in names {
+            temporary.write("22", to: "site\(name).html")
+            #expect(bytes(watch.changes().paths) == bytes([name + ".html"]))
+        }
+        for name in names { temporary.write("333", to: "site\(name).html") }
+        #expect(bytes(watch.changes().paths) == bytes(names.map { $0 + ".html" }))
+        // One folder leaves the site; the other one stays.
+        rename(temporary.path + "/site" + names[1], temporary.path + "/outside")
+        #expect(!watch.changes().isEmpty)
+        temporary.write("22", to: "site\(names[0])/x.txt")
+        #expect(bytes(watch.changes().paths) == bytes([names[0] + "/x.txt"]))
+    }
+
     @Test func foldersAreLookedIntoToADepth() {
         let names = (1...FolderWatch.maximumDepth).map { _ in "d" }.joined(separator: "/")
         temporary.write("1", to: "site/\(names)/last.txt")

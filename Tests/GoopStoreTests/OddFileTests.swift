@@ -268,4 +268,25 @@ import Testing
         #expect(described["columns"]?.array?.count == 17 && described["mode"]?.string == "classic")
         await fixture.store.close()
     }
+
+    /// To SQLite names are bytes, of which A to Z have a second form; to Swift two of these are one text, and two one letter.
+    @Test func columnsWhoseNamesLookTheSameAreTwo() async throws {
+        let columns = [("\u{E9}", "one"), ("e\u{301}", "two"), ("\u{212A}", "three"), ("k", "four")]
+        let fixture = try StoreFixture { path in
+            let names = columns.map { "\"\($0.0)\"" }
+            let values = columns.map { "'\($0.1)'" }.joined(separator: ", ")
+            try Self.fill(
+                path,
+                Self.table("odd", names.map { $0 + " TEXT" }.joined(separator: ", "))
+                    + "INSERT INTO odd (_owner, \(names.joined(separator: ", "))) VALUES ('', \(values));")
+        }
+        for (name, value) in columns {
+            let found = try await fixture.ask(#"{"op":"pluck","table":"odd","column":"\#(name)"}"#, as: fixture.ada)
+            #expect(found == .array([.string(value)]))
+        }
+        try await fixture.ask(#"{"op":"insert","table":"odd","data":{"K":"mine"}}"#, as: fixture.ada)
+        let found = try await fixture.ask(#"{"op":"pluck","table":"odd","column":"k","order":"_id"}"#)
+        #expect(found == .array(["four", "mine"]))
+        await fixture.store.close()
+    }
 }

@@ -47,4 +47,26 @@ import Testing
         #expect(loaded.count == 2 && loaded.contains(bob))
         #expect(loaded.allSatisfy { $0 == bob || $0.standing == .ordinary })
     }
+
+    @Test func whatSQLiteSaysHasItsMeaning() async throws {
+        defer { cleanUp() }
+        let bob = KnownPeer(id: PrivateKey.generate().peerID)
+        let store = try PeerStore(path: path)
+        try await store.save([bob])
+        let page = try await DatabaseQueue(path: path).read { database in
+            try Int.fetchOne(database, sql: "SELECT rootpage FROM sqlite_master WHERE name = 'peer'") ?? 0
+        }
+        try store.close()
+        var bytes = try Data(contentsOf: URL(filePath: path))
+        try #require(page > 1 && bytes.count >= page * 4096)
+        bytes.replaceSubrange((page - 1) * 4096..<page * 4096, with: Data(repeating: 0xA5, count: 4096))
+        try bytes.write(to: URL(filePath: path))
+        let damaged = try PeerStore(path: path)
+        let read = await #expect(throws: DataError.self) { _ = try await damaged.load() }
+        let written = await #expect(throws: DataError.self) { try await damaged.save([bob]) }
+        for error in [read, written] {
+            #expect(error?.code == .corrupt && error?.detail.contains("data/peers.db") == true)
+        }
+        try damaged.close()
+    }
 }

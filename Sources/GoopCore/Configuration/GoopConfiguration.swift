@@ -269,12 +269,12 @@ extension GoopConfiguration {
 
     /// The names of a path, cleaned of `.`, `..` and empty ones.
     static func names(of path: String) -> [String] {
-        var names: [String] = path.hasPrefix("/") ? ["/"] : []
-        for name in path.split(separator: "/") where name != "." {
+        var names: [String] = path.utf8.first == UInt8(ascii: "/") ? ["/"] : []
+        for name in SitePath.names(in: path) where name != "." {
             if name == "..", let last = names.last, last != "..", last != "/" {
                 names.removeLast()
             } else {
-                names.append(String(name))
+                names.append(name)
             }
         }
         return names

@@ -183,7 +183,15 @@ package enum FolderPath {
 
     /// A path as a setting gives it: absolute, or from a folder.
     package static func resolve(_ path: String, in folder: String) -> String {
-        path.hasPrefix("/") ? path : folder + "/" + path
+        path.utf8.first == UInt8(ascii: "/") ? path : folder + "/" + path
+    }
+
+    /// What leads from a folder to a path in it; nil if the path is not in it. By bytes, as the system reads both: to Swift a
+    /// slash and a combining accent behind it are one character.
+    package static func rest(of path: String, in folder: String) -> String? {
+        let start = folder.utf8.last == UInt8(ascii: "/") ? folder : folder + "/"
+        guard path.utf8.starts(with: start.utf8) else { return nil }
+        return String(decoding: path.utf8.dropFirst(start.utf8.count), as: UTF8.self)
     }
 
     /// The path from the root, without links, `.` and `..`, as far as it exists; what does not exist yet is taken as

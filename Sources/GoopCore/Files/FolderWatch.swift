@@ -33,7 +33,7 @@ package final class FolderWatch {
     /// How the folder was.
     private struct Snapshot {
         /// The first files, by path.
-        var files: [String: FileStamp] = [:]
+        var files: [ExactText: FileStamp] = [:]
         /// The further ones, whatever their order is: how many, and the sum of their hashes.
         var others = 0
         var hashes = 0
@@ -42,7 +42,7 @@ package final class FolderWatch {
         /// - Parameter most: files that are kept by path.
         mutating func add(_ path: String, _ stamp: FileStamp, most: Int) {
             if files.count < most {
-                files[path] = stamp
+                files[ExactText(path)] = stamp
                 return
             }
             shortfalls.insert(.unnamedFiles)
@@ -172,7 +172,7 @@ package final class FolderWatch {
 
     /// What happens in a folder that left the site is not told any more.
     private func forgetFolders(under names: [String]) {
-        for (number, folder) in folders where folder.starts(with: names) {
+        for (number, folder) in folders where folder.starts(with: names, by: { ExactText($0) == ExactText($1) }) {
             kernel?.forget(number)
             folders[number] = nil
         }
@@ -189,8 +189,8 @@ package final class FolderWatch {
     private func compare(into changes: inout SiteChanges) {
         let before = snapshot ?? Snapshot()
         let now = look()
-        for (path, stamp) in now.files where before.files[path] != stamp { changes.insert(path) }
-        for path in before.files.keys where now.files[path] == nil { changes.insert(path) }
+        for (path, stamp) in now.files where before.files[path] != stamp { changes.insert(path.text) }
+        for path in before.files.keys where now.files[path] == nil { changes.insert(path.text) }
         if (now.others, now.hashes) != (before.others, before.hashes) { changes.formUnion(.unnamed) }
         snapshot = now
     }

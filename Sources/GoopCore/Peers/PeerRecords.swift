@@ -67,7 +67,8 @@ public struct PeerRecords: Sendable {
     private let limits: Limits
     private var known: [PeerID: KnownPeer] = [:]
     /// The names of favourites and of peers with a name of the owner's choice, and who bears them.
-    private var pinned: [String: Set<PeerID>] = [:]
+    /// No name without a bearer: a peer may take a new one with every message.
+    private(set) var pinned: [String: Set<PeerID>] = [:]
 
     /// - Parameter known: as it was stored; what does not fit the limits is left out.
     public init(ownID: PeerID, known: [KnownPeer] = [], limits: Limits = .init()) {
@@ -175,7 +176,10 @@ public struct PeerRecords: Sendable {
 
     private mutating func replace(_ before: KnownPeer?, by record: KnownPeer) {
         if let before {
-            for name in Self.pinnedNames(of: before) { pinned[name]?.remove(before.id) }
+            for name in Self.pinnedNames(of: before) {
+                pinned[name]?.remove(before.id)
+                if pinned[name]?.isEmpty == true { pinned[name] = nil }
+            }
         }
         known[record.id] = record
         pin(record)

@@ -45,9 +45,9 @@ public enum AudienceDecision: Sendable, Hashable {
 public enum AudienceRefusal: Error, Sendable, Hashable, CustomStringConvertible {
     /// As many as can be named.
     case full(limit: Int)
-    /// The owner sees the own site always.
+    /// The owner, who sees the own site always, is to be named.
     case ownPeer
-    /// None of those is named.
+    /// This one of those who are to be named no longer is not named.
     case notNamed(PeerID)
 
     /// For the person.
@@ -72,6 +72,13 @@ extension GoopConfiguration {
         return site.guests.compactMap { PeerID($0) }.filter { known.insert($0).inserted }
     }
 
+    /// What of a decision is one about this list: of those who are to be named no longer, the ones that it names.
+    public func part(of decision: AudienceDecision) -> AudienceDecision {
+        guard case .revoke(let peers) = decision else { return decision }
+        let guests = Set(siteGuests)
+        return .revoke(peers.filter(guests.contains))
+    }
+
     /// Takes a decision over.
     /// - Throws: `AudienceRefusal`; nothing has changed then.
     public mutating func decide(_ decision: AudienceDecision, owner: PeerID) throws(AudienceRefusal) {
@@ -81,18 +88,19 @@ extension GoopConfiguration {
         case .everyone: name = .everyone
         case .named: name = .named
         case .only(let peers):
+            guard !peers.contains(owner) else { throw .ownPeer }
             name = .named
             guests = []
             for peer in peers where !guests.contains(peer) { guests.append(peer) }
         case .allow(let peers):
+            guard !peers.contains(owner) else { throw .ownPeer }
             for peer in peers where !guests.contains(peer) { guests.append(peer) }
         case .revoke(let peers):
-            for peer in peers {
-                guard let index = guests.firstIndex(of: peer) else { throw .notNamed(peer) }
-                guests.remove(at: index)
-            }
+            let named = Set(guests)
+            if let other = peers.first(where: { !named.contains($0) }) { throw .notNamed(other) }
+            let revoked = Set(peers)
+            guests.removeAll(where: revoked.contains)
         }
-        guard !guests.contains(owner) else { throw .ownPeer }
         guard guests.count <= SiteAudience.maximumGuests else { throw .full(limit: SiteAudience.maximumGuests) }
         site.audience = name.rawValue
         site.guests = guests.map(\.base58)

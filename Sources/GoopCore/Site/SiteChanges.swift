@@ -48,7 +48,7 @@ public struct SiteChanges: Sendable, Hashable {
     public mutating func insert(_ path: String) {
         // Whoever looks through a large folder comes here for each of its files.
         guard !hasMore || paths.count < SiteChanges.maximumPaths else { return }
-        guard !paths.contains(path) else { return }
+        guard !paths.contains(where: { ExactText($0) == ExactText(path) }) else { return }
         let room = SiteChanges.maximumBytes - 64 - paths.reduce(0) { $0 + $1.utf8.count + 4 }
         guard paths.count < SiteChanges.maximumPaths, path.utf8.count + 4 <= room else {
             hasMore = true

@@ -73,12 +73,12 @@ public struct PeerBackup: Sendable {
             ("the identity", folder.resolve(peer.configuration.identity.keyFile)), ("the site", peer.siteRoot),
         ] {
             guard let real = FolderPath.real(path) else { continue }
-            if !real.hasPrefix(own + "/") {
+            if FolderPath.rest(of: real, in: own) == nil {
                 notes.append("\(what) is outside of the folder and not in the backup: \(path)")
             }
         }
         let root = (FolderPath.real(peer.siteRoot) ?? peer.siteRoot) + "/"
-        let site = root.hasPrefix(own + "/") ? String(root.dropFirst(own.count + 1)) : nil
+        let site = FolderPath.rest(of: root, in: own)
         let contents = try FolderContents(of: folder.path) { unwanted($0, site: site) }
         let told = contents.unwanted.compactMap { item in
             if case .told(let reason) = item.reason { "left out, \(reason): \(item.path)" } else { nil }
@@ -140,7 +140,7 @@ public struct PeerBackup: Sendable {
     private func unwanted(_ item: FolderContents.Item, site: String?) -> FolderContents.Unwanted? {
         let path = item.path
         let name = FolderPath.lastName(of: path)
-        let isOfSite = site.map { path.hasPrefix($0) } ?? false
+        let isOfSite = site.map { path.utf8.starts(with: $0.utf8) } ?? false
         if ["data/peer.lock", "data/control.sock", "cache", BackupManifest.path].contains(path) { return .passing }
         if isOfSite, path == (site ?? "") + SiteEditor.workFolder {
             // What was deleted, and what had not arrived whole; there from the first upload on, and then mostly empty.

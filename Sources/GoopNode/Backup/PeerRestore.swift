@@ -43,13 +43,22 @@ public struct PeerRestore: Sendable {
             throw Failure(
                 .temporary, "a peer runs on \(folder.path)", nextStep: "stop it, and restore into another folder")
         }
-        guard AtomicFile.exists(folder.path) else { return }
-        guard AtomicFile.isFolder(folder.path) else {
-            throw Failure(.cannotCreate, "\(folder.path) is no folder", nextStep: "choose another name")
+        if AtomicFile.exists(folder.path) {
+            guard AtomicFile.isFolder(folder.path) else {
+                throw Failure(.cannotCreate, "\(folder.path) is no folder", nextStep: "choose another name")
+            }
+            guard try FolderContents.names(in: folder.path).isEmpty else {
+                throw Failure(
+                    .cannotCreate, "\(folder.path) is not empty",
+                    nextStep: "restore into a folder that does not exist yet")
+            }
         }
-        guard try FolderContents.names(in: folder.path).isEmpty else {
+        // The whole folder gets its name at the end, and to these two the system gives no other folder.
+        guard ![".", ".."].contains(FolderPath.lastName(of: folder.path)) else {
+            let place = FolderPath.real(folder.path).map { ": " + TerminalText.shellWord($0) } ?? ""
             throw Failure(
-                .cannotCreate, "\(folder.path) is not empty", nextStep: "restore into a folder that does not exist yet")
+                .cannotCreate, "\(folder.path) is no name that a folder can be given",
+                nextStep: "go out of that folder, and name it as it is called from there" + place)
         }
     }
 
@@ -109,7 +118,7 @@ struct BackupArchive {
         var list: [UInt8] = []
         var isLast = false
         var settings: GoopConfiguration?
-        var keys: [String: [UInt8]] = [:]
+        var keys: [[UInt8]: [UInt8]] = [:]
         try forEachEntry { entry, content in
             guard !isLast else { throw damaged("something stands behind the list of its files") }
             guard names.insert(Array(entry.path.utf8)).inserted else { throw damaged("\(entry.path) is in it twice") }
@@ -134,7 +143,7 @@ struct BackupArchive {
             // Which of them is the identity is known once the settings have been read, and a site may have any number. The
             // usual place is always looked into.
             if entry.path.hasSuffix(".key"), keys.count < maximumKeys || entry.path == Self.usualKeyFile {
-                keys[entry.path] = bytes
+                keys[Array(entry.path.utf8)] = bytes
             }
             found.append(
                 .init(path: entry.path, size: entry.size, sha256: Hex.encode(Array(hash.finalize()))))
@@ -150,7 +159,7 @@ struct BackupArchive {
             throw damaged("\(file.path) is not what it was when the backup was made")
         }
         guard let settings else { throw damaged("its settings (\(GoopConfiguration.fileName)) cannot be read") }
-        if let key = keys[settings.identity.keyFile] {
+        if let key = keys[Array(settings.identity.keyFile.utf8)] {
             guard (try? IdentityFile.key(in: key))?.peerID.base58 == manifest.id else {
                 throw damaged("its identity is not that of \(manifest.id)")
             }

@@ -92,14 +92,10 @@ public struct PeerCommands: Sendable {
         if client.isPeerRunning { return try await client.ask(.decisions) }
         let prepared = try PreparedPeer.open(folder, options: .init(createsMissing: false))
         defer { prepared.release() }
-        do {
-            let store = try folder.openPeerStore()
-            let known = try await store.load()
-            try store.close()
-            return .array(known.filter { $0.standing != .ordinary }.map(\.standingJSON))
-        } catch let error as DataError {
-            throw error.failure
-        }
+        let store = try folder.openPeerStore()
+        defer { try? store.close() }
+        let known = try await folder.peers(in: store)
+        return .array(known.filter { $0.standing != .ordinary }.map(\.standingJSON))
     }
 
     /// Decides how the owner stands to a peer; at once, and over restarts.
@@ -111,23 +107,20 @@ public struct PeerCommands: Sendable {
         if client.isPeerRunning { return try await client.ask(.stand(peer: peer, standing: standing.rawValue)) }
         let prepared = try PreparedPeer.open(folder, options: .init(createsMissing: false))
         defer { prepared.release() }
-        do {
-            let store = try folder.openPeerStore()
-            let known = try await store.load()
-            let (id, _) = try PeerName.resolve(
-                peer, among: known.map(PeerName.Candidate.init),
-                nextStep: "use an id, or start the peer: it may hear of that name")
-            var records = PeerRecords(ownID: prepared.identity.peerID, known: known)
-            let decided = try records.setStanding(standing, of: id)
-            try await store.save([decided.record], removing: [decided.removed].compactMap(\.self))
-            try store.close()
-            return ["peer": .string(id.base58), "standing": .string(decided.record.standing.rawValue)]
-        } catch let refusal as PeerRecords.Refusal {
+        let store = try folder.openPeerStore()
+        defer { try? store.close() }
+        let known = try await folder.peers(in: store)
+        let (id, _) = try PeerName.resolve(
+            peer, among: known.map(PeerName.Candidate.init),
+            nextStep: "use an id, or start the peer: it may hear of that name")
+        var records = PeerRecords(ownID: prepared.identity.peerID, known: known)
+        let decided: PeerRecords.Decided
+        do throws(PeerRecords.Refusal) { decided = try records.setStanding(standing, of: id) } catch {
             throw Failure(
-                .usage, "\(refusal)", nextStep: "name another peer; goop2 peers \(folder.word) lists them")
-        } catch let error as DataError {
-            throw error.failure
+                .usage, "\(error)", nextStep: "name another peer; goop2 peers \(folder.word) lists them")
         }
+        try await folder.save(decided, in: store)
+        return ["peer": .string(id.base58), "standing": .string(decided.record.standing.rawValue)]
     }
 
     var client: ControlClient { ControlClient(folder: folder, group: group) }

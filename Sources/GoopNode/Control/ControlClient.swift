@@ -11,7 +11,9 @@ struct ControlClient: Sendable {
     var isPeerRunning: Bool { FolderLock.isHeld(path: folder.lockFile) }
 
     /// Sends a request and returns what it asked for; the bytes after the answer's line go to `body`.
-    /// - Throws: the `Failure` of the running peer, or one of kind `.temporary` if it does not take commands (yet).
+    /// - Parameter body: throws `Failure` only: any other error counts as one of the connection.
+    /// - Throws: the `Failure` of the running peer, or one of kind `.temporary` if it does not take commands (yet), or of kind
+    ///   `.unavailable` if it breaks off.
     func ask(
         _ request: ControlRequest, body: @escaping @Sendable (SiteHead, ByteBuffer) async throws -> Void = { _, _ in }
     ) async throws -> JSONValue {
@@ -28,7 +30,24 @@ struct ControlClient: Sendable {
                 .temporary, "the peer that runs on \(folder.path) takes no commands: \(error)",
                 nextStep: "if it has only just been started or stopped, try again in a second")
         }
-        return try await channel.executeThenClose { inbound, outbound in
+        do {
+            return try await converse(channel, request, body)
+        } catch let failure as Failure {
+            throw failure
+        } catch let cancelled as CancellationError {
+            throw cancelled
+        } catch {
+            throw Failure(
+                .unavailable, "the peer that runs on \(folder.path) broke off: \(error)",
+                nextStep: "see whether it still runs, and try again")
+        }
+    }
+
+    private func converse(
+        _ channel: NIOAsyncChannel<ByteBuffer, ByteBuffer>, _ request: ControlRequest,
+        _ body: @escaping @Sendable (SiteHead, ByteBuffer) async throws -> Void
+    ) async throws -> JSONValue {
+        try await channel.executeThenClose { inbound, outbound in
             try await outbound.write(ByteBuffer(bytes: request.encoded))
             var line = ByteBuffer()
             var answer: JSONValue?

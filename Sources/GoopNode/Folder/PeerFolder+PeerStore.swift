@@ -11,19 +11,39 @@ extension PeerFolder {
             let store = try PeerStore(path: path)
             _ = try AtomicFile.makePrivate(path)
             return store
-        } catch let error as DataError where error.code == .corrupt {
-            throw Failure(
-                .data, "\(path) cannot be opened: \(error.message)",
-                nextStep: "put a backup of it there; or move it away, and with it favourites, names and blocks")
         } catch let error as DataError {
-            let failure = error.failure
-            throw Failure(
-                failure.kind, "\(path) cannot be opened: \(error.message)",
-                nextStep: error.code == .locked ? "close the program that uses it" : failure.nextStep)
+            throw failure(of: error, peersAre: "opened")
         } catch let fault as FileFault {
             throw fault.failure
         } catch {
             throw Failure(.inputOutput, "\(path) cannot be opened: \(error)", nextStep: "check the disk and the path")
+        }
+    }
+
+    /// Everybody whom the file remembers.
+    /// - Throws: `Failure` that names the file.
+    func peers(in store: PeerStore) async throws(Failure) -> [KnownPeer] {
+        do throws(DataError) { return try await store.load() } catch { throw failure(of: error, peersAre: "read") }
+    }
+
+    /// Stores and removes.
+    /// - Throws: `Failure` that names the file.
+    func save(_ decided: PeerRecords.Decided, in store: PeerStore) async throws(Failure) {
+        do throws(DataError) {
+            try await store.save([decided.record], removing: [decided.removed].compactMap(\.self))
+        } catch { throw failure(of: error, peersAre: "written") }
+    }
+
+    private func failure(of error: DataError, peersAre done: String) -> Failure {
+        let (failure, cause) = (error.failure, "\(peersDatabase) cannot be \(done): \(error.message)")
+        return switch error.code {
+        case .locked: Failure(failure.kind, cause, nextStep: "close the program that uses it")
+        case .full, .internalFailure: Failure(failure.kind, cause, nextStep: failure.nextStep)
+        // Damaged, or a file of another program: its table is not the one that is asked for.
+        default:
+            Failure(
+                .data, cause,
+                nextStep: "put a backup of it there; or move it away, and with it favourites, names and blocks")
         }
     }
 }

@@ -5,7 +5,6 @@ extension PeerFolder {
     /// lie in the site's folder; nil if they do not. Links are followed.
     func secretInTheSite(_ configuration: GoopConfiguration) -> ConfigurationProblem? {
         let root = FolderPath.plain(resolve(configuration.paths.siteRoot))
-        let inside = root == "/" ? "/" : root + "/"
         var secrets = [
             ("paths.site_root", "the settings", configurationFile), ("paths.site_root", "the tables", databaseFile),
             ("paths.site_root", "what this peer knows of others", peersDatabase),
@@ -14,7 +13,7 @@ extension PeerFolder {
         if !configuration.viewer.tlsKey.isEmpty {
             secrets.append(("viewer.tls_key", "the viewer's private key", resolve(configuration.viewer.tlsKey)))
         }
-        for (key, what, path) in secrets where FolderPath.plain(path).hasPrefix(inside) {
+        for (key, what, path) in secrets where FolderPath.rest(of: FolderPath.plain(path), in: root) != nil {
             return ConfigurationProblem(
                 key: key, cause: "visitors would be shown \(what): \(path) lies in the site's folder, \(root)",
                 nextStep: key == "paths.site_root"

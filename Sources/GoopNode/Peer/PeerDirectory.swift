@@ -121,25 +121,32 @@ actor PeerDirectory {
         let week = now.unixMilliseconds - 7 * 86_400_000
         for record in records.all where record.standing != .blocked {
             guard record.isChosen || record.lastSeenMilliseconds > week else { continue }
-            let entry = PeerEntry(
-                id: record.id, label: record.label, favorite: record.isFavorite,
-                lastSeenMilliseconds: record.lastSeenMilliseconds, addresses: record.addresses)
-            apply(table.seed(entry, now: now))
-            if !record.addresses.isEmpty { perform(.learn(record.id, record.addresses)) }
+            list(record, now: now)
         }
+    }
+
+    /// Lists a peer as away, unless it is listed, with the addresses to try.
+    private func list(_ record: KnownPeer, now: Moment) {
+        let entry = PeerEntry(
+            id: record.id, label: record.label, favorite: record.isFavorite,
+            lastSeenMilliseconds: record.lastSeenMilliseconds, addresses: record.addresses)
+        apply(table.seed(entry, now: now))
+        if !record.addresses.isEmpty { perform(.learn(record.id, record.addresses)) }
     }
 
     /// Takes effect at once, whatever the disk does; returns when it is on the disk and connections that it ends are closed.
     /// - Throws: `PeerRecords.Refusal`, or what the disk said; then it is in effect until the next start.
     func decide(_ decision: PeerDecision, about peer: PeerID) async throws -> KnownPeer {
         let before = entries
+        let wasBlocked = records.isBlocked(peer)
         let decided: PeerRecords.Decided
         var closing: Task<Void, Never>?
         switch decision {
         case .petname(let name): decided = try records.setPetname(name, of: peer)
         case .favorite(let isFavorite):
             decided = try records.setFavorite(isFavorite, of: peer)
-            apply(table.setFavorite(peer, isFavorite))
+            // Who is blocked is not in the table; it hears of this when the block is undone.
+            if !wasBlocked { apply(table.setFavorite(peer, isFavorite)) }
             perform(.keep(peer, isFavorite))
         case .standing(let standing):
             decided = try records.setStanding(standing, of: peer)
@@ -150,6 +157,12 @@ actor PeerDirectory {
         // A name may make others look like impostors, or no longer.
         for (old, new) in zip(before.filter { $0.id != peer || table[peer] != nil }, entries) where old != new {
             tell(.updated(new))
+        }
+        // The block took it out of the table, and with it what keeps a favourite listed: as at the start it comes back.
+        if wasBlocked, decided.record.standing != .blocked {
+            if decided.record.isChosen { list(decided.record, now: clock.now()) }
+            // In a full table it has no place until it speaks.
+            apply(table.setFavorite(peer, decided.record.isFavorite))
         }
         for peer in [peer, decided.removed].compactMap(\.self) { unwritten[peer] = nil }
         let outcome = await write([decided.record], removing: [decided.removed].compactMap(\.self)).result

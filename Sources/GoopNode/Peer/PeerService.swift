@@ -92,7 +92,7 @@ public final class PeerService: Service {
         let doors = try viewerDoors()
         let store = try peer.folder.openPeerStore()
         defer { try? store.close() }
-        let records = PeerRecords(ownID: peer.identity.peerID, known: try await store.load())
+        let records = PeerRecords(ownID: peer.identity.peerID, known: try await peer.folder.peers(in: store))
         let door = SiteDoor(peer.configuration.siteAudience)
         let site = OwnSite(peer, logger: logger)
         let (node, pubsub) = try await startNode(refusing: records.blocked, site: site, door: door)

@@ -67,8 +67,13 @@ actor NodeSettingsDesk: SettingsDesk {
             // In effect all the same: nobody stays in because of a fault elsewhere in the file.
         }
         do throws(AudienceRefusal) {
-            try configuration.decide(decision, owner: owner)
-            try stored?.decide(decision, owner: owner)
+            if case .revoke(let peers) = decision {
+                // A file that was edited names others than this run does. One list is enough to be let in: now, or after a start.
+                let named = Set(configuration.siteGuests + (stored?.siteGuests ?? []))
+                if let other = peers.first(where: { !named.contains($0) }) { throw AudienceRefusal.notNamed(other) }
+            }
+            try configuration.decide(configuration.part(of: decision), owner: owner)
+            if let part = stored?.part(of: decision) { try stored?.decide(part, owner: owner) }
         } catch {
             throw AudienceError(message: "\(error)")
         }

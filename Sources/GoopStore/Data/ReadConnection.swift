@@ -41,7 +41,7 @@ final class ReadConnection {
     private let connection: OpaquePointer
     private let gate = Guard()
     /// By table and text: the authorizer is asked when a statement is made, for the table of that moment.
-    private var statements: [String: OpaquePointer] = [:]
+    private var statements: [ExactText: OpaquePointer] = [:]
 
     /// Opens a file that exists and is in WAL mode.
     init(path: String) throws(DataError) {
@@ -156,7 +156,7 @@ final class ReadConnection {
     private func statement(_ sql: String, table: String, isOwner: Bool) throws(DataError) -> OpaquePointer {
         // SQLite may compile a kept statement anew when the schema changes: it asks the authorizer then.
         gate.table = table.lowercased()
-        let key = table + "\u{0}" + sql
+        let key = ExactText(table + "\u{0}" + sql)
         if let statement = statements[key] { return statement }
         var statement: OpaquePointer?
         var hasMore = false

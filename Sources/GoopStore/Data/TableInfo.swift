@@ -27,8 +27,8 @@ struct TableInfo: Sendable, Hashable {
     let columns: [Column]
     let schema: OrmSchema?
     let access: TableAccess
-    /// The columns by their names in lower case: SQLite does not tell the cases apart.
-    private let columnsByName: [String: Column]
+    /// The columns by their names with A to Z in lower case: SQLite takes these letters for one another, and no others.
+    private let columnsByName: [ExactText: Column]
 
     init(name: String, insertPolicy: String, createdAt: String, columns: [Column], schema: OrmSchema?) {
         self.name = name
@@ -37,7 +37,7 @@ struct TableInfo: Sendable, Hashable {
         self.columns = columns
         self.schema = schema
         access = schema?.access ?? TableAccess(insertPolicy: insertPolicy)
-        columnsByName = Dictionary(columns.map { ($0.name.lowercased(), $0) }) { first, _ in first }
+        columnsByName = Dictionary(columns.map { (TableInfo.folded($0.name), $0) }) { first, _ in first }
     }
 
     /// The word for who makes rows.
@@ -46,7 +46,13 @@ struct TableInfo: Sendable, Hashable {
     /// The name in quotes.
     var quoted: String { DataName.quoted(name) }
 
-    func column(_ name: String) -> Column? { columnsByName[name] ?? columnsByName[name.lowercased()] }
+    func column(_ name: String) -> Column? { columnsByName[TableInfo.folded(name)] }
+
+    private static func folded(_ name: String) -> ExactText {
+        let capitals: ClosedRange<UInt8> = 0x41...0x5A
+        guard name.utf8.contains(where: { capitals.contains($0) }) else { return ExactText(name) }
+        return ExactText(String(decoding: name.utf8.map { capitals.contains($0) ? $0 | 0x20 : $0 }, as: UTF8.self))
+    }
 
     var scope: QueryScope { QueryScope(columns: columns.map(\.name)) }
 

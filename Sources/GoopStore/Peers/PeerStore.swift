@@ -14,7 +14,7 @@ public struct PeerStore: Sendable {
     /// - Throws: `corrupt` if it is no SQLite database or a damaged one, `locked`, `full`, or `internalFailure` if it cannot be
     ///   opened.
     public init(path: String) throws(DataError) {
-        do { queue = try PeerStore.open(path) } catch { throw DataError(writing: error, isOwner: true) }
+        do { queue = try PeerStore.open(path) } catch { throw PeerStore.meaning(of: error) }
     }
 
     private static func open(_ path: String) throws -> DatabaseQueue {
@@ -43,15 +43,25 @@ public struct PeerStore: Sendable {
     }
 
     /// Every peer; a row that makes no sense is left out.
-    public func load() async throws -> [KnownPeer] {
-        try await queue.read { database in
-            try Row.fetchAll(database, sql: "SELECT * FROM peer").compactMap(Self.peer)
-        }
+    ///
+    /// - Throws: as `init`; damage behind the first pages of the file shows only here.
+    public func load() async throws(DataError) -> [KnownPeer] {
+        do {
+            return try await queue.read { database in
+                try Row.fetchAll(database, sql: "SELECT * FROM peer").compactMap(Self.peer)
+            }
+        } catch { throw PeerStore.meaning(of: error) }
     }
 
     /// Stores and removes in one transaction; what returned is on the disk.
-    public func save(_ peers: [KnownPeer], removing removed: [PeerID] = []) async throws {
+    ///
+    /// - Throws: as `init`; nothing was stored then.
+    public func save(_ peers: [KnownPeer], removing removed: [PeerID] = []) async throws(DataError) {
         guard !peers.isEmpty || !removed.isEmpty else { return }
+        do { try await write(peers, removing: removed) } catch { throw PeerStore.meaning(of: error) }
+    }
+
+    private func write(_ peers: [KnownPeer], removing removed: [PeerID]) async throws {
         try await queue.write { database in
             for peer in removed {
                 try database.execute(sql: "DELETE FROM peer WHERE id = ?", arguments: [peer.base58])
@@ -72,6 +82,13 @@ public struct PeerStore: Sendable {
 
     /// Closes the file.
     public func close() throws { try queue.close() }
+
+    private static func meaning(of error: any Error) -> DataError {
+        var error = DataError(writing: error, isOwner: true)
+        // The words are those of the file with the site's tables.
+        if error.code == .corrupt { error.detail = "the owner has to restore data/peers.db from a backup" }
+        return error
+    }
 
     private static func peer(_ row: Row) -> KnownPeer? {
         guard let text = String.fromDatabaseValue(row["id"]), let id = PeerID(text) else { return nil }
