@@ -7,6 +7,7 @@ import threading
 import time
 
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 
 import firefox
 from story import HERE, browser, expect, looks, state
@@ -92,6 +93,11 @@ def visits(suite, page, url, me, neighbour):
         expect(page.driver.current_url == here, page.driver.current_url)
         said = page.complaints()
         expect(not said, said)
+
+    with suite.check("the skip link leads to the site, and nothing of that stands in the address"):
+        page.one(".skip").send_keys(Keys.ENTER)
+        page.wait(lambda: page.run("return document.activeElement.id") == "frame-place", "the focus at the site")
+        expect(page.driver.current_url == here, page.driver.current_url)
 
     with suite.check("the address follows the site, by link, by form and backwards; reload keeps it"):
         with inside(page):
