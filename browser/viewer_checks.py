@@ -125,6 +125,22 @@ def story(suite, program, folder):
                 card(page, neighbour.id).click()
                 wait_site(page, "shell home")
 
+            with suite.check("a visit that stays open over a restart of the viewer follows the site"):
+                page.wait(lambda: "Here now" in origins.bar(page), "here")
+                me.stop()
+                page.wait(lambda: "does not answer" in origins.bar(page), "the bar saying that there is no viewer")
+                me.start()
+                page.wait(lambda: "Here now" in origins.bar(page), "here again", seconds=30)
+                # The new run may not have known of the neighbour at first.
+                if origins.curtain(page):
+                    page.one("#curtain-show").click()
+                wait_site(page, "shell home")
+                with origins.inside(page):
+                    page.one("#next").click()
+                wait_site(page, "next page")
+                page.wait(lambda: page.driver.current_url.endswith("/sub/next.html?q=1"), "the address following")
+                page.complaints()
+
             with suite.check("the page notices that its own Goop² stopped, and that it is back"):
                 page.driver.get(url)
                 page.wait(lambda: page.one("#link").get_attribute("data-state") == "live", "live")
