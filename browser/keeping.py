@@ -2,7 +2,7 @@
 import json
 import time
 
-from origins import curtain, elsewhere, inside, site_origin, wait_site
+from origins import bar, curtain, elsewhere, inside, site_origin, wait_site
 from story import browser, expect
 
 STORED = ("localStorage.getItem('k')", "indexedDB.databases().then(l => l.length)", "caches.keys().then(l => l.length)",
@@ -36,6 +36,37 @@ def people(page, url):
     """Back to the people, until what the visit left is removed."""
     page.driver.get(url)
     page.wait(lambda: page.run("return localStorage.getItem('goop-visits')") is None, "the end of the visit")
+
+
+def kept_in_another_tab(suite, url, neighbour):
+    """A tab whose visit ends does not know what was pressed in another one. The neighbour is stopped and started here."""
+    here = f"{url}p/{neighbour.id}/kept/"
+    with browser() as page, suite.check("what a site stored that is kept in one tab is there after the visit has ended in another one"):
+        page.driver.get(here)
+        wait_site(page, "kept page")
+        store(page)
+        first = page.driver.current_window_handle
+        page.driver.switch_to.new_window("tab")
+        page.driver.get(here)
+        wait_site(page, "kept page")
+        page.one("#keep").click()
+        page.one("#keep-yes").click()
+        page.wait(lambda: page.one("#keep").get_attribute("aria-pressed") == "true", "the pressed button")
+        page.driver.close()
+        page.driver.switch_to.window(first)
+        page.wait(lambda: "Here now" in bar(page), "here")
+        neighbour.stop()
+        page.wait(lambda: "is gone" in curtain(page), "the end of the visit")
+        page.wait(lambda: page.run("return navigator.locks.query().then(({ held }) => held.some(({ name }) => name === 'scrub'))"),
+                  "the log being overwritten, which is after the removal")
+        neighbour.start()
+        page.wait(lambda: "is back" in curtain(page), "the offer", 20)
+        page.one("#curtain-show").click()
+        wait_site(page, "kept page")
+        expect(stored(page) == ["v", 1, 1, 1, 0], stored(page))
+        page.one("#rights").click()
+        page.one("#forget").click()
+        page.wait(lambda: "is forgotten" in curtain(page), "the end of it")
 
 
 def keeping(suite, url, me, neighbour, hostile):
@@ -149,3 +180,4 @@ def keeping(suite, url, me, neighbour, hostile):
             expect(neighbour.id not in (me.folder / "data" / "consents.json").read_text(), "still kept")
             expect(register(page, "sw.js").startswith("refused"), "it registered one")
             page.complaints()
+    kept_in_another_tab(suite, url, neighbour)

@@ -266,6 +266,21 @@ import Testing
         }
     }
 
+    /// A visit may end in a tab that does not know that another one keeps the site.
+    @Test func aKeptSiteIsClearedOnlyAfterItIsForgotten() async throws {
+        try await withViewer(backend) { port in
+            let token = try await token(port)
+            let body = "{\"peer\":\"\(peer)\"}"
+            let fields =
+                [host(port), "Sec-Fetch-Site: cross-site", "Referer: http://127.0.0.1:\(port)/"] + Self.frame
+            for (route, clears) in [("keep", false), ("forget", true)] {
+                #expect(try await post("/api/shell/\(route)", body, port: port, token: token).status == 200)
+                let answer = try await request("/forget", port: port, fields: fields)
+                #expect(answer.status == 200 && (answer["clear-site-data"] != nil) == clears, "\(route)")
+            }
+        }
+    }
+
     @Test func theControlGuardHoldsWithoutEachOfItsProofs() async throws {
         try await withViewer(backend) { port in
             let token = try await token(port)

@@ -7,7 +7,8 @@ import PeerIdentity
 /// Answers on the origin of one peer's site, or under its secret path. There is nothing but that site, the SDK, the
 /// site's tables, and what a site may know of its visitor.
 struct SiteResponder: Sendable {
-    /// What the frame is sent to when everything the site kept in the browser is to go; only the shell can send it there.
+    /// What the frame is sent to when everything the site stored in the browser is to go; only pages of the viewer can send it
+    /// there.
     static let forgetPath = "/forget"
     /// Where the SDK leads the frame when a link leads out of the site.
     static let wayOutPath = "/out"
@@ -38,7 +39,7 @@ struct SiteResponder: Sendable {
         switch await admit(origin, target: target, peer: peer, isCapability: isCapability) {
         case .refused: return refuse(request, origin, target: target, place: place)
         case .inShell: return toShell(target)
-        case .fromShell where target.path == Self.forgetPath: return forget(place: place)
+        case .fromShell where target.path == Self.forgetPath: return await forget(peer, place: place)
         case .fromShell, .admitted: break
         }
         if request.method == .options { return preflight(fields) }
@@ -192,9 +193,13 @@ struct SiteResponder: Sendable {
         return Response(status: .temporaryRedirect, headers: fields)
     }
 
-    private func forget(place: RequestPlace) -> Response {
+    /// A kept site is left alone: a tab whose visit ends may not know that another one keeps the site. Whoever has it forgotten
+    /// takes that back first.
+    private func forget(_ peer: PeerID, place: RequestPlace) async -> Response {
         var fields = headers.siteNotice(styleNonce: "none", place: place)
-        fields[.clearSiteData] = "\"cache\", \"cookies\", \"storage\""
+        if await !backend.hasConsent(.keep, for: peer) {
+            fields[.clearSiteData] = "\"cache\", \"cookies\", \"storage\""
+        }
         fields[.contentType] = "text/html; charset=utf-8"
         let page = "<!doctype html><html lang=\"en\"><title>Forgotten</title>"
         return Response(status: .ok, headers: fields, body: ResponseBody(byteBuffer: ByteBuffer(string: page)))
