@@ -1,7 +1,10 @@
 """What a site leaves in the browser: nothing after a visit, and what it stored and its service worker if it is kept."""
+import contextlib
 import json
+import threading
 import time
 
+from between import Between, Change
 from origins import bar, curtain, elsewhere, inside, site_origin, wait_site
 from story import browser, expect
 
@@ -32,10 +35,15 @@ def register(page, *arguments):
         return page.driver.execute_async_script(REGISTERS, list(arguments))
 
 
+def noted(page):
+    """The sites whose visits left something that is not removed yet, and the browser's log while it may hold any of it."""
+    return json.loads(page.run("return localStorage.getItem('goop-visits')") or "[]")
+
+
 def people(page, url):
     """Back to the people, until what the visit left is removed."""
     page.driver.get(url)
-    page.wait(lambda: page.run("return localStorage.getItem('goop-visits')") is None, "the end of the visit")
+    page.wait(lambda: not noted(page), "the end of the visit")
 
 
 def kept_in_another_tab(suite, url, neighbour):
@@ -67,6 +75,38 @@ def kept_in_another_tab(suite, url, neighbour):
         page.one("#rights").click()
         page.one("#forget").click()
         page.wait(lambda: "is forgotten" in curtain(page), "the end of it")
+
+
+def removed_late(suite, url, neighbour):
+    """The browser takes its time to remove what a site stored, or the viewer's word never comes."""
+    here = f"{url}p/{neighbour.id}/kept/"
+    asked, released = [], threading.Event()
+
+    def held(path, fields):
+        if path == "/forget":
+            asked.append(path)
+            released.wait(60)
+
+    def cut_off(path, fields):
+        if path == "/forget":
+            asked.append(path)
+            raise OSError("no answer comes")
+
+    with contextlib.closing(Between()) as between, browser(arguments=between.arguments()) as page:
+        for change in (Change("comes late", response=held), Change("does not come", request=cut_off)):
+            with suite.check(f"a site whose removal {change} stays on the list, and is removed by the next room"):
+                page.driver.get(here)
+                wait_site(page, "kept page")
+                store(page)
+                asked.clear()
+                between.changes = (change,)
+                page.driver.get(url)
+                page.wait(lambda: asked, "the removal")
+                time.sleep(5)  # for a site that must not be taken off the list there is nothing to wait for
+                expect(site_origin(url, neighbour.id) in noted(page), noted(page))
+                between.changes = ()
+                released.set()
+                people(page, url)
 
 
 def keeping(suite, url, me, neighbour, hostile):
@@ -125,8 +165,7 @@ def keeping(suite, url, me, neighbour, hostile):
             page.driver.set_script_timeout(30)
             page.driver.execute_async_script("navigator.locks.request('scrub', () => {}).then(arguments[0])")
             time.sleep(1.5)  # for a site that must not be taken off the list there is nothing to wait for
-            noted = json.loads(page.run("return localStorage.getItem('goop-visits')") or "[]")
-            expect(noted == [site_origin(url, neighbour.id)], noted)
+            expect(noted(page) == [site_origin(url, neighbour.id)], noted(page))
             page.driver.switch_to.window(second)
             expect(stored(page)[0] == "v", stored(page))
             page.driver.close()
@@ -181,3 +220,4 @@ def keeping(suite, url, me, neighbour, hostile):
             expect(register(page, "sw.js").startswith("refused"), "it registered one")
             page.complaints()
     kept_in_another_tab(suite, url, neighbour)
+    removed_late(suite, url, neighbour)

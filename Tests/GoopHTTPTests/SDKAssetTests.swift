@@ -1,5 +1,6 @@
 import HTTPTypes
 import NIOCore
+import PeerIdentity
 import Testing
 
 @testable import GoopHTTP
@@ -91,6 +92,17 @@ import Testing
             #expect(again.status == 304)
             #expect(again.body.isEmpty)
             #expect(try await request("/sdk/goop-nothing.js", port: port).status == 404)
+        }
+    }
+
+    /// What the browser cached would outlast the visit, and tell of it by the name of the origin.
+    @Test func onTheOriginOfASiteAScriptIsNotStored() async throws {
+        let peer = PrivateKey.generate().peerID
+        try await withViewer { port in
+            let answer = try await request(
+                "/sdk/goop-data.js", port: port,
+                fields: ["Host: \(peer.base36).localhost:\(port)", "Sec-Fetch-Site: same-origin"])
+            #expect(answer.status == 200 && answer["Cache-Control"] == "no-store")
         }
     }
 }

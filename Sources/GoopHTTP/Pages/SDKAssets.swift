@@ -61,14 +61,16 @@ enum SDKAssets {
     /// The files are the same for everybody, but a page elsewhere that could load them would know that a Goop² runs here.
     /// - Parameters:
     ///   - path: begins with `/sdk/`.
+    ///   - isOfSite: asked for where a site is. There it is `no-store`, and sent again for each page: a copy that the browser
+    ///     could revalidate would have the name of the site's origin beside it, and stay after the visit.
     ///   - opensToOpaque: a page with an opaque origin, to which everything is foreign, may load the file.
     ///   - headers: the header fields of the place that was asked.
     static func response(
-        path: String, request: Request, headers: HTTPFields, opensToOpaque: Bool = false
+        path: String, request: Request, headers: HTTPFields, isOfSite: Bool = false, opensToOpaque: Bool = false
     ) -> Response? {
         guard let asset = byPath[path] else { return nil }
         var fields = headers
-        fields[.cacheControl] = "no-cache"
+        fields[.cacheControl] = isOfSite ? "no-store" : "no-cache"
         fields[.eTag] = asset.tag
         fields[.vary] = "Origin, Sec-Fetch-Site"
         if opensToOpaque {

@@ -73,7 +73,8 @@ struct SiteResponder: Sendable {
             return refuse(.unknownOperation, "there is no such operation", fields: fields)
         }
         if let response = SDKAssets.response(
-            path: target.path, request: request, headers: fields, opensToOpaque: place == .capability(peer))
+            path: target.path, request: request, headers: fields, isOfSite: true,
+            opensToOpaque: place == .capability(peer))
         {
             return response
         }
@@ -195,13 +196,17 @@ struct SiteResponder: Sendable {
 
     /// A kept site is left alone: a tab whose visit ends may not know that another one keeps the site. Whoever has it forgotten
     /// takes that back first.
+    ///
+    /// The browser's cache is not named: Chromium would hold the answer for seconds, and nothing of this origin is in there.
+    /// The page holds one empty frame. The number of frames is what a page of the viewer sees of it, and a page about an error,
+    /// the browser's or the viewer's, has none: so `visits.js` knows that this answer has come.
     private func forget(_ peer: PeerID, place: RequestPlace) async -> Response {
         var fields = headers.siteNotice(styleNonce: "none", place: place)
         if await !backend.hasConsent(.keep, for: peer) {
-            fields[.clearSiteData] = "\"cache\", \"cookies\", \"storage\""
+            fields[.clearSiteData] = "\"cookies\", \"storage\""
         }
         fields[.contentType] = "text/html; charset=utf-8"
-        let page = "<!doctype html><html lang=\"en\"><title>Forgotten</title>"
+        let page = "<!doctype html><html lang=\"en\"><title>Forgotten</title><iframe></iframe>"
         return Response(status: .ok, headers: fields, body: ResponseBody(byteBuffer: ByteBuffer(string: page)))
     }
 

@@ -28,28 +28,37 @@ export const keep = (site) => note(noted().filter((one) => one !== site));
 
 const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 
-/// A frame that nobody sees, until it has loaded or three seconds have passed. It says who opens it: the viewer.
-async function visitUnseen(address) {
+/// A frame that nobody sees, until it has loaded or `patience` milliseconds have passed: true when the viewer's answer has come.
+/// It says who opens it: the viewer.
+/// @param isAnswer tells that from a page about an error, which loads as well
+async function visitUnseen(address, patience, isAnswer) {
   const frame = document.createElement("iframe");
   frame.hidden = true;
   frame.referrerPolicy = "origin";
   frame.src = address;
-  const loaded = new Promise((done) => { frame.onload = done; });
+  const answered = new Promise((done) => { frame.onload = () => done(isAnswer(frame.contentWindow)); });
   document.body.append(frame);
-  await Promise.race([loaded, pause(3000)]);
+  const hasCome = await Promise.race([answered, pause(patience).then(() => false)]);
   frame.remove();
+  return hasCome;
 }
 
-/// Has the browser drop everything of a site: true when the viewer answers. A frame, since only there browsers clear the
-/// storage that the site has below a page of the viewer.
+/// A page of another origin shows how many frames it has, and nothing else: this one has one (SiteResponder.forget). A browser
+/// may tell of it a moment after the page.
+async function isForgotten(page) {
+  for (let look = 0; look < 20 && page.length !== 1; look += 1) await pause(50);
+  return page.length === 1;
+}
+
+/// Has the browser drop everything of a site: true when it has, which may take it seconds. A frame, since only there browsers
+/// clear the storage that the site has below a page of the viewer.
 async function clear(site) {
   try {
     await fetch("/healthz", { cache: "no-store", signal: AbortSignal.timeout(3000) });
   } catch {
     return false;
   }
-  await visitUnseen(`${site}/forget`);
-  return true;
+  return visitUnseen(`${site}/forget`, 15_000, isForgotten);
 }
 
 // MARK: The browser's storage log
@@ -68,7 +77,7 @@ const log = `${location.protocol}//goop2scrub.localhost${location.port ? `:${loc
 
 async function scrub(steps) {
   for (let step = 1; step <= steps; step += 1) {
-    await visitUnseen(`${log}/scrub${step === steps ? "?last" : ""}`);
+    await visitUnseen(`${log}/scrub${step === steps ? "?last" : ""}`, 3000, () => true);
     // The storage of a page that goes is written out at once; a step that comes too early joins the one before.
     await pause(150);
   }
@@ -130,10 +139,13 @@ export async function begin(site, isKept) {
   add(site);
 }
 
-/// Removes everything of a site whose visit is over, though this page stays. It may show the site again, which stays noted.
+/// Removes everything of a site whose visit is over, though this page stays: true when that was done; the log is overwritten
+/// afterwards. The page may show the site again, which stays noted.
 export async function end(site) {
   add(site);
-  if (await clear(site)) await scrubAll(true);
+  const hasCleared = await clear(site);
+  if (hasCleared) scrubAll(true);
+  return hasCleared;
 }
 
 /// Removes what visits left that are over.
