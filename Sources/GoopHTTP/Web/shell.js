@@ -22,7 +22,8 @@ const facts = () => get(`/api/shell/site?peer=${encodeURIComponent(peer)}`);
 // MARK: The frame
 
 let frame = null;
-/// Where the site lives: its own origin, or a secret path where names under localhost are not found.
+/// Where the site lives: its own origin, or a secret path where names under localhost are not found. A beginning that failed is
+/// tried again, and may come to the other form: both are said together.
 let root = null;
 let isSealed = false;
 let isKept = false;
@@ -36,17 +37,20 @@ async function findRoot() {
   }
   try {
     await fetch(probe, { mode: "cors", credentials: "omit", cache: "no-store", signal: AbortSignal.timeout(1000) });
-    root = site;
   } catch {
     await seal("This browser does not find the address of its own that a site gets, so the site runs sealed off: it can keep nothing here.");
+    return;
   }
+  root = site;
+  isSealed = false;
+  find("sealed").hidden = true;
 }
 
 const secretPath = async () => location.origin + (await ask("capability", {})).prefix;
 
 async function seal(why) {
-  isSealed = true;
   root = await secretPath();
+  isSealed = true;
   setText(find("sealed"), why);
   find("sealed").hidden = false;
   find("may-keep").textContent = "Keep nothing: it has no place of its own in this browser.";
