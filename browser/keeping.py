@@ -1,11 +1,10 @@
 """What a site leaves in the browser: nothing after a visit, and what it stored and its service worker if it is kept."""
 import contextlib
-import json
 import threading
 import time
 
 from between import Between, Change
-from origins import bar, curtain, elsewhere, inside, site_origin, wait_site
+from origins import NOTED, bar, curtain, elsewhere, inside, noted, site_origin, wait_site
 from story import browser, expect
 
 STORED = ("localStorage.getItem('k')", "indexedDB.databases().then(l => l.length)", "caches.keys().then(l => l.length)",
@@ -35,15 +34,36 @@ def register(page, *arguments):
         return page.driver.execute_async_script(REGISTERS, list(arguments))
 
 
-def noted(page):
-    """The sites whose visits left something that is not removed yet, and the browser's log while it may hold any of it."""
-    return json.loads(page.run("return localStorage.getItem('goop-visits')") or "[]")
-
-
 def people(page, url):
     """Back to the people, until what the visit left is removed."""
     page.driver.get(url)
     page.wait(lambda: not noted(page), "the end of the visit")
+
+
+# Another tab's word comes between what a page reads and what it writes.
+AT_ONCE = """
+const [mine, others, done] = arguments;
+import("/assets/visits.js").then(({ add, keep }) => {
+  const { setItem } = Storage.prototype;
+  Storage.prototype.setItem = function (...item) {
+    Storage.prototype.setItem = setItem;
+    add(others);
+    setItem.apply(this, item);
+  };
+  add(mine);
+  const left = NOTED;
+  keep(mine);
+  keep(others);
+  done(left);
+});"""
+
+
+def noted_at_once(suite, page, url):
+    with suite.check("two tabs that note a site at one moment lose neither"):
+        page.driver.get(url)
+        sites = ["http://a.localhost:1", "http://b.localhost:1"]
+        left = page.driver.execute_async_script(AT_ONCE.replace("NOTED", NOTED), *sites)
+        expect(set(sites) <= set(left), left)
 
 
 def kept_in_another_tab(suite, url, neighbour):
@@ -219,5 +239,6 @@ def keeping(suite, url, me, neighbour, hostile):
             expect(neighbour.id not in (me.folder / "data" / "consents.json").read_text(), "still kept")
             expect(register(page, "sw.js").startswith("refused"), "it registered one")
             page.complaints()
+        noted_at_once(suite, page, url)
     kept_in_another_tab(suite, url, neighbour)
     removed_late(suite, url, neighbour)

@@ -4,27 +4,26 @@
 // the sites visited are noted in the viewer's own storage; whichever page of the viewer is opened next has those removed
 // that no tab shows any more, also after the browser was closed in between.
 
-const key = "goop-visits";
+/// A site has a key of its own, so that tabs which note one at the same moment do not overwrite each other's.
+const prefix = "goop-visit ";
 const lockOf = (site) => `visit ${site}`;
 const isOrigin = (text) => typeof text === "string" && /^http:\/\/[a-z0-9]+\.localhost(:\d+)?$/.test(text);
 
 function noted() {
   try {
-    const list = JSON.parse(localStorage.getItem(key) ?? "[]");
-    return Array.isArray(list) ? list.filter(isOrigin) : [];
+    return Object.keys(localStorage).filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length)).filter(isOrigin);
   } catch {
     return [];
   }
 }
 
-function note(list) {
-  try {
-    if (list.length) localStorage.setItem(key, JSON.stringify(list)); else localStorage.removeItem(key);
-  } catch { /* A browser without storage has nothing of a site either. */ }
+export function add(site) {
+  try { localStorage.setItem(prefix + site, ""); } catch { /* A browser without storage has nothing of a site either. */ }
 }
 
-export const add = (site) => { if (!noted().includes(site)) note([...noted(), site]); };
-export const keep = (site) => note(noted().filter((one) => one !== site));
+export function keep(site) {
+  try { localStorage.removeItem(prefix + site); } catch { /* As above. */ }
+}
 
 const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 
