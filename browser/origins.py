@@ -615,6 +615,7 @@ document.title = 'stored';""")
         with browser(arguments=[f"--user-data-dir={profile}"]) as page:
             page.driver.get(here)
             wait_site(page, plants["page"])
+            expect(page.run("return sessionStorage.getItem('goop-log-began')"), "a kept site was shown before the log was begun")
             page.one("#keep").click()
             page.one("#keep-forget").click()
             page.wait(lambda: "is forgotten" in curtain(page), "forgotten")

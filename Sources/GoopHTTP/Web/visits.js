@@ -7,7 +7,7 @@
 /// A site has a key of its own, so that tabs which note one at the same moment do not overwrite each other's.
 const prefix = "goop-visit ";
 const lockOf = (site) => `visit ${site}`;
-const isOrigin = (text) => typeof text === "string" && /^http:\/\/[a-z0-9]+\.localhost(:\d+)?$/.test(text);
+const isOrigin = (text) => /^http:\/\/[a-z0-9]+\.localhost(:\d+)?$/.test(text);
 
 function noted() {
   try {
@@ -86,7 +86,8 @@ let began = null;
 
 /// Parts of the log that later ones are merged with, before a site stores anything: once in each run of the browser, since
 /// the log of session storage begins anew with it. A tab knows from its session storage that this was done, a new tab from
-/// the lock that those hold.
+/// the lock that those hold. A tab that the browser restores brings the session storage of the run before with it, and
+/// cannot tell: then it is not done.
 async function beginLog() {
   try {
     if (!sessionStorage.getItem(beganKey)) {
@@ -132,8 +133,9 @@ export async function begin(site, isKept) {
   await new Promise((held) => {
     navigator.locks.request(lockOf(site), { mode: "shared" }, () => { held(); return new Promise(() => {}); });
   });
-  if (isKept) return keep(site);
+  // A kept site may be forgotten one day: the log is begun before it stores something, too.
   await prepare();
+  if (isKept) return keep(site);
   if (!noted().includes(site)) await clear(site);
   add(site);
 }
