@@ -5,7 +5,7 @@ import time
 
 from between import Between, Change
 from origins import NOTED, bar, curtain, elsewhere, inside, noted, site_origin, wait_site
-from story import browser, expect
+from story import browser, expect, state
 
 STORED = ("localStorage.getItem('k')", "indexedDB.databases().then(l => l.length)", "caches.keys().then(l => l.length)",
           "navigator.storage.getDirectory().then(async d => { let n = 0; for await (const _ of d.keys()) n += 1; return n; })",
@@ -228,6 +228,18 @@ def keeping(suite, url, me, neighbour, hostile):
             wait_site(page, "kept page")
             expect(stored(page) == ["v", 1, 1, 1, 1], stored(page))
             expect(page.one("#keep").get_attribute("aria-pressed") == "true", "not shown as kept")
+        with suite.check("while the owner is away a kept site's service worker can show something, and the bar says that they are away"):
+            neighbour.stop()
+            page.driver.get(url)
+            page.wait(lambda: state(page, neighbour.id) in (None, "offline", "unreachable"), "the neighbour away")
+            page.driver.get(f"{here}made-up.html")
+            wait_site(page, "made up")
+            page.wait(lambda: "Away" in bar(page) or "Not in the list" in bar(page), f"the word, not {bar(page)!r}")
+            neighbour.start()
+            page.wait(lambda: "Here now" in bar(page), "here", 20)
+            page.driver.get(here)
+            wait_site(page, "kept page")
+            page.complaints()
         with suite.check("Forget ends that: storage, service worker and the word that it is kept"):
             page.one("#keep").click()
             suite.shot(page, "shell-unkeep")
