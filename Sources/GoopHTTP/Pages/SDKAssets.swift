@@ -24,8 +24,10 @@ enum SDKAssets {
             assets["/sdk/\(name).mjs"] = .init(contentType: "text/javascript; charset=utf-8", bytes: bytes)
         }
         for (name, bytes) in [("goop", PackageResources.goop_d_ts), ("goop-data", PackageResources.goop_data_d_ts)] {
-            // TypeScript looks for the types of X.mjs in X.d.mts.
-            for ending in ["d.ts", "d.mts"] {
+            // TypeScript looks for the types of X.mjs in X.d.mts, and of X.js in X.d.ts.
+            let ofModule = String(decoding: bytes, as: UTF8.self)
+                .replacing(".d.ts", with: ".d.mts").replacing(".js\"", with: ".mjs\"")
+            for (ending, bytes) in [("d.ts", bytes), ("d.mts", Array(ofModule.utf8))] {
                 assets["/sdk/\(name).\(ending)"] = .init(contentType: "text/plain; charset=utf-8", bytes: bytes)
             }
         }
