@@ -1,7 +1,7 @@
 // What a site stores in this browser goes when the visit is over, unless the visitor keeps the site.
 //
 // A visit lasts while a tab of the viewer shows the site: each such page holds a lock with the site's name. The origins of
-// the sites visited are noted in the viewer's own storage; whichever page of the viewer is opened next has those removed
+// the sites visited are noted in the viewer's own storage; whichever room of the viewer is opened next has those removed
 // that no tab shows any more, also after the browser was closed in between.
 
 /// A site has a key of its own, so that tabs which note one at the same moment do not overwrite each other's.
