@@ -11,7 +11,7 @@ import time
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 
-from origins import curtain, foreign_tries, hostile_address, inside, site_text, wait_site
+from origins import curtain, foreign_tries, hostile_address, inside, noted, site_text, wait_site
 from story import HERE
 
 HOSTILE_LABEL = "<img src=x onerror=\"window.pwned=1\">"
@@ -389,7 +389,7 @@ def log_after_visit(world, page, _):
     with inside(page):
         page.run("localStorage.setItem('planted', arguments[0]); sessionStorage.setItem('planted', arguments[0])", LOGGED)
     page.driver.get(world.url)
-    page.wait(lambda: page.run("return localStorage.getItem('goop-visits')") is None, "the end of the visit", 20)
+    page.wait(lambda: not noted(page), "the end of the visit", 20)
     return ""
 
 

@@ -1,9 +1,11 @@
 """What a site leaves in the browser: nothing after a visit, and what it stored and its service worker if it is kept."""
-import json
+import contextlib
+import threading
 import time
 
-from origins import curtain, elsewhere, inside, site_origin, wait_site
-from story import browser, expect
+from between import Between, Change
+from origins import NOTED, bar, curtain, elsewhere, inside, noted, site_origin, wait_site
+from story import browser, expect, state
 
 STORED = ("localStorage.getItem('k')", "indexedDB.databases().then(l => l.length)", "caches.keys().then(l => l.length)",
           "navigator.storage.getDirectory().then(async d => { let n = 0; for await (const _ of d.keys()) n += 1; return n; })",
@@ -35,7 +37,96 @@ def register(page, *arguments):
 def people(page, url):
     """Back to the people, until what the visit left is removed."""
     page.driver.get(url)
-    page.wait(lambda: page.run("return localStorage.getItem('goop-visits')") is None, "the end of the visit")
+    page.wait(lambda: not noted(page), "the end of the visit")
+
+
+# Another tab's word comes between what a page reads and what it writes.
+AT_ONCE = """
+const [mine, others, done] = arguments;
+import("/assets/visits.js").then(({ add, keep }) => {
+  const { setItem } = Storage.prototype;
+  Storage.prototype.setItem = function (...item) {
+    Storage.prototype.setItem = setItem;
+    add(others);
+    setItem.apply(this, item);
+  };
+  add(mine);
+  const left = NOTED;
+  keep(mine);
+  keep(others);
+  done(left);
+});"""
+
+
+def noted_at_once(suite, page, url):
+    with suite.check("two tabs that note a site at one moment lose neither"):
+        page.driver.get(url)
+        sites = ["http://a.localhost:1", "http://b.localhost:1"]
+        left = page.driver.execute_async_script(AT_ONCE.replace("NOTED", NOTED), *sites)
+        expect(set(sites) <= set(left), left)
+
+
+def kept_in_another_tab(suite, url, neighbour):
+    """A tab whose visit ends does not know what was pressed in another one. The neighbour is stopped and started here."""
+    here = f"{url}p/{neighbour.id}/kept/"
+    with browser() as page, suite.check("what a site stored that is kept in one tab is there after the visit has ended in another one"):
+        page.driver.get(here)
+        wait_site(page, "kept page")
+        store(page)
+        first = page.driver.current_window_handle
+        page.driver.switch_to.new_window("tab")
+        page.driver.get(here)
+        wait_site(page, "kept page")
+        page.one("#keep").click()
+        page.one("#keep-yes").click()
+        page.wait(lambda: page.one("#keep").get_attribute("aria-pressed") == "true", "the pressed button")
+        page.driver.close()
+        page.driver.switch_to.window(first)
+        page.wait(lambda: "Here now" in bar(page), "here")
+        neighbour.stop()
+        page.wait(lambda: "is gone" in curtain(page), "the end of the visit")
+        page.wait(lambda: page.run("return navigator.locks.query().then(({ held }) => held.some(({ name }) => name === 'scrub'))"),
+                  "the log being overwritten, which is after the removal")
+        neighbour.start()
+        page.wait(lambda: "is back" in curtain(page), "the offer", 20)
+        page.one("#curtain-show").click()
+        wait_site(page, "kept page")
+        expect(stored(page) == ["v", 1, 1, 1, 0], stored(page))
+        page.one("#rights").click()
+        page.one("#forget").click()
+        page.wait(lambda: "is forgotten" in curtain(page), "the end of it")
+
+
+def removed_late(suite, url, neighbour):
+    """The browser takes its time to remove what a site stored, or the viewer's word never comes."""
+    here = f"{url}p/{neighbour.id}/kept/"
+    asked, released = [], threading.Event()
+
+    def held(path, fields):
+        if path == "/forget":
+            asked.append(path)
+            released.wait(60)
+
+    def cut_off(path, fields):
+        if path == "/forget":
+            asked.append(path)
+            raise OSError("no answer comes")
+
+    with contextlib.closing(Between()) as between, browser(arguments=between.arguments()) as page:
+        for change in (Change("comes late", response=held), Change("does not come", request=cut_off)):
+            with suite.check(f"a site whose removal {change} stays on the list, and is removed by the next room"):
+                page.driver.get(here)
+                wait_site(page, "kept page")
+                store(page)
+                asked.clear()
+                between.changes = (change,)
+                page.driver.get(url)
+                page.wait(lambda: asked, "the removal")
+                time.sleep(5)  # for a site that must not be taken off the list there is nothing to wait for
+                expect(site_origin(url, neighbour.id) in noted(page), noted(page))
+                between.changes = ()
+                released.set()
+                people(page, url)
 
 
 def keeping(suite, url, me, neighbour, hostile):
@@ -94,8 +185,7 @@ def keeping(suite, url, me, neighbour, hostile):
             page.driver.set_script_timeout(30)
             page.driver.execute_async_script("navigator.locks.request('scrub', () => {}).then(arguments[0])")
             time.sleep(1.5)  # for a site that must not be taken off the list there is nothing to wait for
-            noted = json.loads(page.run("return localStorage.getItem('goop-visits')") or "[]")
-            expect(noted == [site_origin(url, neighbour.id)], noted)
+            expect(noted(page) == [site_origin(url, neighbour.id)], noted(page))
             page.driver.switch_to.window(second)
             expect(stored(page)[0] == "v", stored(page))
             page.driver.close()
@@ -138,6 +228,18 @@ def keeping(suite, url, me, neighbour, hostile):
             wait_site(page, "kept page")
             expect(stored(page) == ["v", 1, 1, 1, 1], stored(page))
             expect(page.one("#keep").get_attribute("aria-pressed") == "true", "not shown as kept")
+        with suite.check("while the owner is away a kept site's service worker can show something, and the bar says that they are away"):
+            neighbour.stop()
+            page.driver.get(url)
+            page.wait(lambda: state(page, neighbour.id) in (None, "offline", "unreachable"), "the neighbour away")
+            page.driver.get(f"{here}made-up.html")
+            wait_site(page, "made up")
+            page.wait(lambda: "Away" in bar(page) or "Not in the list" in bar(page), f"the word, not {bar(page)!r}")
+            neighbour.start()
+            page.wait(lambda: "Here now" in bar(page), "here", 20)
+            page.driver.get(here)
+            wait_site(page, "kept page")
+            page.complaints()
         with suite.check("Forget ends that: storage, service worker and the word that it is kept"):
             page.one("#keep").click()
             suite.shot(page, "shell-unkeep")
@@ -149,3 +251,6 @@ def keeping(suite, url, me, neighbour, hostile):
             expect(neighbour.id not in (me.folder / "data" / "consents.json").read_text(), "still kept")
             expect(register(page, "sw.js").startswith("refused"), "it registered one")
             page.complaints()
+        noted_at_once(suite, page, url)
+    kept_in_another_tab(suite, url, neighbour)
+    removed_late(suite, url, neighbour)

@@ -53,7 +53,7 @@ def story(suite, program, folder):
         neighbour.start()
         for kind in (ByKeyboard, ByTree):
             # A peer of its own for each, which nobody has changed yet.
-            me = Peer(program, folder / kind.name, "--local", "--label", "Ada")
+            me = Peer(program, folder / kind.name, "--local", "--label", "Ada", "--starter", "guestbook")
             with ended(me):
                 me.start()
                 me.stop()

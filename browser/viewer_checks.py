@@ -1,4 +1,5 @@
 """What a person sees in the viewer, and what a hostile site does not get. See run."""
+import contextlib
 import json
 import shutil
 import time
@@ -7,6 +8,7 @@ import urllib.request
 import keeping
 import origins
 import part
+from between import Between, Change
 from origins import site_text, wait_site
 from part import ended
 from peer import Peer
@@ -81,6 +83,7 @@ def story(suite, program, folder):
             origins.foreign_pages(suite, url, me, neighbour)
             origins.sealed(suite, url, me, neighbour, hostile)
             origins.in_firefox(suite, url, me, neighbour, hostile)
+            begun_again(suite, url, neighbour)
             keeping.keeping(suite, url, me, neighbour, hostile)
             origins.leftovers(suite, url, me, neighbour, folder)
             origins.gone(suite, page, url, neighbour)
@@ -125,6 +128,22 @@ def story(suite, program, folder):
                 card(page, neighbour.id).click()
                 wait_site(page, "shell home")
 
+            with suite.check("a visit that stays open over a restart of the viewer follows the site"):
+                page.wait(lambda: "Here now" in origins.bar(page), "here")
+                me.stop()
+                page.wait(lambda: "does not answer" in origins.bar(page), "the bar saying that there is no viewer")
+                me.start()
+                page.wait(lambda: "Here now" in origins.bar(page), "here again", seconds=30)
+                # The new run may not have known of the neighbour at first.
+                if origins.curtain(page):
+                    page.one("#curtain-show").click()
+                wait_site(page, "shell home")
+                with origins.inside(page):
+                    page.one("#next").click()
+                wait_site(page, "next page")
+                page.wait(lambda: page.driver.current_url.endswith("/sub/next.html?q=1"), "the address following")
+                page.complaints()
+
             with suite.check("the page notices that its own Goop² stopped, and that it is back"):
                 page.driver.get(url)
                 page.wait(lambda: page.one("#link").get_attribute("data-state") == "live", "live")
@@ -133,6 +152,25 @@ def story(suite, program, folder):
                 me.start()
                 page.wait(lambda: page.one("#link").get_attribute("data-state") == "live", "live again", seconds=20)
                 page.complaints()
+
+
+def begun_again(suite, url, neighbour):
+    """The viewer gives no answer while a visit begins, and then it does."""
+    def cut_off(path, fields):
+        if path in ("/probe", "/api/shell/capability"):
+            raise OSError("no answer comes")
+
+    with contextlib.closing(Between()) as between, browser(arguments=between.arguments()) as page:
+        with suite.check("a visit that could not begin shows the whole site when it is tried again"):
+            between.changes = (Change("no answer", request=cut_off),)
+            page.driver.get(f"{url}p/{neighbour.id}/")
+            page.wait(lambda: "cannot be shown" in origins.curtain(page), "the failure")
+            between.changes = ()
+            page.one("#curtain-show").click()
+            wait_site(page, "shell home")
+            expect(not page.one("#sealed").is_displayed(), "said to be sealed off")
+            with origins.inside(page):
+                expect(page.run("return origin") == origins.site_origin(url, neighbour.id), page.run("return origin"))
 
 
 def attacks(suite, page, url, me, hostile):

@@ -26,6 +26,8 @@ enum HTTPDate {
 
     /// Seconds since 1970 on this machine's clock.
     static func unixSecondsNow() -> Int64 { Int64(Date().timeIntervalSince1970) }
+    /// Milliseconds since 1970 on this machine's clock.
+    static func unixMillisecondsNow() -> Int64 { Int64(Date().timeIntervalSince1970 * 1000) }
 
     private static func two(_ value: Int) -> Substring { String(100 + value).dropFirst() }
     private static func four(_ value: Int) -> Substring { String(10_000 + value).dropFirst() }

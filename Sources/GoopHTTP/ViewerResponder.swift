@@ -33,7 +33,7 @@ struct ViewerResponder: Sendable {
         _ requestGuard: RequestGuard, isEncrypted: Bool = false, configuration: ViewerConfiguration,
         backend: any ViewerBackend, rooms: ViewerRooms, shared: ViewerShared, logger: Logger
     ) {
-        let frames = FrameWatch()
+        let frames = FrameWatch(unixMilliseconds: HTTPDate.unixMillisecondsNow())
         self.requestGuard = requestGuard
         headers = SecurityHeaders(origin: requestGuard.origin, isEncrypted: isEncrypted)
         control = ControlGuard(token: ControlToken(), headers: headers)

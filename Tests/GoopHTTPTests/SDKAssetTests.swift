@@ -1,5 +1,6 @@
 import HTTPTypes
 import NIOCore
+import PeerIdentity
 import Testing
 
 @testable import GoopHTTP
@@ -57,8 +58,14 @@ import Testing
     func aModuleExportsWhatItsTypesSay(name: String, some: [String]) throws {
         let values = exports(try text("\(name).mjs"))
         #expect(values.isSuperset(of: some), "\(values.sorted())")
-        #expect(values == exports(try text("\(name).d.ts")))
-        #expect(try text("\(name).d.ts") == text("\(name).d.mts"))
+        // Each of the two kinds of files with types is whole by itself: it names scripts whose types are of that kind.
+        for (types, script) in [("d.ts", "js"), ("d.mts", "mjs")] {
+            let text = try text("\(name).\(types)")
+            #expect(values == exports(text))
+            for named in text.matches(of: /from "\.\/([\w-]+)\.(\w+)"/) {
+                #expect(named.2 == script && SDKAssets.byPath["/sdk/\(named.1).\(types)"] != nil, "\(named.0)")
+            }
+        }
     }
 
     @Test(arguments: promised) func theModuleHasEveryPromisedScript(name: String) throws {
@@ -91,6 +98,17 @@ import Testing
             #expect(again.status == 304)
             #expect(again.body.isEmpty)
             #expect(try await request("/sdk/goop-nothing.js", port: port).status == 404)
+        }
+    }
+
+    /// What the browser cached would outlast the visit, and tell of it by the name of the origin.
+    @Test func onTheOriginOfASiteAScriptIsNotStored() async throws {
+        let peer = PrivateKey.generate().peerID
+        try await withViewer { port in
+            let answer = try await request(
+                "/sdk/goop-data.js", port: port,
+                fields: ["Host: \(peer.base36).localhost:\(port)", "Sec-Fetch-Site: same-origin"])
+            #expect(answer.status == 200 && answer["Cache-Control"] == "no-store")
         }
     }
 }

@@ -266,6 +266,21 @@ import Testing
         }
     }
 
+    /// A visit may end in a tab that does not know that another one keeps the site.
+    @Test func aKeptSiteIsClearedOnlyAfterItIsForgotten() async throws {
+        try await withViewer(backend) { port in
+            let token = try await token(port)
+            let body = "{\"peer\":\"\(peer)\"}"
+            let fields =
+                [host(port), "Sec-Fetch-Site: cross-site", "Referer: http://127.0.0.1:\(port)/"] + Self.frame
+            for (route, clears) in [("keep", false), ("forget", true)] {
+                #expect(try await post("/api/shell/\(route)", body, port: port, token: token).status == 200)
+                let answer = try await request("/forget", port: port, fields: fields)
+                #expect(answer.status == 200 && (answer["clear-site-data"] != nil) == clears, "\(route)")
+            }
+        }
+    }
+
     @Test func theControlGuardHoldsWithoutEachOfItsProofs() async throws {
         try await withViewer(backend) { port in
             let token = try await token(port)
@@ -402,7 +417,8 @@ import Testing
             let forgotten = try await request(
                 "/forget", port: port, fields: fields + ["Referer: http://127.0.0.1:\(port)/"])
             #expect(forgotten.status == 200)
-            #expect(forgotten["clear-site-data"] == "\"cache\", \"cookies\", \"storage\"")
+            #expect(forgotten["clear-site-data"] == "\"cookies\", \"storage\"")
+            #expect(forgotten.body.ranges(of: "<iframe").count == 1, "what tells this page from one about an error")
             #expect(try await request("/forget", port: port, fields: fields)["clear-site-data"] == nil)
             let own = try await request(
                 "/forget", port: port, fields: [host(port), "Sec-Fetch-Site: same-origin"] + Self.frame)
@@ -417,8 +433,26 @@ import Testing
         #expect(Set(tokens).count == 3)
         #expect(tokens.map { capabilities.peer(of: $0) } == [nil, peers[1], peers[2]])
         #expect(capabilities.token(of: peers[1]) == tokens[1])
-        let frames = FrameWatch(limit: 2)
+        let frames = FrameWatch(limit: 2, unixMilliseconds: 0)
         for peer in peers { frames.moved(peer, to: "/") }
         #expect(peers.map { frames.last(of: $0) != nil } == [false, true, true])
+    }
+
+    /// A shell that stays open over a restart of the viewer takes only a step with a higher number for a new one.
+    @Test(arguments: [1_796_000_000_000, 4_000_000_000_000] as [Int64])
+    func theStepsOfALaterRunHaveHigherNumbers(start: Int64) throws {
+        let earlier = FrameWatch(unixMilliseconds: start)
+        for _ in 0..<1000 { earlier.moved(peer, to: "/") }
+        let later = FrameWatch(unixMilliseconds: start + 1)
+        later.moved(peer, to: "/")
+        let numbers = try [earlier, later].map { try #require($0.last(of: peer)).sequence }
+        #expect(numbers[0] < numbers[1])
+    }
+
+    @Test(arguments: [Int64.min, 0, Int64.max]) func theNumberOfAStepFitsIntoABrowsers(start: Int64) throws {
+        let frames = FrameWatch(unixMilliseconds: start)
+        frames.moved(peer, to: "/")
+        let number = try #require(frames.last(of: peer)).sequence
+        #expect(number > 0 && number < 1 << 53)
     }
 }

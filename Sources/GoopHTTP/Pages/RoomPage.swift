@@ -102,6 +102,7 @@ struct RoomPage: Sendable {
                 <link rel="stylesheet" href="/assets/viewer.css">
                 <link rel="stylesheet" href="/assets/rooms.css">
                 <link rel="stylesheet" href="/assets/dark.css" media="(prefers-color-scheme: dark)">
+                <script type="module" src="/assets/skip.js"></script>
                 <script type="module" src="/assets/sweep.js"></script>
                 \(script.map { "<script type=\"module\" src=\"/assets/\($0)\"></script>\n" as HTMLText } ?? "")\
                 \(isInner ? "" : WebAssets.sessionScript + "\n")

@@ -24,8 +24,10 @@ enum SDKAssets {
             assets["/sdk/\(name).mjs"] = .init(contentType: "text/javascript; charset=utf-8", bytes: bytes)
         }
         for (name, bytes) in [("goop", PackageResources.goop_d_ts), ("goop-data", PackageResources.goop_data_d_ts)] {
-            // TypeScript looks for the types of X.mjs in X.d.mts.
-            for ending in ["d.ts", "d.mts"] {
+            // TypeScript looks for the types of X.mjs in X.d.mts, and of X.js in X.d.ts.
+            let ofModule = String(decoding: bytes, as: UTF8.self)
+                .replacing(".d.ts", with: ".d.mts").replacing(".js\"", with: ".mjs\"")
+            for (ending, bytes) in [("d.ts", bytes), ("d.mts", Array(ofModule.utf8))] {
                 assets["/sdk/\(name).\(ending)"] = .init(contentType: "text/plain; charset=utf-8", bytes: bytes)
             }
         }
@@ -61,14 +63,16 @@ enum SDKAssets {
     /// The files are the same for everybody, but a page elsewhere that could load them would know that a Goop² runs here.
     /// - Parameters:
     ///   - path: begins with `/sdk/`.
+    ///   - isOfSite: asked for where a site is. There it is `no-store`, and sent again for each page: a copy that the browser
+    ///     could revalidate would have the name of the site's origin beside it, and stay after the visit.
     ///   - opensToOpaque: a page with an opaque origin, to which everything is foreign, may load the file.
     ///   - headers: the header fields of the place that was asked.
     static func response(
-        path: String, request: Request, headers: HTTPFields, opensToOpaque: Bool = false
+        path: String, request: Request, headers: HTTPFields, isOfSite: Bool = false, opensToOpaque: Bool = false
     ) -> Response? {
         guard let asset = byPath[path] else { return nil }
         var fields = headers
-        fields[.cacheControl] = "no-cache"
+        fields[.cacheControl] = isOfSite ? "no-store" : "no-cache"
         fields[.eTag] = asset.tag
         fields[.vary] = "Origin, Sec-Fetch-Site"
         if opensToOpaque {

@@ -10,7 +10,8 @@ final class FrameWatch: Sendable {
     struct Step: Sendable, Equatable {
         /// Path and query within the site, beginning with a slash, still percent-encoded.
         var path: String
-        /// Grows with every step of any site, so that a shell can tell a new one.
+        /// Grows with every step of any site, so that a shell can tell a new one, and from one run of the viewer to the next,
+        /// since shells stay open over it. Below 2^53, which a browser's numbers hold.
         var sequence: UInt64
         /// Where the frame was asked to go instead, out of the site: a web address, or a path of another site's page that
         /// begins with `/p/`. The shell names it, and only the person goes there.
@@ -19,15 +20,19 @@ final class FrameWatch: Sendable {
 
     private struct State {
         var steps: [PeerID: Step] = [:]
-        var sequence: UInt64 = 0
+        var sequence: UInt64
     }
 
     private let limit: Int
-    private let state = Mutex(State())
+    private let state: Mutex<State>
 
     /// At the limit the site whose last step is the oldest is forgotten.
-    init(limit: Int = 256) {
+    /// - Parameter unixMilliseconds: when this run of the viewer began. Steps of an earlier run, of which there were fewer than
+    ///   1024 in a millisecond, have lower numbers.
+    init(limit: Int = 256, unixMilliseconds: Int64) {
         self.limit = max(limit, 1)
+        // 2^42 milliseconds end in 2109.
+        state = Mutex(State(sequence: UInt64(min(max(unixMilliseconds, 0), 1 << 42)) << 10))
     }
 
     func moved(_ peer: PeerID, to path: String) {

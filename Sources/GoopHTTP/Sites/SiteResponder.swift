@@ -7,7 +7,8 @@ import PeerIdentity
 /// Answers on the origin of one peer's site, or under its secret path. There is nothing but that site, the SDK, the
 /// site's tables, and what a site may know of its visitor.
 struct SiteResponder: Sendable {
-    /// What the frame is sent to when everything the site kept in the browser is to go; only the shell can send it there.
+    /// What the frame is sent to when everything the site stored in the browser is to go; only pages of the viewer can send it
+    /// there.
     static let forgetPath = "/forget"
     /// Where the SDK leads the frame when a link leads out of the site.
     static let wayOutPath = "/out"
@@ -38,7 +39,7 @@ struct SiteResponder: Sendable {
         switch await admit(origin, target: target, peer: peer, isCapability: isCapability) {
         case .refused: return refuse(request, origin, target: target, place: place)
         case .inShell: return toShell(target)
-        case .fromShell where target.path == Self.forgetPath: return forget(place: place)
+        case .fromShell where target.path == Self.forgetPath: return await forget(peer, place: place)
         case .fromShell, .admitted: break
         }
         if request.method == .options { return preflight(fields) }
@@ -72,7 +73,8 @@ struct SiteResponder: Sendable {
             return refuse(.unknownOperation, "there is no such operation", fields: fields)
         }
         if let response = SDKAssets.response(
-            path: target.path, request: request, headers: fields, opensToOpaque: place == .capability(peer))
+            path: target.path, request: request, headers: fields, isOfSite: true,
+            opensToOpaque: place == .capability(peer))
         {
             return response
         }
@@ -192,11 +194,19 @@ struct SiteResponder: Sendable {
         return Response(status: .temporaryRedirect, headers: fields)
     }
 
-    private func forget(place: RequestPlace) -> Response {
+    /// A kept site is left alone: a tab whose visit ends may not know that another one keeps the site. Whoever has it forgotten
+    /// takes that back first.
+    ///
+    /// The browser's cache is not named: Chromium would hold the answer for seconds, and nothing of this origin is in there.
+    /// The page holds one empty frame. The number of frames is what a page of the viewer sees of it, and a page about an error,
+    /// the browser's or the viewer's, has none: so `visits.js` knows that this answer has come.
+    private func forget(_ peer: PeerID, place: RequestPlace) async -> Response {
         var fields = headers.siteNotice(styleNonce: "none", place: place)
-        fields[.clearSiteData] = "\"cache\", \"cookies\", \"storage\""
+        if await !backend.hasConsent(.keep, for: peer) {
+            fields[.clearSiteData] = "\"cookies\", \"storage\""
+        }
         fields[.contentType] = "text/html; charset=utf-8"
-        let page = "<!doctype html><html lang=\"en\"><title>Forgotten</title>"
+        let page = "<!doctype html><html lang=\"en\"><title>Forgotten</title><iframe></iframe>"
         return Response(status: .ok, headers: fields, body: ResponseBody(byteBuffer: ByteBuffer(string: page)))
     }
 

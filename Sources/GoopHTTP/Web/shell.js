@@ -22,7 +22,8 @@ const facts = () => get(`/api/shell/site?peer=${encodeURIComponent(peer)}`);
 // MARK: The frame
 
 let frame = null;
-/// Where the site lives: its own origin, or a secret path where names under localhost are not found.
+/// Where the site lives: its own origin, or a secret path where names under localhost are not found. A beginning that failed is
+/// tried again, and may come to the other form: both are said together.
 let root = null;
 let isSealed = false;
 let isKept = false;
@@ -36,17 +37,20 @@ async function findRoot() {
   }
   try {
     await fetch(probe, { mode: "cors", credentials: "omit", cache: "no-store", signal: AbortSignal.timeout(1000) });
-    root = site;
   } catch {
     await seal("This browser does not find the address of its own that a site gets, so the site runs sealed off: it can keep nothing here.");
+    return;
   }
+  root = site;
+  isSealed = false;
+  find("sealed").hidden = true;
 }
 
 const secretPath = async () => location.origin + (await ask("capability", {})).prefix;
 
 async function seal(why) {
-  isSealed = true;
   root = await secretPath();
+  isSealed = true;
   setText(find("sealed"), why);
   find("sealed").hidden = false;
   find("may-keep").textContent = "Keep nothing: it has no place of its own in this browser.";
@@ -58,7 +62,7 @@ function unload() {
 }
 
 /// Shows an address of the site in a new frame, so that nothing of the old page is left.
-function show(address, onLoad = noteAddress) {
+function show(address) {
   unload();
   // Whoever pressed a button of the curtain goes on in the page that comes in its place.
   const hadFocus = find("curtain").contains(document.activeElement);
@@ -70,7 +74,7 @@ function show(address, onLoad = noteAddress) {
   frame.setAttribute("allow", "");
   // Browsers that know this hold every page in the frame to it, also one that a service worker made up.
   if (!isSealed) frame.setAttribute("csp", policy);
-  frame.addEventListener("load", onLoad);
+  frame.addEventListener("load", noteAddress);
   frame.src = address;
   place.append(frame);
   if (hadFocus) frame.focus();
@@ -223,14 +227,13 @@ function update(one) {
   }
 }
 
-/// What the site stored goes; this page stays, and may show the site again.
+/// What the site stored goes; this page stays, and may show the site again. True when it has gone.
 async function endVisit() {
-  if (isSealed) {
-    root = null;
-    // A viewer that does not answer has forgotten it when it is back.
-    return ask("leave", {}).catch(() => {});
-  }
-  await visits.end(site);
+  if (!isSealed) return visits.end(site);
+  root = null;
+  // A viewer that does not answer has forgotten it when it is back.
+  await ask("leave", {}).catch(() => {});
+  return true;
 }
 
 /// Gone means gone: a site is there as long as its owner is.
@@ -426,15 +429,13 @@ async function forget() {
   }
   isKept = false;
   showKept();
-  const done = () => {
+  unload();
+  if (await endVisit()) {
     cover("This site is forgotten", "What it kept in this browser is gone, and it no longer learns your e-mail address.", { show: isBlocked ? "Go back" : "Visit it again" });
-    endVisit();
-  };
-  if (isSealed) {
-    done();
   } else {
-    visits.add(site);
-    show(`${site}/forget`, done);
+    cover("This site is not quite forgotten",
+      "It is no longer kept, and no longer learns your e-mail address. The browser has not removed what it stored: that is tried again when you open People or another room.",
+      { show: "Try again", then: forget });
   }
 }
 find("forget").addEventListener("click", forget);

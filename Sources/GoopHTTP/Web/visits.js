@@ -1,55 +1,63 @@
 // What a site stores in this browser goes when the visit is over, unless the visitor keeps the site.
 //
 // A visit lasts while a tab of the viewer shows the site: each such page holds a lock with the site's name. The origins of
-// the sites visited are noted in the viewer's own storage; whichever page of the viewer is opened next has those removed
+// the sites visited are noted in the viewer's own storage; whichever room of the viewer is opened next has those removed
 // that no tab shows any more, also after the browser was closed in between.
 
-const key = "goop-visits";
+/// A site has a key of its own, so that tabs which note one at the same moment do not overwrite each other's.
+const prefix = "goop-visit ";
 const lockOf = (site) => `visit ${site}`;
-const isOrigin = (text) => typeof text === "string" && /^http:\/\/[a-z0-9]+\.localhost(:\d+)?$/.test(text);
+const isOrigin = (text) => /^http:\/\/[a-z0-9]+\.localhost(:\d+)?$/.test(text);
 
 function noted() {
   try {
-    const list = JSON.parse(localStorage.getItem(key) ?? "[]");
-    return Array.isArray(list) ? list.filter(isOrigin) : [];
+    return Object.keys(localStorage).filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length)).filter(isOrigin);
   } catch {
     return [];
   }
 }
 
-function note(list) {
-  try {
-    if (list.length) localStorage.setItem(key, JSON.stringify(list)); else localStorage.removeItem(key);
-  } catch { /* A browser without storage has nothing of a site either. */ }
+export function add(site) {
+  try { localStorage.setItem(prefix + site, ""); } catch { /* A browser without storage has nothing of a site either. */ }
 }
 
-export const add = (site) => { if (!noted().includes(site)) note([...noted(), site]); };
-export const keep = (site) => note(noted().filter((one) => one !== site));
+export function keep(site) {
+  try { localStorage.removeItem(prefix + site); } catch { /* As above. */ }
+}
 
 const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 
-/// A frame that nobody sees, until it has loaded or three seconds have passed. It says who opens it: the viewer.
-async function visitUnseen(address) {
+/// A frame that nobody sees, until it has loaded or `patience` milliseconds have passed: true when the viewer's answer has come.
+/// It says who opens it: the viewer.
+/// @param isAnswer tells that from a page about an error, which loads as well
+async function visitUnseen(address, patience, isAnswer) {
   const frame = document.createElement("iframe");
   frame.hidden = true;
   frame.referrerPolicy = "origin";
   frame.src = address;
-  const loaded = new Promise((done) => { frame.onload = done; });
+  const answered = new Promise((done) => { frame.onload = () => done(isAnswer(frame.contentWindow)); });
   document.body.append(frame);
-  await Promise.race([loaded, pause(3000)]);
+  const hasCome = await Promise.race([answered, pause(patience).then(() => false)]);
   frame.remove();
+  return hasCome;
 }
 
-/// Has the browser drop everything of a site: true when the viewer answers. A frame, since only there browsers clear the
-/// storage that the site has below a page of the viewer.
+/// A page of another origin shows how many frames it has, and nothing else: this one has one (SiteResponder.forget). A browser
+/// may tell of it a moment after the page.
+async function isForgotten(page) {
+  for (let look = 0; look < 20 && page.length !== 1; look += 1) await pause(50);
+  return page.length === 1;
+}
+
+/// Has the browser drop everything of a site: true when it has, which may take it seconds. A frame, since only there browsers
+/// clear the storage that the site has below a page of the viewer.
 async function clear(site) {
   try {
     await fetch("/healthz", { cache: "no-store", signal: AbortSignal.timeout(3000) });
   } catch {
     return false;
   }
-  await visitUnseen(`${site}/forget`);
-  return true;
+  return visitUnseen(`${site}/forget`, 15_000, isForgotten);
 }
 
 // MARK: The browser's storage log
@@ -68,7 +76,7 @@ const log = `${location.protocol}//goop2scrub.localhost${location.port ? `:${loc
 
 async function scrub(steps) {
   for (let step = 1; step <= steps; step += 1) {
-    await visitUnseen(`${log}/scrub${step === steps ? "?last" : ""}`);
+    await visitUnseen(`${log}/scrub${step === steps ? "?last" : ""}`, 3000, () => true);
     // The storage of a page that goes is written out at once; a step that comes too early joins the one before.
     await pause(150);
   }
@@ -78,7 +86,8 @@ let began = null;
 
 /// Parts of the log that later ones are merged with, before a site stores anything: once in each run of the browser, since
 /// the log of session storage begins anew with it. A tab knows from its session storage that this was done, a new tab from
-/// the lock that those hold.
+/// the lock that those hold. A tab that the browser restores brings the session storage of the run before with it, and
+/// cannot tell: then it is not done.
 async function beginLog() {
   try {
     if (!sessionStorage.getItem(beganKey)) {
@@ -124,16 +133,20 @@ export async function begin(site, isKept) {
   await new Promise((held) => {
     navigator.locks.request(lockOf(site), { mode: "shared" }, () => { held(); return new Promise(() => {}); });
   });
-  if (isKept) return keep(site);
+  // A kept site may be forgotten one day: the log is begun before it stores something, too.
   await prepare();
+  if (isKept) return keep(site);
   if (!noted().includes(site)) await clear(site);
   add(site);
 }
 
-/// Removes everything of a site whose visit is over, though this page stays. It may show the site again, which stays noted.
+/// Removes everything of a site whose visit is over, though this page stays: true when that was done; the log is overwritten
+/// afterwards. The page may show the site again, which stays noted.
 export async function end(site) {
   add(site);
-  if (await clear(site)) await scrubAll(true);
+  const hasCleared = await clear(site);
+  if (hasCleared) scrubAll(true);
+  return hasCleared;
 }
 
 /// Removes what visits left that are over.

@@ -1,12 +1,12 @@
 // Types of goop.mjs, the Goop² SDK, for editors and TypeScript. The scripts themselves are plain JavaScript. Those of its data
 // part are in goop-data.d.ts, which has to lie beside this file.
 
-import { data, date, esc, explain, GoopError, list, overlay, peer } from "./goop-data.mjs";
-import type { FormOptions, Subscription } from "./goop-data.mjs";
-export { data, date, esc, explain, GoopError, list, overlay, peer } from "./goop-data.mjs";
+import { data, date, esc, explain, GoopError, list, overlay, peer } from "./goop-data.js";
+import type { FormOptions, Subscription } from "./goop-data.js";
+export { data, date, esc, explain, GoopError, list, overlay, peer } from "./goop-data.js";
 export type {
   Change, Column, Data, ErrorCode, Field, FormOptions, Handle, Listener, Options, Row, RowFunctions, Subscription,
-} from "./goop-data.mjs";
+} from "./goop-data.js";
 
 export interface Visitor { id: string; label: string; email: string; avatar_hash: string }
 export const identity: {
