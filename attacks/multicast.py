@@ -20,7 +20,7 @@ from measuring import Target, done, judge, noted
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "lab"))
 from lan import Lan  # noqa: E402
-from mdns_packets import GROUP, PORT, Guest, answer, broken, query  # noqa: E402
+from mdns_packets import GROUP, PORT, Guest, answer, broken, chain, query  # noqa: E402
 
 TAG = "goop-mdns"
 NODE, HONEST = "10.3.0.1", "10.3.0.2"
@@ -113,6 +113,12 @@ def garbage(host, address, node, until):
     guest, dice = Guest(host, address), random.Random(address)
     whole = announcement(peer_name(), address, 4001)
     repeatedly(until, lambda: guest.send(broken(whole, dice)))
+
+
+@attack("mDNS: names that are chains of pointers")
+def pointers(host, address, node, until):
+    guest, packet = Guest(host, address), chain(2703, 255)
+    repeatedly(until, lambda: guest.send(packet))
 
 
 class Neighbour(Target):

@@ -34,6 +34,14 @@ def broken(packet, dice):
     return bytes(packet[:dice.randrange(len(packet))])
 
 
+def chain(pointers, names):
+    """A record whose data are pointers, each to the one before, and PTR records whose names and data point at the last of them."""
+    data = b"".join(struct.pack(">H", 0xc000 | (23 + 2 * (each - 1) if each else 12)) for each in range(pointers))
+    last = struct.pack(">H", 0xc000 | (23 + 2 * (pointers - 1)))
+    return struct.pack(">6H", 0, 0x8400, 0, names + 1, 0, 0) + b"\0" + struct.pack(">HHIH", 0xff01, 1, 120, len(data)) + data + (
+        last + struct.pack(">HHIH", 12, 1, 120, 2) + last) * names
+
+
 class Guest:
     """A socket on a host's port 5353 (or any other) that sends to the group and hears it."""
 

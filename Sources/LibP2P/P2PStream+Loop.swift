@@ -32,7 +32,7 @@ extension P2PStream {
         while true {
             if let ready = self.takeUnread() { return .bytes(ready) }
             let reading: P2PSwarm.StreamReading
-            do { reading = try self.muxed.readNow() } catch { throw P2PError(stream: error, peer: self.remotePeer) }
+            do { reading = try self.muxed.readNow() } catch { throw self.translated(error) }
             let isSettled = self.state.withLock { $0.negotiation == nil }
             switch reading {
             case .nothingYet: return .nothingYet
@@ -47,7 +47,7 @@ extension P2PStream {
 
     /// Queues bytes, see `MuxedStream.writeNow`.
     package func writeNow(_ bytes: ByteBuffer) throws(P2PError) -> Bool {
-        do { return try self.muxed.writeNow(bytes) } catch { throw P2PError(stream: error, peer: self.remotePeer) }
+        do { return try self.muxed.writeNow(bytes) } catch { throw self.translated(error) }
     }
 
     /// Sends what is queued.
@@ -55,7 +55,7 @@ extension P2PStream {
 
     /// Our end, behind what is queued.
     package func finishNow() throws(P2PError) {
-        do { try self.muxed.finishNow() } catch { throw P2PError(stream: error, peer: self.remotePeer) }
+        do { try self.muxed.finishNow() } catch { throw self.translated(error) }
     }
 
     /// As `close`, on any thread. A lazily opened stream has sent its proposal before.

@@ -212,8 +212,8 @@ public final class P2PStream: Sendable {
 
     /// Sends bytes; returns once they are on their way or in a bounded buffer, suspends while the peer gives no credit.
     ///
-    /// - Throws: `P2PError` with `.streamReset`, `.streamClosed` after `closeWrite`, `.connectionClosed`, or `.streamBusy`;
-    ///   `CancellationError`, after which part of the bytes may be on their way.
+    /// - Throws: `P2PError` with `.streamReset`, `.streamClosed` after `closeWrite`, `.connectionClosed`, `.streamBusy`, or, on a
+    ///   lazily opened stream, `.protocolNotSupported`; `CancellationError`, after which part of the bytes may be on their way.
     public nonisolated(nonsending) func write(_ bytes: ByteBuffer) async throws {
         guard let proposal = self.takeProposal() else {
             return try await self.send(bytes)
@@ -236,10 +236,10 @@ public final class P2PStream: Sendable {
 
     /// Tells the peer that nothing more will come. Reading goes on. A second call changes nothing.
     ///
-    /// - Throws: `P2PError` with `.streamReset` or `.connectionClosed`.
+    /// - Throws: `P2PError` with `.streamReset`, `.connectionClosed`, or, on a lazily opened stream, `.protocolNotSupported`.
     public nonisolated(nonsending) func closeWrite() async throws {
         try await self.flushProposal()
-        do { try await self.muxed.closeWrite() } catch { throw P2PError.translating(error, peer: self.remotePeer) }
+        do { try await self.muxed.closeWrite() } catch { throw self.translated(error) }
     }
 
     // MARK: Ending
@@ -318,7 +318,7 @@ public final class P2PStream: Sendable {
     private nonisolated(nonsending) func flushProposal() async throws {
         guard self.state.withLock({ !$0.hasProposed && $0.negotiation != nil }) else { return }
         do { try await self.muxed.enqueue { self.takeProposal().map { ByteBuffer(bytes: $0) } } } catch {
-            throw P2PError.translating(error, peer: self.remotePeer)
+            throw self.translated(error)
         }
     }
 
@@ -376,12 +376,34 @@ public final class P2PStream: Sendable {
             guard let deadline else { return try await self.muxed.read() }
             return try await self.muxed.read(until: deadline)
         } catch {
-            throw P2PError.translating(error, peer: self.remotePeer)
+            throw self.translated(error)
         }
     }
 
     private nonisolated(nonsending) func send(_ bytes: ByteBuffer) async throws {
-        do { try await self.muxed.write(bytes) } catch { throw P2PError.translating(error, peer: self.remotePeer) }
+        do { try await self.muxed.write(bytes) } catch { throw self.translated(error) }
+    }
+
+    /// What the stream threw, in the terms of this API.
+    private func translated(_ error: any Error) -> any Error {
+        guard let error = error as? StreamError else { return P2PError.translating(error, peer: self.remotePeer) }
+        return self.translated(error)
+    }
+
+    /// The same. A peer that refuses a lazy proposal may take the data behind it for another, and reset the stream; its refusal is
+    /// lost with that. So until the proposal is answered, the reset says the same by its code.
+    func translated(_ error: StreamError) -> P2PError {
+        guard error == .reset(code: YamuxCode.streamNegotiationFailed, byPeer: true) else {
+            return P2PError(stream: error, peer: self.remotePeer)
+        }
+        let isNews = self.state.withLock { state -> Bool? in
+            guard let open = state.negotiation else { return nil }
+            state.negotiation?.isRefused = true
+            return !open.isRefused
+        }
+        guard let isNews else { return P2PError(stream: error, peer: self.remotePeer) }
+        if isNews { self.onRefusal() }
+        return self.error(.protocolNotSupported, "\(self.protocol) was refused", cause: error)
     }
 
     func error(_ code: P2PError.Code, _ message: String, cause: (any Error)? = nil) -> P2PError {
@@ -399,4 +421,6 @@ struct LazyNegotiation: Sendable {
     let timeout: Duration
     /// When that is over.
     var due: MonotonicInstant?
+    /// Whether the peer has reset the stream instead of answering.
+    var isRefused = false
 }

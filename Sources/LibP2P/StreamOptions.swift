@@ -4,8 +4,8 @@ public struct StreamOptions: Sendable, Hashable {
     public enum Negotiation: Sendable, Hashable {
         /// Lazy if the peer is known to speak exactly what is asked for, else eager.
         case automatic
-        /// Data goes out together with the proposal, which saves a round trip; a refusal shows at the first read. For a
-        /// single protocol that the caller has reason to believe in.
+        /// Data goes out together with the proposal, which saves a round trip; a refusal shows at the first read, or at
+        /// a write before it. For a single protocol that the caller has reason to believe in.
         case lazy
         /// The stream is returned once the peer has agreed.
         case eager

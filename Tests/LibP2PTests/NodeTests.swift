@@ -123,7 +123,7 @@ struct NodeTests {
             let stream = try await client.openStream(to: server.peerID, protocols: ["/echo/1.0.0"], options: options)
             try await stream.write("x".utf8)
             let error = await #expect(throws: P2PError.self) { try await stream.read() }
-            #expect(error?.code == .protocolNotSupported || error?.code == .streamReset)
+            #expect(error?.code == .protocolNotSupported)
             _ = try await first(of: quiet) { event -> Bool? in
                 if case .identified(_, let info) = event, !info.supports("/echo/1.0.0") { true } else { nil }
             }

@@ -10,7 +10,7 @@ final class Neighbours: Sendable {
     /// The most that are remembered; a newcomer takes the place of the one of the lowest standing that was seen longest ago,
     /// unless its own is lower.
     static let maximum = 1024
-    /// How long after its last sign of life a peer is still tried.
+    /// How long after its last sign of life a peer is still tried; one that the owner chose is tried for as long as it is kept.
     static let lifetime = Duration.seconds(600)
 
     /// Who makes room for whom.
@@ -28,10 +28,14 @@ final class Neighbours: Sendable {
     private struct State {
         var seen: [PeerID: (isMet: Bool, at: ContinuousClock.Instant, host: IPAddress?)] = [:]
         /// As many as the owner chose, seen or not.
-        var chosen: Set<PeerID> = []
+        var favourites: Set<PeerID> = []
+        /// As many as the command line has.
+        var contacts: Set<PeerID> = []
+
+        func isChosen(_ peer: PeerID) -> Bool { favourites.contains(peer) || contacts.contains(peer) }
 
         func standing(of peer: PeerID) -> Standing {
-            if chosen.contains(peer) { return .chosen }
+            if isChosen(peer) { return .chosen }
             return seen[peer]?.isMet == true ? .met : .stranger
         }
     }
@@ -40,7 +44,9 @@ final class Neighbours: Sendable {
 
     /// A peer was found.
     /// - Parameter host: where it says that it is; nil leaves what it said before.
-    func saw(_ peer: PeerID, at host: IPAddress? = nil, isConnected: Bool = false) {
+    func saw(
+        _ peer: PeerID, at host: IPAddress? = nil, isConnected: Bool = false, now: ContinuousClock.Instant = .now
+    ) {
         state.withLock { state in
             let isMet = isConnected || state.seen[peer]?.isMet == true
             if state.seen[peer] == nil, state.seen.count >= Neighbours.maximum {
@@ -51,7 +57,7 @@ final class Neighbours: Sendable {
                 else { return }
                 state.seen[victim.peer] = nil
             }
-            state.seen[peer] = (isMet, .now, host ?? state.seen[peer]?.host)
+            state.seen[peer] = (isMet, now, host ?? state.seen[peer]?.host)
         }
     }
 
@@ -66,13 +72,21 @@ final class Neighbours: Sendable {
     /// The owner wants this peer kept, or no longer.
     func keep(_ peer: PeerID, _ isKept: Bool) {
         state.withLock { state in
-            state.chosen.remove(peer)
-            if isKept { state.chosen.insert(peer) }
+            state.favourites.remove(peer)
+            if isKept { state.favourites.insert(peer) }
         }
     }
 
-    /// A peer said goodbye, or was not heard for long.
-    func lost(_ peer: PeerID) { state.withLock { $0.seen[peer] = nil } }
+    /// The peer was named at the start: it is kept for as long as the program runs, a favourite or not.
+    func name(_ peer: PeerID) { state.withLock { _ = $0.contacts.insert(peer) } }
+
+    /// Multicast says goodbye for a peer, or was silent for long. One that the owner chose stays: anybody can say that, and
+    /// one that was named at the start need not be within the reach of multicast at all.
+    func lost(_ peer: PeerID) {
+        state.withLock { state in
+            if !state.isChosen(peer) { state.seen[peer] = nil }
+        }
+    }
 
     /// Who would make room for the peer.
     func standing(of peer: PeerID) -> Standing { state.withLock { $0.standing(of: peer) } }
@@ -80,10 +94,10 @@ final class Neighbours: Sendable {
     /// Where the peer last said that it is.
     func host(of peer: PeerID) -> IPAddress? { state.withLock { $0.seen[peer]?.host } }
 
-    /// Everybody found within the lifetime.
-    func current() -> [PeerID] {
+    /// Everybody found within the lifetime, and whom the owner chose of those found before.
+    func current(now: ContinuousClock.Instant = .now) -> [PeerID] {
         state.withLock { state in
-            state.seen = state.seen.filter { ContinuousClock.now - $0.value.at < Neighbours.lifetime }
+            state.seen = state.seen.filter { now - $0.value.at < Neighbours.lifetime || state.isChosen($0.key) }
             return Array(state.seen.keys)
         }
     }

@@ -18,6 +18,9 @@ final class RunningPeer: Sendable {
     static let shortDialTimeout = Duration.seconds(2)
     /// How often the connections are compared with the table, and missing ones tried again.
     static let checkInterval = Duration.seconds(5)
+    /// How often the addresses of the contacts are told to the address book anew, which forgets them after a day. Not with
+    /// every look: what is told by the owner is tried at once, without regard to back-off.
+    static let contactInterval = Duration.seconds(3600)
 
     let peer: PreparedPeer
     let options: PeerService.Options
@@ -210,11 +213,16 @@ final class RunningPeer: Sendable {
         try await startViewer(in: &group)
         group.addTask { await self.voice.run() }
         try await startDiscovery(in: &group)
-        for contact in options.contacts {
-            guard let peer = contact.peerID else { continue }
+        for peer in nameContacts() { found(peer) }
+    }
+
+    /// Where the peers are that were named at the start, for another day.
+    private func nameContacts() -> [PeerID] {
+        options.contacts.compactMap { contact in
+            guard let peer = contact.peerID else { return nil }
             node.addAddresses([contact.withoutPeerID], of: peer, source: .configured, ttl: .seconds(86_400))
-            neighbours.keep(peer, true)
-            found(peer)
+            neighbours.name(peer)
+            return peer
         }
     }
 
@@ -479,11 +487,16 @@ final class RunningPeer: Sendable {
 
     /// Repairs what lost events and failed dials leave behind.
     private func check() async {
+        var named = ContinuousClock.now
         // The pace of the look itself: one sleep at a time for the whole peer, until it stops.
         while (try? await Task.sleep(for: RunningPeer.checkInterval)) != nil {
             for entry in await directory.entries {
                 let path = node.connections(with: entry.id).map(\.path).max() ?? .none
                 if path != entry.path { await directory.connectionChanged(entry.id, path: path) }
+            }
+            if .now - named >= RunningPeer.contactInterval {
+                named = .now
+                _ = nameContacts()
             }
             for peer in neighbours.current() { tryAgain(peer) }
             try? await NIOThreadPool.singleton.runIfActive { [avatar] in avatar.look() }

@@ -14,8 +14,6 @@ struct SiteClient: Sendable {
 
     /// The reset code of a peer that has no room for another stream.
     private static let resourceLimitCode: UInt32 = 0x1002
-    /// The reset code of a peer that does not speak what the stream was opened for.
-    private static let negotiationFailedCode: UInt32 = 0x1001
     /// Ours first.
     private static let protocols = [ProtocolID(SiteProtocol.querySiteID), ProtocolID(SiteProtocol.siteID)]
 
@@ -43,7 +41,7 @@ struct SiteClient: Sendable {
         let started = ContinuousClock.now
         do {
             return try await ask(query, path: path, of: peer, negotiation: .automatic, started: started)
-        } catch let error as P2PError where SiteClient.isRefusal(error) {
+        } catch let error as P2PError where error.code == .protocolNotSupported {
             // What the peer was known to speak it speaks no longer; now it is asked first.
             do {
                 return try await ask(query, path: path, of: peer, negotiation: .eager, started: started)
@@ -53,11 +51,6 @@ struct SiteClient: Sendable {
         } catch {
             throw SiteClient.siteError(error, peer: peer, elapsed: ContinuousClock.now - started)
         }
-    }
-
-    /// Whether the peer does not speak what was proposed to it together with the query.
-    private static func isRefusal(_ error: P2PError) -> Bool {
-        error.code == .protocolNotSupported || error.resetCode == negotiationFailedCode
     }
 
     private func ask(

@@ -16,10 +16,13 @@ public struct ConnectionPreference: Sendable {
         public let streams: Int
         /// When it became usable.
         public let opened: MonotonicInstant
+        /// Whether it was asked for a sign of life and has given none yet.
+        public let isInDoubt: Bool
 
         /// All of it.
         public init(
-            id: ID, isLimited: Bool, isRelayed: Bool, direction: Direction, streams: Int, opened: MonotonicInstant
+            id: ID, isLimited: Bool, isRelayed: Bool, direction: Direction, streams: Int, opened: MonotonicInstant,
+            isInDoubt: Bool = false
         ) {
             self.id = id
             self.isLimited = isLimited
@@ -27,6 +30,7 @@ public struct ConnectionPreference: Sendable {
             self.direction = direction
             self.streams = streams
             self.opened = opened
+            self.isInDoubt = isInDoubt
         }
     }
 
@@ -43,7 +47,7 @@ public struct ConnectionPreference: Sendable {
     }
 
     /// The best one: unlimited before limited, direct before relayed; after a simultaneous dial the one that the smaller
-    /// peer id opened, so that both sides choose the same; else the most used, else the newest.
+    /// peer id opened, so that both sides choose the same; else one that is not in doubt, else the most used, else the newest.
     public func best<ID>(of candidates: [Candidate<ID>]) -> Candidate<ID>? {
         candidates.reduce(nil) { best, next in
             guard let best else { return next }
@@ -76,6 +80,7 @@ public struct ConnectionPreference: Sendable {
         if self.areSimultaneous(left, right) {
             return left.direction == (self.local < self.remote ? .outbound : .inbound)
         }
+        if left.isInDoubt != right.isInDoubt { return right.isInDoubt }
         if left.streams != right.streams { return left.streams > right.streams }
         return left.opened > right.opened
     }

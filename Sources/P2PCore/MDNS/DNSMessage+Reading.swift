@@ -1,7 +1,7 @@
 extension DNSMessage {
     /// Reads one whole message. Bytes after the last record are ignored, as resolvers do.
     /// - Throws: every case of `DNSError`; see the bounds at the type.
-    /// - Complexity: linear in the message, times at most 255 bytes for each name that pointers expand to.
+    /// - Complexity: linear in the message, and for each name at most 255 bytes and 127 pointers.
     package init(bytes: [UInt8]) throws(DNSError) {
         guard bytes.count <= Self.maximumLength else { throw .tooLong(limit: Self.maximumLength) }
         var reader = DNSReader(bytes)
@@ -61,13 +61,15 @@ private struct DNSReader {
 
     /// Reads a name and follows its pointers.
     ///
-    /// Every pointer must lead before the beginning of the text it continues. So positions strictly fall, a loop is
-    /// impossible, and the 255-byte bound of a name ends every chain.
+    /// Every pointer must lead before the beginning of the text it continues, so positions strictly fall, and a loop is
+    /// impossible. A pointer that leads to another adds nothing to the name, whose 255 bytes therefore bound no chain: pointers
+    /// are counted, and a name may have as many as labels.
     mutating func readName() throws(DNSError) -> DNSName {
         var wire: [UInt8] = []
         var at = position
         var textStart = position
         var afterName: Int?
+        var pointers = 0
         while true {
             guard at < bytes.count else { throw .truncated }
             let length = Int(bytes[at])
@@ -84,7 +86,8 @@ private struct DNSReader {
             case 0xc0:
                 guard at + 1 < bytes.count else { throw .truncated }
                 let target = (length & 0x3f) << 8 | Int(bytes[at + 1])
-                guard target < textStart else { throw .badPointer }
+                pointers += 1
+                guard target < textStart, pointers <= DNSName.maximumLength / 2 else { throw .badPointer }
                 if afterName == nil { afterName = at + 2 }
                 textStart = target
                 at = target

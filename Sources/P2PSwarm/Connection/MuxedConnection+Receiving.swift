@@ -22,6 +22,7 @@ extension MuxedConnection {
     func pipeReceived(_ bytes: ByteBuffer) {
         if case .closed = self.life { return }
         self.machine.bytesReceived(now: self.tick())
+        if self.isInDoubt { self.isProbed.store(false, ordering: .relaxed) }
         self.statistics.bytesReceived += UInt64(bytes.readableBytes)
         self.isReceiving = true
         var bytes = bytes

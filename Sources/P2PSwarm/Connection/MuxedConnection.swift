@@ -43,6 +43,8 @@ public final class MuxedConnection: @unchecked Sendable {
     let configuration: ConnectionConfiguration
     /// Set for good when the connection begins to end or the peer takes no new streams. Read from anywhere.
     let isEnding = Atomic<Bool>(false)
+    /// Set by `probe`, until something comes. Read from anywhere.
+    let isProbed = Atomic<Bool>(false)
     /// What a stream's writers may leave waiting, in bytes: `streamWriteBuffer`, or nothing while the connection holds more
     /// than it may. Read from anywhere.
     let writeRoom: Atomic<Int>
@@ -156,6 +158,22 @@ public final class MuxedConnection: @unchecked Sendable {
 
     /// Whether a new stream has a chance: nobody has begun to close the connection or said go-away.
     public var takesStreams: Bool { !self.isEnding.load(ordering: .relaxed) }
+
+    /// Asks the peer for a sign of life now: if nothing comes within `YamuxConfiguration.keepAliveTimeout` (10 s; longer while what
+    /// was sent before may still be under way), the connection ends with `keepAliveTimedOut`. A question that is under way already
+    /// is the same question.
+    func probe() {
+        self.isProbed.store(true, ordering: .relaxed)
+        self.onLoop { connection in
+            guard case .open = connection.life else { return }
+            connection.machine.ping(now: connection.tick(), into: &connection.events)
+            connection.handleEvents()
+            connection.armTimer()
+        }
+    }
+
+    /// Whether the peer was asked for a sign of life and has given none yet.
+    var isInDoubt: Bool { self.isProbed.load(ordering: .relaxed) }
 
     /// Opens a stream; nothing is negotiated on it, and nothing is sent before its first write or read.
     ///

@@ -106,7 +106,7 @@ extension Swarm {
     ) throws -> SwarmConnection {
         let peer = muxed.remotePeer
         let now = MonotonicInstant.now()
-        let outcome: Result<SwarmConnection, any Error> = self.state.withLock { state in
+        let outcome: Result<(SwarmConnection, [SwarmConnection]), any Error> = self.state.withLock { state in
             guard state.phase != .stopping, state.ledger.isReserved(slot) else {
                 return .failure(DialError(.stopped, peer: peer))
             }
@@ -116,15 +116,17 @@ extension Swarm {
             let connection = SwarmConnection(
                 id: state.takeNumber(), muxed: muxed, direction: direction, opened: now,
                 usesListeningPort: usesListeningPort, slot: slot)
-            state.connections[peer, default: []].append(connection)
+            let older = state.connections[peer] ?? []
+            state.connections[peer] = older + [connection]
             state.strangers[slot] = nil
             state.claimAttempt(of: peer, slot: slot)
             state.book.connected(peer, security: muxed.security, now: now)
             if direction == .outbound { state.book.dialSucceeded(muxed.remoteAddress, of: peer, now: now) }
-            return .success(connection)
+            return .success((connection, older))
         }
         let connection: SwarmConnection
-        do { connection = try outcome.get() } catch {
+        let older: [SwarmConnection]
+        do { (connection, older) = try outcome.get() } catch {
             self.logger.debug(
                 "connection refused after its handshake", metadata: ["peer": "\(peer)", "reason": "\(brief(error))"])
             if let exceeded = error as? LimitExceeded { self.limitReached(exceeded) }
@@ -132,6 +134,9 @@ extension Swarm {
             muxed.close(code: error is LimitExceeded ? ConnectionCode.resourceLimit : ConnectionCode.normal)
             throw error
         }
+        // A peer that connects once more may have lost the others without our being told, by a change of networks, say. Until
+        // they show that they live, nothing new goes to them.
+        if direction == .inbound { for other in older { other.muxed.probe() } }
         // It only ever succeeds.
         muxed.closeFuture.whenSuccess { [weak self] reason in self?.ended(connection, reason) }
         self.logger.debug(

@@ -69,7 +69,7 @@ struct SwarmState {
         (self.connections[peer] ?? []).filter(\.muxed.takesStreams).map {
             ConnectionPreference.Candidate(
                 id: $0.id, isLimited: $0.isLimited, isRelayed: $0.isRelayed, direction: $0.direction,
-                streams: self.ledger.streamCount(on: $0.slot), opened: $0.opened)
+                streams: self.ledger.streamCount(on: $0.slot), opened: $0.opened, isInDoubt: $0.muxed.isInDoubt)
         }
     }
 

@@ -222,10 +222,11 @@ struct PeerDialTests {
 struct ConnectionPreferenceTests {
     private func candidate(
         _ id: Int, limited: Bool = false, relayed: Bool = false, _ direction: Direction = .inbound, streams: Int = 0,
-        opened: UInt64 = 0
+        opened: UInt64 = 0, isInDoubt: Bool = false
     ) -> ConnectionPreference.Candidate<Int> {
         .init(
-            id: id, isLimited: limited, isRelayed: relayed, direction: direction, streams: streams, opened: at(opened))
+            id: id, isLimited: limited, isRelayed: relayed, direction: direction, streams: streams, opened: at(opened),
+            isInDoubt: isInDoubt)
     }
 
     @Test("unlimited, then direct, then most streams, then newest")
@@ -240,6 +241,17 @@ struct ConnectionPreferenceTests {
         #expect(preference.best(of: all)?.id == 4)
         #expect(preference.best(of: all.filter { $0.id != 4 })?.id == 5)
         #expect(preference.best(of: all.filter { $0.id < 3 })?.id == 2)
+    }
+
+    @Test("whoever does not answer comes behind one of its kind that does, however many streams it has")
+    func doubt() {
+        let preference = ConnectionPreference(local: PrivateKey.generate().peerID, remote: PrivateKey.generate().peerID)
+        let silent = self.candidate(1, streams: 9, isInDoubt: true)
+        let newer = self.candidate(2, opened: 60_000)
+        let relayed = self.candidate(3, relayed: true, opened: 60_000)
+        #expect(preference.best(of: [silent, newer, relayed])?.id == 2)
+        #expect(preference.best(of: [silent, relayed])?.id == 1)
+        #expect(preference.best(of: [silent])?.id == 1)
     }
 
     @Test("after a simultaneous dial both sides choose the same, and only one side closes the other")

@@ -29,6 +29,21 @@ enum MDNSVectors {
         return bytes
     }
 
+    /// A record of an unknown type whose data are pointers, each to the one before, and PTR records whose names and data point
+    /// at the last of them.
+    static func chain(of pointers: Int, names: Int) -> [UInt8] {
+        var bytes = hex("0000 8400 0000") + length(names + 1) + hex("0000 0000")
+        var previous = bytes.count
+        bytes += name() + hex("ff01 0001 00000001") + length(2 * pointers)
+        for _ in 0..<pointers {
+            let at = bytes.count
+            bytes += pointer(previous)
+            previous = at
+        }
+        for _ in 0..<names { bytes += pointer(previous) + hex("000c 0001 00000001 0002") + pointer(previous) }
+        return bytes
+    }
+
     static let instance = "abcdefghijklmnopqrstuvwxyz012345"
 
     static func name(_ labels: String...) -> [UInt8] {
@@ -149,6 +164,15 @@ enum MDNSVectors {
             previous = at
         }
         #expect(throws: DNSError.badName) { try DNSMessage(bytes: tooDeep) }
+    }
+
+    /// Pointers to pointers add nothing to a name: without a bound of their own, one packet had the reader follow 1.4 million.
+    @Test func aChainOfPointersIsBounded() throws {
+        #expect(try DNSMessage(bytes: MDNSVectors.chain(of: 126, names: 255)).answers.count == 256, "127 with its own")
+        #expect(throws: DNSError.badPointer) { try DNSMessage(bytes: MDNSVectors.chain(of: 127, names: 1)) }
+        let longest = MDNSVectors.chain(of: 2703, names: 255)
+        #expect(longest.count == 8999)
+        #expect(throws: DNSError.badPointer) { try DNSMessage(bytes: longest) }
     }
 
     @Test func namesCompareWithoutCase() throws {

@@ -1,6 +1,8 @@
 import P2PCore
 import Testing
 
+@testable import P2PSwarm
+
 /// What keeps a slow connection, on a clock that the test moves.
 @Suite struct SignsOfLifeTests {
     @Test("a large frame that comes slowly is life in every piece")
@@ -17,6 +19,36 @@ import Testing
         // Then nothing more.
         rig.loop.advanceTime(by: .seconds(40))
         #expect(rig.reason == .yamux(.keepAliveTimedOut))
+    }
+
+    @Test("a peer that is asked for a sign of life has ten seconds, wherever the connection's own next question would be")
+    func probe() throws {
+        let rig = try VirtualSiege()
+        let connection = try #require(rig.connection)
+        func asked() -> [UInt32] { rig.peer.headers.filter { $0.kind == .ping && $0.flags == .syn }.map(\.length) }
+        // The first question comes by itself.
+        rig.peer.say(rig.peer.frame(.ping, .ack, 0, 1))
+        rig.loop.run()
+        rig.loop.advanceTime(by: .seconds(3))
+        connection.probe()
+        rig.loop.run()
+        #expect(asked() == [1, 2] && connection.isInDoubt)
+        rig.peer.say(rig.peer.frame(.ping, .ack, 0, 2))
+        rig.loop.run()
+        #expect(!connection.isInDoubt)
+        rig.loop.advanceTime(by: .seconds(3))
+        connection.probe()
+        connection.probe()
+        rig.loop.run()
+        #expect(asked() == [1, 2, 3] && connection.isInDoubt, "one question at a time")
+        rig.loop.advanceTime(by: .milliseconds(9_999))
+        #expect(rig.reason == nil)
+        rig.loop.advanceTime(by: .milliseconds(1))
+        #expect(rig.reason == .yamux(.keepAliveTimedOut))
+        // Nobody is asked any more.
+        connection.probe()
+        rig.loop.run()
+        #expect(asked() == [1, 2, 3])
     }
 
     @Test("a full pipe that goes on sending is slow; one that does not is dead")

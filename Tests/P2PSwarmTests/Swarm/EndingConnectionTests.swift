@@ -1,4 +1,7 @@
+import Logging
+import Multiformats
 import NIOCore
+import NIOPosix
 import P2PCore
 import PeerIdentity
 import Testing
@@ -62,6 +65,63 @@ import Testing
         siege.connection.close()
         #expect(self.best(state) == nil)
         _ = try await siege.connection.closeFuture.get()
+    }
+
+    @Test("a connection that was asked for a sign of life gets no new streams before it gives one, if there is another")
+    func silent() async throws {
+        let sieges = [try await self.siege(), try await self.siege()]
+        var state = try self.state(sieges)
+        let used = try #require(state.connections[self.remote]?.first)
+        try state.ledger.bind(used.slot, to: self.remote)
+        for _ in 1...3 { _ = try state.ledger.reserveStream(on: used.slot, direction: .outbound) }
+        #expect(self.best(state) === used)
+        used.muxed.probe()
+        #expect(self.best(state)?.muxed === sieges[1].connection)
+        try await sieges[0].attack { $0.say($0.frame(.ping, .syn, 0, 5)) }
+        try await sieges[0].heard { $0.kind == .ping && $0.flags.contains(.ack) && $0.length == 5 }
+        #expect(self.best(state) === used)
+        for siege in sieges {
+            siege.connection.close()
+            _ = try await siege.connection.closeFuture.get()
+        }
+    }
+
+    @Test("a peer that connects once more is asked on its older connections whether it is there, and new streams wait for none")
+    func returned() async throws {
+        let identity = PrivateKey.generate()
+        let (connections, connected) = AsyncStream.makeStream(of: SwarmConnection.self)
+        func swarm(_ identity: PrivateKey, connected: @escaping @Sendable (SwarmConnection) -> Void) async throws -> Swarm {
+            let swarm = Swarm(
+                configuration: SwarmConfiguration(identity: identity, security: ["/noise"]),
+                transports: [TCPTransport()], group: MultiThreadedEventLoopGroup.singleton,
+                logger: Logger(label: "test"),
+                callbacks: SwarmCallbacks(
+                    connected: connected, disconnected: { _, _, _ in }, inboundStream: { stream, _, _ in stream.reset() }))
+            try await swarm.start(listeningOn: [Multiaddr(text: "/ip4/127.0.0.1/tcp/0")])
+            return swarm
+        }
+        let server = try await swarm(.generate()) { connected.yield($0) }
+        let client = try await swarm(identity) { _ in }
+        // The older one, of which nothing is heard any more.
+        let siege = try await Siege(by: identity) { $0.yamux.keepAliveTimeout = .seconds(3600) }
+        let older = try server.state.withLock { state in
+            let slot = try state.ledger.reserveOutbound(to: nil)
+            let older = SwarmConnection(
+                id: state.takeNumber(), muxed: siege.connection, direction: .inbound, opened: .now(),
+                usesListeningPort: false, slot: slot)
+            state.connections[identity.peerID] = [older]
+            try state.ledger.bind(slot, to: identity.peerID)
+            for _ in 1...3 { _ = try state.ledger.reserveStream(on: slot, direction: .outbound) }
+            return older
+        }
+        #expect(server.bestConnection(with: identity.peerID) === older)
+        _ = try await client.connect(
+            to: server.localPeer, addresses: server.listeningAddresses, timeout: .seconds(50))
+        let newer = try #require(await connections.first { _ in true })
+        #expect(older.muxed.isInDoubt && !newer.muxed.isInDoubt)
+        #expect(server.bestConnection(with: identity.peerID) === newer)
+        await client.close()
+        await server.close()
     }
 
     @Test("one that has ended by itself as well")

@@ -1,0 +1,79 @@
+import NIOCore
+import P2PSwarm
+import Testing
+
+@testable import LibP2P
+
+@Suite("Node: lazily proposed protocols that the peer has given up", .timeLimit(.minutes(1)))
+struct LazyRefusalTests {
+    private static let name: ProtocolID = "/given/up"
+
+    /// Two nodes of which the first believes that the second speaks what it does not, and a stream that proposes it.
+    private func withStream(_ body: (Node, P2PStream) async throws -> Void) async throws {
+        try await withNodes { nodes in
+            let (node, peer) = (nodes[0], nodes[1].peerID)
+            let events = node.events()
+            try await node.connect(to: peer, addresses: nodes[1].listenAddresses())
+            _ = try await first(of: events) { event -> Bool? in
+                if case .identified = event { true } else { nil }
+            }
+            node.swarm.withAddressBook { book, now in book.setProtocols([Self.name], of: peer, now: now) }
+            let stream = try await node.openStream(
+                to: peer, protocols: [Self.name], options: StreamOptions(negotiation: .lazy))
+            try await body(node, stream)
+            let known = node.swarm.withAddressBook { book, _ in book.protocols(of: peer) ?? [] }
+            #expect(!known.contains(Self.name), "the next stream asks first")
+        }
+    }
+
+    /// Behind its refusal the peer finds what is no proposal, or the end: it resets the stream, and its refusal is lost.
+    @Test(
+        "a refusal is a refusal, also if the peer takes what follows for a broken proposal",
+        arguments: [([0, 0, 0], false), ([0, 0, 0], true), ([0x78], true), ([], true)] as [([UInt8], Bool)])
+    func refusal(data: [UInt8], closes: Bool) async throws {
+        try await self.withStream { _, stream in
+            let refused = await #expect(throws: P2PError.self) {
+                try await stream.write(data)
+                if closes { try await stream.closeWrite() }
+                _ = try await stream.read()
+            }
+            #expect(refused?.code == .protocolNotSupported)
+        }
+    }
+
+    @Test("whoever reads on the loop is told the same")
+    func observed() async throws {
+        try await self.withStream { _, stream in
+            let (outcomes, outcome) = AsyncStream.makeStream(of: P2PError.Code?.self)
+            try await stream.eventLoop.submit {
+                stream.observe(Reader(stream, outcome))
+                _ = try stream.writeNow(ByteBuffer(bytes: [0, 0, 0]))
+                stream.flushNow()
+            }.get()
+            #expect(await outcomes.first { _ in true } == .protocolNotSupported)
+            stream.reset()
+        }
+    }
+
+    /// Reads until there is something to tell: the error, or nil if none comes.
+    private final class Reader: P2PSwarm.StreamObserver {
+        private let stream: P2PStream
+        private let outcome: AsyncStream<P2PError.Code?>.Continuation
+
+        init(_ stream: P2PStream, _ outcome: AsyncStream<P2PError.Code?>.Continuation) {
+            self.stream = stream
+            self.outcome = outcome
+        }
+
+        func streamIsReadable() {
+            do throws(P2PError) {
+                if case .nothingYet = try self.stream.readNow() { return }
+                self.outcome.yield(nil)
+            } catch {
+                self.outcome.yield(error.code)
+            }
+        }
+
+        func streamIsWritable() {}
+    }
+}
