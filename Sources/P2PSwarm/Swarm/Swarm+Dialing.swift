@@ -404,7 +404,10 @@ extension Swarm {
         link.channel.close(mode: .all, promise: nil)
         var again = order
         if order.presumed != nil {
-            self.state.withLock { $0.book.clearSecurity(of: order.peer) }
+            self.state.withLock { state in
+                // One that lost the race to another says nothing of what that one has just shown.
+                if state.isUnderWay(order), !Self.isAnotherPeer(error) { state.book.clearSecurity(of: order.peer) }
+            }
             again.presumed = nil
         }
         if link.usesListeningPort { again.reusesPort = false }
@@ -418,10 +421,14 @@ extension Swarm {
     }
 
     private func isWorthRepeating(_ order: AttemptOrder, _ again: AttemptOrder, _ error: any Error) -> Bool {
-        if case .wrongPeer = DialFailureReason(upgrade: error) { return false }
-        if error is LimitExceeded || error is DialError { return false }
+        if Self.isAnotherPeer(error) || error is LimitExceeded || error is DialError { return false }
         guard again.presumed != order.presumed || (again.reusesPort != order.reusesPort) else { return false }
         return self.state.withLock { $0.isUnderWay(order) }
+    }
+
+    /// Whether the address is another peer's now, whose ways are not those of the one that was looked for.
+    private static func isAnotherPeer(_ error: any Error) -> Bool {
+        if case .wrongPeer = DialFailureReason(upgrade: error) { true } else { false }
     }
 
     func failed(_ order: AttemptOrder, _ reason: DialFailureReason) {
