@@ -278,6 +278,26 @@ import Testing
         await server.close()
     }
 
+    @Test("a timer that has come due and has not fired yet is left to fire; a late one gives way to what the dial says now")
+    func lateArming() async throws {
+        let swarm = try await self.swarm()
+        let peer = self.peers[0]
+        _ = try self.join(swarm, peer, ["/ip4/10.0.0.1/tcp/1"])
+        func armed(_ instant: MonotonicInstant) -> (until: MonotonicInstant?, next: MonotonicInstant?) {
+            swarm.state.withLock { $0.dials[peer]?.armed = instant }
+            swarm.arm(peer)
+            return swarm.state.withLock {
+                (until: $0.dials[peer]?.armed, next: $0.dials[peer]?.machine.nextDeadline)
+            }
+        }
+        let due = MonotonicInstant.now()
+        #expect(armed(due).until == due)
+        let late = armed(MonotonicInstant(nanoseconds: .max))
+        #expect(late.until == late.next && late.next != nil)
+        await swarm.close()
+        self.transport.refuse()
+    }
+
     /// Two swarms of which the first has been connected with the second, and what it knows of the second's security.
     private func acquaintances() async throws -> (client: Swarm, server: Swarm, security: @Sendable () -> ProtocolID?) {
         let server = try await self.swarm()
