@@ -1,3 +1,4 @@
+import Dispatch
 import Glibc
 import GoopCore
 import Logging
@@ -5,6 +6,7 @@ import PeerIdentity
 import Testing
 
 @testable import GoopNode
+@testable import GoopStore
 
 /// Tables as a command has them from the running peer, whose lines hold less here.
 private struct ShortLines: OwnerTables {
@@ -94,6 +96,34 @@ private struct ShortLines: OwnerTables {
         _ = try PeerRestore(from: temporary.path + "/live.tar").restore(to: back)
         let session = try DataSession(folder: back, logger: logger)
         #expect(try await count(session) == 2)
+        await session.close()
+    }
+
+    /// It stands in line behind others, whose turn can be long in coming.
+    @Test(.timeLimit(.minutes(1))) func aCommandThatWaitsDoesNotKeepThePeerFromEnding() async throws {
+        let peer = try await TestPeer.start(in: temporary, label: "ada")
+        let session = try DataSession(folder: folder, logger: logger)
+        try await makeTable(session)
+        let writer = try await peer.running.tables.store().writer
+        let release = DispatchSemaphore(value: 0)
+        let (isHeld, held) = AsyncStream.makeStream(of: Void.self)
+        async let holder = writer.write(of: .owner, cost: 1, isHeavy: false) { _ in
+            held.yield()
+            // Not without end, so that the test ends when it fails.
+            _ = release.wait(timeout: .now() + 30)
+            return .null
+        }
+        for await _ in isHeld { break }
+        let command = Task { try await session.insert([["text": "later"]], into: "notes") }
+        while writer.waiting == 0 {
+            try Task.checkCancellation()
+            await Task.yield()
+        }
+        let stopping = Task { try await peer.stop() }
+        await #expect(throws: Failure.self) { _ = try await command.value }
+        release.signal()
+        _ = try await holder
+        try await stopping.value
         await session.close()
     }
 

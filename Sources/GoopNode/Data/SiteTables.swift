@@ -219,6 +219,14 @@ final class SiteTables: Sendable {
         try await store(for: caller).changes(of: table, caller: caller)
     }
 
+    /// Answers what waits for rows, and what comes, with `unreachable`; what runs goes on.
+    func takeNoMore() {
+        state.withLock { state in
+            guard case .open(let store) = state else { return }
+            store.takeNoMore()
+        }
+    }
+
     /// Closes the file once what runs has ended; what waits is answered `unreachable`.
     func close() async {
         let store = state.withLock { state -> DataStore? in

@@ -184,6 +184,8 @@ final class RunningPeer: Sendable {
     /// While everything still stands: afterwards nothing would carry it.
     private func sayGoodbye() async {
         options.onEvent(.stopping)
+        // A command or a page that waits for rows behind those of strangers would keep its part from ending.
+        tables.takeNoMore()
         await voice.goodbye()
         await topic.flush()
     }

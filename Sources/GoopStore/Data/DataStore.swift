@@ -143,13 +143,19 @@ public final class DataStore: Sendable {
             onChange: configuration.onMissingIndexes)
     }
 
-    /// Ends subscriptions, and closes the file once what runs has ended. What waits is answered `unreachable`: strangers can
-    /// have so much of it that a program which is told to end would not come to an end.
+    /// Answers what waits, and what comes, with `unreachable`; what runs goes on. Strangers can have so much in line that
+    /// whoever waits behind it would not come to an end.
+    public func takeNoMore() {
+        writer.takeNoMore()
+        readers.takeNoMore()
+    }
+
+    /// Takes no more, ends subscriptions, and closes the file once what runs has ended.
     public func close() async {
         hub.close()
         indexes.close()
         // Both lines at first: reads would go on for as long as the writer takes.
-        readers.takeNoMore()
+        takeNoMore()
         await writer.close()
         await readers.close()
         // Nothing is lost if it fails: what was acknowledged is in the file or its log.

@@ -218,13 +218,18 @@ final class WriteQueue: Sendable {
         try? database.execute(sql: "ROLLBACK")
     }
 
-    /// Answers what waits with `unreachable`; what is in the transaction under way is committed.
-    func close() async {
+    /// Answers what waits, and what comes, with `unreachable`; what is in the transaction under way is committed.
+    func takeNoMore() {
         let waiting = state.withLock { state in
             state.isClosed = true
             return state.line.removeWaiting()
         }
-        for pending in waiting { pending.done.resume(returning: .failure(DataError.closed)) }
+        for pending in waiting { pending.done.resume(returning: .failure(.closed)) }
+    }
+
+    /// Takes no more, and returns once the transaction under way has ended.
+    func close() async {
+        takeNoMore()
         await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
             let isIdle = state.withLock { state -> Bool in
                 if state.isDraining { state.closing.append(done) }

@@ -144,7 +144,7 @@ public struct AddressBook: Sendable {
         guard !record.entries.isEmpty || self.peers[peer] != nil else { return [] }
         record.touched = now
         self.trim(&record, now: now)
-        return self.store(record, of: peer, now: now) ? fresh : []
+        return self.store(record, of: peer, now: now) ? fresh.filter { record.entries[$0] != nil } : []
     }
 
     /// Takes over a verified signed record if it is newer than the one known.

@@ -192,7 +192,7 @@ extension Swarm {
         case close(any Channel)
         case succeed(EventLoopPromise<SwarmConnection>, SwarmConnection)
         case fail([EventLoopPromise<SwarmConnection>], any Error)
-        case arm(PeerID, MonotonicInstant)
+        case arm(PeerID)
         case attemptTimedOut
         case dialFailed(DialError)
         case limitReached(LimitExceeded)
@@ -277,7 +277,7 @@ extension Swarm {
             // Its turn comes before the lock is released, and with it another deadline.
             if self.permits(in: state) > 0 { return effects }
         }
-        if let deadline = machine.nextDeadline { effects.append(.arm(peer, deadline)) }
+        if machine.nextDeadline != nil { effects.append(.arm(peer)) }
         return effects
     }
 
@@ -298,7 +298,7 @@ extension Swarm {
             case .close(let channel): channel.close(mode: .all, promise: nil)
             case .succeed(let promise, let connection): promise.succeed(connection)
             case .fail(let promises, let error): for promise in promises { promise.fail(error) }
-            case .arm(let peer, let deadline): self.arm(peer, deadline)
+            case .arm(let peer): self.arm(peer)
             case .attemptTimedOut: self.metrics.attemptFailed(.timedOut)
             case .dialFailed(let error): self.callbacks.dialFailed(error)
             case .limitReached(let exceeded): self.limitReached(exceeded)
@@ -306,10 +306,13 @@ extension Swarm {
         }
     }
 
-    private func arm(_ peer: PeerID, _ deadline: MonotonicInstant) {
+    /// Makes sure that the peer's dial goes on when its time comes.
+    func arm(_ peer: PeerID) {
         self.state.withLock { state in
-            guard var dial = state.dials[peer] else { return }
-            if dial.timer != nil, let armed = dial.armed, armed <= deadline, armed > .now() { return }
+            // As it is now: the lock was released since somebody asked for this, and something nearer may be due. A timer whose
+            // time has come and that has not fired yet is on its way.
+            guard var dial = state.dials[peer], let deadline = dial.machine.nextDeadline else { return }
+            if dial.timer != nil, let armed = dial.armed, armed <= deadline { return }
             dial.timer?.cancel()
             dial.armed = deadline
             dial.timer = self.group.next().scheduleTask(deadline: .uptimeNanoseconds(deadline.nanoseconds)) {
@@ -404,7 +407,10 @@ extension Swarm {
         link.channel.close(mode: .all, promise: nil)
         var again = order
         if order.presumed != nil {
-            self.state.withLock { $0.book.clearSecurity(of: order.peer) }
+            self.state.withLock { state in
+                // One that lost the race to another says nothing of what that one has just shown.
+                if state.isUnderWay(order), !Self.isAnotherPeer(error) { state.book.clearSecurity(of: order.peer) }
+            }
             again.presumed = nil
         }
         if link.usesListeningPort { again.reusesPort = false }
@@ -418,10 +424,14 @@ extension Swarm {
     }
 
     private func isWorthRepeating(_ order: AttemptOrder, _ again: AttemptOrder, _ error: any Error) -> Bool {
-        if case .wrongPeer = DialFailureReason(upgrade: error) { return false }
-        if error is LimitExceeded || error is DialError { return false }
+        if Self.isAnotherPeer(error) || error is LimitExceeded || error is DialError { return false }
         guard again.presumed != order.presumed || (again.reusesPort != order.reusesPort) else { return false }
         return self.state.withLock { $0.isUnderWay(order) }
+    }
+
+    /// Whether the address is another peer's now, whose ways are not those of the one that was looked for.
+    private static func isAnotherPeer(_ error: any Error) -> Bool {
+        if case .wrongPeer = DialFailureReason(upgrade: error) { true } else { false }
     }
 
     func failed(_ order: AttemptOrder, _ reason: DialFailureReason) {

@@ -172,6 +172,17 @@ struct AddressBookTests {
         #expect(book.addresses(of: self.other, now: second(30)).count == 2)
     }
 
+    @Test("what there is no room for is no news, however often it is told")
+    func noRoomNoNews() throws {
+        var limits = AddressBookLimits()
+        limits.addressesPerDisconnectedPeer = 2
+        var book = AddressBook(limits: limits)
+        let many = try (1...9).map { try address("/ip4/1.2.3.4/tcp/\($0)") }
+        let fresh = book.add(many, of: self.peer, source: .hearsay, ttl: .seconds(600), now: .zero)
+        #expect(fresh.count == 2 && Set(fresh) == Set(book.addresses(of: self.peer, now: .zero)))
+        #expect(book.add(many, of: self.peer, source: .hearsay, ttl: .seconds(600), now: .zero) == [])
+    }
+
     /// A peer that was connected for a moment.
     private func meet(_ peer: PeerID, in book: inout AddressBook, at instant: MonotonicInstant) throws {
         book.connected(peer, security: "/noise", now: instant)

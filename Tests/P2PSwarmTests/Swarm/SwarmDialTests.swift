@@ -277,4 +277,77 @@ import Testing
         await client.close()
         await server.close()
     }
+
+    @Test("a timer that has come due and has not fired yet is left to fire; a late one gives way to what the dial says now")
+    func lateArming() async throws {
+        let swarm = try await self.swarm()
+        let peer = self.peers[0]
+        _ = try self.join(swarm, peer, ["/ip4/10.0.0.1/tcp/1"])
+        func armed(_ instant: MonotonicInstant) -> (until: MonotonicInstant?, next: MonotonicInstant?) {
+            swarm.state.withLock { $0.dials[peer]?.armed = instant }
+            swarm.arm(peer)
+            return swarm.state.withLock {
+                (until: $0.dials[peer]?.armed, next: $0.dials[peer]?.machine.nextDeadline)
+            }
+        }
+        let due = MonotonicInstant.now()
+        #expect(armed(due).until == due)
+        let late = armed(MonotonicInstant(nanoseconds: .max))
+        #expect(late.until == late.next && late.next != nil)
+        await swarm.close()
+        self.transport.refuse()
+    }
+
+    /// Two swarms of which the first has been connected with the second, and what it knows of the second's security.
+    private func acquaintances() async throws -> (client: Swarm, server: Swarm, security: @Sendable () -> ProtocolID?) {
+        let server = try await self.swarm()
+        try await server.start(listeningOn: [self.address("/ip4/127.0.0.1/tcp/0")])
+        let client = try await self.swarm()
+        let peer = server.localPeer
+        let connection = try await client.connect(
+            to: peer, addresses: server.listeningAddresses, timeout: .seconds(50))
+        client.disconnect(peer)
+        _ = try await connection.muxed.closeFuture.get()
+        return (client, server, { client.withAddressBook { book, _ in book.security(of: peer) } })
+    }
+
+    @Test("an attempt that loses the race leaves alone what its winner has shown of the peer")
+    func loser() async throws {
+        let (client, server, security) = try await self.acquaintances()
+        let address = try #require(server.listeningAddresses.first)
+        // The same port, for lower ones are tried first.
+        let port = try #require(address.tcpPort)
+        let (ends, end) = AsyncStream.makeStream(of: Void.self)
+        let group = MultiThreadedEventLoopGroup.singleton
+        let silent = try await ServerBootstrap(group: group).childChannelInitializer { channel in
+            channel.closeFuture.whenComplete { _ in end.yield() }
+            return channel.eventLoop.makeSucceededVoidFuture()
+        }.bind(host: "127.0.0.2", port: Int(port)).get()
+        #expect(security() == "/noise")
+        _ = try await client.connect(
+            to: server.localPeer, addresses: [Multiaddr(ip: .v4(0x7f00_0002), tcpPort: port), address],
+            timeout: .seconds(50))
+        // The loser's end: the swarm hears of it in the turn of the loop that closes it, and so before these tasks run.
+        _ = await ends.first { _ in true }
+        for loop in group.makeIterator() { try await loop.submit {}.get() }
+        #expect(security() == "/noise")
+        try await silent.close()
+        await client.close()
+        await server.close()
+    }
+
+    @Test("an address that is another peer's now says nothing of how the one that was looked for is spoken to")
+    func anotherPeer() async throws {
+        let (client, server, security) = try await self.acquaintances()
+        await server.close()
+        let other = try await self.swarm()
+        try await other.start(listeningOn: [self.address("/ip4/127.0.0.1/tcp/0")])
+        let error = await #expect(throws: DialError.self) {
+            try await client.connect(to: server.localPeer, addresses: other.listeningAddresses, timeout: .seconds(50))
+        }
+        #expect(error?.attempts.map(\.error).contains(.wrongPeer(other.localPeer)) == true)
+        #expect(security() == "/noise")
+        await client.close()
+        await other.close()
+    }
 }
