@@ -19,7 +19,7 @@ extension PubSubTests {
             #expect(await events.next() == .peerUnsubscribed(members[1].peerID, topic: "t"))
             #expect(await members[1].pubsub.topics().isEmpty)
             // It is held to the end: that nobody refers to it would end it too.
-            #expect(await subscription.first { _ in true } == nil)
+            #expect(await subscription.first(where: { _ in true }) == nil)
         }
     }
 }

@@ -170,13 +170,12 @@ import Testing
 
     @Test(arguments: [Int.min, -1, 0, .max]) func figuresOutOfRangeAreMovedIntoIt(figure: Int) throws {
         var parameters = GossipSubParameters()
-        for path: WritableKeyPath<GossipSubParameters, Int> in [
+        let counts: [WritableKeyPath<GossipSubParameters, Int>] = [
             \.meshDegree, \.meshDegreeLow, \.meshDegreeHigh, \.meshDegreeScore, \.meshDegreeOutbound, \.lazyDegree,
             \.historyLength, \.historyGossip, \.opportunisticGraftPeers, \.gossipRetransmissions, \.dontWantHeartbeats,
             \.eagerDegree, \.directConnectTicks,
-        ] {
-            parameters[keyPath: path] = figure
-        }
+        ]
+        for path in counts { parameters[keyPath: path] = figure }
         parameters.opportunisticGraftTicks = 1
         parameters.gossipFactor = figure == 0 ? .nan : Double(figure) * .infinity
         parameters.heartbeatInterval = figure == .max ? .seconds(Int64.max) : .zero
