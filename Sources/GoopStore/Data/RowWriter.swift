@@ -249,8 +249,7 @@ struct RowWriter {
     /// Whose a row is, how large its values are, and the same with the e-mail, which counts too; nil if it does not exist or is
     /// not in the caller's reach.
     private func state(of id: Int64, scope: RowScope) throws -> (owner: String, values: Int64, bytes: Int64)? {
-        var sql =
-            "SELECT \"_owner\", \(table.sizeExpression), \(VisitorUsage.emailSize) FROM \(table.quoted) WHERE \"_id\" = ?"
+        var sql = table.rowUsageQuery
         var arguments: [QueryValue] = [.integer(id)]
         if scope == .ownRows {
             sql += " AND \"_owner\" = ?"

@@ -27,6 +27,13 @@ struct TableInfo: Sendable, Hashable {
     let columns: [Column]
     let schema: OrmSchema?
     let access: TableAccess
+    /// The name in quotes.
+    let quoted: String
+    /// How many bytes the values of a row take, as SQL.
+    let sizeExpression: String
+    /// Of the row with an `_id`: its owner, how many bytes its values take, and its e-mail. Made once, for every change of a row
+    /// asks it.
+    let rowUsageQuery: String
     /// The columns by their names with A to Z in lower case: SQLite takes these letters for one another, and no others.
     private let columnsByName: [ExactText: Column]
 
@@ -37,14 +44,15 @@ struct TableInfo: Sendable, Hashable {
         self.columns = columns
         self.schema = schema
         access = schema?.access ?? TableAccess(insertPolicy: insertPolicy)
+        quoted = DataName.quoted(name)
+        sizeExpression = TableInfo.size(of: columns)
+        rowUsageQuery =
+            "SELECT \"_owner\", \(sizeExpression), \(VisitorUsage.emailSize) FROM \(quoted) WHERE \"_id\" = ?"
         columnsByName = Dictionary(columns.map { (TableInfo.folded($0.name), $0) }) { first, _ in first }
     }
 
     /// The word for who makes rows.
     var policyInForce: String { (access.insert ?? .owner).rawValue }
-
-    /// The name in quotes.
-    var quoted: String { DataName.quoted(name) }
 
     func column(_ name: String) -> Column? { columnsByName[TableInfo.folded(name)] }
 
@@ -56,8 +64,7 @@ struct TableInfo: Sendable, Hashable {
 
     var scope: QueryScope { QueryScope(columns: columns.map(\.name)) }
 
-    /// How many bytes the values of a row take, as SQL.
-    var sizeExpression: String {
+    private static func size(of columns: [Column]) -> String {
         let parts = columns.filter { !DataName.isSystemColumn($0.name) }.map { column in
             let name = DataName.quoted(column.name)
             return "CASE typeof(\(name)) WHEN 'null' THEN 0 WHEN 'text' THEN length(CAST(\(name) AS BLOB)) "
