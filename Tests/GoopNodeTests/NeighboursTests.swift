@@ -5,9 +5,9 @@ import Testing
 
 @Suite struct NeighboursTests {
     private let start = ContinuousClock.now
-    private let (stranger, favourite, contact) = (
-        PrivateKey.generate().peerID, PrivateKey.generate().peerID, PrivateKey.generate().peerID
-    )
+    private let stranger = PrivateKey.generate().peerID
+    private let favourite = PrivateKey.generate().peerID
+    private let contact = PrivateKey.generate().peerID
 
     private func everybody() -> Neighbours {
         let neighbours = Neighbours()

@@ -72,4 +72,45 @@ import Testing
         #expect(try await queue.read { try String.fetchAll($0, sql: "SELECT title FROM notes") } == ["first"])
         try queue.close()
     }
+
+    /// The owner's may take 30 s.
+    @Test func scansThatRunAreBrokenOff() async throws {
+        let fixture = try StoreFixture()
+        try await fixture.makeNotes()
+        for number in 0..<200 {
+            try await fixture.ask(#"{"op":"insert","table":"notes","data":{"title":"\#(number)"}}"#)
+        }
+        let table = try await fixture.store.catalogue().table("notes")
+        let release = DispatchSemaphore(value: 0)
+        let (begins, begin) = AsyncStream.makeStream(of: Void.self)
+        let reading = Task { () -> DataErrorCode? in
+            do {
+                _ = try await fixture.store.readers.read(for: .owner) { (connection) throws(DataError) -> ReadRows in
+                    begin.yield()
+                    _ = release.wait(timeout: .now() + 30)
+                    let all = CompiledFragment(sql: "SELECT \"title\" FROM \(table.quoted)", bindings: [])
+                    return try connection.rows(all, table: table, limits: DataStore.ownerLimits, isOwner: true)
+                }
+                return nil
+            } catch { return (error as? DataError)?.code }
+        }
+        let writing = Task { () -> DataErrorCode? in
+            do {
+                _ = try await fixture.store.writer.write(of: .owner, cost: 1, isHeavy: false) { transaction in
+                    begin.yield()
+                    _ = release.wait(timeout: .now() + 30)
+                    let rows = RowWriter(transaction: transaction, table: table, caller: .owner, role: .noGroups)
+                    return try rows.upsert("title", ["title": "another"])
+                }
+                return nil
+            } catch { return (error as? DataError)?.code }
+        }
+        var begun = begins.makeAsyncIterator()
+        for _ in 0..<2 { await begun.next() }
+        fixture.store.takeNoMore()
+        for _ in 0..<2 { release.signal() }
+        #expect(await reading.value == .unreachable)
+        #expect(await writing.value == .timedOut)
+        await fixture.store.close()
+    }
 }

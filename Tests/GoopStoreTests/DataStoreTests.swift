@@ -340,7 +340,7 @@ import Testing
         let started = ContinuousClock.now
         let error = #expect(throws: DatabaseError.self) {
             try DatabaseQueue().write { database in
-                try ScanDeadline(.milliseconds(50)).watch(database) {
+                try ScanDeadline(.milliseconds(50), ending: .init()).watch(database) {
                     _ = try Int.fetchOne(
                         database,
                         sql: "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT MAX(i) FROM n")

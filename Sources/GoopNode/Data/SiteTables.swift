@@ -219,7 +219,7 @@ final class SiteTables: Sendable {
         try await store(for: caller).changes(of: table, caller: caller)
     }
 
-    /// Answers what waits for rows, and what comes, with `unreachable`; what runs goes on.
+    /// Answers what waits for rows, and what comes, with `unreachable`, and breaks off scans.
     func takeNoMore() {
         state.withLock { state in
             guard case .open(let store) = state else { return }

@@ -8,8 +8,8 @@ extension DataStore {
     /// Every table with its columns, its policies, and how much is in it.
     public func overview() async throws(DataError) -> [TableOverview] {
         let tables = try await catalogue().sorted
-        return try await owned { database in
-            let deadline = ScanDeadline(DataStore.overviewPatience)
+        return try await owned { [ending] database in
+            let deadline = ScanDeadline(DataStore.overviewPatience, ending: ending)
             return try tables.map { table in
                 var overview = try table.overview(database)
                 overview.rows = try DataStore.measured(deadline, database, "SELECT COUNT(*) FROM \(table.quoted)")

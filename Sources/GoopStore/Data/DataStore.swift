@@ -61,6 +61,7 @@ public final class DataStore: Sendable {
     let readers: ReaderPool
     let writer: WriteQueue
     let recent: RecentChanges
+    let ending: StoreEnding
     private let hub: ChangeHub
     private let indexes: IndexKeeper
     let known: KnownTables
@@ -118,7 +119,9 @@ public final class DataStore: Sendable {
         self.hub = hub
         self.recent = recent
         self.known = known
-        let readers = ReaderPool(path: path)
+        let ending = StoreEnding()
+        self.ending = ending
+        let readers = ReaderPool(path: path, ending: ending)
         self.readers = readers
         let quotaInForce = QuotaInForce(configuration.quota)
         self.quotaInForce = quotaInForce
@@ -130,7 +133,7 @@ public final class DataStore: Sendable {
                 return WriteTransaction(
                     database: connection, catalogue: catalogue, totalUsage: total, knownUsage: usage,
                     owner: (configuration.owner.base58, configuration.ownerEmail), quota: quotaInForce.value,
-                    recent: recent, isWatched: { hub.isWatched($0) })
+                    recent: recent, ending: ending, isWatched: { hub.isWatched($0) })
             },
             onCommit: { transaction in
                 let effects = transaction.effects
@@ -143,9 +146,10 @@ public final class DataStore: Sendable {
             onChange: configuration.onMissingIndexes)
     }
 
-    /// Answers what waits, and what comes, with `unreachable`; what runs goes on. Strangers can have so much in line that
-    /// whoever waits behind it would not come to an end.
+    /// Answers what waits, and what comes, with `unreachable`, and breaks off the scans that run; the writes that run go on.
+    /// Strangers can have so much in line that whoever waits behind it would not come to an end.
     public func takeNoMore() {
+        ending.begin()
         writer.takeNoMore()
         readers.takeNoMore()
     }

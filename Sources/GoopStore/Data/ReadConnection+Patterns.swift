@@ -41,7 +41,7 @@ extension ReadConnection {
         }
         guard let pattern = sqlite3_value_text(values[0]), let text = sqlite3_value_text(values[1]) else { return }
         let gate = Unmanaged<Guard>.fromOpaque(context).takeUnretainedValue()
-        switch match.compare(pattern, text, isOver: { ContinuousClock.now >= gate.deadline }) {
+        switch match.compare(pattern, text, isOver: { gate.isOver }) {
         case .matches: sqlite3_result_int(call, 1)
         case .differs: sqlite3_result_int(call, 0)
         case .stopped: sqlite3_result_error_code(call, SQLITE_INTERRUPT)

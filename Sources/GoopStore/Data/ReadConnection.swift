@@ -36,15 +36,22 @@ final class ReadConnection {
         /// The one table that may be read, in lower case.
         var table = ""
         var deadline = ContinuousClock.now
+        let ending: StoreEnding
+
+        init(ending: StoreEnding) { self.ending = ending }
+
+        /// Whether what runs is to end now.
+        var isOver: Bool { ending.hasBegun || ContinuousClock.now >= deadline }
     }
 
     private let connection: OpaquePointer
-    private let gate = Guard()
+    private let gate: Guard
     /// By table and text: the authorizer is asked when a statement is made, for the table of that moment.
     private var statements: [ExactText: OpaquePointer] = [:]
 
     /// Opens a file that exists and is in WAL mode.
-    init(path: String) throws(DataError) {
+    init(path: String, ending: StoreEnding = .init()) throws(DataError) {
+        gate = Guard(ending: ending)
         var handle: OpaquePointer?
         let code = sqlite3_open_v2(path, &handle, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, nil)
         guard code == SQLITE_OK, let handle else {
@@ -85,7 +92,7 @@ final class ReadConnection {
             handle, ReadConnection.instructionsPerCheck,
             { context in
                 guard let context else { return 1 }
-                return ContinuousClock.now < Unmanaged<Guard>.fromOpaque(context).takeUnretainedValue().deadline ? 0 : 1
+                return Unmanaged<Guard>.fromOpaque(context).takeUnretainedValue().isOver ? 1 : 0
             }, context)
     }
 
@@ -99,7 +106,8 @@ final class ReadConnection {
 
     /// Runs a SELECT over one table and gives its rows, each as the values in the order of the columns.
     ///
-    /// - Throws: `tooLarge` beyond the rows or bytes, `timedOut` beyond the time, `refused` if the statement is more than
+    /// - Throws: `tooLarge` beyond the rows or bytes, `timedOut` beyond the time, `unreachable` if the store is closed meanwhile,
+    ///   `refused` if the statement is more than
     ///   a SELECT over that table, and what SQLite says.
     func rows(
         _ select: CompiledFragment, table: TableInfo, limits: Limits, isOwner: Bool
@@ -223,7 +231,8 @@ final class ReadConnection {
     }
 
     private func failure(_ code: Int32, isOwner: Bool) -> DataError {
-        DataError(sqliteCode: code, text: String(cString: sqlite3_errmsg(connection)), isOwner: isOwner)
+        if code & 0xff == SQLITE_INTERRUPT, gate.ending.hasBegun { return .closed }
+        return DataError(sqliteCode: code, text: String(cString: sqlite3_errmsg(connection)), isOwner: isOwner)
     }
 }
 

@@ -35,13 +35,15 @@ final class ReaderPool: Sendable {
     }
 
     private let path: String
+    private let ending: StoreEnding
     private let state: Mutex<State>
     /// Each job passes it; a barrier lets those under way end and those behind it wait.
     private let gate = DispatchQueue(label: "goop2.data.reads", attributes: .concurrent)
 
     /// - Parameter shares: how many read and wait; a connection is opened when it is first needed.
-    init(path: String, shares: ReadShares = .init()) {
+    init(path: String, ending: StoreEnding, shares: ReadShares = .init()) {
         self.path = path
+        self.ending = ending
         state = Mutex(State(line: ReadLine(shares: shares)))
     }
 
@@ -98,7 +100,7 @@ final class ReaderPool: Sendable {
         var (job, peer) = (job, peer)
         while true {
             do throws(DataError) {
-                let connection = try ReadConnection(path: path)
+                let connection = try ReadConnection(path: path, ending: ending)
                 let queue = DispatchQueue(label: "goop2.data.reader")
                 return run(job, of: peer, on: Reader(connection: connection, queue: queue))
             } catch {
@@ -142,7 +144,7 @@ final class ReaderPool: Sendable {
     /// Runs a body when the reads under way have ended and before others begin.
     func whileNobodyReads(_ body: @escaping @Sendable () -> Void) { gate.async(flags: .barrier, execute: body) }
 
-    /// Answers what waits, and what comes, with `unreachable`; what runs goes on.
+    /// Answers what waits, and what comes, with `unreachable`; what runs is for `ending` to break off.
     func takeNoMore() {
         let waiting = state.withLock { state in
             state.isClosed = true

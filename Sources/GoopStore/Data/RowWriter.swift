@@ -148,7 +148,8 @@ struct RowWriter {
     private func first(where column: String, is value: QueryValue, scope: RowScope) throws -> Int64? {
         let sql = RowWriter.search(table, for: column, scope: scope)
         let values = scope == .ownRows ? [value, .text(callerID)] : [value]
-        return try ScanDeadline(isVisitor ? .seconds(1) : .seconds(30)).watch(database) {
+        let deadline = ScanDeadline(isVisitor ? .seconds(1) : .seconds(30), ending: transaction.ending)
+        return try deadline.watch(database) {
             try database.cachedRows(sql, values).first?.integer(at: 0)
         }
     }

@@ -23,6 +23,7 @@ final class WriteTransaction {
     let quota: VisitorQuota
     /// Whether anybody wants to hear of a table's changes.
     let isWatched: (String) -> Bool
+    let ending: StoreEnding
     var effects: Effects
     var deadline = ContinuousClock.now
     /// Rows that were changed or removed; also those of writes that were taken back.
@@ -35,7 +36,7 @@ final class WriteTransaction {
     init(
         database: Database, catalogue: Catalogue, totalUsage: VisitorUsage, knownUsage: [String: VisitorUsage],
         owner: (id: String, email: String), quota: VisitorQuota, recent: RecentChanges,
-        isWatched: @escaping (String) -> Bool
+        ending: StoreEnding, isWatched: @escaping (String) -> Bool
     ) {
         self.database = database
         self.recent = recent
@@ -45,6 +46,7 @@ final class WriteTransaction {
         ownerEmail = owner.email
         self.quota = quota
         self.isWatched = isWatched
+        self.ending = ending
         effects = Effects(total: totalUsage)
     }
 
