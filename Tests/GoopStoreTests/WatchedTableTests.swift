@@ -86,7 +86,9 @@ import Testing
         #expect(peak > ChangeHub.costLimit / 2 && peak <= ChangeHub.costLimit)
         #expect(held["end"]?.int64 == 0, "all are let go")
         var heard: [Int64] = []
-        let error = await #expect(throws: DataError.self) { for try await change in changes { heard.append(change.id) } }
+        let error = await #expect(throws: DataError.self) {
+            for try await change in changes { heard.append(change.id) }
+        }
         #expect(error?.code == .tooLarge && heard == [1])
         // Nobody's but the table's own: not even what shares the file with it.
         try await fixture.ask(#"{"op":"insert","table":"other","data":{"title":"x"}}"#)

@@ -265,7 +265,9 @@ struct RowWriter {
         _ kind: DataChange.Kind, _ id: Int64, owner: String, isForOwnerOnly: Bool = false
     ) throws {
         // Of changes that are lost already the row is not read either.
-        guard transaction.isWatched(table.name), transaction.effects.changes[table.name]?.areLost != true else { return }
+        guard transaction.isWatched(table.name), transaction.effects.changes[table.name]?.areLost != true else {
+            return
+        }
         var row: JSONValue?
         if kind != .delete {
             let names = table.columns.map { DataName.quoted($0.name) }.joined(separator: ", ")

@@ -185,7 +185,8 @@ public struct GossipSub: Sendable {
         backoffs = BackoffTable(limit: limits.maximumBackoffs)
         promises = PromiseBook(limit: limits.maximumPromises)
         scores = PeerScores(
-            scoring: scoring, retainedLimit: limits.maximumRetainedScores, opinionLimit: limits.maximumApplicationScores)
+            scoring: scoring, retainedLimit: limits.maximumRetainedScores, opinionLimit: limits.maximumApplicationScores
+        )
         nextHeartbeat = now.advanced(by: parameters.heartbeatInitialDelay)
     }
 

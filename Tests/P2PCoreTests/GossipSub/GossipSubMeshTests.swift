@@ -81,7 +81,9 @@ import Testing
             bench.perform(
                 bench.router.inboundOpened(from: testPeer(1), isOutbound: true, address: nil, now: bench.now))
             for topics in named {
-                bench.receive(from: testPeer(1)) { $0.subscriptions = topics.map { .init(subscribes: true, topic: $0) } }
+                bench.receive(from: testPeer(1)) {
+                    $0.subscriptions = topics.map { .init(subscribes: true, topic: $0) }
+                }
             }
         }
         bench.open(testPeer(1), topics: topics)
@@ -261,7 +263,8 @@ import Testing
     }
 
     /// 0 and none at all leave it to the receiver, which takes 30 s.
-    @Test(arguments: [30, 0, nil] as [UInt64?]) func prunedPeersAreLeftAloneForBackoffPlusSlack(seconds: UInt64?) throws {
+    @Test(arguments: [30, 0, nil] as [UInt64?]) func prunedPeersAreLeftAloneForBackoffPlusSlack(seconds: UInt64?) throws
+    {
         var bench = RouterBench()
         try bench.join("a")
         bench.open(testPeer(1), topics: ["a"])

@@ -21,7 +21,8 @@ import Testing
         #expect(rig.reason == .yamux(.keepAliveTimedOut))
     }
 
-    @Test("a peer that is asked for a sign of life has ten seconds, wherever the connection's own next question would be")
+    @Test(
+        "a peer that is asked for a sign of life has ten seconds, wherever the connection's own next question would be")
     func probe() throws {
         let rig = try VirtualSiege()
         let connection = try #require(rig.connection)

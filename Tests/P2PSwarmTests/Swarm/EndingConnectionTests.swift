@@ -86,17 +86,22 @@ import Testing
         }
     }
 
-    @Test("a peer that connects once more is asked on its older connections whether it is there, and new streams wait for none")
+    @Test(
+        "a peer that connects once more is asked on its older connections whether it is there, and new streams wait for none"
+    )
     func returned() async throws {
         let identity = PrivateKey.generate()
         let (connections, connected) = AsyncStream.makeStream(of: SwarmConnection.self)
-        func swarm(_ identity: PrivateKey, connected: @escaping @Sendable (SwarmConnection) -> Void) async throws -> Swarm {
+        func swarm(_ identity: PrivateKey, connected: @escaping @Sendable (SwarmConnection) -> Void) async throws
+            -> Swarm
+        {
             let swarm = Swarm(
                 configuration: SwarmConfiguration(identity: identity, security: ["/noise"]),
                 transports: [TCPTransport()], group: MultiThreadedEventLoopGroup.singleton,
                 logger: Logger(label: "test"),
                 callbacks: SwarmCallbacks(
-                    connected: connected, disconnected: { _, _, _ in }, inboundStream: { stream, _, _ in stream.reset() }))
+                    connected: connected, disconnected: { _, _, _ in },
+                    inboundStream: { stream, _, _ in stream.reset() }))
             try await swarm.start(listeningOn: [Multiaddr(text: "/ip4/127.0.0.1/tcp/0")])
             return swarm
         }

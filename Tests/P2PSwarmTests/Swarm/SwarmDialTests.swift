@@ -278,7 +278,9 @@ import Testing
         await server.close()
     }
 
-    @Test("a timer that has come due and has not fired yet is left to fire; a late one gives way to what the dial says now")
+    @Test(
+        "a timer that has come due and has not fired yet is left to fire; a late one gives way to what the dial says now"
+    )
     func lateArming() async throws {
         let swarm = try await self.swarm()
         let peer = self.peers[0]
