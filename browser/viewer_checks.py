@@ -160,17 +160,28 @@ def begun_again(suite, url, neighbour):
         if path in ("/probe", "/api/shell/capability"):
             raise OSError("no answer comes")
 
+    def by_trying(page):
+        page.one("#curtain-show").click()
+
+    def by_unblocking(page):
+        page.wait(lambda: page.one("#block").is_displayed(), "the button in the bar", 20)
+        page.one("#block").click()
+        page.one("#block-now").click()
+        page.wait(lambda: "have blocked" in origins.curtain(page), "the block")
+        page.one("#curtain-show").click()
+
     with contextlib.closing(Between()) as between, browser(arguments=between.arguments()) as page:
-        with suite.check("a visit that could not begin shows the whole site when it is tried again"):
-            between.changes = (Change("no answer", request=cut_off),)
-            page.driver.get(f"{url}p/{neighbour.id}/")
-            page.wait(lambda: "cannot be shown" in origins.curtain(page), "the failure")
-            between.changes = ()
-            page.one("#curtain-show").click()
-            wait_site(page, "shell home")
-            expect(not page.one("#sealed").is_displayed(), "said to be sealed off")
-            with origins.inside(page):
-                expect(page.run("return origin") == origins.site_origin(url, neighbour.id), page.run("return origin"))
+        for how, press in (("is tried again", by_trying), ("is unblocked", by_unblocking)):
+            with suite.check(f"a visit that could not begin shows the whole site when it {how}"):
+                between.changes = (Change("no answer", request=cut_off),)
+                page.driver.get(f"{url}p/{neighbour.id}/")
+                page.wait(lambda: "cannot be shown" in origins.curtain(page), "the failure")
+                between.changes = ()
+                press(page)
+                wait_site(page, "shell home", 20)
+                expect(not page.one("#sealed").is_displayed(), "said to be sealed off")
+                with origins.inside(page):
+                    expect(page.run("return origin") == origins.site_origin(url, neighbour.id), page.run("return origin"))
 
 
 def attacks(suite, page, url, me, hostile):

@@ -1,3 +1,5 @@
+import Multiformats
+
 /// A text that is another one if any of its bytes is: as file systems and SQLite tell names apart.
 ///
 /// To Swift two texts are equal if they are the same characters, however an accent is written. Where texts of both kinds can
@@ -10,11 +12,8 @@ package struct ExactText: Sendable, Hashable {
     package init(_ text: String) { self.text = text }
 
     /// Compares bytes.
-    package static func == (left: ExactText, right: ExactText) -> Bool { left.text.utf8.elementsEqual(right.text.utf8) }
+    package static func == (left: ExactText, right: ExactText) -> Bool { left.text.hasBytes(of: right.text) }
 
     /// Feeds bytes.
-    package func hash(into hasher: inout Hasher) {
-        var text = text
-        text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
-    }
+    package func hash(into hasher: inout Hasher) { text.hashBytes(into: &hasher) }
 }

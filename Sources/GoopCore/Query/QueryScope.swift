@@ -25,7 +25,8 @@ public struct QueryScope: Sendable {
         NameSuggestion.nearest(to: String(name.prefix(64)), among: columns.prefix(256))
     }
 
-    static func folded(_ name: String) -> [UInt8] {
+    /// A name as it is compared: its bytes, with A to Z in lower case.
+    package static func folded(_ name: String) -> [UInt8] {
         name.utf8.map { $0 >= 0x41 && $0 <= 0x5A ? $0 | 0x20 : $0 }
     }
 }

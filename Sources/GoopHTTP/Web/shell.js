@@ -82,6 +82,8 @@ function show(address) {
 
 async function showHere() {
   if (isBlocked) return showBlocked();
+  // It could not begin: neither its place nor what keeps it is there.
+  if (root === null && !isSealed) return begin();
   isServed = isServed && unwatch !== null;
   try {
     // The secret path ended with the last visit.
@@ -429,7 +431,7 @@ async function forget() {
   }
   isKept = false;
   showKept();
-  unload();
+  cover("Forgetting this site…", "The browser is removing what it stored.");
   if (await endVisit()) {
     cover("This site is forgotten", "What it kept in this browser is gone, and it no longer learns your e-mail address.", { show: isBlocked ? "Go back" : "Visit it again" });
   } else {

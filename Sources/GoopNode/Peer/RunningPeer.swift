@@ -500,7 +500,11 @@ final class RunningPeer: Sendable {
                 named = .now
                 _ = nameContacts()
             }
-            for peer in neighbours.current() { tryAgain(peer) }
+            for peer in neighbours.current() {
+                // The node would refuse it, each time anew.
+                if await directory.isBlocked(peer) { continue }
+                tryAgain(peer)
+            }
             try? await NIOThreadPool.singleton.runIfActive { [avatar] in avatar.look() }
         }
     }

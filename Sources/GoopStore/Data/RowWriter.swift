@@ -112,8 +112,7 @@ struct RowWriter {
         guard let column = table.column(keyColumn), !DataName.isSystemColumn(column.name) else {
             throw DataError(code: .badRequest, message: "invalid column name: \(keyColumn.prefix(64))")
         }
-        guard let key = data.first(where: { $0.key.lowercased() == column.name.lowercased() })?.value, !key.isNull
-        else {
+        guard let key = data.first(where: { table.column($0.key) == column })?.value, !key.isNull else {
             throw DataError(code: .badRequest, message: "data has no value for \(column.name)")
         }
         _ = try scope(.insert)
@@ -149,8 +148,12 @@ struct RowWriter {
         let sql = RowWriter.search(table, for: column, scope: scope)
         let values = scope == .ownRows ? [value, .text(callerID)] : [value]
         let deadline = ScanDeadline(isVisitor ? .seconds(1) : .seconds(30), ending: transaction.ending)
-        return try deadline.watch(database) {
-            try database.cachedRows(sql, values).first?.integer(at: 0)
+        do {
+            return try deadline.watch(database) { try database.cachedRows(sql, values).first?.integer(at: 0) }
+        } catch let error as DatabaseError
+            where error.resultCode == .SQLITE_INTERRUPT && transaction.ending.hasBegun
+        {
+            throw DataError.closed
         }
     }
 

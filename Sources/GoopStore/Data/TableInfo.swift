@@ -34,8 +34,7 @@ struct TableInfo: Sendable, Hashable {
     /// Of the row with an `_id`: its owner, how many bytes its values take, and its e-mail. Made once, for every change of a row
     /// asks it.
     let rowUsageQuery: String
-    /// The columns by their names with A to Z in lower case: SQLite takes these letters for one another, and no others.
-    private let columnsByName: [ExactText: Column]
+    private let columnsByName: [[UInt8]: Column]
 
     init(name: String, insertPolicy: String, createdAt: String, columns: [Column], schema: OrmSchema?) {
         self.name = name
@@ -48,19 +47,13 @@ struct TableInfo: Sendable, Hashable {
         sizeExpression = TableInfo.size(of: columns)
         rowUsageQuery =
             "SELECT \"_owner\", \(sizeExpression), \(VisitorUsage.emailSize) FROM \(quoted) WHERE \"_id\" = ?"
-        columnsByName = Dictionary(columns.map { (TableInfo.folded($0.name), $0) }) { first, _ in first }
+        columnsByName = Dictionary(columns.map { (QueryScope.folded($0.name), $0) }) { first, _ in first }
     }
 
     /// The word for who makes rows.
     var policyInForce: String { (access.insert ?? .owner).rawValue }
 
-    func column(_ name: String) -> Column? { columnsByName[TableInfo.folded(name)] }
-
-    private static func folded(_ name: String) -> ExactText {
-        let capitals: ClosedRange<UInt8> = 0x41...0x5A
-        guard name.utf8.contains(where: { capitals.contains($0) }) else { return ExactText(name) }
-        return ExactText(String(decoding: name.utf8.map { capitals.contains($0) ? $0 | 0x20 : $0 }, as: UTF8.self))
-    }
+    func column(_ name: String) -> Column? { columnsByName[QueryScope.folded(name)] }
 
     var scope: QueryScope { QueryScope(columns: columns.map(\.name)) }
 

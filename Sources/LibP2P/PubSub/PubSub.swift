@@ -132,7 +132,7 @@ public final class PubSub: Sendable {
     public func score(of peer: PeerID) async -> Double { await router.score(of: peer) }
 
     /// The application's own opinion of a peer (P5 of the score), connected or not; 0 is neutral. It outlives connections,
-    /// for the last `GossipSubLimits.maximumApplicationScores` peers of which one is given.
+    /// unless there are too many (`GossipSubLimits.maximumApplicationScores`).
     public func setApplicationScore(of peer: PeerID, to score: Double) async {
         await router.setApplicationScore(of: peer, to: score)
     }

@@ -1,3 +1,5 @@
+internal import Multiformats
+
 /// The name of a protocol as multistream-select negotiates it, such as `/ipfs/ping/1.0.0`.
 ///
 /// Equality is that of the bytes, not of Unicode text: there are no versions or prefixes in it.

@@ -297,8 +297,8 @@ public struct GossipSub: Sendable {
         return takeActions()
     }
 
-    /// The application's own opinion of a peer (P5), connected or not; 0 is neutral. It holds until another is given, or those
-    /// of `GossipSubLimits.maximumApplicationScores` other peers.
+    /// The application's own opinion of a peer (P5), connected or not; 0 is neutral. It holds until another is given, or
+    /// until there are too many (`GossipSubLimits.maximumApplicationScores`).
     public mutating func setApplicationScore(of peer: PeerID, to score: Double) {
         scores.setApplicationScore(peer, score)
     }

@@ -186,7 +186,8 @@ public struct GossipSubLimits: Sendable, Hashable {
     public var maximumDeferredMessages = 1024
     /// Peers whose bad score is remembered after they left.
     public var maximumRetainedScores = 4096
-    /// Peers of which the application's opinion is remembered, connected or not; past it the oldest opinions go.
+    /// Peers of which the application's opinion is remembered, connected or not; past it
+    /// those that were first given longest ago go, a sixteenth of all at once.
     public var maximumApplicationScores = 16_384
 
     /// The defaults.

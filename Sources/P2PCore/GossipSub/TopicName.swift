@@ -1,3 +1,5 @@
+internal import Multiformats
+
 /// The name of a topic as tables hold it: two are equal if their bytes are, as everywhere on the network.
 ///
 /// A `String` as a key would take a stranger's "Klatsch" with a Kelvin sign for ours.

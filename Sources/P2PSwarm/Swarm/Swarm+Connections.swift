@@ -135,7 +135,7 @@ extension Swarm {
             throw error
         }
         // A peer that connects once more may have lost the others without our being told, by a change of networks, say. Until
-        // they show that they live, nothing new goes to them.
+        // they show that they live, the new one is preferred to its equals among them (`ConnectionPreference`).
         if direction == .inbound { for other in older { other.muxed.probe() } }
         // It only ever succeeds.
         muxed.closeFuture.whenSuccess { [weak self] reason in self?.ended(connection, reason) }

@@ -2,7 +2,7 @@
 // travel are bytes, and every other implementation compares them so.
 extension String {
     /// True if both have the same UTF-8 bytes.
-    func hasBytes(of other: String) -> Bool {
+    package func hasBytes(of other: String) -> Bool {
         var (left, right) = (self, other)
         return left.withUTF8 { left in
             right.withUTF8 { right in left.count == right.count && left.elementsEqual(right) }
@@ -10,7 +10,7 @@ extension String {
     }
 
     /// Feeds the UTF-8 bytes.
-    func hashBytes(into hasher: inout Hasher) {
+    package func hashBytes(into hasher: inout Hasher) {
         var text = self
         text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
     }
