@@ -14,8 +14,10 @@ function state(name, text) {
   live.textContent = text;
 }
 
+/** A row that is none of the choices is no vote: a visitor can store anything, up to a megabyte. */
 function count(row) {
-  rows.set(row._id, row);
+  if (choices.includes(row.choice)) rows.set(row._id, row);
+  else if (!rows.delete(row._id)) return;
   recount();
 }
 
@@ -63,12 +65,16 @@ function draw() {
   state("live", `Live: ${total} ${total === 1 ? "vote" : "votes"} so far.`);
 }
 
-/** All rows (up to a bound), a thousand at a time: whoever sends many must not hide the votes of others. */
+/**
+ * All votes (up to a bound), a thousand at a time: whoever sends many must not hide those of others. Only the choices are asked
+ * for: a few long texts would be too much for one answer.
+ */
 async function everyRow() {
   const found = [];
   for (let last = 0; found.length < 100_000;) {
     const part = await Goop.data.find("votes", {
-      fields: ["_id", "_owner", "choice"], where: "_id > ?", args: [last], order: "_id", limit: 1000,
+      fields: ["_id", "_owner", "choice"], where: `_id > ? AND choice IN (${choices.map(() => "?").join(", ")})`,
+      args: [last, ...choices], order: "_id", limit: 1000,
     });
     found.push(...part);
     if (part.length < 1000) break;
