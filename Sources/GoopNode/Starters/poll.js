@@ -8,6 +8,8 @@ const choices = [...form.querySelectorAll("input[name=choice]")].map((input) => 
 const votes = new Map();
 const rows = new Map();
 let me = {};
+/** Whether something is chosen that is not sent yet: reading the rows again leaves it. */
+let isChosen = false;
 
 function state(name, text) {
   live.dataset.state = name;
@@ -102,9 +104,12 @@ async function load() {
     }
   }
   recount();
+  if (isChosen) return;
   const mine = votes.get(me.myId);
   for (const input of form.elements.choice) input.checked = input.value === mine;
 }
+
+form.addEventListener("change", () => { isChosen = true; });
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
@@ -117,6 +122,8 @@ form.addEventListener("submit", async (event) => {
     const own = await Goop.data.findOne("votes", { where: "_owner = ?", args: [me.myId], order: "_id DESC" });
     if (own) await Goop.data.update("votes", own._id, { choice });
     else await Goop.data.insert("votes", { choice });
+    // Another choice may be made while this one is on its way.
+    if (form.elements.choice.value === choice) isChosen = false;
     status.textContent = own ? "Your vote is changed." : "Thank you for your vote.";
   } catch (error) {
     status.dataset.kind = "error";
