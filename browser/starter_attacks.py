@@ -1,4 +1,6 @@
 """The starter sites when a visitor goes around their pages: rows that no form lets through. See starter_checks.py."""
+import subprocess
+
 from starter_pages import live, texts, visit
 from story import browser, expect
 
@@ -92,7 +94,21 @@ def long_votes(suite, first, second, here, there):
     first.run("return Goop.data.deleteWhere('votes', { where: 'length(choice) > 200' })")
 
 
-def attacks(suite, first, second, here, there, own):
+def handle(suite, page, program, owner, here):
+    with suite.check("a handle of a table without a schema knows what its visitor may do"):
+        for table, policy in (("classic_open", "open"), ("classic_owner", "owner")):
+            done = subprocess.run([str(program), "data", str(owner.folder), "create", table, "text:text", "--policy", policy],
+                                  capture_output=True, text=True, timeout=30)
+            expect(done.returncode == 0, done.stderr)
+        visit(page, here("guestbook/"))
+        live(page)
+        found = page.run("""return Promise.all(["classic_open", "classic_owner"].map((table) => Goop.data.orm(table)))
+            .then((handles) => handles.map(({ canInsert, access }) => `${canInsert} ${access?.insert}`))""")
+        expect(found == ["true open", "false owner"], found)
+
+
+def attacks(suite, first, second, program, owner, here, there, own):
     long_entries(suite, first, second, here, there)
     live_entries(suite, first, own)
     long_votes(suite, first, second, here, there)
+    handle(suite, first, program, owner, here)

@@ -631,7 +631,7 @@ def story(suite, program, folder):
                 page.wait(lambda: page.run("return document.body.innerText").count("Neighbour") > 0, "the neighbour", seconds=20)
             guestbook(suite, first, second, owner, here, there, owner.stop, owner.start)
             poll(suite, first, second, owner, here, there)
-            starter_attacks.attacks(suite, first, second, here, there, own)
+            starter_attacks.attacks(suite, first, second, program, owner, here, there, own)
             blog(suite, first, here, own)
             many_tables(suite, first, program, owner, here)
             asked(suite, first, program, owner, here, own)
