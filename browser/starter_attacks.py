@@ -1,4 +1,6 @@
 """The starter sites when a visitor goes around their pages: rows that no form lets through. See starter_checks.py."""
+import contextlib
+import sqlite3
 import subprocess
 
 from starter_pages import live, texts, visit
@@ -107,8 +109,25 @@ def handle(suite, page, program, owner, here):
         expect(found == ["true open", "false owner"], found)
 
 
+def long_posts(suite, page, owner, here):
+    with suite.check("blog: a hundred long posts are listed for a visitor, by their beginnings"):
+        with contextlib.closing(sqlite3.connect(owner.folder / "data.db", timeout=10)) as database:
+            database.executemany("INSERT INTO posts (_owner, slug, title, body) VALUES (?, ?, ?, ?)",
+                                 [(owner.id, f"long-{number}", f"Long {number}", "word " * 12_000) for number in range(100)])
+            database.commit()
+        visit(page, here("blog/"))
+        page.wait(lambda: page.run("return document.getElementById('live').dataset.state"), "the posts or a refusal")
+        found = texts(page, "#posts li > p:first-of-type")
+        expect(len(found) == 100 and max(map(len, found)) < 170, page.one("#live").text)
+        with contextlib.closing(sqlite3.connect(owner.folder / "data.db", timeout=10)) as database:
+            database.execute("DELETE FROM posts WHERE slug LIKE 'long-%'")
+            database.commit()
+        page.wait(lambda: 0 < len(texts(page, "#posts li")) < 100, "the list without them")
+
+
 def attacks(suite, first, second, program, owner, here, there, own):
     long_entries(suite, first, second, here, there)
     live_entries(suite, first, own)
     long_votes(suite, first, second, here, there)
     handle(suite, first, program, owner, here)
+    long_posts(suite, first, owner, here)
