@@ -286,6 +286,13 @@ def starters(suite, url, peer):
             page.driver.get(f"{url}p/{peer.id}/")
             wait_site(page, "votes")
 
+        with suite.check("a table that is there is told of, with the columns that the pages need"):
+            page.driver.get(url + "site")
+            ready(page)
+            click(page, "#starter-poll")
+            click(page, "#starter-look")
+            toast(page, "The table votes was there and stays as it is; the pages need these columns: choice")
+
     with suite.check("a site that is gone is started anew"), browser(1280, 1000, reduced_motion=True) as page:
         shutil.rmtree(site)
         page.driver.get(url + "site")

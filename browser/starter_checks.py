@@ -8,8 +8,10 @@ import subprocess
 import time
 
 import part
+import starter_attacks
 from part import ended
 from peer import Peer
+from starter_pages import enter, fill, live, texts, visit
 from story import browser, each_look, expect, not_too_wide
 
 HERE = pathlib.Path(__file__).parent
@@ -87,35 +89,6 @@ UPSTREAM = {
     "style sheets": "true",
     "content policy": "",
 }
-
-
-def visit(page, url):
-    """Opens a page of a site and goes into the frame that the viewer shows it in."""
-    page.driver.switch_to.default_content()
-    page.driver.get(url)
-    enter(page)
-
-
-def enter(page):
-    page.driver.switch_to.default_content()
-    frame = page.wait(lambda: page.driver.find_elements("css selector", "#frame-place iframe"), "the site's frame")[0]
-    page.driver.switch_to.frame(frame)
-    page.wait(lambda: page.run("return location.href !== 'about:blank' && document.readyState === 'complete'"), "the site")
-
-
-def live(page):
-    page.wait(lambda: page.run("return document.getElementById('live')?.dataset.state") == "live" or
-              page.run("return document.getElementById('live')?.textContent.includes('post')"), "live")
-
-
-def texts(page, selector):
-    return page.run("return [...document.querySelectorAll(arguments[0])].map((element) => element.innerText)", selector)
-
-
-def fill(page, selector, text):
-    field = page.one(selector)
-    field.clear()
-    field.send_keys(text)
 
 
 def rows(peer, query):
@@ -278,6 +251,11 @@ def blog(suite, page, here, as_owner=None):
             visit(owner, as_owner("blog/"))
             live(owner)
             owner.wait(lambda: owner.one("#write").is_displayed(), "the form")
+            fill(owner, "#title", "   ")
+            fill(owner, "#body", "One.")
+            owner.one("#editor button").click()
+            owner.wait(lambda: "title is empty" in owner.one("#status").text, "the refusal of a title of blanks")
+            expect("" not in texts(owner, "#posts a"), "a post without a title")
             fill(owner, "#title", "Written by hand")
             fill(owner, "#body", "One.\n\nTwo.")
             owner.one("#editor button").click()
@@ -658,6 +636,7 @@ def story(suite, program, folder):
                 page.wait(lambda: page.run("return document.body.innerText").count("Neighbour") > 0, "the neighbour", seconds=20)
             guestbook(suite, first, second, owner, here, there, owner.stop, owner.start)
             poll(suite, first, second, owner, here, there)
+            starter_attacks.attacks(suite, first, second, program, owner, here, there, own)
             blog(suite, first, here, own)
             many_tables(suite, first, program, owner, here)
             asked(suite, first, program, owner, here, own)

@@ -86,8 +86,9 @@ import Testing
             return [StarterFile(path: "index.html", effect: .replaces)]
         }
 
-        func applyStarter(_ name: String, replacing: Set<String>) async throws(SiteEditError) {
+        func applyStarter(_ name: String, replacing: Set<String>) async throws(SiteEditError) -> [KeptTable] {
             try note("apply", name, replacing.sorted().joined(separator: " "))
+            return [KeptTable(name: "votes", columns: ["choice"])]
         }
     }
 
@@ -196,9 +197,10 @@ import Testing
         try await withViewer(rooms: ViewerRooms(site: desk)) { port in
             let token = try await token(port)
             _ = try await post("move", "{\"path\":\"a\",\"to\":\"b\",\"replace\":true}", port: port, token: token)
-            _ = try await post(
+            let applied = try await post(
                 "starter/apply", "{\"starter\":\"poll\",\"replace\":[\"x\",\"index.html\",7]}", port: port, token: token
             )
+            #expect(applied.body.contains("\"votes\"") && applied.body.contains("\"choice\""))
             #expect(
                 desk.calls == [
                     .init(name: "move", arguments: ["a", "b", "true"]),

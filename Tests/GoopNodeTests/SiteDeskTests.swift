@@ -350,6 +350,19 @@ import Testing
         #expect(try await paths(desk) == ["guestbook", "style.css"])
     }
 
+    /// They stay as they are, and may not be what the pages expect.
+    @Test func tablesThatWereThereAreNamed() async throws {
+        let tables = SiteTables(
+            path: temporary.path + "/data.db", configuration: .init(owner: PrivateKey.generate().peerID),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let desk = NodeSiteDesk(root: root, hidden: SitePath.alwaysHidden, tables: tables, label: "Ada")
+        let first = try await desk.applyStarter("guestbook", replacing: [])
+        #expect(first.isEmpty)
+        let second = try await desk.applyStarter("neighbour", replacing: ["index.html", "style.css"])
+        #expect(second == [KeptTable(name: "guestbook", columns: ["name", "message"])])
+        await tables.close()
+    }
+
     /// The files are there then; the tables are told of.
     @Test func aStarterWithoutADatabaseSaysSo() async throws {
         let desk = desk()

@@ -260,6 +260,8 @@ import Testing
         #expect(try await fixture.text(#"{"op":"tables"}"#).contains(#""insert_policy":"open""#))
         let described = try await fixture.ask(#"{"op":"describe","table":"papers"}"#, as: fixture.bob)
         #expect(described["mode"]?.string == "classic" && described["columns"]?.array?.count == 8)
+        let access = described["access"]?.object
+        #expect(access?["insert"]?.string == "open" && access?["update"]?.string == "owner")
         try await fixture.ask(#"{"op":"delete-table","table":"papers"}"#)
         #expect(await fixture.refusal(#"{"op":"count","table":"papers"}"#)?.code == .notFound)
         #expect(try await fixture.text(#"{"op":"tables"}"#) == "[]")

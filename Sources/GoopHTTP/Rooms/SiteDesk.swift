@@ -28,8 +28,9 @@ public protocol SiteDesk: Sendable {
     func starterFiles(_ name: String) async throws(SiteEditError) -> [StarterFile]
     /// Writes a starter site, and makes its tables where they are missing. A file that is there and differs is replaced only
     /// if it is named.
+    /// - Returns: the tables that were there, which stay as they are.
     /// - Throws: `.exists` for the first file that is there and not named; then nothing was written.
-    func applyStarter(_ name: String, replacing: Set<String>) async throws(SiteEditError)
+    func applyStarter(_ name: String, replacing: Set<String>) async throws(SiteEditError) -> [KeptTable]
 }
 
 /// A file on its way into the site; dropped before `finish`, it leaves nothing behind.
@@ -97,6 +98,20 @@ public struct SiteText: Sendable, Hashable {
         self.path = path
         self.text = text
         self.stamp = stamp
+    }
+}
+
+/// A table that a starter site uses and that was there before it.
+public struct KeptTable: Sendable, Hashable {
+    /// As the pages name it.
+    public var name: String
+    /// The columns that the pages need; the table may have others.
+    public var columns: [String]
+
+    /// Makes it of its parts.
+    public init(name: String, columns: [String]) {
+        self.name = name
+        self.columns = columns
     }
 }
 

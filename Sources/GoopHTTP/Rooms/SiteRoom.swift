@@ -46,7 +46,7 @@ struct SiteRoom: Sendable {
 
     /// `folder {"path"}`, `move {"path","to","replace"}`, `delete {"path"}` → the item, `restore {"ticket"}` → `{"path"}`,
     /// `empty-trash {}`, `starter/check {"starter"}` → `{"files":[{"path","effect"}]}`,
-    /// `starter/apply {"starter","replace":[paths]}`.
+    /// `starter/apply {"starter","replace":[paths]}` → `{"kept":[{"table","columns":[names]}]}`.
     func change(_ change: Change, _ object: JSONObject) async -> Response {
         guard let desk else { return routes.closed }
         do throws(SiteEditError) {
@@ -67,7 +67,13 @@ struct SiteRoom: Sendable {
                 ])
             case .applyStarter:
                 let replacing = Set((object["replace"]?.array ?? []).compactMap(\.string))
-                try await desk.applyStarter(try text("starter", of: object), replacing: replacing)
+                let kept = try await desk.applyStarter(try text("starter", of: object), replacing: replacing)
+                return routes.answer([
+                    "kept": .array(
+                        kept.map { table -> JSONValue in
+                            ["table": .string(table.name), "columns": .array(table.columns.map { .string($0) })]
+                        })
+                ])
             case .emptyTrash: await desk.emptyTrash()
             }
             return routes.answer(["ok": true])

@@ -38,6 +38,12 @@ export function prepareStarters(whenDone) {
   });
 }
 
+/// The tables that were there may be of another make than the pages expect.
+function told(kept) {
+  return kept.map(({ table, columns }) =>
+    ` The table ${table} was there and stays as it is; the pages need these columns: ${columns.join(", ")}.`).join("");
+}
+
 async function offer(starter, files) {
   const of = (effect) => files.filter((file) => file.effect === effect).map((file) => file.path);
   const [fresh, lost, blocked] = [of("new"), of("replaces"), of("blocked")];
@@ -50,8 +56,8 @@ async function offer(starter, files) {
     return;
   }
   if (fresh.length === 0 && lost.length === 0) {
-    await post("/api/rooms/site/starter/apply", { starter, replace: [] });
-    tell("All of its files are there already.");
+    const { kept } = await post("/api/rooms/site/starter/apply", { starter, replace: [] });
+    tell(`All of its files are there already.${told(kept)}`);
     return;
   }
   const names = [...lost.map((path) => `${path} (replaces yours)`), ...fresh.map((path) => `${path} (new)`)];
@@ -63,6 +69,6 @@ async function offer(starter, files) {
     names, answers: [{ text: lost.length > 0 ? "Replace" : "Add", value: true, danger: lost.length > 0, primary: lost.length === 0 }],
   });
   if (!answer) return;
-  await post("/api/rooms/site/starter/apply", { starter, replace: lost });
-  tell(`“${title}” is in your folder.`);
+  const { kept } = await post("/api/rooms/site/starter/apply", { starter, replace: lost });
+  tell(`“${title}” is in your folder.${told(kept)}`);
 }

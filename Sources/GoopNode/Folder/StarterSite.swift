@@ -8,7 +8,7 @@ public enum StarterSite: String, Sendable, Hashable, CaseIterable {
     case poll
     /// The owner writes, visitors read.
     case blog
-    /// The sample neighbour of `make run`: all of them behind one front page.
+    /// Guestbook, poll and blog behind one front page; the neighbour of `make run` has it, and so may any peer.
     case neighbour
 
     /// What it is, for a list of choices.
@@ -18,7 +18,7 @@ public enum StarterSite: String, Sendable, Hashable, CaseIterable {
         case .guestbook: "visitors leave a message; it appears on every open page"
         case .poll: "visitors vote; the chart moves on every open page"
         case .blog: "you write, visitors read"
-        case .neighbour: "all of them behind one front page, as the sample neighbour has it"
+        case .neighbour: "guestbook, poll and blog behind one front page"
         }
     }
 

@@ -19,6 +19,8 @@ struct StarterTable: Sendable, Hashable {
         self.firstRow = firstRow
     }
 
+    var columnNames: [String] { columns.compactMap { $0.object?["name"]?.string } }
+
     /// What makes the table.
     var creation: DataRequest {
         var request = DataRequest(op: .createTable)

@@ -80,7 +80,8 @@ struct NodeSiteDesk: SiteDesk {
         }
     }
 
-    func applyStarter(_ name: String, replacing: Set<String>) async throws(SiteEditError) {
+    @discardableResult
+    func applyStarter(_ name: String, replacing: Set<String>) async throws(SiteEditError) -> [KeptTable] {
         let starter = try starter(name)
         let files = files(of: starter)
         try await onDisk { [editor] () throws(SiteEditError) in
@@ -105,7 +106,12 @@ struct NodeSiteDesk: SiteDesk {
                 _ = try upload.finish()
             }
         }
-        for table in starter.tables { try await make(table) }
+        var kept: [KeptTable] = []
+        for table in starter.tables {
+            let isMade = try await make(table)
+            if !isMade { kept.append(KeptTable(name: table.name, columns: table.columnNames)) }
+        }
+        return kept
     }
 
     private func starter(_ name: String) throws(SiteEditError) -> StarterSite {
@@ -140,16 +146,17 @@ struct NodeSiteDesk: SiteDesk {
         return effects
     }
 
-    /// A table that is there stays as it is.
-    private func make(_ table: StarterTable) async throws(SiteEditError) {
+    /// - Returns: whether it was made; a table that is there stays as it is.
+    private func make(_ table: StarterTable) async throws(SiteEditError) -> Bool {
         do throws(DataError) {
             do throws(DataError) {
                 _ = try await tables.perform(table.creation, caller: .owner)
             } catch {
                 guard error.code == .conflict else { throw error }
-                return
+                return false
             }
             if let row = table.firstRowInsertion { _ = try await tables.perform(row, caller: .owner) }
+            return true
         } catch {
             throw SiteEditError(
                 error.code == .full ? .full : .failed, "data.db",

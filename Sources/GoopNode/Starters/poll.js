@@ -8,14 +8,18 @@ const choices = [...form.querySelectorAll("input[name=choice]")].map((input) => 
 const votes = new Map();
 const rows = new Map();
 let me = {};
+/** Whether something is chosen that is not sent yet: reading the rows again leaves it. */
+let isChosen = false;
 
 function state(name, text) {
   live.dataset.state = name;
   live.textContent = text;
 }
 
+/** A row that is none of the choices is no vote: a visitor can store anything, up to a megabyte. */
 function count(row) {
-  rows.set(row._id, row);
+  if (choices.includes(row.choice)) rows.set(row._id, row);
+  else if (!rows.delete(row._id)) return;
   recount();
 }
 
@@ -63,12 +67,16 @@ function draw() {
   state("live", `Live: ${total} ${total === 1 ? "vote" : "votes"} so far.`);
 }
 
-/** All rows (up to a bound), a thousand at a time: whoever sends many must not hide the votes of others. */
+/**
+ * All votes (up to a bound), a thousand at a time: whoever sends many must not hide those of others. Only the choices are asked
+ * for: a few long texts would be too much for one answer.
+ */
 async function everyRow() {
   const found = [];
   for (let last = 0; found.length < 100_000;) {
     const part = await Goop.data.find("votes", {
-      fields: ["_id", "_owner", "choice"], where: "_id > ?", args: [last], order: "_id", limit: 1000,
+      fields: ["_id", "_owner", "choice"], where: `_id > ? AND choice IN (${choices.map(() => "?").join(", ")})`,
+      args: [last, ...choices], order: "_id", limit: 1000,
     });
     found.push(...part);
     if (part.length < 1000) break;
@@ -96,9 +104,12 @@ async function load() {
     }
   }
   recount();
+  if (isChosen) return;
   const mine = votes.get(me.myId);
   for (const input of form.elements.choice) input.checked = input.value === mine;
 }
+
+form.addEventListener("change", () => { isChosen = true; });
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
@@ -111,6 +122,8 @@ form.addEventListener("submit", async (event) => {
     const own = await Goop.data.findOne("votes", { where: "_owner = ?", args: [me.myId], order: "_id DESC" });
     if (own) await Goop.data.update("votes", own._id, { choice });
     else await Goop.data.insert("votes", { choice });
+    // Another choice may be made while this one is on its way.
+    if (form.elements.choice.value === choice) isChosen = false;
     status.textContent = own ? "Your vote is changed." : "Thank you for your vote.";
   } catch (error) {
     status.dataset.kind = "error";

@@ -302,7 +302,10 @@ public final class DataStore: Sendable {
                     detail: table.access.explanation(of: .read, role: DataStore.role(of: caller)))
             }
             if let schema = table.schema { return ["mode": "orm", "schema": schema.json] }
-            return ["columns": .array(table.columns.map(\.json)), "mode": "classic"]
+            // Upstream's answer has no access here; without it a page cannot know what its visitor may do.
+            return [
+                "access": table.access.json, "columns": .array(table.columns.map(\.json)), "mode": "classic",
+            ]
         }
     }
 

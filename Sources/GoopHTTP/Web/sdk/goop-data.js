@@ -421,7 +421,7 @@
     const [description, peer] = await Promise.all([data.describe(table), Goop.peer()]);
     const schema = description?.schema ?? {};
     const columns = schema.columns ?? (description?.columns ?? []).filter(({ name }) => !name.startsWith("_"));
-    const access = schema.access ?? null;
+    const access = schema.access ?? description?.access ?? null;
     const bind = (name) => (...values) => data[name](table, ...values);
     const handle = {
       name: table,

@@ -56,7 +56,7 @@
     },
 
     /**
-     * The form with up to 200 rows below it; a visitor sees buttons to delete at their own rows only.
+     * The form with the newest 200 rows below it; a visitor sees buttons to delete at their own rows only.
      * @param {Element|string} target @param {string} table
      */
     async render(target, table) {
@@ -73,7 +73,7 @@
       const tell = (error) => say(Goop.explain(error), "error");
       const [columns, peer] = await Promise.all([columnsOf(table), Goop.peer()]);
       const draw = async () => {
-        const rows = await Goop.data.query(table, { limit: 200 });
+        const rows = await Goop.data.query(table, { order: "_id DESC", limit: 200 });
         const removal = (row) => peer.isOwner || row._owner === peer.myId
           ? make("button", {
             type: "button", "aria-label": `delete row ${row._id}`,
