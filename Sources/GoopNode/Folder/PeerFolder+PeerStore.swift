@@ -20,6 +20,16 @@ extension PeerFolder {
         }
     }
 
+    /// Everybody whom `data/peers.db` remembers, for a command that only looks: nobody where there is no such file, and none is
+    /// made.
+    /// - Throws: `Failure` that names the file.
+    func knownPeers() async throws(Failure) -> [KnownPeer] {
+        guard AtomicFile.exists(peersDatabase) else { return [] }
+        let store = try openPeerStore()
+        defer { try? store.close() }
+        return try await peers(in: store)
+    }
+
     /// Everybody whom the file remembers.
     /// - Throws: `Failure` that names the file.
     func peers(in store: PeerStore) async throws(Failure) -> [KnownPeer] {
