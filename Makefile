@@ -15,6 +15,8 @@ help:
 	@echo "make test        every test: unit, simulation, interop, LAN lab, browser, and 'make run' itself"
 	@echo "make test-unit   only what 'swift test' runs: no root, no network namespaces, no downloads"
 	@echo "make lint        format, import direction, forbidden constructs"
+	@echo "make p2pd        build ./goop2-p2pd, the libp2p daemon; ./goop2-p2pd -help has examples"
+	@echo "make format      format the Swift sources as lint wants them"
 	@echo "make bench       our figures beside the rivals', in one run"
 	@echo "make check-long  the address sanitizer, coverage, soak, long interop and fuzzing: many hours"
 	@echo "make clean       remove what was built (your peers stay)"
