@@ -45,7 +45,7 @@ extension PeerFolder {
     }
 
     private func failure(of error: DataError, peersAre done: String) -> Failure {
-        let (failure, cause) = (error.failure, "\(peersDatabase) cannot be \(done): \(error.message)")
+        let (failure, cause) = (error.failure(of: nil), "\(peersDatabase) cannot be \(done): \(error.message)")
         return switch error.code {
         case .locked: Failure(failure.kind, cause, nextStep: "close the program that uses it")
         case .full, .internalFailure: Failure(failure.kind, cause, nextStep: failure.nextStep)
