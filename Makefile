@@ -7,14 +7,16 @@ RELEASE = --configuration release --static-swift-stdlib
 export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH ?= $(shell expr 2 '*' $$(nproc 2>/dev/null || echo 2))
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-unit test-programs check-long bench lint format clean setup-run setup-test setup-bench p2pd
+.PHONY: help run build test test-unit test-programs check-long bench lint format clean setup-run setup-test setup-bench may-check-long p2pd
 
 help:
 	@echo "make run         build goop2, start your peer and a sample neighbour, show the viewer's address"
 	@echo "make build       build ./goop2 only"
 	@echo "make test        every test: unit, simulation, interop, LAN lab, browser, and 'make run' itself"
-	@echo "make test-unit   only what 'swift test' runs: no root, no network namespaces, no downloads"
+	@echo "make test-unit   only what 'swift test' runs: no root, no network namespaces; the first build fetches packages"
 	@echo "make lint        format, import direction, forbidden constructs"
+	@echo "make p2pd        build ./goop2-p2pd, the libp2p daemon; ./goop2-p2pd -help has examples"
+	@echo "make format      format the Swift sources as lint wants them"
 	@echo "make bench       our figures beside the rivals', in one run"
 	@echo "make check-long  the address sanitizer, coverage, soak, long interop and fuzzing: many hours"
 	@echo "make clean       remove what was built (your peers stay)"
@@ -51,7 +53,11 @@ test-programs: setup-test build p2pd
 
 test: test-unit test-programs
 
-check-long: setup-test build p2pd
+# Before the builds, which take minutes.
+may-check-long:
+	@scripts/check-long --may-run
+
+check-long: may-check-long setup-test build p2pd
 	@scripts/check-long
 
 bench: setup-bench build p2pd

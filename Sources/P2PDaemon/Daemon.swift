@@ -15,9 +15,17 @@ public final class Daemon: Service {
     private let logger: Logger
     private let say: @Sendable (String) -> Void
 
-    /// What the flags mean, one a line.
+    /// Command lines that the help begins with.
+    static let examples = [
+        "goop2-p2pd -listen /unix/tmp/mine.sock -hostAddrs /ip4/127.0.0.1/tcp/0",
+        "goop2-p2pd -id peer.key -hostAddrs /ip4/0.0.0.0/tcp/4001 -pubsub -connManager",
+    ]
+
+    /// Examples, and what each flag means.
     public static var usage: String {
         var lines = ["usage: goop2-p2pd [flags]    -x VALUE, -x=VALUE; booleans -x, -x=false"]
+        lines += ["examples:"] + examples.map { "  \($0)" }
+        lines.append("flags, with what holds without them in brackets:")
         for flag in DaemonFlag.allCases where flag.reasonWithoutEffect == nil && flag != .h {
             lines.append("  -\(flag.rawValue)\(flag.isBoolean ? "" : " VALUE")")
             lines += (flag.meaning ?? "").split(separator: "\n").map { "      \($0)" }

@@ -42,7 +42,13 @@ struct BlockCommand: AsyncParsableCommand {
         let standing: PeerStanding = undo ? .ordinary : mute ? .muted : .blocked
         let answer = try await commands.stand(peer, standing)
         if output.json { return try Console.answer(json: answer) }
-        try Console.answer("\(answer.object?["peer"]?.string ?? "") is \(standing.rawValue) now")
+        let words =
+            switch standing {
+            case .ordinary: "neither blocked nor muted"
+            case .muted: "muted"
+            case .blocked: "blocked"
+            }
+        try Console.answer("\(answer.object?["peer"]?.string ?? "") is \(words) now")
     }
 
     private func list(_ decisions: JSONValue) throws {

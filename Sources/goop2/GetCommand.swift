@@ -27,7 +27,11 @@ struct GetCommand: AsyncParsableCommand {
 
     @OptionGroup var directory: FolderArgument
 
-    @Argument(help: "An id, an address that ends in one, or a label in the running peer's list.")
+    @Argument(
+        help: """
+            An id, an address that ends in one, or, while your peer runs, a name: your own for somebody, which wins, or \
+            the one they gave themselves.
+            """)
     var peer: String
 
     @Argument(help: "The path in the site; a folder gives its index.html.")

@@ -20,6 +20,8 @@ struct PeerCommand: AsyncParsableCommand {
             EXAMPLES
               goop2 peer ./peers/me
               goop2 peer ./peers/me --no-viewer
+              goop2 peer ./peers/me --local        seen on this machine only
+              goop2 peer ./peers/me --contact /ip4/192.168.1.20/tcp/4001/p2p/12D3Koo...
 
             Creates what is missing in the folder. Ends with Ctrl-C, a TERM signal, or
             with its terminal (unless nohup started it), and says goodbye to the

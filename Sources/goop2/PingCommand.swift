@@ -17,7 +17,11 @@ struct PingCommand: AsyncParsableCommand {
 
     @OptionGroup var directory: FolderArgument
 
-    @Argument(help: "An id, an address that ends in one, or a label in the running peer's list.")
+    @Argument(
+        help: """
+            An id, an address that ends in one, or, while your peer runs, a name: your own for somebody, which wins, or \
+            the one they gave themselves.
+            """)
     var peer: String
 
     @OptionGroup var search: SearchOptions

@@ -74,8 +74,35 @@ private struct ShortLines: OwnerTables {
     }
 
     @Test func aFullQuotaIsNotHelpedByTryingAgain() {
-        let failure = DataError(code: .quota, message: "quota exceeded").failure
+        let failure = DataError(code: .quota, message: "quota exceeded").failure(of: .insert)
         #expect(failure.nextStep.contains("data.visitor_megabytes") && failure.kind == .cannotCreate)
+    }
+
+    @Test func theNextStepIsThatOfTheOperation() {
+        func step(_ code: DataErrorCode, _ op: DataOperation?) -> String {
+            DataError(code: code, message: "no").failure(of: op).nextStep
+        }
+        #expect(step(.tooLarge, .query).contains("--limit"))
+        for op in [DataOperation.insert, .update, .createTable, nil] {
+            #expect(!step(.tooLarge, op).contains("--limit"), "there is no such option")
+            #expect(!step(.tooLarge, op).isEmpty)
+        }
+        // With a space on both sides of DIR: so the program puts the folder there.
+        #expect(step(.conflict, .createTable).contains("another name; goop2 data DIR tables "))
+        #expect(step(.conflict, .insert).contains("goop2 data DIR query "))
+        #expect(step(.conflict, .query) == "try again")
+    }
+
+    /// A table that is there cannot be made again, whoever does it.
+    @Test(arguments: [false, true]) func aNameThatIsTakenIsToldAsOne(isRunning: Bool) async throws {
+        let peer = try await isRunning ? TestPeer.start(in: temporary, label: "ada") : nil
+        if peer == nil { try makePeer() }
+        let session = try DataSession(folder: folder, logger: logger)
+        try await makeTable(session)
+        let told = await failure { try await makeTable(session) }
+        #expect(told?.kind == .data && told?.nextStep.hasPrefix("choose another name") == true, "\(told as Any)")
+        await session.close()
+        try await peer?.stop()
     }
 
     @Test func withoutARunningPeerTheDatabaseIsOpenedItself() async throws {

@@ -2,6 +2,7 @@ import GoopCore
 import GoopHTTP
 import GoopStore
 import LibP2P
+import Logging
 import NIOCore
 import Testing
 
@@ -175,6 +176,33 @@ import Testing
         #expect(await failure { try await host.commands.audience("revoke", peers: [other.base58]) }?.kind == .usage)
         await guest.stop()
         try await host.stop()
+    }
+
+    @Test func aStoppedPeerKnowsTheNamesThatItsFileHas() async throws {
+        let folder = PeerFolder(temporary.path + "/host")
+        try PreparedPeer.open(folder, options: .init(createsMissing: true, label: "host")).release()
+        let commands = PeerCommands(folder: folder, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        #expect(try await commands.audience("show").object?["audience"]?.string == "everyone")
+        #expect(!AtomicFile.exists(folder.peersDatabase), "who looks makes nothing")
+
+        let (ada, other) = (PrivateKey.generate().peerID, PrivateKey.generate().peerID)
+        let store = try folder.openPeerStore()
+        try await store.save([KnownPeer(id: ada, label: "Ada"), KnownPeer(id: other, label: "Eve", petname: "Bob")])
+        try store.close()
+        let guests: JSONValue = .array([["id": .string(ada.base58), "name": "Ada"]])
+        #expect(try await commands.audience("only", peers: ["Ada"]).object?["guests"] == guests)
+        #expect(try await commands.audience("show").object?["guests"] == guests)
+        #expect(try await commands.audience("allow", peers: ["Bob"]).object?["guests"]?.array?.count == 2)
+        #expect(try await commands.audience("revoke", peers: [other.base58]).object?["guests"] == guests)
+        let unknown = await failure { try await commands.audience("allow", peers: ["Zacharias"]) }
+        #expect(unknown?.kind == .noInput && unknown?.nextStep == PeerName.nextStepWhileStopped)
+
+        // A file that cannot be read is told where a name needs it, and keeps nobody from being shown out.
+        try AtomicFile.write(Array("no database, and long enough to be seen as none".utf8), to: folder.peersDatabase)
+        let told = await failure { try await commands.audience("revoke", peers: ["Ada"]) }
+        #expect(told?.kind == .data && told?.cause.contains(folder.peersDatabase) == true, "\(told as Any)")
+        #expect(try await commands.audience("show").object?["guests"]?.array?.count == 1)
+        #expect(try await commands.audience("revoke", peers: [ada.base58]).object?["guests"]?.array == [])
     }
 
     @Test func commandsNameWhatIsWrong() async throws {

@@ -29,6 +29,26 @@ import Testing
         #expect(options.notices.count == 1 && options.notices[0].contains("quic-v1"))
     }
 
+    /// A flag either does nothing, for a reason, or has a meaning; the help tells both, and its examples can be copied.
+    @Test func helpTellsOfEveryFlag() throws {
+        for flag in DaemonFlag.allCases {
+            #expect((flag.meaning == nil) == (flag.reasonWithoutEffect != nil), "\(flag)")
+            #expect(Daemon.usage.contains("-\(flag.rawValue)"), "\(flag)")
+            for line in (flag.meaning ?? "").split(separator: "\n") where flag != .h {
+                #expect(Daemon.usage.contains("      \(line)\n"), "\(flag)")
+            }
+        }
+        for standard in ["(/unix/tmp/p2pd.sock)", "(/ip4/0.0.0.0/tcp/0,/ip6/::/tcp/0)", "(256)", "(512)", "(120s)"] {
+            #expect(Daemon.usage.contains(standard), "\(standard)")
+        }
+        for example in Daemon.examples {
+            #expect(Daemon.usage.contains(example))
+            let words = example.split(separator: " ").map(String.init)
+            #expect(words.first == "goop2-p2pd")
+            #expect(try DaemonOptions(arguments: Array(words.dropFirst())).notices.isEmpty, "\(example)")
+        }
+    }
+
     @Test func whatWeDoNotHaveIsSaid() throws {
         let options = try DaemonOptions(arguments: [
             "-dhtClient", "-bootstrapPeers", "/ip4/1.2.3.4/tcp/1", "-autoRelay",

@@ -6,17 +6,27 @@ extension PeerCommands {
     /// Shows or decides to whom the site is shown; at once, and over restarts.
     /// - Parameters:
     ///   - action: `show`, `everyone`, `only`, `allow` or `revoke`.
-    ///   - peers: ids, or names of the running peer's list.
+    ///   - peers: ids, or names of those who are known.
     /// - Returns: an object with `audience` (`everyone` or `named`) and `guests` (objects with `id` and `name`).
     /// - Throws: `Failure`.
     public func audience(_ action: String, peers: [String] = []) async throws -> JSONValue {
         if client.isPeerRunning { return try await client.ask(.audience(action: action, peers: peers)) }
         let prepared = try PreparedPeer.open(folder, options: .init(createsMissing: false, takesLock: action != "show"))
         defer { prepared.release() }
+        let known: [KnownPeer]
+        do throws(Failure) { known = try await folder.knownPeers() } catch {
+            // Whoever is named by an id is let in and shown out without that file.
+            guard peers.allSatisfy({ PeerID($0) != nil }) else { throw error }
+            known = []
+        }
         var configuration = prepared.configuration
         if action != "show" {
             var ids: [PeerID] = []
-            for name in peers { ids.append(try PeerName.resolve(name).peer) }
+            let candidates = known.map(PeerName.Candidate.init)
+            for name in peers {
+                ids.append(
+                    try PeerName.resolve(name, among: candidates, nextStep: PeerName.nextStepWhileStopped).peer)
+            }
             let decision = try AudienceDecision(action: action, peers: ids)
             do throws(AudienceRefusal) {
                 try configuration.decide(decision, owner: prepared.identity.peerID)
@@ -27,7 +37,7 @@ extension PeerCommands {
                 throw error.failure
             }
         }
-        return AudienceSheet(name: configuration.siteAudience.name, guests: configuration.siteGuests).json(names: [])
+        return AudienceSheet(name: configuration.siteAudience.name, guests: configuration.siteGuests).json(names: known)
     }
 }
 

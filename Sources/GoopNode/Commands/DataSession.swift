@@ -29,7 +29,7 @@ public final class DataSession: Sendable {
         let tables = SiteTables(peer, owner: peer.identity.peerID, logger: quieter)
         if let fault = tables.fault {
             peer.release()
-            throw fault.failure
+            throw fault.failure(of: nil)
         }
         way = .own(peer, tables)
     }
@@ -42,7 +42,7 @@ public final class DataSession: Sendable {
         case .running(let client): return try await client.ask(.data(request))
         case .own(_, let tables):
             do throws(DataError) { return try await tables.perform(request, caller: .owner) } catch {
-                throw error.failure
+                throw error.failure(of: request.op)
             }
         }
     }
@@ -58,7 +58,9 @@ public final class DataSession: Sendable {
             let answer = try await client.ask(.insert(table: table, rows: rows))
             return (answer.array ?? []).compactMap(RefusedRow.init(json:))
         case .own(_, let tables):
-            do throws(DataError) { return try await tables.insert(rows, into: table) } catch { throw error.failure }
+            do throws(DataError) { return try await tables.insert(rows, into: table) } catch {
+                throw error.failure(of: .insert)
+            }
         }
     }
 

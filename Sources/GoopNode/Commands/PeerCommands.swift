@@ -48,7 +48,7 @@ public struct PeerCommands: Sendable {
 
     /// A round trip to a peer.
     /// - Parameters:
-    ///   - peer: an id, an address that ends in one, or, with a running peer, a label of its list.
+    ///   - peer: an id, an address that ends in one, or, with a running peer, the name of somebody it knows.
     ///   - patience: how long a peer that is not known yet is looked for.
     /// - Returns: an object with `peer`, `milliseconds`, `path` and `address`.
     /// - Throws: `Failure`.
@@ -111,8 +111,7 @@ public struct PeerCommands: Sendable {
         defer { try? store.close() }
         let known = try await folder.peers(in: store)
         let (id, _) = try PeerName.resolve(
-            peer, among: known.map(PeerName.Candidate.init),
-            nextStep: "use an id, or start the peer: it may hear of that name")
+            peer, among: known.map(PeerName.Candidate.init), nextStep: PeerName.nextStepWhileStopped)
         var records = PeerRecords(ownID: prepared.identity.peerID, known: known)
         let decided: PeerRecords.Decided
         do throws(PeerRecords.Refusal) { decided = try records.setStanding(standing, of: id) } catch {

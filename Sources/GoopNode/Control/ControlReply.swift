@@ -21,7 +21,7 @@ enum ControlReply: Sendable {
         let error = DataError(
             code: .tooLarge, message: "the answer is too large",
             detail: "it would be a line of \(length) bytes, and \(limit) are the most")
-        return JSONWriter.compact(ControlReply.failure(error.failure).json) + [0x0A]
+        return JSONWriter.compact(ControlReply.failure(error.failure(of: .query)).json) + [0x0A]
     }
 
     private var json: JSONValue {

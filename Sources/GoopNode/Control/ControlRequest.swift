@@ -76,7 +76,7 @@ enum ControlRequest: Sendable, Hashable {
                 action: try text("action"), peers: (object["peers"]?.array ?? []).compactMap(\.string))
         case "data":
             do throws(DataError) { self = .data(try DataRequest(json: object["request"] ?? .null)) } catch {
-                throw error.failure
+                throw error.failure(of: nil)
             }
         case "insert": self = .insert(table: try text("table"), rows: object["rows"]?.array ?? [])
         case let other:

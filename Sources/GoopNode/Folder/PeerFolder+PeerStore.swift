@@ -20,6 +20,16 @@ extension PeerFolder {
         }
     }
 
+    /// Everybody whom `data/peers.db` remembers, for a command that only looks: nobody where there is no such file, and none is
+    /// made.
+    /// - Throws: `Failure` that names the file.
+    func knownPeers() async throws(Failure) -> [KnownPeer] {
+        guard AtomicFile.exists(peersDatabase) else { return [] }
+        let store = try openPeerStore()
+        defer { try? store.close() }
+        return try await peers(in: store)
+    }
+
     /// Everybody whom the file remembers.
     /// - Throws: `Failure` that names the file.
     func peers(in store: PeerStore) async throws(Failure) -> [KnownPeer] {
@@ -35,7 +45,7 @@ extension PeerFolder {
     }
 
     private func failure(of error: DataError, peersAre done: String) -> Failure {
-        let (failure, cause) = (error.failure, "\(peersDatabase) cannot be \(done): \(error.message)")
+        let (failure, cause) = (error.failure(of: nil), "\(peersDatabase) cannot be \(done): \(error.message)")
         return switch error.code {
         case .locked: Failure(failure.kind, cause, nextStep: "close the program that uses it")
         case .full, .internalFailure: Failure(failure.kind, cause, nextStep: failure.nextStep)

@@ -12,6 +12,9 @@ enum PeerName {
         var petname: String
     }
 
+    /// What to do when nobody has a name, for commands that read of a folder without a running peer who is known.
+    static let nextStepWhileStopped = "use an id, or start the peer: it may hear of that name"
+
     /// Finds the peer that a text means: an id, a multiaddr that ends in one, or a name that only one candidate has.
     /// - Parameter nextStep: what to do when nobody has the name, and none is alike.
     /// - Returns: the peer, and the address to try if one was given.

@@ -19,11 +19,13 @@ extension RunningPeer {
                 return .value(try await audience(action, peers))
             case .data(let request):
                 return .value(
-                    try await data { (tables) throws(DataError) in try await tables.perform(request, caller: .owner) })
+                    try await data(request.op) { (tables) throws(DataError) in
+                        try await tables.perform(request, caller: .owner)
+                    })
             case .insert(let table, let rows):
                 return .value(
                     .array(
-                        try await data { (tables) throws(DataError) in
+                        try await data(.insert) { (tables) throws(DataError) in
                             try await tables.insert(rows, into: table).map(\.json)
                         }))
             }
@@ -34,9 +36,9 @@ extension RunningPeer {
 
     /// Asks the tables, with their errors as those of commands.
     private func data<Value>(
-        _ body: (SiteTables) async throws(DataError) -> Value
+        _ op: DataOperation, _ body: (SiteTables) async throws(DataError) -> Value
     ) async throws(Failure) -> Value {
-        do { return try await body(tables) } catch { throw error.failure }
+        do { return try await body(tables) } catch { throw error.failure(of: op) }
     }
 
     private func status() async -> JSONValue {

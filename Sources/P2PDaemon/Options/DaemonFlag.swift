@@ -1,3 +1,5 @@
+import Multiformats
+
 /// A flag of the command line: its name, what follows it, and what becomes of it.
 ///
 /// The names are those of p2pd, so that a script written for it starts this daemon too.
@@ -74,15 +76,43 @@ enum DaemonFlag: String, CaseIterable {
         }
     }
 
-    /// What a flag means, where p2pd's own documentation cannot tell.
+    /// What a flag with an effect means, and what holds without it, as lines of the help; `nil` for flags without effect.
     var meaning: String? {
-        guard self == .frameLog else { return nil }
-        return """
-            a capture: one JSON line for each Yamux frame of each connection, the protocols that are negotiated, and of
-            GossipSub's RPCs the topics, what changes a mesh, and counts; never what messages and other streams carry. The file has mode 0600, begins anew, and holds at most \
-            \(FrameLog.maximumBytes >> 20) MiB; lines that find
-            no room there, or come faster than the disk takes them, are dropped and counted in a line of their own
+        let marks = DaemonOptions.ConnectionMarks()
+        return switch self {
+        case .listen: "where clients connect: /unix/PATH or /ip4/ADDRESS/tcp/PORT (\(DaemonOptions.defaultControl))"
+        case .id: "the file of the private key, in libp2p's protobuf form (without it: a new peer at each start)"
+        case .hostAddrs:
             """
+            where other peers connect: TCP addresses with commas between them
+            (\(DaemonOptions.defaultHost.map(\.description).joined(separator: ",")))
+            """
+        case .announceAddrs:
+            "what other peers are told instead of these, with commas between them (what the daemon listens on)"
+        case .noise: "offer Noise (true); one of Noise and TLS has to stay"
+        case .tls: "offer TLS 1.3 (true)"
+        case .muxer: "yamux, the only one there is (yamux)"
+        case .pubsub: "publish and subscribe for clients (false)"
+        case .pubsubRouter: "gossipsub, the only one there is (gossipsub)"
+        case .connManager: "close connections beyond -connHi (false)"
+        case .connLo: "to how many connections they are closed then (\(marks.low))"
+        case .connHi: "beyond how many connections some are closed (\(marks.high))"
+        case .connGrace: "how long a new connection is spared, such as 1m30s (\(marks.grace.components.seconds)s)"
+        case .frameLog:
+            """
+            a capture: one JSON line for each Yamux frame of each connection, the protocols that are
+            negotiated, and of GossipSub's RPCs the topics, what changes a mesh, and counts; never what
+            messages and other streams carry. The file has mode 0600, begins anew, and holds at most
+            \(FrameLog.maximumBytes >> 20) MiB; lines that find no room there, or come faster than the disk takes
+            them, are dropped and counted in a line of their own (no capture)
+            """
+        case .q: "do not print the control address, the peer id and the listen addresses (false)"
+        case .help, .h: "print this (false)"
+        case .idleTimeout, .relay, .relayActive, .relayHop, .relayService, .relayDiscovery, .relayHopLimit, .autoRelay,
+            .trustedRelays, .autonat, .forceReachabilityPrivate, .forceReachabilityPublic, .dht, .dhtClient, .dhtServer,
+            .b, .bootstrapPeers, .natPortMap, .quic:
+            nil
+        }
     }
 
     /// The flag whose name is nearest to a mistyped one, if it is near enough to be meant.

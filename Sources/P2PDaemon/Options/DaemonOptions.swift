@@ -103,8 +103,8 @@ struct DaemonOptions: Equatable {
         try takeHostAddresses(host ?? Self.defaultHost)
     }
 
-    private static let defaultControl = ControlAddress.unix(path: "/tmp/p2pd.sock")
-    private static let defaultHost = [
+    static let defaultControl = ControlAddress.unix(path: "/tmp/p2pd.sock")
+    static let defaultHost = [
         Multiaddr(ip: .v4(0), tcpPort: 0), Multiaddr(ip: .v6(high: 0, low: 0), tcpPort: 0),
     ]
 
