@@ -243,19 +243,26 @@ final class WriteQueue: Sendable {
 extension Database {
     /// Runs a statement that is used again and again.
     func cached(_ sql: String, _ values: [QueryValue] = []) throws {
-        let statement = try cachedStatement(sql: sql)
-        // No key path: one through a generic function is made anew at each call, which took as long as the insert itself.
-        try statement.execute(arguments: StatementArguments(values.map { $0.databaseValue }))
+        try cachedStatement(sql: sql).execute(arguments: Database.arguments(values))
     }
 
     /// Runs a statement that is not kept.
     func once(_ sql: String, _ values: [QueryValue]) throws {
-        try makeStatement(sql: sql).execute(arguments: StatementArguments(values.map { $0.databaseValue }))
+        try makeStatement(sql: sql).execute(arguments: Database.arguments(values))
     }
 
     /// Rows of a statement that is used again and again.
     func cachedRows(_ sql: String, _ values: [QueryValue]) throws -> [Row] {
-        try Row.fetchAll(
-            cachedStatement(sql: sql), arguments: StatementArguments(values.map { $0.databaseValue }))
+        try Row.fetchAll(cachedStatement(sql: sql), arguments: Database.arguments(values))
+    }
+
+    /// Values for the places of a statement, in their order.
+    ///
+    /// The types are written out, for GRDB has three forms of this. Where an optional is wanted the compiler takes that of
+    /// `[Any]`, which asks of each value what it conforms to: a tenth of the writer's time. That of a sequence of one type maps
+    /// by a key path, which is made anew at each call: it took as long as the insert itself.
+    private static func arguments(_ values: [QueryValue]) -> StatementArguments {
+        let values: [(any DatabaseValueConvertible)?] = values.map { $0.databaseValue }
+        return StatementArguments(values)
     }
 }
