@@ -25,7 +25,11 @@ public enum DataProtocol {
     public static func line(_ reply: DataReply) -> [UInt8] { line(reply.json) }
 
     /// JSON as a line.
-    public static func line(_ json: JSONValue) -> [UInt8] { JSONWriter.compact(json) + [0x0A] }
+    public static func line(_ json: JSONValue) -> [UInt8] {
+        var line = JSONWriter.compact(json)
+        line.append(0x0A)
+        return line
+    }
 
     /// Reads a request line.
     /// - Throws: `badRequest` also for the sealed form, `unknownOperation`, `tooLarge`.
@@ -68,26 +72,22 @@ public enum DataProtocol {
         var (values, lists, texts) = (1, 0, 0)
         // Bytes that are no text: digits of numbers too.
         var others = 0
-        var length: Int?
         var position = 0
         while position < text.count {
-            let byte = text[position]
-            if let before = length {
-                // What is no UTF-8 becomes three bytes for one.
-                length = before + (byte < 0x80 ? 1 : 3)
-                if byte == UInt8(ascii: "\\") {
-                    position += 1
-                } else if byte == UInt8(ascii: "\"") {
-                    texts += before > JSONValue.shortTextBytes ? before + JSONValue.blockBytes : 0
-                    length = nil
+            switch text[position] {
+            case UInt8(ascii: "\""):
+                var length = 0
+                position += 1
+                while position < text.count, text[position] != UInt8(ascii: "\"") {
+                    // What is no UTF-8 becomes three bytes for one.
+                    length += text[position] < 0x80 ? 1 : 3
+                    position += text[position] == UInt8(ascii: "\\") ? 2 : 1
                 }
-            } else {
-                switch byte {
-                case UInt8(ascii: "\""): length = 0
-                case UInt8(ascii: ","): values += 1
-                case UInt8(ascii: "["), UInt8(ascii: "{"): (values, lists) = (values + 1, lists + 1)
-                default: others += 1
-                }
+                // A text without an end is none.
+                if position < text.count, length > JSONValue.shortTextBytes { texts += length + JSONValue.blockBytes }
+            case UInt8(ascii: ","): values += 1
+            case UInt8(ascii: "["), UInt8(ascii: "{"): (values, lists) = (values + 1, lists + 1)
+            default: others += 1
             }
             position += 1
         }

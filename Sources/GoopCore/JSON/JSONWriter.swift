@@ -65,29 +65,30 @@ public struct JSONWriter {
         case .number(let digits): append(digits)
         case .string(let text): write(string: text)
         case .array(let elements):
-            writeList(open: "[", close: "]", elements, depth: depth) { writer, element in
+            writeList(open: UInt8(ascii: "["), close: UInt8(ascii: "]"), elements, depth: depth) { writer, element in
                 writer.write(element, depth: depth + 1)
             }
         case .object(let object):
-            writeList(open: "{", close: "}", object.members, depth: depth) { writer, member in
+            writeList(open: UInt8(ascii: "{"), close: UInt8(ascii: "}"), object.members, depth: depth) { writer, member in
                 writer.write(string: member.name)
-                writer.append(writer.indent == nil ? ":" : ": ")
+                writer.bytes.append(UInt8(ascii: ":"))
+                if writer.indent != nil { writer.bytes.append(0x20) }
                 writer.write(member.value, depth: depth + 1)
             }
         }
     }
 
     private mutating func writeList<Element>(
-        open: String, close: String, _ elements: [Element], depth: Int, _ body: (inout JSONWriter, Element) -> Void
+        open: UInt8, close: UInt8, _ elements: [Element], depth: Int, _ body: (inout JSONWriter, Element) -> Void
     ) {
-        append(open)
+        bytes.append(open)
         for (index, element) in elements.enumerated() {
-            if index > 0 { append(",") }
+            if index > 0 { bytes.append(UInt8(ascii: ",")) }
             startLine(depth: depth + 1)
             body(&self, element)
         }
         if !elements.isEmpty { startLine(depth: depth) }
-        append(close)
+        bytes.append(close)
     }
 
     private mutating func startLine(depth: Int) {
@@ -106,7 +107,9 @@ public struct JSONWriter {
             var written = 0
             var position = 0
             while position < text.count {
-                guard let (escape, length) = JSONWriter.escape(at: position, in: text) else {
+                guard JSONWriter.canNeedEscape(text[position]),
+                    let (escape, length) = JSONWriter.escape(at: position, in: text)
+                else {
                     position += 1
                     continue
                 }
@@ -118,6 +121,15 @@ public struct JSONWriter {
             bytes.append(contentsOf: text[written...])
         }
         bytes.append(UInt8(ascii: "\""))
+    }
+
+    /// False for a byte that always stands for itself: nearly all do, and are looked at no further.
+    private static func canNeedEscape(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0..<0x20, UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "<"), UInt8(ascii: ">"), UInt8(ascii: "&"), 0xE2:
+            true
+        default: false
+        }
     }
 
     /// What is written instead of the bytes at a position, and how many they are; nil if the byte stands for itself.
