@@ -146,16 +146,14 @@ final class ReadConnection {
             row.reserveCapacity(Int(width))
             for column in 0..<width {
                 // Before the value is copied: it alone can be beyond the limit.
-                bytes += Int(sqlite3_column_type(statement, column) == SQLITE_NULL ? 4 : 0)
-                if sqlite3_column_type(statement, column) != SQLITE_NULL {
-                    bytes += Int(sqlite3_column_bytes(statement, column))
-                }
+                let type = sqlite3_column_type(statement, column)
+                bytes += type == SQLITE_NULL ? 4 : Int(sqlite3_column_bytes(statement, column))
                 guard bytes <= limits.bytes else {
                     throw DataError(
                         code: .tooLarge, message: "the answer is too large",
                         detail: "an answer holds at most \(limits.bytes) bytes; ask with limit and offset")
                 }
-                row.append(ReadConnection.value(statement, column, isTime: times[Int(column)]))
+                row.append(ReadConnection.value(statement, column, type: type, isTime: times[Int(column)]))
             }
             rows.rows.append(row)
         }
@@ -213,8 +211,9 @@ final class ReadConnection {
         }
     }
 
-    private static func value(_ statement: OpaquePointer, _ column: Int32, isTime: Bool) -> JSONValue {
-        switch sqlite3_column_type(statement, column) {
+    /// - Parameter type: as SQLite told it before anything was asked of the value: what it tells afterwards is not defined.
+    private static func value(_ statement: OpaquePointer, _ column: Int32, type: Int32, isTime: Bool) -> JSONValue {
+        switch type {
         case SQLITE_INTEGER: return .integer(sqlite3_column_int64(statement, column))
         case SQLITE_FLOAT: return DataValue.json(real: sqlite3_column_double(statement, column))
         case SQLITE_TEXT:
