@@ -134,12 +134,13 @@ struct DataService: Sendable {
         return await reply(to: line, from: peer)
     }
 
-    /// The line of the answer. A small change of one row is handed to the writer from the event loop; whatever has much to read
-    /// or to write down does so elsewhere.
+    /// The line of the answer. A small change of one row is handed to the writer from the event loop, a small question to a
+    /// reader, which also writes the line: each further thread to wake is a tenth of a millisecond. Whatever has much to read
+    /// or to write down by itself does so elsewhere.
     private func reply(to line: Result<ByteBuffer, DataError>, from peer: PeerID) async -> ByteBuffer {
         if case .success(let bytes) = line, bytes.readableBytes <= DataService.smallRequestBytes {
             let request = Result { () throws(DataError) in try DataProtocol.request(inLine: bytes.readableBytesView) }
-            if case .success(let request) = request, !request.op.changesOneRow {
+            if case .success(let request) = request, !request.op.isDoneBehindALine {
                 return await withTaskExecutorPreference(globalConcurrentExecutor) {
                     await answer(.success(request), from: peer)
                 }
@@ -155,13 +156,13 @@ struct DataService: Sendable {
     }
 
     private func answer(_ request: Result<DataRequest, DataError>, from peer: PeerID) async -> ByteBuffer {
-        let reply: DataReply
         do throws(DataError) {
-            reply = .success(try await tables.perform(try request.get(), caller: await caller(peer)))
+            return try await tables.perform(try request.get(), caller: await caller(peer)) { value in
+                ByteBuffer(bytes: DataProtocol.line(DataReply.success(value)))
+            }
         } catch {
-            reply = .failure(error)
+            return ByteBuffer(bytes: DataProtocol.line(DataReply.failure(error)))
         }
-        return ByteBuffer(bytes: DataProtocol.line(reply))
     }
 
     /// A line, whose end may be the end of the stream; nil if nothing came.
@@ -282,10 +283,11 @@ struct DataService: Sendable {
 }
 
 extension DataOperation {
-    /// Answered in a few bytes, and done by the writer.
-    fileprivate var changesOneRow: Bool {
+    /// Done by the writer and answered in a few bytes, or done by a reader with all that there is to write down.
+    fileprivate var isDoneBehindALine: Bool {
         switch self {
         case .insert, .update, .delete, .upsert: true
+        case .query, .queryOne, .exists, .count, .pluck, .distinct, .aggregate: true
         default: false
         }
     }

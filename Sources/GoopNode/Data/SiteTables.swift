@@ -192,6 +192,13 @@ final class SiteTables: Sendable {
         try await store(for: caller).perform(request, caller: caller)
     }
 
+    /// The same, for a caller that makes something else of the answer; see `DataStore`.
+    func perform<Answer: Sendable>(
+        _ request: DataRequest, caller: DataCaller, _ make: @escaping @Sendable (JSONValue) -> Answer
+    ) async throws(DataError) -> Answer {
+        try await store(for: caller).perform(request, caller: caller, make)
+    }
+
     /// Adds rows of the owner, those that the table refuses left out.
     func insert(_ rows: [JSONValue], into table: String) async throws(DataError) -> [RefusedRow] {
         try await store().insert(rows, into: table)

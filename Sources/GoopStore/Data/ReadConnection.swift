@@ -250,4 +250,15 @@ struct ReadRows: Sendable {
 
     /// The first values of the rows.
     var firstValues: JSONValue { .array(rows.compactMap(\.first)) }
+
+    /// What an operation says of the rows.
+    func answer(to operation: DataOperation) -> JSONValue {
+        switch operation {
+        case .queryOne: rows.first.map(object) ?? .null
+        case .exists: ["exists": .bool(!rows.isEmpty)]
+        case .count: ["count": rows.first?.first ?? .integer(0)]
+        case .pluck, .distinct: firstValues
+        default: objects
+        }
+    }
 }

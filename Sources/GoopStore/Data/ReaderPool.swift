@@ -90,18 +90,20 @@ final class ReaderPool: Sendable {
         case .line: return
         case .refused(let error): throw error
         case .reader(let reader): run(job, of: peer, on: reader)
-        case .new: open(job, of: peer)
+        case .new:
+            // Not here: who asks may be on an event loop, and to open a file can take as long as the disk likes.
+            let queue = DispatchQueue(label: "goop2.data.reader")
+            queue.async { self.open(job, of: peer, for: queue) }
         }
     }
 
     /// Runs a job on a new connection. If that cannot be opened, the job hears why, and whoever was waiting for its place is
     /// tried next.
-    private func open(_ job: @escaping Job, of peer: PeerID?) {
+    private func open(_ job: @escaping Job, of peer: PeerID?, for queue: DispatchQueue) {
         var (job, peer) = (job, peer)
         while true {
             do throws(DataError) {
                 let connection = try ReadConnection(path: path, ending: ending)
-                let queue = DispatchQueue(label: "goop2.data.reader")
                 return run(job, of: peer, on: Reader(connection: connection, queue: queue))
             } catch {
                 job(.failure(error))

@@ -9,10 +9,30 @@ struct SelectPlan {
     let table: TableInfo
     /// Nil: all rows; else only those of this owner.
     let owner: String?
+    /// The columns, which every text of a request asks for.
+    private let scope: QueryScope
+
+    init(table: TableInfo, owner: String?) {
+        self.table = table
+        self.owner = owner
+        scope = table.scope
+    }
+
+    /// What the operation of a request reads.
+    func select(_ request: DataRequest) throws(DataError) -> CompiledFragment {
+        switch request.op {
+        case .queryOne: return try rows(request, only: 1)
+        case .exists: return try exists(request)
+        case .count: return try count(request)
+        case .pluck: return try column(request, isDistinct: false)
+        case .distinct: return try column(request, isDistinct: true)
+        case .aggregate: return try aggregate(request)
+        default: return try rows(request)
+        }
+    }
 
     /// Rows, or one row: `query`, `query-one`.
     func rows(_ request: DataRequest, only: Int64? = nil) throws(DataError) -> CompiledFragment {
-        let scope = table.scope
         let names = request.fields.isEmpty ? request.columns : request.fields
         var sql = CompiledFragment(sql: "SELECT ")
         sql.append(
@@ -60,7 +80,7 @@ struct SelectPlan {
         guard let name = request.columnName ?? request.keyColumn ?? request.fields.first, !name.isEmpty else {
             throw DataError(code: .badRequest, message: "column required")
         }
-        let column = try compiled { () throws(QueryError) in try QueryCompiler.columns([name], scope: table.scope) }
+        let column = try compiled { () throws(QueryError) in try QueryCompiler.columns([name], scope: scope) }
         var sql = CompiledFragment(sql: "SELECT \(isDistinct ? "DISTINCT " : "")\(column.sql) FROM \(table.quoted)")
         var arguments = try SelectPlan.arguments(request)
         try addWhere(request, &arguments, to: &sql)
@@ -79,7 +99,6 @@ struct SelectPlan {
         guard let text = request.expr, !text.isEmpty else {
             throw DataError(code: .badRequest, message: "expr required")
         }
-        let scope = table.scope
         let groups = try request.groupBy.flatMap { $0.isEmpty ? nil : $0 }.map { (text) throws(DataError) in
             try compiled { () throws(QueryError) in try QueryCompiler.columns(text, scope: scope) }
         }
@@ -118,7 +137,7 @@ struct SelectPlan {
         var condition: CompiledFragment?
         if let text = SelectPlan.condition(of: request) {
             condition = try compiled { () throws(QueryError) in
-                try QueryCompiler.condition(text, arguments: &arguments, scope: table.scope)
+                try QueryCompiler.condition(text, arguments: &arguments, scope: scope)
             }
         }
         guard let rows = CompiledFragment.rows(of: owner, where: condition) else { return }
@@ -135,7 +154,7 @@ struct SelectPlan {
         sql.sql += " ORDER BY "
         sql.append(
             try compiled { () throws(QueryError) in
-                try QueryCompiler.order(order, arguments: &arguments, scope: table.scope, of: results)
+                try QueryCompiler.order(order, arguments: &arguments, scope: scope, of: results)
             })
     }
 
