@@ -69,7 +69,8 @@ public struct JSONWriter {
                 writer.write(element, depth: depth + 1)
             }
         case .object(let object):
-            writeList(open: UInt8(ascii: "{"), close: UInt8(ascii: "}"), object.members, depth: depth) { writer, member in
+            writeList(open: UInt8(ascii: "{"), close: UInt8(ascii: "}"), object.members, depth: depth) {
+                writer, member in
                 writer.write(string: member.name)
                 writer.bytes.append(UInt8(ascii: ":"))
                 if writer.indent != nil { writer.bytes.append(0x20) }
@@ -126,7 +127,8 @@ public struct JSONWriter {
     /// False for a byte that always stands for itself: nearly all do, and are looked at no further.
     private static func canNeedEscape(_ byte: UInt8) -> Bool {
         switch byte {
-        case 0..<0x20, UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "<"), UInt8(ascii: ">"), UInt8(ascii: "&"), 0xE2:
+        case 0..<0x20, UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "<"), UInt8(ascii: ">"), UInt8(ascii: "&"),
+            0xE2:
             true
         default: false
         }
