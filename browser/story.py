@@ -1,5 +1,6 @@
 """The browser, the checks and their counts: what all stories in a browser share."""
 import contextlib
+import os
 import pathlib
 import shutil
 import time
@@ -114,6 +115,14 @@ class Suite:
             print(f"  FAIL  {name}: {error}", flush=True)
             if not isinstance(error, AssertionError):
                 traceback.print_exc()
+
+    def missing(self, what):
+        """A check that cannot be made because the machine lacks something: told, and a failure under CI."""
+        is_failure = bool(os.environ.get("CI"))
+        if is_failure:
+            self.count += 1
+            self.failed.append(what)
+        print(f"  {'FAIL' if is_failure else 'skip'}  {what} (scripts/setup test installs it)", flush=True)
 
     def shot(self, page, name):
         page.driver.save_screenshot(str(self.screenshots / f"{name}.png"))

@@ -32,6 +32,8 @@ public struct ViewerConfiguration: Sendable {
     public var watchPauses: ClosedRange<Duration> = .seconds(1) ... .seconds(60)
     /// How long the failure to reach a peer is answered from memory, unless news of the peer arrives.
     public var failureMemory: Duration = .seconds(5)
+    /// Sites are not told of peers that are offline and were last heard of longer ago: what the peer's list grants whoever left.
+    public var offlineGrace: Duration = .seconds(15 * 60)
     /// Requests in progress may take this long after a shutdown began.
     public var shutdownGrace: Duration = .milliseconds(1500)
 

@@ -52,7 +52,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ("goop", ["data", "identity", "template", "group", "mq", "default: Goop"]),
+        ("goop", ["data", "identity", "template", "fillTemplate", "group", "mq", "default: Goop"]),
         ("goop-data", ["data", "default: data"]),
     ])
     func aModuleExportsWhatItsTypesSay(name: String, some: [String]) throws {

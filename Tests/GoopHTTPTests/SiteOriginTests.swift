@@ -112,6 +112,34 @@ import Testing
         }
     }
 
+    /// Whoever is away for long is in the owner's list as a favourite, or as somebody remembered.
+    @Test func aSiteLearnsNoFavouritesFromWhoIsListed() async throws {
+        let now = HTTPDate.unixMillisecondsNow()
+        var favourite = PeerEntry.sample(PrivateKey.generate().peerID, reachable: false)
+        favourite.favorite = true
+        favourite.offline = true
+        favourite.lastSeenMilliseconds = now - 2 * 3_600_000
+        // As after a restart of this peer.
+        favourite.offlineSinceMilliseconds = now
+        var left = PeerEntry.sample(PrivateKey.generate().peerID, reachable: false)
+        left.offline = true
+        left.lastSeenMilliseconds = now - 60_000
+        left.publicKey = "a-key"
+        left.activeTemplate = "a-template"
+        backend.apply(.updated(favourite))
+        backend.apply(.updated(left))
+        let (favouriteID, leftID) = (favourite.id.base58, left.id.base58)
+        try await withViewer(backend, configure: { $0.offlineGrace = .seconds(3600) }) { port in
+            let mine = try await request("/api/peers", port: port)
+            #expect(mine.body.contains(favouriteID), "nothing to learn")
+            #expect(mine.body.contains("a-key"), "nothing to learn")
+            let peers = try await request("/api/peers", port: port, fields: [host(port)])
+            #expect(peers.body.contains(peer.base58) && peers.body.contains(leftID))
+            #expect(!peers.body.contains(favouriteID))
+            #expect(!peers.body.contains("a-key") && !peers.body.contains("a-template"))
+        }
+    }
+
     @Test(
         arguments: [
             ["Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: cors"], ["Sec-Fetch-Site: same-site"],

@@ -24,6 +24,8 @@ struct SiteResponder: Sendable {
     let changes: SiteEvents
     let frames: FrameWatch
     let backend: any ViewerBackend
+    /// How long somebody who was not chosen by this peer's owner stays in the list after they left.
+    let offlineGrace: Duration
 
     /// - Parameters:
     ///   - peer: whose site the place is.
@@ -84,17 +86,31 @@ struct SiteResponder: Sendable {
             if await !backend.hasConsent(.email, for: peer) { profile.email = "" }
             return json(SelfAnswer(profile), fields: fields)
         case "/api/peers":
-            let peers = await backend.peers().map { entry in
-                var entry = entry
-                entry.email = ""
-                entry.favorite = false
-                return PeerAnswer(entry: entry)
-            }
-            return json(peers, fields: fields)
+            return json(await peersForSites(), fields: fields)
         default:
             guard target.isSite else { return notices.siteNotice(.notFound, place: place, prefix: target.prefix) }
             return await files.respond(
                 to: request, target: target, of: peer, place: place, fields: fields, isFrame: isFrame)
+        }
+    }
+
+    /// Who is near: ids, names, pictures' hashes and presence, and nothing of what the owner of this peer thinks of them.
+    ///
+    /// Whoever is away for longer than the grace is still in the owner's list only as a favourite, or as somebody remembered from
+    /// an earlier run. So a site gets none of those: that they are listed would tell of it.
+    private func peersForSites() async -> [PeerAnswer] {
+        let oldest = HTTPDate.unixMillisecondsNow() - offlineGrace.components.seconds * 1000
+        return await backend.peers().compactMap { (entry: PeerEntry) -> PeerAnswer? in
+            var entry = entry
+            guard !entry.offline || entry.lastSeenMilliseconds >= oldest else { return nil }
+            entry.email = ""
+            entry.favorite = false
+            // A favourite's entry outlasts its absence, and with it what its next presence may leave out.
+            entry.publicKey = nil
+            entry.activeTemplate = ""
+            entry.videoDisabled = false
+            entry.verified = false
+            return PeerAnswer(entry: entry)
         }
     }
 

@@ -242,6 +242,7 @@ final class RunningPeer: Sendable {
             outcome.yield(nil)
         }
         configuration.outer = outerDoor
+        configuration.offlineGrace = peer.configuration.offlineGrace
         let server = ViewerServer(
             configuration: configuration, backend: backend,
             rooms: ViewerRooms(

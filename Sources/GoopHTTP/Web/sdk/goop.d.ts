@@ -82,13 +82,15 @@ export function dom(tag: string, attributes?: Record<string, any> | null, ...chi
 export function render(target: Element | string, content: Node | string): void;
 export function partial(name: string, values?: Record<string, unknown>): Promise<string>;
 export function preload(...names: string[]): Promise<void>;
+export function fillTemplate(source: string, values?: Record<string, unknown>): string;
 
 declare const Goop: {
   data: typeof data; identity: typeof identity; peers: typeof peers; router: typeof router; form: typeof form;
   forms: typeof forms; site: typeof site; template: typeof template; group: typeof group; mq: typeof mq;
   dialog: typeof dialog; toast: typeof toast; toolbar: typeof toolbar; drag: typeof drag; ui: typeof ui; dom: typeof dom;
   render: typeof render; esc: typeof esc; date: typeof date; peer: typeof peer; list: typeof list; overlay: typeof overlay;
-  partial: typeof partial; preload: typeof preload; explain: typeof explain; Error: typeof GoopError;
+  partial: typeof partial; preload: typeof preload; fillTemplate: typeof fillTemplate; explain: typeof explain;
+  Error: typeof GoopError;
 };
 export default Goop;
 declare global { interface Window { Goop: typeof Goop } }

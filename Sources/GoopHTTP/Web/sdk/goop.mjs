@@ -19,7 +19,7 @@ import "./goop-component-drag.js";
 const Goop = window.Goop;
 export const {
   data, identity, peers, router, form, forms, site, template, group, mq, ui, dialog, toast, toolbar, drag, dom, render, esc, date,
-  peer, list, overlay, partial, preload, explain,
+  peer, list, overlay, partial, preload, fillTemplate, explain,
 } = Goop;
 export const GoopError = Goop.Error;
 export default Goop;
