@@ -43,6 +43,46 @@ import Testing
         try await ada.stop()
     }
 
+    @Test func whatIsUnderWayEndsWithTheBlockAndNothingBeginsAnew() async throws {
+        temporary.write(String(repeating: "x", count: 64 << 20), to: "host/site/big.txt")
+        let host = try await TestPeer.start(in: temporary, label: "host")
+        _ = try await host.running.tables.perform(
+            .parse(
+                #"{"op":"create-table","name":"t","policy":"open","column_defs":[{"name":"x","type":"TEXT"}]}"#),
+            caller: .owner)
+        let (guest, data) = try await host.visitor()
+        let insert = try DataRequest.parse(#"{"op":"insert","table":"t","data":{"x":"y"}}"#)
+        let count = try DataRequest.parse(#"{"op":"count","table":"t"}"#)
+        _ = try await data.perform(insert, of: host.id)
+
+        var files = try await SiteClient.patient(guest).changes(of: host.id).makeAsyncIterator()
+        var rows = try await data.changes(of: host.id, table: "t").makeAsyncIterator()
+        let answer = try await SiteClient.patient(guest).open(try SitePath("/big.txt"), of: host.id)
+        let half = try await guest.openStream(to: host.id, protocols: [ProtocolID(DataProtocol.dataID)])
+        try await half.write(ByteBuffer(string: #"{"op":"insert","#))
+
+        _ = try await host.commands.stand(guest.peerID.base58, .blocked)
+        let file = try? await files.next()
+        #expect(file == nil, "the watch of files ends")
+        let row = try? await rows.next()
+        #expect(row == nil, "and the subscription to rows")
+        let reply = try? await half.readToEnd(max: 1 << 20)
+        #expect(reply?.readableBytes ?? 0 == 0, "and a request that is not all there")
+        var received = 0
+        await #expect(throws: (any Error).self, "and an answer under way") {
+            for try await chunk in answer.chunks { received += chunk.readableBytes }
+        }
+        #expect(received < 64 << 20)
+
+        await #expect(throws: DataError.self) { _ = try await data.perform(insert, of: host.id) }
+        await #expect(throws: DataError.self) { _ = try await data.perform(count, of: host.id) }
+        await #expect(throws: DataError.self) { _ = try await data.changes(of: host.id, table: "t") }
+        await #expect(throws: (any Error).self) { _ = try await SiteClient.patient(guest).changes(of: host.id) }
+        #expect(try await host.running.tables.perform(count, caller: .owner) == ["count": .integer(1)])
+        await guest.stop()
+        try await host.stop()
+    }
+
     @Test func whoWasSeenIsListedAsAwayAfterARestart() async throws {
         let ada = try await TestPeer.start(in: temporary, label: "ada")
         var bob = try await TestPeer.start(in: temporary, label: "bob", contacts: [ada.address])

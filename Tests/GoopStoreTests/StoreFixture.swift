@@ -20,12 +20,14 @@ final class StoreFixture: Sendable {
 
     /// - Parameters:
     ///   - tablesLifetime: for how long the store believes that nobody else changes its tables.
+    ///   - writeLimits: of the writer, but for the log.
     ///   - logBytes: of SQLite's log, beyond which it is emptied.
     ///   - maximumBulkRows: of one bulk form.
     ///   - prepare: fills the file before the store opens it.
     init(
         quota: VisitorQuota = .init(), tablesLifetime: Duration = KnownTables.lifetime,
-        logBytes: Int = WriteQueue.Limits().logBytes, maximumBulkRows: Int = DataStore.maximumBulkRows,
+        writeLimits: WriteQueue.Limits = .init(), logBytes: Int = WriteQueue.Limits().logBytes,
+        maximumBulkRows: Int = DataStore.maximumBulkRows,
         prepare: (String) throws -> Void = { _ in }
     ) throws {
         folder = FileManager.default.temporaryDirectory.appending(path: "goop2-store-\(UUID())").path()
@@ -37,6 +39,7 @@ final class StoreFixture: Sendable {
         configuration.ownerEmail = "owner@example.org"
         configuration.durability = .normal
         configuration.tablesLifetime = tablesLifetime
+        configuration.writeLimits = writeLimits
         configuration.writeLimits.logBytes = logBytes
         configuration.maximumBulkRows = maximumBulkRows
         configuration.pause = { [interlude] step in await interlude.play(step) }

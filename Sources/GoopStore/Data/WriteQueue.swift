@@ -20,8 +20,10 @@ final class WriteQueue: Sendable {
         var shares = WriteShares()
         /// Writes that share a commit.
         var batch = 256
-        /// For how long writes are taken into a transaction.
-        var batchTime = Duration.milliseconds(100)
+        /// For how long writes that wait already are taken into a transaction; it never waits for others to come. The first one
+        /// waits no longer for those behind it, but for the end of one that has begun, and the commit. The next rows of 64
+        /// visitors are in within that time (docs/benchmarks.md), and it is half of what a row may take there.
+        var batchTime = Duration.milliseconds(10)
         /// How long a bulk write may take.
         var time = Duration.seconds(5)
         /// Bytes of SQLite's log beyond which readers stop for a moment, so that it can begin anew.
