@@ -87,6 +87,13 @@ class Browser:
         self.driver.quit()
 
 
+def give_hostile_site(peer):
+    """The site that tries everything. Its hidden file is written here, since many tools pass over such names: without one, a
+    refusal would prove nothing."""
+    shutil.copytree(HERE / "hostile", peer.site, dirs_exist_ok=True)
+    (peer.site / ".env").write_text("hidden")
+
+
 @contextlib.contextmanager
 def browser(*arguments, **options):
     opened = Browser(*arguments, **options)

@@ -1,7 +1,6 @@
 """What a person sees in the viewer, and what a hostile site does not get. See run."""
 import contextlib
 import json
-import shutil
 import time
 import urllib.request
 
@@ -12,7 +11,7 @@ from between import Between, Change
 from origins import site_text, wait_site
 from part import ended
 from peer import Peer
-from story import HERE, HOSTILE_NAME, browser, card, expect, keyboard, looks, state
+from story import HOSTILE_NAME, browser, card, expect, give_hostile_site, keyboard, looks, state
 
 
 def read(url):
@@ -74,7 +73,7 @@ def story(suite, program, folder):
                 page.driver.get(url.replace("127.0.0.1", "localhost") + "?a=b")
                 expect(page.driver.current_url == url + "?a=b", page.driver.current_url)
 
-            shutil.copytree(HERE / "hostile", hostile.site, dirs_exist_ok=True)
+            give_hostile_site(hostile)
             hostile.start()
             attacks(suite, page, url, me, hostile)
 
