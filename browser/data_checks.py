@@ -8,12 +8,12 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
 import part
-from axe import look_through
+from axe import large, look_through, looks
 from data_live import elsewhere, undisturbed
 from data_room import Visitor, as_owner, choose, field, fill, lines, names, opened, press, said, shut, stored, visit
 from part import ended
 from peer import Peer
-from rooms_checks import focused, keys, large, looks, tab_to
+from rooms_checks import focused, keys, tab_to
 from story import HOSTILE_NAME, browser, expect
 
 LONG = "long " * 2000

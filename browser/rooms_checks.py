@@ -9,11 +9,12 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
 import part
+import people_room
 import site_room
-from axe import HARMLESS, harmless, large, looks, violations
+from axe import harmless, large, looks
 from part import ended
 from peer import Peer
-from story import browser, card, expect
+from story import ask, browser, card, expect
 
 LONG = "Maximilianevonhohenfelswartenbergundzuuntersteinachobergartzengemeinschaftsgarten" * 2
 ROOMS = {"peers": "", "site": "site", "settings": "settings", "network": "network", "help": "help"}
@@ -478,14 +479,6 @@ def faces(suite, url, neighbour, folder):
             expect(not (folder / "avatar.png").exists(), "the file is still there")
 
 
-def ask(page, path, body):
-    """What a page of the viewer asks of it."""
-    return page.driver.execute_async_script("""
-        const [path, body, done] = arguments;
-        fetch(path, {method: "POST", body: JSON.stringify(body), headers: {"Content-Type": "application/json",
-          "X-Goop-Token": document.querySelector("meta[name=goop-token]").content}}).then((answer) => done(answer.status))""", path, body)
-
-
 def chosen_look(suite, url, neighbour):
     """The settings of these pages, each in effect with the next page."""
     ground = "return document.body && getComputedStyle(document.body).backgroundColor"
@@ -559,7 +552,8 @@ def guarded(suite, url):
 def story(suite, program, folder):
     ada = Peer(program, folder / "Ada", "--local")
     bob = Peer(program, folder / "Bob", "--local", "--no-viewer")
-    with ended(ada, bob):
+    double = Peer(program, folder / "double", "--local", "--no-viewer", "--label", "Bob")
+    with ended(ada, bob, double):
         url = ada.start()["viewer"]["url"]
         looks(suite, url, "peers-empty", lambda page: page.wait(lambda: page.one("#empty").is_displayed(), "the word that nobody is here"))
         bob.start()
@@ -590,6 +584,7 @@ def story(suite, program, folder):
         long_names(suite, url, bob)
         lost(suite, url, ada)
         by_keyboard(suite, url, bob, ada.folder)
+        people_room.room(suite, url, bob, double)
 
 
 if __name__ == "__main__":

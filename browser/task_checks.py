@@ -3,10 +3,10 @@
 from selenium.webdriver.common.by import By
 
 import part
+from axe import HARMLESS, harmless, looks
 from origins import inside, wait_site
 from part import ended
 from peer import Peer
-from rooms_checks import HARMLESS, harmless, looks
 from story import browser, each_look
 from task_drivers import ByKeyboard, ByTree, perform
 from tasks import TASKS
