@@ -7,6 +7,7 @@ import urllib.request
 import keeping
 import origins
 import part
+import strangers
 from between import Between, Change
 from origins import site_text, wait_site
 from part import ended
@@ -87,6 +88,7 @@ def story(suite, program, folder):
             origins.leftovers(suite, url, me, neighbour, folder)
             origins.gone(suite, page, url, neighbour)
             origins.begun_while_away(suite, page, url, neighbour)
+            strangers.everywhere(suite, page, url, me, hostile)
 
             looks(suite, url, "front")
             keyboard(suite, url)
