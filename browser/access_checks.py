@@ -9,10 +9,11 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 import part
+from axe import looks
 from origins import site_text, wait_site
 from part import ended
 from peer import Peer
-from rooms_checks import focused, keys, looks, tab_to
+from rooms_checks import focused, keys, tab_to
 from story import browser, expect, state
 
 

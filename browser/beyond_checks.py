@@ -12,10 +12,11 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 import part
+from axe import HARMLESS, harmless, violations
 from origins import inside, wait_site
 from part import ended
 from peer import Peer
-from rooms_checks import HARMLESS, harmless, ready, violations
+from rooms_checks import ready
 from story import browser, card, each_look, expect
 
 NAME = "goop.test"

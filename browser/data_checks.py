@@ -8,11 +8,12 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
 import part
+from axe import large, look_through, looks
 from data_live import elsewhere, undisturbed
 from data_room import Visitor, as_owner, choose, field, fill, lines, names, opened, press, said, shut, stored, visit
 from part import ended
 from peer import Peer
-from rooms_checks import focused, keys, large, looks, tab_to
+from rooms_checks import focused, keys, tab_to
 from story import HOSTILE_NAME, browser, expect
 
 LONG = "long " * 2000
@@ -558,8 +559,11 @@ def pictures(suite, url, visitor):
             page.run("[...document.querySelectorAll('main button')].find(button => button.textContent === arguments[0]).click()", name)
             page.wait(lambda: opened(page) or opened(page, "question"), name)
         return prepare
-    large(suite, [(f"data-{name.replace(' ', '-')}", f"{url}data#guestbook", open_sheet(name)) for name in
-                  ("New table", "Add row", "Edit", "Who may do what", "Columns", "Import", "Export", "Rename", "Delete table")])
+    sheets = [(f"data-{name.replace(' ', '-')}", f"{url}data#guestbook", open_sheet(name)) for name in
+              ("New table", "Add row", "Edit", "Who may do what", "Columns", "Import", "Export", "Rename", "Delete table")]
+    large(suite, sheets)
+    # The first was looked at above.
+    look_through(suite, "room-data-sheets", sheets[1:])
 
 
 def story(suite, program, folder):

@@ -16,7 +16,7 @@ from between import Between
 from guard_cases import CASES, TOLD
 from origins import elsewhere, site_origin
 from peer import Peer
-from story import HERE, Browser, browser
+from story import HERE, Browser, browser, give_hostile_site
 
 
 class World:
@@ -41,7 +41,7 @@ class World:
         self.neighbour.set_config("profile", "share_email", True)
         scenes.neighbour_site(self.neighbour)
         self.neighbour.start()
-        shutil.copytree(HERE / "hostile", self.hostile.site, dirs_exist_ok=True)
+        give_hostile_site(self.hostile)
         self.hostile.start()
         scenes.neighbour_site(self.me)
         scenes.make_favourite(self)

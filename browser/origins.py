@@ -10,6 +10,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 import firefox
+from axe import harmless
 from story import HERE, browser, expect, looks, state
 
 OWN_FAILS = ("own site framed",)
@@ -162,6 +163,7 @@ def visits(suite, page, url, me, neighbour):
             page.wait(lambda: target in curtain(page), "the page that names the target")
             if name == "blank":
                 suite.shot(page, "shell-way-out")
+                harmless(page)
             expect(len(page.driver.window_handles) == 1, "a tab was opened")
             expect(page.one("#curtain-open").get_attribute("href") == target, "another target")
             expect("noopener" in page.one("#curtain-open").get_attribute("rel"), "no noopener")
@@ -267,6 +269,7 @@ def visits(suite, page, url, me, neighbour):
         page.one("#rights").click()
         page.one("#forget").click()
         page.wait(lambda: "is forgotten" in curtain(page), "the end of it")
+        harmless(page)
         page.one("#curtain-show").click()
         wait_site(page, "shell home")
         with inside(page):
@@ -289,10 +292,11 @@ def gone(suite, page, url, neighbour):
         page.wait(lambda: "Neighbour is gone" in curtain(page), "the news", 3)
         expect("ast seen" in curtain(page), curtain(page))
         expect(not page.driver.find_elements(By.CSS_SELECTOR, "#frame-place iframe"), "the frame is there")
+        page.reduced_motion = True  # axe-core looks at colours, and none may be half way to another
         for width, dark in ((320, True), (1280, False)):
-            page.cdp("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
-            page.cdp("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
+            page.show_as(width, 900, dark)
             suite.shot(page, f"shell-gone-{width}-{'dark' if dark else 'light'}")
+            harmless(page)
     with suite.check("when the owner returns, the site is offered again"):
         neighbour.start()
         page.wait(lambda: "is back" in curtain(page), "the offer", 20)

@@ -1,71 +1,23 @@
 """The viewer's rooms: what a person does there with the mouse, with keys alone, and what axe-core says. See run."""
 import json
-import pathlib
 import struct
 import zlib
 
-import axe_core_python
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
 import part
+import people_room
 import site_room
+from axe import harmless, large, looks
 from part import ended
 from peer import Peer
-from story import browser, card, each_look, expect, not_too_wide
+from story import ask, browser, card, expect
 
-AXE = (pathlib.Path(axe_core_python.__file__).parent / "axe.min.js").read_text()
 LONG = "Maximilianevonhohenfelswartenbergundzuuntersteinachobergartzengemeinschaftsgarten" * 2
 ROOMS = {"peers": "", "site": "site", "settings": "settings", "network": "network", "help": "help"}
-
-
-def violations(page):
-    page.run(AXE)
-    found = page.driver.execute_async_script(
-        "const done = arguments[0]; axe.run(document, {resultTypes: ['violations']}).then(r => done(r.violations))")
-    return [f"{rule['id']} ({rule['impact']}): " + "; ".join(node["html"][:120] for node in rule["nodes"][:3])
-            for rule in found]
-
-
-HARMLESS = "{}: axe-core finds nothing, nothing is wider than the window"
-
-
-def harmless(page):
-    found = violations(page)
-    expect(not found, "\n".join(found))
-    not_too_wide(page)
-
-
-def looks(suite, url, name, prepare=lambda page: None):
-    """Every width and scheme: axe finds nothing, nothing overflows, and a picture for a person to look at."""
-    def look(page, label):
-        # The same address with another fragment would not be loaded again.
-        page.driver.get("about:blank")
-        page.driver.get(url)
-        prepare(page)
-        suite.shot(page, label)
-        harmless(page)
-        # Hints for password managers, which have no business here.
-        complaints = page.complaints("[DOM]")
-        expect(not complaints, complaints)
-    each_look(suite, f"room-{name}", HARMLESS, look)
-
-
-def large(suite, scenes):
-    """Text of twice the usual size in the narrowest window, which then scrolls in one direction only. A scene is a name, an
-    address, and what is done there."""
-    with suite.check("text of twice the size at 320 pixels: every page and dialog stays in the window"), \
-            browser(320, 640, reduced_motion=True, text_size=32) as page:
-        for name, url, prepare in scenes:
-            page.driver.get("about:blank")
-            page.driver.get(url)
-            prepare(page)
-            suite.shot(page, f"large-{name}")
-            wide = page.run("return [document.documentElement, ...document.querySelectorAll('dialog[open]')]"
-                            ".map(one => one.scrollWidth - one.clientWidth)")
-            expect(max(wide) <= 0, f"{name}: {wide} pixels too wide")
 
 
 def ready(page, name):
@@ -182,6 +134,9 @@ def by_keyboard(suite, url, neighbour, folder):
             expect(any("65535" in text for text in described), f"the field is described as {described}")
             expect((folder / "goop.json").read_text() == before, "the file has changed")
             suite.shot(page, "room-settings-problem")
+            for dark in (True, False):
+                page.show_as(1280, 900, dark)
+                harmless(page)
             tab_to(page, "discard")
             keys(page, Keys.ENTER)
             page.wait(lambda: not page.one("#problems").is_displayed(), "no problem")
@@ -437,7 +392,8 @@ def lost(suite, url, ada):
 
 def long_names(suite, url, bob):
     """A name without a blank, as long as it may be, in the narrowest window."""
-    with suite.check("a long name without blanks: the card, Blocked, the question in the bar and the network stay in the window"):
+    with suite.check("a long name without blanks: the card, Blocked, the question in the bar and the network stay in the window; "
+                     "axe-core finds nothing at Blocked and at the curtain of whoever is blocked"):
         with browser(320, 640, reduced_motion=True) as page:
             def fits(where):
                 wide = page.run("return document.documentElement.scrollWidth - innerWidth")
@@ -465,9 +421,11 @@ def long_names(suite, url, bob):
             decide(standing="blocked")
             page.wait(lambda: page.one("#blocked").is_displayed() or page.driver.refresh(), "Blocked")
             fits("Blocked")
+            harmless(page)
             suite.shot(page, "room-long-blocked")
             page.driver.get(f"{url}p/{bob.id}/")
             page.wait(lambda: "Maximiliane" in page.one("#curtain-title").text, "the known name of whoever is blocked")
+            harmless(page)
             page.driver.get(url)
             decide(standing="ordinary")
             decide(petname="")
@@ -519,14 +477,6 @@ def faces(suite, url, neighbour, folder):
             page.one("#own-picture-remove").click()
             page.wait(lambda: not page.driver.find_elements(By.CSS_SELECTOR, "#own-picture-place .face"), "no picture")
             expect(not (folder / "avatar.png").exists(), "the file is still there")
-
-
-def ask(page, path, body):
-    """What a page of the viewer asks of it."""
-    return page.driver.execute_async_script("""
-        const [path, body, done] = arguments;
-        fetch(path, {method: "POST", body: JSON.stringify(body), headers: {"Content-Type": "application/json",
-          "X-Goop-Token": document.querySelector("meta[name=goop-token]").content}}).then((answer) => done(answer.status))""", path, body)
 
 
 def chosen_look(suite, url, neighbour):
@@ -602,8 +552,10 @@ def guarded(suite, url):
 def story(suite, program, folder):
     ada = Peer(program, folder / "Ada", "--local")
     bob = Peer(program, folder / "Bob", "--local", "--no-viewer")
-    with ended(ada, bob):
+    double = Peer(program, folder / "double", "--local", "--no-viewer", "--label", "Bob")
+    with ended(ada, bob, double):
         url = ada.start()["viewer"]["url"]
+        looks(suite, url, "peers-empty", lambda page: page.wait(lambda: page.one("#empty").is_displayed(), "the word that nobody is here"))
         bob.start()
         for name, path in ROOMS.items():
             looks(suite, url + path, name, lambda page, name=name: ready(page, name))
@@ -632,6 +584,7 @@ def story(suite, program, folder):
         long_names(suite, url, bob)
         lost(suite, url, ada)
         by_keyboard(suite, url, bob, ada.folder)
+        people_room.room(suite, url, bob, double)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,13 @@ for (const type of ["dragenter", "dragover", "drop"])
 done();
 """
 
+# A page that follows its site, as docs/protocols.md has it. It says so: what changes before that is not told to it.
+FOLLOWING = """
+const watch = new EventSource(`/api/p/${location.pathname.split("/")[2]}/watch`);
+watch.addEventListener("ready", () => document.body.append(" listening"));
+watch.addEventListener("change", ({ data }) => { if (JSON.parse(data).paths.includes("/two.html")) location.reload(); });
+"""
+
 
 def names(page):
     return page.run("return [...document.querySelectorAll('#files li')].map(item => item.dataset.path)")
@@ -96,7 +103,9 @@ def files(suite, url, peer):
             expect(str(site.resolve()) in page.one("#folder").text, page.one("#folder").text)
 
         with suite.check("files that are dropped are in the folder"):
-            drop(page, ("one.txt", "first"), ("two.html", "<!doctype html><title>Two</title><p>dropped page"), (".secret", "no"))
+            peer.write("following.js", FOLLOWING)
+            drop(page, ("one.txt", "first"), (".secret", "no"),
+                 ("two.html", "<!doctype html><title>Two</title><script defer src=following.js></script><p>dropped page"))
             uploaded(page, "2 files uploaded")
             expect((site / "one.txt").read_text() == "first", "one.txt")
             expect({"one.txt", "two.html"} <= set(names(page)), names(page))
@@ -205,7 +214,9 @@ def files(suite, url, peer):
             page.one("#text-close").click()
             page.wait(lambda: not page.run("return document.getElementById('text-dialog').open"), "no dialog")
 
-        with suite.check("an edit is saved, and an open page of the site shows it by itself"):
+        with suite.check("an edit is saved, and an open page that follows the site shows it by itself"):
+            page.driver.switch_to.window(tab)
+            wait_site(page, "listening")
             page.driver.switch_to.window(room)
             press(page, "Edit two.html")
             dialog(page, "text-dialog")
@@ -217,7 +228,6 @@ def files(suite, url, peer):
             toast(page, "two.html is saved")
             expect("edited page" in (site / "two.html").read_text(), "the file")
             page.driver.switch_to.window(tab)
-            page.driver.refresh()
             wait_site(page, "edited page")
             page.driver.close()
             page.driver.switch_to.window(room)

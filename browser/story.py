@@ -88,6 +88,13 @@ class Browser:
         self.driver.quit()
 
 
+def give_hostile_site(peer):
+    """The site that tries everything. Its hidden file is written here, since many tools pass over such names: without one, a
+    refusal would prove nothing."""
+    shutil.copytree(HERE / "hostile", peer.site, dirs_exist_ok=True)
+    (peer.site / ".env").write_text("hidden")
+
+
 @contextlib.contextmanager
 def browser(*arguments, **options):
     opened = Browser(*arguments, **options)
@@ -95,6 +102,14 @@ def browser(*arguments, **options):
         yield opened
     finally:
         opened.close()
+
+
+def ask(page, path, body):
+    """What a page of the viewer asks of it."""
+    return page.driver.execute_async_script("""
+        const [path, body, done] = arguments;
+        fetch(path, {method: "POST", body: JSON.stringify(body), headers: {"Content-Type": "application/json",
+          "X-Goop-Token": document.querySelector("meta[name=goop-token]").content}}).then((answer) => done(answer.status))""", path, body)
 
 
 class Suite:

@@ -1,10 +1,12 @@
 """Sixteen tasks by keyboard alone, and again through the accessibility tree alone; axe-core on what they pass. See run."""
 
+from selenium.webdriver.common.by import By
+
 import part
+from axe import HARMLESS, harmless, looks
 from origins import inside, wait_site
 from part import ended
 from peer import Peer
-from rooms_checks import HARMLESS, harmless, looks
 from story import browser, each_look
 from task_drivers import ByKeyboard, ByTree, perform
 from tasks import TASKS
@@ -37,14 +39,15 @@ def axe(suite, url, neighbour):
     looks(suite, here, "shell", opened(None))
     looks(suite, here, "shell-rights", opened("#rights"))
     looks(suite, here, "shell-keep", opened("#keep"))
-    for name in ("", "guestbook/", "poll/", "blog/"):
+    for name in ("", "guestbook/", "poll/", "blog/", "blog/post.html?slug=hello"):
         def look(page, label, name=name):
             page.driver.get(here + name)
             wait_site(page, "Neighbour")
             suite.shot(page, label)
             with inside(page):
+                page.wait(lambda: not page.driver.find_elements(By.CSS_SELECTOR, "#post[aria-busy]"), "the post")
                 harmless(page)
-        each_look(suite, f"starter-{name.strip('/') or 'home'}", HARMLESS, look)
+        each_look(suite, f"starter-{name.partition('?')[0].strip('/').replace('/', '-') or 'home'}", HARMLESS, look)
 
 
 def story(suite, program, folder):

@@ -1,18 +1,18 @@
 """What a person sees in the viewer, and what a hostile site does not get. See run."""
 import contextlib
 import json
-import shutil
 import time
 import urllib.request
 
 import keeping
 import origins
 import part
+import strangers
 from between import Between, Change
 from origins import site_text, wait_site
 from part import ended
 from peer import Peer
-from story import HERE, HOSTILE_NAME, browser, card, expect, keyboard, looks, state
+from story import HOSTILE_NAME, browser, card, expect, give_hostile_site, keyboard, looks, state
 
 
 def read(url):
@@ -74,7 +74,7 @@ def story(suite, program, folder):
                 page.driver.get(url.replace("127.0.0.1", "localhost") + "?a=b")
                 expect(page.driver.current_url == url + "?a=b", page.driver.current_url)
 
-            shutil.copytree(HERE / "hostile", hostile.site, dirs_exist_ok=True)
+            give_hostile_site(hostile)
             hostile.start()
             attacks(suite, page, url, me, hostile)
 
@@ -88,6 +88,7 @@ def story(suite, program, folder):
             origins.leftovers(suite, url, me, neighbour, folder)
             origins.gone(suite, page, url, neighbour)
             origins.begun_while_away(suite, page, url, neighbour)
+            strangers.everywhere(suite, page, url, me, hostile)
 
             looks(suite, url, "front")
             keyboard(suite, url)

@@ -13,6 +13,7 @@ const viewer = `http://127.0.0.1:${location.port}`;
 const root = location.pathname.split("/p/")[0];
 // A server that counts; whatever arrives there has left the site.
 const outside = asked.get("outside") || "http://192.0.2.1";
+const place = new URL(outside).host;
 const isOpaque = origin === "null";
 
 const no = (text) => Promise.reject(new Error(text));
@@ -27,6 +28,18 @@ async function read(url, options) {
   return answer.ok ? `${answer.status} ${text}` : no(String(answer.status));
 }
 const blind = (url, options) => within(fetch(url, { mode: "no-cors", ...options })).then(() => "sent");
+
+// Where a path of this site leads. The policy stops whoever follows out of the site, so a stop means that it led there.
+async function ledTo(path) {
+  const url = `${location.origin}${root}${path}`;
+  const answer = await within(fetch(url, { redirect: "manual" }));
+  if (answer.type !== "opaqueredirect") return no(`${answer.status}, no redirect`);
+  return within(fetch(url)).then((led) => led.url, (error) => `stopped: ${error.message}`);
+}
+async function leadsOut(path) {
+  const led = await ledTo(path);
+  return led.startsWith(`${location.origin}${root}/p/${self}/`) ? no("stays in the site") : led;
+}
 
 const loadsAs = (tag, attribute, url, more = {}) =>
   within(new Promise((resolve, reject) => {
@@ -102,6 +115,10 @@ const attempts = {
   "own tables are asked for": async () => {
     const answer = await fetch(`${root}/api/p/${self}/data/tables`);
     return answer.headers.get("content-type").includes("json") ? String(answer.status) : no("no JSON");
+  },
+  "own folder is led to its slash": async () => {
+    const led = await ledTo(`/p/${self}/folder`);
+    return led === `${location.origin}${root}/p/${self}/folder/` ? "led" : no(led);
   },
   ...(isOpaque ? {} : {
     "own storage": async () => { localStorage.setItem("mine", "1"); return localStorage.getItem("mine"); },
@@ -230,6 +247,12 @@ const attempts = {
   "outside: module of data": () => within(import("data:text/javascript,export default 1")).then(() => "imported"),
   "outside: prefetch": () => loadsAs("link", "href", `${outside}/x`, { rel: "prefetch" }),
   "outside: preload": () => loadsAs("link", "href", `${outside}/x.js`, { rel: "preload", as: "script" }),
+  "redirect: two slashes": () => leadsOut(`//${place}/`),
+  "redirect: two slashes in the site": () => leadsOut(`/p/${self}//${place}`),
+  "redirect: two slashes for the site": () => leadsOut(`/p//${place}/`),
+  "redirect: escaped slashes": () => leadsOut(`/%2f%2f${place}`),
+  "redirect: escaped slashes in the site": () => leadsOut(`/p/${self}/%2f%2f${place}`),
+  "redirect: a folder's, with a place behind it": () => leadsOut(`/p/${self}/folder?//${place}/`),
   "outside: base address": async () => { document.head.append(Object.assign(document.createElement("base"), { href: `${outside}/` })); return document.baseURI.startsWith(outside) ? "moved" : no("same"); },
 
   // Script where none should be
