@@ -222,6 +222,16 @@ public enum LimitName: String, Sendable, Hashable, CaseIterable {
     case controlBytes
     /// `GossipSubLimits.maximumTopicBytesOfAll`, or somebody's share of it
     case topicBytes
+    /// `GossipSubLimits.maximumPeers`
+    case gossipPeers
+    /// The figures of `GossipSubLimits` for messages that wait for verification or validation.
+    case pendingChecks
+    /// The figures of `GossipSubLimits` for messages that wait for peers, in number, bytes or time.
+    case gossipQueues
+    /// `GossipSubLimits.maximumPartialFrameBytes`, or somebody's share of it, or `maximumFrameTime`
+    case partialFrames
+    /// The figures of `GossipSubLimits` for what is read of one RPC, or of one peer between two heartbeats.
+    case controlEntries
 }
 
 /// A reservation was refused: which limit, and its figure.
