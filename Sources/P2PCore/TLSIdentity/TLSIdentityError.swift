@@ -41,7 +41,7 @@ public enum TLSIdentityError: Error, Equatable, Sendable, CustomStringConvertibl
         case .expired: "the certificate has expired; compare the clocks of both machines"
         case .weakSignature: "the certificate has a hash of less than 256 bits, or an RSA key of less than 2048"
         case .selfSignatureMismatch: "the certificate was not signed by its own key"
-        case .unknownCriticalExtension(let identifier): "the certificate has an unknown critical extension, \(identifier)"
+        case .unknownCriticalExtension(let oid): "the certificate has an unknown critical extension, \(oid)"
         case .missingExtension: "the certificate lacks the extension that names the identity"
         case .malformedExtension: "the certificate's extension that names the identity cannot be read"
         case .identityKey(let error): "the identity key cannot be used: \(error)"

@@ -26,8 +26,9 @@ public enum UpgradeError: Error, Equatable, Sendable, CustomStringConvertible {
         case .muxerNegotiation(let error): "no agreement on a muxer: \(error)"
         case .frame(let error): "a sealed frame could not be opened: \(error)"
         case .assumptionRefused(let name): "the peer does not speak \(name), which it spoke before"
-        case .unsupportedSecurity(let name): "the security protocol \(name) was agreed on, which this upgrade cannot run"
-        case .unexpectedApplicationProtocol(let name): "TLS agreed on \(name ?? "no protocol"), which is no muxer of ours"
+        case .unsupportedSecurity(let name): "agreed on the security protocol \(name), which cannot be run here"
+        case .unexpectedApplicationProtocol(nil): "TLS agreed on no protocol, so on no muxer of ours"
+        case .unexpectedApplicationProtocol(let name?): "TLS agreed on \(name), which is no muxer of ours"
         }
     }
 }

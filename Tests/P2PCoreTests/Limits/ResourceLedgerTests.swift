@@ -334,7 +334,7 @@ struct ResourceLedgerTests {
         #expect(none.connections == 1 && none.inboundConnections == 1 && none.pendingInboundConnections == 1)
     }
 
-    @Test("all that strangers can fill is the share of the memory that is stated, GossipSub included", arguments: 8...16)
+    @Test("all that strangers can fill is the stated share of the memory, GossipSub included", arguments: 8...16)
     func shareOfMemory(power: Int) {
         let usual = GossipSubLimits()
         #expect(GossipSubLimits.scaled(memoryBytes: 4 << 30) == usual)

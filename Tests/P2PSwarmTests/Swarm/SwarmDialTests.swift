@@ -42,12 +42,12 @@ import Testing
         let error = ConnectionError.upgrade(.noise(.identityKey(.unsupported(.secp256k1))))
         let attempt = DialAttempt(
             address: try self.address("/ip4/192.0.2.1/tcp/4001"), error: DialFailureReason(upgrade: error),
-            elapsed: .milliseconds(12))
+            elapsed: .milliseconds(500))
         #expect(
             "\(attempt)" == """
                 /ip4/192.0.2.1/tcp/4001: upgrade failed: the Noise handshake failed: the identity key cannot be used: \
                 secp256k1 keys cannot be used, the crypto library lacks them; \
-                accepted are Ed25519, ECDSA on P-256, and RSA of 2048 to 8192 bits after 12 ms
+                accepted are Ed25519, ECDSA on P-256, and RSA of 2048 to 8192 bits after 500 ms
                 """)
     }
 
