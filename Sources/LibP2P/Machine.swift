@@ -57,6 +57,11 @@ extension ResourceLimits {
     }()
 }
 
+extension GossipSubLimits {
+    /// `scaled` to the physical memory of this machine.
+    public static let ofThisMachine: GossipSubLimits = .scaled(memoryBytes: Machine.current().memoryBytes)
+}
+
 extension Node {
     /// Raises how many files and sockets this process may have open, to the most that the system allows it (the hard limit of
     /// RLIMIT_NOFILE): every connection takes one. For programs, before they make a configuration, whose limits follow from it;

@@ -20,6 +20,7 @@ import Testing
         #expect(limits.streams == scaled.streams && limits.streamBytes == scaled.streamBytes)
         #expect(limits.connections <= scaled.connections)
         #expect(limits == ResourceLimits.ofThisMachine)
+        #expect(PubSub.Configuration().limits == GossipSubLimits.scaled(memoryBytes: machine.memoryBytes))
     }
 
     @Test(

@@ -68,6 +68,7 @@ struct NodeTests {
             server.serveEcho()
             let info = try await client.connect(to: server.peerID, addresses: server.listenAddresses())
             #expect(info.peer == server.peerID && info.direction == .outbound)
+            #expect(info.security == "/noise", "docs/decisions/0013")
             #expect(try await client.echo("hello", to: server.peerID) == "hello")
             #expect(try await client.ping(server.peerID) < .seconds(5))
             #expect(try await client.connect(to: server.peerID) == info)

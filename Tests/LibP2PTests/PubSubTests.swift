@@ -329,6 +329,7 @@ struct PubSubTests {
             }
             await #expect(throws: P2PError.self) { _ = try await stream.read() }
             #expect(await member.pubsub.counts().framesAbandoned == 1)
+            #expect(member.node.refusals[.partialFrames] == 1)
             #expect(await member.pubsub.score(of: manual.node.peerID) >= 0)
             let again = try await manual.open(to: member.peerID)
             try await again.write(frame { $0.subscriptions = [.init(subscribes: true, topic: "u")] })
@@ -351,6 +352,7 @@ struct PubSubTests {
             #expect(await member.pubsub.peers(of: "t") == [manual.node.peerID])
             #expect(await member.pubsub.peers(of: "made up").isEmpty)
             #expect(await member.pubsub.counts().topicsWithoutRoom == 1)
+            #expect(member.node.refusals[.topicBytes] == 1)
             subscription.cancel()
         }
     }

@@ -26,7 +26,7 @@ public final class PubSub: Sendable {
         /// The protocol's figures; each is moved into its range.
         public var parameters = GossipSubParameters()
         /// What strangers may make us hold.
-        public var limits = GossipSubLimits()
+        public var limits = GossipSubLimits.ofThisMachine
         /// How peers are judged.
         public var scoring = GossipSubScoring()
         /// Peers that get every message and stay connected.

@@ -30,6 +30,8 @@ actor PubSubRouter {
     private let configuration: PubSub.Configuration
     private let logger: Logger
     private var machine: GossipSub
+    /// The counts when limits were last told of.
+    private var told = GossipSubCounts()
     private var links: [PeerID: Link] = [:]
     private var inbound: [PeerID: Inbound] = [:]
     private var subscribed: [TopicName: Topic] = [:]
@@ -287,9 +289,7 @@ actor PubSubRouter {
     /// False if the stream has been replaced.
     func received(_ frame: ArraySlice<UInt8>, from peer: PeerID, on number: UInt64) -> Bool {
         guard inbound[peer]?.number == number else { return false }
-        let withoutRoom = machine.counts.topicsWithoutRoom
         perform(machine.received(frame, from: peer, now: .now()))
-        if machine.counts.topicsWithoutRoom != withoutRoom { node.limitReached(LimitExceeded(.topicBytes, limit: nil)) }
         return inbound[peer]?.number == number
     }
 
@@ -393,7 +393,16 @@ actor PubSubRouter {
             }
         }
         arm()
+        tellOfLimits()
         if !drainers.isEmpty, machine.isWritten { releaseDrainers() }
+    }
+
+    /// Counts the limits that have just been reached among the node's refusals, and tells of them.
+    private func tellOfLimits() {
+        let names = machine.counts.limitsReached(since: told)
+        guard !names.isEmpty else { return }
+        told = machine.counts
+        for name in names { node.swarm.countRefusal(by: name) }
     }
 
     /// Says to the connection manager what a peer is worth to us for the meshes that it is in.

@@ -380,6 +380,7 @@ public struct GossipSub: Sendable {
     private mutating func admit(_ peer: PeerID, isOutbound: Bool, address: IPAddress?) -> Bool {
         if peers[peer] != nil { return true }
         guard peers.count < limits.maximumPeers, peer != localPeer else {
+            if peer != localPeer { counts.peersRefused &+= 1 }
             actions.append(.refuse(peer))
             return false
         }

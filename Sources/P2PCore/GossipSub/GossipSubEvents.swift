@@ -128,6 +128,8 @@ public struct GossipSubCounts: Sendable, Hashable {
     public var entriesOverLimit: UInt64 = 0
     /// Topics of peers that were not remembered because those of all peers together take too much room.
     public var topicsWithoutRoom: UInt64 = 0
+    /// Streams of peers that were refused because too many peers are known.
+    public var peersRefused: UInt64 = 0
     /// GRAFTs sent.
     public var graftsSent: UInt64 = 0
     /// PRUNEs sent.
@@ -138,4 +140,19 @@ public struct GossipSubCounts: Sendable, Hashable {
     public var messagesServed: UInt64 = 0
     /// Promises peers did not keep.
     public var promisesBroken: UInt64 = 0
+
+    /// Nothing has happened yet.
+    public init() {}
+
+    /// The limits that were reached since `earlier`, each once, by name.
+    public func limitsReached(since earlier: GossipSubCounts) -> [LimitName] {
+        var names: [LimitName] = []
+        if peersRefused != earlier.peersRefused { names.append(.gossipPeers) }
+        if topicsWithoutRoom != earlier.topicsWithoutRoom { names.append(.topicBytes) }
+        if messagesThrottled != earlier.messagesThrottled { names.append(.pendingChecks) }
+        if messagesDroppedForSlowPeers != earlier.messagesDroppedForSlowPeers { names.append(.gossipQueues) }
+        if framesAbandoned != earlier.framesAbandoned { names.append(.partialFrames) }
+        if entriesOverLimit != earlier.entriesOverLimit { names.append(.controlEntries) }
+        return names
+    }
 }

@@ -192,4 +192,26 @@ public struct GossipSubLimits: Sendable, Hashable {
 
     /// The defaults.
     public init() {}
+
+    /// Figures for a machine. What bounds memory over all peers is the default, which is for 4 GiB, in proportion as in
+    /// `ResourceLimits.scaled`, and never more than the default. Three figures stay at 16 MiB at least: of them one peer gets an
+    /// eighth of what the others leave, and that must be room for a whole frame.
+    ///
+    /// At the worst all of it comes to 224 MiB for 4 GiB and more; answers are among what waits for all peers.
+    ///
+    /// - Parameter memoryBytes: the machine's memory.
+    public static func scaled(memoryBytes: UInt64) -> GossipSubLimits {
+        var limits = GossipSubLimits()
+        let factor = min(ResourceLimits.factor(memoryBytes: memoryBytes), 1)
+        let sharedFrames = 16 * limits.maximumFrameBytes
+        func scaled(_ figure: Int) -> Int { Int(Double(figure) * factor) }
+        limits.maximumTopicBytesOfAll = scaled(limits.maximumTopicBytesOfAll)
+        limits.maximumCachedBytes = scaled(limits.maximumCachedBytes)
+        limits.maximumPendingBytes = scaled(limits.maximumPendingBytes)
+        limits.maximumQueuedBytesOfAll = scaled(limits.maximumQueuedBytesOfAll)
+        limits.maximumAnswerBytesOfAll = max(scaled(limits.maximumAnswerBytesOfAll), sharedFrames)
+        limits.maximumSpareBytesOfAll = max(scaled(limits.maximumSpareBytesOfAll), sharedFrames)
+        limits.maximumPartialFrameBytes = max(scaled(limits.maximumPartialFrameBytes), sharedFrames)
+        return limits
+    }
 }

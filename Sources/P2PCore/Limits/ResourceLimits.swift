@@ -126,16 +126,17 @@ public struct ResourceLimits: Sendable, Equatable {
     ///
     /// At the worst this comes to about a third of the memory: an eighth for bytes that wait in streams, as much for what each
     /// connection may hold without asking, and a sixteenth for streams at 4 KiB each. Windows are a promise; when it is used, it
-    /// is bytes that wait.
+    /// is bytes that wait. With what GossipSub may hold (`GossipSubLimits.scaled`) it is less than three eighths of the memory
+    /// from 2 GiB on, and less than half from 256 MiB on; for less memory the figures are those for 256 MiB.
     ///
     /// - Parameters:
     ///   - memoryBytes: the machine's memory.
     ///   - descriptors: how many files and sockets the process may have open.
-    /// - Returns: figures from an eighth of the defaults to the defaults for bytes, to eight times the defaults for numbers; of
+    /// - Returns: figures from a sixteenth of the defaults to the defaults for bytes, to eight times the defaults for numbers; of
     ///   connections fewer if descriptors are few.
     public static func scaled(memoryBytes: UInt64, descriptors: UInt64) -> ResourceLimits {
         var limits = ResourceLimits()
-        let factor = min(max(Double(memoryBytes) / Double(4 << 30), 0.125), 8)
+        let factor = Self.factor(memoryBytes: memoryBytes)
         func scaled(_ figure: Int) -> Int { Int(Double(figure) * factor) }
         limits.connections = max(1, min(scaled(limits.connections), Int(clamping: descriptors / 2)))
         limits.inboundConnections = max(1, limits.connections / 3 * 2)
@@ -153,6 +154,9 @@ public struct ResourceLimits: Sendable, Equatable {
         limits.streamBytes = min(scaled(limits.streamBytes), limits.streamBytes)
         return limits
     }
+
+    /// The machine's memory in proportion to the 4 GiB of the defaults: a sixteenth to eight.
+    static func factor(memoryBytes: UInt64) -> Double { min(max(Double(memoryBytes) / Double(4 << 30), 0.0625), 8) }
 }
 
 /// A figure of `ResourceLimits`, of the muxer or of a transport, by name, for counting and for errors.
@@ -218,6 +222,16 @@ public enum LimitName: String, Sendable, Hashable, CaseIterable {
     case controlBytes
     /// `GossipSubLimits.maximumTopicBytesOfAll`, or somebody's share of it
     case topicBytes
+    /// `GossipSubLimits.maximumPeers`
+    case gossipPeers
+    /// The figures of `GossipSubLimits` for messages that wait for verification or validation.
+    case pendingChecks
+    /// The figures of `GossipSubLimits` for messages that wait for peers, in number, bytes or time.
+    case gossipQueues
+    /// `GossipSubLimits.maximumPartialFrameBytes`, or somebody's share of it, or `maximumFrameTime`
+    case partialFrames
+    /// The figures of `GossipSubLimits` for what is read of one RPC, or of one peer between two heartbeats.
+    case controlEntries
 }
 
 /// A reservation was refused: which limit, and its figure.

@@ -1,7 +1,7 @@
 public import PeerIdentity
 
 /// Why a Noise handshake or a Noise frame was refused. Every case is fatal to the connection.
-public enum NoiseError: Error, Equatable, Sendable {
+public enum NoiseError: Error, Equatable, Sendable, CustomStringConvertible {
     /// A frame or message of `size` bytes passes `limit`.
     case messageTooLarge(size: Int, limit: Int)
     /// A frame or message of `size` bytes cannot hold what it must; `minimum` is what it needs.
@@ -26,4 +26,22 @@ public enum NoiseError: Error, Equatable, Sendable {
     case invalidOwnKey
     /// A message was read or written out of turn, by mistake of our own.
     case outOfOrder
+
+    /// For people and logs.
+    public var description: String {
+        switch self {
+        case .messageTooLarge(let size, let limit): "a message of \(size) bytes, beyond \(limit)"
+        case .messageTooShort(let size, let minimum): "a message of \(size) bytes, where \(minimum) are needed"
+        case .authenticationFailed: "the bytes were changed, reordered, or sealed with another key"
+        case .invalidPeerKey: "the peer's X25519 key is of small order"
+        case .malformedPayload: "the handshake's payload cannot be read, or lacks the identity key or its signature"
+        case .identityKey(let error): "the identity key cannot be used: \(error)"
+        case .signatureMismatch: "the identity key did not sign the key of this handshake"
+        case .wrongPeer(let expected, let actual): "the peer is \(actual), dialled was \(expected)"
+        case .nonceExhausted: "all numbers of one key are used; the connection has to be made anew"
+        case .outputTooSmall(let size, let needed): "\(size) bytes of room for \(needed), by mistake of our own"
+        case .invalidOwnKey: "one of our own keys is malformed; X25519 keys have 32 bytes"
+        case .outOfOrder: "a handshake message out of turn, by mistake of our own"
+        }
+    }
 }

@@ -1,7 +1,7 @@
 public import P2PCore
 
 /// Why a pipe did not become a connection, or a connection gave no stream.
-public enum ConnectionError: Error, Sendable {
+public enum ConnectionError: Error, Sendable, CustomStringConvertible {
     /// The negotiation or a handshake failed.
     case upgrade(UpgradeError)
     /// The upgrade took longer than allowed, in all.
@@ -16,6 +16,20 @@ public enum ConnectionError: Error, Sendable {
     case tooManyOpening(limit: Int)
     /// All stream ids are used: dial a new connection.
     case streamsExhausted
+
+    /// For people and logs.
+    public var description: String {
+        switch self {
+        case .upgrade(let error): "\(error)"
+        case .upgradeTimedOut(let time): "not secured and multiplexed within \(time)"
+        case .tlsUnavailable(let cause): "TLS was agreed on, but is not to be had here: \(cause)"
+        case .closedDuringUpgrade(nil): "it ended before it was secured and multiplexed"
+        case .closedDuringUpgrade(let cause?): "it ended before it was secured and multiplexed: \(cause)"
+        case .closed(let reason): "the connection ended: \(reason)"
+        case .tooManyOpening(let limit): "\(limit) callers already wait to open a stream"
+        case .streamsExhausted: "the connection has used all its stream numbers"
+        }
+    }
 }
 
 /// Why a connection ended.

@@ -255,8 +255,8 @@ public final class Swarm: Sendable {
         }
     }
 
-    /// A connection has refused something.
-    func countRefusal(by limit: LimitName) {
+    /// A connection, or a protocol above it, has refused something: counted in `refusals`, and told of.
+    public func countRefusal(by limit: LimitName) {
         self.state.withLock { $0.ledger.countRefusal(by: limit) }
         self.limitReached(LimitExceeded(limit, limit: nil))
     }

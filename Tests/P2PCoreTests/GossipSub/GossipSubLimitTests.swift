@@ -12,6 +12,26 @@ import Testing
         for number in 1...3 { bench.open(testPeer(number), topics: ["a"]) }
         #expect(bench.router.peers(of: "a").count == 2)
         #expect(bench.otherActions.contains(.refuse(testPeer(3))))
+        #expect(bench.router.counts.peersRefused > 0)
+    }
+
+    @Test func eachKindOfBoundHasItsName() {
+        let table: [(count: WritableKeyPath<GossipSubCounts, UInt64>, name: LimitName)] = [
+            (\.peersRefused, .gossipPeers), (\.topicsWithoutRoom, .topicBytes), (\.messagesThrottled, .pendingChecks),
+            (\.messagesDroppedForSlowPeers, .gossipQueues), (\.framesAbandoned, .partialFrames),
+            (\.entriesOverLimit, .controlEntries),
+        ]
+        var all = GossipSubCounts()
+        for (count, name) in table {
+            let before = all
+            all[keyPath: count] += 1
+            #expect(all.limitsReached(since: before) == [name])
+        }
+        #expect(all.limitsReached(since: GossipSubCounts()).count == table.count)
+        let before = all
+        all.duplicates += 1
+        all.messagesRejected += 1
+        #expect(all.limitsReached(since: before).isEmpty, "no limit of ours")
     }
 
     @Test func joinedTopicsAreBounded() throws {

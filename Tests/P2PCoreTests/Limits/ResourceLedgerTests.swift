@@ -315,9 +315,9 @@ struct ResourceLedgerTests {
         let usual = ResourceLimits()
         #expect(ResourceLimits.scaled(memoryBytes: 4 << 30, descriptors: 4_096) == usual)
         let small = ResourceLimits.scaled(memoryBytes: 64 << 20, descriptors: 4_096)
-        #expect(small.connections == usual.connections / 8 && small.streams == usual.streams / 8)
+        #expect(small.connections == usual.connections / 16 && small.streams == usual.streams / 16)
         #expect(small.inboundStreams == small.streams / 4 * 3 && small.negotiatingStreams == small.streams / 4)
-        #expect(small.streamBytes == 64 << 20 && small.windowBytes == 64 << 20)
+        #expect(small.streamBytes == 32 << 20 && small.windowBytes == 32 << 20)
         let large = ResourceLimits.scaled(memoryBytes: 1 << 50, descriptors: 1 << 40)
         #expect(large.connections == usual.connections * 8 && large.streams == usual.streams * 8)
         #expect(large.streamBytes == usual.streamBytes && large.windowBytes == usual.windowBytes)
@@ -332,6 +332,26 @@ struct ResourceLedgerTests {
         #expect(few.inboundConnections == 84 && few.outboundConnections == 84 && few.pendingInboundConnections == 64)
         let none = ResourceLimits.scaled(memoryBytes: 0, descriptors: 0)
         #expect(none.connections == 1 && none.inboundConnections == 1 && none.pendingInboundConnections == 1)
+    }
+
+    @Test("all that strangers can fill is the stated share of the memory, GossipSub included", arguments: 8...16)
+    func shareOfMemory(power: Int) {
+        let usual = GossipSubLimits()
+        #expect(GossipSubLimits.scaled(memoryBytes: 4 << 30) == usual)
+        // From 256 MiB to 64 GiB.
+        let memory = 1 << (20 + power)
+        let limits = ResourceLimits.scaled(memoryBytes: UInt64(memory), descriptors: .max)
+        let gossip = GossipSubLimits.scaled(memoryBytes: UInt64(memory))
+        let streams = limits.streamBytes + limits.connections * (320 << 10) + limits.streams * (4 << 10)
+        let messages =
+            gossip.maximumTopicBytesOfAll + gossip.maximumCachedBytes + gossip.maximumPendingBytes
+            + gossip.maximumQueuedBytesOfAll + gossip.maximumSpareBytesOfAll + gossip.maximumPartialFrameBytes
+        #expect(streams + messages < (power < 11 ? memory / 2 : memory / 8 * 3))
+        #expect(messages <= 224 << 20)
+        // One peer alone can send a frame of any size, and be sent it, on the smallest machine too.
+        #expect(gossip.maximumAnswerBytesOfAll / 8 > gossip.maximumFrameBytes)
+        #expect(gossip.maximumSpareBytesOfAll / 8 > gossip.maximumFrameBytes)
+        #expect(gossip.maximumPartialFrameBytes / 8 > gossip.maximumFrameBytes)
     }
 }
 

@@ -174,6 +174,20 @@ struct NoiseHandshakeTests {
         #expect(try initiator.received([1, 2, 3]).session == nil)
     }
 
+    @Test("identities of the other kinds, on either side", arguments: ["ecdsa", "rsa"])
+    func otherIdentities(file: String) throws {
+        let vector = try TestVector.load("keys/\(file).txt")
+        let identity = try PrivateKey(protobuf: hex(try #require(vector["private"])))
+        let proving = try NoiseHandshake(
+            role: .responder, identity: identity, expectedPeer: nil, muxers: [], keys: LibP2PTranscript.responderKeys)
+        let (session, _) = try complete(LibP2PTranscript.initiator(expecting: identity.peerID), proving)
+        #expect(session.peer == identity.peerID)
+        let dialling = try NoiseHandshake(
+            role: .initiator, identity: identity, expectedPeer: nil, muxers: [], keys: LibP2PTranscript.initiatorKeys)
+        let (_, other) = try complete(dialling, LibP2PTranscript.responder(expecting: identity.peerID))
+        #expect(other.peer == identity.peerID)
+    }
+
     @Test("payloads that prove nothing")
     func badPayloads() throws {
         let identity = try LibP2PTranscript.responderIdentity()
@@ -199,6 +213,11 @@ struct NoiseHandshakeTests {
         } else {
             Issue.record("expected an identity key error, got \(String(describing: error))")
         }
+        var foreignKind = valid
+        foreignKind.identityKey = hex(try #require(try TestVector.load("keys/secp256k1.txt")["public"]))
+        let named = NoiseError.identityKey(.unsupported(.secp256k1))
+        #expect(throws: named) { try initiatorAfter(payload: foreignKind.protobuf) }
+        #expect(named.description.contains("secp256k1") && named.description.contains("Ed25519"))
     }
 
     @Test("any flipped bit of the transcript is noticed")

@@ -37,6 +37,20 @@ import Testing
         return try swarm.join(peer, addresses: addresses.map(self.address), promise: promise)
     }
 
+    @Test("an identity that cannot be checked is told in words, with what is accepted instead, and uncut")
+    func refusedIdentity() throws {
+        let error = ConnectionError.upgrade(.noise(.identityKey(.unsupported(.secp256k1))))
+        let attempt = DialAttempt(
+            address: try self.address("/ip4/192.0.2.1/tcp/4001"), error: DialFailureReason(upgrade: error),
+            elapsed: .milliseconds(500))
+        #expect(
+            "\(attempt)" == """
+                /ip4/192.0.2.1/tcp/4001: upgrade failed: the Noise handshake failed: the identity key cannot be used: \
+                secp256k1 keys cannot be used, the crypto library lacks them; \
+                accepted are Ed25519, ECDSA on P-256, and RSA of 2048 to 8192 bits after 500 ms
+                """)
+    }
+
     @Test("a dial without a permit waits for one, and sets no timer after the other")
     func starvedDialRests() async throws {
         let group = CountingGroup()
