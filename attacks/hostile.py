@@ -1,11 +1,13 @@
 """A libp2p peer that says whatever it likes: TCP, multistream-select, Noise and Yamux, without any of the manners.
 
-Written from the specifications, with `cryptography` for the primitives. Blocking sockets; one connection, one thread.
+Written from the specifications, with `cryptography` for the primitives. Blocking sockets; one connection, one thread. Of TLS it
+knows only how to begin.
 """
 import hashlib
 import hmac
 import os
 import socket
+import ssl
 import struct
 import time
 
@@ -16,6 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 DATA, WINDOW, PING, GO_AWAY = 0, 1, 2, 3
 SYN, ACK, FIN, RST = 1, 2, 4, 8
 HEADER = b"\x13/multistream/1.0.0\n"
+NOISE, TLS = "/noise", "/tls/1.0.0"
 GOSSIP, IDENTIFY, PUSH, PING_PROTOCOL = "/meshsub/1.1.0", "/ipfs/id/1.0.0", "/ipfs/id/push/1.0.0", "/ipfs/ping/1.0.0"
 
 
@@ -41,6 +44,20 @@ def prefixed(data):
 
 def proposal(protocol):
     return prefixed(protocol.encode() + b"\n")
+
+
+def client_hello():
+    """The record with which a libp2p client begins TLS 1.3. It may be said again on as many connections as one likes."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.set_alpn_protocols(["libp2p"])
+    said = ssl.MemoryBIO()
+    try:
+        context.wrap_bio(ssl.MemoryBIO(), said).do_handshake()
+    except ssl.SSLWantReadError:
+        pass
+    return said.read()
 
 
 class Closed(Exception):
@@ -142,8 +159,8 @@ class Connection:
         public = field(1, 1) + field(2, self.identity.public_key().public_bytes_raw())
         self.peer_id = b"\x00" + bytes([len(public)]) + public
         if upgrade:
-            self.send_raw(HEADER + proposal("/noise"))
-            self.read_raw(len(HEADER) + len(proposal("/noise")))
+            self.send_raw(HEADER + proposal(NOISE))
+            self.read_raw(len(HEADER) + len(proposal(NOISE)))
             self.noise = Noise(self, self.identity)
             self.noise.send(HEADER + proposal("/yamux/1.0.0"))
             expected = HEADER + proposal("/yamux/1.0.0")

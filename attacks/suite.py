@@ -23,7 +23,7 @@ import time
 
 import multicast
 from hostile import ACK, DATA, FIN, GO_AWAY, HEADER, PING, RST, SYN, WINDOW, Closed, Connection, Pinger, field, prefixed
-from hostile import GOSSIP, IDENTIFY, PING_PROTOCOL, PUSH, proposal, varint
+from hostile import GOSSIP, IDENTIFY, NOISE, PING_PROTOCOL, PUSH, TLS, client_hello, proposal, varint
 from measuring import PROCESSORS, Target, done, judge, noted
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -60,13 +60,13 @@ def busy(port, source, until):
 
 # Connections and handshakes
 
-@attack("half-open handshakes: connections that stop after the first words")
-def half_open(port, source, until):
+def hold_open(port, source, until, words):
+    """Opens connections, says the words on each, and then nothing more."""
     held = []
     while time.monotonic() < until:
         try:
             connection = Connection(port, source, upgrade=False)
-            connection.send_raw(HEADER + proposal("/noise"))
+            connection.send_raw(words)
             held.append(connection)
             done(1)
         except Closed:
@@ -75,9 +75,14 @@ def half_open(port, source, until):
             held.pop(0).close()
 
 
+@attack("half-open handshakes: connections that stop after the first words")
+def half_open(port, source, until):
+    hold_open(port, source, until, HEADER + proposal(NOISE))
+
+
 @attack("slow handshakes: a byte every 50 ms")
 def slow_handshake(port, source, until):
-    held, words = [], HEADER + proposal("/noise")
+    held, words = [], HEADER + proposal(NOISE)
     while time.monotonic() < until:
         if len(held) < 64:
             try:
@@ -109,11 +114,64 @@ def garbage(port, source, until):
     while time.monotonic() < until:
         try:
             connection = Connection(port, source, upgrade=False)
-            connection.send_raw(random.choice((b"", HEADER, HEADER + proposal("/noise"))) + os.urandom(3000))
+            connection.send_raw(random.choice((b"", HEADER, HEADER + proposal(NOISE))) + os.urandom(3000))
             connection.close()
             done(1)
         except Closed:
             pass
+
+
+# TLS
+
+@attack("TLS, half-open: half a ClientHello and then silence")
+def tls_half_open(port, source, until):
+    hello = client_hello()
+    hold_open(port, source, until, HEADER + proposal(TLS) + hello[:len(hello) // 2])
+
+
+@attack("TLS: a record of 16 KiB of garbage")
+def tls_garbage(port, source, until):
+    agreement, size = HEADER + proposal(TLS), 1 << 14
+    # Nothing that is known, or what claims to be a ClientHello that fills the record.
+    beginnings = b"", b"\x01" + (size - 4).to_bytes(3, "big")
+    while time.monotonic() < until:
+        try:
+            connection = Connection(port, source, upgrade=False, timeout=1)
+        except Closed:
+            time.sleep(0.01)
+            continue
+        try:
+            record = random.choice(beginnings)
+            record += os.urandom(size - len(record))
+            connection.send_raw(agreement + b"\x16\x03\x01" + size.to_bytes(2, "big") + record)
+            done(1)
+            # Whoever closes before everything is read resets, and what was sent may be lost unread.
+            while True:
+                connection.read_raw(1)
+        except Closed:
+            pass
+        finally:
+            connection.close()
+
+
+@attack("TLS: ClientHellos, as many as go, left when they are answered")
+def tls_hellos(port, source, until):
+    agreement, hello = HEADER + proposal(TLS), client_hello()
+    while time.monotonic() < until:
+        try:
+            connection = Connection(port, source, upgrade=False, timeout=1)
+        except Closed:
+            time.sleep(0.01)
+            continue
+        try:
+            connection.send_raw(agreement + hello)
+            # With the first bytes of its answer the node has agreed on a key and signed.
+            connection.read_raw(len(agreement) + 5)
+            done(1)
+        except Closed:
+            pass
+        finally:
+            connection.close()
 
 
 # Yamux
@@ -251,6 +309,48 @@ def identify_bomb(port, source, until):
         connection.say(frames + connection.frame(DATA, FIN, number, 0))
         time.sleep(0.001)
     persistently(port, source, until, body)
+
+
+def identify_answer():
+    """As much as one answer may bring: ten messages of almost 8 KiB, of long names of protocols and of addresses."""
+    messages = []
+    for n in range(10):
+        body = bytearray()
+        for m in range(33):
+            body += field(3, f"/bomb/{n}/{m}/".ljust(200, "x"))
+        for m in range(128):
+            body += field(2, bytes([4, 8, 8, n, m, 6, 16, 1]))
+        messages.append(prefixed(bytes(body) + field(6, "agent".ljust(200, "x"))))
+    return b"".join(messages)
+
+
+@attack("identify: the node's question answered as hugely as is allowed, on ever new connections")
+def identify_answered(port, source, until):
+    answer, held = HEADER + proposal(IDENTIFY) + identify_answer(), []
+    while time.monotonic() < until:
+        try:
+            connection = Connection(port, source, timeout=1)
+        except Closed:
+            time.sleep(0.01)
+            continue
+        # Who hangs up at once is not read to the end: the latest stay.
+        held.append(connection)
+        if len(held) > 8:
+            held.pop(0).close()
+        said = collections.defaultdict(bytes)
+        try:
+            asked = None
+            while asked is None:
+                _, _, stream, payload = connection.read_frame()
+                said[stream] += payload
+                if proposal(IDENTIFY) in said[stream]:
+                    asked = stream
+            pieces = [answer[start:start + 16_000] for start in range(0, len(answer), 16_000)]
+            connection.say(b"".join(connection.data(asked, piece) for piece in pieces)
+                           + connection.frame(DATA, FIN, asked, 0))
+            done(1)
+        except Closed:
+            pass
 
 
 @attack("identify: asked hundreds of times a second, never read")

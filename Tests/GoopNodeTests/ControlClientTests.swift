@@ -1,4 +1,5 @@
 import GoopCore
+import LibP2P
 import Logging
 import NIOCore
 import NIOPosix
@@ -6,7 +7,7 @@ import Testing
 
 @testable import GoopNode
 
-/// What a command tells when the peer that it asks does not answer.
+/// What the peer that a command asks tells, and what the command tells when it does not answer.
 @Suite(.timeLimit(.minutes(1))) struct ControlClientTests {
     let temporary = TemporaryFolder()
 
@@ -34,5 +35,16 @@ import Testing
         #expect(told?.kind == .unavailable && told?.nextStep.isEmpty == false)
         #expect(told?.cause.hasPrefix("the peer that runs on \(folder.path) broke off: ") == true)
         try await server.close()
+    }
+
+    /// What `scripts/soak` compares.
+    @Test func aRunningPeerTellsItsConnectionsAndStreams() async throws {
+        let ada = try await TestPeer.start(in: temporary, label: "ada")
+        let (node, _) = try await ada.visitor()
+        let told = try await ada.commands.client.ask(.status).object
+        #expect(told?["connections"]?.int64 == 1)
+        #expect(told?["streams"]?.int64 != nil)
+        await node.stop()
+        try await ada.stop()
     }
 }

@@ -108,5 +108,6 @@ nonisolated(unsafe) let entries: [String: ([UInt8]) -> Void] = [
     "command": fuzzCommand,
     "daemon-control": fuzzDaemonControl,
     "frame-log": fuzzFrameLog,
+    "gossip-reading": fuzzGossipReading,
     "terminal": fuzzTerminal,
 ]

@@ -45,9 +45,11 @@ extension RunningPeer {
         let parts = progress.readiness.components.map { part -> JSONValue in
             ["name": .string(part.name), "ready": .bool(part.isReady), "detail": .string(part.detail)]
         }
+        let usage = node.usage
         return [
             "id": .string(node.peerID.base58), "label": .string(backend.profile.label),
             "addresses": .array(node.listenAddresses().map { .string($0.description) }), "parts": .array(parts),
+            "connections": .integer(usage.connections), "streams": .integer(usage.streams),
         ]
     }
 

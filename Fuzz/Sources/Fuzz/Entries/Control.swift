@@ -174,6 +174,48 @@ func fuzzFrameLog(_ bytes: [UInt8]) {
     require(negotiation.isOver, "two ends are the end")
 }
 
+/// What the frame log reads of a pubsub stream. What it tells becomes members of a JSON object as it is.
+func fuzzGossipReading(_ bytes: [UInt8]) {
+    var input = FuzzInput(bytes)
+    let (whole, pieces) = input.message()
+    var reading = GossipReading()
+    let told = whole.withUnsafeBytes { reading.take($0[...]) }
+    var inPieces = GossipReading()
+    var again: [String] = []
+    for piece in pieces {
+        let more = piece.withUnsafeBytes { inPieces.take($0[...]) }
+        again.append(contentsOf: more)
+    }
+    require(again == told, "pieces tell the same")
+    // A plainer reader finds the same RPCs.
+    var beginnings: [String] = []
+    var left = whole[...]
+    while let prefix = try? Varint.decodePrefix(left), let size = Int(exactly: prefix.value) {
+        left = left.dropFirst(prefix.length)
+        let isLong = size > GossipReading.maximumBytes
+        guard size > 0 else { continue }
+        guard isLong || left.count >= size else { break }
+        beginnings.append(isLong ? "\"rpc\":\(size),\"long\":true" : "\"rpc\":\(size)")
+        left = left.dropFirst(size)
+    }
+    require(told.count == beginnings.count, "each RPC is told once")
+    for (fields, beginning) in zip(told, beginnings) {
+        require(fields == beginning || fields.hasPrefix(beginning + ","), "an RPC is told with its size")
+        require(fields.utf8.allSatisfy { $0 >= 0x20 && $0 < 0x7f }, "a line is printable")
+        guard let object = (try? JSONParser.parse(Array("{\(fields)}".utf8)))?.object else {
+            fatalError("broken law: a line is JSON")
+        }
+        let lists = object.members.compactMap { $0.value.array }
+        require(
+            lists.reduce(0) { $0 + $1.count } <= GossipReading.maximumTopics, "so many topics are told and no more")
+        let topics = lists.joined().compactMap { $0.string ?? $0.object?.members.first?.value.string }
+        // One more for the ellipsis.
+        require(
+            topics.allSatisfy { $0.unicodeScalars.count <= GossipReading.maximumTopicLength + 1 },
+            "topics are told so far and no further")
+    }
+}
+
 /// What a command asks of the peer that runs on its folder.
 func fuzzCommand(_ bytes: [UInt8]) {
     guard let request = try? GoopNode.ControlRequest(line: bytes) else { return }

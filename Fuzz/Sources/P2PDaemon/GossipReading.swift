@@ -1,0 +1,1 @@
+../../../Sources/P2PDaemon/FrameLog/GossipReading.swift
