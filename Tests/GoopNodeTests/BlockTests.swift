@@ -1,4 +1,5 @@
 import GoopCore
+import GoopHTTP
 import LibP2P
 import NIOCore
 import Testing
