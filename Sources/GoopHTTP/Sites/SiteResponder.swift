@@ -213,7 +213,7 @@ struct SiteResponder: Sendable {
     /// A kept site is left alone: a tab whose visit ends may not know that another one keeps the site. Whoever has it forgotten
     /// takes that back first.
     ///
-    /// The browser's cache is not named: Chromium would hold the answer for seconds, and nothing of this origin is in there.
+    /// The browser's cache is not named: Chromium is said to hold the answer for seconds then, and nothing of this origin is in there.
     /// The page holds one empty frame. The number of frames is what a page of the viewer sees of it, and a page about an error,
     /// the browser's or the viewer's, has none: so `visits.js` knows that this answer has come.
     private func forget(_ peer: PeerID, place: RequestPlace) async -> Response {

@@ -135,7 +135,7 @@ struct DataService: Sendable {
     }
 
     /// The line of the answer. A small change of one row is handed to the writer from the event loop, a small question to a
-    /// reader, which also writes the line: each further thread to wake is a tenth of a millisecond. Whatever has much to read
+    /// reader, which also writes the line: each further thread to wake is felt in the answer's time. Whatever has much to read
     /// or to write down by itself does so elsewhere.
     private func reply(to line: Result<ByteBuffer, DataError>, from peer: PeerID) async -> ByteBuffer {
         if case .success(let bytes) = line, bytes.readableBytes <= DataService.smallRequestBytes {
