@@ -47,7 +47,7 @@ extension GossipSub {
     private mutating func handle(prune entry: GossipRPC.Prune, from peer: PeerID, now: MonotonicInstant) {
         let topic = TopicName(entry.topic)
         guard topics[topic] != nil else { return }
-        removeFromMesh(peer, topic: topic)
+        removeFromMesh(peer, topic: topic, because: .prunedByPeer)
         let limit = UInt64(clamping: limits.maximumBackoff.components.seconds)
         var backoff = parameters.pruneBackoff
         // Zero says as little as none, as to go-libp2p-pubsub.

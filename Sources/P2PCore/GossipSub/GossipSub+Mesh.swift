@@ -72,10 +72,10 @@ extension GossipSub {
         actions.append(.grafted(peer, topic: topic.text))
     }
 
-    mutating func removeFromMesh(_ peer: PeerID, topic: TopicName) {
+    mutating func removeFromMesh(_ peer: PeerID, topic: TopicName, because reason: PruneReason) {
         guard topics[topic]?.mesh.remove(peer) != nil else { return }
         scores.pruned(peer, topic: topic)
-        actions.append(.pruned(peer, topic: topic.text))
+        actions.append(.pruned(peer, topic: topic.text, reason: reason))
     }
 
     private mutating func graft(_ peer: PeerID, topic: TopicName, now: MonotonicInstant) {
@@ -85,8 +85,10 @@ extension GossipSub {
         counts.graftsSent &+= 1
     }
 
-    private mutating func prune(_ peer: PeerID, topic: TopicName, now: MonotonicInstant) {
-        removeFromMesh(peer, topic: topic)
+    private mutating func prune(
+        _ peer: PeerID, topic: TopicName, because reason: PruneReason, now: MonotonicInstant
+    ) {
+        removeFromMesh(peer, topic: topic, because: reason)
         backoffs.set(topic: topic, peer: peer, duration: parameters.pruneBackoff, now: now)
         queuePrune(peer, topic: topic, backoff: parameters.pruneBackoff)
     }
@@ -94,7 +96,9 @@ extension GossipSub {
     // MARK: - Upkeep
 
     private mutating func tendMesh(of topic: TopicName, now: MonotonicInstant) {
-        for peer in topics[topic]?.mesh ?? [] where scores.score(peer) < 0 { prune(peer, topic: topic, now: now) }
+        for peer in topics[topic]?.mesh ?? [] where scores.score(peer) < 0 {
+            prune(peer, topic: topic, because: .badScore, now: now)
+        }
         let size = topics[topic]?.mesh.count ?? 0
         if size < parameters.meshDegreeLow {
             let missing = parameters.meshDegree - size
@@ -128,7 +132,9 @@ extension GossipSub {
             dialled += 1
         }
         let staying = Set(kept)
-        for peer in ranked where !staying.contains(peer) { prune(peer, topic: topic, now: now) }
+        for peer in ranked where !staying.contains(peer) {
+            prune(peer, topic: topic, because: .crowded, now: now)
+        }
     }
 
     private mutating func addOutboundPeers(to topic: TopicName, now: MonotonicInstant) {

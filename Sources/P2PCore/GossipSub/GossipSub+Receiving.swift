@@ -147,7 +147,7 @@ extension GossipSub {
         guard let names = peers[peer]?.names, let bytes = peers[peer]?.topics.removeValue(forKey: topic) else { return }
         topicShares.release(bytes, of: names)
         actions.append(.peerUnsubscribed(peer, topic: topic.text))
-        removeFromMesh(peer, topic: topic)
+        removeFromMesh(peer, topic: topic, because: .peerLeft)
         fanout[topic]?.peers.remove(peer)
     }
 

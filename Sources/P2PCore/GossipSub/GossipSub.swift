@@ -347,7 +347,7 @@ public struct GossipSub: Sendable {
         forgetPromises()
         for peer in left.mesh {
             scores.pruned(peer, topic: topic)
-            actions.append(.pruned(peer, topic: topic.text))
+            actions.append(.pruned(peer, topic: topic.text, reason: .left))
             backoffs.set(topic: topic, peer: peer, duration: parameters.unsubscribeBackoff, now: now)
             queuePrune(peer, topic: topic, backoff: parameters.unsubscribeBackoff)
         }
@@ -395,7 +395,7 @@ public struct GossipSub: Sendable {
     }
 
     private mutating func leaveAllMeshes(_ peer: PeerID) {
-        for topic in topics.keys { removeFromMesh(peer, topic: topic) }
+        for topic in topics.keys { removeFromMesh(peer, topic: topic, because: .streamEnded) }
     }
 
     /// What is being written to the peer never will be, or not whole.
