@@ -48,7 +48,7 @@ import Testing
         #expect(bench.toldReasons == [])
         bench.advance(by: .seconds(1))
         let spare = parameters.meshDegreeHigh - parameters.meshDegree
-        #expect(bench.toldReasons == Array(repeating: .crowded, count: spare))
+        #expect(bench.toldReasons == [PruneReason](repeating: .crowded, count: spare))
     }
 
     @Test func reasonsAreTold() {
