@@ -11,7 +11,7 @@ public enum DiscoveryEvent: Sendable, Hashable, CustomStringConvertible {
     public enum LossReason: Sendable, Hashable, CaseIterable, CustomStringConvertible {
         /// It said goodbye.
         case goodbye
-        /// It was not heard again in time: for four minutes, or for less if it said so.
+        /// It was not heard again in time, for four minutes or for less if it said so; or another peer announces itself by its name.
         case expired
         /// The interface that it was heard on is gone.
         case interfaceDown
@@ -30,7 +30,7 @@ public enum DiscoveryEvent: Sendable, Hashable, CustomStringConvertible {
         public var description: String {
             switch self {
             case .goodbye: "it said goodbye"
-            case .expired: "it was not heard again in time"
+            case .expired: "it was not heard again in time, or another took its name"
             case .interfaceDown: "the interface that it was heard on is gone"
             }
         }
