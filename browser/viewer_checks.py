@@ -4,6 +4,7 @@ import json
 import time
 import urllib.request
 
+import following
 import keeping
 import origins
 import part
@@ -83,6 +84,7 @@ def story(suite, program, folder):
             origins.foreign_pages(suite, url, me, neighbour)
             origins.sealed(suite, url, me, neighbour, hostile)
             origins.in_firefox(suite, url, me, neighbour, hostile)
+            following.everywhere(suite, page, url, me, neighbour, hostile)
             begun_again(suite, url, neighbour)
             keeping.keeping(suite, url, me, neighbour, hostile)
             origins.leftovers(suite, url, me, neighbour, folder)

@@ -19,12 +19,23 @@ import Testing
         #expect(asset.contentType == "text/javascript; charset=utf-8")
         let text = String(buffer: asset.body)
         #expect(text.contains("Goop.http = {"), "the common ground is in front")
+        #expect(text.ranges(of: Self.tellsItsPlace).count == 1, "the page around the frame follows")
         for forbidden in [
             "eval(", "new Function", "setAttribute(\"style\"", "createElement(\"style\")", "insertAdjacentHTML",
             "document.write",
         ] {
             #expect(!text.contains(forbidden), "\(forbidden) needs more than the content policy of sites")
         }
+    }
+
+    /// A page that tells the shell where it is.
+    private static let tellsItsPlace = "Symbol.for(\"goop.place\")"
+
+    @Test func whatStandsBehindEachPageLeadsOutAndTellsThePlaceAndNoMore() throws {
+        let text = String(buffer: try #require(SDKAssets.byPath[FramePage.script]).body)
+        #expect(text.ranges(of: Self.tellsItsPlace).count == 1)
+        #expect(text.ranges(of: "Symbol.for(\"goop.links\")").count == 1)
+        #expect(!text.contains("window.Goop"))
     }
 
     @Test func modulesTypesAndStyleSheetsHaveTheirTypes() throws {

@@ -221,7 +221,7 @@ const attempts = {
   "tab: closed": async () => { top.close(); await pause(300); return no("ignored"); },
   "tab: messages to the bar": async () => {
     for (const text of ["close", { path: "/fake", label: "Your bank" }]) parent.postMessage(text, "*");
-    return no("sent, and nobody listens");
+    return no("sent; what comes of it is looked at below");
   },
   "window": async () => (window.trueOpen("/", "_blank") ? "opened" : no("null")),
   "window by the viewer's own script": async () => (window.open(`${outside}/`, "_blank") ? "opened" : no("null")),

@@ -4,18 +4,19 @@ import NIOCore
 
 /// The browser SDK under `/sdk/`: the same public files for every site, compiled into the program.
 ///
-/// Every script gets the ways out of a frame and the SDK's common ground put in front, so that it works alone and in any order;
-/// both do nothing the second time. Source: the names are upstream's (viewer wire reference, section 8), the code is ours.
+/// Every script gets what pages in frames have, and the SDK's common ground put in front, so that it works alone and in any order;
+/// all of that does nothing the second time. Source: the names are upstream's (viewer wire reference, section 8), the code is ours.
 enum SDKAssets {
     /// By path, beginning with `/sdk/`.
     static let byPath: [String: WebAssets.Asset] = {
         var assets: [String: WebAssets.Asset] = [:]
-        let ground = PackageResources.goop_links_js + PackageResources.goop_base_js
+        // Ways out of the frame, and where the page is.
+        let inFrames = PackageResources.goop_links_js + PackageResources.goop_place_js
+        let ground = inFrames + PackageResources.goop_base_js
         for (name, bytes) in scripts {
             assets["/sdk/\(name).js"] = .init(contentType: "text/javascript; charset=utf-8", bytes: ground + bytes)
         }
-        assets[FramePage.script] = .init(
-            contentType: "text/javascript; charset=utf-8", bytes: PackageResources.goop_links_js)
+        assets[FramePage.script] = .init(contentType: "text/javascript; charset=utf-8", bytes: inFrames)
         // The inputs of forms are one script, whichever of upstream's names asks for it.
         for name in ["datepicker", "colorpicker", "toggle", "taginput", "stepper"] {
             assets["/sdk/goop-component-\(name).js"] = assets["/sdk/goop-form.js"]

@@ -46,6 +46,7 @@ struct WebAssets: Sendable {
         "/assets/shell.css": Asset(contentType: "text/css; charset=utf-8", bytes: PackageResources.shell_css),
         "/assets/shell.js": Asset(contentType: "text/javascript; charset=utf-8", bytes: PackageResources.shell_js),
         "/assets/visits.js": Asset(contentType: "text/javascript; charset=utf-8", bytes: PackageResources.visits_js),
+        "/assets/place.js": Self.script(PackageResources.place_js),
         "/assets/skip.js": Self.script(PackageResources.skip_js),
         "/assets/sweep.js": Asset(contentType: "text/javascript; charset=utf-8", bytes: PackageResources.sweep_js),
         "/assets/rooms.css": Asset(contentType: "text/css; charset=utf-8", bytes: PackageResources.rooms_css),

@@ -2,7 +2,8 @@ import HTTPTypes
 import NIOCore
 
 /// The form in which a page of a site goes into its frame: the bytes that its owner made, and behind them one line that loads a
-/// script of ours, so that links out of pages without our SDK do not end in silence. docs/decisions/0011.
+/// script of ours, so that links out of pages without our SDK do not end in silence, and a page's fragment is not lost to a reload.
+/// docs/decisions/0011.
 enum FramePage {
     /// Where that script is.
     static let script = "/sdk/goop-links.js"

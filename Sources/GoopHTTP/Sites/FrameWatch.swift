@@ -5,7 +5,7 @@ import Synchronization
 ///
 /// The shell cannot look into the frame, which is a stranger's; but each page that the frame goes to is asked for here.
 /// So the shell asks for this when its frame has loaded, and keeps its own address true. Changes of the fragment, and
-/// addresses that a page makes up with `history.pushState`, ask for nothing and are not seen.
+/// addresses that a page makes up with `history.pushState`, ask for nothing: those the page tells the shell (`goop-place.js`).
 final class FrameWatch: Sendable {
     struct Step: Sendable, Equatable {
         /// Path and query within the site, beginning with a slash, still percent-encoded.

@@ -1,7 +1,8 @@
-// The page around a site. The bar says whose site it is and never lets the site speak for itself: nothing here reads a
-// message of the frame, and text of strangers only becomes text nodes.
+// The page around a site. The bar says whose site it is and never lets the site speak for itself: all that is read of a message of
+// the frame is where in the site it is, for the end of this page's address, and text of strangers only becomes text nodes.
 
 import { showPicture } from "/assets/identicon.js";
+import { address as ownAddress, hearPlaces, moveTo } from "/assets/place.js";
 import { follow } from "/assets/streams.js";
 import * as visits from "/assets/visits.js";
 import {
@@ -92,7 +93,7 @@ async function showHere() {
     return cover("The site cannot be shown", reasonOf(error), { show: "Try again" });
   }
   if (isBlocked) return;
-  show(root + location.pathname + location.search + location.hash);
+  show(root + ownAddress());
   isGone = false;
   watchOwner();
 }
@@ -106,9 +107,27 @@ async function noteAddress(event) {
   if (loaded !== frame || path === null || sequence <= lastSequence) return;
   lastSequence = sequence;
   if (leadsTo !== null) return leadOut(leadsTo, whom);
-  const old = location.pathname + location.search;
-  if (base + path !== old) history.replaceState(null, "", base + path);
+  // A page that has told its place knows more: its fragment, and where a script has gone on to.
+  if (path !== toldPage && base + path !== ownAddress().replace(/#.*/s, "")) keepAt(base + path);
 }
+
+/// What the viewer was asked for by the page that told its place last.
+let toldPage = null;
+
+/// A secret path is not for passing on, also where a page names its own.
+const isSecret = (address) => isSealed && root !== null && address.includes(root.slice(root.lastIndexOf("/") + 1));
+
+/// An address of the site becomes that of this page.
+function keepAt(address) {
+  if (!isSecret(address)) moveTo(address);
+}
+
+hearPlaces(base,
+  ({ source, origin }) => frame !== null && source === frame.contentWindow && origin === (isSealed ? "null" : site),
+  (address, page) => { toldPage = page; keepAt(address); });
+
+// Somebody asks for another part of the page, in the browser's own bar. What the frame does changes the address without this event.
+addEventListener("hashchange", () => { if (frame) frame.src = root + ownAddress(); });
 
 // MARK: What covers the frame
 
@@ -345,7 +364,7 @@ find("reload").addEventListener("click", showHere);
 find("copy").addEventListener("click", async (event) => {
   const button = event.currentTarget;
   try {
-    await navigator.clipboard.writeText(siteLink(peer, location.href.slice((location.origin + base).length) || "/"));
+    await navigator.clipboard.writeText(siteLink(peer, ownAddress().slice(base.length) || "/"));
     say("The address was copied.");
     button.classList.add("done");
     setTimeout(() => button.classList.remove("done"), 1500);
