@@ -43,8 +43,8 @@ public final class PeerService: Service {
             let (peer, address) = try PeerName.resolve(text)
             guard let address else {
                 throw Failure(
-                    .usage, "\(text) is an id without an address",
-                    nextStep: "write /ip4/ADDRESS/tcp/PORT/p2p/\(text)")
+                    .usage, "\(text.prefix(200)) says who, and not at which address",
+                    nextStep: "write /ip4/ADDRESS/tcp/PORT/p2p/\(peer)")
             }
             return address.appending(peer)
         }
@@ -116,7 +116,7 @@ public final class PeerService: Service {
         } catch {
             throw Failure(
                 .configuration, "\(peer.folder.configurationFile): \(error)",
-                nextStep: "every key is explained in docs/config.md")
+                nextStep: "change the file as it says there; a key that is taken out has its default")
         }
     }
 
