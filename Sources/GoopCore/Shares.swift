@@ -11,19 +11,27 @@ public struct ShareHolder: Sendable, Hashable {
     public let peer: PeerID
     /// Nil where the connection has no address.
     let host: IPAddress?
+    /// Nil where it does not count.
+    let network: IPAddress?
 
     /// - Parameter address: the other end of the connection, that of the relay if there is one; nil if it has none.
     public init(_ peer: PeerID, at address: IPAddress?) {
         self.peer = peer
         host = address?.host
+        guard let address, !address.isLoopback, !address.isPrivate, !address.isLinkLocal else {
+            network = nil
+            return
+        }
+        switch address.unmapped {
+        case .v4(let value): network = .v4(value & ~0xff)
+        case .v6(let high, _): network = .v6(high: high & ~0xffff, low: 0)
+        }
     }
 
-    var network: IPAddress? {
-        guard let host, !host.isLoopback, !host.isPrivate, !host.isLinkLocal else { return nil }
-        switch host {
-        case .v4(let value): return IPAddress.v4(value & ~0xff)
-        case .v6(let high, _): return IPAddress.v6(high: high & ~0xffff, low: 0)
-        }
+    /// The network follows from the address, and is not hashed again for every request.
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(peer)
+        hasher.combine(host)
     }
 
     /// What takes turns with others: the host, or a peer without one.
@@ -39,16 +47,16 @@ public struct ShareHolder: Sendable, Hashable {
 /// Places, or bytes, that strangers share: whoever comes finds some, however many keys the others have made up.
 ///
 /// A holder gets a part of what the others have left, not a fixed number: so one who is alone gets almost all, and gives others
-/// their part as it ends. Of three quarters of all, one network gets at most seven eighths of what other networks leave; of
+/// their part as it ends. Of seven eighths of all, one network gets at most seven eighths of what other networks leave; of
 /// that, one host three quarters of what its neighbours leave; of that, one peer half of what the others there leave, and never
-/// more than `perPeer`. The last quarter is kept for those who have less than the floor.
+/// more than `perPeer`. The last eighth is kept for those who have less than the floor.
 ///
 /// Nobody is made to give anything back: what was taken when there was more stays. So who asks must be bounded in time as well.
 ///
 /// A value without I/O, not safe for concurrent use. Taking and giving back look a holder up once; one that has just come, three
 /// times at most. Of holders that have nothing left, as many are remembered as have some, and `rememberedHolders` more.
 public struct Shares: Sendable {
-    /// Holders without anything that are remembered, so that whoever asks again and again is not entered again and again.
+    /// Holders without anything that are remembered, so that one who asks again and again is not entered each time.
     static let rememberedHolders = 256
 
     /// The bound: places, or bytes.
@@ -89,7 +97,7 @@ public struct Shares: Sendable {
     /// - Parameters:
     ///   - total: of everybody; none if it is negative.
     ///   - perPeer: of one peer on one host.
-    ///   - floor: what a host may have whatever others took; a quarter of `total` is kept for that.
+    ///   - floor: what a host may have whatever others took; an eighth of `total` is kept for that.
     public init(total: Int, perPeer: Int, floor: Int) {
         self.total = max(0, total)
         self.perPeer = perPeer
@@ -123,7 +131,7 @@ public struct Shares: Sendable {
     /// What the account may have by its part; nil if it, or one that it is a part of, cannot have so much more.
     private func room(_ number: Int, for amount: Int) -> Int? {
         let account = accounts[number]
-        var left = total - total / 4 - (held - account.held)
+        var left = total - total / 8 - (held - account.held)
         if let above = account.above {
             guard let given = room(above, for: amount) else { return nil }
             left = given - (accounts[above].held - account.held)

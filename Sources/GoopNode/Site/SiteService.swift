@@ -67,14 +67,11 @@ struct SiteService: Sendable {
         _ answer: @escaping @Sendable (StallWatch, Request) async throws -> Void
     ) async {
         guard let visit = door.enter(stream.remotePeer, .file, showOut: { stream.reset() }) else {
-            try? await stream.write(ByteBuffer(bytes: refusal(SiteError(kind: .notInvited))))
-            return await stream.close()
+            return await turnAway(stream, refusal(SiteError(kind: .notInvited)))
         }
         defer { door.leave(visit) }
         guard let turn = admission.turn(for: stream.holder) else {
-            // A visitor that has gone before this answer misses nothing.
-            try? await stream.write(ByteBuffer(bytes: refusal(SiteError(kind: .busy))))
-            return await stream.close()
+            return await turnAway(stream, refusal(SiteError(kind: .busy)))
         }
         defer { turn.end() }
         do {
@@ -88,6 +85,15 @@ struct SiteService: Sendable {
                 metadata: ["peer": "\(stream.remotePeer)", "reason": "\(String(describing: error).prefix(200))"])
             stream.reset()
         }
+    }
+
+    /// Says why there is no answer. It has no place, so it must not last: a visitor may take not even this.
+    private func turnAway(_ stream: P2PStream, _ refusal: [UInt8]) async {
+        // A visitor that has gone before this answer misses nothing.
+        try? await StallWatch.run(limit: patience, onStall: { stream.reset() }) { _ in
+            try await stream.write(ByteBuffer(bytes: refusal))
+        }
+        await stream.close()
     }
 
     /// Somebody who was let in, and has a place.

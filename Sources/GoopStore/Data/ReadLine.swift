@@ -154,11 +154,16 @@ private struct ReadTurns {
     /// Takes out the next reader that may run.
     mutating func next(where mayRun: (ShareHolder?) -> Bool) -> Turn? {
         for (turn, group) in order.enumerated() {
+            // Not `remove` behind a question mark: the owner is nil, as what is not there is.
             guard let position = readers[group]?.firstIndex(where: mayRun),
-                let reader = readers[group]?.remove(at: position)
+                var waiting = readers.removeValue(forKey: group)
             else { continue }
+            let reader = waiting.remove(at: position)
             order.remove(at: turn)
-            if readers[group]?.isEmpty == true { readers[group] = nil } else { order.append(group) }
+            if !waiting.isEmpty {
+                readers[group] = waiting
+                order.append(group)
+            }
             return Turn(reader: reader)
         }
         return nil

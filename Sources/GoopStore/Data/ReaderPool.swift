@@ -59,7 +59,9 @@ final class ReaderPool: Sendable {
                     done.resume(returning: .failure(error))
                 }
             }
-            do throws(DataError) { try submit(job, of: caller.holder) } catch { done.resume(returning: .failure(error)) }
+            do throws(DataError) { try submit(job, of: caller.holder) } catch {
+                done.resume(returning: .failure(error))
+            }
         }
         return try result.get()
     }
