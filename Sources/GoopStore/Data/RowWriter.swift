@@ -209,6 +209,7 @@ struct RowWriter {
         let id = database.lastInsertedRowID
         // As it stands in the file: columns have defaults, and turn numbers into texts and back.
         let made = try state(of: id, scope: .allRows) ?? (owner: callerID, values: 0, bytes: 0)
+        if isVisitor { try transaction.checkRow(made.values) }
         try transaction.charge(made.owner, rows: 1, bytes: made.bytes, isVisitor: isVisitor)
         try note(.insert, id, owner: made.owner)
         return id
@@ -236,10 +237,13 @@ struct RowWriter {
         }
         guard let after = try state(of: newID, scope: .allRows) else { return true }
         if before.owner == after.owner {
-            if isVisitor, after.owner != callerID, after.values > before.values {
-                try transaction.checkGrowth(ofOthersRow: after.values)
+            if isVisitor, after.values > before.values { try transaction.checkRow(after.values) }
+            let bytes = after.bytes - before.bytes
+            if isVisitor, after.owner != callerID {
+                try transaction.chargeGrowth(ofRowOf: after.owner, by: callerID, bytes: bytes)
+            } else {
+                try transaction.charge(after.owner, rows: 0, bytes: bytes, isVisitor: isVisitor)
             }
-            try transaction.charge(after.owner, rows: 0, bytes: after.bytes - before.bytes, isVisitor: isVisitor)
         } else {
             try transaction.charge(before.owner, rows: -1, bytes: -before.bytes, isVisitor: false)
             try transaction.charge(after.owner, rows: 1, bytes: after.bytes, isVisitor: false)
