@@ -149,7 +149,7 @@ import Testing
     }
 
     @Test func answersThatNobodyTakesAreBounded() async throws {
-        let host = try await host("host")
+        let host = try await host("host") { $0.data.visitorRowKilobytes = 1024 }
         let node = try await visitor()
         let client = try await connect(node, to: host)
         let text = String(repeating: "x", count: 500_000)
@@ -314,7 +314,7 @@ import Testing
     }
 
     @Test func aWatchThatIsNotReadKeepsFewBytes() async throws {
-        let host = try await host("host")
+        let host = try await host("host") { $0.data.visitorRowKilobytes = 1024 }
         let (ada, bob) = (try await visitor(), try await visitor())
         let bobs = try await connect(bob, to: host)
         try await ada.connect(to: host.id, addresses: [host.address])

@@ -29,7 +29,7 @@ import Testing
     }
 
     @Test func nobodyHoldsAllReadersAndTheOwnerAlwaysHasOne() {
-        var line = ReadLine<Int>(shares: .init(readers: 4, readersPerVisitor: 3))
+        var line = ReadLine<Int>(shares: .init(readers: 4, readersOfOwner: 1, readersPerVisitor: 3))
         for number in 0..<10 { #expect(line.enter(number, of: eve) == (number < 3 ? .run : .waits)) }
         #expect(line.enter(0, of: ada) == .run, "one is left for another visitor")
         #expect(line.enter(1, of: bob) == .waits)
@@ -44,10 +44,22 @@ import Testing
         #expect(line.leave(eve)?.job == 3)
     }
 
+    /// A read of the owner may take half a minute.
+    @Test func theOwnerTakesNoReaderOfVisitors() {
+        var line = ReadLine<Int>(shares: .init(readers: 2, readersOfOwner: 3, readersPerVisitor: 1))
+        for number in 0..<5 { #expect(line.enter(number, of: nil) == (number < 3 ? .run : .waits)) }
+        #expect(line.enter(5, of: ada) == .run)
+        #expect(line.enter(6, of: bob) == .run)
+        #expect(line.enter(7, of: eve) == .waits)
+        #expect(line.leave(nil)?.job == 3)
+        #expect(line.leave(ada)?.job == 7)
+    }
+
     @Test func linesAreBounded() {
         var line = ReadLine<Int>(
             shares: .init(
-                readers: 1, readersPerVisitor: 1, waiting: Shares(total: 14, perPeer: 4, floor: 1), waitingOfOwner: 2))
+                readers: 1, readersOfOwner: 1, readersPerVisitor: 1, waiting: Shares(total: 14, perPeer: 4, floor: 1),
+                waitingOfOwner: 2))
         for number in 0..<5 { #expect(line.enter(number, of: eve) == (number == 0 ? .run : .waits)) }
         #expect(line.enter(5, of: eve) == .refused(waiting: 4))
         for number in 0..<4 { #expect(line.enter(number, of: ada) == .waits) }
@@ -109,7 +121,8 @@ import Testing
     @Test(arguments: 0..<20) func anyOrder(seed: UInt64) throws {
         var random = SeededGenerator(seed: seed)
         let shares = ReadShares(
-            readers: 3, readersPerVisitor: 2, waiting: Shares(total: 40, perPeer: 12, floor: 2), waitingOfOwner: 12)
+            readers: 3, readersOfOwner: 2, readersPerVisitor: 2, waiting: Shares(total: 40, perPeer: 12, floor: 2),
+            waitingOfOwner: 12)
         var line = ReadLine<Int>(shares: shares)
         let readers: [ShareHolder?] = [nil, ada, bob, eve]
         var running: [(job: Int, of: ShareHolder?)] = []
@@ -146,15 +159,17 @@ import Testing
                 }
             }
             #expect(line.running == running.count && line.waiting == waiting.count)
-            #expect(running.count <= shares.readers + 1)
+            let owners = running.count { $0.of == nil }
+            let visitors = running.count - owners
+            #expect(owners <= shares.readersOfOwner && visitors <= shares.readers)
             #expect(waiting.count { $0.of != nil } <= shares.waiting.total)
             for visitor in [ada, bob, eve] {
                 let own = running.count { $0.of == visitor }
                 #expect(own <= shares.readersPerVisitor)
                 let waits = waiting.contains { $0.of == visitor }
-                #expect(!waits || own == shares.readersPerVisitor || running.count >= shares.readers, "an idle reader")
+                #expect(!waits || own == shares.readersPerVisitor || visitors == shares.readers, "an idle reader")
             }
-            #expect(!waiting.contains { $0.of == nil } || running.count == shares.readers + 1)
+            #expect(!waiting.contains { $0.of == nil } || owners == shares.readersOfOwner)
         }
         #expect(Set(served).count == served.count)
     }

@@ -2,8 +2,10 @@ import GoopCore
 
 /// How many read and wait at the same time.
 struct ReadShares: Sendable {
-    /// Readers for all visitors together; the owner has one more.
+    /// Readers for all visitors together, which the owner does not take: a read of the owner may take half a minute.
     var readers = 4
+    /// Readers for the owner.
+    var readersOfOwner = 4
     /// Readers that one visitor holds at the same time.
     var readersPerVisitor = 3
     /// Jobs of visitors that wait.
@@ -16,8 +18,8 @@ struct ReadShares: Sendable {
 ///
 /// Each visitor has a line of its own, and the lines take turns: hosts at first, and the visitors of a host in the turns that it
 /// gets. So one with a thousand queries waiting, or with a thousand keys, delays another by one query and not by a thousand. No
-/// visitor holds all readers at the same time, however slow its queries are, and one reader is kept for the owner. Visitors
-/// share the places in the lines; the owner has places of its own.
+/// visitor holds all readers at the same time, however slow its queries are. Visitors share the places in the lines; the owner
+/// has places and readers of its own.
 ///
 /// A value without I/O: the caller runs what it is told to run.
 struct ReadLine<Job> {
@@ -128,8 +130,9 @@ struct ReadLine<Job> {
     }
 
     private func mayRun(_ line: Line, of reader: Reader) -> Bool {
-        guard reader != nil else { return running <= shares.readers }
-        return running < shares.readers && line.running < shares.readersPerVisitor
+        guard reader != nil else { return line.running < shares.readersOfOwner }
+        let visitors = running - (lines[Reader.none]?.running ?? 0)
+        return visitors < shares.readers && line.running < shares.readersPerVisitor
     }
 }
 

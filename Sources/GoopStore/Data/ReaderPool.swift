@@ -38,6 +38,8 @@ final class ReaderPool: Sendable {
     private let state: Mutex<State>
     /// Each job passes it; a barrier lets those under way end and those behind it wait.
     private let gate = DispatchQueue(label: "goop2.data.reads", attributes: .concurrent)
+    /// The owner's pass this one before: they may take half a minute, and visitors do not wait for their end.
+    private let ownersGate = DispatchQueue(label: "goop2.data.reads.owner", attributes: .concurrent)
 
     /// - Parameter shares: how many read and wait; a connection is opened when it is first needed.
     init(path: String, ending: StoreEnding, shares: ReadShares = .init()) {
@@ -128,7 +130,7 @@ final class ReaderPool: Sendable {
         reader.queue.async {
             var (job, holder) = (job, holder)
             while true {
-                self.gate.sync { job(.success(reader.connection)) }
+                self.pass(holder) { job(.success(reader.connection)) }
                 let next = self.state.withLock { state -> (job: Job, of: ShareHolder?)? in
                     if let next = state.line.leave(holder) { return next }
                     if state.isClosed {
@@ -144,8 +146,17 @@ final class ReaderPool: Sendable {
         }
     }
 
-    /// Runs a body when the reads under way have ended and before others begin.
-    func whileNobodyReads(_ body: @escaping @Sendable () -> Void) { gate.async(flags: .barrier, execute: body) }
+    /// Runs a job through the gates.
+    private func pass(_ holder: ShareHolder?, _ job: () -> Void) {
+        guard holder == nil else { return gate.sync(execute: job) }
+        ownersGate.sync { gate.sync(execute: job) }
+    }
+
+    /// Runs a body when the reads under way have ended and before others begin. Those of the owner are waited for first,
+    /// while visitors go on reading; so these wait for each other only, which is as long as a visitor's read may take.
+    func whileNobodyReads(_ body: @escaping @Sendable () -> Void) {
+        ownersGate.async(flags: .barrier) { [gate] in gate.sync(flags: .barrier, execute: body) }
+    }
 
     /// Answers what waits, and what comes, with `unreachable`; what runs is for `ending` to break off.
     func takeNoMore() {

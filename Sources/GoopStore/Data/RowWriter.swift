@@ -117,8 +117,8 @@ struct RowWriter {
         }
         _ = try scope(.insert)
         let scope = try bulkScope(.update)
-        let value = try DataValue.value(key, column: column.name)
-        if let id = try first(where: column.name, is: value, scope: scope) {
+        let value = try stored(key, in: column)
+        if let id = try first(where: column, is: value, scope: scope) {
             _ = try updateRow(id, try valuesForUpdate(data), scope: scope)
             return ["id": .integer(id), "status": "ok"]
         }
@@ -142,6 +142,15 @@ struct RowWriter {
     static func search(_ table: TableInfo, for column: String, scope: RowScope) -> String {
         "SELECT \"_id\" FROM \(table.quoted) WHERE \(DataName.quoted(column)) = ?"
             + (scope == .ownRows ? " AND \"_owner\" IS ?" : "") + " ORDER BY \"_id\" LIMIT 1"
+    }
+
+    private func first(where column: TableInfo.Column, is value: QueryValue, scope: RowScope) throws -> Int64? {
+        if let id = try first(where: column.name, is: value, scope: scope) { return id }
+        // Older rows, and those of upstream, may have the same moment in another form.
+        guard case .text(let text) = value, TimeText.isTime(declaredType: column.type),
+            let older = TimeText.automaticOfOld(text)
+        else { return nil }
+        return try first(where: column.name, is: .text(older), scope: scope)
     }
 
     private func first(where column: String, is value: QueryValue, scope: RowScope) throws -> Int64? {
@@ -200,6 +209,7 @@ struct RowWriter {
         let id = database.lastInsertedRowID
         // As it stands in the file: columns have defaults, and turn numbers into texts and back.
         let made = try state(of: id, scope: .allRows) ?? (owner: callerID, values: 0, bytes: 0)
+        if isVisitor { try transaction.checkRow(made.values) }
         try transaction.charge(made.owner, rows: 1, bytes: made.bytes, isVisitor: isVisitor)
         try note(.insert, id, owner: made.owner)
         return id
@@ -227,10 +237,13 @@ struct RowWriter {
         }
         guard let after = try state(of: newID, scope: .allRows) else { return true }
         if before.owner == after.owner {
-            if isVisitor, after.owner != callerID, after.values > before.values {
-                try transaction.checkGrowth(ofOthersRow: after.values)
+            if isVisitor, after.values > before.values { try transaction.checkRow(after.values) }
+            let bytes = after.bytes - before.bytes
+            if isVisitor, after.owner != callerID {
+                try transaction.chargeGrowth(ofRowOf: after.owner, by: callerID, bytes: bytes)
+            } else {
+                try transaction.charge(after.owner, rows: 0, bytes: bytes, isVisitor: isVisitor)
             }
-            try transaction.charge(after.owner, rows: 0, bytes: after.bytes - before.bytes, isVisitor: isVisitor)
         } else {
             try transaction.charge(before.owner, rows: -1, bytes: -before.bytes, isVisitor: false)
             try transaction.charge(after.owner, rows: 1, bytes: after.bytes, isVisitor: false)
@@ -318,15 +331,22 @@ struct RowWriter {
             guard !found.contains(where: { $0.position == column.position }) else {
                 throw DataError(code: .badRequest, message: "column \(column.name) is given twice")
             }
-            found.append((column.position, column.name, try DataValue.value(json, column: name)))
+            found.append((column.position, column.name, try stored(json, in: column)))
         }
         return found.sorted { $0.position < $1.position }.map { ($0.name, $0.value) }
+    }
+
+    /// A value as the column gets it: a moment in the one form that all of its moments have, whoever writes it and however.
+    private func stored(_ json: JSONValue, in column: TableInfo.Column) throws(DataError) -> QueryValue {
+        let value = try DataValue.value(json, column: column.name)
+        guard case .text(let text) = value, TimeText.isTime(declaredType: column.type) else { return value }
+        return .text(TimeText.normalized(text))
     }
 
     private func automatic(_ column: OrmColumn) throws(DataError) -> JSONValue? {
         switch column.type {
         case .guid: return .string(UUID().uuidString.lowercased())
-        case .datetime: return .string(now("%Y-%m-%dT%H:%M:%SZ"))
+        case .datetime: return .string(now("%Y-%m-%d %H:%M:%S"))
         case .date: return .string(now("%Y-%m-%d"))
         case .time: return .string(now("%H:%M:%S"))
         case .integer:

@@ -20,9 +20,15 @@ final class WriteQueue: Sendable {
         var shares = WriteShares()
         /// Writes that share a commit.
         var batch = 256
-        /// For how long writes that wait already are taken into a transaction; it never waits for others to come. The first one
-        /// waits no longer for those behind it, but for the end of one that has begun, and the commit. The next rows of 64
-        /// visitors are in within that time (docs/benchmarks.md), and it is half of what a row may take there.
+        /// For how long writes that wait already are taken into a transaction; it never waits for others to come. A write that
+        /// comes alone is committed at once.
+        ///
+        /// A group commit that waits has a bound for it, of 2 ms as a rule, because the disk stands still meanwhile and the row
+        /// gains nothing by it. Here that wait is none. This is another bound, that of work: the first write of a transaction waits
+        /// while those behind it are done, which without the transaction would each wait for the first one's commit, and
+        /// then for one of their own. Shorter, there are more commits for the same rows: each row is told sooner of some, and
+        /// all of them wait longer. The next rows of 64 visitors are in within that time (docs/benchmarks.md), and it is half of
+        /// what a row may take there.
         var batchTime = Duration.milliseconds(10)
         /// How long a bulk write may take.
         var time = Duration.seconds(5)
@@ -154,7 +160,13 @@ final class WriteQueue: Sendable {
         }
         guard isLong else { return }
         whileNobodyReads { [self] in
-            let isEmpty = database.pool.writeWithoutTransaction { (try? $0.checkpoint(.truncate)) != nil }
+            let isEmpty = database.pool.writeWithoutTransaction { connection in
+                // All reads and writes stand still meanwhile. Only the pool's own readers or another program can be in the way:
+                // it is tried again when the log has grown, sooner than the five seconds that a write waits.
+                try? connection.execute(sql: "PRAGMA busy_timeout = 250")
+                defer { try? connection.execute(sql: "PRAGMA busy_timeout = \(SiteDatabase.busyMilliseconds)") }
+                return (try? connection.checkpoint(.truncate)) != nil
+            }
             // Another program may read for longer than SQLite waits: not at every commit anew.
             state.withLock { $0.longLog = isEmpty ? limits.logBytes : size + limits.logBytes }
         }
