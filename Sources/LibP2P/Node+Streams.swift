@@ -359,8 +359,12 @@ extension Node {
             return nil
         }
         do {
+            let limits = self.configuration.limits
             try self.swarm.assign(
-                slot, to: agreed, limit: .init(total: handler.limits.streams, perPeer: handler.limits.streamsPerPeer))
+                slot, to: agreed,
+                limit: .init(
+                    total: handler.limits.streams ?? limits.inboundStreamsPerProtocol,
+                    perPeer: handler.limits.streamsPerPeer ?? limits.inboundStreamsPerProtocolAndPeer))
         } catch {
             self.logger.debug(
                 "inbound stream refused",

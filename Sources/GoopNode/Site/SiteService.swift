@@ -9,8 +9,6 @@ struct SiteService: Sendable {
     static let patience = Duration.seconds(20)
     /// How long one answer may take in all.
     static let maximumDuration = Duration.seconds(30 * 60)
-    /// Requests that are answered at a time, of all visitors and of one; further ones hear "busy".
-    static let limits = HandlerLimits(streams: 512, streamsPerPeer: 128)
     /// Streams at a time, of all visitors and of one; further ones are reset.
     static let streamLimits = HandlerLimits(streams: 1024, streamsPerPeer: 256)
 
@@ -22,9 +20,10 @@ struct SiteService: Sendable {
     private let tags: ContentTags
     private let admission: SiteAdmission
 
+    /// - Parameter admission: how many requests are answered at a time; further ones hear "busy".
     init(
         folder: SiteFolder, tags: ContentTags = ContentTags(), label: String, door: SiteDoor, logger: Logger,
-        limits: HandlerLimits = SiteService.limits, patience: Duration = SiteService.patience
+        admission: SiteAdmission = SiteAdmission(total: 512, perPeer: 128), patience: Duration = SiteService.patience
     ) {
         self.folder = folder
         self.tags = tags
@@ -32,7 +31,7 @@ struct SiteService: Sendable {
         self.door = door
         self.logger = logger
         self.patience = patience
-        admission = SiteAdmission(total: limits.streams, perPeer: limits.streamsPerPeer)
+        self.admission = admission
     }
 
     /// Answers the three protocols on a node.

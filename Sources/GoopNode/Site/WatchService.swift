@@ -7,8 +7,10 @@ import Synchronization
 
 /// Tells visitors which files of this peer's site change: `/goop/watch/1.0.0`, one stream a visitor's page.
 struct WatchService: Sendable {
-    /// Streams at a time: of all visitors, and of one; further ones are reset.
-    static let limits = HandlerLimits(streams: 96, streamsPerPeer: 8)
+    /// Streams of all visitors at a time; further ones are reset.
+    static let maximumStreams = 96
+    /// Streams of one visitor at a time.
+    static let maximumStreamsPerPeer = 8
     /// How long nothing may be said before a sign of life.
     static let heartbeat = Duration.seconds(20)
     /// How long a visitor may take to send its request, and to take a message.
@@ -20,7 +22,9 @@ struct WatchService: Sendable {
 
     /// Answers on a node.
     func register(on node: Node) {
-        node.setHandler(for: ProtocolID(SiteChanges.protocolID), limits: WatchService.limits) { await serve($0) }
+        let limits = HandlerLimits(
+            streams: WatchService.maximumStreams, streamsPerPeer: WatchService.maximumStreamsPerPeer)
+        node.setHandler(for: ProtocolID(SiteChanges.protocolID), limits: limits) { await serve($0) }
     }
 
     private func serve(_ stream: P2PStream) async {
