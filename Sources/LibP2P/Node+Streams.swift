@@ -327,6 +327,7 @@ extension Node {
     func serve(_ muxed: MuxedStream, on connection: SwarmConnection, slot: ResourceLedger.StreamSlot) {
         InboundNegotiation(muxed, supported: self.state.withLock { $0.supported }) { [weak self] outcome in
             guard let self, case .success(let (agreed, leftover)) = outcome else {
+                if case .declined = outcome { return muxed.decline() }
                 if case .failure(let reason) = outcome {
                     self?.logger.debug(
                         "stream negotiation failed",

@@ -237,9 +237,15 @@ public struct YamuxMachine: Sendable {
     public mutating func refuse(
         _ id: UInt32, code: UInt32, now: MonotonicInstant, into events: inout [Event]
     ) throws(YamuxError) {
-        guard let stream = self.streams[id] else { return }
-        if stream.isInbound, !self.churn.take(now) { throw .resetFlood }
+        try self.countRefused(id, now: now)
         self.reset(id, code: code, into: &events)
+    }
+
+    /// Counts a stream as `refuse` does; its end is the caller's, in good order.
+    /// - Throws: `.resetFlood` if that were too many.
+    public mutating func countRefused(_ id: UInt32, now: MonotonicInstant) throws(YamuxError) {
+        guard let stream = self.streams[id], stream.isInbound else { return }
+        if !self.churn.take(now) { throw .resetFlood }
     }
 
     /// The application will read no more on this stream: unread and later bytes are dropped and give no credit back.

@@ -376,6 +376,17 @@ public final class MuxedConnection: @unchecked Sendable {
         self.handleEvents()
     }
 
+    /// The same for a peer that has ended its side and is to hear what was written.
+    func decline(_ state: StreamState) {
+        guard !state.isOver else { return }
+        do throws(YamuxError) { try self.machine.countRefused(state.id, now: self.tick()) } catch {
+            return self.fail(.yamux(error), code: YamuxCode.protocolError)
+        }
+        // A stream that has failed is over.
+        try? self.finish(state)
+        self.closeRead(state)
+    }
+
     /// Nobody holds the stream any more. One whose end was written lingers like a closed one; any other is reset.
     func abandoned(_ state: StreamState) {
         if state.finishRequested, !state.isOver { return self.closeRead(state) }
