@@ -277,10 +277,12 @@ extension Node {
         }
     }
 
-    private func push(to peers: [PeerID]) {
-        for peer in peers {
+    func push(to peers: [PeerID]) {
+        // Whoever has no connection any more makes room for the next: they may be many, and one call for each would be too deep.
+        var peers = peers[...]
+        while let peer = peers.popFirst() {
             guard let connection = self.swarm.bestConnection(with: peer, allowsLimited: true) else {
-                self.push(to: self.state.withLock { $0.pushes.pushed(peer) })
+                peers += self.state.withLock { $0.pushes.pushed(peer) }
                 continue
             }
             self.tasks.spawn(on: connection.executor) { [weak self] in

@@ -3,7 +3,7 @@ import Testing
 
 @testable import LibP2P
 
-@Suite("Node: the numbers of signed records", .timeLimit(.minutes(1)))
+@Suite("Node: what peers are told of our addresses", .timeLimit(.minutes(1)))
 struct NodeRecordTests {
     @Test("a change of our addresses has one number for all peers, and whoever is late does not get a later one")
     func numbers() async throws {
@@ -37,6 +37,24 @@ struct NodeRecordTests {
         let again = try record(to: "/ip4/10.0.0.9/tcp/1")
         #expect(again.addresses == far.addresses && again.sequence > changed.sequence)
         await node.stop()
+    }
+
+    @Test("a push whose peers have all gone comes to its end, however many they are")
+    func everybodyGone() throws {
+        let node = Node(configuration: .init(identity: .generate()))
+        let peers = try (0..<40_000).map { number in
+            let digest = [UInt8](repeating: 0, count: 30) + [UInt8(number >> 8), UInt8(number & 0xff)]
+            return try PeerID(multihash: [0x12, 0x20] + digest)
+        }
+        let later = MonotonicInstant.now().advanced(by: .seconds(3600))
+        let first = node.state.withLock { state in
+            for peer in peers { state.pushes.peerAcceptsPushes(peer) }
+            state.pushes.changed(now: .now())
+            return state.pushes.poll(now: later)
+        }
+        #expect(!first.isEmpty && first.count < peers.count)
+        node.push(to: first)
+        #expect(node.state.withLock { $0.pushes.poll(now: later) } == [])
     }
 
     private func record(_ sealed: [UInt8]?) throws -> PeerRecord {
