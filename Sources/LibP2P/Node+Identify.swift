@@ -217,7 +217,7 @@ extension Node {
         defer { deadline.cancel() }
         while let bytes = try await stream.read() { try reader.received(bytes.readableBytesView) }
         let info = try reader.finish(peer: stream.remotePeer, remote: stream.connection.remoteAddress)
-        self.takeOver(info)
+        self.takeOver(info, via: stream.connection.remoteAddress)
         self.note(info.observedAddress, on: stream.connection)
     }
 
@@ -234,12 +234,12 @@ extension Node {
         if hasChanged { self.refreshAddresses(announcing: true) }
     }
 
-    private func takeOver(_ info: IdentifyInfo) {
+    private func takeOver(_ info: IdentifyInfo, via remote: Multiaddr) {
         let isConnected = !self.swarm.connections(with: info.peer).isEmpty
         guard isConnected else { return }
         let ttl = self.configuration.limits.addressBook.recentlyConnectedTTL
         self.swarm.withAddressBook { book, now in
-            book.identified(info, ttl: ttl, now: now)
+            book.identified(info, via: remote, ttl: ttl, now: now)
         }
         self.state.withLock { state in
             state.identified[info.peer] = info
