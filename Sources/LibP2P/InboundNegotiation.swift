@@ -9,6 +9,8 @@ final class InboundNegotiation: StreamObserver {
     enum Outcome {
         case success((ProtocolID, leftover: [UInt8]))
         case failure(any Error)
+        /// The peer was refused what it proposed, and has ended its side: it is still to hear the refusal.
+        case declined
     }
 
     private let muxed: MuxedStream
@@ -35,6 +37,7 @@ final class InboundNegotiation: StreamObserver {
                 switch try self.muxed.readNow() {
                 case .nothingYet: return
                 // The peer gave up without a protocol that we speak.
+                case .end where self.responder.hasRefused: self.finish(.declined)
                 case .end: throw P2PError(.endOfStream, "closed before a protocol was agreed on")
                 case .bytes(let bytes):
                     let step = self.responder.received(Array(bytes.readableBytesView)[...])

@@ -327,6 +327,7 @@ extension Node {
     func serve(_ muxed: MuxedStream, on connection: SwarmConnection, slot: ResourceLedger.StreamSlot) {
         InboundNegotiation(muxed, supported: self.state.withLock { $0.supported }) { [weak self] outcome in
             guard let self, case .success(let (agreed, leftover)) = outcome else {
+                if case .declined = outcome { return muxed.decline() }
                 if case .failure(let reason) = outcome {
                     self?.logger.debug(
                         "stream negotiation failed",
@@ -359,8 +360,12 @@ extension Node {
             return nil
         }
         do {
+            let limits = self.configuration.limits
             try self.swarm.assign(
-                slot, to: agreed, limit: .init(total: handler.limits.streams, perPeer: handler.limits.streamsPerPeer))
+                slot, to: agreed,
+                limit: .init(
+                    total: handler.limits.streams ?? limits.inboundStreamsPerProtocol,
+                    perPeer: handler.limits.streamsPerPeer ?? limits.inboundStreamsPerProtocolAndPeer))
         } catch {
             self.logger.debug(
                 "inbound stream refused",

@@ -136,10 +136,6 @@ public final class PeerService: Service {
             }
         var failure: (any Error)?
         for addresses in attempts {
-            do { try await ListenPlan.requireFree(addresses, group: group) } catch {
-                failure = error
-                continue
-            }
             let node = makeNode(listen: addresses, site: site, door: door)
             await node.refuse(blocked)
             // Before the start, so that the first peer hears of it.

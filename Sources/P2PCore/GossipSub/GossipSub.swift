@@ -293,6 +293,7 @@ public struct GossipSub: Sendable {
         spareShares.leave(known.spare)
         topicShares.leave(known.names)
         peers[peer] = nil
+        backoffs.left(peer, topics: topics.keys)
         scores.disconnect(peer, now: now)
         return takeActions()
     }

@@ -112,6 +112,10 @@ public final class MuxedConnection: @unchecked Sendable {
     var timer: Scheduled<Void>?
     var timerDeadline = MonotonicInstant(nanoseconds: .max)
     var closeTimer: Scheduled<Void>?
+    /// Ends what the peer's go-away leaves to its streams.
+    var goAwayTimer: Scheduled<Void>?
+    /// We close because the peer said go-away.
+    var followsGoAway = false
 
     struct Opener {
         let request: OpenRequest
@@ -238,7 +242,7 @@ public final class MuxedConnection: @unchecked Sendable {
     package func openNow() throws(ConnectionError) -> MuxedStream? {
         switch self.life {
         case .open: break
-        case .draining(let code): throw .closed(.local(code: code))
+        case .draining(let code): throw .closed(self.closeReason(code: code))
         case .halfClosed(let reason), .closed(let reason): throw .closed(reason)
         }
         switch self.machine.openStream(now: self.tick()) {
@@ -376,6 +380,17 @@ public final class MuxedConnection: @unchecked Sendable {
         self.handleEvents()
     }
 
+    /// The same for a peer that has ended its side and is to hear what was written.
+    func decline(_ state: StreamState) {
+        guard !state.isOver else { return }
+        do throws(YamuxError) { try self.machine.countRefused(state.id, now: self.tick()) } catch {
+            return self.fail(.yamux(error), code: YamuxCode.protocolError)
+        }
+        // A stream that has failed is over.
+        try? self.finish(state)
+        self.closeRead(state)
+    }
+
     /// Nobody holds the stream any more. One whose end was written lingers like a closed one; any other is reset.
     func abandoned(_ state: StreamState) {
         if state.finishRequested, !state.isOver { return self.closeRead(state) }
@@ -389,6 +404,7 @@ public final class MuxedConnection: @unchecked Sendable {
         if self.payloadStream === state { self.payloadStream = nil }
         self.settleWindowBudget()
         self.settleReservation()
+        self.closeIfDeserted()
     }
 
     func settleWindowBudget() {
