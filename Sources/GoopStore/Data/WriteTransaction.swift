@@ -17,6 +17,15 @@ final class WriteTransaction {
         var total = VisitorUsage()
     }
 
+    /// `effects` as they were before the write under way. Of the accounts only those that it has changed: a copy of all would be
+    /// made anew with each write that shares the transaction.
+    private struct Before {
+        var changes: [String: TableChanges] = [:]
+        var catalogue: Catalogue?
+        var total = VisitorUsage()
+        var usage: [String: VisitorUsage?] = [:]
+    }
+
     let database: Database
     let ownerID: String
     let ownerEmail: String
@@ -30,6 +39,7 @@ final class WriteTransaction {
     private(set) var changed: Set<RecentChanges.Row> = []
     private let recent: RecentChanges
     private let startCatalogue: Catalogue
+    private var before = Before()
     private let knownUsage: [String: VisitorUsage]
 
     /// - Parameter knownUsage: of some peers, as it is in the file.
@@ -73,6 +83,24 @@ final class WriteTransaction {
         for (peer, usage) in effects.usage { try usage.store(peer, in: database) }
     }
 
+    // MARK: One of several writes
+
+    /// A write begins.
+    func begin() {
+        before.changes = effects.changes
+        before.catalogue = effects.catalogue
+        before.total = effects.total
+        before.usage.removeAll(keepingCapacity: true)
+    }
+
+    /// It is taken back, and what it led to with it.
+    func takeBack() {
+        effects.changes = before.changes
+        effects.catalogue = before.catalogue
+        effects.total = before.total
+        for (peer, usage) in before.usage { effects.usage[peer] = usage }
+    }
+
     // MARK: Quota
 
     /// Notes that rows of a peer were added, changed or removed, by whomever: the account is that of the rows' owner, and so
@@ -87,7 +115,8 @@ final class WriteTransaction {
     /// The same, with what rows cost beside their values.
     func charge(_ peer: String, _ change: VisitorUsage, isVisitor: Bool) throws {
         guard !peer.isEmpty else { return }
-        let before = try effects.usage[peer] ?? knownUsage[peer] ?? VisitorUsage.of(peer, in: database)
+        let known = effects.usage[peer]
+        let before = try known ?? knownUsage[peer] ?? VisitorUsage.of(peer, in: database)
         let after = before + change
         let ofAll = VisitorUsage(
             rows: change.rows, bytes: change.bytes &+ after.accountBytes &- before.accountBytes)
@@ -101,6 +130,7 @@ final class WriteTransaction {
             }
         }
         if peer != ownerID { effects.total = effects.total + ofAll }
+        if self.before.usage[peer] == nil { self.before.usage.updateValue(known, forKey: peer) }
         effects.usage[peer] = after
     }
 
