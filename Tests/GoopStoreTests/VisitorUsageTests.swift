@@ -1,3 +1,4 @@
+import Dispatch
 import Foundation
 import GRDB
 import GoopCore
@@ -82,6 +83,45 @@ import Testing
         try await fixture.ask(#"{"op":"delete-where","table":"wiki","where":"1"}"#)
         try await expectRecounted(fixture, "seed \(seed), all gone")
         #expect(try await fixture.store.visitors(most: 10).total == .init(rows: 0, bytes: 0))
+        await fixture.store.close()
+    }
+
+    private struct GivenUp: Error {}
+
+    @Test func aWriteThatFailsTakesNothingFromThoseThatShareItsCommit() async throws {
+        var limits = WriteQueue.Limits()
+        limits.batchTime = .seconds(60)
+        let fixture = try StoreFixture(writeLimits: limits)
+        try await fixture.makeNotes()
+        let table = try await fixture.store.catalogue().table("notes")
+        let writer = fixture.store.writer
+        func insert(as caller: DataCaller, fails: Bool = false, waits: DispatchSemaphore? = nil) async throws {
+            _ = try await writer.write(of: caller, cost: 1, isHeavy: false) { transaction in
+                // Not without end, so that the test ends when it fails.
+                _ = waits?.wait(timeout: .now() + 30)
+                let rows = RowWriter(transaction: transaction, table: table, caller: caller, role: .noGroups)
+                let answer = try rows.insert(["title": "a note"])
+                if fails { throw GivenUp() }
+                return answer
+            }
+        }
+        let release = DispatchSemaphore(value: 0)
+        let first = Task { try await insert(as: fixture.ada, waits: release) }
+        // Ada's account is known by then, and Bob's is not.
+        let others = [(fixture.ada, true), (fixture.bob, true), (fixture.ada, false)].map { caller, fails in
+            Task { try await insert(as: caller, fails: fails) }
+        }
+        while writer.waiting < others.count {
+            try Task.checkCancellation()
+            await Task.yield()
+        }
+        release.signal()
+        try await first.value
+        var failures = 0
+        for other in others { if case .failure = await other.result { failures += 1 } }
+        #expect(failures == 2)
+        try await expectRecounted(fixture, "after two that failed")
+        #expect(try await fixture.store.visitors(most: 10).total.rows == 2)
         await fixture.store.close()
     }
 

@@ -158,7 +158,7 @@ struct RowWriter {
         let values = scope == .ownRows ? [value, .text(callerID)] : [value]
         let deadline = ScanDeadline(isVisitor ? .seconds(1) : .seconds(30), ending: transaction.ending)
         do {
-            return try deadline.watch(database) { try database.cachedRows(sql, values).first?.integer(at: 0) }
+            return try deadline.watch(database) { try database.cachedFirst(sql, values) { $0.integer(at: 0) } ?? nil }
         } catch let error as DatabaseError
             where error.resultCode == .SQLITE_INTERRUPT && transaction.ending.hasBegun
         {
@@ -272,9 +272,10 @@ struct RowWriter {
             sql += " AND \"_owner\" = ?"
             arguments.append(.text(callerID))
         }
-        guard let row = try database.cachedRows(sql, arguments).first else { return nil }
-        let values = row.integer(at: 1) ?? 0
-        return (row.text(at: 0) ?? "", values, values + (row.integer(at: 2) ?? 0))
+        return try database.cachedFirst(sql, arguments) { row in
+            let values = row.integer(at: 1) ?? 0
+            return (row.text(at: 0) ?? "", values, values + (row.integer(at: 2) ?? 0))
+        }
     }
 
     private func note(
@@ -287,8 +288,9 @@ struct RowWriter {
         var row: JSONValue?
         if kind != .delete {
             let names = table.columns.map { DataName.quoted($0.name) }.joined(separator: ", ")
-            row = try database.cachedRows("SELECT \(names) FROM \(table.quoted) WHERE \"_id\" = ?", [.integer(id)])
-                .first.map { $0.json(of: table) }
+            row = try database.cachedFirst(
+                "SELECT \(names) FROM \(table.quoted) WHERE \"_id\" = ?", [.integer(id)]
+            ) { $0.json(of: table) }
         }
         transaction.effects.changes[table.name, default: TableChanges()].add(
             RowChange(
@@ -351,8 +353,8 @@ struct RowWriter {
         case .time: return .string(now("%H:%M:%S"))
         case .integer:
             do {
-                let row = try database.cachedRows(AutomaticIndex.largest(of: column.name, in: table), []).first
-                let largest = row?.integer(at: 0) ?? 0
+                let sql = AutomaticIndex.largest(of: column.name, in: table)
+                let largest = try database.cachedFirst(sql, []) { $0.integer(at: 0) ?? 0 } ?? 0
                 guard largest < Int64.max else {
                     throw DataError(code: .conflict, message: "column \(column.name) has no next number")
                 }

@@ -34,10 +34,10 @@ struct VisitorUsage: Sendable, Hashable {
 
     /// The usage of one peer.
     static func of(_ peer: String, in database: Database) throws -> VisitorUsage {
-        let rows = try database.cachedRows(
-            "SELECT row_count, byte_count FROM \"_goop2_usage\" WHERE peer_id = ?", [.text(peer)])
-        guard let row = rows.first else { return VisitorUsage() }
-        return VisitorUsage(rows: row.integer(at: 0) ?? 0, bytes: row.integer(at: 1) ?? 0)
+        let found = try database.cachedFirst(
+            "SELECT row_count, byte_count FROM \"_goop2_usage\" WHERE peer_id = ?", [.text(peer)]
+        ) { row in VisitorUsage(rows: row.integer(at: 0) ?? 0, bytes: row.integer(at: 1) ?? 0) }
+        return found ?? VisitorUsage()
     }
 
     /// The usage of all together but the owner, with what their accounts take, and what visitors added to the owner's rows.

@@ -210,7 +210,7 @@ final class WriteQueue: Sendable {
         _ pending: Pending, in transaction: WriteTransaction
     ) throws -> Result<JSONValue, DataError> {
         let database = transaction.database
-        let before = transaction.effects
+        transaction.begin()
         try database.cached("SAVEPOINT one_write")
         do {
             transaction.deadline = .now + limits.time
@@ -219,7 +219,7 @@ final class WriteQueue: Sendable {
             return .success(value)
         } catch {
             guard database.isInsideTransaction else { throw error }
-            transaction.effects = before
+            transaction.takeBack()
             try database.cached("ROLLBACK TO one_write")
             try database.cached("RELEASE one_write")
             return .failure(DataError(writing: error, isOwner: pending.isOwner))
@@ -265,9 +265,11 @@ extension Database {
         try makeStatement(sql: sql).execute(arguments: Database.arguments(values))
     }
 
-    /// Rows of a statement that is used again and again.
-    func cachedRows(_ sql: String, _ values: [QueryValue]) throws -> [Row] {
-        try Row.fetchAll(cachedStatement(sql: sql), arguments: Database.arguments(values))
+    /// What `body` makes of the first row of a statement that is used again and again; nil if there is none. The row is not copied:
+    /// it is there only meanwhile.
+    func cachedFirst<Value>(_ sql: String, _ values: [QueryValue], _ body: (Row) -> Value) throws -> Value? {
+        let rows = try Row.fetchCursor(cachedStatement(sql: sql), arguments: Database.arguments(values))
+        return try withExtendedLifetime(rows) { try rows.next().map(body) }
     }
 
     /// Values for the places of a statement, in their order.

@@ -19,6 +19,16 @@ final class WriteTransaction {
         var total = VisitorUsage()
     }
 
+    /// `effects` as they were before the write under way. Of the accounts only those that it has changed: a copy of all would be
+    /// made anew with each write that shares the transaction.
+    private struct Before {
+        var changes: [String: TableChanges] = [:]
+        var catalogue: Catalogue?
+        var total = VisitorUsage()
+        var usage: [String: VisitorUsage?] = [:]
+        var growth: [String: RowGrowth?] = [:]
+    }
+
     let database: Database
     let ownerID: String
     let ownerEmail: String
@@ -34,6 +44,7 @@ final class WriteTransaction {
     private(set) var changed: Set<RecentChanges.Row> = []
     private let recent: RecentChanges
     private let startCatalogue: Catalogue
+    private var before = Before()
     private let knownUsage: [String: VisitorUsage]
     /// As it is in the file, of peers that were looked at.
     private var knownGrowth: [String: RowGrowth] = [:]
@@ -79,6 +90,26 @@ final class WriteTransaction {
     func finish() throws {
         for (peer, usage) in effects.usage { try usage.store(peer, in: database) }
         for (peer, growth) in effects.growth { try growth.store(peer, in: database) }
+    }
+
+    // MARK: One of several writes
+
+    /// A write begins.
+    func begin() {
+        before.changes = effects.changes
+        before.catalogue = effects.catalogue
+        before.total = effects.total
+        before.usage.removeAll(keepingCapacity: true)
+        before.growth.removeAll(keepingCapacity: true)
+    }
+
+    /// It is taken back, and what it led to with it.
+    func takeBack() {
+        effects.changes = before.changes
+        effects.catalogue = before.catalogue
+        effects.total = before.total
+        for (peer, usage) in before.usage { effects.usage[peer] = usage }
+        for (peer, growth) in before.growth { effects.growth[peer] = growth }
     }
 
     // MARK: Quota
@@ -155,8 +186,10 @@ final class WriteTransaction {
 
     /// - Returns: the account as it is then.
     private func note(_ peer: String, _ change: VisitorUsage) throws -> VisitorUsage {
-        let before = try effects.usage[peer] ?? knownUsage[peer] ?? VisitorUsage.of(peer, in: database)
+        let known = effects.usage[peer]
+        let before = try known ?? knownUsage[peer] ?? VisitorUsage.of(peer, in: database)
         let after = before + change
+        if self.before.usage[peer] == nil { self.before.usage.updateValue(known, forKey: peer) }
         effects.usage[peer] = after
         guard peer != ownerID else { return after }
         let bytes = change.bytes &+ after.accountBytes &- before.accountBytes
@@ -185,6 +218,7 @@ final class WriteTransaction {
         let before = try growth(of: peer)
         let bytes = after.bytesOfAll(isOwner: peer == ownerID) - before.bytesOfAll(isOwner: peer == ownerID)
         effects.total = effects.total + VisitorUsage(rows: 0, bytes: bytes)
+        if self.before.growth[peer] == nil { self.before.growth.updateValue(effects.growth[peer], forKey: peer) }
         effects.growth[peer] = after
     }
 
