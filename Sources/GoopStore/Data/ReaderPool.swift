@@ -1,6 +1,5 @@
 import Dispatch
 import GoopCore
-import PeerIdentity
 import Synchronization
 
 /// Reads at the same time, each on a connection and a thread of its own; the rest waits in line, in fair shares.
@@ -60,7 +59,9 @@ final class ReaderPool: Sendable {
                     done.resume(returning: .failure(error))
                 }
             }
-            do throws(DataError) { try submit(job, of: caller.peer) } catch { done.resume(returning: .failure(error)) }
+            do throws(DataError) { try submit(job, of: caller.holder) } catch {
+                done.resume(returning: .failure(error))
+            }
         }
         return try result.get()
     }
@@ -72,10 +73,10 @@ final class ReaderPool: Sendable {
         case refused(DataError)
     }
 
-    private func submit(_ job: @escaping Job, of peer: PeerID?) throws(DataError) {
+    private func submit(_ job: @escaping Job, of holder: ShareHolder?) throws(DataError) {
         let place = state.withLock { state -> Place in
             guard !state.isClosed else { return .refused(.closed) }
-            switch state.line.enter(job, of: peer) {
+            switch state.line.enter(job, of: holder) {
             case .waits: return .line
             case .refused(let waiting):
                 return .refused(
@@ -89,27 +90,27 @@ final class ReaderPool: Sendable {
         switch place {
         case .line: return
         case .refused(let error): throw error
-        case .reader(let reader): run(job, of: peer, on: reader)
+        case .reader(let reader): run(job, of: holder, on: reader)
         case .new:
             // Not here: who asks may be on an event loop, and to open a file can take as long as the disk likes.
             let queue = DispatchQueue(label: "goop2.data.reader")
-            queue.async { self.open(job, of: peer, for: queue) }
+            queue.async { self.open(job, of: holder, for: queue) }
         }
     }
 
     /// Runs a job on a new connection. If that cannot be opened, the job hears why, and whoever was waiting for its place is
     /// tried next.
-    private func open(_ job: @escaping Job, of peer: PeerID?, for queue: DispatchQueue) {
-        var (job, peer) = (job, peer)
+    private func open(_ job: @escaping Job, of holder: ShareHolder?, for queue: DispatchQueue) {
+        var (job, holder) = (job, holder)
         while true {
             do throws(DataError) {
                 let connection = try ReadConnection(path: path, ending: ending)
-                return run(job, of: peer, on: Reader(connection: connection, queue: queue))
+                return run(job, of: holder, on: Reader(connection: connection, queue: queue))
             } catch {
                 job(.failure(error))
             }
-            let next = state.withLock { state -> (job: Job, of: PeerID?, reader: Reader?)? in
-                guard let next = state.line.leave(peer) else {
+            let next = state.withLock { state -> (job: Job, of: ShareHolder?, reader: Reader?)? in
+                guard let next = state.line.leave(holder) else {
                     state.forgetConnection()
                     return nil
                 }
@@ -119,17 +120,17 @@ final class ReaderPool: Sendable {
             }
             guard let next else { return }
             if let reader = next.reader { return run(next.job, of: next.of, on: reader) }
-            (job, peer) = (next.job, next.of)
+            (job, holder) = (next.job, next.of)
         }
     }
 
-    private func run(_ job: @escaping Job, of peer: PeerID?, on reader: Reader) {
+    private func run(_ job: @escaping Job, of holder: ShareHolder?, on reader: Reader) {
         reader.queue.async {
-            var (job, peer) = (job, peer)
+            var (job, holder) = (job, holder)
             while true {
                 self.gate.sync { job(.success(reader.connection)) }
-                let next = self.state.withLock { state -> (job: Job, of: PeerID?)? in
-                    if let next = state.line.leave(peer) { return next }
+                let next = self.state.withLock { state -> (job: Job, of: ShareHolder?)? in
+                    if let next = state.line.leave(holder) { return next }
                     if state.isClosed {
                         state.forgetConnection()
                     } else {
@@ -138,7 +139,7 @@ final class ReaderPool: Sendable {
                     return nil
                 }
                 guard let next else { return }
-                (job, peer) = next
+                (job, holder) = next
             }
         }
     }

@@ -206,7 +206,7 @@ struct RowWriter {
     }
 
     private var email: String {
-        if case .remote(_, let email) = caller { String(email.prefix(320)) } else { "" }
+        if case .remote(_, let email, _) = caller { String(email.prefix(320)) } else { "" }
     }
 
     private func updateRow(_ id: Int64, _ values: [(name: String, value: QueryValue)], scope: RowScope) throws -> Bool {

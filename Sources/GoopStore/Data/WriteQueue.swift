@@ -94,7 +94,7 @@ final class WriteQueue: Sendable {
             let pending = Pending(isOwner: caller == .owner, body: body, done: done)
             let refusal = state.withLock { state -> DataError? in
                 guard !state.isClosed else { return DataError.closed }
-                if let waiting = state.line.enter(pending, of: caller.peer, cost: cost, isHeavy: isHeavy) {
+                if let waiting = state.line.enter(pending, of: caller.holder, cost: cost, isHeavy: isHeavy) {
                     return DataError(
                         code: .busy, message: "too many writes", detail: "\(waiting) wait already; try again")
                 }
