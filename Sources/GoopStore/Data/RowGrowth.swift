@@ -23,12 +23,14 @@ struct RowGrowth: Sendable, Hashable {
 
     /// That of one peer.
     static func of(_ peer: String, in database: Database) throws -> RowGrowth {
-        let rows = try database.cachedRows(
-            "SELECT added, day, received FROM \"_goop2_growth\" WHERE peer_id = ?", [.text(peer)])
-        guard let row = rows.first else { return RowGrowth() }
-        return RowGrowth(
-            added: max(0, row.integer(at: 0) ?? 0), day: row.integer(at: 1) ?? 0,
-            received: max(0, row.integer(at: 2) ?? 0))
+        let found = try database.cachedFirst(
+            "SELECT added, day, received FROM \"_goop2_growth\" WHERE peer_id = ?", [.text(peer)]
+        ) { row in
+            RowGrowth(
+                added: max(0, row.integer(at: 0) ?? 0), day: row.integer(at: 1) ?? 0,
+                received: max(0, row.integer(at: 2) ?? 0))
+        }
+        return found ?? RowGrowth()
     }
 
     /// What all of it takes of the room of all visitors.
