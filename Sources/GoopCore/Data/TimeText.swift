@@ -21,7 +21,7 @@ package enum TimeText {
         let bytes = text.utf8
         guard (16...35).contains(bytes.count) else { return text }
         if bytes.count == 19, bytes[bytes.index(bytes.startIndex, offsetBy: 10)] == UInt8(ascii: " ") { return text }
-        return Moment(Array(bytes))?.text ?? text
+        return WrittenTime(Array(bytes))?.text ?? text
     }
 
     /// A text that is compared with times, in the form that `sql(of:)` gives them.
@@ -68,7 +68,7 @@ package enum TimeText {
 }
 
 /// A moment that a text names, to the fraction of a second that it has.
-private struct Moment {
+private struct WrittenTime {
     /// Minutes since 0000-01-01 00:00 UTC, in the Gregorian calendar.
     private let minutes: Int
     /// Two digits, and the fraction with its point.
@@ -90,7 +90,7 @@ private struct Moment {
         }
         guard let year = number(0, 4), isSign("-", at: 4), let month = number(5, 2), isSign("-", at: 7),
             let day = number(8, 2), let hour = number(11, 2), isSign(":", at: 13), let minute = number(14, 2),
-            (1...12).contains(month), (1...Moment.days(in: month, of: year)).contains(day), hour < 24, minute < 60
+            (1...12).contains(month), (1...WrittenTime.days(in: month, of: year)).contains(day), hour < 24, minute < 60
         else { return nil }
         let hasLetter = isSign("T", at: 10) || isSign("t", at: 10)
         guard hasLetter || isSign(" ", at: 10) else { return nil }
@@ -99,7 +99,7 @@ private struct Moment {
         if isSign(":", at: end) {
             guard let second = number(17, 2), second < 60 else { return nil }
             end = 19
-            seconds = Moment.padded(second, 2)
+            seconds = WrittenTime.padded(second, 2)
             if isSign(".", at: end) {
                 let digits = bytes[20...].prefix { (0x30...0x39).contains($0) }
                 guard (1...9).contains(digits.count) else { return nil }
@@ -120,10 +120,10 @@ private struct Moment {
         default: return nil
         }
         minutes =
-            (Moment.daysBefore(year) + Moment.daysBefore(month, of: year) + day - 1) * 1440
+            (WrittenTime.daysBefore(year) + WrittenTime.daysBefore(month, of: year) + day - 1) * 1440
             + hour * 60 + minute - offset
         self.seconds = seconds
-        guard (0..<Moment.daysBefore(10_000) * 1440).contains(minutes) else { return nil }
+        guard (0..<WrittenTime.daysBefore(10_000) * 1440).contains(minutes) else { return nil }
     }
 
     /// In the one form.
@@ -131,12 +131,12 @@ private struct Moment {
         let (days, minute) = minutes.quotientAndRemainder(dividingBy: 1440)
         // Never too large: a year has 365 days at least.
         var year = min(days / 365, 9999)
-        while Moment.daysBefore(year) > days { year -= 1 }
+        while WrittenTime.daysBefore(year) > days { year -= 1 }
         var month = 12
-        while Moment.daysBefore(year) + Moment.daysBefore(month, of: year) > days { month -= 1 }
-        let day = days - Moment.daysBefore(year) - Moment.daysBefore(month, of: year) + 1
-        func two(_ number: Int) -> String { Moment.padded(number, 2) }
-        return "\(Moment.padded(year, 4))-\(two(month))-\(two(day)) \(two(minute / 60)):\(two(minute % 60)):\(seconds)"
+        while WrittenTime.daysBefore(year) + WrittenTime.daysBefore(month, of: year) > days { month -= 1 }
+        let day = days - WrittenTime.daysBefore(year) - WrittenTime.daysBefore(month, of: year) + 1
+        func two(_ number: Int) -> String { WrittenTime.padded(number, 2) }
+        return "\(WrittenTime.padded(year, 4))-\(two(month))-\(two(day)) \(two(minute / 60)):\(two(minute % 60)):\(seconds)"
     }
 
     private static func padded(_ number: Int, _ width: Int) -> String {
