@@ -1,5 +1,6 @@
 import P2PCore
 import Synchronization
+import P2PSwarm
 import Testing
 
 @testable import LibP2P

@@ -1,4 +1,5 @@
 import Synchronization
+import P2PSwarm
 import Testing
 
 @testable import LibP2P
