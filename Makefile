@@ -7,7 +7,7 @@ RELEASE = --configuration release --static-swift-stdlib
 export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH ?= $(shell expr 2 '*' $$(nproc 2>/dev/null || echo 2))
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-unit test-programs check-long bench lint format clean setup-run setup-test setup-bench may-check-long p2pd
+.PHONY: help run build test test-unit test-programs check-long bench lint docs format clean setup-run setup-test setup-bench may-check-long p2pd
 
 help:
 	@echo "make run         build goop2, start your peer and a sample neighbour, show the viewer's address"
@@ -15,6 +15,7 @@ help:
 	@echo "make test        every test: unit, simulation, interop, LAN lab, browser, and 'make run' itself"
 	@echo "make test-unit   only what 'swift test' runs: no root, no network namespaces; the first build fetches packages"
 	@echo "make lint        format, import direction, forbidden constructs"
+	@echo "make docs        the library's documentation as pages in .build/docs; fails on links that lead nowhere"
 	@echo "make p2pd        build ./goop2-p2pd, the libp2p daemon; ./goop2-p2pd -help has examples"
 	@echo "make format      format the Swift sources as lint wants them"
 	@echo "make bench       our figures beside the rivals', in one run"
@@ -51,7 +52,7 @@ test-unit: setup-run
 test-programs: setup-test build p2pd
 	@scripts/test-programs
 
-test: test-unit test-programs
+test: test-unit docs test-programs
 
 # Before the builds, which take minutes.
 may-check-long:
@@ -68,6 +69,11 @@ bench: setup-bench build p2pd
 
 lint:
 	@scripts/lint
+
+# Behind the debug build of test-unit there is nothing left to build.
+docs: setup-run
+	$(SWIFT) build --target LibP2P
+	@SWIFT=$(SWIFT) scripts/docs
 
 format:
 	$(SWIFT) format format --in-place --recursive $(shell scripts/lint --formatted)

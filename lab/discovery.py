@@ -82,6 +82,7 @@ class Lab:
             gone = self.lost(a, b, 4, stopped)
             self.check("and is seen within 2 s", gone and gone["at"] - stopped < 2,
                        gone and f"{gone['at'] - stopped:.2f} s")
+            self.check("as a goodbye", gone and gone["reason"] == "it said goodbye", gone)
             again = self.probe(lan, h2)
             self.check("a restart is seen again", self.found(a, again))
             again.signal(signal.SIGKILL)
@@ -144,7 +145,9 @@ class Lab:
             self.check("seen before the cable is pulled", self.found(a, b) and self.found(b, a))
             pulled = time.monotonic()
             h2.pull()
-            self.check("the pulled side forgets at once", self.lost(b, a, 2, pulled))
+            gone = self.lost(b, a, 2, pulled)
+            self.check("the pulled side forgets at once", gone)
+            self.check("and says why", gone and "interface" in gone["reason"], gone)
             time.sleep(1)
             plugged = time.monotonic()
             h2.plug()

@@ -1,5 +1,5 @@
 /// One connection with a peer, as it is now.
-public struct ConnectionInfo: Sendable, Hashable {
+public struct ConnectionInfo: Sendable, Hashable, CustomStringConvertible {
     /// Unique in this process.
     public let id: UInt64
     /// The peer, proved by the handshake.
@@ -30,5 +30,12 @@ public struct ConnectionInfo: Sendable, Hashable {
         self.localAddress = localAddress
         self.security = security
         self.isLimited = isLimited
+    }
+
+    /// For people and logs.
+    public var description: String {
+        let opener = self.direction == .outbound ? "us" : "the peer"
+        return "\(self.peer) at \(self.remoteAddress), opened by \(opener), over \(self.security)"
+            + (self.isLimited ? ", limited by a relay" : "")
     }
 }

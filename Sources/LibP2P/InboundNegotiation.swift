@@ -9,6 +9,8 @@ final class InboundNegotiation: StreamObserver {
     enum Outcome {
         case success((ProtocolID, leftover: [UInt8]))
         case failure(any Error)
+        /// The peer was refused what it proposed, and has ended its side: it is still to hear the refusal.
+        case declined
     }
 
     private let muxed: MuxedStream
@@ -35,10 +37,11 @@ final class InboundNegotiation: StreamObserver {
                 switch try self.muxed.readNow() {
                 case .nothingYet: return
                 // The peer gave up without a protocol that we speak.
+                case .end where self.responder.hasRefused: self.finish(.declined)
                 case .end: throw P2PError(.endOfStream, "closed before a protocol was agreed on")
                 case .bytes(let bytes):
                     let step = self.responder.received(Array(bytes.readableBytesView)[...])
-                    if !step.send.isEmpty { _ = try self.muxed.writeNow(ByteBuffer(bytes: step.send)) }
+                    try self.answer(step)
                     switch step.outcome {
                     case nil: continue
                     case .failed(let error): throw error
@@ -48,6 +51,17 @@ final class InboundNegotiation: StreamObserver {
             }
         } catch {
             self.finish(.failure(error))
+        }
+    }
+
+    /// A peer that has sent data behind its proposal does not wait for our consent, which then leaves with our first data: alone it
+    /// would cost a write here and a read there, and nobody would be the wiser for it.
+    private func answer(_ step: MultistreamStep) throws(StreamError) {
+        guard !step.send.isEmpty else { return }
+        if case .agreed(_, let leftover) = step.outcome, !leftover.isEmpty {
+            try self.muxed.writeLater(ByteBuffer(bytes: step.send))
+        } else {
+            _ = try self.muxed.writeNow(ByteBuffer(bytes: step.send))
         }
     }
 

@@ -31,6 +31,7 @@ extension Node {
             state.announcedByLook = look
             guard state.announced != announced else { return false }
             state.announced = announced
+            state.recordSequence = max(state.recordSequence &+ 1, WallClock.nanoseconds())
             state.sealedRecords = [:]
             return true
         }
@@ -52,31 +53,32 @@ extension Node {
         }
     }
 
-    /// What this peer is told of us.
-    func identifyMessage(for connection: SwarmConnection) -> IdentifyMessage {
-        let (announced, protocols) = self.state.withLock { ($0.announced, $0.supported) }
+    /// What a peer is told of us that is connected with us from `remote`.
+    func identifyMessage(to remote: Multiaddr) -> IdentifyMessage {
+        let (announced, sequence, protocols) = self.state.withLock { ($0.announced, $0.recordSequence, $0.supported) }
         var message = IdentifyMessage()
         message.publicKey = self.configuration.identity.publicKey.protobuf
-        message.listenAddresses = AddressSelection.advertised(announced, to: connection.remoteAddress)
+        message.listenAddresses = AddressSelection.advertised(announced, to: remote)
         message.protocols = protocols.sorted { $0.name < $1.name }
-        message.observedAddress = connection.remoteAddress
+        message.observedAddress = remote
         message.protocolVersion = self.configuration.protocolVersion
         message.agentVersion = self.configuration.agentVersion
-        message.signedPeerRecord = self.signedRecord(for: message.listenAddresses)
+        message.signedPeerRecord = self.signedRecord(for: message.listenAddresses, sequence: sequence)
         return message
     }
 
-    /// A sealed record of these addresses; made once for each list, with a rising sequence number.
-    private func signedRecord(for addresses: [Multiaddr]) -> [UInt8]? {
+    /// A sealed record of these addresses; made once for each list.
+    ///
+    /// - Parameter sequence: that of the addresses that the list was taken from, read together with them. A number taken here could
+    ///   be higher than that of a newer list which is on its way already, and whoever has seen the higher one takes no other.
+    func signedRecord(for addresses: [Multiaddr], sequence: UInt64) -> [UInt8]? {
         if let known = self.state.withLock({ $0.sealedRecords[addresses] }) { return known }
-        let sequence = self.state.withLock { state in
-            state.recordSequence = max(state.recordSequence &+ 1, WallClock.nanoseconds())
-            return state.recordSequence
-        }
         let record = PeerRecord(peer: self.peerID, sequence: sequence, addresses: addresses)
         // A key that cannot sign leaves the message without a record, which every peer accepts.
         guard let sealed = try? record.sealed(with: self.configuration.identity).protobuf else { return nil }
         self.state.withLock { state in
+            // Our addresses may have changed meanwhile, and be these again later.
+            guard state.recordSequence == sequence else { return }
             if state.sealedRecords.count >= 8 { state.sealedRecords = [:] }
             state.sealedRecords[addresses] = sealed
         }
@@ -93,7 +95,7 @@ extension Node {
             guard let self, let connection = self.connection(of: stream) else { return stream.reset() }
             self.state.withLock { $0.pushes.peerKnowsPresentState(stream.remotePeer) }
             await self.send(
-                self.identifyMessage(for: connection), on: stream,
+                self.identifyMessage(to: connection.remoteAddress), on: stream,
                 patience: self.configuration.limits.identify.endTimeout)
         }
         limits.streamsPerPeer = 4
@@ -215,7 +217,7 @@ extension Node {
         defer { deadline.cancel() }
         while let bytes = try await stream.read() { try reader.received(bytes.readableBytesView) }
         let info = try reader.finish(peer: stream.remotePeer, remote: stream.connection.remoteAddress)
-        self.takeOver(info)
+        self.takeOver(info, via: stream.connection.remoteAddress)
         self.note(info.observedAddress, on: stream.connection)
     }
 
@@ -232,12 +234,12 @@ extension Node {
         if hasChanged { self.refreshAddresses(announcing: true) }
     }
 
-    private func takeOver(_ info: IdentifyInfo) {
+    private func takeOver(_ info: IdentifyInfo, via remote: Multiaddr) {
         let isConnected = !self.swarm.connections(with: info.peer).isEmpty
         guard isConnected else { return }
         let ttl = self.configuration.limits.addressBook.recentlyConnectedTTL
         self.swarm.withAddressBook { book, now in
-            book.identified(info, ttl: ttl, now: now)
+            book.identified(info, via: remote, ttl: ttl, now: now)
         }
         self.state.withLock { state in
             state.identified[info.peer] = info
@@ -275,10 +277,12 @@ extension Node {
         }
     }
 
-    private func push(to peers: [PeerID]) {
-        for peer in peers {
+    func push(to peers: [PeerID]) {
+        // Whoever has no connection any more makes room for the next: they may be many, and one call for each would be too deep.
+        var peers = peers[...]
+        while let peer = peers.popFirst() {
             guard let connection = self.swarm.bestConnection(with: peer, allowsLimited: true) else {
-                self.push(to: self.state.withLock { $0.pushes.pushed(peer) })
+                peers += self.state.withLock { $0.pushes.pushed(peer) }
                 continue
             }
             self.tasks.spawn(on: connection.executor) { [weak self] in
@@ -288,7 +292,7 @@ extension Node {
                     until: .now().advanced(by: self.configuration.limits.identify.timeout))
                 if let stream {
                     let deadline = stream.deadline(after: self.configuration.limits.identify.timeout, .slow)
-                    await self.send(self.identifyMessage(for: connection), on: stream)
+                    await self.send(self.identifyMessage(to: connection.remoteAddress), on: stream)
                     deadline.cancel()
                 }
                 self.push(to: self.state.withLock { $0.pushes.pushed(peer) })

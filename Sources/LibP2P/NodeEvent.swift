@@ -2,7 +2,7 @@
 ///
 /// Failed dials, refused connections and reached limits are what a stranger can bring about as often as it likes. They are told up
 /// to `ResourceLimits.pacedEventBurst` and `pacedEventInterval` only; what was withheld is counted, see `Node.withheldEvents`.
-public enum NodeEvent: Sendable {
+public enum NodeEvent: Sendable, CustomStringConvertible {
     /// A connection is usable. One event for each connection, so several for one peer are possible.
     case connected(ConnectionInfo)
     /// A connection has ended, and why; `isLast` if the peer had no other at that moment. It may have come back before this is
@@ -24,6 +24,27 @@ public enum NodeEvent: Sendable {
     case limitReached(LimitExceeded, times: Int)
     /// Our addresses have changed; the new ones.
     case listenAddressesChanged([Multiaddr])
+
+    /// For people and logs; what a stranger wrote is cut and escaped.
+    public var description: String {
+        switch self {
+        case .connected(let connection): "connected with \(connection)"
+        case .disconnected(let connection, let isLast, let cause):
+            "disconnected from \(connection): \(cause)" + (isLast ? "" : "; other connections with the peer remain")
+        case .identified(let peer, let info):
+            "\(peer) speaks \(info.protocols.count) protocols"
+                + (info.agentVersion.isEmpty ? "" : " by the software \(brief(info.agentVersion))")
+        case .identifyFailed(let connection, let reason, let triesAgain):
+            "\(connection.peer) did not say who it is: \(reason)" + (triesAgain ? "; it is asked again later" : "")
+        case .dialFailed(let peer, let error): "no connection with \(peer): \(error)"
+        case .connectionRefused(let address, let peer, let reason):
+            "refused a connection from \(address)\(peer.map { " of \($0)" } ?? ""): \(reason)"
+        case .limitReached(let exceeded, let times): times == 1 ? "\(exceeded)" : "\(exceeded), \(times) times"
+        case .listenAddressesChanged(let addresses):
+            "listening on "
+                + (addresses.isEmpty ? "no address" : addresses.map(\.description).joined(separator: ", "))
+        }
+    }
 }
 
 /// A node's events from the moment of subscription on.

@@ -46,8 +46,9 @@ struct NodeState {
     var announcedByLook: UInt64 = 0
     /// How peers see us.
     var observed = ObservedAddresses()
-    /// Sequence number of the signed records made last.
-    var recordSequence: UInt64 = 0
+    /// Sequence number of the signed records of `announced`: one for each change, over restarts too, and the same for all lists
+    /// that are made of it.
+    var recordSequence = WallClock.nanoseconds()
     /// Sealed records for the address lists in use; two at most in practice: with and without loopback.
     var sealedRecords: [[Multiaddr]: [UInt8]] = [:]
     var nextNumber: UInt64 = 1

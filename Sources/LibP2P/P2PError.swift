@@ -82,8 +82,8 @@ public struct P2PError: Error, Sendable, CustomStringConvertible {
         var text = "\(self.code): \(self.message)"
         if let peer { text += " (peer \(peer))" }
         for attempt in self.attempts { text += "; \(attempt)" }
-        // The cause of a failed dial is made of the same attempts.
-        if let cause, self.attempts.isEmpty { text += "; cause: \(cause)" }
+        // The cause of a failed dial is made of the same facts, and that of an ended stream often has the same words.
+        if let cause, !(cause is DialError), "\(cause)" != self.message { text += "; cause: \(cause)" }
         return text
     }
 }

@@ -1,5 +1,5 @@
 /// Why something is not a content identifier.
-public enum CIDError: Error, Equatable, Sendable {
+public enum CIDError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The text is not in a known base.
     case multibase(MultibaseError)
     /// Version or codec is not a varint.
@@ -10,6 +10,18 @@ public enum CIDError: Error, Equatable, Sendable {
     case multihash(MultihashError)
     /// The text is longer than any CID that we meet, in characters.
     case tooLong(limit: Int)
+
+    /// For people and logs.
+    public var description: String {
+        switch self {
+        case .multibase(let error): "\(error)"
+        case .varint(let error): "its version or codec cannot be read: \(error)"
+        case .unsupportedVersion(let version):
+            "content identifiers of version \(version) are not known; accepted are 0 and 1"
+        case .multihash(let error): "\(error)"
+        case .tooLong(let limit): "a content identifier has at most \(limit) characters here"
+        }
+    }
 }
 
 /// A content identifier: a multihash that says what kind of content it names.

@@ -1,5 +1,5 @@
 /// Why a text is not the encoding it claims to be.
-public enum MultibaseError: Error, Equatable, Sendable {
+public enum MultibaseError: Error, Equatable, Sendable, CustomStringConvertible {
     /// No text at all, so no prefix either.
     case empty
     /// A prefix letter that is not among those of `Multibase.Encoding`.
@@ -12,6 +12,24 @@ public enum MultibaseError: Error, Equatable, Sendable {
     case trailingBits
     /// Longer than is decoded at all, in characters.
     case tooLong(limit: Int)
+
+    /// For people and logs.
+    public var description: String {
+        switch self {
+        case .empty: "there is no text"
+        case .unknownPrefix(let prefix): "no encoding begins with the character \(Self.number(of: prefix))"
+        case .invalidCharacter(let offset):
+            "the character at byte \(offset) is not in the alphabet; look for a slip of typing"
+        case .invalidLength: "no bytes make a text of this length; look whether all of it was copied"
+        case .trailingBits: "the last character cannot stand at the end; look whether all of it was copied"
+        case .tooLong(let limit): "the text has more than \(limit) characters"
+        }
+    }
+
+    /// A character may be as long as the text, and may not show: the number of its first scalar stands for it.
+    private static func number(of character: Character) -> String {
+        "U+" + character.unicodeScalars.prefix(1).map { String($0.value, radix: 16, uppercase: true) }.joined()
+    }
 }
 
 /// Self-describing text encodings: one letter tells the base of what follows it.

@@ -1,11 +1,21 @@
 /// Why bytes are not a multihash.
-public enum MultihashError: Error, Equatable, Sendable {
+public enum MultihashError: Error, Equatable, Sendable, CustomStringConvertible {
     /// Code or length is not a varint.
     case varint(VarintError)
     /// The length says one thing, the bytes behind it another.
     case lengthMismatch(declared: UInt64, actual: Int)
     /// A digest length that the hash function does not have.
     case invalidDigestLength(code: UInt64, length: Int)
+
+    /// For people and logs.
+    public var description: String {
+        switch self {
+        case .varint(let error): "the hash's code or length cannot be read: \(error)"
+        case .lengthMismatch(let declared, let actual): "the hash says it has \(declared) bytes, and has \(actual)"
+        case .invalidDigestLength(let code, let length):
+            "a hash of the kind 0x\(String(code, radix: 16)) has no \(length) bytes"
+        }
+    }
 }
 
 /// A digest that names its hash function.

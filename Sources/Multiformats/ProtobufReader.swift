@@ -1,5 +1,5 @@
 /// Why bytes are not a protobuf message.
-public enum ProtobufError: Error, Equatable, Sendable {
+public enum ProtobufError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The message ended inside a field.
     case truncated
     /// A varint of more than ten bytes, or past 64 bits.
@@ -8,6 +8,16 @@ public enum ProtobufError: Error, Equatable, Sendable {
     case invalidFieldNumber
     /// A wire type that is not 0, 1, 2 or 5; groups (3 and 4) are among them.
     case unsupportedWireType(UInt8)
+
+    /// For people and logs.
+    public var description: String {
+        switch self {
+        case .truncated: "the message ends inside a field"
+        case .varintOverflow: "a number in the message has more than 64 bits"
+        case .invalidFieldNumber: "a field of the message has a number below 1 or above 536870911"
+        case .unsupportedWireType(let type): "a field of the message has the wire type \(type), which is not used"
+        }
+    }
 }
 
 /// One field of a protobuf message as it was received.

@@ -1,11 +1,20 @@
 /// Why an unsigned varint, or a fixed-size read beside one, was refused.
-public enum VarintError: Error, Equatable, Sendable {
+public enum VarintError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The input ended inside the value.
     case truncated
     /// More than nine bytes: the value would not fit 63 bits.
     case tooLong
     /// A padded form: the last of several bytes is zero.
     case notMinimal
+
+    /// For people and logs.
+    public var description: String {
+        switch self {
+        case .truncated: "the bytes end inside a number"
+        case .tooLong: "a number has more than nine bytes"
+        case .notMinimal: "a number has more bytes than it needs"
+        }
+    }
 }
 
 /// Unsigned varints of the multiformats project.

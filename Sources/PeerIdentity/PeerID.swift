@@ -2,7 +2,7 @@ import Crypto
 public import Multiformats
 
 /// Why something is not a peer id.
-public enum PeerIDError: Error, Equatable, Sendable {
+public enum PeerIDError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The text is not base58.
     case base58(MultibaseError)
     /// The text is not a content identifier.
@@ -15,6 +15,21 @@ public enum PeerIDError: Error, Equatable, Sendable {
     case unsupportedHash(code: UInt64, length: Int)
     /// The text is longer than any peer id, in bytes.
     case tooLong(limit: Int)
+
+    /// For people and logs.
+    public var description: String {
+        switch self {
+        case .base58(let error): "the peer id is not base58: \(error)"
+        case .cid(let error): "not a peer id: \(error)"
+        case .wrongCodec(let codec):
+            "the content identifier is not that of a key: its codec is 0x\(String(codec, radix: 16)), and not 0x72"
+        case .multihash(let error): "not a peer id: \(error)"
+        case .unsupportedHash(let code, let length):
+            "a hash of the kind 0x\(String(code, radix: 16)) with \(length) bytes; "
+                + "accepted are SHA-256, and keys of 1 to 42 bytes"
+        case .tooLong(let limit): "a peer id has at most \(limit) bytes"
+        }
+    }
 }
 
 /// Who a peer is: the multihash of its public key's message.

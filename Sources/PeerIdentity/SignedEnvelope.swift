@@ -1,7 +1,7 @@
 public import Multiformats
 
 /// Why a signed envelope, or the record in it, was refused.
-public enum EnvelopeError: Error, Equatable, Sendable {
+public enum EnvelopeError: Error, Equatable, Sendable, CustomStringConvertible {
     /// Longer than is read, in bytes.
     case tooLong(limit: Int)
     /// The message is no protobuf.
@@ -18,6 +18,21 @@ public enum EnvelopeError: Error, Equatable, Sendable {
     case wrongPeer(record: PeerID, signer: PeerID)
     /// The peer id in the record is malformed.
     case peerID(PeerIDError)
+
+    /// For people and logs.
+    public var description: String {
+        switch self {
+        case .tooLong(let limit): "the signed record is longer than \(limit) bytes"
+        case .protobuf(let error): "the signed record cannot be read: \(error)"
+        case .missingField(let number): "the signed record lacks field \(number), or has it in another form"
+        case .key(let error): "the signer's key cannot be used: \(error)"
+        case .invalidSignature: "the signature belongs to another record, purpose or key"
+        case .unexpectedPayloadType(let type):
+            "the signed record is of another type: \(type.map { String($0, radix: 16) }.joined(separator: " "))"
+        case .wrongPeer(let record, let signer): "the record is about \(record), and \(signer) signed it"
+        case .peerID(let error): "the record names no peer: \(error)"
+        }
+    }
 }
 
 /// A payload with its type, the signer's key and a signature over a domain, the type and the payload.

@@ -21,7 +21,11 @@ struct BlockCommand: AsyncParsableCommand {
 
     @OptionGroup var directory: FolderArgument
 
-    @Argument(help: "An id, or the name of somebody who is known; without it, who is blocked or muted is listed.")
+    @Argument(
+        help: """
+            An id, the link to their site, or the name of somebody who is known; without it, who is blocked or muted is \
+            listed.
+            """)
     var peer: String?
 
     @Flag(help: "Only mute.")

@@ -16,7 +16,7 @@ struct DataCommand: AsyncParsableCommand {
 
             Each command has examples of its own: goop2 data create --help. You act as the
             owner, whatever the policy. Works while the peer runs, and when it does not.
-            Conditions follow docs/query-grammar.md.
+            Conditions are a part of SQLite's expressions: goop2 data query --help.
             """,
         subcommands: [
             TablesCommand.self, DescribeCommand.self, QueryCommand.self, InsertCommand.self, UpdateCommand.self,

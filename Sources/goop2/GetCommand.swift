@@ -29,8 +29,8 @@ struct GetCommand: AsyncParsableCommand {
 
     @Argument(
         help: """
-            An id, an address that ends in one, or, while your peer runs, a name: your own for somebody, which wins, or \
-            the one they gave themselves.
+            An id, an address that ends in one, the link to their site, or, while your peer runs, a name: your own for \
+            somebody, which wins, or the one they gave themselves.
             """)
     var peer: String
 

@@ -2,6 +2,7 @@ import ArgumentParser
 import GoopCore
 import GoopNode
 import Logging
+import PeerIdentity
 import ServiceLifecycle
 import UnixSignals
 
@@ -59,7 +60,7 @@ struct PeerCommand: AsyncParsableCommand {
             directory.folder,
             options: .init(createsMissing: true, label: label, starterSite: starter))
         try await peer.createStarterTables()
-        let announcer = StartAnnouncer(isJSON: output.json, isLocal: local)
+        let announcer = StartAnnouncer(isJSON: output.json, isLocal: local, id: peer.identity.peerID)
         announcer.opened(peer)
         var options = PeerService.Options()
         options.version = Goop2.version

@@ -19,8 +19,8 @@ struct PingCommand: AsyncParsableCommand {
 
     @Argument(
         help: """
-            An id, an address that ends in one, or, while your peer runs, a name: your own for somebody, which wins, or \
-            the one they gave themselves.
+            An id, an address that ends in one, the link to their site, or, while your peer runs, a name: your own for \
+            somebody, which wins, or the one they gave themselves.
             """)
     var peer: String
 

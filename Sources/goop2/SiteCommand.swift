@@ -15,11 +15,12 @@ struct SiteCommand: AsyncParsableCommand {
               goop2 site ./peers/me --revoke Bob
               goop2 site ./peers/me --everyone
 
-            A peer is named by its id, or by a name that you know it by; your own name for
-            somebody wins. Without an option it says to whom the site is shown now. A site
-            that is shown to named peers gives nobody else anything: no file, no row, no
-            word of a change. Whoever is revoked while looking at it sees it go at once.
-            What a visitor has read before cannot be taken back.
+            A peer is named by its id, by the link to its site, or by a name that you know
+            it by; your own name for somebody wins. Without an option it says to whom the
+            site is shown now. A site that is shown to named peers gives nobody else
+            anything: no file, no row, no word of a change. Whoever is revoked while
+            looking at it sees it go at once. What a visitor has read before cannot be
+            taken back.
             """)
 
     @OptionGroup var directory: FolderArgument

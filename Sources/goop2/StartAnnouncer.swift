@@ -7,29 +7,44 @@ import PeerIdentity
 struct StartAnnouncer: Sendable {
     let isJSON: Bool
     let isLocal: Bool
+    /// Whose start it is.
+    let id: PeerID
+
+    /// A machine can have dozens of addresses; the Network room shows them all.
+    private static let mostAddresses = 8
 
     func opened(_ peer: PreparedPeer) {
         let label = TerminalText.safe(peer.configuration.profile.label)
         for note in peer.notes { Console.note("goop2: note: \(TerminalText.safe(note, maximumCharacters: 600))") }
-        let id = peer.identity.peerID.base58
         if isJSON {
             say(json: [
-                "event": "opened", "id": .string(id), "label": .string(peer.configuration.profile.label),
+                "event": "opened", "id": .string(id.base58), "label": .string(peer.configuration.profile.label),
                 "created": .array(peer.created.map { .string($0) }),
             ])
             return
         }
         if let line = StartAnnouncer.creation(of: peer, isLocal: isLocal) { say(line) }
-        say("You are \(label), \(id)")
+        say("You are \(label), \(id.base58)")
     }
 
     /// The line about what was created, and who can see it; nil if nothing was.
     static func creation(of peer: PreparedPeer, isLocal: Bool) -> String? {
         guard !peer.created.isEmpty else { return nil }
         let label = TerminalText.safe(peer.configuration.profile.label)
+        // It listens on all addresses: the local network is where it is announced, and not the limit.
+        let visitors = isLocal ? "on this machine" : "who can reach this machine, your local network first of all,"
         return
-            "Created \(peer.folder.path) (\(peer.created.joined(separator: ", "))): while the peer runs, everyone on "
-            + "\(isLocal ? "this machine" : "your local network") can see the files in \(peer.siteRoot) and the name \(label)."
+            "Created \(peer.folder.path) (\(peer.created.joined(separator: ", "))): while the peer runs, everyone "
+            + "\(visitors) can see the files in \(peer.siteRoot) and the name \(label)."
+    }
+
+    /// The addresses by which others can name this peer, a line each; the loopback ones only where there are no others.
+    static func contacts(_ addresses: [Multiaddr], of id: PeerID) -> [String] {
+        let outward = addresses.filter { !$0.isLoopback }
+        let shown = outward.isEmpty ? addresses : outward
+        var lines = shown.prefix(mostAddresses).map { "  \($0.appending(id))" }
+        if shown.count > mostAddresses { lines.append("  and \(shown.count - mostAddresses) more") }
+        return lines
     }
 
     func happened(_ event: PeerService.Event) {
@@ -37,6 +52,10 @@ struct StartAnnouncer: Sendable {
         case .listening(let addresses):
             if isJSON {
                 say(json: ["event": "listening", "addresses": .array(addresses.map { .string($0.description) })])
+            } else {
+                say(
+                    (["Whoever can reach one of these addresses can connect to you:"]
+                        + StartAnnouncer.contacts(addresses, of: id)).joined(separator: "\n"))
             }
         case .viewer(let url):
             if isJSON { say(json: ["event": "viewer", "url": .string(url)]) } else { say("Your neighbours: \(url)") }

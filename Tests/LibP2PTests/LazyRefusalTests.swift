@@ -26,7 +26,7 @@ struct LazyRefusalTests {
         }
     }
 
-    /// Behind its refusal the peer finds what is no proposal, or the end: it resets the stream, and its refusal is lost.
+    /// Behind its refusal the peer finds what is no proposal, and resets the stream: its refusal is lost.
     @Test(
         "a refusal is a refusal, also if the peer takes what follows for a broken proposal",
         arguments: [([0, 0, 0], false), ([0, 0, 0], true), ([0x78], true), ([], true)] as [([UInt8], Bool)])
@@ -38,6 +38,25 @@ struct LazyRefusalTests {
                 _ = try await stream.read()
             }
             #expect(refused?.code == .protocolNotSupported)
+        }
+    }
+
+    @Test("who proposes in vain and ends its side in the same breath hears the refusal, and the end behind it")
+    func refusedAndEnded() async throws {
+        try await withNodes { nodes in
+            try await nodes[0].connect(to: nodes[1].peerID, addresses: nodes[1].listenAddresses())
+            let connection = try #require(nodes[0].swarm.bestConnection(with: nodes[1].peerID))
+            let stream = try await connection.muxed.openStream()
+            try await connection.eventLoop.submit {
+                _ = try stream.writeNow(ByteBuffer(string: "\u{13}/multistream/1.0.0\n\u{9}/lacking\n"))
+                try stream.finishNow()
+                stream.flushNow()
+            }.get()
+            var answer = ""
+            while let bytes = try await stream.read() { answer += String(buffer: bytes) }
+            #expect(answer == "\u{13}/multistream/1.0.0\n\u{3}na\n")
+            await stream.close()
+            for node in nodes { await until(node) { $0.usage.streams == 0 } }
         }
     }
 

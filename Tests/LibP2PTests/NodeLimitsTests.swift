@@ -74,6 +74,32 @@ struct NodeLimitsTests {
         }
     }
 
+    @Test("the node's own figures for a protocol are in force where its handler names none")
+    func streamsPerProtocolOfTheNode() async throws {
+        try await withNodes(configure: {
+            $0.limits.inboundStreamsPerProtocol = 2
+            $0.limits.inboundStreamsPerProtocolAndPeer = 1
+        }) { nodes in
+            nodes[1].serveEcho()
+            nodes[1].serveEcho("/two", limits: HandlerLimits(streams: nil, streamsPerPeer: 3))
+            try await nodes[0].connect(to: nodes[1].peerID, addresses: nodes[1].listenAddresses())
+            // One peer's figure of the node: one; of all peers: two.
+            for (name, most, limit) in [
+                ("/echo/1.0.0", 1, LimitName.inboundStreamsPerProtocolAndPeer),
+                ("/two", 2, LimitName.inboundStreamsPerProtocol),
+            ] {
+                var held: [P2PStream] = []
+                for _ in 0..<most { held.append(try await self.open(ProtocolID(name), from: nodes[0], to: nodes[1])) }
+                let error = await #expect(throws: P2PError.self) {
+                    try await self.open(ProtocolID(name), from: nodes[0], to: nodes[1]).read()
+                }
+                #expect(error?.code == .streamReset)
+                #expect(nodes[1].refusals[limit] == 1)
+                for stream in held { await stream.close() }
+            }
+        }
+    }
+
     @Test("what the muxer refuses is counted by name, like all else: here the bytes of a connection that nobody reads")
     func refusalsOfTheMuxer() async throws {
         try await withNodes(configure: { $0.limits.unreadBytesPerConnection = 100_000 }) { nodes in

@@ -461,6 +461,7 @@ struct PubSubTests {
             var events = slow.makeAsyncIterator()
             #expect(await events.next() == .peerSubscribed(peer, topic: "4"))
             #expect(await events.next() == .peerSubscribed(peer, topic: "5"))
+            #expect(await member.pubsub.droppedEvents() >= 4)
         }
     }
 

@@ -35,13 +35,20 @@ let started = ContinuousClock.now
 let service = try MDNSService(
     serviceName: tag, scope: getenv("MDNS_PROBE_LOCAL") == nil ? .everyInterface : .thisMachine, peer: peer,
     eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: logger,
-    addresses: { addresses },
-    onDiscovered: { peer, addresses in
-        let list = addresses.map { "\"\($0)\"" }.joined(separator: ",")
-        say("discovered", ",\"peer\":\"\(peer)\",\"addresses\":[\(list)]")
-    },
-    onLost: { say("lost", ",\"peer\":\"\($0)\"") })
+    addresses: { addresses })
+let events = service.events()
+let telling = Task {
+    for await event in events {
+        switch event {
+        case .discovered(let peer, let addresses):
+            let list = addresses.map { "\"\($0)\"" }.joined(separator: ",")
+            say("discovered", ",\"peer\":\"\(peer)\",\"addresses\":[\(list)]")
+        case .lost(let peer, let reason): say("lost", ",\"peer\":\"\(peer)\",\"reason\":\"\(reason)\"")
+        }
+    }
+}
 say("ready", ",\"peer\":\"\(peer)\"")
 let group = ServiceGroup(services: [service], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
 try await group.run()
+await telling.value
 say("stopped")

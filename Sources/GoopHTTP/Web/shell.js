@@ -426,20 +426,20 @@ function sendAway() {
   endWatch();
   if (isBlocked) return;
   cover(`${nameText()} shows this site to certain people only`,
-    "You are not among them, or no longer. Send them your address and ask them to name you. What the site kept in this browser stays until you forget the site.",
+    "You are not among them, or no longer. Send them the link to your site and ask them to name you. What the site kept in this browser stays until you forget the site.",
     { show: "Try again", copies: true });
 }
 
 find("curtain-copy").addEventListener("click", async () => {
   try {
     await navigator.clipboard.writeText(siteLink(ownID));
-    say("Your address was copied.");
+    say("The link to your site was copied.");
     setText(find("curtain-copy"), "Copied");
   } catch {
     say("The browser did not allow copying.");
     setText(find("curtain-copy"), "Not allowed");
   }
-  setTimeout(() => setText(find("curtain-copy"), "Copy my address"), 1800);
+  setTimeout(() => setText(find("curtain-copy"), "Copy the link to my site"), 1800);
 });
 
 // Whoever did not tell of changes may do so when the page is looked at again.

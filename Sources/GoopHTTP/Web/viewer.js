@@ -394,13 +394,13 @@ find("me-copy").addEventListener("click", async (event) => {
   const text = siteLink(button.dataset.id);
   try {
     await navigator.clipboard.writeText(text);
-    say("Your address was copied.");
+    say("The link to your site was copied.");
     button.textContent = "Copied";
   } catch {
     say("The browser did not allow copying.");
     button.textContent = "Not allowed";
   }
-  setTimeout(() => { button.textContent = "Copy my address"; }, 1800);
+  setTimeout(() => { button.textContent = "Copy the link to my site"; }, 1800);
 });
 
 follow("/api/events", {

@@ -16,7 +16,7 @@ extension PeerCommands {
         let known: [KnownPeer]
         do throws(Failure) { known = try await folder.knownPeers() } catch {
             // Whoever is named by an id is let in and shown out without that file.
-            guard peers.allSatisfy({ PeerID($0) != nil }) else { throw error }
+            guard peers.allSatisfy({ PeerName.id(in: $0) != nil }) else { throw error }
             known = []
         }
         var configuration = prepared.configuration

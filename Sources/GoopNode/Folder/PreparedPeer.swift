@@ -149,7 +149,8 @@ public final class PreparedPeer: Sendable {
             } catch let error as ConfigurationError {
                 let lines = error.problems.prefix(20).map { "\(path): \($0.description)" }
                 throw Failure(
-                    .configuration, lines.joined(separator: "\n"), nextStep: "every key is explained in docs/config.md")
+                    .configuration, lines.joined(separator: "\n"),
+                    nextStep: "change the file as it says there; a key that is taken out has its default")
             } catch let fault as FileFault where fault.isMissing && options.createsMissing {
                 let label = options.label ?? folder.name
                 let configuration = GoopConfiguration.starter(label: label)

@@ -1,6 +1,5 @@
 import LibP2P
 import NIOCore
-import NIOPosix
 
 #if canImport(Glibc)
     import Glibc
@@ -29,23 +28,10 @@ struct ListenPlan: Sendable {
         return isDual ? [v4, Multiaddr(ip: .v6(high: 0, low: isLocal ? 1 : 0), tcpPort: port)] : [v4]
     }
 
-    /// The node shares its port with its own dialling sockets, and the system lets any process of the same user share it
-    /// then: two peers would take each other's visitors. An ordinary socket shows whether somebody listens there.
-    /// - Throws: the system's error for the first address that cannot be had.
-    static func requireFree(_ addresses: [Multiaddr], group: any EventLoopGroup) async throws {
-        for address in addresses {
-            guard let ip = address.ipAddress, let port = address.tcpPort, port != 0 else { continue }
-            let probe = try await ServerBootstrap(group: group)
-                .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-                .bind(to: SocketAddress(ipAddress: ip.description, port: Int(port)))
-                .get()
-            try await probe.close()
-        }
-    }
-
     /// Why an address cannot be had, for a person: the system's words without the name of its call.
     static func reason(_ error: any Error) -> String {
-        guard let error = error as? IOError else { return String("\(error)".prefix(300)) }
+        let cause = (error as? P2PError)?.cause ?? error
+        guard let error = cause as? IOError else { return String("\(error)".prefix(300)) }
         return String(cString: strerror(error.errnoCode))
     }
 }

@@ -15,14 +15,25 @@ enum PeerName {
     /// What to do when nobody has a name, for commands that read of a folder without a running peer who is known.
     static let nextStepWhileStopped = "use an id, or start the peer: it may hear of that name"
 
-    /// Finds the peer that a text means: an id, a multiaddr that ends in one, or a name that only one candidate has.
+    /// The peer of an id, or of a link to a site as the viewer copies it: `http://127.0.0.1:8080/p/ID/…`, whatever its
+    /// host and port are, since everybody's viewer has its own. Nil for any other text.
+    static func id(in text: String) -> PeerID? {
+        if let peer = PeerID(text) { return peer }
+        guard let scheme = ["http://", "https://"].first(where: { text.hasPrefix($0) }) else { return nil }
+        let parts = text.dropFirst(scheme.count).split(separator: "/", maxSplits: 3, omittingEmptySubsequences: false)
+        guard parts.count >= 3, parts[1] == "p" else { return nil }
+        return PeerID(String(parts[2].prefix(while: { $0 != "?" && $0 != "#" })))
+    }
+
+    /// Finds the peer that a text means: an id, a link to a site, a multiaddr that ends in an id, or a name that only one
+    /// candidate has.
     /// - Parameter nextStep: what to do when nobody has the name, and none is alike.
     /// - Returns: the peer, and the address to try if one was given.
     static func resolve(
         _ text: String, among candidates: [Candidate] = [],
         nextStep: String = "use an id: names are known while the peer runs"
     ) throws(Failure) -> (peer: PeerID, address: Multiaddr?) {
-        if let peer = PeerID(text) { return (peer, nil) }
+        if let peer = id(in: text) { return (peer, nil) }
         if text.hasPrefix("/") {
             guard let address = Multiaddr(text), let peer = address.peerID else {
                 throw Failure(

@@ -43,8 +43,8 @@ public final class PeerService: Service {
             let (peer, address) = try PeerName.resolve(text)
             guard let address else {
                 throw Failure(
-                    .usage, "\(text) is an id without an address",
-                    nextStep: "write /ip4/ADDRESS/tcp/PORT/p2p/\(text)")
+                    .usage, "\(text.prefix(200)) says who, and not at which address",
+                    nextStep: "write /ip4/ADDRESS/tcp/PORT/p2p/\(peer)")
             }
             return address.appending(peer)
         }
@@ -116,7 +116,7 @@ public final class PeerService: Service {
         } catch {
             throw Failure(
                 .configuration, "\(peer.folder.configurationFile): \(error)",
-                nextStep: "every key is explained in docs/config.md")
+                nextStep: "change the file as it says there; a key that is taken out has its default")
         }
     }
 
@@ -136,10 +136,6 @@ public final class PeerService: Service {
             }
         var failure: (any Error)?
         for addresses in attempts {
-            do { try await ListenPlan.requireFree(addresses, group: group) } catch {
-                failure = error
-                continue
-            }
             let node = makeNode(listen: addresses, site: site, door: door)
             await node.refuse(blocked)
             // Before the start, so that the first peer hears of it.

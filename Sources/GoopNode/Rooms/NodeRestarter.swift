@@ -71,8 +71,15 @@ struct NodeRestarter: Restarter {
     }
 
     private func checkPort(_ key: String, _ port: Int) async throws(ConfigurationError) {
-        let address = ListenPlan.addresses(port: port, isDual: false, isLocal: true)
-        do { try await ListenPlan.requireFree(address, group: MultiThreadedEventLoopGroup.singleton) } catch {
+        guard port != 0 else { return }
+        do {
+            let address = try SocketAddress(ipAddress: "127.0.0.1", port: Int(UInt16(clamping: port)))
+            let probe = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+                .bind(to: address)
+                .get()
+            try await probe.close()
+        } catch {
             throw Self.problem(key, "port \(port) cannot be had: \(ListenPlan.reason(error))", "write another port")
         }
     }

@@ -16,7 +16,8 @@ public import ServiceLifecycle
 /// Nothing in Multicast DNS is signed: a discovery says only where a peer might be, and the secure channel proves who is there; a
 /// loss does not prove that the peer is gone.
 ///
-/// It dials nobody: what is done with a discovery is the caller's.
+/// It dials nobody: what is done with a discovery is the caller's. It is told of each by `onDiscovered` and `onLost`, or reads them
+/// from `events()`.
 /// ```swift
 /// let neighbours = try MDNSService(peer: node.peerID, addresses: { node.listenAddresses() }) { peer, addresses in
 ///     node.addAddresses(addresses, of: peer, source: .multicast, ttl: MDNSService.addressLifetime)
@@ -38,6 +39,7 @@ public final class MDNSService: Service {
     }
 
     private let responder: MDNSResponder
+    private let feed: DiscoveryFeed
     private let addresses: @Sendable () async -> [Multiaddr]
     private let changes: AsyncStream<Void>
     private let changed: AsyncStream<Void>.Continuation
@@ -49,6 +51,7 @@ public final class MDNSService: Service {
     ///   - peer: our own id.
     ///   - eventLoopGroup: one of its loops serves the sockets; it must outlive the service.
     ///   - logger: logs nothing above `debug` in normal operation.
+    ///   - eventsPerListener: events kept for one slow reader of `events()`, at least one; past it the oldest are dropped and counted.
     ///   - addresses: the addresses to announce, asked for at the start, at each change of an interface, and at
     ///     `addressesChanged`. Wildcards are allowed and stand for each interface's own addresses. An address is announced on
     ///     the interface that has it, and on no other.
@@ -61,14 +64,17 @@ public final class MDNSService: Service {
         serviceName: String = "_p2p._udp", scope: Scope = .everyInterface, peer: PeerID,
         eventLoopGroup: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton,
         logger: Logger = Logger(label: "libp2p", factory: { _ in SwiftLogNoOpLogHandler() }),
+        eventsPerListener: Int = 1_024,
         addresses: @escaping @Sendable () async -> [Multiaddr],
-        onDiscovered: @escaping @Sendable (PeerID, [Multiaddr]) -> Void,
+        onDiscovered: @escaping @Sendable (PeerID, [Multiaddr]) -> Void = { _, _ in },
         onLost: @escaping @Sendable (PeerID) -> Void = { _ in }
     ) throws(MDNSServiceNameError) {
         let (changes, changed) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         self.changes = changes
         self.changed = changed
         self.addresses = addresses
+        let feed = DiscoveryFeed(eventsPerListener: eventsPerListener, onDiscovered: onDiscovered, onLost: onLost)
+        self.feed = feed
         do {
             self.responder = try MDNSResponder(
                 serviceName: serviceName, peer: peer, eventLoop: eventLoopGroup.next(), logger: logger,
@@ -76,10 +82,8 @@ public final class MDNSService: Service {
                 onInterfacesChanged: { changed.yield() },
                 onEvent: { event in
                     switch event {
-                    case .discovered(let discovery): onDiscovered(discovery.peer, discovery.addresses)
-                    // That the table made room for others says nothing about the peer, and strangers can bring it about.
-                    case .lost(_, .evicted): break
-                    case .lost(let peer, _): onLost(peer)
+                    case .discovered(let discovery): feed.discovered(discovery.peer, at: discovery.addresses)
+                    case .lost(let peer, let reason): feed.lost(peer, because: reason)
                     }
                 })
         } catch {
@@ -87,8 +91,21 @@ public final class MDNSService: Service {
         }
     }
 
-    /// Runs until a graceful shutdown or cancellation, and says goodbye.
+    deinit { feed.finish() }
+
+    /// What is discovered and lost from now on, as it is told to `onDiscovered` and `onLost`, behind them. Ask before `run`, which
+    /// tells at once who is there.
+    ///
+    /// Bounded: a reader that falls behind by more than `eventsPerListener` loses the oldest. Ends when `run` does, and when a task
+    /// is cancelled that waits for the next event; ask for another then.
+    public func events() -> AsyncStream<DiscoveryEvent> { feed.events() }
+
+    /// Events that slow readers of `events()` lost, in all.
+    public var droppedEvents: Int { feed.droppedEvents }
+
+    /// Runs until a graceful shutdown or cancellation, and says goodbye. Once only: `events()` have ended with it.
     public func run() async throws {
+        defer { feed.finish() }
         responder.start(listening: await addresses())
         await withTaskCancellationOrGracefulShutdownHandler {
             for await _ in changes { responder.listening(await addresses()) }

@@ -38,7 +38,7 @@ public final class PubSub: Sendable {
         /// Bytes kept for one slow subscription, a message's payload counted twice, since it is kept as it travels too; past
         /// it new messages are dropped and counted.
         public var bytesPerSubscription = 16 << 20
-        /// Events kept for one slow listener; past it the oldest are dropped.
+        /// Events kept for one slow listener; past it the oldest are dropped and counted, see `PubSub.droppedEvents`.
         public var eventsPerListener = 1_024
         /// Longest time one frame may take to be written before the stream is given up.
         public var writeTimeout: Duration = .seconds(30)
@@ -143,9 +143,13 @@ public final class PubSub: Sendable {
     /// Messages that slow subscriptions lost, in all.
     public func droppedMessages() async -> Int { await router.droppedMessages }
 
-    /// Peers that begin or cease to follow a topic, from now on. Bounded: a slow listener loses the oldest. A task that is
-    /// cancelled while it waits for an event ends the sequence; ask for another then.
+    /// Peers that begin or cease to follow a topic, and that enter or leave our meshes, from now on. Bounded: a slow listener loses
+    /// the oldest, see `Configuration.eventsPerListener`; then `peers(of:)` and `meshPeers(of:)` tell how things are. Ends when the
+    /// node stops. A task that is cancelled while it waits for an event ends the sequence; ask for another then.
     public func events() async -> AsyncStream<PubSubEvent> { await router.events() }
+
+    /// Events that slow listeners lost, in all.
+    public func droppedEvents() async -> Int { await router.droppedEvents }
 
     /// Waits until everything published so far is written, for instance a goodbye; at most a second.
     public func drain() async { await router.drain() }
@@ -176,12 +180,29 @@ public struct PubSubMessage: Sendable, Hashable {
     }
 }
 
-/// Who listens to what.
-public enum PubSubEvent: Sendable, Hashable {
+/// Who listens to what, and who is in the meshes of the topics that we follow.
+///
+/// Topics are the strangers' own words where we do not follow them: `description` escapes them, and whoever shows them has to.
+public enum PubSubEvent: Sendable, Hashable, CustomStringConvertible {
     /// The peer follows the topic now.
     case peerSubscribed(PeerID, topic: String)
     /// The peer follows the topic no longer, or is gone.
     case peerUnsubscribed(PeerID, topic: String)
+    /// The peer is in our mesh of the topic now, by its GRAFT or ours. One `pruned` follows, unless the node stops before.
+    case grafted(PeerID, topic: String)
+    /// The peer is out of our mesh of the topic, and why.
+    case pruned(PeerID, topic: String, reason: PruneReason)
+
+    /// For people and logs; a topic is cut and escaped.
+    public var description: String {
+        switch self {
+        case .peerSubscribed(let peer, let topic): "\(peer) follows the topic \(brief(topic))"
+        case .peerUnsubscribed(let peer, let topic): "\(peer) follows the topic \(brief(topic)) no longer"
+        case .grafted(let peer, let topic): "\(peer) is in the mesh of the topic \(brief(topic))"
+        case .pruned(let peer, let topic, let reason):
+            "\(peer) is out of the mesh of the topic \(brief(topic)): \(reason)"
+        }
+    }
 }
 
 /// The messages of a topic, from the moment of subscription on.

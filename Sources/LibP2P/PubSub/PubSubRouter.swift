@@ -44,6 +44,8 @@ actor PubSubRouter {
     private var isStopped = false
     /// By subscriptions that are slow.
     private(set) var droppedMessages = 0
+    /// By listeners that are slow.
+    private(set) var droppedEvents = 0
     private let checks: SignatureChecks
     private var validating = 0
     private var waitingForValidation: Deque<(ticket: GossipTicket, message: PubSubMessage)> = []
@@ -375,8 +377,12 @@ actor PubSubRouter {
             case .deliver(let message, let peer): deliver(message, from: peer)
             case .peerSubscribed(let peer, let topic): tell(.peerSubscribed(peer, topic: topic))
             case .peerUnsubscribed(let peer, let topic): tell(.peerUnsubscribed(peer, topic: topic))
-            case .grafted(let peer, _): tagMeshPeer(peer, inMoreMeshes: 1)
-            case .pruned(let peer, _): tagMeshPeer(peer, inMoreMeshes: -1)
+            case .grafted(let peer, let topic):
+                tagMeshPeer(peer, inMoreMeshes: 1)
+                tell(.grafted(peer, topic: topic))
+            case .pruned(let peer, let topic, let reason):
+                tagMeshPeer(peer, inMoreMeshes: -1)
+                tell(.pruned(peer, topic: topic, reason: reason))
             case .resetInbound(let peer):
                 logger.debug("pubsub stream carried garbage", metadata: ["peer": "\(peer)"])
                 inbound.removeValue(forKey: peer)?.stream.reset(code: YamuxCode.streamViolation)
@@ -427,7 +433,9 @@ actor PubSubRouter {
     }
 
     private func tell(_ event: PubSubEvent) {
-        for listener in listeners.values { listener.yield(event) }
+        for listener in listeners.values {
+            if case .dropped = listener.yield(event) { droppedEvents &+= 1 }
+        }
     }
 
     private func takeNumber() -> UInt64 {

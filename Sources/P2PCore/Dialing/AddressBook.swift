@@ -56,14 +56,17 @@ public struct AddressBookLimits: Sendable, Equatable {
 /// What is known of how to reach other peers: addresses with source and expiry, their dial history, and the protocols
 /// that they said they speak.
 ///
-/// Unspecified, IPv6 link-local, multicast and undecodable addresses are never stored; loopback addresses on hearsay neither,
-/// since they would have us knock on our own machine's doors for a stranger.
+/// Unspecified, IPv6 link-local, multicast and undecodable addresses are never stored. Loopback addresses on hearsay neither, since
+/// they would have us knock on our own machine's doors for a stranger; nor IPv4 link-local ones that a peer or a third party told,
+/// where routers and clouds have doors of theirs. For the same reason it is kept with a name where it may lead (`mayLead`).
 public struct AddressBook: Sendable {
     private struct Entry {
         var source: AddressSource
         var expires: MonotonicInstant
         var failures = 0
         var blockedUntil: MonotonicInstant = .zero
+        /// Of a name: it may lead into a private network.
+        var leadsInside: Bool
     }
 
     private struct Peer {
@@ -118,12 +121,14 @@ public struct AddressBook: Sendable {
 
     /// Adds addresses or prolongs them; a trailing `/p2p` part must name `peer` and is stripped.
     ///
+    /// - Parameter leadsInside: whether names among them may lead into private networks; if nothing is said, all but hearsay may.
     /// - Returns: the addresses that are now known and were not before.
     @discardableResult
     public mutating func add(
         _ addresses: some Sequence<Multiaddr>, of peer: PeerID, source: AddressSource, ttl: Duration,
-        now: MonotonicInstant
+        leadsInside: Bool? = nil, now: MonotonicInstant
     ) -> [Multiaddr] {
+        let leadsInside = leadsInside ?? (source > .hearsay)
         let longest = self.limits.addressBytes
         let usable = addresses.lazy.compactMap { Self.admissible($0, of: peer, source: source, maximumBytes: longest) }
             .prefix(self.limits.addressesPerPeer)
@@ -135,9 +140,10 @@ public struct AddressBook: Sendable {
             if var entry = record.entries[address] {
                 entry.source = max(entry.source, source)
                 entry.expires = max(entry.expires, expires)
+                entry.leadsInside = entry.leadsInside || leadsInside
                 record.entries[address] = entry
             } else {
-                record.entries[address] = Entry(source: source, expires: expires)
+                record.entries[address] = Entry(source: source, expires: expires, leadsInside: leadsInside)
                 fresh.append(address)
             }
         }
@@ -150,14 +156,19 @@ public struct AddressBook: Sendable {
     /// Takes over a verified signed record if it is newer than the one known.
     ///
     /// The addresses of an earlier record that are missing from this one are forgotten.
+    /// - Parameter leadsInside: whether names among them may lead into private networks.
     /// - Returns: false if it was not newer.
-    public mutating func certify(_ certified: PeerRecord, ttl: Duration, now: MonotonicInstant) -> Bool {
+    public mutating func certify(
+        _ certified: PeerRecord, ttl: Duration, leadsInside: Bool = false, now: MonotonicInstant
+    ) -> Bool {
         var record = self.peers[certified.peer] ?? Peer(touched: now)
         if let known = record.recordSequence, certified.sequence <= known { return false }
         record.recordSequence = certified.sequence
         record.entries = record.entries.filter { $0.value.source != .signedRecord }
         self.store(record, of: certified.peer, now: now)
-        self.add(certified.addresses, of: certified.peer, source: .signedRecord, ttl: ttl, now: now)
+        self.add(
+            certified.addresses, of: certified.peer, source: .signedRecord, ttl: ttl, leadsInside: leadsInside,
+            now: now)
         return true
     }
 
@@ -165,13 +176,27 @@ public struct AddressBook: Sendable {
     ///
     /// A record that is no news, because it came before or because the peer's clock was set back, still tells where the peer
     /// is as we see it from this connection: its addresses count like unsigned ones.
-    public mutating func identified(_ info: IdentifyInfo, ttl: Duration, now: MonotonicInstant) {
+    /// - Parameter remote: where it said so from. Names may lead into private networks if that is in one, or on this machine.
+    public mutating func identified(
+        _ info: IdentifyInfo, via remote: Multiaddr? = nil, ttl: Duration, now: MonotonicInstant
+    ) {
+        let leadsInside = remote.map { !$0.isRelayed && ($0.isLoopback || $0.isPrivate || $0.isLinkLocal) } ?? false
         self.setProtocols(info.protocols, of: info.peer, now: now)
         if let sequence = info.signedRecord?.sequence {
             let usable = PeerRecord(peer: info.peer, sequence: sequence, addresses: info.listenAddresses)
-            if self.certify(usable, ttl: ttl, now: now) { return }
+            if self.certify(usable, ttl: ttl, leadsInside: leadsInside, now: now) { return }
         }
-        self.add(info.listenAddresses, of: info.peer, source: .identify, ttl: ttl, now: now)
+        self.add(
+            info.listenAddresses, of: info.peer, source: .identify, ttl: ttl, leadsInside: leadsInside, now: now)
+    }
+
+    /// Whether `address` may be dialled because a name leads there. By a name of its own a stranger could have us open connections
+    /// to hosts of our network that it cannot reach; the addresses that it tells are looked at when it tells them, those behind a
+    /// name only when they are found.
+    /// - Parameter named: the address with the name, as it was told. One that is not known leads to public addresses.
+    public func mayLead(_ named: Multiaddr, of peer: PeerID, to address: Multiaddr) -> Bool {
+        guard !address.isPublic, let entry = self.peers[peer]?.entries[named] else { return address.isPublic }
+        return entry.source == .configured || (entry.leadsInside && !address.isLinkLocal)
     }
 
     /// The addresses worth trying, most trusted first; expired ones are left out.
@@ -213,9 +238,14 @@ public struct AddressBook: Sendable {
     }
 
     /// An attempt succeeded: the address is unblocked and known to be good.
-    public mutating func dialSucceeded(_ address: Multiaddr, of peer: PeerID, now: MonotonicInstant) {
+    /// - Parameter leadsInside: whether it is a name that may lead into private networks; that a name has led somewhere says nothing
+    ///   of where it leads next.
+    public mutating func dialSucceeded(
+        _ address: Multiaddr, of peer: PeerID, leadsInside: Bool = false, now: MonotonicInstant
+    ) {
         self.add(
-            CollectionOfOne(address), of: peer, source: .connection, ttl: self.limits.recentlyConnectedTTL, now: now)
+            CollectionOfOne(address), of: peer, source: .connection, ttl: self.limits.recentlyConnectedTTL,
+            leadsInside: leadsInside, now: now)
         self.peers[peer]?.entries[address]?.failures = 0
         self.peers[peer]?.entries[address]?.blockedUntil = .zero
     }
@@ -334,7 +364,9 @@ public struct AddressBook: Sendable {
         guard !bare.bytes.isEmpty, bare.bytes.count <= maximumBytes, !bare.isUnspecified else { return nil }
         if let ip = bare.ipAddress {
             guard !ip.isMulticast else { return nil }
-            if ip.isLinkLocal, ip.bytes.count == 16 { return nil }
+            if ip.isLinkLocal {
+                guard ip.bytes.count == 4, [.multicast, .connection, .configured].contains(source) else { return nil }
+            }
         }
         if bare.tcpPort == 0 { return nil }
         if bare.isLoopback, source == .hearsay { return nil }

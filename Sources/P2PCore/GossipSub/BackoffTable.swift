@@ -2,11 +2,14 @@ internal import PeerIdentity
 
 /// Until when which peer stays out of which mesh.
 ///
-/// Bounded: when full, the back-off that ends first makes room.
+/// Bounded: when full, those of peers that are gone make room, and then those that end first. They outlive the peer, for whoever
+/// comes back at once has not waited; but new identities cost a stranger nothing, and must not displace those of peers that stay.
 struct BackoffTable: Sendable {
     struct Entry: Sendable {
         var start: MonotonicInstant
         var end: MonotonicInstant
+        /// The peer is connected no longer.
+        var isOfGone = false
     }
 
     private struct Key: Hashable {
@@ -33,9 +36,17 @@ struct BackoffTable: Sendable {
     mutating func set(topic: TopicName, peer: PeerID, duration: Duration, now: MonotonicInstant) {
         let key = Key(topic: topic, peer: peer)
         let end = now.advanced(by: duration)
-        if let known = entries[key], known.end >= end { return }
+        if let known = entries[key], known.end >= end {
+            entries[key]?.isOfGone = false
+            return
+        }
         if entries[key] == nil, entries.count >= limit { evict() }
         entries[key] = Entry(start: now, end: end)
+    }
+
+    /// A peer is connected no longer.
+    mutating func left(_ peer: PeerID, topics: some Sequence<TopicName>) {
+        for topic in topics { entries[Key(topic: topic, peer: peer)]?.isOfGone = true }
     }
 
     mutating func expire(slack: Duration, now: MonotonicInstant) {
@@ -45,7 +56,8 @@ struct BackoffTable: Sendable {
     /// Frees a sixteenth at once, so that a flood at the limit does not search the table at every entry.
     private mutating func evict() {
         let doomed = entries.sorted {
-            $0.value.end == $1.value.end ? $0.key.peer < $1.key.peer : $0.value.end < $1.value.end
+            if $0.value.isOfGone != $1.value.isOfGone { return $0.value.isOfGone }
+            return $0.value.end == $1.value.end ? $0.key.peer < $1.key.peer : $0.value.end < $1.value.end
         }.prefix(max(1, limit / 16))
         for (key, _) in doomed { entries[key] = nil }
     }

@@ -63,9 +63,17 @@ public struct GossipFrameReader: Sendable {
 }
 
 /// Why a pubsub stream cannot be cut into frames.
-public enum GossipFrameError: Error, Hashable, Sendable {
+public enum GossipFrameError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The length is no varint.
     case malformedLength(VarintError)
     /// The frame is longer than allowed.
     case tooLarge(bytes: UInt64, limit: Int)
+
+    /// For people and logs.
+    public var description: String {
+        switch self {
+        case .malformedLength(let error): "the length of a pubsub frame cannot be read: \(error)"
+        case .tooLarge(let bytes, let limit): "a pubsub frame of \(bytes) bytes, beyond \(limit)"
+        }
+    }
 }

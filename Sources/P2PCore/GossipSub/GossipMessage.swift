@@ -221,7 +221,7 @@ public enum SignatureVerdict: Sendable, Hashable {
 }
 
 /// Why a message is refused before its signature is looked at.
-public enum GossipMessageError: Error, Hashable, Sendable {
+public enum GossipMessageError: Error, Hashable, Sendable, CustomStringConvertible {
     /// Not a protobuf message.
     case malformed
     /// Known fields repeated, out of order, of a wrong wire type or padded.
@@ -240,4 +240,19 @@ public enum GossipMessageError: Error, Hashable, Sendable {
     case invalidSequence
     /// No signature.
     case missingSignature
+
+    /// For people and logs.
+    public var description: String {
+        switch self {
+        case .malformed: "the message cannot be read"
+        case .notCanonical: "the message has fields twice, out of order, or in another form"
+        case .missingTopic: "the message has no topic"
+        case .invalidTopic: "the message's topic is too long, or not UTF-8"
+        case .missingSource: "the message names no author"
+        case .invalidSource: "the message's author is not a peer id"
+        case .missingSequence: "the message has no sequence number"
+        case .invalidSequence: "the message's sequence number does not have 8 bytes"
+        case .missingSignature: "the message is not signed"
+        }
+    }
 }

@@ -46,9 +46,12 @@ extension GossipSub {
 
     private mutating func handle(prune entry: GossipRPC.Prune, from peer: PeerID, now: MonotonicInstant) {
         let topic = TopicName(entry.topic)
-        guard topics[topic] != nil else { return }
-        removeFromMesh(peer, topic: topic)
-        let limit = UInt64(clamping: limits.maximumBackoff.components.seconds)
+        guard let joined = topics[topic] else { return }
+        // Whoever is not in the mesh has little to ask for: a minute, which is what others take where nothing is said, and what the
+        // answer to a GRAFT may name of a peer that we have pruned since.
+        let longest = joined.mesh.contains(peer) ? limits.maximumBackoff : max(.seconds(60), parameters.pruneBackoff)
+        removeFromMesh(peer, topic: topic, because: .prunedByPeer)
+        let limit = UInt64(clamping: min(longest, limits.maximumBackoff).components.seconds)
         var backoff = parameters.pruneBackoff
         // Zero says as little as none, as to go-libp2p-pubsub.
         if let seconds = entry.backoffSeconds, seconds > 0 { backoff = .seconds(Int64(min(seconds, limit))) }

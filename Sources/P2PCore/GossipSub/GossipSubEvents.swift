@@ -19,8 +19,8 @@ public enum GossipSubAction: Sendable, Hashable {
     case peerUnsubscribed(PeerID, topic: String)
     /// The peer is in the mesh of the topic now. For each of these one `.pruned` follows, once it is not any more.
     case grafted(PeerID, topic: String)
-    /// The peer is out of the mesh of the topic: by either side's PRUNE, because it or we left the topic, or because it is gone.
-    case pruned(PeerID, topic: String)
+    /// The peer is out of the mesh of the topic, and why.
+    case pruned(PeerID, topic: String, reason: PruneReason)
     /// The peer's stream carried garbage: reset it. The peer itself stays.
     case resetInbound(PeerID)
     /// A frame that the peer has begun takes too long, or too much of the room for such frames: reset its stream. The peer
@@ -30,6 +30,34 @@ public enum GossipSubAction: Sendable, Hashable {
     case refuse(PeerID)
     /// A peer that should always be connected is not: dial it.
     case connect(PeerID)
+}
+
+/// Why a peer is out of a mesh that it was in.
+public enum PruneReason: Sendable, Hashable, CaseIterable, CustomStringConvertible {
+    /// The peer sent PRUNE.
+    case prunedByPeer
+    /// The peer follows the topic no longer.
+    case peerLeft
+    /// We left the topic, and sent PRUNE.
+    case left
+    /// The peer's score fell below 0, and we sent PRUNE.
+    case badScore
+    /// The mesh had `GossipSubParameters.meshDegreeHigh` peers or more, and we sent PRUNE to those past `meshDegree`.
+    case crowded
+    /// The stream that we write to the peer ended, perhaps with the connection.
+    case streamEnded
+
+    /// For people and logs.
+    public var description: String {
+        switch self {
+        case .prunedByPeer: "the peer sent PRUNE"
+        case .peerLeft: "the peer left the topic"
+        case .left: "we left the topic"
+        case .badScore: "the peer's score fell below 0"
+        case .crowded: "the mesh had too many peers"
+        case .streamEnded: "the stream to the peer ended"
+        }
+    }
 }
 
 /// Names a message that is being checked.

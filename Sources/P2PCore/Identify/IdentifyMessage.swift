@@ -50,7 +50,7 @@ public enum Identify {
 }
 
 /// Why an identify exchange was refused.
-public enum IdentifyError: Error, Sendable, Hashable {
+public enum IdentifyError: Error, Sendable, Hashable, CustomStringConvertible {
     /// A message is longer than allowed.
     case messageTooLong(limit: Int)
     /// More messages than allowed.
@@ -63,6 +63,18 @@ public enum IdentifyError: Error, Sendable, Hashable {
     case wrongKey
     /// The stream ended without any message.
     case empty
+
+    /// For people and logs.
+    public var description: String {
+        switch self {
+        case .messageTooLong(let limit): "a message of the peer about itself is longer than \(limit) bytes"
+        case .tooManyMessages(let limit): "the peer sent more than \(limit) messages about itself"
+        case .truncated: "the stream ended inside the peer's message about itself"
+        case .malformed: "the peer's message about itself cannot be read"
+        case .wrongKey: "the peer named another key than the one that the connection is secured with"
+        case .empty: "the stream ended before the peer said anything about itself"
+        }
+    }
 }
 
 /// One identify message as it is sent.

@@ -213,7 +213,7 @@ public enum LimitName: String, Sendable, Hashable, CaseIterable {
     case inboundStreamsPerProtocolAndPeer
     /// The rates of Yamux pings of one connection: those beyond 100 a second are not answered, many more end it.
     case pings
-    /// The rate of Yamux frames of one connection that carry and change nothing; more end it.
+    /// The rates of Yamux frames of one connection that carry and change nothing, or come for streams that are gone; more end it.
     case emptyFrames
     /// The rate of streams that a peer opens on one connection and resets, or that we refuse: more than 500 at once, and 50 a
     /// second from then on, end it.

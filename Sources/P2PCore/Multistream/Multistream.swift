@@ -26,7 +26,7 @@ public enum Multistream {
 }
 
 /// Why a negotiation ended without a protocol.
-public enum MultistreamError: Error, Hashable, Sendable {
+public enum MultistreamError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The length field exceeds `limit` bytes.
     case messageTooLarge(limit: Int)
     /// The length field is no minimal varint, or is zero.
@@ -43,6 +43,34 @@ public enum MultistreamError: Error, Hashable, Sendable {
     case noAgreement
     /// The peer's proposals passed `limit` without an agreement.
     case tooManyProposals(limit: Int)
+
+    /// For people and logs.
+    public var description: String {
+        switch self {
+        case .messageTooLarge(let limit): "a message of the peer is longer than \(limit) bytes; \(Self.nextStep)"
+        case .malformedLength: "the length of a message of the peer cannot be read; \(Self.nextStep)"
+        case .missingNewline: "a message of the peer does not end with a newline; \(Self.nextStep)"
+        case .missingHeader: "the peer did not begin with \(Multistream.header); \(Self.nextStep)"
+        case .unexpectedAnswer(let name): "the peer answered with \(Self.escaped(name)), which was not proposed"
+        case .refused(let proposed) where proposed.isEmpty: "no protocol was named that the peer could be asked for"
+        case .refused(let proposed): "the peer speaks none of what was proposed: \(Self.list(proposed))"
+        case .noAgreement: "the peer asked for nothing that is spoken here, and then broke off"
+        case .tooManyProposals(let limit):
+            "the peer asked for more than \(limit) protocols, none of which is spoken here"
+        }
+    }
+
+    private static let nextStep = "see whether a libp2p peer listens at this address"
+    /// So many names tell what was meant; a caller may propose up to `Multistream.maximumProposals`.
+    private static let namesTold = 8
+
+    private static func list(_ names: [ProtocolID]) -> String {
+        let told = names.prefix(namesTold).map(\.name).joined(separator: ", ")
+        return names.count > namesTold ? "\(told) and \(names.count - namesTold) more" : told
+    }
+
+    /// A stranger's text, with its control characters spelt out.
+    private static func escaped(_ text: String) -> Substring { text.debugDescription.dropFirst().dropLast() }
 }
 
 /// What a negotiation wants after it has been fed.

@@ -32,6 +32,9 @@ public struct MultistreamResponder: Sendable {
         return step
     }
 
+    /// Whether a proposal was refused: whoever ends the stream then is still owed that answer.
+    public var hasRefused: Bool { refusals > 0 }
+
     /// Takes bytes from the peer. After the outcome was given, further bytes are not looked at.
     public mutating func received(_ bytes: ArraySlice<UInt8>) -> MultistreamStep {
         var step = MultistreamStep()

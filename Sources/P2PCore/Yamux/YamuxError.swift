@@ -2,7 +2,7 @@
 ///
 /// Every case but `keepAliveTimedOut` and `writeTimedOut` is the peer's misuse of the protocol: the adapter sends
 /// go-away code 1 and closes. Nothing here is recoverable within the session; dialling again is the next step.
-public enum YamuxError: Error, Hashable, Sendable {
+public enum YamuxError: Error, Hashable, Sendable, CustomStringConvertible {
     /// Fewer than 12 bytes were offered as a header (a fault of the adapter).
     case truncatedHeader
     /// The version byte was not 0.
@@ -39,6 +39,26 @@ public enum YamuxError: Error, Hashable, Sendable {
         case .truncatedHeader, .unsupportedVersion, .unknownKind, .streamFrameOnSession, .sessionFrameOnStream,
             .wrongParity, .duplicateOpen, .windowExceeded, .keepAliveTimedOut, .writeTimedOut:
             nil
+        }
+    }
+
+    /// For people and logs.
+    public var description: String {
+        switch self {
+        case .truncatedHeader: "a frame's head of fewer than 12 bytes, by mistake of our own"
+        case .unsupportedVersion(let version): "a frame of version \(version); the only one is 0"
+        case .unknownKind(let kind): "a frame of the unknown kind \(kind)"
+        case .streamFrameOnSession: "a frame of a stream without the stream's number"
+        case .sessionFrameOnStream(let id): "a ping or go-away that names the stream \(id)"
+        case .wrongParity(let id): "a stream opened with a number of ours, \(id)"
+        case .duplicateOpen(let id): "the stream \(id) opened, which is open already"
+        case .windowExceeded(let id, let granted, let received):
+            "\(received) bytes on the stream \(id), where \(granted) were granted"
+        case .pingFlood: "more pings than any honest peer sends"
+        case .emptyFrameFlood: "too many frames that carry nothing and change nothing"
+        case .resetFlood: "too many streams opened in a short time and reset or refused"
+        case .keepAliveTimedOut: "no answer to our ping in time; if the peer is still there, dial it again"
+        case .writeTimedOut: "it took no bytes from us in the time allowed; if the peer is still there, dial it again"
         }
     }
 }

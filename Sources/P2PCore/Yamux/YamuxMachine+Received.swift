@@ -48,6 +48,7 @@ extension YamuxMachine {
         }
         // A stream whose SYN is not out yet is unknown to the peer, whatever it guesses.
         guard var stream = self.streams[id], !stream.owed.contains(.syn) else {
+            if payloadLength < Self.smallPayload, !self.lateFrames.take(now) { throw .emptyFrameFlood }
             return self.expectPayload(nil, payloadLength, endsStream: false, into: &events)
         }
         if header.flags.contains(.rst) {
@@ -70,6 +71,10 @@ extension YamuxMachine {
         if !hadEffect, !self.emptyFrames.take(now) { throw .emptyFrameFlood }
 
         if header.kind == .windowUpdate {
+            if header.length > 0 {
+                if !stream.awaitsCredit, !self.lateFrames.take(now) { throw .emptyFrameFlood }
+                stream.awaitsCredit = false
+            }
             let wasBlocked = stream.sendCredit == 0
             let (sum, overflow) = stream.sendCredit.addingReportingOverflow(header.length)
             stream.sendCredit = overflow ? .max : sum

@@ -7,7 +7,7 @@
 /// Rules that are easy to get wrong, and how they are kept here:
 /// - Credit goes back when the application reads (`consumed`), never on receipt, so a slow reader slows its peer.
 /// - The length of a window update is always added, also in the first one; that of a reset is a code, never credit.
-/// - Frames for unknown ids are drained in silence: a late window update after a close is ordinary.
+/// - Frames for unknown ids are drained in silence: a late window update after a close is ordinary. Only a flood ends the session.
 /// - SYN, ACK, FIN and RST count on data frames and window updates alike.
 /// - FIN travels in a frame of its own behind the last data, since some peers act on flags before payload.
 ///
@@ -62,6 +62,8 @@ public struct YamuxMachine: Sendable {
         var owed: YamuxHeader.Flags
         /// Outbound: the peer has acknowledged. Inbound: the application has touched the stream.
         var isAccepted = false
+        /// We have sent data since the peer gave credit last.
+        var awaitsCredit = false
         var sendCredit = YamuxConfiguration.initialWindow
         var receiveCredit = YamuxConfiguration.initialWindow
         var window = YamuxConfiguration.initialWindow
@@ -116,6 +118,11 @@ public struct YamuxMachine: Sendable {
     var pingAnswers = YamuxRateLimit(burst: 100, perSecond: 100)
     var pingFlood = YamuxRateLimit(burst: 1000, perSecond: 200)
     var emptyFrames = YamuxRateLimit(burst: 1000, perSecond: 100)
+    /// Frames that change nothing and that honest peers send as well, as often as streams end: for streams that are gone, and credit
+    /// for nothing that we sent. So many cost little; at the rate of a line they would cost a processor.
+    var lateFrames = YamuxRateLimit(burst: 20_000, perSecond: 10_000)
+    /// What is longer and for a stream that is gone costs the peer more than us.
+    static let smallPayload: UInt32 = 1_024
     /// Streams that the peer opened in vain: reset by it, or refused by us. An honest one asks for what we do not speak a few
     /// times a second at the worst, and then counts once for each, whichever side ends the stream.
     var churn = YamuxRateLimit(burst: 500, perSecond: 50)
@@ -204,6 +211,7 @@ public struct YamuxMachine: Sendable {
         guard count > 0, var stream = self.streams[id], stream.local == .open, stream.sendCredit > 0 else { return nil }
         let length = UInt32(min(count, Int(stream.sendCredit)))
         stream.sendCredit -= length
+        stream.awaitsCredit = true
         self.claimedBytes += Int(length)
         let header = Self.frame(.data, id, flags: Self.takeOwed(&stream), length: length)
         self.streams[id] = stream
@@ -237,9 +245,15 @@ public struct YamuxMachine: Sendable {
     public mutating func refuse(
         _ id: UInt32, code: UInt32, now: MonotonicInstant, into events: inout [Event]
     ) throws(YamuxError) {
-        guard let stream = self.streams[id] else { return }
-        if stream.isInbound, !self.churn.take(now) { throw .resetFlood }
+        try self.countRefused(id, now: now)
         self.reset(id, code: code, into: &events)
+    }
+
+    /// Counts a stream as `refuse` does; its end is the caller's, in good order.
+    /// - Throws: `.resetFlood` if that were too many.
+    public mutating func countRefused(_ id: UInt32, now: MonotonicInstant) throws(YamuxError) {
+        guard let stream = self.streams[id], stream.isInbound else { return }
+        if !self.churn.take(now) { throw .resetFlood }
     }
 
     /// The application will read no more on this stream: unread and later bytes are dropped and give no credit back.

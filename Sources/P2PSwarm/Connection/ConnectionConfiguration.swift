@@ -29,6 +29,8 @@ public struct ConnectionConfiguration: Sendable {
     public var maximumControlBytes = 1 << 20
     /// How long closing may take to send what is queued, and again to see the peer close.
     public var closeTimeout: Duration = .seconds(1)
+    /// How much longer than `closeTimeout` streams may take to end once the peer has said go-away; then the connection is closed.
+    public var goAwayGrace: Duration = .seconds(30)
     /// Makes what hears of every frame; nil for nothing, which costs nothing.
     public var frameObserver: YamuxFrameObserverFactory?
     /// Called on the event loop for each stream the peer opens. The stream is un-negotiated. Dropping it resets it.

@@ -33,7 +33,7 @@ public enum ConnectionError: Error, Sendable, CustomStringConvertible {
 }
 
 /// Why a connection ended.
-public enum CloseReason: Equatable, Sendable {
+public enum CloseReason: Equatable, Sendable, CustomStringConvertible {
     /// We closed it, with this go-away code.
     case local(code: UInt32)
     /// The peer said go-away with this code.
@@ -57,10 +57,25 @@ public enum CloseReason: Equatable, Sendable {
         case .local, .remote, .closedByPeer, .noise, .pipe: nil
         }
     }
+
+    /// For people and logs.
+    public var description: String {
+        switch self {
+        case .local(let code): "closed by us\(ConnectionCode.words(for: code))"
+        case .remote(let code): "closed by the peer\(ConnectionCode.words(for: code))"
+        case .closedByPeer: "closed by the peer without a word"
+        case .yamux(let error) where error == .keepAliveTimedOut || error == .writeTimedOut:
+            "the peer was silent for too long: \(error)"
+        case .yamux(let error): "the peer broke the rules of the muxer: \(error)"
+        case .noise(let error): "the encryption failed: \(error)"
+        case .controlFlood: "the peer made us owe it too many control frames"
+        case .pipe(let text): "the network ended it: \(text)"
+        }
+    }
 }
 
 /// Why a stream could not be read or written.
-public enum StreamError: Error, Equatable, Sendable {
+public enum StreamError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The stream was reset, by the peer or by us.
     case reset(code: UInt32, byPeer: Bool)
     /// The connection ended.
@@ -73,4 +88,16 @@ public enum StreamError: Error, Equatable, Sendable {
     case busy
     /// Nothing came until the deadline of this read. The stream is none the worse for it.
     case timedOut
+
+    /// For people and logs.
+    public var description: String {
+        switch self {
+        case .reset(let code, let byPeer): "reset by \(byPeer ? "the peer" : "us"), code 0x\(String(code, radix: 16))"
+        case .connectionClosed(let reason): "the connection ended: \(reason)"
+        case .writeClosed: "our side of the stream is closed"
+        case .readClosed: "the stream is closed"
+        case .busy: "another read or write of the stream is under way"
+        case .timedOut: "nothing more came in the time that the reader had"
+        }
+    }
 }

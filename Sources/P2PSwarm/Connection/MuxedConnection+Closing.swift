@@ -9,6 +9,7 @@ extension MuxedConnection {
         guard case .open = self.life else { return }
         self.isEnding.store(true, ordering: .relaxed)
         self.life = .draining(code: code)
+        self.sendHeldBack(until: MonotonicInstant(nanoseconds: .max))
         self.refuseOpeners(.closed(.local(code: code)))
         self.closeTimer = self.scheduleClose { $0.finishDraining() }
         self.scheduleFlush()
@@ -25,7 +26,7 @@ extension MuxedConnection {
     private func finishDraining() {
         guard case .draining(let code) = self.life else { return }
         self.closeTimer?.cancel()
-        let reason = CloseReason.local(code: code)
+        let reason = self.closeReason(code: code)
         // After the time limit data may be left: it is given up.
         self.ready.removeAll()
         // Go-away is the last thing: some peers end the session on it at once.
@@ -36,6 +37,33 @@ extension MuxedConnection {
         self.failStreams(.connectionClosed(reason))
         self.pipe?.closeOutput()
         self.closeTimer = self.scheduleClose { $0.end(reason) }
+    }
+
+    /// Why a connection ends that we close with this code.
+    func closeReason(code: UInt32) -> CloseReason {
+        guard self.followsGoAway, let theirs = self.machine.receivedGoAway else { return .local(code: code) }
+        return .remote(code: theirs)
+    }
+
+    /// The peer takes no new streams, and so neither side has any use for the connection once those that are open have ended. Most
+    /// peers close at once; one that does not would keep a place that counts as a connection with it.
+    func peerGoesAway() {
+        self.isEnding.store(true, ordering: .relaxed)
+        guard case .open = self.life else { return }
+        let delay = TimeAmount(self.configuration.closeTimeout + self.configuration.goAwayGrace)
+        self.goAwayTimer = self.eventLoop.assumeIsolated().scheduleTask(in: delay) { self.followGoAway() }
+        self.closeIfDeserted()
+    }
+
+    /// Called when a stream has gone.
+    func closeIfDeserted() {
+        if self.machine.receivedGoAway != nil, self.streams.isEmpty { self.followGoAway() }
+    }
+
+    private func followGoAway() {
+        guard case .open = self.life else { return }
+        self.followsGoAway = true
+        self.beginClose(code: YamuxCode.normal)
     }
 
     private func scheduleClose(_ body: @escaping (MuxedConnection) -> Void) -> Scheduled<Void> {
@@ -66,6 +94,7 @@ extension MuxedConnection {
         self.life = .closed(reason)
         self.timer?.cancel()
         self.closeTimer?.cancel()
+        self.goAwayTimer?.cancel()
         self.timer = nil
         self.closeTimer = nil
         self.failStreams(.connectionClosed(reason))
@@ -75,6 +104,7 @@ extension MuxedConnection {
         // What arrived and is unread stays in memory until it is read or dropped, and so in the budget.
         self.settleReservation()
         self.ready.removeAll()
+        self.heldBack = []
         self.control = ByteBuffer()
         self.incompleteFrame = nil
         self.opener = nil

@@ -46,7 +46,7 @@ extension MuxedConnection {
     func pipeInputClosed() {
         switch self.life {
         case .halfClosed(let reason): self.end(reason)
-        case .draining(let code): self.end(.local(code: code))
+        case .draining(let code): self.end(self.closeReason(code: code))
         case .open: self.end(self.machine.receivedGoAway.map { .remote(code: $0) } ?? .closedByPeer)
         case .closed: break
         }
@@ -270,11 +270,12 @@ extension MuxedConnection {
         case .closed(let id):
             self.streams.removeValue(forKey: id)?.closed()
             self.settleWindowBudget()
+            self.closeIfDeserted()
         case .openingAllowed:
             self.serveOpeners()
         case .goAway(let code):
-            self.isEnding.store(true, ordering: .relaxed)
             self.refuseOpeners(.closed(.remote(code: code)))
+            self.peerGoesAway()
         case .refused(let limit):
             self.configuration.onRefusal(limit)
         case .roundTrip:

@@ -101,6 +101,8 @@ public final class MuxedConnection: @unchecked Sendable {
     var sealer: NoiseCipher?
     var control = ByteBuffer()
     var ready: Deque<StreamState> = []
+    /// Streams whose bytes wait for others of theirs, and how long; the first is the first to be sent. See `holdBack`.
+    var heldBack: Deque<(id: UInt32, until: MonotonicInstant)> = []
     var flushIsScheduled = false
     var isFlushing = false
 
@@ -112,6 +114,10 @@ public final class MuxedConnection: @unchecked Sendable {
     var timer: Scheduled<Void>?
     var timerDeadline = MonotonicInstant(nanoseconds: .max)
     var closeTimer: Scheduled<Void>?
+    /// Ends what the peer's go-away leaves to its streams.
+    var goAwayTimer: Scheduled<Void>?
+    /// We close because the peer said go-away.
+    var followsGoAway = false
 
     struct Opener {
         let request: OpenRequest
@@ -238,7 +244,7 @@ public final class MuxedConnection: @unchecked Sendable {
     package func openNow() throws(ConnectionError) -> MuxedStream? {
         switch self.life {
         case .open: break
-        case .draining(let code): throw .closed(.local(code: code))
+        case .draining(let code): throw .closed(self.closeReason(code: code))
         case .halfClosed(let reason), .closed(let reason): throw .closed(reason)
         }
         switch self.machine.openStream(now: self.tick()) {
@@ -288,7 +294,7 @@ public final class MuxedConnection: @unchecked Sendable {
     }
 
     /// The application took up a stream of the peer's.
-    private func touch(_ state: StreamState) {
+    func touch(_ state: StreamState) {
         if state.isInbound, !state.isTouched {
             state.isTouched = true
             self.machine.accept(state.id, now: self.tick())
@@ -299,6 +305,7 @@ public final class MuxedConnection: @unchecked Sendable {
     /// A reader waits: the peer has to know of the stream.
     func waitsForPeer(_ state: StreamState) {
         self.touch(state)
+        self.sendHeldBack(state)
         guard !state.isInbound, state.pendingBytes == 0 else { return }
         self.machine.announce(state.id, into: &self.events)
         self.handleEvents()
@@ -333,6 +340,7 @@ public final class MuxedConnection: @unchecked Sendable {
     }
 
     func enqueue(_ state: StreamState) {
+        state.isHeldBack = false
         guard !state.isQueued else { return }
         state.isQueued = true
         self.ready.append(state)
@@ -347,6 +355,8 @@ public final class MuxedConnection: @unchecked Sendable {
             self.machine.finish(state.id, into: &self.events)
             self.handleEvents()
         }
+        // The end goes with the bytes before it.
+        self.sendHeldBack(state)
     }
 
     func closeRead(_ state: StreamState, patience: Duration? = nil) {
@@ -376,6 +386,17 @@ public final class MuxedConnection: @unchecked Sendable {
         self.handleEvents()
     }
 
+    /// The same for a peer that has ended its side and is to hear what was written.
+    func decline(_ state: StreamState) {
+        guard !state.isOver else { return }
+        do throws(YamuxError) { try self.machine.countRefused(state.id, now: self.tick()) } catch {
+            return self.fail(.yamux(error), code: YamuxCode.protocolError)
+        }
+        // A stream that has failed is over.
+        try? self.finish(state)
+        self.closeRead(state)
+    }
+
     /// Nobody holds the stream any more. One whose end was written lingers like a closed one; any other is reset.
     func abandoned(_ state: StreamState) {
         if state.finishRequested, !state.isOver { return self.closeRead(state) }
@@ -389,6 +410,7 @@ public final class MuxedConnection: @unchecked Sendable {
         if self.payloadStream === state { self.payloadStream = nil }
         self.settleWindowBudget()
         self.settleReservation()
+        self.closeIfDeserted()
     }
 
     func settleWindowBudget() {
@@ -410,7 +432,8 @@ public final class MuxedConnection: @unchecked Sendable {
     /// Makes sure that the machine is called when it next has something to do.
     func armTimer() {
         if case .closed = self.life { return }
-        let deadline = self.machine.nextDeadline
+        var deadline = self.machine.nextDeadline
+        if let held = self.heldBack.first { deadline = min(deadline, held.until) }
         guard deadline < self.timerDeadline else { return }
         self.timer?.cancel()
         self.timerDeadline = deadline
@@ -423,6 +446,7 @@ public final class MuxedConnection: @unchecked Sendable {
         self.timerDeadline = MonotonicInstant(nanoseconds: .max)
         self.tick()
         self.noteSending()
+        self.sendHeldBack(until: self.now)
         do throws(YamuxError) {
             try self.machine.timerFired(now: self.now, into: &self.events)
             self.handleEvents()

@@ -210,6 +210,16 @@ public final class MuxedStream: Sendable {
         }
     }
 
+    /// As `refuse`, of a stream whose peer has ended its own side: closed in order, so that what was written still arrives.
+    package func decline() {
+        self.isReleased.store(true, ordering: .relaxed)
+        self.state.refusesWrites.store(true, ordering: .relaxed)
+        self.onLoop { state in
+            state.connection.decline(state)
+            state.letGo()
+        }
+    }
+
     /// Calls `body` on the loop as the stream comes to its end: with `.served`, unless it is over by then, and once with `.over`,
     /// behind which nothing follows. At once if that is so already. In place of an earlier `body`.
     package func whenEnding(_ body: @escaping @Sendable (StreamEnding) -> Void) {

@@ -60,6 +60,7 @@ extension Swarm {
                     return .failure(DialError(.limit(exceeded), peer: peer))
                 }
                 dial.waiters[number] = promise
+                dial.give(addresses, most: limits.addressesPerDial)
                 dial.machine.add(AddressRanking.rank(self.dialable(addresses, of: peer, in: state)), now: now)
                 state.dials[peer] = dial
                 effects += self.advance(peer, in: &state, now: now)
@@ -83,7 +84,10 @@ extension Swarm {
             figures.unanswered = limits.unansweredDialTime
             let machine = PeerDial(
                 addresses: AddressRanking.rank(candidates), refused: refused, limits: figures, now: now)
-            state.dials[peer] = SwarmState.Dial(machine: machine, waiters: [number: promise])
+            var dial = SwarmState.Dial(machine: machine)
+            dial.waiters[number] = promise
+            dial.give(addresses, most: limits.addressesPerDial)
+            state.dials[peer] = dial
             effects += self.advance(peer, in: &state, now: now)
             return .success(number)
         }
@@ -395,7 +399,10 @@ extension Swarm {
 
     private func succeeded(_ order: AttemptOrder, _ connection: SwarmConnection) {
         self.metrics.attemptSucceeded()
-        self.state.withLock { $0.book.dialSucceeded(order.known, of: order.peer, now: .now()) }
+        self.state.withLock { state in
+            let isGiven = state.dials[order.peer]?.given.contains(order.known) == true
+            state.book.dialSucceeded(order.known, of: order.peer, leadsInside: isGiven, now: .now())
+        }
         // Its attempt is out of the books already, and the machine may count it as timed out or never have had it: a
         // connection serves whoever waits for the peer now.
         self.satisfyDial(of: order.peer, with: connection)

@@ -41,6 +41,8 @@ extension Swarm {
                     refused.append((address, .other("this is our own address")))
                 } else if !self.canDial(address) || address.isUnspecified {
                     refused.append((address, .noTransport))
+                } else if NamedAddress(address) == nil, !state.mayLead(order, to: address) {
+                    refused.append((address, .other("a name that the peer told leads into a private network")))
                 } else {
                     usable.append(address)
                 }

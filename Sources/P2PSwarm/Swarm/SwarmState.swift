@@ -13,6 +13,16 @@ struct SwarmState {
         var attempts: [Int: Attempt] = [:]
         var timer: Scheduled<Void>?
         var armed: MonotonicInstant?
+        /// Names that those who wait gave along: they may lead anywhere. At most as many as a dial has addresses.
+        private(set) var given: Set<Multiaddr> = []
+
+        init(machine: PeerDial) { self.machine = machine }
+
+        mutating func give(_ addresses: [Multiaddr], most: Int) {
+            for address in addresses where address.dnsName != nil && self.given.count < most {
+                self.given.insert(address.withoutPeerID)
+            }
+        }
     }
 
     /// One attempt under way.
@@ -62,6 +72,12 @@ struct SwarmState {
         guard let number = self.dials[peer]?.attempts.first(where: { $0.value.slot == slot })?.key else { return }
         self.dials[peer]?.attempts[number] = nil
         self.attemptsUnderWay -= 1
+    }
+
+    /// Whether an attempt may go on to an address that its name leads to.
+    func mayLead(_ order: Swarm.AttemptOrder, to address: Multiaddr) -> Bool {
+        self.dials[order.peer]?.given.contains(order.known) == true
+            || self.book.mayLead(order.known, of: order.peer, to: address)
     }
 
     /// Candidates for new streams with one peer; none that is ending.

@@ -117,7 +117,8 @@ public final class TCPTransport: Transport {
 
     // MARK: Listening
 
-    /// Binds and listens. IPv6 sockets take IPv6 only, so that both wildcards can share a port.
+    /// Binds and listens; fails where somebody else listens already. IPv6 sockets take IPv6 only, so that both wildcards can share
+    /// a port, and listeners of this transport may share one, too.
     public func listen(
         on address: Multiaddr, group: any EventLoopGroup,
         accept: @escaping @Sendable (TransportLink) -> EventLoopFuture<Void>
@@ -125,6 +126,7 @@ public final class TCPTransport: Transport {
         guard let local = Self.socketAddress(address), let ip = address.ipAddress else {
             return group.any().makeFailedFuture(DialFailureReason.noTransport)
         }
+        do { try self.requireFree(local, ip) } catch { return group.any().makeFailedFuture(error) }
         var bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelOption(Self.reusePort, value: 1)
@@ -156,6 +158,34 @@ public final class TCPTransport: Transport {
             }
             return Listener(address: Multiaddr(ip: ip, tcpPort: port), channel: channel)
         }
+    }
+
+    /// The system lets any process of the same user share a port that all of them share, and spreads the strangers over them: two
+    /// peers would take each other's visitors, and neither would know. A socket that does not share shows whether somebody
+    /// listens there. It is only bound, so it takes nobody in; whoever comes between it and the listener is not seen.
+    private func requireFree(_ address: SocketAddress, _ ip: IPAddress) throws(IOError) {
+        guard let port = address.port, port != 0 else { return }
+        let isOurs = self.listening.withLock { state in
+            state.all.contains { Int($0.port) == port && $0.ip.bytes.count == ip.bytes.count }
+        }
+        guard !isOurs else { return }
+        let isIPv6 = ip.bytes.count == 16
+        let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+        let probe = socket(isIPv6 ? AF_INET6 : AF_INET, type, 0)
+        guard probe >= 0 else { throw IOError(errnoCode: errno, reason: "socket") }
+        defer { Glibc.close(probe) }
+        var options = [(SOL_SOCKET, SO_REUSEADDR)]
+        if isIPv6 { options.append((NIOBSDSocket.OptionLevel.ipv6.rawValue, IPV6_V6ONLY)) }
+        for (level, name) in options {
+            var isOn: CInt = 1
+            guard setsockopt(probe, level, name, &isOn, socklen_t(MemoryLayout<CInt>.size)) == 0 else {
+                throw IOError(errnoCode: errno, reason: "setsockopt")
+            }
+        }
+        let failure = address.withSockAddr { pointer, size in
+            Glibc.bind(probe, pointer, socklen_t(size)) == 0 ? 0 : errno
+        }
+        guard failure == 0 else { throw IOError(errnoCode: failure, reason: "bind") }
     }
 
     private struct Listener: TransportListener {

@@ -127,6 +127,56 @@ struct AddressBookTests {
         #expect(book.addresses(of: self.peer, now: .zero) == [b])
     }
 
+    @Test("IPv4 link-local addresses are taken of neighbours, the operator, and our own connections only")
+    func linkLocal() throws {
+        let there = try address("/ip4/169.254.169.254/tcp/80")
+        for source in AddressSource.allCases {
+            var book = AddressBook()
+            book.add([there], of: self.peer, source: source, ttl: .seconds(10), now: .zero)
+            let isTaken = [.multicast, .connection, .configured].contains(source)
+            #expect(book.addresses(of: self.peer, now: .zero) == (isTaken ? [there] : []), "\(source)")
+        }
+    }
+
+    @Test("where a name may lead is a matter of who told it, and not of where it has led")
+    func reachOfNames() throws {
+        let name = try address("/dns4/a.example/tcp/1")
+        let (outside, inside) = (try address("/ip4/8.8.8.8/tcp/1"), try address("/ip4/192.168.1.1/tcp/1"))
+        let linkLocal = try address("/ip4/169.254.169.254/tcp/1")
+        func reach(_ add: (inout AddressBook) throws -> Void) rethrows -> [Bool] {
+            var book = AddressBook()
+            try add(&book)
+            return [outside, inside, linkLocal].map { book.mayLead(name, of: self.peer, to: $0) }
+        }
+        func told(_ book: inout AddressBook, from remote: String, signed sequence: UInt64?) throws {
+            let info = IdentifyInfo(
+                peer: self.peer, agentVersion: "", protocolVersion: "", protocols: [], listenAddresses: [name],
+                observedAddress: nil,
+                signedRecord: sequence.map { PeerRecord(peer: self.peer, sequence: $0, addresses: [name]) })
+            book.identified(info, via: try address(remote), ttl: .seconds(60), now: .zero)
+        }
+        let unknown = reach { _ in }
+        #expect(unknown == [true, false, false])
+        for sequence in [nil, 5] as [UInt64?] {
+            let outsider = try reach { book in try told(&book, from: "/ip4/8.8.8.8/tcp/9", signed: sequence) }
+            #expect(outsider == [true, false, false])
+            let neighbour = try reach { book in try told(&book, from: "/ip4/10.0.0.9/tcp/9", signed: sequence) }
+            #expect(neighbour == [true, true, false])
+            let ledOutside = try reach { book in
+                try told(&book, from: "/ip4/8.8.8.8/tcp/9", signed: sequence)
+                book.dialSucceeded(name, of: self.peer, now: .zero)
+            }
+            #expect(ledOutside == [true, false, false])
+        }
+        let expected: [AddressSource: [Bool]] = [.hearsay: [true, false, false], .configured: [true, true, true]]
+        for (source, there) in expected {
+            let reached = reach { book in
+                _ = book.add([name], of: self.peer, source: source, ttl: .seconds(60), now: .zero)
+            }
+            #expect(reached == there, "\(source)")
+        }
+    }
+
     @Test("a record that is no news still tells where the peer is")
     func recordsOfAClockSetBack() throws {
         var book = AddressBook()

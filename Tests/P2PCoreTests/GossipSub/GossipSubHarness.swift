@@ -15,6 +15,8 @@ struct RouterBench {
     var toValidate: [(ticket: GossipTicket, message: GossipMessage)] = []
     /// The meshes, from what the router told of them.
     var toldMeshes: [String: Set<PeerID>] = [:]
+    /// Why peers were pruned, in order.
+    var toldReasons: [PruneReason] = []
     var otherActions: [GossipSubAction] = []
     /// Peers whose writes do not end until `finishWrite(to:)`.
     var stalled: Set<PeerID> = []
@@ -61,9 +63,10 @@ struct RouterBench {
             case .grafted(let peer, let topic):
                 let isNew = toldMeshes[topic, default: []].insert(peer).inserted
                 #expect(isNew, "told twice")
-            case .pruned(let peer, let topic):
+            case .pruned(let peer, let topic, let reason):
                 let left = toldMeshes[topic, default: []].remove(peer)
                 #expect(left == peer, "was not in that mesh")
+                toldReasons.append(reason)
             default: otherActions.append(action)
             }
         }

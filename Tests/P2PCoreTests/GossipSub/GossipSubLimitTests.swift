@@ -227,6 +227,39 @@ import Testing
         #expect(bench.router.meshPeers(of: "t").count == 4, "those whose back-off would end first were forgotten")
     }
 
+    @Test func strangersThatComeAndGoDisplaceNoBackoffsOfThoseThatStay() throws {
+        var limits = GossipSubLimits()
+        limits.maximumBackoffs = 16
+        var bench = RouterBench(limits: limits)
+        try bench.join("t")
+        for number in 0..<8 {
+            bench.open(testPeer(number), topics: ["t"])
+            bench.receive(from: testPeer(number)) { $0.prune = [.init(topic: "t", backoffSeconds: 60)] }
+        }
+        for number in 100..<140 {
+            bench.open(testPeer(number), topics: ["t"])
+            bench.receive(from: testPeer(number)) { $0.prune = [.init(topic: "t", backoffSeconds: 3_600)] }
+            bench.perform(bench.router.disconnected(testPeer(number), now: bench.now))
+        }
+        bench.advance(by: .seconds(30))
+        #expect(bench.router.meshPeers(of: "t").isEmpty, "nobody is grafted early")
+    }
+
+    @Test func whoIsNotInTheMeshIsLeftAloneForAMinuteAtMost() throws {
+        var bench = RouterBench()
+        try bench.join("t")
+        let all = (1...20).map(testPeer)
+        for peer in all { bench.open(peer, topics: ["t"]) }
+        let mesh = bench.router.meshPeers(of: "t")
+        let outside = try #require(all.first { !mesh.contains($0) })
+        bench.receive(from: outside) { $0.prune = [.init(topic: "t", backoffSeconds: 3_600)] }
+        for peer in all where peer != outside { bench.perform(bench.router.disconnected(peer, now: bench.now)) }
+        bench.advance(by: .seconds(50))
+        #expect(bench.router.meshPeers(of: "t").isEmpty)
+        bench.advance(by: .seconds(15))
+        #expect(bench.router.meshPeers(of: "t") == [outside])
+    }
+
     @Test func pendingChecksAreBoundedPerPeer() throws {
         var limits = GossipSubLimits()
         limits.maximumPendingPerPeer = 4

@@ -53,6 +53,33 @@ import Testing
         #expect(throws: YamuxError.resetFlood) { try askInVain() }
     }
 
+    @Test(arguments: [false, true]) func framesForStreamsThatAreGoneAreDrainedUpToAFlood(ofData: Bool) throws {
+        var rig = YamuxRig(.responder)
+        let drained: [YamuxMachine.Event] = ofData ? [.payload(nil, count: 1)] : []
+        func late() throws {
+            let events = try rig.feed(ofData ? .data : .windowUpdate, [], 99, 1)
+            if events != drained { Issue.record("not drained in silence: \(events)") }
+        }
+        for _ in 0..<20_000 { try late() }
+        #expect(throws: YamuxError.emptyFrameFlood) { try late() }
+        // What is on its way when a stream is reset may be much.
+        for _ in 0..<30_000 { _ = try rig.feed(.data, [], 99, 1_024) }
+        rig.advance(.seconds(1))
+        for _ in 0..<10_000 { try late() }
+    }
+
+    @Test func creditForNothingIsAFlood() throws {
+        var rig = YamuxRig(.responder)
+        _ = try rig.feed(.windowUpdate, .syn, 1)
+        // A peer that gives back each byte that it has read.
+        for _ in 0..<30_000 {
+            _ = rig.machine.claim(1, count: 1)
+            _ = try rig.feed(.windowUpdate, [], 1, 1)
+        }
+        for _ in 0..<20_000 { _ = try rig.feed(.windowUpdate, [], 1, .max) }
+        #expect(throws: YamuxError.emptyFrameFlood) { _ = try rig.feed(.windowUpdate, [], 1, .max) }
+    }
+
     @Test func streamsThatBreakARuleAreChurn() throws {
         var rig = YamuxRig(.responder)
         func breakRule(_ id: UInt32) throws {

@@ -70,10 +70,11 @@ import Testing
     }
 
     /// A peer to which we refuse each stream does no better than one that resets them itself, and is told why.
-    @Test func streamsThatWeRefuseAreChurn() async throws {
+    @Test("streams that we refuse are churn, whether they are reset or end in order", arguments: [false, true])
+    func streamsThatWeRefuseAreChurn(inOrder: Bool) async throws {
         let refused = Mutex<[LimitName]>([])
         let siege = try await Siege {
-            $0.onInboundStream = { $0.refuse(code: YamuxCode.streamResourceLimit) }
+            $0.onInboundStream = { inOrder ? $0.decline() : $0.refuse(code: YamuxCode.streamResourceLimit) }
             $0.onRefusal = { limit in refused.withLock { $0.append(limit) } }
         }
         try await siege.attack { peer in
@@ -82,7 +83,7 @@ import Testing
         try await siege.heard { $0.kind == .goAway && $0.length == YamuxCode.protocolError }
         #expect(try await siege.connection.closeFuture.get() == .yamux(.resetFlood))
         #expect(refused.withLock { $0 } == [.streamResets])
-        let answers = try await siege.attack { $0.headers.count { $0.flags.contains(.rst) } }
+        let answers = try await siege.attack { $0.headers.count { $0.flags.contains(inOrder ? .fin : .rst) } }
         #expect((500..<2000).contains(answers))
     }
 

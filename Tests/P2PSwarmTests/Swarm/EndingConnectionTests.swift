@@ -41,8 +41,9 @@ import Testing
         for left in [1, 0] {
             let before = try #require(self.best(state))
             let said = try #require(sieges.firstIndex { $0.connection === before.muxed })
-            // Says it is going, and answers on: the connection lives.
+            // Says it is going, and answers on: the connection lives for as long as there is a stream.
             try await sieges[said].attack { peer in
+                peer.say(peer.frame(.windowUpdate, .syn, 1))
                 peer.say(peer.frame(.goAway, [], 0))
                 peer.say(peer.frame(.ping, .syn, 0, 5))
             }

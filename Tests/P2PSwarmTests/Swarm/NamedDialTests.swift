@@ -209,6 +209,29 @@ import Testing
         }
     }
 
+    @Test("a name that a stranger on the internet told does not lead into our network; one that the caller gives does")
+    func leadsInside() async throws {
+        let found = ["8.8.8.8", "192.168.1.1", "169.254.169.254"]
+        let zone = Zone(
+            hosts: ["stranger.example": found],
+            lists: ["list.example": ["/dns4/stranger.example/tcp/9/p2p/\(self.peer)"]])
+        try await self.withSwarm(zone) { swarm in
+            for text in ["/dns4/stranger.example/tcp/9", "/dnsaddr/list.example"] {
+                let name = try self.address(text)
+                swarm.withAddressBook { book, now in
+                    _ = book.add(
+                        [name], of: self.peer, source: .identify, ttl: .seconds(600), leadsInside: false, now: now)
+                }
+                let failures = try await self.failures(swarm, [])
+                #expect(failures.count == 3)
+                #expect(failures.filter { $0.error == .refused }.map(\.address.description) == ["/ip4/8.8.8.8/tcp/9"])
+                let ofGiven = try await self.failures(swarm, [text])
+                #expect(ofGiven.map(\.error) == [.refused, .refused, .refused])
+                swarm.withAddressBook { book, _ in book.remove([name], of: self.peer, upTo: .connection) }
+            }
+        }
+    }
+
     @Test("a name of a transport that we do not have is not even looked up")
     func noTransport() async throws {
         try await self.withSwarm(Zone(hosts: ["a.example": ["10.0.0.1"]])) { swarm in

@@ -1,3 +1,4 @@
+import Glibc
 import Multiformats
 import NIOCore
 import NIOPosix
@@ -50,6 +51,33 @@ import Testing
         #expect(source?.port == (shares ? everywhere.address.tcpPort.map(Int.init) : nil))
         try await everywhere.close().get()
         try await loopback.close().get()
+    }
+
+    @Test("where somebody else listens, we do not: the system would give each of the two half of the strangers")
+    func taken() async throws {
+        let (first, second) = (TCPTransport(), TCPTransport())
+        let (accepted, arrivals) = AsyncStream.makeStream(of: TransportLink.self)
+        let listener = try await first.listen(on: Multiaddr(text: "/ip4/127.0.0.1/tcp/0"), group: self.group) { link in
+            arrivals.yield(link)
+            return link.channel.eventLoop.makeSucceededVoidFuture()
+        }.get()
+        let error = await #expect(throws: IOError.self) {
+            _ = try await second.listen(on: listener.address, group: self.group, accept: Self.refuse).get()
+        }
+        #expect(error?.errnoCode == EADDRINUSE)
+        // Ours may share it with ours.
+        let beside = try await first.listen(on: listener.address, group: self.group, accept: Self.refuse).get()
+        try await beside.close().get()
+        // Connections that are left of a listener are none.
+        let visitor = try await ClientBootstrap(group: self.group)
+            .connect(host: "127.0.0.1", port: Int(try #require(listener.address.tcpPort))).get()
+        let link = try #require(await accepted.first { _ in true })
+        try await listener.close().get()
+        let next = try await second.listen(on: listener.address, group: self.group, accept: Self.refuse).get()
+        #expect(next.address == listener.address)
+        try await next.close().get()
+        try await link.channel.close()
+        try await visitor.close()
     }
 
     private static func refuse(_ link: TransportLink) -> EventLoopFuture<Void> {

@@ -1,0 +1,48 @@
+import Multiformats
+import PeerIdentity
+import Testing
+
+@testable import GoopNode
+
+/// What a person may write for a peer on the command line.
+@Suite struct PeerNameTests {
+    let ada = PrivateKey.generate().peerID
+
+    @Test func aLinkToASiteMeansItsOwner() throws {
+        for id in [ada.base58, ada.base36] {
+            for link in [
+                "http://127.0.0.1:8080/p/\(id)/", "http://127.0.0.1:8080/p/\(id)", "http://127.0.0.1:8080/p/\(id)#part",
+                "http://localhost:9/p/\(id)/a/b.html?q=1#x", "https://me.example.org:8443/p/\(id)?q=/p/",
+            ] {
+                let found = try PeerName.resolve(link)
+                #expect(found.peer == ada && found.address == nil, "\(link)")
+            }
+        }
+    }
+
+    @Test(arguments: [
+        "http://127.0.0.1:8080/", "http://127.0.0.1:8080/p/", "http://127.0.0.1:8080/p/nobody/", "http://",
+        "https://p/", "http://127.0.0.1:8080/c/token/p/ID/", "ftp://127.0.0.1/p/ID/", "127.0.0.1:8080/p/ID/", "",
+    ])
+    func whatIsNoSuchLinkIsNobody(_ text: String) async {
+        let text = text.replacing("ID", with: ada.base58)
+        #expect(await failure { try PeerName.resolve(text) }?.kind == .noInput)
+    }
+
+    /// Nobody takes another's place by calling itself like a link to that one's site.
+    @Test func aLinkIsNoName() throws {
+        let link = "http://127.0.0.1:8080/p/\(ada)/"
+        let stranger = PeerName.Candidate(id: PrivateKey.generate().peerID, label: link, petname: "")
+        #expect(try PeerName.resolve(link, among: [stranger]).peer == ada)
+    }
+
+    @Test func aContactNeedsAnAddress() async throws {
+        let address = "/ip4/192.0.2.1/tcp/4001/p2p/\(ada)"
+        #expect(try PeerService.Options.contact(address).description == address)
+        for text in [ada.base58, "http://127.0.0.1:8080/p/\(ada)/"] {
+            let refused = await failure { try PeerService.Options.contact(text) }
+            #expect(refused?.kind == .usage)
+            #expect(refused?.nextStep == "write /ip4/ADDRESS/tcp/PORT/p2p/\(ada)")
+        }
+    }
+}
