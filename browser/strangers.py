@@ -1,7 +1,7 @@
 """What strangers chose and the viewer's own pages show: a name, and a path that is asked for. See viewer_checks.py."""
 import subprocess
 
-from origins import wait_site
+from origins import bar, curtain, wait_site
 from people_room import close_card, open_card
 from story import HOSTILE_NAME, expect, state
 
@@ -53,4 +53,20 @@ def everywhere(suite, page, url, me, hostile):
         page.one("#blocked-list button").click()
         only_text(page, "the word about it", "#toast")
         page.wait(lambda: state(page, hostile.id) == "online", "the hostile neighbour again", 20)
+    with suite.check("somebody who is in no list can be blocked from the bar, and taken back"):
+        unseen = "12D3KooWKnDdG3iXw9eTFijk3EWSunZcFi54Zka4wmtqtt6rPxc8"
+        page.driver.get(f"{url}p/{unseen}/")
+        page.wait(lambda: "Not in the list" in bar(page), "the bar")
+        page.wait(lambda: page.one("#block").is_displayed(), "the button in the bar")
+        page.one("#block").click()
+        expect(unseen[-4:] in page.one("#block-name").text, page.one("#block-name").text)
+        page.one("#block-now").click()
+        page.wait(lambda: "have blocked" in curtain(page), "the curtain")
+        expect(not page.one("#block").is_displayed(), "blocked, and still offered")
+        page.one("#curtain-show").click()
+        page.wait(lambda: not curtain(page) and page.one("#block").is_displayed(), "the site tried again")
+        expect("Not in the list" in bar(page), bar(page))
+        page.driver.get(f"{url}p/{me.id}/")
+        page.wait(lambda: "Your own site" in bar(page), "the own site")
+        expect(not page.one("#block").is_displayed(), "nobody blocks themselves")
     page.complaints()

@@ -6,6 +6,7 @@ import urllib.request
 
 import following
 import keeping
+import leaving
 import origins
 import part
 import strangers
@@ -90,6 +91,7 @@ def story(suite, program, folder):
             origins.leftovers(suite, url, me, neighbour, folder)
             origins.gone(suite, page, url, neighbour)
             origins.begun_while_away(suite, page, url, neighbour)
+            leaving.everywhere(suite, url, neighbour)
             strangers.everywhere(suite, page, url, me, hostile)
 
             looks(suite, url, "front")

@@ -54,7 +54,8 @@ struct ViewerResponder: Sendable {
         siteOrigins = SiteResponder(
             origins: requestGuard.origins, headers: headers, notices: notices, files: sites,
             data: tables,
-            changes: changes, frames: frames, backend: backend, offlineGrace: configuration.offlineGrace)
+            changes: changes, frames: frames, capabilities: requestGuard.capabilities, backend: backend,
+            offlineGrace: configuration.offlineGrace)
         shell = ShellRoutes(
             backend: backend, control: control, capabilities: requestGuard.capabilities, frames: frames,
             book: rooms.book,

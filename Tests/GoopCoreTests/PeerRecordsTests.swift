@@ -76,7 +76,10 @@ import Testing
         #expect(throws: PeerRecords.Refusal.ownPeer) { _ = try records.setStanding(.blocked, of: own) }
     }
 
-    @Test(arguments: ["a\nb", "a\u{202e}b", "\u{7}", String(repeating: "x", count: 129)])
+    @Test(arguments: [
+        "a\nb", "a\u{202e}b", "\u{7}", "a\u{200b}b", "a\u{ad}b", "a\u{2060}", "\u{3164}", "\u{200d}\u{200d}",
+        String(repeating: "x", count: 129),
+    ])
     func petnamesThatDeceiveAreRefused(_ name: String) {
         var records = PeerRecords(ownID: own)
         #expect(throws: PeerRecords.Refusal.petname(maximumBytes: 128)) {
@@ -97,6 +100,39 @@ import Testing
         #expect(records.dressed(entry(ids[1], "lovelace")).resembles == ids[0])
         _ = try records.setFavorite(false, of: ids[0])
         #expect(records.dressed(entry(ids[1], "lovelace")).resembles == nil)
+    }
+
+    /// Names that a person cannot tell from “Ada Love”, and names that only contain its letters.
+    @Test func aNameThatLooksTheSameIsTheSame() throws {
+        var records = PeerRecords(ownID: own)
+        _ = try records.setPetname("Ada Love", of: ids[0])
+        let alike = [
+            "ADA  LOVE", "A\u{200b}da Love", "Ada\u{2060} Love", "Ada Lo\u{ad}ve", "\u{feff}Ada Love\u{3164}",
+            "Ada\u{a0}Love", "Ada\u{200d} Love", "Ada Love\u{e0061}", "\u{410}da Love",
+            "Ad\u{430} L\u{43e}v\u{435}", "Ada L\u{3bf}v\u{3b5}", "\u{391}da Love",
+            "\u{ff21}\u{ff44}\u{ff41} Love", "\u{1d400}\u{1d41d}\u{1d41a} Love", "\u{24b6}da Lov\u{212f}",
+        ]
+        for name in alike {
+            #expect(records.dressed(entry(ids[1], name)).resembles == ids[0], "\(name.unicodeScalars.map(\.value))")
+        }
+        for name in ["Adalove", "Ada Lovelace", "Ida Love", "Ada Love 2", "\u{c4}da Love", "\u{200b}", "\u{3164}"] {
+            #expect(records.dressed(entry(ids[1], name)).resembles == nil, "\(name)")
+        }
+        // One who is called by letters that are seen nowhere bears no name that another could bear too.
+        _ = records.remember(entry(ids[2], "\u{2060}"))
+        _ = try records.setFavorite(true, of: ids[2])
+        #expect(records.dressed(entry(ids[1], "\u{200b}")).resembles == nil)
+    }
+
+    /// Letters in several ways that the standard library counts as one, and other alphabets as they are.
+    @Test func skeletonsKeepWhatCanBeToldApart() {
+        #expect(NameSkeleton.of("Stra\u{df}e") == NameSkeleton.of("STRASSE"))
+        #expect(NameSkeleton.of("\u{fb01}n") == "fin")
+        #expect(NameSkeleton.of("Jose\u{301}") == NameSkeleton.of("JOS\u{c9}"))
+        #expect(NameSkeleton.of("Zo\u{451}") == NameSkeleton.of("zo\u{eb}"))
+        #expect(NameSkeleton.of("\u{418}\u{432}\u{430}\u{43d}") == NameSkeleton.of("\u{438}\u{412}\u{410}\u{41d}"))
+        #expect(NameSkeleton.of("\u{738b}") != NameSkeleton.of("\u{5f20}"))
+        #expect(NameSkeleton.of(" \u{2060}\t") == "")
     }
 
     @Test func namesThatAFavouriteNoLongerBearsAreForgotten() throws {

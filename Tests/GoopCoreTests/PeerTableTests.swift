@@ -107,6 +107,45 @@ private func message(
         #expect(table.count == 0)
     }
 
+    /// A computer that slept heard nobody: when it wakes, they have as much time as at any other moment.
+    @Test mutating func whoeverWasThereBeforeASleepMayBeHeardAgain() throws {
+        _ = try table.received(message(.online, ada, 0), from: ada, now: at(0))
+        _ = try table.received(message(.online, bob, 0), from: bob, now: at(0))
+        _ = try table.received(message(.offline, bob, 1), from: bob, now: at(1))
+        #expect(table.timerFired(now: at(10)) == [])
+        #expect(table.timerFired(now: at(3600)) == [.changed(.removed(bob))], "who had left before is no longer listed")
+        for second in 3601...3620 { #expect(table.timerFired(now: at(Double(second))) == []) }
+        let effects = table.timerFired(now: at(3621))
+        #expect(effects == [.changed(.updated(try #require(table[ada])))])
+        #expect(table[ada]?.offline == true)
+    }
+
+    /// Ticks that come a little late are none: silence counts as before.
+    @Test mutating func silenceCountsWhereTicksAreOnlyLate() throws {
+        _ = try table.received(message(.online, ada, 0), from: ada, now: at(0))
+        for second in stride(from: 0.0, through: 20, by: 5) { #expect(table.timerFired(now: at(second)) == []) }
+        #expect(table.timerFired(now: at(25)).count == 1)
+        #expect(table[ada]?.offline == true)
+    }
+
+    @Test mutating func aGoodbyeIsToldFromSilence() throws {
+        _ = try table.received(message(.online, ada, 0), from: ada, now: at(0))
+        _ = table.timerFired(now: at(30))
+        #expect(table[ada]?.offline == true && table[ada]?.saidGoodbye == false)
+        let effects = try table.received(message(.offline, ada, 31), from: ada, now: at(31))
+        #expect(effects == [.changed(.updated(try #require(table[ada])))], "also of one that was silent before")
+        #expect(table[ada]?.saidGoodbye == true)
+        #expect(table[ada]?.offlineSinceMilliseconds == at(30).unixMilliseconds)
+        _ = try table.received(message(.update, ada, 32), from: ada, now: at(32))
+        #expect(table[ada]?.offline == false && table[ada]?.saidGoodbye == false)
+        _ = try table.received(message(.offline, ada, 33), from: ada, now: at(33))
+        #expect(table[ada]?.saidGoodbye == true)
+        var remembered = try #require(table[ada])
+        remembered.id = bob
+        _ = table.seed(remembered, now: at(34))
+        #expect(table[bob]?.offline == true && table[bob]?.saidGoodbye == false, "of another run")
+    }
+
     @Test mutating func favouritesStay() throws {
         _ = try table.received(message(.online, ada, 0), from: ada, now: at(0))
         _ = table.setFavorite(ada, true)

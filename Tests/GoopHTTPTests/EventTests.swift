@@ -39,6 +39,15 @@ import Testing
         }
     }
 
+    /// Of whoever has said goodbye a page shows nothing more; of whoever fell silent it keeps what was typed, for a while.
+    @Test func aPageCanTellAGoodbyeFromSilence() {
+        var entry = PeerEntry.sample(PrivateKey.generate().peerID, reachable: false)
+        entry.offline = true
+        #expect(!String(decoding: JSONText.encode(ViewerPeer(entry)), as: UTF8.self).contains("\"left\""))
+        entry.saidGoodbye = true
+        #expect(String(decoding: JSONText.encode(ViewerPeer(entry)), as: UTF8.self).contains("\"left\":true"))
+    }
+
     @Test func manyWhoGoSilentTogetherAreGoneFromThePage() async throws {
         let backend = FakeBackend()
         let ids = (0..<2000).map { _ in PrivateKey.generate().peerID }

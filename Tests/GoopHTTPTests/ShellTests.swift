@@ -370,7 +370,10 @@ import Testing
             #expect(asked["access-control-allow-origin"] == "null")
             let link = try await request("\(prefix)/p/\(peer)", port: port, fields: opaque)
             #expect(link["location"] == "\(prefix)/p/\(peer)/")
+            // Another tab may show the site, and goes on with it.
             _ = try await post("/api/shell/forget", "{\"peer\":\"\(peer)\"}", port: port, token: token)
+            #expect(try await request("\(prefix)/p/\(peer)/", port: port, fields: opaque).status == 200)
+            _ = try await post("/api/shell/leave", "{\"peer\":\"\(peer)\"}", port: port, token: token)
             #expect(try await request("\(prefix)/p/\(peer)/", port: port, fields: opaque).status == 403)
         }
     }
@@ -387,6 +390,60 @@ import Testing
             #expect(try await request("\(prefix)/api/peers", port: port, fields: opaque).status == 403)
             let next = try await post("/api/shell/capability", body, port: port, token: token)
             #expect(next.body.contains("/c/") && next.body != answer.body)
+        }
+    }
+
+    /// The bar around a sealed site needs connections to the same address, of which some browsers open six.
+    @Test func aSealedSiteHasTwoStreamsAtATime() async throws {
+        try await withViewer(backend) { port in
+            let token = try await token(port)
+            let body = "{\"peer\":\"\(peer)\"}"
+            let answer = try await post("/api/shell/capability", body, port: port, token: token)
+            let prefix = String(try #require(answer.body.split(separator: "\"").last { $0.hasPrefix("/c/") }))
+            let path = "/api/p/\(peer)/data/subscribe?table=a"
+            let ready = "event: ready\n"
+            let opaque = [
+                "Origin: null", "Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: cors", "Sec-Fetch-Dest: empty",
+            ]
+            let sealed =
+                "GET \(prefix)\(path) HTTP/1.1\r\nHost: 127.0.0.1:\(port)\r\n"
+                + opaque.joined(separator: "\r\n") + "\r\n\r\n"
+            try await RawConnection.open(port: port) { first in
+                try await first.send(sealed)
+                _ = try await first.read(until: ready)
+                try await RawConnection.open(port: port) { second in
+                    try await second.send(sealed)
+                    _ = try await second.read(until: ready)
+                    for path in [path, "/api/p/\(peer)/watch"] {
+                        let third = try await request(prefix + path, port: port, fields: opaque)
+                        #expect(third.status == 503 && third.body.contains("too many open streams"), "\(path)")
+                    }
+                    let question = try await request("\(prefix)/api/peers", port: port, fields: opaque)
+                    #expect(question.status == 200, "no stream")
+                    try await RawConnection.open(port: port) { own in
+                        try await own.send("GET \(path) HTTP/1.1\r\n\(host(port))\r\n\r\n")
+                        _ = try await own.read(until: ready)
+                    }
+                }
+            }
+        }
+    }
+
+    /// A browser that is still sending when the connection is closed tells the page of a fault of the network, and not of the answer.
+    @Test func aBodyThatIsTooLargeIsReadBehindItsRefusal() async throws {
+        try await withViewer(backend) { port in
+            try await RawConnection.open(port: port) { connection in
+                try await connection.send(
+                    "POST /api/p/\(peer)/data/insert HTTP/1.1\r\n\(host(port))\r\nContent-Type: application/json\r\n"
+                        + "Content-Length: 3000000\r\n\r\n")
+                let refused = try await connection.read(until: "\"code\":\"too_large\"")
+                #expect(refused.hasPrefix("HTTP/1.1 413"))
+                #expect(!refused.lowercased().contains("connection: close"))
+                for _ in 0..<3 { try await connection.send(String(repeating: "a", count: 1_000_000)) }
+                try await connection.send("GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:\(port)\r\n\r\n")
+                _ = try await connection.read(until: "ok\n")
+            }
+            #expect(backend.asked.isEmpty)
         }
     }
 

@@ -302,6 +302,8 @@ import Testing
         #expect(peer.display(name: "") == print)
         #expect(peer.display(name: " \u{202e}\n\u{0}") == print)
         #expect(peer.display(name: "a\u{202e}b\u{7}c 👩‍🚀 é") == "abc 👩‍🚀 é (\(print))")
+        #expect(peer.display(name: "A\u{200b}d\u{ad}a\u{2060}") == "Ada (\(print))")
+        #expect(peer.display(name: "\u{200d}\u{3164}") == print)
         #expect(peer.display(name: String(repeating: "x", count: 4000)).count < 120)
     }
 

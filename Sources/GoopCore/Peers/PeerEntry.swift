@@ -64,6 +64,8 @@ public struct PeerEntry: Sendable, Hashable {
     public var reachable: Bool
     /// True after a goodbye or when nothing was heard for the time to live.
     public var offline: Bool
+    /// Of an offline peer: true if it has said itself that it goes; false if it fell silent, or was remembered as offline.
+    public var saidGoodbye = false
     /// UNIX time in milliseconds on this machine's clock.
     public var lastSeenMilliseconds: Int64
     /// UNIX time in milliseconds on this machine's clock; nil while online.

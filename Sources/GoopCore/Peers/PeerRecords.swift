@@ -66,7 +66,7 @@ public struct PeerRecords: Sendable {
     private let ownID: PeerID
     private let limits: Limits
     private var known: [PeerID: KnownPeer] = [:]
-    /// The names of favourites and of peers with a name of the owner's choice, and who bears them.
+    /// The skeletons of the names of favourites and of peers with a name of the owner's choice, and who bears them.
     /// No name without a bearer: a peer may take a new one with every message.
     private(set) var pinned: [String: Set<PeerID>] = [:]
 
@@ -145,7 +145,9 @@ public struct PeerRecords: Sendable {
     /// Gives a peer a name of the owner's choice; blanks around it are cut, and an empty one takes the name away.
     public mutating func setPetname(_ name: String, of peer: PeerID) throws(Refusal) -> Decided {
         let name = Self.trimmed(name)
-        guard name.utf8.count <= limits.petnameBytes, name.unicodeScalars.allSatisfy(Self.isVisible) else {
+        guard name.utf8.count <= limits.petnameBytes, name.unicodeScalars.allSatisfy(Self.isVisible),
+            name.isEmpty || !NameSkeleton.of(name).isEmpty
+        else {
             throw .petname(maximumBytes: limits.petnameBytes)
         }
         return try decide(peer) { $0.petname = name }
@@ -191,7 +193,7 @@ public struct PeerRecords: Sendable {
 
     private static func pinnedNames(of peer: KnownPeer) -> Set<String> {
         guard peer.standing != .blocked, peer.isFavorite || !peer.petname.isEmpty else { return [] }
-        return Set([folded(peer.petname), folded(peer.label)].filter { !$0.isEmpty })
+        return Set([NameSkeleton.of(peer.petname), NameSkeleton.of(peer.label)].filter { !$0.isEmpty })
     }
 
     // MARK: Shown
@@ -207,15 +209,13 @@ public struct PeerRecords: Sendable {
         return entry
     }
 
-    /// A favourite or named peer with another key whose name this peer bears: perhaps an impostor.
+    /// A favourite or named peer with another key whose name this peer bears, or one that looks the same: perhaps an impostor.
     private func resembled(by entry: PeerEntry) -> PeerID? {
         guard known[entry.id]?.petname.isEmpty ?? true, !(known[entry.id]?.isFavorite ?? false) else { return nil }
-        let name = Self.folded(entry.label)
+        let name = NameSkeleton.of(entry.label)
         guard !name.isEmpty else { return nil }
         return pinned[name]?.filter { $0 != entry.id }.min()
     }
-
-    private static func folded(_ name: String) -> String { trimmed(name).lowercased() }
 
     private static func trimmed(_ text: String) -> String {
         var text = Substring(text)
@@ -224,12 +224,11 @@ public struct PeerRecords: Sendable {
         return String(text)
     }
 
-    /// No control characters, line ends or marks that turn the direction of the text around them.
+    /// No control characters, line ends, marks that turn the direction of the text around them, or what is seen nowhere.
     private static func isVisible(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.value {
-        case 0..<0x20, 0x7f..<0xa0, 0x2028, 0x2029, 0x200e, 0x200f, 0x061c, 0x202a...0x202e, 0x2066...0x2069, 0xfeff:
-            false
-        default: true
+        case 0..<0x20, 0x7f..<0xa0, 0x2028, 0x2029, 0x200e, 0x200f, 0x061c, 0x202a...0x202e, 0x2066...0x2069: false
+        default: !scalar.isUnseen
         }
     }
 }

@@ -24,17 +24,21 @@ public struct PeerTable: Sendable {
         public var maximumClockLeadMilliseconds: Int64
         /// Two failed probes closer than this count as one.
         public var strikeInterval: Duration
+        /// A longer time between two calls of `timerFired` was none to be heard in: the computer slept, or did not get to it.
+        public var longestTick: Duration
 
         /// Makes limits; the defaults are upstream's.
         public init(
             timeToLive: Duration = .seconds(20), grace: Duration = .seconds(15 * 60), peers: Int = 4096,
-            maximumClockLeadMilliseconds: Int64 = 300_000, strikeInterval: Duration = .seconds(2)
+            maximumClockLeadMilliseconds: Int64 = 300_000, strikeInterval: Duration = .seconds(2),
+            longestTick: Duration = .seconds(5)
         ) {
             self.timeToLive = timeToLive
             self.grace = grace
             self.peers = max(1, peers)
             self.maximumClockLeadMilliseconds = maximumClockLeadMilliseconds
             self.strikeInterval = strikeInterval
+            self.longestTick = longestTick
         }
     }
 
@@ -85,6 +89,8 @@ public struct PeerTable: Sendable {
     private let limits: Limits
     private var records: [PeerID: Record] = [:]
     private var preludes: [PeerID: Prelude] = [:]
+    /// The uptime of the last call of `timerFired`.
+    private var lastTick: Duration?
 
     /// Makes an empty table of everybody but `ownID`.
     public init(ownID: PeerID, limits: Limits = .init()) {
@@ -137,6 +143,7 @@ public struct PeerTable: Sendable {
         record.offlineSince = nil
         record.entry.apply(message)
         record.entry.offline = false
+        record.entry.saidGoodbye = false
         record.entry.offlineSinceMilliseconds = nil
         record.entry.lastSeenMilliseconds = now.unixMilliseconds
         record.entry.sources.insert(.gossip)
@@ -156,11 +163,13 @@ public struct PeerTable: Sendable {
 
     private mutating func saidGoodbye(_ peer: PeerID, timestamp: Int64, now: Moment) throws(Refusal) -> [Effect] {
         guard var record = records.removeValue(forKey: peer) else { throw .unknownPeer }
-        let wasOffline = record.entry.offline
+        let before = record.entry
         record.newestTimestamp = timestamp
-        if !wasOffline { record.goOffline(now: now) }
+        if !before.offline { record.goOffline(now: now) }
+        // It may also have been silent before.
+        record.entry.saidGoodbye = true
         records[peer] = record
-        return wasOffline ? [] : [.changed(.updated(record.entry))]
+        return record.entry == before ? [] : [.changed(.updated(record.entry))]
     }
 
     private mutating func newRecord(of peer: PeerID, now: Moment) -> Record {
@@ -263,6 +272,7 @@ public struct PeerTable: Sendable {
         var entry = remembered
         entry.reachable = false
         entry.offline = true
+        entry.saidGoodbye = false
         entry.path = .none
         entry.encryptionSupported = false
         entry.offlineSinceMilliseconds = entry.offlineSinceMilliseconds ?? now.unixMilliseconds
@@ -288,8 +298,15 @@ public struct PeerTable: Sendable {
 
     // MARK: Time
 
-    /// Lets time pass: to be called about once a second.
+    /// Lets time pass: to be called about once a second. After a pause of more than `Limits.longestTick` whoever was online before has
+    /// the whole time to live to be heard again: in a computer that slept nobody could be.
     public mutating func timerFired(now: Moment) -> [Effect] {
+        if let lastTick, now.uptime - lastTick > limits.longestTick {
+            for peer in Array(records.keys) where records[peer]?.offlineSince == nil {
+                records[peer]?.heard = now.uptime
+            }
+        }
+        lastTick = now.uptime
         var effects: [Effect] = []
         for peer in records.keys.sorted() {
             guard var record = records[peer] else { continue }

@@ -43,6 +43,8 @@ struct ViewerPeer: Encodable {
     let state: State
     let path: String
     let reason: String?
+    /// True if an offline peer has said itself that it goes; left out if it only fell silent.
+    let left: Bool?
     let lastSeen: Int64
     let favorite: Bool
     let verified: Bool
@@ -67,6 +69,7 @@ struct ViewerPeer: Encodable {
         }
         path = entry.path.rawValue
         reason = entry.unreachableReason
+        left = entry.saidGoodbye ? true : nil
         lastSeen = entry.lastSeenMilliseconds
         favorite = entry.favorite
         verified = entry.verified

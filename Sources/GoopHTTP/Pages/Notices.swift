@@ -132,15 +132,16 @@ extension PeerID {
 
     /// The name with the fingerprint, which tells equal names apart; the fingerprint alone without a name.
     ///
-    /// The name loses control characters and marks that would change the direction of the text around it.
+    /// The name loses control characters, marks that would change the direction of the text around it, and what is seen nowhere.
     func display(name: String) -> String {
         let kept = name.unicodeScalars.filter { scalar in
             switch scalar.value {
             case 0..<0x20, 0x7f..<0xa0, 0x61c, 0x200e, 0x200f, 0x2028...0x202e, 0x2066...0x2069: false
-            default: true
+            default: !scalar.isUnseen
             }
         }
         let name = String(String.UnicodeScalarView(kept)).trimmingBlanks().prefix(80)
-        return name.isEmpty ? fingerprint : "\(name) (\(fingerprint))"
+        let isSeen = name.unicodeScalars.contains { !$0.properties.isDefaultIgnorableCodePoint }
+        return isSeen ? "\(name) (\(fingerprint))" : fingerprint
     }
 }

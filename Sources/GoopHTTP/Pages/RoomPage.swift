@@ -13,7 +13,10 @@ struct RoomPage: Sendable {
     /// Beside the brand.
     var status: HTMLText = ""
     /// What is said at its foot.
-    var foot: HTMLText = "Everything here is on your own computer. Nobody else can open these pages."
+    var foot: HTMLText = """
+        Everything here is on your own computer. Whoever has an account on it can open these pages; from another computer \
+        nobody can, unless you have set a password for that in Settings and they know it.
+        """
 
     /// Stands where `hidden` does while the owner is not invisible.
     private static let visibilityMark = "data-visible"

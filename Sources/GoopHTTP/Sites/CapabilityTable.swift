@@ -18,9 +18,15 @@ final class CapabilityTable: Sendable {
     private struct State {
         var tokens: [Visit: String] = [:]
         var visits: [String: Visit] = [:]
+        /// Of each token.
+        var streams: [String: StreamPlaces] = [:]
         /// Oldest first.
         var order: [Visit] = []
     }
+
+    /// Streams of events that one site may have open in one browser. It has the address of the viewer there, and some browsers open
+    /// six connections to one address: the site must not take all those that the bar around it needs.
+    static let maximumStreams = 2
 
     private let limit: Int
     private let state = Mutex(State())
@@ -38,6 +44,7 @@ final class CapabilityTable: Sendable {
             let token = Self.newToken()
             state.tokens[visit] = token
             state.visits[token] = visit
+            state.streams[token] = StreamPlaces(limit: Self.maximumStreams, limitPerPeer: Self.maximumStreams)
             state.order.append(visit)
             if state.order.count > limit { Self.drop(state.order.removeFirst(), from: &state) }
             return token
@@ -55,6 +62,11 @@ final class CapabilityTable: Sendable {
     /// Whose session a token belongs to; nil on loopback.
     func session(of token: some StringProtocol) -> SessionID? {
         state.withLock { $0.visits[String(token)]?.session }
+    }
+
+    /// The places for streams under a token; nil if it stands for nothing.
+    func streams(of token: some StringProtocol) -> StreamPlaces? {
+        state.withLock { $0.streams[String(token)] }
     }
 
     /// Ends the path of a peer's site.
@@ -75,7 +87,9 @@ final class CapabilityTable: Sendable {
     }
 
     private static func drop(_ visit: Visit, from state: inout State) {
-        if let token = state.tokens.removeValue(forKey: visit) { state.visits[token] = nil }
+        guard let token = state.tokens.removeValue(forKey: visit) else { return }
+        state.visits[token] = nil
+        state.streams[token] = nil
     }
 
     /// 192 random bits.

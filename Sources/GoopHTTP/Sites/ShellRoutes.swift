@@ -49,10 +49,11 @@ struct ShellRoutes: Sendable {
     /// The POST routes; nil when the path is none of them.
     ///
     /// - `capability {"peer"}` → `{"prefix"}`: a secret path for a browser without origins for sites.
-    /// - `leave {"peer"}` → `{}`: the visit is over, and the secret path with it, whoever was told of it.
+    /// - `leave {"peer"}` → `{}`: the visit is over in the last tab, and the secret path with it, whoever was told of it.
     /// - `consent {"peer","email"}` → `{"shares_email"}`: whether the site learns the owner's e-mail address.
     /// - `keep {"peer"}` → `{"kept"}`: what the site stores in the browser outlasts the visit; undone by `forget`.
-    /// - `forget {"peer"}` → `{}`: the consents and the secret path go; the shell then has the browser drop the rest.
+    /// - `forget {"peer"}` → `{}`: the consents go; the shell then ends its visit, and has the browser drop the rest. The secret path
+    ///   is also that of other tabs, so it stays until `leave`.
     func post(_ request: Request, target: RequestTarget, session: SessionID?) async -> Response? {
         guard let name = target.path.dropping(prefix: "/api/shell/"), let action = Action(rawValue: String(name))
         else { return nil }
@@ -96,7 +97,6 @@ struct ShellRoutes: Sendable {
             return ["kept": true]
         case .forget:
             for consent in SiteConsent.allCases { try await set(consent, false, peer) }
-            capabilities.revoke(peer, for: session)
             return [:]
         }
     }

@@ -23,6 +23,7 @@ struct SiteResponder: Sendable {
     let data: DataProxy
     let changes: SiteEvents
     let frames: FrameWatch
+    let capabilities: CapabilityTable
     let backend: any ViewerBackend
     /// How long somebody who was not chosen by this peer's owner stays in the list after they left.
     let offlineGrace: Duration
@@ -55,8 +56,31 @@ struct SiteResponder: Sendable {
             }
             if target.path.hasPrefix("/p/") { noteStep(target, of: peer) }
         }
-        return await answer(
+        guard isCapability, isStream(target) else {
+            return await answer(
+                request, target: target, peer: peer, place: place, fields: fields, isFrame: origin.isFrame)
+        }
+        let token = target.prefix.dropFirst(RequestTarget.capabilityPrefix.count)
+        guard let seat = capabilities.streams(of: token)?.take(for: peer) else {
+            return DataFailure.response(
+                DataError(code: .busy, message: "too many open streams", detail: "close pages of this site"),
+                headers: fields)
+        }
+        var response = await answer(
             request, target: target, peer: peer, place: place, fields: fields, isFrame: origin.isFrame)
+        let body = response.body
+        // A refusal is complete, and gives the seat back at once.
+        guard body.contentLength == nil else { return response }
+        response.body = ResponseBody { writer in
+            try await body.write(writer)
+            withExtendedLifetime(seat) {}
+        }
+        return response
+    }
+
+    /// Whether the answer may be a stream of events.
+    private func isStream(_ target: RequestTarget) -> Bool {
+        SiteEvents.peer(path: target.path) != nil || DataAddress(path: target.path)?.suffix == "subscribe"
     }
 
     private func answer(

@@ -47,7 +47,11 @@ async function findRoot() {
   find("sealed").hidden = true;
 }
 
-const secretPath = async () => location.origin + (await ask("capability", {})).prefix;
+/// The same one for all tabs that show the site.
+async function secretPath() {
+  await visits.beginSealed(peer);
+  return location.origin + (await ask("capability", {})).prefix;
+}
 
 async function seal(why) {
   root = await secretPath();
@@ -60,6 +64,7 @@ async function seal(why) {
 function unload() {
   frame?.remove();
   frame = null;
+  endWait();
 }
 
 /// Shows an address of the site in a new frame, so that nothing of the old page is left.
@@ -101,11 +106,14 @@ async function showHere() {
 /// The frame has loaded something: asks which page it was, and keeps the address of this page true.
 async function noteAddress(event) {
   const loaded = event.currentTarget;
+  // Nobody sees what it shows now, or where that leads.
+  if (wait) wait.isMoved = true;
   let asked;
   try { asked = await facts(); } catch { /* The bar says when the viewer does not answer. */ return; }
   const { path, sequence, leads_to: leadsTo, leads_to_whom: whom } = asked;
   if (loaded !== frame || path === null || sequence <= lastSequence) return;
   lastSequence = sequence;
+  if (wait) return;
   if (leadsTo !== null) return leadOut(leadsTo, whom);
   // A page that has told its place knows more: its fragment, and where a script has gone on to.
   if (path !== toldPage && base + path !== ownAddress().replace(/#.*/s, "")) keepAt(base + path);
@@ -123,7 +131,7 @@ function keepAt(address) {
 }
 
 hearPlaces(base,
-  ({ source, origin }) => frame !== null && source === frame.contentWindow && origin === (isSealed ? "null" : site),
+  ({ source, origin }) => frame !== null && !wait && source === frame.contentWindow && origin === (isSealed ? "null" : site),
   (address, page) => { toldPage = page; keepAt(address); });
 
 // Somebody asks for another part of the page, in the browser's own bar. What the frame does changes the address without this event.
@@ -134,12 +142,13 @@ addEventListener("hashchange", () => { if (frame) frame.src = root + ownAddress(
 /// What the button of the curtain does.
 let again = showHere;
 
-/// The button `show` does `then`; without one it shows the page that the address names.
+/// The button `show` does `then`; without one it shows the page that the address names. The frame goes, unless it `stays` behind
+/// the curtain.
 function cover(
   title, text,
-  { target = "", show: words = "", then = showHere, open = "Open it in a new tab", isHere = false, copies = false } = {},
+  { target = "", show: words = "", then = showHere, open = "Open it in a new tab", isHere = false, copies = false, stays = false } = {},
 ) {
-  unload();
+  if (!stays) unload();
   again = then;
   setText(find("curtain-title"), title);
   setText(find("curtain-text"), text);
@@ -192,6 +201,8 @@ function leadOut(target, whom) {
 // The frame may show this one site only. When a link leads elsewhere, the browser refuses and tells this page where to.
 document.addEventListener("securitypolicyviolation", (event) => {
   if (event.effectiveDirective !== "frame-src" || !frame) return;
+  // A site that nobody sees asks nobody.
+  if (wait) return void (wait.isMoved = true);
   let target;
   try { target = new URL(event.blockedURI); } catch { target = null; }
   if (!target || !/^https?:$/.test(target.protocol)) {
@@ -218,6 +229,11 @@ let isServed = false;
 let isBlocked = false;
 let ownID = "";
 
+/// Also for whoever is in no list.
+function offerBlock() {
+  find("block").hidden = isBlocked || !ownID || ownID === peer;
+}
+
 const called = (one) => clean(one.petname ?? "") || clean(one.label);
 const nameText = () => (person ? called(person) || printOf(peer) : named);
 const isHere = (one) => one.state === "online" || one.state === "arriving";
@@ -232,19 +248,21 @@ function update(one) {
   setText(find("name"), nameText());
   setText(find("print"), called(one) ? printOf(peer) : "");
   document.title = `${nameText()} · Goop²`;
-  find("block").hidden = Boolean(one.isOwn) || isBlocked;
   if (isBlocked) return;
   if (isHere(one)) {
     wasHere = true;
     tell("online", one.isOwn ? "Your own site" : `Here now${ways[one.path] ? `, ${ways[one.path]}` : ""}`);
     // Said once: what else comes of them, a new name say, takes neither the focus nor what a button offers.
-    if (isGone && find("curtain-show").hidden) cover(`${nameText()} is back`, "The site can be shown again.", { show: "Show the site" });
+    if (wait) comeBack();
+    else if (isGone && find("curtain-show").hidden) cover(`${nameText()} is back`, "The site can be shown again.", { show: "Show the site" });
     else if (wasAway && one.state === "online") {
       wasAway = false;
       if (frame && !isServed) showHere();
     }
-  } else {
+  } else if (one.left) {
     leave(seenText(one.lastSeen));
+  } else {
+    fallSilent(seenText(one.lastSeen), one.lastSeen);
   }
 }
 
@@ -253,29 +271,96 @@ async function endVisit() {
   if (!isSealed) return visits.end(site);
   root = null;
   // A viewer that does not answer has forgotten it when it is back.
-  await ask("leave", {}).catch(() => {});
+  await visits.endSealed(peer, () => ask("leave", {}).catch(() => {}));
   return true;
+}
+
+/// True if that changes what is shown.
+function isLeft(seen) {
+  if (isBlocked) return false;
+  tell("gone", ["Away", seen].filter(Boolean).join(" · "));
+  // Whoever was away from the start may answer all the same: the frame says what came of it.
+  if (!wasHere) wasAway = true;
+  return wasHere && !(isGone && find("curtain-show").hidden);
 }
 
 /// Gone means gone: a site is there as long as its owner is.
 function leave(seen) {
-  if (isBlocked) return;
-  tell("gone", ["Away", seen].filter(Boolean).join(" · "));
-  // Whoever was away from the start may answer all the same: the frame says what came of it.
-  if (!wasHere) wasAway = true;
-  if (!wasHere || (isGone && find("curtain-show").hidden)) return;
+  if (!isLeft(seen)) return;
   isGone = true;
   cover(`${nameText()} is gone`, `${seen ? `${seen[0].toUpperCase()}${seen.slice(1)}. ` : ""}A site is there only while its owner is. It is offered here again when they come back.`);
   if (!isKept) endVisit();
+}
+
+// MARK: Silence
+//
+// A computer that slept, or a network that fails for a moment, is no goodbye, and in the frame may be what somebody has typed. So
+// the site of whoever only fell silent is covered at once, and gone a little later.
+
+/// How long a frame stays behind the curtain, in milliseconds.
+const waitTime = 30_000;
+/// While nothing is heard of the owner: its timer, whether the frame shows something else by now, and what of the curtain had the
+/// focus last.
+let wait = null;
+
+function endWait() {
+  clearTimeout(wait?.timer);
+  wait = null;
+}
+
+function fallSilent(seen, since) {
+  if (isLeft(seen)) awaitThem(since, () => leave(seen));
+}
+
+/// @param since when something was heard of them last; 0 if that is not known
+/// @param giveUp what is done if they do not come back
+function awaitThem(since, giveUp) {
+  if (wait) return;
+  const time = since ? ` since ${new Date(since).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}` : "";
+  const mine = { timer: 0, isMoved: false, focused: find("curtain-title") };
+  // A page that nobody looks at hears nothing, so it cannot know whether they are back.
+  const end = () => { if (document.hidden) mine.timer = setTimeout(end, waitTime); else giveUp(); };
+  mine.timer = setTimeout(end, waitTime);
+  wait = mine;
+  if (frame) {
+    // It is not seen, and what it asks for fails by itself.
+    frame.hidden = true;
+    frame.inert = true;
+  }
+  cover(`Nothing is heard of ${nameText()}`,
+    `Not heard of${time}. The page stays as you left it for half a minute, and is shown again if they come back.`, { stays: true });
+}
+
+// A script can give the focus to its frame, also to one that nobody sees: what is typed is not for the site then.
+find("curtain").addEventListener("focusin", ({ target }) => { if (wait) wait.focused = target; });
+addEventListener("blur", () => setTimeout(() => {
+  if (wait && frame && document.activeElement === frame) wait.focused.focus({ preventScroll: true });
+}));
+
+/// They are there again: what was covered is uncovered.
+function comeBack() {
+  const { isMoved } = wait;
+  endWait();
+  if (isMoved) return showHere();
+  if (!frame) return cover(`${nameText()} is back`, "The site can be shown again.", { show: "Show the site" });
+  const hadFocus = find("curtain").contains(document.activeElement);
+  frame.hidden = false;
+  frame.inert = false;
+  find("curtain").hidden = true;
+  if (hadFocus) frame.focus();
+  say(`${nameText()} is back.`);
+  watchOwner();
 }
 
 function followPeople() {
   follow("/api/events", {
     snapshot({ owner, peers }) {
       ownID = owner.id;
+      offerBlock();
       if (isBlocked) return tellBlocked();
       const one = owner.id === peer ? { ...owner, state: "online", isOwn: true } : peers.find((other) => other.id === peer);
-      if (one) update(one); else if (wasHere) leave(seenText(person?.lastSeen)); else tell("unknown", "Not in the list of people");
+      // A viewer that was started again does not know at first who is there.
+      if (one) update(one); else if (wasHere) fallSilent(seenText(person?.lastSeen), person?.lastSeen); else tell("unknown", "Not in the list of people");
     },
     peer(one) { if (one.id === peer) update(one); },
     gone({ id }) { if (id === peer) leave(seenText(person?.lastSeen)); },
@@ -299,7 +384,10 @@ function endWatch() {
 function watchOwner() {
   if (unwatch || document.hidden || isBlocked || person?.isOwn) return;
   const mine = follow(`/api/p/${peer}/watch`, {
-    ready() { isServed = true; },
+    ready() {
+      isServed = true;
+      if (wait && !person) comeBack();
+    },
     lost({ code }) { if (code === "refused") sendAway(); },
     async error(isRefused) {
       if (mine !== unwatch || !isRefused) return;
@@ -317,7 +405,7 @@ function watchOwner() {
         endWatch();
       } else if (code === "unreachable" || code === "timed_out") {
         // Of whoever is in no list, for one because they are invisible, nothing else tells that they went.
-        if (!person && isServed && frame) leaveUnlisted();
+        if (!person && isServed && frame) awaitThem(0, leaveUnlisted);
         // The site is filled in again, and watched, when they come.
         else if (wasAway && !isServed) endWatch();
       }
@@ -491,7 +579,7 @@ async function showBlocked() {
   isBlocked = true;
   unload();
   endWatch();
-  find("block").hidden = true;
+  offerBlock();
   // Whoever is blocked is in no list of people; what is known of their name is in the list of the blocked.
   if (!person) {
     person = await get("/api/rooms/peers").then(({ blocked }) => blocked.find((one) => one.id === peer) ?? null, () => null);
@@ -512,8 +600,10 @@ async function unblock() {
     return;
   }
   isBlocked = false;
-  find("block").hidden = false;
-  tell("unknown", "Looking…");
+  offerBlock();
+  // What is known of them came from the list of the blocked; that of people tells when they are in it.
+  person = null;
+  tell("unknown", wasHere ? "Looking…" : "Not in the list of people");
   showHere();
 }
 

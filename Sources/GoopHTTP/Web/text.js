@@ -3,8 +3,12 @@
 
 export const find = (id) => document.getElementById(id);
 
-/// Without control characters and marks that change the direction of the text around them.
-export const clean = (text) => String(text ?? "").replace(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]/gu, " ").trim();
+/// Without control characters, marks that change the direction of the text around them, and what is seen nowhere; joiners and variation
+/// selectors stay, for several scripts and many pictures of people are written with them. Empty if nothing can be seen.
+export const clean = (text) => String(text ?? "")
+  .replace(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]/gu, " ")
+  .replace(/(?![\u200c\u200d\ufe0e\ufe0f])\p{Default_Ignorable_Code_Point}/gu, "")
+  .replace(/^[\s\p{Default_Ignorable_Code_Point}]+$/u, "").trim();
 
 /// The end of an id, which is what people can compare.
 export const printOf = (id) => `…${id.slice(-8, -4)} ${id.slice(-4)}`;

@@ -2,7 +2,8 @@
 //
 // A visit lasts while a tab of the viewer shows the site: each such page holds a lock with the site's name. The origins of
 // the sites visited are noted in the viewer's own storage; whichever room of the viewer is opened next has those removed
-// that no tab shows any more, also after the browser was closed in between.
+// that no tab shows any more, also after the browser was closed in between. A page around another site cannot: its content
+// policy lets it show no site but its own. But the next visit to the same site begins with that.
 
 /// A site has a key of its own, so that tabs which note one at the same moment do not overwrite each other's.
 const prefix = "goop-visit ";
@@ -128,16 +129,22 @@ function clearUnvisited(site) {
 
 // MARK: Visits
 
+/// Whether this page goes on with the visit that it was part of before: it was loaded again, or somebody went back to it.
+const goesOn = () => ["reload", "back_forward"].includes(performance.getEntriesByType("navigation")[0]?.type);
+
 /// Begins a visit, which lasts as long as this page. It finds nothing of an earlier one unless the site is kept.
 export async function begin(site, isKept) {
+  // The earlier one may have ended with its tab, and no room have been opened since.
+  const hasCleared = !isKept && !goesOn() && noted().includes(site) && await clearUnvisited(site);
   await new Promise((held) => {
     navigator.locks.request(lockOf(site), { mode: "shared" }, () => { held(); return new Promise(() => {}); });
   });
   // A kept site may be forgotten one day: the log is begun before it stores something, too.
   await prepare();
   if (isKept) return keep(site);
-  if (!noted().includes(site)) await clear(site);
+  if (!hasCleared && !noted().includes(site)) await clear(site);
   add(site);
+  if (hasCleared) scrubAll(true);
 }
 
 /// Removes everything of a site whose visit is over, though this page stays: true when that was done; the log is overwritten
@@ -147,6 +154,40 @@ export async function end(site) {
   const hasCleared = await clear(site);
   if (hasCleared) scrubAll(true);
   return hasCleared;
+}
+
+// A site that is sealed off keeps nothing. All tabs that show it have one secret path, which ends with the last of them.
+
+const sealedLockOf = (peer) => `sealed visit ${peer}`;
+/// This page's part in it; null while it has none.
+let sealed = null;
+
+function share(name) {
+  const mine = {};
+  mine.held = new Promise((held) => {
+    mine.over = navigator.locks.request(name, { mode: "shared" }, () => { held(); return new Promise((free) => { mine.free = free; }); });
+  });
+  return mine;
+}
+
+/// This page shows a site that is sealed off, until `endSealed` or its own end.
+export async function beginSealed(peer) {
+  if (!navigator.locks) return;
+  sealed ??= share(sealedLockOf(peer));
+  await sealed.held;
+}
+
+/// This page shows the site no longer. If no other one does, `leave` is done, and whoever begins meanwhile waits for that.
+export async function endSealed(peer, leave) {
+  if (!navigator.locks) return leave();
+  const mine = sealed;
+  sealed = null;
+  if (mine) {
+    await mine.held;
+    mine.free();
+    await mine.over;
+  }
+  await navigator.locks.request(sealedLockOf(peer), { ifAvailable: true }, (lock) => (lock ? leave() : null));
 }
 
 /// Removes what visits left that are over.
