@@ -136,7 +136,8 @@ private struct WrittenTime {
         while WrittenTime.daysBefore(year) + WrittenTime.daysBefore(month, of: year) > days { month -= 1 }
         let day = days - WrittenTime.daysBefore(year) - WrittenTime.daysBefore(month, of: year) + 1
         func two(_ number: Int) -> String { WrittenTime.padded(number, 2) }
-        return "\(WrittenTime.padded(year, 4))-\(two(month))-\(two(day)) \(two(minute / 60)):\(two(minute % 60)):\(seconds)"
+        let date = "\(WrittenTime.padded(year, 4))-\(two(month))-\(two(day))"
+        return "\(date) \(two(minute / 60)):\(two(minute % 60)):\(seconds)"
     }
 
     private static func padded(_ number: Int, _ width: Int) -> String {

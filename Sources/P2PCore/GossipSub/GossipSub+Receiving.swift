@@ -381,7 +381,7 @@ extension GossipSub {
     /// Publishes a message of our own: to the mesh, or to the fanout of a topic we do not follow.
     ///
     /// A mesh that is still too small is helped out with other peers of the topic, so that what is said right after
-    /// joining is heard. Without any peer the message is gossiped about for three heartbeats.
+    /// joining is heard; one with fewer than Dout dialled peers, with such peers. Without any peer the message is gossiped about for three heartbeats.
     /// - Throws: `.messageTooLarge` if no frame could hold it; `.invalidTopic` for a topic that is empty or too long.
     public mutating func publish(
         _ message: GossipMessage, now: MonotonicInstant
@@ -412,9 +412,15 @@ extension GossipSub {
             guard targets.count < parameters.meshDegree else { break }
             targets.append(peer)
         }
-        for peer in reachable.shuffled(using: &random) {
+        let shuffled = reachable.shuffled(using: &random)
+        for peer in shuffled {
             guard targets.count < parameters.meshDegree else { break }
             targets.append(peer)
+        }
+        // Dout of those that we dialled hear us even while back-offs keep them out of the mesh: the others may be of one mind.
+        var missing = parameters.meshDegreeOutbound - targets.filter { peers[$0]?.isOutbound == true }.count
+        for peer in shuffled where missing > 0 && peers[peer]?.isOutbound == true && targets.append(peer).inserted {
+            missing -= 1
         }
         return Array(targets)
     }

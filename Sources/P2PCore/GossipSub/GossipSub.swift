@@ -10,7 +10,7 @@ public import PeerIdentity
 /// creation, so that a run can be repeated from its seed.
 ///
 /// Speaks v1.0, v1.1 and v1.2 (IDONTWANT) with signed messages only. Peer exchange and flood publishing are off: nobody
-/// can make this node dial, and a message leaves its author towards the mesh only.
+/// can make this node dial, and a message leaves its author towards the mesh, and a few dialled peers, only.
 ///
 /// The path of a received message: shape, topic joined, not seen before; then `.verify`; then marked as seen, author is not
 /// ourselves and IDONTWANT sent, `.validate` if the topic asks for it, `.deliver`, forwarded. An id is marked as

@@ -138,6 +138,18 @@ import Testing
 
     // MARK: - Who hears of messages
 
+    @Test func whatWeSayReachesDialledPeersDuringTheirBackoff() throws {
+        var bench = try Self.bench(mesh: 0..<6)
+        for number in 20..<25 {
+            bench.open(testPeer(number), topics: ["a"], outbound: true)
+            bench.receive(from: testPeer(number)) { $0.prune = [.init(topic: "a", backoffSeconds: 60)] }
+        }
+        let message = testMessage(1, topic: "a", source: RouterBench.key.peerID)
+        bench.perform(try bench.router.publish(message, now: bench.now))
+        #expect((0..<6).allSatisfy { bench.messages(to: testPeer($0)) == [message.id] })
+        #expect((20..<25).filter { bench.messages(to: testPeer($0)) == [message.id] }.count == 2, "Dout of them")
+    }
+
     @Test func strangersDoNotKeepGossipFromThoseThatMatter() throws {
         var bench = try Self.bench(mesh: 0..<6)
         let dialled = 50..<55
