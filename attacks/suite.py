@@ -21,6 +21,7 @@ import tempfile
 import threading
 import time
 
+import figures
 import multicast
 from hostile import ACK, DATA, FIN, GO_AWAY, HEADER, PING, RST, SYN, WINDOW, Closed, Connection, Pinger, field, prefixed
 from hostile import GOSSIP, IDENTIFY, NOISE, PING_PROTOCOL, PUSH, TLS, client_hello, proposal, varint
@@ -453,7 +454,7 @@ def main():
     parser.add_argument("--only", default="")
     parser.add_argument("--seconds", type=float, default=4, help="how long an attack lasts")
     parser.add_argument("--patience", type=float, default=5, help="seconds until the node must serve as before")
-    parser.add_argument("--table", help="write the figures into this Markdown file, between its marks")
+    parser.add_argument("--table", help="write the figures into this Markdown page, between its marks")
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     os.sched_setaffinity(0, PROCESSORS[:1])
@@ -466,38 +467,18 @@ def main():
             failed += bool(os.environ.get("CI"))
             print(f"skip {name} -- network namespaces need root", flush=True)
             continue
-        result, why, figures = measure(args, name)
+        result, why, seen = measure(args, name)
         failed += result != "ok"
-        rows.append((name, result, figures))
-        said = "" if figures is None else (
-            f": {figures['acts']:,.0f}/s, {figures['growth']:+.0f} MB, p99 {figures['quiet']:.1f} -> {figures['attacked']:.1f} ms, "
-            f"back after {figures['recovery'] or float('nan'):.1f} s")
+        rows.append((name, result, why, seen))
+        said = "" if seen is None else (
+            f": {seen['acts']:,.0f}/s, {seen['growth']:+.0f} MB, p99 {seen['quiet']:.1f} -> {seen['attacked']:.1f} ms, "
+            f"back after {seen['recovery'] or float('nan'):.1f} s")
         print(f"{result:4} {name}{said}" + (f" -- {why}" if why else ""), flush=True)
     if args.table:
-        write(args.table, rows)
+        os.sched_setaffinity(0, PROCESSORS)  # the line about the machine says how many there are
+        figures.write(args.table, rows, [*ATTACKS], [*multicast.ATTACKS])
     print(f"{sum(row[1] == 'ok' for row in rows)} passed, {failed} failed")
     sys.exit(1 if failed else 0)
-
-
-HEAD = """| attack | result | rounds a second | resident growth | honest p99, quiet | attacked | served as before after |
-| --- | --- | --- | --- | --- | --- | --- |
-"""
-
-
-def write(path, rows):
-    """Puts the figures into the table; attacks that were not tried keep theirs."""
-    begin, end = "<!-- figures of attacks/run -->\n", "<!-- end of figures -->\n"
-    with open(path) as file:
-        before, _, rest = file.read().partition(begin)
-    table, _, after = rest.partition(end)
-    lines = {line.split(" | ")[0].removeprefix("| "): line for line in table.removeprefix(HEAD).splitlines(keepends=True)}
-    for name, result, f in rows:
-        lines[name] = f"| {name} | {result} | " + (" | | | | |\n" if f is None else (
-            f"{f['acts']:,.0f} | {f['growth']:+.0f} MB | {f['quiet']:.1f} ms | {f['attacked']:.1f} ms | "
-            + (f"{f['recovery']:.1f} s |\n" if f["recovery"] is not None else "not in time |\n")))
-    known = [*ATTACKS, *multicast.ATTACKS]
-    with open(path, "w") as file:
-        file.write(before + begin + HEAD + "".join(lines[name] for name in known if name in lines) + end + after)
 
 
 if __name__ == "__main__":

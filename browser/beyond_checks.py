@@ -192,6 +192,9 @@ def story(suite, what, url, ip, bob, door, picture, fields=None):
                 page.one("#next").click()
             wait_site(page, "next page")
             page.wait(lambda: page.driver.current_url.endswith("/sub/next.html?q=1"), "the address following")
+            with inside(page):
+                page.run("history.pushState(null, '', '?q=2#part')")
+            page.wait(lambda: page.driver.current_url.endswith("/sub/next.html?q=2#part"), "the address following the view")
             suite.shot(page, f"{picture}-site")
             page.complaints()
         secret = urllib.parse.urlsplit(frame).path[1:]

@@ -170,6 +170,24 @@ def own_origin(suite, page, url, neighbour):
             push(page, address)
         follows(page, url, neighbour.id, "/sdk.html?after")
         expect(page.run("return told") == ["/sdk.html?after"], page.run("return told"))
+    with suite.check("the shell changes its address now and then only, and again later what the browser refused"):
+        page.run(LISTEN)
+        base = f"/p/{neighbour.id}"
+        page.run("""
+            const { replaceState } = history;
+            history.replaceState = function (...values) {
+              if (values[2].endsWith("?after") && !addresses.includes("refused")) { addresses.push("refused"); throw new DOMException("too often", "SecurityError"); }
+              return replaceState.apply(this, values);
+            };
+            const base = arguments[0];
+            import("/assets/place.js").then(({ moveTo }) => { for (let n = 0; n < 50; n += 1) moveTo(`${base}/n${n}`); window.moveShell = moveTo; })""", base)
+        follows(page, url, neighbour.id, "/n49", frame=False)
+        # The first at once, unless the page before was told a moment ago.
+        expect(page.run("return addresses") in ([f"{base}/n0", f"{base}/n49"], [f"{base}/n49"]), page.run("return addresses"))
+        page.run("moveShell(arguments[0])", f"{base}/sdk.html?after")
+        page.wait(lambda: "refused" in page.run("return addresses"), "the browser's refusal")
+        follows(page, url, neighbour.id, "/sdk.html?after")
+        page.complaints()
     with suite.check("the bar copies a view with its fragment"):
         page.cdp("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"], origin=url.rstrip("/"))
         try:

@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """Our daemon against the libp2p implementations of others, on loopback.
 
-    suite.py [--peers DIR] [--ours PROGRAM] [--only WORD] [--but WORD] [--jobs N] [--table FILE] [--results FILE]
-             [--keep-logs DIR]
+    suite.py [--peers DIR] [--ours PROGRAM] [--only WORD] [--but WORD] [--jobs N] [--table FILE [--times FILE]]
+             [--results FILE] [--keep-logs DIR]
 
 Needs the peers that install.sh puts into DIR (default: .peers beside this file) and a built goop2-p2pd (default: the one in
 the repository's folder). Prints one line a check, `ok` or `FAIL`, and in the end `N passed, N failed`; exits 0 only if none
 failed. --only runs the groups whose name contains WORD (--but leaves those out), --jobs N of them beside each other: worth it
-with --full, which mostly waits. --table writes the results as a Markdown table; with --results the table tells of several runs:
-what this one saw replaces what FILE had of the same checks. The groups called "prune" wait for back-offs, and so run beside the
+with --full, which mostly waits. --table writes the results as a Markdown page, and beside it every check with its time
+and what crossed the wire (--times, by default last-run.md here); with --results they tell of several runs: what this one saw
+replaces what FILE had of the same checks. The groups called "prune" wait for back-offs, and so run beside the
 others in any case.
 """
 import argparse
@@ -38,7 +39,8 @@ def main():
     parser.add_argument("--only", default="")
     parser.add_argument("--but")
     parser.add_argument("--jobs", type=int, default=1, help="groups run beside each other")
-    parser.add_argument("--table")
+    parser.add_argument("--table", metavar="FILE", help="the page to write")
+    parser.add_argument("--times", metavar="FILE", default=os.path.join(HERE, "last-run.md"), help="with --table: where the details go")
     parser.add_argument("--results", metavar="FILE", help="JSON: keeps what was seen from one run to the next")
     parser.add_argument("--keep-logs")
     parser.add_argument("--full", action="store_true", help="1 GiB each way, ten minutes of pings and of gossip: hours, fewer with --jobs")

@@ -41,7 +41,7 @@ final class InboundNegotiation: StreamObserver {
                 case .end: throw P2PError(.endOfStream, "closed before a protocol was agreed on")
                 case .bytes(let bytes):
                     let step = self.responder.received(Array(bytes.readableBytesView)[...])
-                    if !step.send.isEmpty { _ = try self.muxed.writeNow(ByteBuffer(bytes: step.send)) }
+                    try self.answer(step)
                     switch step.outcome {
                     case nil: continue
                     case .failed(let error): throw error
@@ -51,6 +51,17 @@ final class InboundNegotiation: StreamObserver {
             }
         } catch {
             self.finish(.failure(error))
+        }
+    }
+
+    /// A peer that has sent data behind its proposal does not wait for our consent, which then leaves with our first data: alone it
+    /// would cost a write here and a read there, and nobody would be the wiser for it.
+    private func answer(_ step: MultistreamStep) throws(StreamError) {
+        guard !step.send.isEmpty else { return }
+        if case .agreed(_, let leftover) = step.outcome, !leftover.isEmpty {
+            try self.muxed.writeLater(ByteBuffer(bytes: step.send))
+        } else {
+            _ = try self.muxed.writeNow(ByteBuffer(bytes: step.send))
         }
     }
 

@@ -381,7 +381,10 @@ extension Node {
 }
 
 /// Ends a stream unless cancelled in time.
-final class StreamDeadline: Sendable {
+///
+/// A callback and not a task of the event loop: every stream has one, and nearly all are cancelled. A task would bring a promise
+/// and two closures each time.
+final class StreamDeadline: Sendable, NIOScheduledCallbackHandler {
     /// What it means that the time is up; the peer is told by a code of its own.
     enum Cause: Sendable {
         /// No protocol was agreed on, on a stream of ours.
@@ -394,24 +397,36 @@ final class StreamDeadline: Sendable {
         case slow
     }
 
+    private let stream: MuxedStream
+    private let cause: Cause
     private let fired = Atomic(false)
-    private let timer: Mutex<Scheduled<Void>?> = Mutex(nil)
+    private let timer: Mutex<NIOScheduledCallback?> = Mutex(nil)
 
     init(_ stream: MuxedStream, after time: Duration, _ cause: Cause) {
-        let scheduled = stream.connection.eventLoop.scheduleTask(in: TimeAmount(time)) { [weak self] in
-            self?.fired.store(true, ordering: .sequentiallyConsistent)
-            switch cause {
-            case .negotiation: stream.reset(code: YamuxCode.streamNegotiationFailed)
-            case .peerNegotiation: stream.refuse(code: YamuxCode.streamNegotiationFailed)
-            case .idle: stream.reset(code: YamuxCode.streamGarbageCollected)
-            case .slow: stream.reset(code: YamuxCode.streamRateLimited)
-            }
+        self.stream = stream
+        self.cause = cause
+        // A loop that is shut down takes none; its connections have ended with it.
+        let callback = try? stream.connection.eventLoop.scheduleCallback(in: TimeAmount(time), handler: self)
+        self.timer.withLock { $0 = callback }
+    }
+
+    func handleScheduledCallback(eventLoop: some EventLoop) {
+        self.fired.store(true, ordering: .sequentiallyConsistent)
+        switch self.cause {
+        case .negotiation: self.stream.reset(code: YamuxCode.streamNegotiationFailed)
+        case .peerNegotiation: self.stream.refuse(code: YamuxCode.streamNegotiationFailed)
+        case .idle: self.stream.reset(code: YamuxCode.streamGarbageCollected)
+        case .slow: self.stream.reset(code: YamuxCode.streamRateLimited)
         }
-        self.timer.withLock { $0 = scheduled }
     }
 
     /// Whether the time was up.
     var hasFired: Bool { self.fired.load(ordering: .sequentiallyConsistent) }
 
-    func cancel() { self.timer.withLock { $0?.cancel() } }
+    func cancel() {
+        self.timer.withLock { timer in
+            timer?.cancel()
+            timer = nil
+        }
+    }
 }

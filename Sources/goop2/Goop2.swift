@@ -44,7 +44,7 @@ struct Goop2: AsyncParsableCommand {
         // A reader that goes away is an error of the write, not the end of the program.
         signal(SIGPIPE, SIG_IGN)
         // A visit goes through two sockets of a peer, the browser's and the other peer's. Where both are on one event loop its bytes
-        // change no thread, and one loop moved 9 Gbit/s of them (docs/benchmarks.md, run V).
+        // change no thread, and one loop moved 9 Gbit/s of them (Benchmarks/HISTORY.md, visits).
         NIOSingletons.groupLoopCountSuggestion = max(1, System.coreCount / 2)
         Console.fillStandardDescriptors()
         Node.raiseDescriptorLimit()

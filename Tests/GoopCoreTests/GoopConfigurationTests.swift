@@ -22,8 +22,8 @@ import Testing
         let empty = try decode("{}")
         #expect(empty.p2p == GoopConfiguration().p2p && empty.presence == GoopConfiguration().presence)
         #expect(empty.profile.label == "hello" && !empty.profile.shareEmail)
-        #expect(GoopConfiguration.knownKeys.count == 79)
-        #expect(Set(GoopConfiguration.knownKeys).count == 79)
+        #expect(GoopConfiguration.knownKeys.count == 80)
+        #expect(Set(GoopConfiguration.knownKeys).count == 80)
     }
 
     @Test func theMinimalUpstreamFileIsRead() throws {
@@ -140,6 +140,8 @@ import Testing
         (#"{"lua":{"enabled":true,"timeout_seconds":61}}"#, "lua.timeout_seconds"),
         (#"{"lua":{"enabled":true,"script_dir":""}}"#, "lua.script_dir"),
         (#"{"viewer":{"debug":"yes"}}"#, "viewer.debug"),
+        (#"{"data":{"visitor_row_kilobytes":0}}"#, "data.visitor_row_kilobytes"),
+        (#"{"data":{"visitor_row_kilobytes":1025}}"#, "data.visitor_row_kilobytes"),
     ])
     func refusalsNameTheKey(text: String, key: String) throws {
         let found = problems(text)

@@ -36,6 +36,7 @@ import Testing
         #expect(text.ranges(of: Self.tellsItsPlace).count == 1)
         #expect(text.ranges(of: "Symbol.for(\"goop.links\")").count == 1)
         #expect(!text.contains("window.Goop"))
+        #expect(!text.contains("\"*\""), "only the viewer is told")
     }
 
     @Test func modulesTypesAndStyleSheetsHaveTheirTypes() throws {

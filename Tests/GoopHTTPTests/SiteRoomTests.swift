@@ -47,8 +47,9 @@ import Testing
             listing.entries = [SiteEntry(path: "<b>.txt", kind: .file, size: 3, changedMilliseconds: 7, stamp: "s")]
             return SiteSheet(
                 folder: "/f", listing: listing,
-                deleted: [DeletedItem(ticket: "1-a", path: "p", deletedMilliseconds: 1)],
-                freeBytes: nil, maximumFileBytes: 9, starters: [.init(name: "plain", summary: "one page")])
+                deleted: [DeletedItem(ticket: "1-a", path: "p", deletedMilliseconds: 1, bytes: 4)],
+                trashLimits: .init(bytes: 5, items: 6), freeBytes: nil, maximumFileBytes: 9,
+                starters: [.init(name: "plain", summary: "one page")])
         }
 
         func makeFolder(_ path: String) async throws(SiteEditError) { try note("folder", path) }
@@ -59,7 +60,12 @@ import Testing
 
         func delete(_ path: String) async throws(SiteEditError) -> DeletedItem {
             try note("delete", path)
-            return DeletedItem(ticket: "1-a", path: path, deletedMilliseconds: 1)
+            return DeletedItem(ticket: "1-a", path: path, deletedMilliseconds: 1, bytes: 4)
+        }
+
+        func pushedOut(byDeleting path: String) async throws(SiteEditError) -> [DeletedItem] {
+            try note("pushed out", path)
+            return [DeletedItem(ticket: "1-b", path: "old", deletedMilliseconds: 2, bytes: 3)]
         }
 
         func restore(_ ticket: String) async throws(SiteEditError) -> String {
@@ -169,8 +175,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "site/folder", "site/move", "site/delete", "site/restore", "site/empty-trash", "site/starter/check",
-        "site/starter/apply",
+        "site/folder", "site/move", "site/delete", "site/delete/check", "site/restore", "site/empty-trash",
+        "site/starter/check", "site/starter/apply",
     ])
     func aChangeNeedsTheTokenAndTheOwnPage(_ name: String) async throws {
         try await withViewer(rooms: ViewerRooms(site: desk)) { port in
@@ -206,6 +212,11 @@ import Testing
                     .init(name: "move", arguments: ["a", "b", "true"]),
                     .init(name: "apply", arguments: ["poll", "index.html x"]),
                 ])
+            let gone = try await post("delete/check", "{\"path\":\"a\"}", port: port, token: token)
+            #expect(
+                gone.status == 200
+                    && gone.body == "{\"gone\":[{\"ticket\":\"1-b\",\"path\":\"old\",\"deleted\":2,\"bytes\":3}]}",
+                "\(gone.body)")
             #expect(try await post("folder", "{}", port: port, token: token).status == 400)
             desk.fail(SiteEditError(.exists, "<b>"))
             let refused = try await post("move", "{\"path\":\"a\",\"to\":\"b\"}", port: port, token: token)

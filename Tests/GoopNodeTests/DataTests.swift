@@ -149,7 +149,7 @@ import Testing
     }
 
     @Test func answersThatNobodyTakesAreBounded() async throws {
-        let host = try await host("host")
+        let host = try await host("host") { $0.data.visitorRowKilobytes = 1024 }
         let node = try await visitor()
         let client = try await connect(node, to: host)
         let text = String(repeating: "x", count: 500_000)
@@ -189,7 +189,7 @@ import Testing
         var options = StreamOptions()
         options.negotiation = .eager
         var held: [P2PStream] = []
-        for _ in 0..<DataService.maximumRequestsPerPeer {
+        for _ in 0..<DataService.shares.perPeer {
             held.append(
                 try await node.openStream(
                     to: host.id, protocols: [ProtocolID(DataProtocol.dataID)], options: options))
@@ -198,7 +198,7 @@ import Testing
         let request = DataRequest(op: .tables)
         let refused = await #expect(throws: DataError.self) { _ = try await client.perform(request, of: host.id) }
         #expect(refused?.code == .busy)
-        // A request that has said nothing yet has its place; its end gives it back.
+        // A stream that has said nothing yet has a place to ask; its end gives it back.
         let leaving = door.changes()
         held.removeLast().reset()
         for await _ in leaving where door.visitors.first?.openAnswers == held.count { break }
@@ -210,28 +210,32 @@ import Testing
 
     @Test func aFewWhoTakeNothingLeaveRoomForShortAnswers() {
         let load = RequestLoad()
-        for _ in 0..<DataService.untakenBytes / DataService.untakenBytesPerPeer {
-            #expect(load.keep(DataService.untakenBytesPerPeer, for: PrivateKey.generate().peerID))
+        let host = IPAddress("192.168.1.7")
+        // As many keys of one address as like: together they get that address's part.
+        for _ in 0..<40 {
+            let key = ShareHolder(PrivateKey.generate().peerID, at: host)
+            while load.keep(4 << 20, for: key) {}
+            while load.keep(DataService.shortAnswerBytes + 1, for: key) {}
         }
-        let visitor = PrivateKey.generate().peerID
-        #expect(!load.keep(DataService.shortAnswerBytes + 1, for: visitor))
-        #expect(load.keep(DataService.shortAnswerBytes, for: visitor))
-        load.release(DataService.shortAnswerBytes, for: visitor)
-        #expect(!load.keep(DataService.shortAnswerBytes + 1, for: visitor), "what was not counted is not given back")
+        let neighbour = ShareHolder(PrivateKey.generate().peerID, at: host)
+        #expect(!load.keep(DataService.shortAnswerBytes + 1, for: neighbour))
+        #expect(load.keep(DataService.shortAnswerBytes, for: neighbour))
+        load.release(DataService.shortAnswerBytes, for: neighbour)
+        #expect(!load.keep(DataService.shortAnswerBytes + 1, for: neighbour), "what was not counted is not given back")
+        let other = ShareHolder(PrivateKey.generate().peerID, at: IPAddress("192.168.1.8"))
+        #expect(load.keep(6 << 20, for: other), "somebody elsewhere gets the longest answer")
     }
 
     @Test func whatIsTakenMakesRoom() {
         let load = RequestLoad()
-        let (ada, bob) = (PrivateKey.generate().peerID, PrivateKey.generate().peerID)
-        // A first answer may be longer than what one may leave otherwise; no answer is longer than what all may.
-        #expect(!load.keep(DataService.untakenBytes + 1, for: ada))
-        #expect(load.keep(DataService.untakenBytes, for: ada))
-        #expect(!load.keep(DataService.shortAnswerBytes + 1, for: bob), "of all visitors")
-        load.release(DataService.untakenBytes, for: ada)
-        #expect(load.keep(DataService.untakenBytesPerPeer, for: ada))
+        let ada = ShareHolder(PrivateKey.generate().peerID, at: nil)
+        let bob = ShareHolder(PrivateKey.generate().peerID, at: nil)
+        let most = DataService.untakenShares.perPeer
+        #expect(!load.keep(most + 1, for: ada))
+        #expect(load.keep(most, for: ada))
         #expect(!load.keep(DataService.shortAnswerBytes + 1, for: ada), "of one")
-        #expect(load.keep(DataService.untakenBytesPerPeer, for: bob))
-        load.release(DataService.untakenBytesPerPeer, for: ada)
+        #expect(load.keep(most, for: bob))
+        load.release(most, for: ada)
         #expect(load.keep(DataService.shortAnswerBytes + 1, for: ada))
     }
 
@@ -269,14 +273,15 @@ import Testing
         }
         // A short one is answered whatever is kept.
         let all = held.count * (part.readableBytes - DataService.freelyGatheredBytes)
-        while load.gatheredBytes(of: ada.node.peerID) < all { try #require(await code(ada, short) == nil) }
+        let adas = ShareHolder(ada.node.peerID, at: IPAddress("127.0.0.1"))
+        while load.gatheredBytes(of: adas) < all { try #require(await code(ada, short) == nil) }
         #expect(await code(ada, long) == .busy, "told though most of it came after there was no room")
-        #expect(load.gatheredBytes(of: ada.node.peerID) == all, "and not kept")
+        #expect(load.gatheredBytes(of: adas) == all, "and not kept")
         #expect(await code(bob, long) == .notFound, "others have room of their own")
         for stream in held { stream.reset() }
-        while load.gatheredBytes(of: ada.node.peerID) > 0 { try #require(await code(ada, short) == nil) }
+        while load.gatheredBytes(of: adas) > 0 { try #require(await code(ada, short) == nil) }
         #expect(await code(ada, long) == .notFound)
-        #expect(load.gatheredBytes(of: ada.node.peerID) == 0, "an answered one counts no longer")
+        #expect(load.gatheredBytes(of: adas) == 0, "an answered one counts no longer")
         for client in [ada, bob] { await client.node.stop() }
         await server.stop()
         await tables.close()
@@ -285,42 +290,31 @@ import Testing
     @Test func bytesOfAllVisitorsRequestsAreBounded() {
         let load = RequestLoad()
         let free = DataService.freelyGatheredBytes
-        let crowd = (0..<DataService.gatheredBytes / DataService.gatheredBytesPerPeer).map { _ in
-            PrivateKey.generate().peerID
+        let (host, most) = (IPAddress("192.168.1.7"), DataService.gatheredShares.perPeer)
+        let crowd = (0..<40).map { _ in ShareHolder(PrivateKey.generate().peerID, at: host) }
+        #expect(load.gather(free + most, after: 0, for: crowd[0]))
+        #expect(!load.gather(free + 1, after: 0, for: crowd[0]), "of one")
+        for visitor in crowd.dropFirst() {
+            var bytes = free
+            while load.gather(bytes + (64 << 10), after: bytes, for: visitor) { bytes += 64 << 10 }
+            while load.gather(bytes + 1024, after: bytes, for: visitor) { bytes += 1024 }
         }
-        for visitor in crowd {
-            #expect(load.gather(free + DataService.gatheredBytesPerPeer, after: 0, for: visitor))
-            #expect(!load.gather(free + 1, after: 0, for: visitor), "of one")
-        }
-        let last = PrivateKey.generate().peerID
+        let last = ShareHolder(PrivateKey.generate().peerID, at: host)
         #expect(load.gather(free, after: 0, for: last), "a short request always has room")
-        #expect(!load.gather(free + 1, after: free, for: last), "of all visitors")
+        #expect(!load.gather(free + 1024, after: free, for: last), "of one address")
         load.letGo(free, for: last)
-        #expect(!load.gather(free + 1, after: free, for: last), "what did not count is not given back")
-        load.letGo(free + DataService.gatheredBytesPerPeer, for: crowd[0])
+        #expect(!load.gather(free + 1024, after: free, for: last), "what did not count is not given back")
+        load.letGo(free + most, for: crowd[0])
         #expect(load.gather(free + 1, after: free, for: last))
         #expect(load.gather(free + 2, after: free + 1, for: last))
         load.letGo(free + 2, for: last)
         #expect(load.gatheredBytes(of: last) == 0 && load.gatheredBytes(of: crowd[0]) == 0)
-    }
-
-    @Test func requestsOfAllVisitorsAtATimeAreBounded() {
-        let load = RequestLoad()
-        let crowd = (0..<DataService.maximumRequests / DataService.maximumRequestsPerPeer).map { _ in
-            PrivateKey.generate().peerID
-        }
-        for visitor in crowd {
-            for _ in 0..<DataService.maximumRequestsPerPeer { #expect(load.begin(visitor)) }
-        }
-        let last = PrivateKey.generate().peerID
-        #expect(!load.begin(last), "though it has none yet")
-        load.end(crowd[0])
-        #expect(load.begin(last))
-        #expect(!load.begin(crowd[0]), "its place is another's now")
+        let other = ShareHolder(PrivateKey.generate().peerID, at: IPAddress("192.168.1.8"))
+        #expect(load.gather(1 << 20, after: 0, for: other), "somebody elsewhere has room for a long one")
     }
 
     @Test func aWatchThatIsNotReadKeepsFewBytes() async throws {
-        let host = try await host("host")
+        let host = try await host("host") { $0.data.visitorRowKilobytes = 1024 }
         let (ada, bob) = (try await visitor(), try await visitor())
         let bobs = try await connect(bob, to: host)
         try await ada.connect(to: host.id, addresses: [host.address])

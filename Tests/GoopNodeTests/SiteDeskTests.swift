@@ -165,19 +165,66 @@ import Testing
         #expect(await refusal { _ = try await desk.delete("gone") } == .missing)
     }
 
-    @Test func theTrashIsBounded() throws {
+    /// However much else is deleted meanwhile.
+    @Test func whatIsDeletedStaysForAWeek() throws {
         temporary.write("x", to: "site/keep.txt")
-        let editor = SiteEditor(root: root)
-        let trash = SiteTrash(of: editor)
-        for number in 0..<(SiteTrash.capacity + 5) {
+        let trash = SiteTrash(of: SiteEditor(root: root))
+        for number in 0..<60 {
             temporary.write("x", to: "site/f\(number)/a/b.txt")
             _ = try trash.delete("f\(number)", nowMilliseconds: Int64(1000 + number))
         }
-        #expect(trash.items().count == SiteTrash.capacity)
-        #expect(trash.items().first?.path == "f\(SiteTrash.capacity + 4)")
-        #expect(temporary.names(in: "site/.goop/trash").count == SiteTrash.capacity)
+        #expect(trash.items().map(\.path) == (0..<60).reversed().map { "f\($0)" })
+        #expect(trash.items().allSatisfy { $0.bytes == 1 })
+        #expect(temporary.names(in: "site/.goop/trash").count == 60)
+        #expect(throws: SiteEditError.self) {
+            _ = try trash.delete("gone", nowMilliseconds: SiteTrash.lifetimeMilliseconds * 2)
+        }
+        #expect(trash.items().count == 60, "a deletion that fails costs nothing")
         _ = try trash.delete("keep.txt", nowMilliseconds: SiteTrash.lifetimeMilliseconds * 2)
         #expect(trash.items().map(\.path) == ["keep.txt"])
+    }
+
+    @Test func ofMoreThanTheTrashMayHaveTheOldestGoesAndIsNamedBefore() throws {
+        for (name, size) in [("a", 40), ("b", 30), ("c", 50), ("d", 500), ("e", 1), ("f", 1), ("g", 1), ("h", 1)] {
+            temporary.write(String(repeating: "x", count: size), to: "site/\(name)/file")
+        }
+        let trash = SiteTrash(of: SiteEditor(root: root), limits: .init(bytes: 100, items: 3))
+        func pushedOut(_ path: String, _ now: Int64) throws -> [String] {
+            try trash.pushedOut(byDeleting: path, nowMilliseconds: now).map(\.path)
+        }
+        func delete(_ path: String, _ now: Int64) throws -> [String] {
+            let item = try trash.delete(path, nowMilliseconds: now)
+            #expect(trash.items().first == item)
+            return trash.items().map(\.path)
+        }
+        #expect(try pushedOut("a", 1) == [])
+        #expect(try delete("a", 1) == ["a"])
+        #expect(try pushedOut("b", 2) == [])
+        #expect(try delete("b", 2) == ["b", "a"])
+        #expect(try pushedOut("c", 3) == ["a"])
+        #expect(throws: SiteEditError.self) { try trash.delete("gone", nowMilliseconds: 3) }
+        #expect(trash.items().map(\.path) == ["b", "a"])
+        #expect(try delete("c", 3) == ["c", "b"])
+        // The last one stays, however large.
+        #expect(try pushedOut("d", 4) == ["c", "b"])
+        #expect(try delete("d", 4) == ["d"])
+        #expect(try pushedOut("e", 5) == ["d"])
+        // What is over is not missed.
+        let later = SiteTrash.lifetimeMilliseconds + 5
+        #expect(try pushedOut("e", later) == [])
+        #expect(try delete("e", later) == ["e"])
+        #expect(try delete("f", later + 1) == ["f", "e"])
+        #expect(try delete("g", later + 2) == ["g", "f", "e"])
+        #expect(try pushedOut("h", later + 3) == ["e"])
+        #expect(try delete("h", later + 3) == ["h", "g", "f"])
+    }
+
+    /// Earlier versions wrote down no sizes.
+    @Test func whatAnEarlierVersionDeletedIsMeasured() throws {
+        temporary.write("/a", to: "site/.goop/trash/7-x/from")
+        temporary.write("twelve bytes", to: "site/.goop/trash/7-x/item/deep/file")
+        let trash = SiteTrash(of: SiteEditor(root: root))
+        #expect(trash.items().map(\.bytes) == [12])
     }
 
     /// Deeper than paths can be written, with names that are no text.

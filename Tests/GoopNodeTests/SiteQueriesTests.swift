@@ -26,13 +26,13 @@ import Testing
 
     /// A node that serves the site, one that visits it, and what the visitor asks.
     private func visit(
-        admission: SiteAdmission = SiteAdmission(total: 512, perPeer: 128),
+        shares: Shares = SiteService.shares,
         _ body: (Node, Node, SiteClient) async throws -> Void
     ) async throws {
         let server = try await node()
         SiteService(
             folder: SiteFolder(root: temporary.path + "/site"), label: "s", door: SiteDoor(), logger: logger,
-            admission: admission,
+            shares: shares,
             patience: .seconds(300)  // A busy machine is no visitor that stalls.
         ).register(on: server)
         let visitor = try await node(listens: false)
@@ -168,7 +168,7 @@ import Testing
     @Test func tooManyAtOnceAreToldSo() async throws {
         // More than the windows of a stream hold, so that an answer that is not read occupies its place.
         temporary.write(String(repeating: "x", count: 3_000_000), to: "site/large.bin")
-        try await visit(admission: SiteAdmission(total: 8, perPeer: 2)) { server, visitor, client in
+        try await visit(shares: Shares(total: 8, perPeer: 2, floor: 1)) { server, visitor, client in
             let peer = server.peerID
             let first = try await client.open(SiteQuery("/large.bin"), of: peer)
             let second = try await client.open(SiteQuery("/large.bin"), of: peer)

@@ -315,10 +315,10 @@ import Testing
         try await visitor.connect(to: server.peerID, addresses: server.listenAddresses())
         let client = SiteClient.patient(visitor)
         var held: [AsyncThrowingStream<SiteChanges, any Error>] = []
-        for _ in 0..<WatchService.maximumStreamsPerPeer { held.append(try await client.changes(of: server.peerID)) }
+        for _ in 0..<WatchService.shares.perPeer { held.append(try await client.changes(of: server.peerID)) }
         await #expect(throws: SiteError.self) { _ = try await client.changes(of: server.peerID) }
         #expect(server.refusals[.inboundStreamsPerProtocolAndPeer] == 1)
-        #expect(held.count == WatchService.maximumStreamsPerPeer)
+        #expect(held.count == WatchService.shares.perPeer)
         await visitor.stop()
         await server.stop()
     }

@@ -27,7 +27,7 @@ import Testing
         let fixture = try StoreFixture()
         try await fixture.makeNotes()
         let held = await fixture.heldReaders()
-        let answers = (0..<ReadShares().waitingPerVisitor).map { _ in
+        let answers = (0..<ReadShares().waiting.perPeer).map { _ in
             Task { await fixture.refusal(#"{"op":"query","table":"notes"}"#, as: fixture.ada)?.code }
         }
         try await fixture.readsWait(answers.count)

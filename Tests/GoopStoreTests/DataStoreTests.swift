@@ -2,6 +2,7 @@ import Foundation
 import GRDB
 import GRDBSQLite
 import GoopCore
+import Multiformats
 import PeerIdentity
 import Testing
 
@@ -574,17 +575,31 @@ import Testing
                 held.append(try hub.subscribe(table: "notes", caller: caller, owner: nil) { true })
             }
         }
-        func stranger() -> DataCaller { .remote(PrivateKey.generate().peerID, email: "") }
-        let ada = stranger()
-        try watch(ada, times: ChangeHub.maximumPerCaller)
+        func stranger(at address: String) -> DataCaller {
+            .remote(PrivateKey.generate().peerID, email: "", at: IPAddress(address))
+        }
+        let ada = stranger(at: "8.8.8.8")
+        let most = ChangeHub.shares.perPeer
+        try watch(ada, times: most)
         let refused = #expect(throws: DataError.self) { try watch(ada) }
         #expect(refused?.code == .busy)
         held.removeLast()
         try watch(ada)
-        while held.count < ChangeHub.maximumSubscribers { try watch(stranger(), times: ChangeHub.maximumPerCaller) }
-        let full = #expect(throws: DataError.self) { try watch(stranger()) }
+        // Forty keys of one address take what there is for it.
+        for _ in 0..<40 {
+            let key = stranger(at: "8.8.8.8")
+            for _ in 0..<most { if (try? watch(key)) == nil { break } }
+        }
+        #expect(held.count > 128 && held.count < ChangeHub.shares.total)
+        let full = #expect(throws: DataError.self) { try watch(stranger(at: "8.8.8.8")) }
         #expect(full?.code == .busy)
-        try watch(.owner, times: 2 * ChangeHub.maximumPerCaller)
+        try watch(stranger(at: "9.9.9.9"), times: most)
+        try watch(.owner, times: 2 * most)
+        // What a table's new policy ends, and what is forgotten, is there for others.
+        hub.end { $0 == "notes" }
+        held = []
+        for _ in 0..<4 { try watch(stranger(at: "8.8.8.8"), times: most) }
+        hub.close()
     }
 
     @Test func aLockedDatabaseIsToldAndADamagedOneIsLeftAlone() async throws {

@@ -67,6 +67,16 @@ import Testing
         #expect(try await committed(batch: 256, time: .seconds(60)) == [0, 0, 0, 0, 0, 0, 0, 0])
     }
 
+    /// However long others would be taken in: it does not wait for any.
+    @Test func aWriteThatComesAloneIsCommittedAtOnce() async throws {
+        var limits = WriteQueue.Limits()
+        limits.batchTime = .seconds(3600)
+        let fixture = try StoreFixture(writeLimits: limits)
+        try await fixture.makeNotes()
+        try await fixture.ask(#"{"op":"insert","table":"notes","data":{"title":"alone"}}"#)
+        await fixture.store.close()
+    }
+
     @Test func aTransactionThatTookItsTimeIsCommittedThoughOthersWait() async throws {
         #expect(try await committed(batch: 256, time: .zero) == [1, 2, 3, 4, 5, 6, 7, 8])
     }

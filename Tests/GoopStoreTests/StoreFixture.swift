@@ -23,11 +23,12 @@ final class StoreFixture: Sendable {
     ///   - writeLimits: of the writer, but for the log.
     ///   - logBytes: of SQLite's log, beyond which it is emptied.
     ///   - maximumBulkRows: of one bulk form.
+    ///   - day: tells which one it is; nil: the clock does.
     ///   - prepare: fills the file before the store opens it.
     init(
         quota: VisitorQuota = .init(), tablesLifetime: Duration = KnownTables.lifetime,
         writeLimits: WriteQueue.Limits = .init(), logBytes: Int = WriteQueue.Limits().logBytes,
-        maximumBulkRows: Int = DataStore.maximumBulkRows,
+        maximumBulkRows: Int = DataStore.maximumBulkRows, day: (@Sendable () -> Int64)? = nil,
         prepare: (String) throws -> Void = { _ in }
     ) throws {
         folder = FileManager.default.temporaryDirectory.appending(path: "goop2-store-\(UUID())").path()
@@ -42,6 +43,7 @@ final class StoreFixture: Sendable {
         configuration.writeLimits = writeLimits
         configuration.writeLimits.logBytes = logBytes
         configuration.maximumBulkRows = maximumBulkRows
+        if let day { configuration.day = day }
         configuration.pause = { [interlude] step in await interlude.play(step) }
         store = try DataStore.open(path: path, configuration: configuration)
     }

@@ -1,3 +1,4 @@
+import Dispatch
 import Foundation
 import GRDB
 import GoopCore
@@ -12,18 +13,20 @@ import Testing
     private func expectRecounted(_ fixture: StoreFixture, _ what: String) async throws {
         let queue = try DatabaseQueue(path: fixture.path)
         defer { try? queue.close() }
-        let (kept, counted) = try await queue.read { database in
+        let owner = fixture.owner.base58
+        let (kept, counted, added) = try await queue.read { database in
             var kept: [String: VisitorUsage] = [:]
             for row in try Row.fetchAll(database, sql: "SELECT * FROM \"_goop2_usage\"") {
                 kept[row["peer_id"]] = VisitorUsage(rows: row["row_count"], bytes: row["byte_count"])
             }
-            return (kept, try VisitorUsage.recount(in: database))
+            return (kept, try VisitorUsage.recount(in: database), try RowGrowth.of(owner, in: database).received)
         }
         #expect(kept == counted, "\(what)")
         var all = VisitorUsage()
         for (peer, usage) in counted where peer != fixture.owner.base58 { all = all + usage }
         let shown = try await fixture.store.visitors(most: 100)
-        #expect(shown.total == .init(rows: all.rows, bytes: all.bytes), "\(what)")
+        #expect(shown.total == .init(rows: all.rows, bytes: all.bytes + added), "\(what)")
+        #expect(added >= 0 && added <= counted[owner]?.bytes ?? 0, "\(what)")
     }
 
     @Test(arguments: UInt64(1)...4) func accountsAreWhatARecountFinds(seed: UInt64) async throws {
@@ -83,34 +86,94 @@ import Testing
         await fixture.store.close()
     }
 
+    private struct GivenUp: Error {}
+
+    @Test func aWriteThatFailsTakesNothingFromThoseThatShareItsCommit() async throws {
+        var limits = WriteQueue.Limits()
+        limits.batchTime = .seconds(60)
+        let fixture = try StoreFixture(writeLimits: limits)
+        try await fixture.makeNotes()
+        let table = try await fixture.store.catalogue().table("notes")
+        let writer = fixture.store.writer
+        func insert(as caller: DataCaller, fails: Bool = false, waits: DispatchSemaphore? = nil) async throws {
+            _ = try await writer.write(of: caller, cost: 1, isHeavy: false) { transaction in
+                // Not without end, so that the test ends when it fails.
+                _ = waits?.wait(timeout: .now() + 30)
+                let rows = RowWriter(transaction: transaction, table: table, caller: caller, role: .noGroups)
+                let answer = try rows.insert(["title": "a note"])
+                if fails { throw GivenUp() }
+                return answer
+            }
+        }
+        let release = DispatchSemaphore(value: 0)
+        let first = Task { try await insert(as: fixture.ada, waits: release) }
+        // Ada's account is known by then, and Bob's is not.
+        let others = [(fixture.ada, true), (fixture.bob, true), (fixture.ada, false)].map { caller, fails in
+            Task { try await insert(as: caller, fails: fails) }
+        }
+        while writer.waiting < others.count {
+            try Task.checkCancellation()
+            await Task.yield()
+        }
+        release.signal()
+        try await first.value
+        var failures = 0
+        for other in others { if case .failure = await other.result { failures += 1 } }
+        #expect(failures == 2)
+        try await expectRecounted(fixture, "after two that failed")
+        #expect(try await fixture.store.visitors(most: 10).total.rows == 2)
+        await fixture.store.close()
+    }
+
     @Test func whoeverEditsRowsOfOthersKeepsAnAccountOfItsOwn() async throws {
-        let fixture = try StoreFixture(
-            quota: VisitorQuota(rows: 3, bytes: 2000, totalBytes: 10_000, othersRowBytes: 1500))
+        let fixture = try StoreFixture(quota: VisitorQuota(rows: 3, bytes: 10_000, totalBytes: 20_000, rowBytes: 1500))
         try await fixture.makeORM("wiki", read: "open", insert: "open", update: "open", delete: "open")
         try await fixture.ask(#"{"op":"insert","table":"wiki","data":{"title":"page"}}"#)
         func page(_ count: Int) -> String {
             let text = String(repeating: "y", count: count)
             return #"{"op":"update","table":"wiki","id":1,"data":{"title":"\#(text)"}}"#
         }
-        // More than a visitor may have, in many edits: another shortens the page each time.
+        // Another shortens the page each time.
         for _ in 0..<4 {
             try await fixture.ask(page(1500), as: fixture.ada)
             try await fixture.ask(page(1), as: fixture.bob)
         }
         #expect(try await fixture.store.visitors(most: 10).count == 0)
-        #expect(await fixture.refusal(page(1501), as: fixture.ada)?.code == .quota, "it is bounded all the same")
+        #expect(await fixture.refusal(page(1501), as: fixture.ada)?.code == .tooLarge, "it is bounded all the same")
         // The owner's may be as long as the owner wants; a visitor can shorten it.
         try await fixture.ask(page(5000))
-        #expect(await fixture.refusal(page(5001), as: fixture.ada)?.code == .quota)
+        #expect(await fixture.refusal(page(5001), as: fixture.ada)?.code == .tooLarge)
         try await fixture.ask(page(4999), as: fixture.ada)
-        // What grows is the account of the row's owner, and it has a limit too.
-        try await fixture.ask(
-            #"{"op":"insert","table":"wiki","data":{"title":"\#(String(repeating: "z", count: 1000))"}}"#,
-            as: fixture.bob)
-        try await fixture.ask(#"{"op":"insert","table":"wiki","data":{"title":"b"}}"#, as: fixture.bob)
-        let grown = #"{"op":"update","table":"wiki","id":3,"data":{"title":"\#(String(repeating: "z", count: 1000))"}}"#
-        #expect(await fixture.refusal(grown, as: fixture.ada)?.code == .quota)
         try await expectRecounted(fixture, "in the end")
+        await fixture.store.close()
+    }
+
+    /// Large rows make a table unreadable for visitors, whose answers are bounded.
+    @Test func aRowThatAVisitorWritesHasABound() async throws {
+        let fixture = try StoreFixture(quota: VisitorQuota(rowBytes: 100))
+        try await fixture.makeORM("wiki", read: "open", insert: "open", update: "open", delete: "open")
+        func insert(_ count: Int) -> String {
+            #"{"op":"insert","table":"wiki","data":{"title":"\#(String(repeating: "y", count: count))"}}"#
+        }
+        func update(_ count: Int) -> String {
+            #"{"op":"update","table":"wiki","id":1,"data":{"title":"\#(String(repeating: "y", count: count))"}}"#
+        }
+        try await fixture.ask(insert(100), as: fixture.ada)
+        let refused = await fixture.refusal(insert(101), as: fixture.ada)
+        #expect(refused?.code == .tooLarge && refused?.code.httpStatus == 413 && refused?.message == "row too large")
+        #expect(refused?.detail.contains("100 bytes") == true)
+        #expect(await fixture.refusal(update(101), as: fixture.ada)?.code == .tooLarge)
+        let many = #"{"op":"update-where","table":"wiki","where":"1","data":{"score":1}}"#
+        #expect(await fixture.refusal(many, as: fixture.bob)?.code == .tooLarge, "a number more")
+        let upsert =
+            #"{"op":"upsert","table":"wiki","key_col":"score","data":{"score":7,"title":"\#(String(repeating: "y", count: 93))"}}"#
+        #expect(await fixture.refusal(upsert, as: fixture.bob)?.code == .tooLarge)
+        #expect(try await fixture.text(#"{"op":"count","table":"wiki"}"#) == #"{"count":1}"#)
+        // The owner has none, and can allow more; what is longer already can become shorter.
+        try await fixture.ask(update(5000))
+        try await fixture.ask(update(4000), as: fixture.ada)
+        fixture.store.limit(to: VisitorQuota(rowBytes: 5000))
+        try await fixture.ask(update(4500), as: fixture.ada)
         await fixture.store.close()
     }
 

@@ -1,4 +1,5 @@
 import GoopCore
+import Multiformats
 import PeerIdentity
 import Testing
 
@@ -6,8 +7,8 @@ import Testing
 
 /// Who writes next, as a value.
 @Suite struct WriteLineTests {
-    let ada = PrivateKey.generate().peerID
-    let bob = PrivateKey.generate().peerID
+    let ada = ShareHolder(PrivateKey.generate().peerID, at: nil)
+    let bob = ShareHolder(PrivateKey.generate().peerID, at: nil)
 
     @Test func linesTakeTurns() {
         var line = WriteLine<String>()
@@ -46,22 +47,43 @@ import Testing
 
     @Test func nobodyFillsTheLine() {
         var line = WriteLine<Int>(
-            shares: WriteShares(writes: 6, bytes: 100, writesPerVisitor: 3, bytesPerVisitor: 50))
+            shares: WriteShares(
+                writes: Shares(total: 8, perPeer: 3, floor: 1), bytes: Shares(total: 200, perPeer: 50, floor: 10),
+                writesOfOwner: 3, bytesOfOwner: 60))
         for number in 0..<3 { #expect(line.enter(number, of: ada, cost: 1, isHeavy: number == 1) == nil) }
         #expect(line.enter(3, of: ada, cost: 1, isHeavy: false) == 3)
-        #expect(line.enter(3, of: bob, cost: 51, isHeavy: false) == 0, "too large for one")
-        for number in 0..<3 { #expect(line.enter(number, of: nil, cost: 20, isHeavy: false) == nil) }
-        #expect(line.enter(9, of: nil, cost: 1, isHeavy: false) == 6)
+        #expect(line.enter(3, of: bob, cost: 51, isHeavy: false) == 3, "too large for one")
+        for number in 4..<7 { #expect(line.enter(number, of: nil, cost: 20, isHeavy: false) == nil) }
+        #expect(line.enter(9, of: nil, cost: 0, isHeavy: false) == 3, "the owner has places of its own")
+        #expect(line.count == 6)
         // What is taken makes room.
         #expect(line.first()?.write == 0)
         #expect(line.enter(3, of: ada, cost: 1, isHeavy: false) == nil)
         while line.first() != nil {}
-        #expect(line.enter(4, of: bob, cost: 50, isHeavy: false) == nil)
-        #expect(line.enter(5, of: nil, cost: 51, isHeavy: false) == 1)
+        #expect(line.enter(4, of: bob, cost: 50, isHeavy: false) == nil, "what was refused is not counted")
+        #expect(line.enter(5, of: nil, cost: 61, isHeavy: false) == 0)
+        #expect(line.count == 1)
+    }
+
+    /// Whoever has many keys on one host delays another host no more than one key does, and leaves it places.
+    @Test(arguments: [4, 40]) func hostsTakeTurns(keys: Int) throws {
+        var line = WriteLine<String>()
+        let (near, far) = (try #require(IPAddress("10.0.0.1")), try #require(IPAddress("10.0.0.2")))
+        for _ in 0..<keys {
+            let key = ShareHolder(PrivateKey.generate().peerID, at: near)
+            while line.enter("crowd", of: key, cost: 100_000, isHeavy: true) == nil {}
+        }
+        let ada = ShareHolder(PrivateKey.generate().peerID, at: far)
+        for _ in 0..<10 { #expect(line.enter("ada", of: ada, cost: 100_000, isHeavy: true) == nil) }
+        var order: [String] = []
+        while order.count < 6, let next = line.first() { order.append(next.write) }
+        #expect(order == ["crowd", "ada", "crowd", "ada", "crowd", "ada"])
     }
 
     @Test func whatWaitsIsTakenOutAndMakesRoom() {
-        var line = WriteLine<Int>(shares: WriteShares(writes: 6, bytes: 60, writesPerVisitor: 4, bytesPerVisitor: 40))
+        let small = WriteShares(
+            writes: Shares(total: 12, perPeer: 4, floor: 1), bytes: Shares(total: 120, perPeer: 40, floor: 10))
+        var line = WriteLine<Int>(shares: small)
         for number in 0..<4 { #expect(line.enter(number, of: ada, cost: 10, isHeavy: number > 1) == nil) }
         for number in 4..<6 { #expect(line.enter(number, of: nil, cost: 10, isHeavy: number > 4) == nil) }
         #expect(line.first()?.write == 0)

@@ -160,6 +160,7 @@ struct ConfigurationField: Sendable {
         text("data.durability", \.data.durability),
         number("data.visitor_rows", \.data.visitorRows),
         number("data.visitor_megabytes", \.data.visitorMegabytes),
+        number("data.visitor_row_kilobytes", \.data.visitorRowKilobytes),
         number("data.total_megabytes", \.data.totalMegabytes),
         text("site.audience", \.site.audience),
         texts("site.guests", \.site.guests),

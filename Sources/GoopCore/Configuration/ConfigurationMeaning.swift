@@ -97,8 +97,10 @@ enum ConfigurationMeaning {
             "full: what was accepted survives a power cut. normal: faster, survives a crash of the program.",
         "data.visitor_rows": "The most rows that one visitor may add to your tables. In effect at once.",
         "data.visitor_megabytes": "The most space that one visitor's rows may take, in megabytes. In effect at once.",
+        "data.visitor_row_kilobytes":
+            "The largest row that a visitor may write, in kilobytes, 1 to 1024. In effect at once.",
         "data.total_megabytes":
-            "The most space that the rows of all visitors may take, in megabytes. In effect at once.",
+            "The most space that the rows of all visitors may take, and what they add to yours, in megabytes. In effect at once.",
         "site.audience":
             "everyone: whoever comes sees your site. named: only the peers of site.guests do. In effect at once.",
         "site.guests": "The ids of the peers that see your site when site.audience is named. In effect at once.",

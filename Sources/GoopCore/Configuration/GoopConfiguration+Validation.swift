@@ -92,6 +92,7 @@ extension GoopConfiguration {
         }
         problems.require("data.visitor_rows", data.visitorRows, in: 0...100_000_000, hint: "10000 is usual")
         problems.require("data.visitor_megabytes", data.visitorMegabytes, in: 0...1_048_576, hint: "16 is usual")
+        problems.require("data.visitor_row_kilobytes", data.visitorRowKilobytes, in: 1...1024, hint: "64 is usual")
         problems.require("data.total_megabytes", data.totalMegabytes, in: 0...1_048_576, hint: "1024 is usual")
         return problems.found
     }

@@ -192,6 +192,8 @@ public struct GoopConfiguration: Sendable, Hashable {
         public var visitorRows = 10_000
         /// `visitor_megabytes`: size of the rows of one visitor.
         public var visitorMegabytes = 16
+        /// `visitor_row_kilobytes`: size of one row that a visitor makes or changes.
+        public var visitorRowKilobytes = 64
         /// `total_megabytes`: size of the rows of all visitors.
         public var totalMegabytes = 1024
     }

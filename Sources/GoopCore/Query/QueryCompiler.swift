@@ -66,9 +66,10 @@ public enum QueryCompiler {
         let expression = try parser.expression()
         try parser.finish()
         arguments = parser.arguments
+        let times = TimeComparison(scope: scope, arguments: arguments.values)
         var writer = SQLWriter(values: .bound(arguments: arguments.values))
         writer.append("(")
-        try check(writer.append(expression), at: 0)
+        try check(writer.append(times.within(expression)), at: 0)
         writer.append(")")
         return CompiledFragment(sql: writer.sql, bindings: writer.bindings)
     }
@@ -91,13 +92,15 @@ public enum QueryCompiler {
     ) throws(QueryError) -> CompiledFragment {
         var parser = try QueryParser(text, arguments: arguments, scope: scope, aggregatesAllowed: results != nil)
         var writer = SQLWriter(values: .bound(arguments: arguments.values))
+        let times = TimeComparison(scope: scope, arguments: arguments.values)
         var count = 0
         repeat {
             let position = parser.current.position
             count += 1
             guard count <= Limit.orderTerms else { throw .tooManyTerms(position: position, limit: Limit.orderTerms) }
             let result = try parser.result(among: results?.names ?? [])
-            let expression = if let result { result } else { try parser.expression() }
+            // A result's name means the result by itself only, and no column.
+            let expression = if let result { result } else { times.ordered(try parser.expression()) }
             guard !expression.isSameForEveryRow else { throw .constantOrder(position: position) }
             if count > 1 { writer.append(", ") }
             try check(writer.append(expression), at: position)
@@ -121,7 +124,11 @@ public enum QueryCompiler {
     }
 
     /// Compiles names with commas between them, or `*` for all columns.
-    public static func columns(_ text: String, scope: QueryScope) throws(QueryError) -> CompiledFragment {
+    ///
+    /// - Parameter isCompared: values that are the same moment are to be one, however they are stored: for GROUP BY.
+    public static func columns(
+        _ text: String, scope: QueryScope, isCompared: Bool = false
+    ) throws(QueryError) -> CompiledFragment {
         var parser = try QueryParser(text, arguments: QueryArguments([]), scope: scope, aggregatesAllowed: false)
         var names: [String] = []
         if parser.accept(.star) {
@@ -140,18 +147,21 @@ public enum QueryCompiler {
             } while parser.accept(.comma)
         }
         try parser.finish()
-        return fragment(of: names)
+        return fragment(of: names, scope: scope, isCompared: isCompared)
     }
 
     /// Compiles names of columns, each one a bare name or a quoted one.
     ///
     /// The position of an error is the number of the name, from 0.
-    public static func columns(_ names: [String], scope: QueryScope) throws(QueryError) -> CompiledFragment {
+    /// - Parameter isCompared: as above, for DISTINCT.
+    public static func columns(
+        _ names: [String], scope: QueryScope, isCompared: Bool = false
+    ) throws(QueryError) -> CompiledFragment {
         guard !names.isEmpty else { throw .empty }
         guard names.count <= Limit.columns else {
             throw .tooManyTerms(position: Limit.columns, limit: Limit.columns)
         }
-        if names == ["*"] { return fragment(of: scope.columns) }
+        if names == ["*"] { return fragment(of: scope.columns, scope: scope, isCompared: isCompared) }
         var found: [String] = []
         for (index, name) in names.enumerated() {
             if let column = scope.column(name) {
@@ -164,11 +174,15 @@ public enum QueryCompiler {
                 throw .unknownColumn(position: index, name: name, suggestion: scope.suggestion(for: name))
             }
         }
-        return fragment(of: found)
+        return fragment(of: found, scope: scope, isCompared: isCompared)
     }
 
-    private static func fragment(of columns: [String]) -> CompiledFragment {
-        CompiledFragment(sql: columns.map(SQLWriter.quoted).joined(separator: ", "))
+    private static func fragment(of columns: [String], scope: QueryScope, isCompared: Bool) -> CompiledFragment {
+        let parts = columns.map { name in
+            let quoted = SQLWriter.quoted(name)
+            return isCompared && scope.mixesTimes(name) ? TimeText.sql(of: quoted) : quoted
+        }
+        return CompiledFragment(sql: parts.joined(separator: ", "))
     }
 
     /// Compiles results over groups of rows, for example `COUNT(*) AS n, ROUND(AVG(score), 1) AS average`.
@@ -192,6 +206,7 @@ public enum QueryCompiler {
         var parser = try QueryParser(text, arguments: arguments, scope: scope, aggregatesAllowed: true)
         let bytes = Array(text.utf8)
         var writer = SQLWriter(values: .bound(arguments: arguments.values))
+        let times = TimeComparison(scope: scope, arguments: arguments.values)
         var names: [String] = []
         var taken: Set<[UInt8]> = []
         var count = 0
@@ -216,7 +231,7 @@ public enum QueryCompiler {
             }
             names.append(name)
             if count > 1 { writer.append(", ") }
-            try check(writer.append(expression), at: position)
+            try check(writer.append(times.ordered(expression)), at: position)
             writer.append(" AS ")
             writer.appendName(name)
         } while parser.accept(.comma)

@@ -6,6 +6,8 @@ indirect enum QueryExpression: Sendable, Hashable {
     case constant(Constant)
     /// A column in the spelling of the table.
     case column(String)
+    /// A column of times, its values in one form (`TimeText`). Not of the grammar: the compiler puts it where times are compared.
+    case time(String)
     /// The argument of that number, counted from 1.
     case placeholder(Int)
     case unary(UnaryOperator, QueryExpression)
@@ -92,7 +94,7 @@ indirect enum QueryExpression: Sendable, Hashable {
         switch self {
         case .literal(.integer(let value)): value < 0 ? .prefix : .atom
         case .literal(.real(let value)): value < 0 ? .prefix : .atom
-        case .literal, .constant, .column, .placeholder, .cast, .conditional, .call, .aggregate: .atom
+        case .literal, .constant, .column, .time, .placeholder, .cast, .conditional, .call, .aggregate: .atom
         case .unary(.not, _): .not
         case .unary: .prefix
         case .binary(let binary, _, _): binary.precedence
@@ -120,7 +122,7 @@ extension QueryExpression {
     /// How many `||` are in it.
     var concatenations: Int {
         switch self {
-        case .literal, .constant, .column, .placeholder: 0
+        case .literal, .constant, .column, .time, .placeholder: 0
         case .unary(_, let inner), .nullTest(let inner, _), .collate(let inner, _), .cast(let inner, _):
             inner.concatenations
         case .binary(let binary, let left, let right):

@@ -561,7 +561,7 @@ extension QueryExpression {
     var holdsAggregate: Bool {
         switch self {
         case .aggregate: true
-        case .literal, .constant, .column, .placeholder: false
+        case .literal, .constant, .column, .time, .placeholder: false
         case .unary(_, let inner), .nullTest(let inner, _), .collate(let inner, _), .cast(let inner, _):
             inner.holdsAggregate
         case .binary(_, let left, let right): left.holdsAggregate || right.holdsAggregate

@@ -11,6 +11,9 @@ struct SQLWriter {
     private(set) var sql = ""
     private(set) var bindings: [QueryValue] = []
 
+    /// Of `TimeText.sql`: its deepest part are four calls within a CASE, behind a `||`, within another CASE.
+    private static let weightOfTime = 34
+
     init(values: Values) { self.values = values }
 
     mutating func append(_ text: String) { sql += text }
@@ -46,6 +49,12 @@ struct SQLWriter {
         case .column(let name):
             appendName(name)
             return 1
+        case .time(let name):
+            switch values {
+            case .bound: append(TimeText.sql(of: SQLWriter.quoted(name)))
+            case .written: appendName(name)
+            }
+            return SQLWriter.weightOfTime
         case .placeholder(let number):
             switch values {
             case .bound(let arguments): append(number > 0 && number <= arguments.count ? arguments[number - 1] : .null)

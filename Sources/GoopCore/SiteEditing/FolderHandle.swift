@@ -99,6 +99,34 @@ final class FolderHandle {
     /// Makes the names in the folder durable. Some file systems cannot; the content of the files is safe then all the same.
     func flush() { fsync(descriptor) }
 
+    /// Deeper folders, and more files, are not measured.
+    private static let measuredDepth = 32
+    private static let measuredFiles = 100_000
+
+    /// About the bytes of a file, or of the files in a folder, links not followed; 0 if it cannot be told.
+    func bytes(of name: String) -> Int64 {
+        guard let status = try? status(of: name) else { return 0 }
+        guard status.st_mode & S_IFMT == S_IFDIR else { return Int64(status.st_size) }
+        var bytes: Int64 = 0
+        var left = FolderHandle.measuredFiles
+        var waiting = [[name]]
+        while let path = waiting.popLast() {
+            guard let folder = try? folder(at: path), let (names, _, _) = try? folder.names(limit: left) else {
+                continue
+            }
+            left -= names.count
+            for name in names {
+                guard let status = try? folder.status(of: name) else { continue }
+                if status.st_mode & S_IFMT != S_IFDIR {
+                    bytes &+= Int64(status.st_size)
+                } else if path.count < FolderHandle.measuredDepth {
+                    waiting.append(path + [name])
+                }
+            }
+        }
+        return max(0, bytes)
+    }
+
     /// Moves a file or a folder to a place where nothing is: what is there is never replaced, but for an empty folder by a
     /// folder.
     func move(_ name: String, to target: FolderHandle, as newName: String) throws(SiteEditError) {

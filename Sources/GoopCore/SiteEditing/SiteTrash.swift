@@ -12,31 +12,54 @@ public struct DeletedItem: Sendable, Hashable {
     public var path: String
     /// When it was deleted, in milliseconds of UNIX time.
     public var deletedMilliseconds: Int64
+    /// About the bytes of it, with everything in it.
+    public var bytes: Int64
 
     /// All of it.
-    public init(ticket: String, path: String, deletedMilliseconds: Int64) {
+    public init(ticket: String, path: String, deletedMilliseconds: Int64, bytes: Int64) {
         self.ticket = ticket
         self.path = path
         self.deletedMilliseconds = deletedMilliseconds
+        self.bytes = bytes
     }
 }
 
-/// What was deleted from a site: each item in a folder of its own under `.goop/trash`, with a note of where it was.
+/// What was deleted from a site: each item in a folder of its own under `.goop/trash`, with notes of where it was and how large.
 ///
-/// Keeps the newest `capacity` items, each for `lifetime` at most; what is more or older goes for good at the next deletion.
+/// An item stays for `lifetimeMilliseconds`. All together are within `limits`: at a deletion with
+/// which there would be more, those go for good that were deleted longest ago, and `pushedOut` tells them before. The item
+/// deleted last always stays, however large.
 package struct SiteTrash: Sendable {
-    /// The most items.
-    package static let capacity = 50
-    /// How long an item stays, in milliseconds: a week.
+    /// What all items have at most.
+    package struct Limits: Sendable, Hashable {
+        /// Bytes of their files.
+        package var bytes: Int64
+        /// Items; the page lists them all.
+        package var items: Int
+
+        /// Both.
+        package init(bytes: Int64 = 2 << 30, items: Int = 2000) {
+            self.bytes = bytes
+            self.items = items
+        }
+    }
+
+    /// How long an item stays, in milliseconds: a week. It goes for good at the first deletion after that.
     package static let lifetimeMilliseconds: Int64 = 7 * 24 * 3600 * 1000
     static let folderName = "trash"
     private static let item = "item"
     private static let note = "from"
+    private static let sizeNote = "bytes"
 
+    /// What all items have at most.
+    package let limits: Limits
     private let editor: SiteEditor
 
     /// The trash of a site.
-    package init(of editor: SiteEditor) { self.editor = editor }
+    package init(of editor: SiteEditor, limits: Limits = .init()) {
+        self.editor = editor
+        self.limits = limits
+    }
 
     /// Takes a file or folder, with everything in it, out of the site.
     package func delete(_ path: String, nowMilliseconds: Int64) throws(SiteEditError) -> DeletedItem {
@@ -44,12 +67,13 @@ package struct SiteTrash: Sendable {
         let top = try FolderHandle.root(editor.root)
         let folder = try top.folder(at: folders)
         guard try folder.status(of: name) != nil else { throw SiteEditError(.missing, path) }
+        let bytes = folder.bytes(of: name)
         let trash = try editor.workFolder(SiteTrash.folderName, of: top)
-        clean(trash, nowMilliseconds: nowMilliseconds, keeping: SiteTrash.capacity - 1)
         let ticket = "\(nowMilliseconds)-\(String(UInt64.random(in: 0...UInt64.max), radix: 36))"
         do throws(SiteEditError) {
             let place = try trash.folderMadeIfMissing(ticket, mode: 0o700)
             try SiteTrash.write(path, as: SiteTrash.note, in: place)
+            try SiteTrash.write(String(bytes), as: SiteTrash.sizeNote, in: place)
             // The way back first: after a power cut nothing may lie here that does not say where it was.
             place.flush()
             trash.flush()
@@ -61,7 +85,21 @@ package struct SiteTrash: Sendable {
                 ? SiteEditError(.full, path, detail: "nothing was deleted; empty the trash first") : error
         }
         folder.flush()
-        return DeletedItem(ticket: ticket, path: path, deletedMilliseconds: nowMilliseconds)
+        // Only now: a deletion that fails costs nothing that was deleted before.
+        clean(trash, nowMilliseconds: nowMilliseconds, keeping: ticket)
+        return DeletedItem(ticket: ticket, path: path, deletedMilliseconds: nowMilliseconds, bytes: bytes)
+    }
+
+    /// What would go for good if something were deleted now, before its week is over; newest first.
+    package func pushedOut(byDeleting path: String, nowMilliseconds: Int64) throws(SiteEditError) -> [DeletedItem] {
+        let (folders, name) = try editor.parts(of: path)
+        let folder = try FolderHandle.root(editor.root).folder(at: folders)
+        guard try folder.status(of: name) != nil else { throw SiteEditError(.missing, path) }
+        var room = Room(limits)
+        _ = room.takes(folder.bytes(of: name))
+        return items().filter { item in
+            !room.takes(item.bytes) && !SiteTrash.isOver(item.deletedMilliseconds, nowMilliseconds)
+        }
     }
 
     /// What can come back, newest first.
@@ -71,7 +109,8 @@ package struct SiteTrash: Sendable {
             guard let place = try? trash.folder(ticket.name), let path = SiteTrash.read(SiteTrash.note, in: place),
                 (try? place.status(of: SiteTrash.item)) != nil
             else { return nil }
-            return DeletedItem(ticket: ticket.name, path: path, deletedMilliseconds: ticket.time)
+            return DeletedItem(
+                ticket: ticket.name, path: path, deletedMilliseconds: ticket.time, bytes: SiteTrash.bytes(in: place))
         }
     }
 
@@ -93,8 +132,8 @@ package struct SiteTrash: Sendable {
 
     /// Makes everything in it go for good, and the room on the disk free.
     package func empty() {
-        guard let trash = existing() else { return }
-        clean(trash, nowMilliseconds: .max, keeping: 0)
+        guard let trash = existing(), let (names, _, _) = try? trash.names(limit: .max) else { return }
+        for name in names { trash.remove(name) }
     }
 
     /// Removes what an earlier run left unfinished.
@@ -109,12 +148,35 @@ package struct SiteTrash: Sendable {
         try? FolderHandle.root(editor.root).folder(at: [SiteEditor.workFolder, SiteTrash.folderName])
     }
 
-    private func clean(_ trash: FolderHandle, nowMilliseconds: Int64, keeping count: Int) {
+    /// How much the items have, counted from the newest on.
+    private struct Room {
+        private let limits: Limits
+        private var bytes: Int64 = 0
+        private var items = 0
+
+        init(_ limits: Limits) { self.limits = limits }
+
+        /// - Returns: whether the next item fits; after one that does not, none does.
+        mutating func takes(_ size: Int64) -> Bool {
+            let (sum, overflows) = bytes.addingReportingOverflow(max(0, size))
+            bytes = overflows ? .max : sum
+            items += 1
+            return bytes <= limits.bytes && items <= limits.items
+        }
+    }
+
+    private static func isOver(_ deletedMilliseconds: Int64, _ nowMilliseconds: Int64) -> Bool {
+        nowMilliseconds &- deletedMilliseconds > lifetimeMilliseconds
+    }
+
+    private func clean(_ trash: FolderHandle, nowMilliseconds: Int64, keeping kept: String) {
         let tickets = SiteTrash.tickets(in: trash)
-        for (index, ticket) in tickets.enumerated() {
-            if index >= count || nowMilliseconds &- ticket.time > SiteTrash.lifetimeMilliseconds {
-                trash.remove(ticket.name)
-            }
+        var room = Room(limits)
+        // The one that stays counts first, whatever the clock said when others were deleted.
+        for ticket in tickets.filter({ $0.name == kept }) + tickets.filter({ $0.name != kept }) {
+            let size = (try? trash.folder(ticket.name)).map { SiteTrash.bytes(in: $0) } ?? 0
+            let fits = room.takes(size) && !SiteTrash.isOver(ticket.time, nowMilliseconds)
+            if !fits, ticket.name != kept { trash.remove(ticket.name) }
         }
         // Left over from a removal that was interrupted.
         guard let (names, _, _) = try? trash.names(limit: .max) else { return }
@@ -125,6 +187,12 @@ package struct SiteTrash: Sendable {
     private static func tickets(in trash: FolderHandle) -> [(name: String, time: Int64)] {
         guard let (names, _, _) = try? trash.names(limit: 10_000) else { return [] }
         return names.compactMap { name in time(of: name).map { (name, $0) } }.sorted { $0.time > $1.time }
+    }
+
+    /// Of an item; those of earlier versions have no note of it.
+    private static func bytes(in place: FolderHandle) -> Int64 {
+        if let bytes = read(sizeNote, in: place).flatMap({ Int64($0) }), bytes >= 0 { return bytes }
+        return place.bytes(of: item)
     }
 
     private static func time(of ticket: String) -> Int64? {

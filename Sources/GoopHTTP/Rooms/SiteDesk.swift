@@ -12,6 +12,8 @@ public protocol SiteDesk: Sendable {
     /// Gives a file or folder another name or place.
     /// - Parameter replaces: a file that is there is replaced by this file.
     func move(_ path: String, to newPath: String, replaces: Bool) async throws(SiteEditError)
+    /// What would go for good, before its time in the trash is over, if a file or folder were deleted now.
+    func pushedOut(byDeleting path: String) async throws(SiteEditError) -> [DeletedItem]
     /// Moves a file or folder to the trash.
     func delete(_ path: String) async throws(SiteEditError) -> DeletedItem
     /// Takes something out of the trash, to where it was.
@@ -49,6 +51,8 @@ public struct SiteSheet: Sendable, Hashable {
     public var listing: SiteListing
     /// What was deleted and can come back, newest first.
     public var deleted: [DeletedItem]
+    /// What that may have at most.
+    package var trashLimits: SiteTrash.Limits
     /// Bytes that the disk has left; nil if that is not known.
     public var freeBytes: Int?
     /// The largest file that is taken, in bytes.
@@ -71,13 +75,14 @@ public struct SiteSheet: Sendable, Hashable {
     }
 
     /// All of it.
-    public init(
-        folder: String, listing: SiteListing, deleted: [DeletedItem], freeBytes: Int?, maximumFileBytes: Int,
-        starters: [Starter]
+    package init(
+        folder: String, listing: SiteListing, deleted: [DeletedItem], trashLimits: SiteTrash.Limits, freeBytes: Int?,
+        maximumFileBytes: Int, starters: [Starter]
     ) {
         self.folder = folder
         self.listing = listing
         self.deleted = deleted
+        self.trashLimits = trashLimits
         self.freeBytes = freeBytes
         self.maximumFileBytes = maximumFileBytes
         self.starters = starters

@@ -12,6 +12,7 @@ struct SiteRoom: Sendable {
         case makeFolder = "site/folder"
         case move = "site/move"
         case delete = "site/delete"
+        case checkDeletion = "site/delete/check"
         case restore = "site/restore"
         case emptyTrash = "site/empty-trash"
         case checkStarter = "site/starter/check"
@@ -24,7 +25,7 @@ struct SiteRoom: Sendable {
     let routes: RoomRoutes
 
     /// `{"folder","files":[{"path","kind","size","changed","stamp"}],"complete","unserved","free","limit",
-    /// "deleted":[{"ticket","path","deleted"}],"starters":[{"name","summary"}]}`.
+    /// "deleted":[{"ticket","path","deleted","bytes"}],"trash":{"bytes","items"},"starters":[{"name","summary"}]}`.
     func sheet() async -> Response {
         guard let desk else { return routes.closed }
         do throws(SiteEditError) { return routes.answer(json(try await desk.sheet())) } catch { return refuse(error) }
@@ -44,7 +45,8 @@ struct SiteRoom: Sendable {
         } catch { return refuse(error) }
     }
 
-    /// `folder {"path"}`, `move {"path","to","replace"}`, `delete {"path"}` → the item, `restore {"ticket"}` → `{"path"}`,
+    /// `folder {"path"}`, `move {"path","to","replace"}`, `delete {"path"}` → the item,
+    /// `delete/check {"path"}` → `{"gone":[items]}`, those that deleting it would make go for good, `restore {"ticket"}` → `{"path"}`,
     /// `empty-trash {}`, `starter/check {"starter"}` → `{"files":[{"path","effect"}]}`,
     /// `starter/apply {"starter","replace":[paths]}` → `{"kept":[{"table","columns":[names]}]}`.
     func change(_ change: Change, _ object: JSONObject) async -> Response {
@@ -57,6 +59,9 @@ struct SiteRoom: Sendable {
                     try text("path", of: object), to: try text("to", of: object),
                     replaces: object["replace"]?.bool ?? false)
             case .delete: return routes.answer(json(try await desk.delete(try text("path", of: object))))
+            case .checkDeletion:
+                let gone = try await desk.pushedOut(byDeleting: try text("path", of: object))
+                return routes.answer(["gone": .array(gone.map(json))])
             case .restore:
                 return routes.answer(["path": .string(try await desk.restore(try text("ticket", of: object)))])
             case .checkStarter:
@@ -167,6 +172,7 @@ struct SiteRoom: Sendable {
     private func json(_ item: DeletedItem) -> JSONValue {
         [
             "ticket": .string(item.ticket), "path": .string(item.path), "deleted": .integer(item.deletedMilliseconds),
+            "bytes": .integer(item.bytes),
         ]
     }
 
@@ -176,6 +182,9 @@ struct SiteRoom: Sendable {
             "complete": .bool(sheet.listing.isComplete), "unserved": .integer(Int64(sheet.listing.unserved)),
             "free": sheet.freeBytes.map { .integer(Int64($0)) } ?? .null,
             "limit": .integer(Int64(sheet.maximumFileBytes)), "deleted": .array(sheet.deleted.map(json)),
+            "trash": [
+                "bytes": .integer(sheet.trashLimits.bytes), "items": .integer(Int64(sheet.trashLimits.items)),
+            ],
             "starters": .array(
                 sheet.starters.map { ["name": .string($0.name), "summary": .string($0.summary)] }),
         ]

@@ -104,12 +104,13 @@ function showSum() {
 function showTrash() {
   find("trash").hidden = sheet.deleted.length === 0;
   setText(find("trash-title"), `Deleted (${sheet.deleted.length})`);
+  setText(find("trash-note"), `What you delete can be put back for a week. Visitors cannot see it. All of it together may have ${sizeText(sheet.trash.bytes)} and ${sheet.trash.items.toLocaleString()} items; before more than that is deleted, you are told what goes for good.`);
   arrangeChildren(find("trash-list"), sheet.deleted.map((item) => ({
     key: item.ticket, text: JSON.stringify(item),
     make() {
       const back = button("Put back", "button small", () => restore(item.ticket));
       back.setAttribute("aria-label", `Put back ${clean(item.path)}`);
-      return element("li", "", element("div", "", element("span", "name", clean(item.path)), element("p", "note", `deleted ${when(item.deleted)}`)), element("div", "row", back));
+      return element("li", "", element("div", "", element("span", "name", clean(item.path)), element("p", "note", `${sizeText(item.bytes)}, deleted ${when(item.deleted)}`)), element("div", "row", back));
     },
   })));
 }
@@ -172,9 +173,20 @@ async function rename(entry) {
 
 async function remove(entry) {
   const inside = entry.kind === "folder" ? sheet.files.filter((other) => other.path.startsWith(`${entry.path}/`)).length : 0;
+  let gone = [];
+  try {
+    // What was deleted before can be too much with it.
+    if (sheet.deleted.length > 0) gone = (await post("/api/rooms/site/delete/check", { path: entry.path })).gone;
+  } catch (error) {
+    await load();
+    return tellFailure(error);
+  }
+  const told = gone.length === 0 ? ""
+    : ` To keep it, ${counted(gone.length, "thing", "things")} that you deleted longest ago ${gone.length === 1 ? "goes" : "go"} for good:`;
   const answer = await askQuestion({
     title: `Delete ${clean(lastName(entry.path))}?`,
-    text: `${inside > 0 ? `With ${counted(inside, "file or folder", "files and folders")} in it. ` : ""}Visitors will not find it any more. You can put it back for a week.`,
+    text: `${inside > 0 ? `With ${counted(inside, "file or folder", "files and folders")} in it. ` : ""}Visitors will not find it any more. You can put it back for a week.${told}`,
+    names: gone.map((item) => clean(item.path)),
     answers: [{ text: "Delete", value: true, danger: true }],
   });
   if (!answer) return;

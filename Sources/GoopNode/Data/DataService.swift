@@ -12,23 +12,21 @@ import Synchronization
 struct DataService: Sendable {
     /// How long a visitor may take to send its request, and to take the answer.
     static let patience = Duration.seconds(20)
-    /// Requests at a time of one visitor; one more is answered with `busy`.
-    static let maximumRequestsPerPeer = 32
-    /// Requests at a time of all visitors.
-    static let maximumRequests = 512
+    /// Requests at a time that are answered, and as many that are read; one more, of all visitors or beyond somebody's share, is
+    /// answered with `busy`.
+    static let shares = Shares(total: 512, perPeer: 32, floor: 4)
+    /// Watches at a time that have asked, and as many that have not. The store has bounds of its own, which are the same.
+    static let watchShares = Shares(total: 512, perPeer: DataProtocol.maximumWatchesPerPeer, floor: 4)
     /// Answers up to this size are given whatever waits: those of writes are all shorter, and whoever is told `busy`
-    /// would write again what is stored already. `maximumRequests` of them are 8 MiB.
+    /// would write again what is stored already. 512 of them, as many as are given at a time, are 8 MiB.
     static let shortAnswerBytes = 16 << 10
-    /// Bytes of longer answers that one visitor has not taken; a first one may have more.
-    static let untakenBytesPerPeer = 32 << 20
-    /// Bytes of longer answers that all visitors have not taken.
-    static let untakenBytes = 128 << 20
-    /// So much of each request is gathered whatever the others hold: 8 MiB for `maximumRequests`.
+    /// Bytes of longer answers that visitors have not taken. The floor is about as long as answers are that have all the rows a
+    /// visitor may read at once.
+    static let untakenShares = Shares(total: 128 << 20, perPeer: 32 << 20, floor: 6 << 20)
+    /// So much of each request is gathered whatever the others hold: 16 MiB for all that are read or answered.
     static let freelyGatheredBytes = 16 << 10
-    /// Bytes beyond those of one visitor's requests that have not been answered: four of the longest.
-    static let gatheredBytesPerPeer = 4 << 20
-    /// Bytes beyond those of all visitors' requests.
-    static let gatheredBytes = 64 << 20
+    /// Bytes beyond those of visitors' requests that have not been answered; of one, four of the longest, and the floor is one.
+    static let gatheredShares = Shares(total: 64 << 20, perPeer: 4 << 20, floor: 1 << 20)
     /// Requests up to this size are read on the event loop.
     static let smallRequestBytes = 4096
     /// How often a quiet watch gives a sign of life.
@@ -43,12 +41,15 @@ struct DataService: Sendable {
     let email: @Sendable (PeerID) async -> String
     let logger: Logger
     private let load: RequestLoad
+    private let admission: Admission
+    private let watchAdmission = Admission(DataService.watchShares)
 
     init(
         tables: SiteTables, door: SiteDoor, logger: Logger, load: RequestLoad = RequestLoad(),
-        email: @escaping @Sendable (PeerID) async -> String
+        shares: Shares = DataService.shares, email: @escaping @Sendable (PeerID) async -> String
     ) {
         self.load = load
+        admission = Admission(shares)
         self.tables = tables
         self.door = door
         self.logger = logger
@@ -58,11 +59,11 @@ struct DataService: Sendable {
     /// Answers both protocols on a node.
     func register(on node: Node) {
         // Beyond these the stream is reset; up to them `busy` is said.
-        var limits = HandlerLimits(streams: 2048, streamsPerPeer: 128)
+        var limits = HandlerLimits.shared(perPeer: 128)
         limits.allowsLimitedConnection = true
         limits.runsOnEventLoop = true
         node.setHandler(for: ProtocolID(DataProtocol.dataID), limits: limits) { await serve($0, answer) }
-        var watchLimits = HandlerLimits(streams: 512, streamsPerPeer: DataProtocol.maximumWatchesPerPeer)
+        var watchLimits = HandlerLimits.shared(perPeer: DataProtocol.maximumWatchesPerPeer)
         watchLimits.allowsLimitedConnection = true
         node.setHandler(for: ProtocolID(DataProtocol.watchID), limits: watchLimits) { await serve($0, watch) }
     }
@@ -86,25 +87,43 @@ struct DataService: Sendable {
     private static let notInvited = DataError(
         code: .refused, message: "access denied", detail: "the owner shows this site to certain people only")
 
-    private func caller(_ peer: PeerID) async -> DataCaller { .remote(peer, email: await email(peer)) }
+    private static let tooMany = DataError(
+        code: .busy, message: "too many requests", detail: "wait for the answers to come")
+
+    /// Who asks, and from where.
+    private struct Asker: Sendable {
+        let peer: PeerID
+        let address: IPAddress?
+
+        init(_ stream: P2PStream) {
+            peer = stream.remotePeer
+            address = stream.connection.remoteAddress.ipAddress
+        }
+
+        var holder: ShareHolder { ShareHolder(peer, at: address) }
+    }
+
+    private func caller(_ asker: Asker) async -> DataCaller {
+        .remote(asker.peer, email: await email(asker.peer), at: asker.address)
+    }
 
     // MARK: One request
 
     private func answer(_ stream: P2PStream, _ watch: StallWatch) async throws {
-        let peer = stream.remotePeer
-        guard let visit = door.enter(peer, .data, showOut: { stream.reset() }) else {
+        let asker = Asker(stream)
+        let holder = asker.holder
+        guard let visit = door.enter(asker.peer, .data, showOut: { stream.reset() }) else {
             return try await stream.write(ByteBuffer(bytes: DataProtocol.line(DataReply.failure(Self.notInvited))))
         }
         defer { door.leave(visit) }
-        guard load.begin(peer) else {
-            let busy = DataError(code: .busy, message: "too many requests", detail: "wait for the answers to come")
-            return try await stream.write(ByteBuffer(bytes: DataProtocol.line(DataReply.failure(busy))))
+        guard let turn = admission.turn(for: holder) else {
+            return try await stream.write(ByteBuffer(bytes: DataProtocol.line(DataReply.failure(Self.tooMany))))
         }
-        defer { load.end(peer) }
-        guard var reply = try await reply(on: stream, watch) else { return }
+        defer { turn.end() }
+        guard var reply = try await reply(on: stream, to: asker, turn, watch) else { return }
         watch.progressed()
         let size = reply.readableBytes
-        guard load.keep(size, for: peer) else {
+        guard load.keep(size, for: holder) else {
             let busy = DataError(
                 code: .busy, message: "too many requests",
                 detail: "take the answers that wait, or ask for less at once")
@@ -112,18 +131,20 @@ struct DataService: Sendable {
             reply = ByteBuffer(bytes: DataProtocol.line(DataReply.failure(busy)))
             return try await stream.write(reply)
         }
-        defer { load.release(size, for: peer) }
+        defer { load.release(size, for: holder) }
         try await stream.write(reply)
     }
 
     /// Gathers a request and answers it; nil if nothing came. Its bytes count until then: they are kept while it waits its turn.
-    private func reply(on stream: P2PStream, _ watch: StallWatch) async throws -> ByteBuffer? {
-        let peer = stream.remotePeer
+    private func reply(
+        on stream: P2PStream, to asker: Asker, _ turn: Admission.Turn, _ watch: StallWatch
+    ) async throws -> ByteBuffer? {
+        let holder = asker.holder
         var gathered = 0
-        defer { load.letGo(gathered, for: peer) }
+        defer { load.letGo(gathered, for: holder) }
         func mayHold(_ bytes: Int) -> Bool {
-            let mayHold = load.gather(bytes, after: gathered, for: peer)
-            if !mayHold { load.letGo(gathered, for: peer) }
+            let mayHold = load.gather(bytes, after: gathered, for: holder)
+            if !mayHold { load.letGo(gathered, for: holder) }
             gathered = mayHold ? bytes : 0
             return mayHold
         }
@@ -131,33 +152,34 @@ struct DataService: Sendable {
             let line = try await line(of: stream, most: DataProtocol.maximumRequestBytes, mayHold: mayHold)
         else { return nil }
         watch.progressed()
-        return await reply(to: line, from: peer)
+        guard turn.hasAsked() else { return ByteBuffer(bytes: DataProtocol.line(DataReply.failure(Self.tooMany))) }
+        return await reply(to: line, from: asker)
     }
 
     /// The line of the answer. A small change of one row is handed to the writer from the event loop, a small question to a
     /// reader, which also writes the line: each further thread to wake is felt in the answer's time. Whatever has much to read
     /// or to write down by itself does so elsewhere.
-    private func reply(to line: Result<ByteBuffer, DataError>, from peer: PeerID) async -> ByteBuffer {
+    private func reply(to line: Result<ByteBuffer, DataError>, from asker: Asker) async -> ByteBuffer {
         if case .success(let bytes) = line, bytes.readableBytes <= DataService.smallRequestBytes {
             let request = Result { () throws(DataError) in try DataProtocol.request(inLine: bytes.readableBytesView) }
             if case .success(let request) = request, !request.op.isDoneBehindALine {
                 return await withTaskExecutorPreference(globalConcurrentExecutor) {
-                    await answer(.success(request), from: peer)
+                    await answer(.success(request), from: asker)
                 }
             }
-            return await answer(request, from: peer)
+            return await answer(request, from: asker)
         }
         return await withTaskExecutorPreference(globalConcurrentExecutor) {
             let request = Result { () throws(DataError) in
                 try DataProtocol.request(inLine: line.get().readableBytesView)
             }
-            return await answer(request, from: peer)
+            return await answer(request, from: asker)
         }
     }
 
-    private func answer(_ request: Result<DataRequest, DataError>, from peer: PeerID) async -> ByteBuffer {
+    private func answer(_ request: Result<DataRequest, DataError>, from asker: Asker) async -> ByteBuffer {
         do throws(DataError) {
-            return try await tables.perform(try request.get(), caller: await caller(peer)) { value in
+            return try await tables.perform(try request.get(), caller: await caller(asker)) { value in
                 ByteBuffer(bytes: DataProtocol.line(DataReply.success(value)))
             }
         } catch {
@@ -211,17 +233,24 @@ struct DataService: Sendable {
 
     /// Lines of changes until the visitor leaves, changes are lost, or the store closes.
     private func watch(_ stream: P2PStream, _ watch: StallWatch) async throws {
-        let peer = stream.remotePeer
+        let asker = Asker(stream)
         let (events, queue) = DataService.watchQueue()
-        guard let visit = door.enter(peer, .subscription, showOut: { queue.finish() }) else {
+        guard let visit = door.enter(asker.peer, .subscription, showOut: { queue.finish() }) else {
             return try await stream.write(ByteBuffer(bytes: DataProtocol.line(DataReply.failure(Self.notInvited))))
         }
         defer { door.leave(visit) }
+        guard let turn = watchAdmission.turn(for: asker.holder) else {
+            return try await stream.write(ByteBuffer(bytes: DataProtocol.line(DataReply.failure(Self.tooMany))))
+        }
+        defer { turn.end() }
         guard let line = try await line(of: stream, most: DataProtocol.maximumWatchRequestBytes) else { return }
+        guard turn.hasAsked() else {
+            return try await stream.write(ByteBuffer(bytes: DataProtocol.line(DataReply.failure(Self.tooMany))))
+        }
         let changes: AsyncThrowingStream<DataChange, any Error>
         do throws(DataError) {
             let table = try DataProtocol.watchedTable(inLine: line.get().readableBytesView)
-            changes = try await tables.changes(of: table, caller: await caller(peer))
+            changes = try await tables.changes(of: table, caller: await caller(asker))
         } catch {
             return try await stream.write(ByteBuffer(bytes: DataProtocol.line(DataReply.failure(error))))
         }
@@ -293,84 +322,41 @@ extension DataOperation {
     }
 }
 
-/// How many requests are under way, how many bytes of them are kept until they are answered, and how many bytes of answers
-/// wait to be taken: an answer is up to six times as long as the values in it, and a visitor can ask for many and read none.
+/// How many bytes of requests are kept until they are answered, and how many bytes of answers wait to be taken: an answer is up
+/// to six times as long as the values in it, and a visitor can ask for many and read none.
 final class RequestLoad: Sendable {
-    private let untaken = Mutex<(total: Int, perPeer: [PeerID: Int])>((0, [:]))
+    private let untaken = Mutex(DataService.untakenShares)
+    private let gathered = Mutex(DataService.gatheredShares)
 
-    func keep(_ bytes: Int, for peer: PeerID) -> Bool {
+    /// Whether an answer may wait to be taken.
+    func keep(_ bytes: Int, for holder: ShareHolder) -> Bool {
         guard bytes > DataService.shortAnswerBytes else { return true }
-        return untaken.withLock { untaken in
-            let own = untaken.perPeer[peer, default: 0]
-            guard untaken.total + bytes <= DataService.untakenBytes,
-                own == 0 || own + bytes <= DataService.untakenBytesPerPeer
-            else { return false }
-            untaken.total += bytes
-            untaken.perPeer[peer] = own + bytes
-            return true
-        }
+        return untaken.withLock { $0.take(bytes, for: holder) }
     }
 
-    func release(_ bytes: Int, for peer: PeerID) {
+    /// Gives back what an answer took.
+    func release(_ bytes: Int, for holder: ShareHolder) {
         guard bytes > DataService.shortAnswerBytes else { return }
-        untaken.withLock { untaken in
-            untaken.total -= bytes
-            let left = untaken.perPeer[peer, default: bytes] - bytes
-            untaken.perPeer[peer] = left > 0 ? left : nil
-        }
+        untaken.withLock { $0.giveBack(bytes, of: holder) }
     }
-
-    private let gathered = Mutex<(total: Int, perPeer: [PeerID: Int])>((0, [:]))
 
     /// Of a request's bytes, those that count.
     private static func counted(_ bytes: Int) -> Int { max(bytes - DataService.freelyGatheredBytes, 0) }
 
-    /// What is kept of a peer's requests, beside what is free; for tests.
-    func gatheredBytes(of peer: PeerID) -> Int { gathered.withLock { $0.perPeer[peer, default: 0] } }
+    /// What is kept of somebody's requests, beside what is free; for tests.
+    func gatheredBytes(of holder: ShareHolder) -> Int { gathered.withLock { $0.held(by: holder) } }
 
     /// Whether a request, of which so many bytes are kept, may grow to so many.
-    func gather(_ bytes: Int, after before: Int, for peer: PeerID) -> Bool {
+    func gather(_ bytes: Int, after before: Int, for holder: ShareHolder) -> Bool {
         let more = RequestLoad.counted(bytes) - RequestLoad.counted(before)
         guard more > 0 else { return true }
-        return gathered.withLock { gathered in
-            let own = gathered.perPeer[peer, default: 0]
-            guard gathered.total + more <= DataService.gatheredBytes, own + more <= DataService.gatheredBytesPerPeer
-            else { return false }
-            gathered.total += more
-            gathered.perPeer[peer] = own + more
-            return true
-        }
+        return gathered.withLock { $0.take(more, for: holder) }
     }
 
     /// Gives back what was kept of a request.
-    func letGo(_ bytes: Int, for peer: PeerID) {
+    func letGo(_ bytes: Int, for holder: ShareHolder) {
         let counted = RequestLoad.counted(bytes)
         guard counted > 0 else { return }
-        gathered.withLock { gathered in
-            gathered.total -= counted
-            let left = gathered.perPeer[peer, default: counted] - counted
-            gathered.perPeer[peer] = left > 0 ? left : nil
-        }
-    }
-
-    private let counts = Mutex<(total: Int, perPeer: [PeerID: Int])>((0, [:]))
-
-    func begin(_ peer: PeerID) -> Bool {
-        counts.withLock { counts in
-            guard counts.total < DataService.maximumRequests,
-                counts.perPeer[peer, default: 0] < DataService.maximumRequestsPerPeer
-            else { return false }
-            counts.total += 1
-            counts.perPeer[peer, default: 0] += 1
-            return true
-        }
-    }
-
-    func end(_ peer: PeerID) {
-        counts.withLock { counts in
-            counts.total -= 1
-            let left = counts.perPeer[peer, default: 1] - 1
-            counts.perPeer[peer] = left > 0 ? left : nil
-        }
+        gathered.withLock { $0.giveBack(counted, of: holder) }
     }
 }

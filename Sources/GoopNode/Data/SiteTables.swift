@@ -250,6 +250,6 @@ extension VisitorQuota {
     init(_ settings: GoopConfiguration.Tables) {
         self.init(
             rows: Int64(settings.visitorRows), bytes: Int64(settings.visitorMegabytes) << 20,
-            totalBytes: Int64(settings.totalMegabytes) << 20)
+            totalBytes: Int64(settings.totalMegabytes) << 20, rowBytes: Int64(settings.visitorRowKilobytes) << 10)
     }
 }

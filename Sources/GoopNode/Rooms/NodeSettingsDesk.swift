@@ -100,6 +100,7 @@ actor NodeSettingsDesk: SettingsDesk {
         if let tables {
             running.data.visitorRows = configuration.data.visitorRows
             running.data.visitorMegabytes = configuration.data.visitorMegabytes
+            running.data.visitorRowKilobytes = configuration.data.visitorRowKilobytes
             running.data.totalMegabytes = configuration.data.totalMegabytes
             tables.limit(to: VisitorQuota(running.data))
         }

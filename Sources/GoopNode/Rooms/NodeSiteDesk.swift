@@ -25,7 +25,7 @@ struct NodeSiteDesk: SiteDesk {
         try await onDisk { [editor, trash] () throws(SiteEditError) in
             SiteSheet(
                 folder: FolderPath.real(editor.root) ?? editor.root, listing: try editor.list(), deleted: trash.items(),
-                freeBytes: editor.freeBytes(), maximumFileBytes: SiteEditor.maximumFileBytes,
+                trashLimits: trash.limits, freeBytes: editor.freeBytes(), maximumFileBytes: SiteEditor.maximumFileBytes,
                 starters: StarterSite.allCases.map { .init(name: $0.rawValue, summary: $0.summary) })
         }
     }
@@ -37,6 +37,13 @@ struct NodeSiteDesk: SiteDesk {
     func move(_ path: String, to newPath: String, replaces: Bool) async throws(SiteEditError) {
         try await onDisk { [editor] () throws(SiteEditError) in
             try editor.move(path, to: newPath, replaces: replaces)
+        }
+    }
+
+    func pushedOut(byDeleting path: String) async throws(SiteEditError) -> [DeletedItem] {
+        let now = PeerClock().now().unixMilliseconds
+        return try await onDisk { [trash] () throws(SiteEditError) in
+            try trash.pushedOut(byDeleting: path, nowMilliseconds: now)
         }
     }
 

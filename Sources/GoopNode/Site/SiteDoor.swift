@@ -25,7 +25,7 @@ final class SiteDoor: Sendable {
     private struct State {
         var audience: SiteAudience
         var table = VisitorTable()
-        /// As many as streams are open, which the handlers of the protocols bound.
+        /// As many as streams are open, which the node bounds, and of one visitor the handlers of the protocols.
         var inside: [UInt64: Inside] = [:]
         var lastNumber: UInt64 = 0
         var listeners: [UInt64: AsyncStream<Void>.Continuation] = [:]

@@ -9,8 +9,11 @@ struct SiteService: Sendable {
     static let patience = Duration.seconds(20)
     /// How long one answer may take in all.
     static let maximumDuration = Duration.seconds(30 * 60)
-    /// Streams at a time, of all visitors and of one; further ones are reset.
-    static let streamLimits = HandlerLimits(streams: 1024, streamsPerPeer: 256)
+    /// Requests that are answered at a time, and as many that are read; further ones, of all visitors or beyond somebody's
+    /// share, hear "busy".
+    static let shares = Shares(total: 512, perPeer: 128, floor: 4)
+    /// Streams of one visitor at a time; further ones are reset.
+    static let streamsPerPeer = 256
 
     let folder: SiteFolder
     let label: String
@@ -18,12 +21,11 @@ struct SiteService: Sendable {
     let logger: Logger
     private let patience: Duration
     private let tags: ContentTags
-    private let admission: SiteAdmission
+    private let admission: Admission
 
-    /// - Parameter admission: how many requests are answered at a time; further ones hear "busy".
     init(
         folder: SiteFolder, tags: ContentTags = ContentTags(), label: String, door: SiteDoor, logger: Logger,
-        admission: SiteAdmission = SiteAdmission(total: 512, perPeer: 128), patience: Duration = SiteService.patience
+        shares: Shares = SiteService.shares, patience: Duration = SiteService.patience
     ) {
         self.folder = folder
         self.tags = tags
@@ -31,21 +33,20 @@ struct SiteService: Sendable {
         self.door = door
         self.logger = logger
         self.patience = patience
-        self.admission = admission
+        admission = Admission(shares)
     }
 
     /// Answers the three protocols on a node.
     func register(on node: Node) {
-        let limits = relayed(SiteService.streamLimits)
+        let limits = relayed(.shared(perPeer: SiteService.streamsPerPeer))
         node.setHandler(for: ProtocolID(SiteProtocol.querySiteID), limits: limits) { stream in
             await serve(stream, refusal: SiteHead.refusal) { try await answerQuery(stream, $0, $1) }
         }
         node.setHandler(for: ProtocolID(SiteProtocol.siteID), limits: limits) { stream in
             await serve(stream, refusal: SiteProtocol.errorLine) { try await answerLine(stream, $0, $1) }
         }
-        node.setHandler(
-            for: ProtocolID(SiteProtocol.contentID), limits: relayed(HandlerLimits(streams: 512, streamsPerPeer: 16))
-        ) { stream in
+        // Nothing is waited for here: a stream has gone as soon as the label has.
+        node.setHandler(for: ProtocolID(SiteProtocol.contentID), limits: relayed(.shared(perPeer: 16))) { stream in
             // To everyone, also when the site is shown to certain people only: the label is in the presence that all hear,
             // and the answer is how others know that this peer is there. A visitor that has gone misses nothing.
             try? await stream.write(ByteBuffer(bytes: SiteProtocol.labelLine(label)))
@@ -63,22 +64,19 @@ struct SiteService: Sendable {
 
     private func serve(
         _ stream: P2PStream, refusal: (SiteError) -> [UInt8],
-        _ answer: @escaping @Sendable (StallWatch, SiteDoor.Visit) async throws -> Void
+        _ answer: @escaping @Sendable (StallWatch, Request) async throws -> Void
     ) async {
         guard let visit = door.enter(stream.remotePeer, .file, showOut: { stream.reset() }) else {
-            try? await stream.write(ByteBuffer(bytes: refusal(SiteError(kind: .notInvited))))
-            return await stream.close()
+            return await turnAway(stream, refusal(SiteError(kind: .notInvited)))
         }
         defer { door.leave(visit) }
-        guard admission.enter(stream.remotePeer) else {
-            // A visitor that has gone before this answer misses nothing.
-            try? await stream.write(ByteBuffer(bytes: refusal(SiteError(kind: .busy))))
-            return await stream.close()
+        guard let turn = admission.turn(for: stream.holder) else {
+            return await turnAway(stream, refusal(SiteError(kind: .busy)))
         }
-        defer { admission.leave(stream.remotePeer) }
+        defer { turn.end() }
         do {
             try await StallWatch.run(limit: patience, onStall: { stream.reset() }) { watch in
-                try await answer(watch, visit)
+                try await answer(watch, Request(visit: visit, turn: turn))
             }
             await stream.close()
         } catch {
@@ -89,13 +87,34 @@ struct SiteService: Sendable {
         }
     }
 
+    /// Says why there is no answer. It has no place, so it must not last: a visitor may take not even this.
+    private func turnAway(_ stream: P2PStream, _ refusal: [UInt8]) async {
+        // A visitor that has gone before this answer misses nothing.
+        try? await StallWatch.run(limit: patience, onStall: { stream.reset() }) { _ in
+            try await stream.write(ByteBuffer(bytes: refusal))
+        }
+        await stream.close()
+    }
+
+    /// Somebody who was let in, and has a place.
+    private struct Request: Sendable {
+        let visit: SiteDoor.Visit
+        let turn: Admission.Turn
+    }
+
+    /// The visitor has said what it wants.
+    private func hasAsked(for path: String, _ request: Request) throws(SiteError) {
+        guard request.turn.hasAsked() else { throw SiteError(kind: .busy) }
+        door.asked(path, in: request.visit)
+    }
+
     /// `/goop/site/2.0.0`.
-    private func answerQuery(_ stream: P2PStream, _ watch: StallWatch, _ visit: SiteDoor.Visit) async throws {
+    private func answerQuery(_ stream: P2PStream, _ watch: StallWatch, _ request: Request) async throws {
         let chunks: SiteFileChunks
         do throws(SiteError) {
             guard let query = try await query(from: stream) else { return }
             watch.progressed()
-            door.asked(query.path, in: visit)
+            try hasAsked(for: query.path, request)
             chunks = try await SiteFileChunks.answer(query, in: folder, tags: tags)
         } catch {
             return try await stream.write(ByteBuffer(bytes: SiteHead.refusal(error)))
@@ -119,14 +138,14 @@ struct SiteService: Sendable {
     }
 
     /// `/goop/site/1.0.0`.
-    private func answerLine(_ stream: P2PStream, _ watch: StallWatch, _ visit: SiteDoor.Visit) async throws {
+    private func answerLine(_ stream: P2PStream, _ watch: StallWatch, _ request: Request) async throws {
         // Upstream closes without an answer when the line has no end.
         guard let line = try await stream.readLine(max: SiteProtocol.maximumRequestLine) else { return }
         watch.progressed()
         let chunks: SiteFileChunks
         do throws(SiteError) {
             let path = try SiteProtocol.path(inRequest: line.readableBytesView)
-            door.asked(path, in: visit)
+            try hasAsked(for: path, request)
             chunks = try await SiteFileChunks.open(path, in: folder)
         } catch {
             return try await stream.write(ByteBuffer(bytes: SiteProtocol.errorLine(error)))

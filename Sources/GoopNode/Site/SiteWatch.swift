@@ -10,9 +10,9 @@ import Synchronization
 /// seconds by comparing where the kernel cannot help. So changes within a tenth of a second are told together. What cannot be
 /// watched closely is logged once, with what the owner can do.
 final class SiteWatch: Sendable {
-    /// The most listeners: visitors have at most `WatchService.maximumStreams`, which leaves 64 to the owner's pages. Of these
+    /// The most listeners: visitors have at most `WatchService.shares.total`, which leaves 64 to the owner's pages. Of these
     /// the viewer has half as many for one site (`ViewerConfiguration.maximumEventStreams`), so strangers take none of them.
-    static let maximumListeners = WatchService.maximumStreams + 64
+    static let maximumListeners = WatchService.shares.total + 64
 
     /// After so many comparisons the kernel is asked again.
     static let comparisonsToTry = 30

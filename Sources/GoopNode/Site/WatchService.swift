@@ -7,31 +7,40 @@ import Synchronization
 
 /// Tells visitors which files of this peer's site change: `/goop/watch/1.0.0`, one stream a visitor's page.
 struct WatchService: Sendable {
-    /// Streams of all visitors at a time; further ones are reset.
-    static let maximumStreams = 96
-    /// Streams of one visitor at a time.
-    static let maximumStreamsPerPeer = 8
+    /// Streams at a time that have asked, and as many that have not; further ones, of all visitors or beyond somebody's share,
+    /// are reset.
+    static let shares = Shares(total: 192, perPeer: 8, floor: 2)
     /// How long nothing may be said before a sign of life.
     static let heartbeat = Duration.seconds(20)
     /// How long a visitor may take to send its request, and to take a message.
     static let patience = Duration.seconds(20)
 
-    let watch: SiteWatch
-    let door: SiteDoor
-    let logger: Logger
+    private let watch: SiteWatch
+    private let door: SiteDoor
+    private let logger: Logger
+    private let admission: Admission
+
+    init(watch: SiteWatch, door: SiteDoor, logger: Logger, shares: Shares = WatchService.shares) {
+        self.watch = watch
+        self.door = door
+        self.logger = logger
+        admission = Admission(shares)
+    }
 
     /// Answers on a node.
     func register(on node: Node) {
-        let limits = HandlerLimits(
-            streams: WatchService.maximumStreams, streamsPerPeer: WatchService.maximumStreamsPerPeer)
+        let limits = HandlerLimits.shared(perPeer: WatchService.shares.perPeer)
         node.setHandler(for: ProtocolID(SiteChanges.protocolID), limits: limits) { await serve($0) }
     }
 
     private func serve(_ stream: P2PStream) async {
+        guard let turn = admission.turn(for: stream.holder) else { return stream.reset() }
+        defer { turn.end() }
         do {
             try await StallWatch.run(limit: WatchService.patience, onStall: { stream.reset() }) { _ in
                 guard try await stream.read() != nil else { throw SiteError(kind: .badRequest) }
             }
+            guard turn.hasAsked() else { throw SiteError(kind: .busy, detail: "too many watch this site") }
             let mailbox = Mailbox(SiteChanges())
             let showOut: @Sendable () -> Void = { mailbox.put { $0 = .refusal } }
             guard let visit = door.enter(stream.remotePeer, .watch, showOut: showOut) else {

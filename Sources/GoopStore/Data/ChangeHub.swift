@@ -11,10 +11,8 @@ final class ChangeHub: Sendable {
     static let capacity = 256
     /// About the bytes of those; one change alone may have more.
     static let costLimit = 4 << 20
-    /// Subscriptions of all visitors together, and of one. Those of the owner take no place of theirs: sixteen made-up
-    /// visitors would keep the owner's pages from hearing of changes. The viewer bounds them (`StreamPlaces`).
-    static let maximumSubscribers = 512
-    static let maximumPerCaller = DataProtocol.maximumWatchesPerPeer
+    /// Subscriptions of visitors. Those of the owner take no place of theirs; the viewer bounds them (`StreamPlaces`).
+    static let shares = Shares(total: 512, perPeer: DataProtocol.maximumWatchesPerPeer, floor: 4)
 
     private struct Subscriber {
         let table: String
@@ -28,6 +26,13 @@ final class ChangeHub: Sendable {
         var subscribers: [Int: Subscriber] = [:]
         var next = 0
         var isClosed = false
+        var places = ChangeHub.shares
+
+        mutating func remove(_ number: Int) -> Subscriber? {
+            guard let subscriber = subscribers.removeValue(forKey: number) else { return nil }
+            if let holder = subscriber.caller.holder { places.giveBack(of: holder) }
+            return subscriber
+        }
     }
 
     private let state = Mutex(State())
@@ -48,12 +53,12 @@ final class ChangeHub: Sendable {
             limit: ChangeHub.capacity, costLimit: ChangeHub.costLimit)
         let outcome = state.withLock { state -> Result<Int, DataError> in
             guard !state.isClosed else { return .failure(.closed) }
-            let visitors = state.subscribers.values.count { $0.caller != .owner }
-            let own = state.subscribers.values.count { $0.caller.peer == caller.peer }
-            guard caller == .owner || (visitors < ChangeHub.maximumSubscribers && own < ChangeHub.maximumPerCaller)
-            else {
-                return .failure(
-                    DataError(code: .busy, message: "too many subscriptions", detail: "close pages that watch tables"))
+            if let holder = caller.holder {
+                guard state.places.take(for: holder) else {
+                    return .failure(
+                        DataError(
+                            code: .busy, message: "too many subscriptions", detail: "close pages that watch tables"))
+                }
             }
             let number = state.next
             state.next += 1
@@ -66,7 +71,7 @@ final class ChangeHub: Sendable {
         return stream
     }
 
-    private func forget(_ number: Int) { state.withLock { _ = $0.subscribers.removeValue(forKey: number) } }
+    private func forget(_ number: Int) { state.withLock { _ = $0.remove(number) } }
 
     /// Hands out what a commit changed, by table.
     func publish(_ changes: [String: TableChanges]) {
@@ -94,7 +99,7 @@ final class ChangeHub: Sendable {
     func end(tables: (String) -> Bool) {
         let ended = state.withLock { state -> [Subscriber] in
             let ended = state.subscribers.filter { tables($0.value.table) }
-            for number in ended.keys { state.subscribers[number] = nil }
+            for number in ended.keys { _ = state.remove(number) }
             return Array(ended.values)
         }
         for subscriber in ended {
@@ -111,7 +116,10 @@ final class ChangeHub: Sendable {
     func close() {
         let all = state.withLock { state -> [Subscriber] in
             state.isClosed = true
-            defer { state.subscribers = [:] }
+            defer {
+                state.subscribers = [:]
+                state.places = ChangeHub.shares
+            }
             return Array(state.subscribers.values)
         }
         for subscriber in all { subscriber.queue.finish() }

@@ -40,9 +40,12 @@ extension DataStore {
                     WHERE (row_count > 0 OR byte_count > 0) AND peer_id <> ?
                     ORDER BY byte_count DESC, peer_id LIMIT ?
                     """, arguments: [owner, most])
+            let added = try RowGrowth.of(owner, in: database).received
             return VisitorOverview(
                 limit: .init(rows: quota.rows, bytes: quota.bytes), totalLimit: quota.totalBytes,
-                total: .init(rows: all?.integer(at: 1) ?? 0, bytes: all?.integer(at: 2) ?? 0),
+                total: .init(
+                    rows: all?.integer(at: 1) ?? 0,
+                    bytes: (all?.integer(at: 2) ?? 0) &+ added),
                 visitors: rows.compactMap { row -> VisitorOverview.Visitor? in
                     guard let id = row.text(at: 0) else { return nil }
                     return VisitorOverview.Visitor(

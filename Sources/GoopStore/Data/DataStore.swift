@@ -30,6 +30,8 @@ public final class DataStore: Sendable {
         var writeLimits = WriteQueue.Limits()
         /// The most rows that are changed at once; tests have fewer.
         var maximumBulkRows = DataStore.maximumBulkRows
+        /// Which day it is, in days since 1970, UTC; tests turn it.
+        var day: @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970) / 86_400 }
         /// Awaited between the steps of an operation; for tests.
         var pause: @Sendable (Step) async -> Void = { _ in }
 
@@ -133,7 +135,7 @@ public final class DataStore: Sendable {
                 return WriteTransaction(
                     database: connection, catalogue: catalogue, totalUsage: total, knownUsage: usage,
                     owner: (configuration.owner.base58, configuration.ownerEmail), quota: quotaInForce.value,
-                    recent: recent, ending: ending, isWatched: { hub.isWatched($0) })
+                    day: configuration.day(), recent: recent, ending: ending, isWatched: { hub.isWatched($0) })
             },
             onCommit: { transaction in
                 let effects = transaction.effects

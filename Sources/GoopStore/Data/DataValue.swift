@@ -81,23 +81,3 @@ extension QueryValue {
         }
     }
 }
-
-/// Times as upstream reads them back: `YYYY-MM-DD HH:MM:SS`, UTC.
-enum TimeText {
-    /// True for the declared types whose texts are times.
-    static func isTime(declaredType type: String) -> Bool {
-        let type = type.uppercased()
-        return type == "DATETIME" || type == "TIMESTAMP"
-    }
-
-    /// RFC 3339 in UTC (`2026-01-02T03:04:05.6Z`) in upstream's form; every other text stays as it is.
-    static func normalized(_ text: String) -> String {
-        // SQLite's own times, two in each row, are in upstream's form already.
-        guard text.utf8.count >= 20, text.utf8.last == UInt8(ascii: "Z") else { return text }
-        let bytes = Array(text.utf8)
-        guard bytes[10] == UInt8(ascii: "T"), bytes[4] == UInt8(ascii: "-"), bytes[7] == UInt8(ascii: "-"),
-            bytes[13] == UInt8(ascii: ":"), bytes[16] == UInt8(ascii: ":")
-        else { return text }
-        return String(decoding: bytes[0..<10] + [UInt8(ascii: " ")] + bytes[11..<19], as: UTF8.self)
-    }
-}

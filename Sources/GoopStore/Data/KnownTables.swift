@@ -46,7 +46,7 @@ final class KnownTables: Sendable {
     }
 
     private static func version(_ database: Database) throws -> Int64 {
-        try database.cachedRows("PRAGMA data_version", []).first?.integer(at: 0) ?? 0
+        try database.cachedFirst("PRAGMA data_version", []) { $0.integer(at: 0) ?? 0 } ?? 0
     }
 
     /// For a transaction of the writer: looks whether another program has written.

@@ -1,27 +1,30 @@
-import PeerIdentity
+import GoopCore
 
 /// How many read and wait at the same time.
 struct ReadShares: Sendable {
-    /// Readers for all visitors together; the owner has one more.
+    /// Readers for all visitors together, which the owner does not take: a read of the owner may take half a minute.
     var readers = 4
+    /// Readers for the owner.
+    var readersOfOwner = 4
     /// Readers that one visitor holds at the same time.
     var readersPerVisitor = 3
-    /// Jobs that wait, of everybody.
-    var waiting = 512
-    /// Jobs that wait, of one visitor. The owner is bound by `waiting` only.
-    var waitingPerVisitor = 64
+    /// Jobs of visitors that wait.
+    var waiting = Shares(total: 512, perPeer: 64, floor: 4)
+    /// Jobs of the owner that wait.
+    var waitingOfOwner = 512
 }
 
 /// Who reads next: fair shares of a few readers among visitors and the owner.
 ///
-/// Each visitor has a line of its own, and the lines take turns, so that one with a thousand queries waiting delays another
-/// by one query and not by a thousand. No visitor holds all readers at the same time, however slow its queries are, and one
-/// reader is kept for the owner. Lines are bounded for each visitor and in all.
+/// Each visitor has a line of its own, and the lines take turns: hosts at first, and the visitors of a host in the turns that it
+/// gets. So one with a thousand queries waiting, or with a thousand keys, delays another by one query and not by a thousand. No
+/// visitor holds all readers at the same time, however slow its queries are. Visitors share the places in the lines; the owner
+/// has places and readers of its own.
 ///
 /// A value without I/O: the caller runs what it is told to run.
 struct ReadLine<Job> {
     /// Whose job; nil: the owner's.
-    typealias Reader = PeerID?
+    typealias Reader = ShareHolder?
 
     /// What becomes of a job.
     enum Entry: Sendable, Equatable {
@@ -29,7 +32,7 @@ struct ReadLine<Job> {
         case run
         /// It waits; `leave` gives it back.
         case waits
-        /// This many of the same visitor, or of all, wait already.
+        /// There is no place for it; this many of all visitors, or of the owner, wait.
         case refused(waiting: Int)
     }
 
@@ -54,16 +57,21 @@ struct ReadLine<Job> {
     }
 
     private let shares: ReadShares
+    /// Those of visitors that wait.
+    private var places: Shares
     /// Only of those who wait or read.
     private var lines: [Reader: Line] = [:]
-    /// Those who wait, in the order of their turns.
-    private var turns: [Reader] = []
+    /// Those who wait.
+    private var turns = ReadTurns()
     /// Jobs that wait.
     private(set) var waiting = 0
     /// Jobs that run.
     private(set) var running = 0
 
-    init(shares: ReadShares = .init()) { self.shares = shares }
+    init(shares: ReadShares = .init()) {
+        self.shares = shares
+        places = shares.waiting
+    }
 
     /// Takes a job.
     mutating func enter(_ job: Job, of reader: Reader) -> Entry {
@@ -74,8 +82,11 @@ struct ReadLine<Job> {
             lines[reader] = line
             return .run
         }
-        guard waiting < shares.waiting else { return .refused(waiting: waiting) }
-        guard reader == nil || line.waiting < shares.waitingPerVisitor else { return .refused(waiting: line.waiting) }
+        if let reader {
+            guard places.take(for: reader) else { return .refused(waiting: places.held) }
+        } else {
+            guard line.waiting < shares.waitingOfOwner else { return .refused(waiting: line.waiting) }
+        }
         if line.waiting == 0 { turns.append(reader) }
         line.jobs.append(job)
         waiting += 1
@@ -90,35 +101,74 @@ struct ReadLine<Job> {
             running -= 1
             lines[reader] = line.running == 0 && line.waiting == 0 ? nil : line
         }
-        guard
-            let turn = turns.firstIndex(where: { reader in
-                lines[reader].map { mayRun($0, of: reader) } ?? false
-            })
-        else { return nil }
-        let next = turns.remove(at: turn)
-        guard var line = lines[next] else { return nil }
+        // Out of here while the lines are looked at.
+        var order = turns
+        turns = ReadTurns()
+        let turn = order.next { reader in lines[reader].map { mayRun($0, of: reader) } ?? false }
+        turns = order
+        guard let turn, var line = lines[turn.reader] else { return nil }
         // Out of the table while it changes, so that its jobs are not copied.
-        lines[next] = nil
+        lines[turn.reader] = nil
         let job = line.take()
+        if let holder = turn.reader { places.giveBack(of: holder) }
         line.running += 1
-        if line.waiting > 0 { turns.append(next) }
-        lines[next] = line
+        if line.waiting > 0 { turns.append(turn.reader) }
+        lines[turn.reader] = line
         waiting -= 1
         running += 1
-        return (job, next)
+        return (job, turn.reader)
     }
 
     /// Takes out the jobs that wait, in no order; those that run go on.
     mutating func removeWaiting() -> [Job] {
         let jobs = lines.values.flatMap { $0.jobs[$0.next...] }
         lines = lines.filter { $0.value.running > 0 }.mapValues { Line(running: $0.running) }
-        turns = []
+        turns = ReadTurns()
+        places = shares.waiting
         waiting = 0
         return jobs
     }
 
     private func mayRun(_ line: Line, of reader: Reader) -> Bool {
-        guard reader != nil else { return running <= shares.readers }
-        return running < shares.readers && line.running < shares.readersPerVisitor
+        guard reader != nil else { return line.running < shares.readersOfOwner }
+        let visitors = running - (lines[Reader.none]?.running ?? 0)
+        return visitors < shares.readers && line.running < shares.readersPerVisitor
+    }
+}
+
+/// Whose turn it is to read: hosts take turns, and the visitors of one host among themselves.
+private struct ReadTurns {
+    struct Turn {
+        /// Nil: the owner.
+        let reader: ShareHolder?
+    }
+
+    /// The owner's is nil.
+    private var order: [ShareHolder.Group?] = []
+    private var readers: [ShareHolder.Group?: [ShareHolder?]] = [:]
+
+    /// Puts a reader at the end, behind the others of its host, and its host, if it does not wait yet, behind other hosts.
+    mutating func append(_ reader: ShareHolder?) {
+        let group = reader?.group
+        if readers[group] == nil { order.append(group) }
+        readers[group, default: []].append(reader)
+    }
+
+    /// Takes out the next reader that may run.
+    mutating func next(where mayRun: (ShareHolder?) -> Bool) -> Turn? {
+        for (turn, group) in order.enumerated() {
+            // Not `remove` behind a question mark: the owner is nil, as what is not there is.
+            guard let position = readers[group]?.firstIndex(where: mayRun),
+                var waiting = readers.removeValue(forKey: group)
+            else { continue }
+            let reader = waiting.remove(at: position)
+            order.remove(at: turn)
+            if !waiting.isEmpty {
+                readers[group] = waiting
+                order.append(group)
+            }
+            return Turn(reader: reader)
+        }
+        return nil
     }
 }

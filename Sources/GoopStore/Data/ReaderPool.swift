@@ -1,6 +1,5 @@
 import Dispatch
 import GoopCore
-import PeerIdentity
 import Synchronization
 
 /// Reads at the same time, each on a connection and a thread of its own; the rest waits in line, in fair shares.
@@ -39,6 +38,8 @@ final class ReaderPool: Sendable {
     private let state: Mutex<State>
     /// Each job passes it; a barrier lets those under way end and those behind it wait.
     private let gate = DispatchQueue(label: "goop2.data.reads", attributes: .concurrent)
+    /// The owner's pass this one before: they may take half a minute, and visitors do not wait for their end.
+    private let ownersGate = DispatchQueue(label: "goop2.data.reads.owner", attributes: .concurrent)
 
     /// - Parameter shares: how many read and wait; a connection is opened when it is first needed.
     init(path: String, ending: StoreEnding, shares: ReadShares = .init()) {
@@ -60,7 +61,9 @@ final class ReaderPool: Sendable {
                     done.resume(returning: .failure(error))
                 }
             }
-            do throws(DataError) { try submit(job, of: caller.peer) } catch { done.resume(returning: .failure(error)) }
+            do throws(DataError) { try submit(job, of: caller.holder) } catch {
+                done.resume(returning: .failure(error))
+            }
         }
         return try result.get()
     }
@@ -72,10 +75,10 @@ final class ReaderPool: Sendable {
         case refused(DataError)
     }
 
-    private func submit(_ job: @escaping Job, of peer: PeerID?) throws(DataError) {
+    private func submit(_ job: @escaping Job, of holder: ShareHolder?) throws(DataError) {
         let place = state.withLock { state -> Place in
             guard !state.isClosed else { return .refused(.closed) }
-            switch state.line.enter(job, of: peer) {
+            switch state.line.enter(job, of: holder) {
             case .waits: return .line
             case .refused(let waiting):
                 return .refused(
@@ -89,27 +92,27 @@ final class ReaderPool: Sendable {
         switch place {
         case .line: return
         case .refused(let error): throw error
-        case .reader(let reader): run(job, of: peer, on: reader)
+        case .reader(let reader): run(job, of: holder, on: reader)
         case .new:
             // Not here: who asks may be on an event loop, and to open a file can take as long as the disk likes.
             let queue = DispatchQueue(label: "goop2.data.reader")
-            queue.async { self.open(job, of: peer, for: queue) }
+            queue.async { self.open(job, of: holder, for: queue) }
         }
     }
 
     /// Runs a job on a new connection. If that cannot be opened, the job hears why, and whoever was waiting for its place is
     /// tried next.
-    private func open(_ job: @escaping Job, of peer: PeerID?, for queue: DispatchQueue) {
-        var (job, peer) = (job, peer)
+    private func open(_ job: @escaping Job, of holder: ShareHolder?, for queue: DispatchQueue) {
+        var (job, holder) = (job, holder)
         while true {
             do throws(DataError) {
                 let connection = try ReadConnection(path: path, ending: ending)
-                return run(job, of: peer, on: Reader(connection: connection, queue: queue))
+                return run(job, of: holder, on: Reader(connection: connection, queue: queue))
             } catch {
                 job(.failure(error))
             }
-            let next = state.withLock { state -> (job: Job, of: PeerID?, reader: Reader?)? in
-                guard let next = state.line.leave(peer) else {
+            let next = state.withLock { state -> (job: Job, of: ShareHolder?, reader: Reader?)? in
+                guard let next = state.line.leave(holder) else {
                     state.forgetConnection()
                     return nil
                 }
@@ -119,17 +122,17 @@ final class ReaderPool: Sendable {
             }
             guard let next else { return }
             if let reader = next.reader { return run(next.job, of: next.of, on: reader) }
-            (job, peer) = (next.job, next.of)
+            (job, holder) = (next.job, next.of)
         }
     }
 
-    private func run(_ job: @escaping Job, of peer: PeerID?, on reader: Reader) {
+    private func run(_ job: @escaping Job, of holder: ShareHolder?, on reader: Reader) {
         reader.queue.async {
-            var (job, peer) = (job, peer)
+            var (job, holder) = (job, holder)
             while true {
-                self.gate.sync { job(.success(reader.connection)) }
-                let next = self.state.withLock { state -> (job: Job, of: PeerID?)? in
-                    if let next = state.line.leave(peer) { return next }
+                self.pass(holder) { job(.success(reader.connection)) }
+                let next = self.state.withLock { state -> (job: Job, of: ShareHolder?)? in
+                    if let next = state.line.leave(holder) { return next }
                     if state.isClosed {
                         state.forgetConnection()
                     } else {
@@ -138,13 +141,22 @@ final class ReaderPool: Sendable {
                     return nil
                 }
                 guard let next else { return }
-                (job, peer) = next
+                (job, holder) = next
             }
         }
     }
 
-    /// Runs a body when the reads under way have ended and before others begin.
-    func whileNobodyReads(_ body: @escaping @Sendable () -> Void) { gate.async(flags: .barrier, execute: body) }
+    /// Runs a job through the gates.
+    private func pass(_ holder: ShareHolder?, _ job: () -> Void) {
+        guard holder == nil else { return gate.sync(execute: job) }
+        ownersGate.sync { gate.sync(execute: job) }
+    }
+
+    /// Runs a body when the reads under way have ended and before others begin. Those of the owner are waited for first,
+    /// while visitors go on reading; so these wait for each other only, which is as long as a visitor's read may take.
+    func whileNobodyReads(_ body: @escaping @Sendable () -> Void) {
+        ownersGate.async(flags: .barrier) { [gate] in gate.sync(flags: .barrier, execute: body) }
+    }
 
     /// Answers what waits, and what comes, with `unreachable`; what runs is for `ending` to break off.
     func takeNoMore() {

@@ -117,8 +117,8 @@ struct RowWriter {
         }
         _ = try scope(.insert)
         let scope = try bulkScope(.update)
-        let value = try DataValue.value(key, column: column.name)
-        if let id = try first(where: column.name, is: value, scope: scope) {
+        let value = try stored(key, in: column)
+        if let id = try first(where: column, is: value, scope: scope) {
             _ = try updateRow(id, try valuesForUpdate(data), scope: scope)
             return ["id": .integer(id), "status": "ok"]
         }
@@ -144,12 +144,21 @@ struct RowWriter {
             + (scope == .ownRows ? " AND \"_owner\" IS ?" : "") + " ORDER BY \"_id\" LIMIT 1"
     }
 
+    private func first(where column: TableInfo.Column, is value: QueryValue, scope: RowScope) throws -> Int64? {
+        if let id = try first(where: column.name, is: value, scope: scope) { return id }
+        // Older rows, and those of upstream, may have the same moment in another form.
+        guard case .text(let text) = value, TimeText.isTime(declaredType: column.type),
+            let older = TimeText.automaticOfOld(text)
+        else { return nil }
+        return try first(where: column.name, is: .text(older), scope: scope)
+    }
+
     private func first(where column: String, is value: QueryValue, scope: RowScope) throws -> Int64? {
         let sql = RowWriter.search(table, for: column, scope: scope)
         let values = scope == .ownRows ? [value, .text(callerID)] : [value]
         let deadline = ScanDeadline(isVisitor ? .seconds(1) : .seconds(30), ending: transaction.ending)
         do {
-            return try deadline.watch(database) { try database.cachedRows(sql, values).first?.integer(at: 0) }
+            return try deadline.watch(database) { try database.cachedFirst(sql, values) { $0.integer(at: 0) } ?? nil }
         } catch let error as DatabaseError
             where error.resultCode == .SQLITE_INTERRUPT && transaction.ending.hasBegun
         {
@@ -200,13 +209,14 @@ struct RowWriter {
         let id = database.lastInsertedRowID
         // As it stands in the file: columns have defaults, and turn numbers into texts and back.
         let made = try state(of: id, scope: .allRows) ?? (owner: callerID, values: 0, bytes: 0)
+        if isVisitor { try transaction.checkRow(made.values) }
         try transaction.charge(made.owner, rows: 1, bytes: made.bytes, isVisitor: isVisitor)
         try note(.insert, id, owner: made.owner)
         return id
     }
 
     private var email: String {
-        if case .remote(_, let email) = caller { String(email.prefix(320)) } else { "" }
+        if case .remote(_, let email, _) = caller { String(email.prefix(320)) } else { "" }
     }
 
     private func updateRow(_ id: Int64, _ values: [(name: String, value: QueryValue)], scope: RowScope) throws -> Bool {
@@ -227,10 +237,13 @@ struct RowWriter {
         }
         guard let after = try state(of: newID, scope: .allRows) else { return true }
         if before.owner == after.owner {
-            if isVisitor, after.owner != callerID, after.values > before.values {
-                try transaction.checkGrowth(ofOthersRow: after.values)
+            if isVisitor, after.values > before.values { try transaction.checkRow(after.values) }
+            let bytes = after.bytes - before.bytes
+            if isVisitor, after.owner != callerID {
+                try transaction.chargeGrowth(ofRowOf: after.owner, by: callerID, bytes: bytes)
+            } else {
+                try transaction.charge(after.owner, rows: 0, bytes: bytes, isVisitor: isVisitor)
             }
-            try transaction.charge(after.owner, rows: 0, bytes: after.bytes - before.bytes, isVisitor: isVisitor)
         } else {
             try transaction.charge(before.owner, rows: -1, bytes: -before.bytes, isVisitor: false)
             try transaction.charge(after.owner, rows: 1, bytes: after.bytes, isVisitor: false)
@@ -259,9 +272,10 @@ struct RowWriter {
             sql += " AND \"_owner\" = ?"
             arguments.append(.text(callerID))
         }
-        guard let row = try database.cachedRows(sql, arguments).first else { return nil }
-        let values = row.integer(at: 1) ?? 0
-        return (row.text(at: 0) ?? "", values, values + (row.integer(at: 2) ?? 0))
+        return try database.cachedFirst(sql, arguments) { row in
+            let values = row.integer(at: 1) ?? 0
+            return (row.text(at: 0) ?? "", values, values + (row.integer(at: 2) ?? 0))
+        }
     }
 
     private func note(
@@ -274,8 +288,9 @@ struct RowWriter {
         var row: JSONValue?
         if kind != .delete {
             let names = table.columns.map { DataName.quoted($0.name) }.joined(separator: ", ")
-            row = try database.cachedRows("SELECT \(names) FROM \(table.quoted) WHERE \"_id\" = ?", [.integer(id)])
-                .first.map { $0.json(of: table) }
+            row = try database.cachedFirst(
+                "SELECT \(names) FROM \(table.quoted) WHERE \"_id\" = ?", [.integer(id)]
+            ) { $0.json(of: table) }
         }
         transaction.effects.changes[table.name, default: TableChanges()].add(
             RowChange(
@@ -318,21 +333,28 @@ struct RowWriter {
             guard !found.contains(where: { $0.position == column.position }) else {
                 throw DataError(code: .badRequest, message: "column \(column.name) is given twice")
             }
-            found.append((column.position, column.name, try DataValue.value(json, column: name)))
+            found.append((column.position, column.name, try stored(json, in: column)))
         }
         return found.sorted { $0.position < $1.position }.map { ($0.name, $0.value) }
+    }
+
+    /// A value as the column gets it: a moment in the one form that all of its moments have, whoever writes it and however.
+    private func stored(_ json: JSONValue, in column: TableInfo.Column) throws(DataError) -> QueryValue {
+        let value = try DataValue.value(json, column: column.name)
+        guard case .text(let text) = value, TimeText.isTime(declaredType: column.type) else { return value }
+        return .text(TimeText.normalized(text))
     }
 
     private func automatic(_ column: OrmColumn) throws(DataError) -> JSONValue? {
         switch column.type {
         case .guid: return .string(UUID().uuidString.lowercased())
-        case .datetime: return .string(now("%Y-%m-%dT%H:%M:%SZ"))
+        case .datetime: return .string(now("%Y-%m-%d %H:%M:%S"))
         case .date: return .string(now("%Y-%m-%d"))
         case .time: return .string(now("%H:%M:%S"))
         case .integer:
             do {
-                let row = try database.cachedRows(AutomaticIndex.largest(of: column.name, in: table), []).first
-                let largest = row?.integer(at: 0) ?? 0
+                let sql = AutomaticIndex.largest(of: column.name, in: table)
+                let largest = try database.cachedFirst(sql, []) { $0.integer(at: 0) ?? 0 } ?? 0
                 guard largest < Int64.max else {
                     throw DataError(code: .conflict, message: "column \(column.name) has no next number")
                 }

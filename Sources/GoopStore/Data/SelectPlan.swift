@@ -80,7 +80,9 @@ struct SelectPlan {
         guard let name = request.columnName ?? request.keyColumn ?? request.fields.first, !name.isEmpty else {
             throw DataError(code: .badRequest, message: "column required")
         }
-        let column = try compiled { () throws(QueryError) in try QueryCompiler.columns([name], scope: scope) }
+        let column = try compiled { () throws(QueryError) in
+            try QueryCompiler.columns([name], scope: scope, isCompared: isDistinct)
+        }
         var sql = CompiledFragment(sql: "SELECT \(isDistinct ? "DISTINCT " : "")\(column.sql) FROM \(table.quoted)")
         var arguments = try SelectPlan.arguments(request)
         try addWhere(request, &arguments, to: &sql)
@@ -100,7 +102,10 @@ struct SelectPlan {
             throw DataError(code: .badRequest, message: "expr required")
         }
         let groups = try request.groupBy.flatMap { $0.isEmpty ? nil : $0 }.map { (text) throws(DataError) in
-            try compiled { () throws(QueryError) in try QueryCompiler.columns(text, scope: scope) }
+            try compiled { () throws(QueryError) -> (shown: CompiledFragment, compared: CompiledFragment) in
+                let shown = try QueryCompiler.columns(text, scope: scope)
+                return (shown, try QueryCompiler.columns(text, scope: scope, isCompared: true))
+            }
         }
         var arguments = try SelectPlan.arguments(request)
         let results = try compiled { () throws(QueryError) in
@@ -108,11 +113,11 @@ struct SelectPlan {
         }
         var sql = CompiledFragment(sql: "SELECT ")
         // The columns that a result is grouped by are part of it, unless the request names them itself.
-        if let groups, !isNamed(groups, in: text) { sql.sql += groups.sql + ", " }
+        if let groups, !isNamed(groups.shown, in: text) { sql.sql += groups.shown.sql + ", " }
         sql.append(results.fragment)
         sql.sql += " FROM \(table.quoted)"
         try addWhere(request, &arguments, to: &sql)
-        if let groups { sql.sql += " GROUP BY \(groups.sql)" }
+        if let groups { sql.sql += " GROUP BY \(groups.compared.sql)" }
         try addOrder(request, &arguments, of: results, to: &sql)
         try addLimit(request, to: &sql)
         try finish(arguments)

@@ -55,7 +55,11 @@ struct TableInfo: Sendable, Hashable {
 
     func column(_ name: String) -> Column? { columnsByName[QueryScope.folded(name)] }
 
-    var scope: QueryScope { QueryScope(columns: columns.map(\.name)) }
+    var scope: QueryScope {
+        QueryScope(
+            columns: columns.map(\.name),
+            times: Set(columns.filter { TimeText.isTime(declaredType: $0.type) }.map(\.name)))
+    }
 
     private static func size(of columns: [Column]) -> String {
         let parts = columns.filter { !DataName.isSystemColumn($0.name) }.map { column in

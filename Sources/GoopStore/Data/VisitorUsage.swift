@@ -34,13 +34,13 @@ struct VisitorUsage: Sendable, Hashable {
 
     /// The usage of one peer.
     static func of(_ peer: String, in database: Database) throws -> VisitorUsage {
-        let rows = try database.cachedRows(
-            "SELECT row_count, byte_count FROM \"_goop2_usage\" WHERE peer_id = ?", [.text(peer)])
-        guard let row = rows.first else { return VisitorUsage() }
-        return VisitorUsage(rows: row.integer(at: 0) ?? 0, bytes: row.integer(at: 1) ?? 0)
+        let found = try database.cachedFirst(
+            "SELECT row_count, byte_count FROM \"_goop2_usage\" WHERE peer_id = ?", [.text(peer)]
+        ) { row in VisitorUsage(rows: row.integer(at: 0) ?? 0, bytes: row.integer(at: 1) ?? 0) }
+        return found ?? VisitorUsage()
     }
 
-    /// The usage of all together but the owner, with what their accounts take.
+    /// The usage of all together but the owner, with what their accounts take, and what visitors added to the owner's rows.
     static func total(in database: Database, owner: String) throws -> VisitorUsage {
         let row = try Row.fetchOne(
             database,
@@ -48,8 +48,8 @@ struct VisitorUsage: Sendable, Hashable {
                 SELECT coalesce(sum(row_count), 0), coalesce(sum(byte_count), 0) + \(bytesPerPeer) * COUNT(*)
                 FROM "_goop2_usage" WHERE peer_id <> ?
                 """, arguments: [owner])
-        guard let row else { return VisitorUsage() }
-        return VisitorUsage(rows: row.integer(at: 0) ?? 0, bytes: row.integer(at: 1) ?? 0)
+        let growth = try RowGrowth.total(in: database, owner: owner)
+        return VisitorUsage(rows: row?.integer(at: 0) ?? 0, bytes: (row?.integer(at: 1) ?? 0) &+ growth)
     }
 
     /// Writes it down. Who has nothing is not remembered: identities are free.
@@ -98,21 +98,22 @@ struct VisitorUsage: Sendable, Hashable {
 public struct VisitorQuota: Sendable, Hashable {
     /// Rows of one visitor, in all tables together.
     public var rows: Int64
-    /// Bytes of the rows of one visitor: the values, and what a row costs beside them.
+    /// Bytes of the rows of one visitor: the values, and what a row costs beside them, but not what others added to them. Also
+    /// bytes that one visitor may add to rows of others in a day.
     public var bytes: Int64
-    /// Bytes of the rows of all visitors: identities are free, disks are not.
+    /// Bytes of the rows of all visitors, and of what they added to the owner's: identities are free, disks are not.
     public var totalBytes: Int64
-    /// Bytes of the values of a row up to which a visitor may make it grow if it is another's.
-    public var othersRowBytes: Int64
+    /// Bytes of the values of a row up to which a visitor may make or change it, whoever owns it.
+    public var rowBytes: Int64
 
     /// Makes a quota.
     public init(
-        rows: Int64 = 10_000, bytes: Int64 = 16 << 20, totalBytes: Int64 = 1 << 30, othersRowBytes: Int64 = 64 << 10
+        rows: Int64 = 10_000, bytes: Int64 = 16 << 20, totalBytes: Int64 = 1 << 30, rowBytes: Int64 = 64 << 10
     ) {
         self.rows = rows
         self.bytes = bytes
         self.totalBytes = totalBytes
-        self.othersRowBytes = othersRowBytes
+        self.rowBytes = rowBytes
     }
 }
 

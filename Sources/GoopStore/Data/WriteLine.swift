@@ -1,17 +1,19 @@
-import PeerIdentity
+import GoopCore
 
 /// How many writes wait.
 struct WriteShares: Sendable {
-    /// Writes that wait, of everybody.
-    var writes = 2048
+    /// Writes of visitors that wait.
+    var writes = Shares(total: 2048, perPeer: 256, floor: 8)
+    /// About the memory of those. The floor is twice the longest request.
+    var bytes = Shares(total: 64 << 20, perPeer: 16 << 20, floor: 2 << 20)
+    /// Writes of the owner that wait.
+    var writesOfOwner = 2048
     /// About the memory of those.
-    var bytes = 64 << 20
-    /// Writes that wait, of one visitor. The owner is bound by the totals only.
-    var writesPerVisitor = 256
-    var bytesPerVisitor = 16 << 20
+    var bytesOfOwner = 64 << 20
 }
 
-/// Who writes next: each visitor, and the owner, has a line of its own, and the lines take turns.
+/// Who writes next: each visitor, and the owner, has a line of its own, and the lines take turns; see `Turns`. Visitors share the
+/// places in them; the owner has places of its own.
 ///
 /// Heavy writes, which take a transaction for themselves, stand in lines of their own: between two of them come those that
 /// share a commit. So a write of one row waits for one heavy one at most, however many others have asked for.
@@ -19,45 +21,44 @@ struct WriteShares: Sendable {
 /// A value without I/O.
 struct WriteLine<Write> {
     /// Whose write; nil: the owner's.
-    typealias Writer = PeerID?
+    typealias Writer = ShareHolder?
 
     private struct Entry {
         let write: Write
         let cost: Int
     }
 
-    private struct Share {
-        var writes = 0
-        var bytes = 0
-    }
-
     /// How many wait.
-    var count: Int { total.writes }
+    var count: Int { places.writes.held + ownersWrites }
 
-    private let shares: WriteShares
+    /// Of visitors, what those that wait have.
+    private var places: WriteShares
+    private var ownersWrites = 0
+    private var ownersBytes = 0
     private var light = Turns<Entry>()
     private var heavy = Turns<Entry>()
     private var isHeavyNext = false
-    private var total = Share()
-    /// Only of those who wait.
-    private var waiting: [Writer: Share] = [:]
 
-    init(shares: WriteShares = .init()) { self.shares = shares }
+    init(shares: WriteShares = .init()) { places = shares }
 
     /// Takes a write.
     ///
     /// - Parameter cost: about the bytes that it holds on to.
-    /// - Returns: how many wait if there is no room for it; nil: it is taken.
+    /// - Returns: how many of all visitors, or of the owner, wait if there is no room for it; nil: it is taken.
     mutating func enter(_ write: Write, of writer: Writer, cost: Int, isHeavy: Bool) -> Int? {
-        guard total.writes < shares.writes, total.bytes + cost <= shares.bytes else { return total.writes }
-        var own = waiting[writer] ?? Share()
-        let hasRoom = own.writes < shares.writesPerVisitor && own.bytes + cost <= shares.bytesPerVisitor
-        guard writer == nil || hasRoom else { return own.writes }
-        own.writes += 1
-        own.bytes += cost
-        waiting[writer] = own
-        total.writes += 1
-        total.bytes += cost
+        if let writer {
+            guard places.writes.take(for: writer) else { return places.writes.held }
+            guard places.bytes.take(cost, for: writer) else {
+                places.writes.giveBack(of: writer)
+                return places.writes.held
+            }
+        } else {
+            guard ownersWrites < places.writesOfOwner, ownersBytes + cost <= places.bytesOfOwner else {
+                return ownersWrites
+            }
+            ownersWrites += 1
+            ownersBytes += cost
+        }
         let entry = Entry(write: write, cost: cost)
         if isHeavy { heavy.append(entry, of: writer) } else { light.append(entry, of: writer) }
         return nil
@@ -85,43 +86,69 @@ struct WriteLine<Write> {
     }
 
     private mutating func taken(_ next: (item: Entry, of: Writer)) -> Write {
-        total.writes -= 1
-        total.bytes -= next.item.cost
-        if var own = waiting[next.of] {
-            own.writes -= 1
-            own.bytes -= next.item.cost
-            waiting[next.of] = own.writes == 0 ? nil : own
+        if let writer = next.of {
+            places.writes.giveBack(of: writer)
+            places.bytes.giveBack(next.item.cost, of: writer)
+        } else {
+            ownersWrites -= 1
+            ownersBytes -= next.item.cost
         }
         return next.item.write
     }
 }
 
-/// Lines that take turns.
+/// Lines that take turns: hosts at first, and the visitors of a host in the turns that it gets. So a thousand keys of one host
+/// delay another host no more than one does.
 struct Turns<Item> {
-    typealias Whose = PeerID?
+    /// Nil: the owner's.
+    typealias Whose = ShareHolder?
 
-    private var lines: [Whose: Queue<Item>] = [:]
-    /// Those who wait, in the order of their turns.
-    private var order = Queue<Whose>()
+    /// Those of one host.
+    private struct Neighbours {
+        var lines: [Whose: Queue<Item>] = [:]
+        /// Those who wait, in the order of their turns.
+        var order = Queue<Whose>()
+
+        mutating func append(_ item: Item, of whose: Whose) {
+            if lines[whose] == nil { order.append(whose) }
+            lines[whose, default: Queue()].append(item)
+        }
+
+        mutating func next() -> (item: Item, of: Whose)? {
+            guard let whose = order.next() else { return nil }
+            guard var line = lines.removeValue(forKey: whose), let item = line.next() else { return nil }
+            if !line.isEmpty {
+                lines[whose] = line
+                order.append(whose)
+            }
+            return (item, whose)
+        }
+    }
+
+    /// The owner's is nil.
+    private var hosts: [ShareHolder.Group?: Neighbours] = [:]
+    /// Those where somebody waits, in the order of their turns.
+    private var order = Queue<ShareHolder.Group?>()
 
     var isEmpty: Bool { order.isEmpty }
 
     /// Puts something at the end of the line of its owner.
     mutating func append(_ item: Item, of whose: Whose) {
-        if lines[whose] == nil { order.append(whose) }
-        lines[whose, default: Queue()].append(item)
+        let group = whose?.group
+        if hosts[group] == nil { order.append(group) }
+        hosts[group, default: Neighbours()].append(item, of: whose)
     }
 
     /// The next of whoever's turn it is.
     mutating func next() -> (item: Item, of: Whose)? {
-        guard let whose = order.next() else { return nil }
+        guard let group = order.next() else { return nil }
         // Out of the table while it changes, so that it is not copied.
-        guard var line = lines.removeValue(forKey: whose), let item = line.next() else { return nil }
-        if !line.isEmpty {
-            lines[whose] = line
-            order.append(whose)
+        guard var neighbours = hosts.removeValue(forKey: group), let next = neighbours.next() else { return nil }
+        if !neighbours.order.isEmpty {
+            hosts[group] = neighbours
+            order.append(group)
         }
-        return (item, whose)
+        return next
     }
 
     /// First in, first out.

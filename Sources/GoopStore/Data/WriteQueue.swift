@@ -20,9 +20,15 @@ final class WriteQueue: Sendable {
         var shares = WriteShares()
         /// Writes that share a commit.
         var batch = 256
-        /// For how long writes that wait already are taken into a transaction; it never waits for others to come. The first one
-        /// waits no longer for those behind it, but for the end of one that has begun, and the commit. The next rows of 64
-        /// visitors are in within that time (docs/benchmarks.md), and it is half of what a row may take there.
+        /// For how long writes that wait already are taken into a transaction; it never waits for others to come. A write that
+        /// comes alone is committed at once.
+        ///
+        /// A group commit that waits has a bound for it, of 2 ms as a rule, because the disk stands still meanwhile and the row
+        /// gains nothing by it. Here that wait is none. This is another bound, that of work: the first write of a transaction waits
+        /// while those behind it are done, which without the transaction would each wait for the first one's commit, and
+        /// then for one of their own. Shorter, there are more commits for the same rows: each row is told sooner of some, and
+        /// all of them wait longer. The next rows of 64 visitors are in within that time (docs/benchmarks.md), and it is half of
+        /// what a row may take there.
         var batchTime = Duration.milliseconds(10)
         /// How long a bulk write may take.
         var time = Duration.seconds(5)
@@ -94,7 +100,7 @@ final class WriteQueue: Sendable {
             let pending = Pending(isOwner: caller == .owner, body: body, done: done)
             let refusal = state.withLock { state -> DataError? in
                 guard !state.isClosed else { return DataError.closed }
-                if let waiting = state.line.enter(pending, of: caller.peer, cost: cost, isHeavy: isHeavy) {
+                if let waiting = state.line.enter(pending, of: caller.holder, cost: cost, isHeavy: isHeavy) {
                     return DataError(
                         code: .busy, message: "too many writes", detail: "\(waiting) wait already; try again")
                 }
@@ -154,7 +160,13 @@ final class WriteQueue: Sendable {
         }
         guard isLong else { return }
         whileNobodyReads { [self] in
-            let isEmpty = database.pool.writeWithoutTransaction { (try? $0.checkpoint(.truncate)) != nil }
+            let isEmpty = database.pool.writeWithoutTransaction { connection in
+                // All reads and writes stand still meanwhile. Only the pool's own readers or another program can be in the way:
+                // it is tried again when the log has grown, sooner than the five seconds that a write waits.
+                try? connection.execute(sql: "PRAGMA busy_timeout = 250")
+                defer { try? connection.execute(sql: "PRAGMA busy_timeout = \(SiteDatabase.busyMilliseconds)") }
+                return (try? connection.checkpoint(.truncate)) != nil
+            }
             // Another program may read for longer than SQLite waits: not at every commit anew.
             state.withLock { $0.longLog = isEmpty ? limits.logBytes : size + limits.logBytes }
         }
@@ -198,7 +210,7 @@ final class WriteQueue: Sendable {
         _ pending: Pending, in transaction: WriteTransaction
     ) throws -> Result<JSONValue, DataError> {
         let database = transaction.database
-        let before = transaction.effects
+        transaction.begin()
         try database.cached("SAVEPOINT one_write")
         do {
             transaction.deadline = .now + limits.time
@@ -207,7 +219,7 @@ final class WriteQueue: Sendable {
             return .success(value)
         } catch {
             guard database.isInsideTransaction else { throw error }
-            transaction.effects = before
+            transaction.takeBack()
             try database.cached("ROLLBACK TO one_write")
             try database.cached("RELEASE one_write")
             return .failure(DataError(writing: error, isOwner: pending.isOwner))
@@ -253,9 +265,11 @@ extension Database {
         try makeStatement(sql: sql).execute(arguments: Database.arguments(values))
     }
 
-    /// Rows of a statement that is used again and again.
-    func cachedRows(_ sql: String, _ values: [QueryValue]) throws -> [Row] {
-        try Row.fetchAll(cachedStatement(sql: sql), arguments: Database.arguments(values))
+    /// What `body` makes of the first row of a statement that is used again and again; nil if there is none. The row is not copied:
+    /// it is there only meanwhile.
+    func cachedFirst<Value>(_ sql: String, _ values: [QueryValue], _ body: (Row) -> Value) throws -> Value? {
+        let rows = try Row.fetchCursor(cachedStatement(sql: sql), arguments: Database.arguments(values))
+        return try withExtendedLifetime(rows) { try rows.next().map(body) }
     }
 
     /// Values for the places of a statement, in their order.

@@ -14,13 +14,27 @@ final class WriteTransaction {
         var catalogue: Catalogue?
         /// Usage by peer, as far as it was looked at.
         var usage: [String: VisitorUsage] = [:]
+        /// Of peers whose account of it changed.
+        var growth: [String: RowGrowth] = [:]
         var total = VisitorUsage()
+    }
+
+    /// `effects` as they were before the write under way. Of the accounts only those that it has changed: a copy of all would be
+    /// made anew with each write that shares the transaction.
+    private struct Before {
+        var changes: [String: TableChanges] = [:]
+        var catalogue: Catalogue?
+        var total = VisitorUsage()
+        var usage: [String: VisitorUsage?] = [:]
+        var growth: [String: RowGrowth?] = [:]
     }
 
     let database: Database
     let ownerID: String
     let ownerEmail: String
     let quota: VisitorQuota
+    /// Since 1970, UTC.
+    let day: Int64
     /// Whether anybody wants to hear of a table's changes.
     let isWatched: (String) -> Bool
     let ending: StoreEnding
@@ -30,12 +44,15 @@ final class WriteTransaction {
     private(set) var changed: Set<RecentChanges.Row> = []
     private let recent: RecentChanges
     private let startCatalogue: Catalogue
+    private var before = Before()
     private let knownUsage: [String: VisitorUsage]
+    /// As it is in the file, of peers that were looked at.
+    private var knownGrowth: [String: RowGrowth] = [:]
 
     /// - Parameter knownUsage: of some peers, as it is in the file.
     init(
         database: Database, catalogue: Catalogue, totalUsage: VisitorUsage, knownUsage: [String: VisitorUsage],
-        owner: (id: String, email: String), quota: VisitorQuota, recent: RecentChanges,
+        owner: (id: String, email: String), quota: VisitorQuota, day: Int64, recent: RecentChanges,
         ending: StoreEnding, isWatched: @escaping (String) -> Bool
     ) {
         self.database = database
@@ -45,6 +62,7 @@ final class WriteTransaction {
         ownerID = owner.id
         ownerEmail = owner.email
         self.quota = quota
+        self.day = day
         self.isWatched = isWatched
         self.ending = ending
         effects = Effects(total: totalUsage)
@@ -71,6 +89,27 @@ final class WriteTransaction {
     /// Writes down the usage, before the commit.
     func finish() throws {
         for (peer, usage) in effects.usage { try usage.store(peer, in: database) }
+        for (peer, growth) in effects.growth { try growth.store(peer, in: database) }
+    }
+
+    // MARK: One of several writes
+
+    /// A write begins.
+    func begin() {
+        before.changes = effects.changes
+        before.catalogue = effects.catalogue
+        before.total = effects.total
+        before.usage.removeAll(keepingCapacity: true)
+        before.growth.removeAll(keepingCapacity: true)
+    }
+
+    /// It is taken back, and what it led to with it.
+    func takeBack() {
+        effects.changes = before.changes
+        effects.catalogue = before.catalogue
+        effects.total = before.total
+        for (peer, usage) in before.usage { effects.usage[peer] = usage }
+        for (peer, growth) in before.growth { effects.growth[peer] = growth }
     }
 
     // MARK: Quota
@@ -87,30 +126,105 @@ final class WriteTransaction {
     /// The same, with what rows cost beside their values.
     func charge(_ peer: String, _ change: VisitorUsage, isVisitor: Bool) throws {
         guard !peer.isEmpty else { return }
-        let before = try effects.usage[peer] ?? knownUsage[peer] ?? VisitorUsage.of(peer, in: database)
-        let after = before + change
-        let ofAll = VisitorUsage(
-            rows: change.rows, bytes: change.bytes &+ after.accountBytes &- before.accountBytes)
-        if isVisitor, peer != ownerID, change.rows > 0 || change.bytes > 0 {
-            if after.rows > quota.rows, change.rows > 0 {
-                throw WriteTransaction.exceeded("\(quota.rows) rows", "of one visitor")
-            }
-            if after.bytes > quota.bytes { throw WriteTransaction.exceeded("\(quota.bytes) bytes", "of one visitor") }
-            if (effects.total + ofAll).bytes > quota.totalBytes {
-                throw WriteTransaction.exceeded("\(quota.totalBytes) bytes", "of all visitors")
+        let after = try note(peer, change)
+        if change.bytes < 0 { try giveBack(peer, 0 &- change.bytes, left: after.bytes) }
+        guard isVisitor, peer != ownerID, change.rows > 0 || change.bytes > 0 else { return }
+        if after.rows > quota.rows, change.rows > 0 {
+            throw WriteTransaction.exceeded("\(quota.rows) rows", "of one visitor")
+        }
+        if after.bytes > quota.bytes {
+            // What others added to its rows is not its doing.
+            let received = try growth(of: peer).received
+            guard after.bytes &- received <= quota.bytes else {
+                throw WriteTransaction.exceeded("\(quota.bytes) bytes", "of one visitor")
             }
         }
-        if peer != ownerID { effects.total = effects.total + ofAll }
-        effects.usage[peer] = after
+        try checkTotal()
     }
 
-    /// Checks what a visitor makes of a row that is not its own. It counts as its owner's, and the site's owner has no
-    /// limit: without this one a table that all may change would have none.
-    func checkGrowth(ofOthersRow bytes: Int64) throws {
-        guard bytes > quota.othersRowBytes else { return }
+    /// Notes that a visitor made a row of somebody else larger or smaller. It counts as its owner's all the same; whether the
+    /// visitor may is asked of what the visitor does on one day, and of the total.
+    ///
+    /// - Parameters:
+    ///   - owner: of the row; empty: the row is nobody's, as in files from elsewhere, and in no account but the visitor's.
+    ///   - bytes: by which its values grew; negative if they shrank.
+    /// - Throws: `quota` if it grew beyond what one visitor may add on one day, or all may have.
+    func chargeGrowth(ofRowOf owner: String, by visitor: String, bytes: Int64) throws {
+        guard bytes != 0 else { return }
+        try charge(owner, rows: 0, bytes: bytes, isVisitor: false)
+        var own = try growth(of: visitor)
+        if own.day != day {
+            own.day = day
+            own.added = 0
+        }
+        own.added = max(0, own.added &+ bytes)
+        try set(own, of: visitor)
+        // What the site owner's rows lost is given back already.
+        if !owner.isEmpty, bytes > 0 || owner != ownerID {
+            var others = try growth(of: owner)
+            others.received = max(0, others.received &+ bytes)
+            try set(others, of: owner)
+        }
+        guard bytes > 0 else { return }
+        if own.added > quota.bytes {
+            throw WriteTransaction.exceeded("\(quota.bytes) bytes", "that one visitor adds to rows of others in a day")
+        }
+        try checkTotal()
+    }
+
+    /// Checks what a visitor makes of a row, whoever owns it. Large rows make a table unreadable for all visitors, whose answers
+    /// are bounded, and the site's owner has no other limit.
+    ///
+    /// - Parameter bytes: of the row's values, after it grew.
+    /// - Throws: `tooLarge`.
+    func checkRow(_ bytes: Int64) throws {
+        guard bytes > quota.rowBytes else { return }
         throw DataError(
-            code: .quota, message: "quota exceeded",
-            detail: "a row of somebody else can grow to \(quota.othersRowBytes) bytes; add a row of your own")
+            code: .tooLarge, message: "row too large",
+            detail: "what a visitor writes makes a row of \(quota.rowBytes) bytes at most; the owner can allow more")
+    }
+
+    /// - Returns: the account as it is then.
+    private func note(_ peer: String, _ change: VisitorUsage) throws -> VisitorUsage {
+        let known = effects.usage[peer]
+        let before = try known ?? knownUsage[peer] ?? VisitorUsage.of(peer, in: database)
+        let after = before + change
+        if self.before.usage[peer] == nil { self.before.usage.updateValue(known, forKey: peer) }
+        effects.usage[peer] = after
+        guard peer != ownerID else { return after }
+        let bytes = change.bytes &+ after.accountBytes &- before.accountBytes
+        effects.total = effects.total + VisitorUsage(rows: change.rows, bytes: bytes)
+        return after
+    }
+
+    /// When rows of a peer go or shrink, nobody can tell whose bytes went. Those of the site's owner are taken for what visitors
+    /// added, so that with them the owner's rows are never more than what the owner wrote and the total. Of a visitor's, what
+    /// others added is at most what is left.
+    private func giveBack(_ peer: String, _ bytes: Int64, left: Int64) throws {
+        var growth = try growth(of: peer)
+        guard growth.received > 0 else { return }
+        growth.received = peer == ownerID ? max(0, growth.received - bytes) : min(growth.received, left)
+        try set(growth, of: peer)
+    }
+
+    private func growth(of peer: String) throws -> RowGrowth {
+        if let known = effects.growth[peer] ?? knownGrowth[peer] { return known }
+        let found = try RowGrowth.of(peer, in: database)
+        knownGrowth[peer] = found
+        return found
+    }
+
+    private func set(_ after: RowGrowth, of peer: String) throws {
+        let before = try growth(of: peer)
+        let bytes = after.bytesOfAll(isOwner: peer == ownerID) - before.bytesOfAll(isOwner: peer == ownerID)
+        effects.total = effects.total + VisitorUsage(rows: 0, bytes: bytes)
+        if self.before.growth[peer] == nil { self.before.growth.updateValue(effects.growth[peer], forKey: peer) }
+        effects.growth[peer] = after
+    }
+
+    private func checkTotal() throws {
+        guard effects.total.bytes > quota.totalBytes else { return }
+        throw WriteTransaction.exceeded("\(quota.totalBytes) bytes", "of all visitors")
     }
 
     private static func exceeded(_ limit: String, _ whose: String) -> DataError {

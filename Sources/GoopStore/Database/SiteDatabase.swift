@@ -18,6 +18,9 @@ public struct SiteDatabase: Sendable {
     /// `ReaderPool`.
     static let maximumReaders = 4
 
+    /// How long a statement waits for the lock of another program.
+    static let busyMilliseconds = 5000
+
     let pool: DatabasePool
 
     /// Opens the file at `path`, or makes it.
@@ -27,7 +30,7 @@ public struct SiteDatabase: Sendable {
         var configuration = Configuration()
         configuration.label = "data.db"
         configuration.maximumReaderCount = Self.maximumReaders
-        configuration.busyMode = .timeout(5)
+        configuration.busyMode = .timeout(Double(Self.busyMilliseconds) / 1000)
         // A rollback that fails must be an error of the next transaction, not a trap.
         configuration.allowsUnsafeTransactions = true
         configuration.prepareDatabase { database in

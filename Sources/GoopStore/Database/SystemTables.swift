@@ -115,6 +115,17 @@ enum SystemTables {
         ("visitor-usage-by-owner", { _ in }),
         // Until then a row counted 64 bytes beside its values, and no e-mail; small rows took three times that in the file.
         ("visitor-usage-with-system-columns", { _ in }),
+        (
+            "row-growth",
+            { database in
+                try database.execute(
+                    sql: """
+                        CREATE TABLE "_goop2_growth" (
+                            peer_id TEXT PRIMARY KEY, added INTEGER NOT NULL, day INTEGER NOT NULL,
+                            received INTEGER NOT NULL)
+                        """)
+            }
+        ),
     ]
 
     /// Brings a file, new or old, to what this version needs. One transaction: done as a whole, or not at all.
@@ -138,6 +149,7 @@ enum SystemTables {
                     sql: "INSERT INTO \"_goop2_migrations\" (name) VALUES (?)", arguments: [migration.name])
             }
             if !missing.isEmpty { try VisitorUsage.rebuild(in: database) }
+            try RowGrowth.forgetPast(in: database)
             return .commit
         }
     }

@@ -109,25 +109,30 @@ extension GossipSub {
             shrinkMesh(of: topic, now: now)
         }
         addOutboundPeers(to: topic, now: now)
-        if parameters.opportunisticGraftTicks > 0, tick.isMultiple(of: UInt64(parameters.opportunisticGraftTicks)) {
+        guard parameters.opportunisticGraftTicks > 0 else { return }
+        graftRescuers(for: topic, now: now)
+        if tick.isMultiple(of: UInt64(parameters.opportunisticGraftTicks)) {
             graftBetterPeers(for: topic, now: now)
-            graftRescuers(for: topic, now: now)
+            forgetRescues(of: topic, now: now)
         }
     }
 
-    /// Down to D: the best scored stay, chance picks the others, and enough dialled ones remain.
+    /// Down to D: the best scored stay, but for those that give way to dialled ones until there are enough of them.
+    ///
+    /// The specification leaves the places beyond Dscore to chance. Among twenty strangers to each honest peer chance picks
+    /// strangers, each time they come back together; so only equals are left to it. What keeps those that have earned the best of
+    /// scores from having all of the mesh is the dialled ones.
     private mutating func shrinkMesh(of topic: TopicName, now: MonotonicInstant) {
         var ranked = (topics[topic]?.mesh.elements ?? []).shuffled(using: &random)
         let scored = Dictionary(uniqueKeysWithValues: ranked.map { ($0, scores.score($0)) })
         // Sorting is stable, so equals stay shuffled.
         ranked.sort { scored[$0, default: 0] > scored[$1, default: 0] }
-        let best = ranked.prefix(parameters.meshDegreeScore)
-        let rest = ranked.dropFirst(parameters.meshDegreeScore).shuffled(using: &random)
-        var kept = Array(best) + rest.prefix(max(0, parameters.meshDegree - best.count))
-        var spare = rest.dropFirst(max(0, parameters.meshDegree - best.count)).filter { peers[$0]?.isOutbound == true }
+        var kept = Array(ranked.prefix(parameters.meshDegree))
+        var spare = ranked.dropFirst(parameters.meshDegree).filter { peers[$0]?.isOutbound == true }[...]
         var dialled = kept.filter { peers[$0]?.isOutbound == true }.count
-        for index in kept.indices.reversed() where dialled < parameters.meshDegreeOutbound && index >= best.count {
-            guard peers[kept[index]]?.isOutbound != true, let replacement = spare.popLast() else { continue }
+        for index in kept.indices.dropFirst(parameters.meshDegreeScore).reversed()
+        where dialled < parameters.meshDegreeOutbound {
+            guard peers[kept[index]]?.isOutbound != true, let replacement = spare.popFirst() else { continue }
             kept[index] = replacement
             dialled += 1
         }
@@ -157,14 +162,30 @@ extension GossipSub {
         }
     }
 
-    /// Who repeatedly brought what the mesh kept back belongs into the mesh. This also finds out peers that pass on
-    /// everything but one author's messages: they have the best of scores, so the median shows nothing.
+    /// Who repeatedly brought what the mesh kept back belongs into the mesh, as soon as its back-off is over. This also finds out
+    /// peers that pass on everything but one author's messages: they have the best of scores, so the median shows nothing.
+    ///
+    /// Attackers can play it: some hold back what others of them bring. That gets them places that a GRAFT would get them too, and
+    /// no more of them than there ever were between two opportunistic grafts.
     private mutating func graftRescuers(for topic: TopicName, now: MonotonicInstant) {
-        guard let joined = topics[topic], !joined.rescuers.isEmpty else { return }
-        topics[topic]?.rescuers = [:]
+        guard let joined = topics[topic], joined.rescuersTaken < parameters.opportunisticGraftPeers else { return }
         let useful = joined.rescuers.filter { $0.value > 1 }.sorted { $0.value > $1.value }.map(\.key)
         let eligible = useful.filter { candidates(for: topic, only: $0, now: now).first != nil }
-        for peer in eligible.prefix(parameters.opportunisticGraftPeers) { graft(peer, topic: topic, now: now) }
+        for peer in eligible.prefix(parameters.opportunisticGraftPeers - joined.rescuersTaken) {
+            topics[topic]?.rescuers[peer] = nil
+            topics[topic]?.rescuersTaken += 1
+            graft(peer, topic: topic, now: now)
+        }
+    }
+
+    /// Remembered are those that only a back-off keeps out: honest peers that were pruned in a crowd.
+    private mutating func forgetRescues(of topic: TopicName, now: MonotonicInstant) {
+        guard let rescuers = topics[topic]?.rescuers else { return }
+        let kept = rescuers.filter { peer, rescues in
+            rescues > 1 && backoffs.blocks(topic: topic, peer: peer, slack: parameters.backoffSlack, now: now)
+        }
+        topics[topic]?.rescuers = kept
+        topics[topic]?.rescuersTaken = 0
     }
 
     // MARK: - Gossip
@@ -179,12 +200,24 @@ extension GossipSub {
             known.version != nil && known.follows(topic) && !mesh.contains(peer) && !isDirect(peer)
                 && scores.score(peer) >= scores.scoring.gossipThreshold
         }.map(\.key)
-        let share = Int(Double(eligible.count) * parameters.gossipFactor)
-        for peer in eligible.shuffled(using: &random).prefix(max(parameters.lazyDegree, share)) {
+        for peer in listeners(among: eligible) {
             toFlush.append(peer)
             let told = draw(limits.maximumWantedIDsPerHeartbeat, of: &ids)
             peers[peer]?.queue.advertise(topic, told)
         }
+    }
+
+    /// Whom to tell: chance picks, but for half of the places those that we dialled come first, then those that have brought
+    /// something. Otherwise a crowd of strangers would keep from them what we have.
+    private mutating func listeners(among eligible: [PeerID]) -> OrderedSet<PeerID> {
+        let count = max(parameters.lazyDegree, Int(Double(eligible.count) * parameters.gossipFactor))
+        let shuffled = eligible.shuffled(using: &random)
+        guard count < shuffled.count else { return OrderedSet(shuffled) }
+        let dialled = shuffled.filter { peers[$0]?.isOutbound == true }
+        let useful = shuffled.filter { peers[$0]?.isOutbound != true && scores.score($0) > 0 }
+        var chosen = OrderedSet((dialled + useful).prefix(count / 2))
+        for peer in shuffled where chosen.count < count { chosen.append(peer) }
+        return chosen
     }
 
     /// All of them, or so many by chance. Those change places with the first, which costs nothing for the others.

@@ -83,8 +83,11 @@ public struct GossipSub: Sendable {
         var mesh = OrderedSet<PeerID>()
         /// When mesh peers of the last heartbeats came in: what arrived before was not sent to them.
         var newcomers: OrderedDictionary<PeerID, MonotonicInstant> = [:]
-        /// Peers outside the mesh that brought what no mesh peer had brought, since the last opportunistic graft.
+        /// Peers outside the mesh that brought what no mesh peer had brought, and how often: since the last opportunistic graft, and
+        /// before it if a back-off kept them out.
         var rescuers: OrderedDictionary<PeerID, Int> = [:]
+        /// How many of them were taken into the mesh since the last opportunistic graft.
+        var rescuersTaken = 0
         var asksForValidation: Bool
         var pending = 0
     }
@@ -396,7 +399,10 @@ public struct GossipSub: Sendable {
     }
 
     private mutating func leaveAllMeshes(_ peer: PeerID) {
-        for topic in topics.keys { removeFromMesh(peer, topic: topic, because: .streamEnded) }
+        for topic in topics.keys {
+            removeFromMesh(peer, topic: topic, because: .streamEnded)
+            topics[topic]?.rescuers[peer] = nil
+        }
     }
 
     /// What is being written to the peer never will be, or not whole.

@@ -12,7 +12,7 @@ public struct GossipSubParameters: Sendable, Hashable {
     public var meshDegreeLow = 5
     /// This many or more: prune (Dhi); D to 10,000.
     public var meshDegreeHigh = 12
-    /// Of the peers kept when pruning, how many are the best scored (Dscore); 0 to D.
+    /// Of the peers kept when pruning, all the best scored, how many do not even give way to dialled ones (Dscore); 0 to D.
     public var meshDegreeScore = 4
     /// At least this many mesh peers were dialled by us (Dout); 0 to D: an attacker can fill our inbound side, not this one.
     public var meshDegreeOutbound = 2
@@ -51,10 +51,10 @@ public struct GossipSubParameters: Sendable, Hashable {
     public var dontWantThresholdBytes = 1024
     /// Heartbeats an IDONTWANT is honoured.
     public var dontWantHeartbeats = 3
-    /// Every so many heartbeats the mesh may take in better peers than its median, and those that had to bring by
-    /// gossip what the mesh did not. More often than go-libp2p-pubsub's 60, so that a captured mesh is free in a minute.
+    /// Every so many heartbeats the mesh may take in better peers than its median, and within as many those that had to bring by
+    /// gossip what the mesh did not. More often than go-libp2p-pubsub's 60, so that a captured mesh is free in a minute. 0: never.
     public var opportunisticGraftTicks = 20
-    /// How many peers that takes in; 0 to 10,000.
+    /// How many peers either takes in; 0 to 10,000.
     public var opportunisticGraftPeers = 2
     /// Every so many heartbeats missing direct peers are dialled.
     public var directConnectTicks = 300

@@ -58,6 +58,21 @@ public struct ResourceLedger: Sendable {
         var servedStreams = 0
         /// In both directions.
         var streams: Set<StreamSlot> = []
+
+        mutating func add(_ slot: StreamSlot, _ stream: Stream) {
+            self.streams.insert(slot)
+            guard stream.direction == .inbound else { return }
+            self.inboundStreams += 1
+            if stream.isOwn { self.ownStreams += 1 }
+        }
+
+        mutating func remove(_ slot: StreamSlot, _ stream: Stream) {
+            self.streams.remove(slot)
+            if case .served = stream.use { self.servedStreams -= 1 }
+            guard stream.direction == .inbound else { return }
+            self.inboundStreams -= 1
+            if stream.isOwn { self.ownStreams -= 1 }
+        }
     }
 
     /// A connection as the books of shares know it, from `bind` until its last stream is given back.
@@ -79,8 +94,11 @@ public struct ResourceLedger: Sendable {
         let peer: PeerID
         let direction: Direction
         /// Of an inbound stream that holds places of these; nil for one that needs none.
-        let shares: Shares?
+        var shares: Shares?
         var use = Use.negotiating
+
+        /// Whether it is one of its connection's own, see `ownStreamsPerConnection`.
+        var isOwn: Bool { self.direction == .inbound && self.shares == nil }
     }
 
     private struct PeerCounts {
@@ -250,29 +268,26 @@ public struct ResourceLedger: Sendable {
     public mutating func reserveStream(
         on slot: ConnectionSlot, direction: Direction
     ) throws(LimitExceeded) -> StreamSlot {
-        // Not through a copy of the entry, which would copy its set of streams with every new one.
-        guard let peer = self.connections[slot]?.peer, let shares = self.connections[slot]?.shares,
-            let inbound = self.connections[slot]?.inboundStreams, let own = self.connections[slot]?.ownStreams
-        else {
+        // All at once, and not as a copy of the entry that stays: then the set of streams would be copied with every new one.
+        let found = self.connections[slot].map { ($0.peer, $0.shares, $0.inboundStreams, $0.ownStreams) }
+        guard case (let peer?, let shares?, let inbound, let own)? = found else {
             // It has just ended: no limit of ours has refused anything.
             throw LimitExceeded(.connections, limit: 0)
         }
         let counts = self.peers[peer] ?? PeerCounts()
         try self.check(self.streams.count, .streams, self.limits.streams)
-        var isOwn = false
+        var stream = Stream(connection: slot, peer: peer, direction: direction, shares: nil)
         switch direction {
         case .inbound:
             try self.check(inbound, .inboundStreamsPerConnection, self.limits.inboundStreamsPerConnection)
             try self.check(counts.inboundStreams, .inboundStreamsPerPeer, self.limits.inboundStreamsPerPeer)
             try self.check(counts.negotiating, .negotiatingStreamsPerPeer, self.limits.negotiatingStreamsPerPeer)
-            isOwn = own < Self.ownStreamsPerConnection && self.ownStreams < self.maximumOwnStreams
-            if isOwn {
-                self.connections[slot]?.ownStreams += 1
+            if own < Self.ownStreamsPerConnection && self.ownStreams < self.maximumOwnStreams {
                 self.ownStreams += 1
             } else {
                 try self.reserve(shares)
+                stream.shares = shares
             }
-            self.connections[slot]?.inboundStreams += 1
             self.updatePeer(peer) {
                 $0.inboundStreams += 1
                 $0.negotiating += 1
@@ -281,13 +296,11 @@ public struct ResourceLedger: Sendable {
             try self.check(counts.outboundStreams, .outboundStreamsPerPeer, self.limits.outboundStreamsPerPeer)
             self.updatePeer(peer) { $0.outboundStreams += 1 }
         }
-        let stream = StreamSlot(number: self.nextNumber)
+        let number = StreamSlot(number: self.nextNumber)
         self.nextNumber &+= 1
-        self.connections[slot]?.streams.insert(stream)
-        self.streams[stream] = Stream(
-            connection: slot, peer: peer, direction: direction,
-            shares: direction == .inbound && !isOwn ? shares : nil)
-        return stream
+        self.connections[slot]?.add(number, stream)
+        self.streams[number] = stream
+        return number
     }
 
     /// Notes which protocol an inbound stream agreed on.
@@ -302,10 +315,13 @@ public struct ResourceLedger: Sendable {
         try self.check(self.protocols[protocolID] ?? 0, .inboundStreamsPerProtocol, limit.total)
         try self.check(
             self.peers[stream.peer]?.protocols[protocolID] ?? 0, .inboundStreamsPerProtocolAndPeer, limit.perPeer)
-        self.endUse(of: stream)
+        if let shares = stream.shares { self.negotiatingShares.release(1, of: shares.negotiating) }
         self.streams[slot]?.use = .serving(protocolID)
         self.protocols[protocolID, default: 0] += 1
-        self.updatePeer(stream.peer) { $0.protocols[protocolID, default: 0] += 1 }
+        self.updatePeer(stream.peer) {
+            $0.negotiating -= 1
+            $0.protocols[protocolID, default: 0] += 1
+        }
     }
 
     /// Our side has done with a stream: it is closed, and all that was written is on its way. Its protocol has a place for another,
@@ -321,23 +337,15 @@ public struct ResourceLedger: Sendable {
     /// Gives a stream back.
     public mutating func release(_ slot: StreamSlot) {
         guard let stream = self.streams.removeValue(forKey: slot) else { return }
-        self.connections[stream.connection]?.streams.remove(slot)
-        if case .served = stream.use { self.connections[stream.connection]?.servedStreams -= 1 }
-        switch stream.direction {
-        case .inbound:
-            self.endUse(of: stream)
-            self.connections[stream.connection]?.inboundStreams -= 1
-            self.updatePeer(stream.peer) { $0.inboundStreams -= 1 }
-            if let shares = stream.shares {
-                self.inboundShares.release(1, of: shares.inbound)
-                if self.connections[stream.connection] == nil { self.leaveIfDone(shares) }
-            } else {
-                self.connections[stream.connection]?.ownStreams -= 1
-                self.ownStreams -= 1
-            }
-        case .outbound:
-            self.updatePeer(stream.peer) { $0.outboundStreams -= 1 }
+        self.connections[stream.connection]?.remove(slot, stream)
+        guard stream.direction == .inbound else { return self.updatePeer(stream.peer) { $0.outboundStreams -= 1 } }
+        self.endUse(of: stream) { $0.inboundStreams -= 1 }
+        guard let shares = stream.shares else {
+            self.ownStreams -= 1
+            return
         }
+        self.inboundShares.release(1, of: shares.inbound)
+        if self.connections[stream.connection] == nil { self.leaveIfDone(shares) }
     }
 
     /// Counts a refusal that was decided elsewhere.
@@ -375,20 +383,29 @@ public struct ResourceLedger: Sendable {
     }
 
     /// Gives back what an inbound stream counts as, beside being one.
-    private mutating func endUse(of stream: Stream) {
+    /// - Parameter change: what else is to be changed in the counts of its peer.
+    private mutating func endUse(of stream: Stream, _ change: (inout PeerCounts) -> Void = { _ in }) {
         switch stream.use {
         case .negotiating:
             if let shares = stream.shares { self.negotiatingShares.release(1, of: shares.negotiating) }
-            self.updatePeer(stream.peer) { $0.negotiating -= 1 }
-        case .serving(let protocolID):
-            self.protocols[protocolID, default: 1] -= 1
-            if self.protocols[protocolID] == 0 { self.protocols[protocolID] = nil }
             self.updatePeer(stream.peer) {
-                $0.protocols[protocolID, default: 1] -= 1
-                if $0.protocols[protocolID] == 0 { $0.protocols[protocolID] = nil }
+                $0.negotiating -= 1
+                change(&$0)
             }
-        case .served: break
+        case .serving(let protocolID):
+            Self.decrement(&self.protocols, protocolID)
+            self.updatePeer(stream.peer) {
+                Self.decrement(&$0.protocols, protocolID)
+                change(&$0)
+            }
+        case .served: self.updatePeer(stream.peer, change)
         }
+    }
+
+    private static func decrement(_ counts: inout [ProtocolID: Int], _ protocolID: ProtocolID) {
+        guard let place = counts.index(forKey: protocolID) else { return }
+        counts.values[place] -= 1
+        if counts.values[place] <= 0 { counts.remove(at: place) }
     }
 
     /// The connection has ended; once its streams have too, it leaves the books.
@@ -421,9 +438,15 @@ public struct ResourceLedger: Sendable {
         self.addresses[scope] = counts.connections == 0 && counts.pending == 0 ? nil : counts
     }
 
+    /// Changed where it stands, by one look-up: to take it out and put it back would be two, each of which hashes the peer's id.
     private mutating func updatePeer(_ peer: PeerID, _ change: (inout PeerCounts) -> Void) {
-        var counts = self.peers.removeValue(forKey: peer) ?? PeerCounts()
-        change(&counts)
-        if !counts.isEmpty { self.peers[peer] = counts }
+        guard let place = self.peers.index(forKey: peer) else {
+            var counts = PeerCounts()
+            change(&counts)
+            if !counts.isEmpty { self.peers[peer] = counts }
+            return
+        }
+        change(&self.peers.values[place])
+        if self.peers.values[place].isEmpty { self.peers.remove(at: place) }
     }
 }

@@ -9,6 +9,7 @@ extension MuxedConnection {
         guard case .open = self.life else { return }
         self.isEnding.store(true, ordering: .relaxed)
         self.life = .draining(code: code)
+        self.sendHeldBack(until: MonotonicInstant(nanoseconds: .max))
         self.refuseOpeners(.closed(.local(code: code)))
         self.closeTimer = self.scheduleClose { $0.finishDraining() }
         self.scheduleFlush()
@@ -103,6 +104,7 @@ extension MuxedConnection {
         // What arrived and is unread stays in memory until it is read or dropped, and so in the budget.
         self.settleReservation()
         self.ready.removeAll()
+        self.heldBack = []
         self.control = ByteBuffer()
         self.incompleteFrame = nil
         self.opener = nil

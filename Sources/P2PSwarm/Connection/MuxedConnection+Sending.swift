@@ -146,6 +146,44 @@ extension MuxedConnection {
         return used
     }
 
+    // MARK: Held back
+
+    /// Streams that may be held back at one time; what one more has leaves at once.
+    static let maximumHeldBack = 256
+
+    /// The stream has bytes that nobody waits for, and that are not worth a frame and a write of their own: they leave with its
+    /// next ones, before its end, when its reader waits, or by themselves after the time that an acknowledgement waits.
+    func holdBack(_ state: StreamState, added: Int) {
+        self.touch(state)
+        self.statistics.pendingBytes += added
+        // Those that have left since, or are gone, make room.
+        while let first = self.heldBack.first, self.streams[first.id]?.isHeldBack != true {
+            self.heldBack.removeFirst()
+        }
+        guard case .open = self.life, self.heldBack.count < Self.maximumHeldBack else {
+            self.enqueue(state)
+            return self.scheduleFlush()
+        }
+        state.isHeldBack = true
+        self.heldBack.append((state.id, self.tick().advanced(by: self.configuration.yamux.acknowledgementDelay)))
+        self.armTimer()
+    }
+
+    /// Nothing follows that these bytes could go with.
+    func sendHeldBack(_ state: StreamState) {
+        guard state.isHeldBack else { return }
+        self.enqueue(state)
+        self.scheduleFlush()
+    }
+
+    /// Their time is up.
+    func sendHeldBack(until now: MonotonicInstant) {
+        while let first = self.heldBack.first, first.until <= now {
+            self.heldBack.removeFirst()
+            if let state = self.streams[first.id] { self.sendHeldBack(state) }
+        }
+    }
+
     private func takeControl(into room: UnsafeMutableRawBufferPointer) -> Int {
         let count = min(self.control.readableBytes, room.count)
         guard count > 0 else { return 0 }

@@ -101,6 +101,8 @@ public final class MuxedConnection: @unchecked Sendable {
     var sealer: NoiseCipher?
     var control = ByteBuffer()
     var ready: Deque<StreamState> = []
+    /// Streams whose bytes wait for others of theirs, and how long; the first is the first to be sent. See `holdBack`.
+    var heldBack: Deque<(id: UInt32, until: MonotonicInstant)> = []
     var flushIsScheduled = false
     var isFlushing = false
 
@@ -292,7 +294,7 @@ public final class MuxedConnection: @unchecked Sendable {
     }
 
     /// The application took up a stream of the peer's.
-    private func touch(_ state: StreamState) {
+    func touch(_ state: StreamState) {
         if state.isInbound, !state.isTouched {
             state.isTouched = true
             self.machine.accept(state.id, now: self.tick())
@@ -303,6 +305,7 @@ public final class MuxedConnection: @unchecked Sendable {
     /// A reader waits: the peer has to know of the stream.
     func waitsForPeer(_ state: StreamState) {
         self.touch(state)
+        self.sendHeldBack(state)
         guard !state.isInbound, state.pendingBytes == 0 else { return }
         self.machine.announce(state.id, into: &self.events)
         self.handleEvents()
@@ -337,6 +340,7 @@ public final class MuxedConnection: @unchecked Sendable {
     }
 
     func enqueue(_ state: StreamState) {
+        state.isHeldBack = false
         guard !state.isQueued else { return }
         state.isQueued = true
         self.ready.append(state)
@@ -351,6 +355,8 @@ public final class MuxedConnection: @unchecked Sendable {
             self.machine.finish(state.id, into: &self.events)
             self.handleEvents()
         }
+        // The end goes with the bytes before it.
+        self.sendHeldBack(state)
     }
 
     func closeRead(_ state: StreamState, patience: Duration? = nil) {
@@ -426,7 +432,8 @@ public final class MuxedConnection: @unchecked Sendable {
     /// Makes sure that the machine is called when it next has something to do.
     func armTimer() {
         if case .closed = self.life { return }
-        let deadline = self.machine.nextDeadline
+        var deadline = self.machine.nextDeadline
+        if let held = self.heldBack.first { deadline = min(deadline, held.until) }
         guard deadline < self.timerDeadline else { return }
         self.timer?.cancel()
         self.timerDeadline = deadline
@@ -439,6 +446,7 @@ public final class MuxedConnection: @unchecked Sendable {
         self.timerDeadline = MonotonicInstant(nanoseconds: .max)
         self.tick()
         self.noteSending()
+        self.sendHeldBack(until: self.now)
         do throws(YamuxError) {
             try self.machine.timerFired(now: self.now, into: &self.events)
             self.handleEvents()

@@ -39,6 +39,12 @@ extension MuxedStream {
         try self.onLoopNow { state throws(StreamError) in try state.writeNow(bytes) }
     }
 
+    /// Queues bytes that the peer does not wait for: they leave with the next of this stream, before its end, once a reader waits,
+    /// or alone after `YamuxConfiguration.acknowledgementDelay`.
+    package func writeLater(_ bytes: ByteBuffer) throws(StreamError) {
+        try self.onLoopNow { state throws(StreamError) in try state.writeLater(bytes) }
+    }
+
     /// Sends what is queued on the connection.
     package func flushNow() { self.onLoopNow { $0.connection.flushUnlessReceiving() } }
 

@@ -55,6 +55,8 @@ final class StreamState {
     var isTouched = false
     /// In the connection's queue of streams with something to send.
     var isQueued = false
+    /// What is to be sent is not in that queue: it waits for more, see `MuxedConnection.holdBack`.
+    var isHeldBack = false
     private(set) var failure: StreamError?
 
     init(id: UInt32, connection: MuxedConnection, isInbound: Bool) {
@@ -210,6 +212,22 @@ final class StreamState {
         self.append(bytes, flushing: false)
         self.observerWaitsForRoom = self.mustWait
         return !self.observerWaitsForRoom
+    }
+
+    /// Queues bytes that nobody waits for, see `MuxedConnection.holdBack`.
+    func writeLater(_ bytes: ByteBuffer) throws(StreamError) {
+        if let failure = self.failure { throw failure }
+        if self.finishRequested { throw .writeClosed }
+        guard bytes.readableBytes > 0 else { return }
+        self.accepted.add(bytes.readableBytes, ordering: .relaxed)
+        self.outbox.append(bytes)
+        self.pendingBytes += bytes.readableBytes
+        // What was queued before leaves by itself, and this with it.
+        if self.isQueued {
+            self.connection.hasPending(self, added: bytes.readableBytes, flushing: true)
+        } else {
+            self.connection.holdBack(self, added: bytes.readableBytes)
+        }
     }
 
     private func append(_ bytes: ByteBuffer, flushing: Bool = true) {

@@ -214,12 +214,17 @@ private struct LookUp: NameLookUp {
 /// taken in comes out.
 func fuzzLines(_ bytes: [UInt8]) {
     var input = FuzzInput(bytes)
-    var reads = ReadLine<Int>(shares: .init(readers: 2, readersPerVisitor: 1, waiting: 6, waitingPerVisitor: 3))
-    var writes = WriteLine<Int>(shares: .init(writes: 6, bytes: 500, writesPerVisitor: 3, bytesPerVisitor: 300))
+    var reads = ReadLine<Int>(
+        shares: .init(
+            readers: 2, readersPerVisitor: 1, waiting: Shares(total: 12, perPeer: 3, floor: 1), waitingOfOwner: 3))
+    var writes = WriteLine<Int>(
+        shares: .init(
+            writes: Shares(total: 12, perPeer: 3, floor: 1), bytes: Shares(total: 1000, perPeer: 300, floor: 50),
+            writesOfOwner: 3, bytesOfOwner: 300))
     var names = NameLookUpLines<LookUp>(maximumRunning: 2, maximumWaiting: 6)
-    var running: [PeerID?] = []
-    var waiting: [PeerID?: [Int]] = [:]
-    var written: [PeerID?: [[Int]]] = [:]
+    var running: [ShareHolder?] = []
+    var waiting: [ShareHolder?: [Int]] = [:]
+    var written: [ShareHolder?: [[Int]]] = [:]
     var costs: [Int: Int] = [:]
     var asked: [PeerID?: [Int]] = [:]
     var looking: [PeerID?] = []
@@ -234,13 +239,18 @@ func fuzzLines(_ bytes: [UInt8]) {
     while !input.isAtEnd {
         let choice = input.byte()
         let peer: PeerID? = choice >> 5 == 0 ? nil : peers[Int(choice >> 5)]
+        // Two hosts with three keys each, and one key without an address.
+        let address: IPAddress? = choice >> 5 == 7 ? nil : .v4(0x0a00_0000 + UInt32(choice >> 5 & 1))
+        let holder = peer.map { ShareHolder($0, at: address) }
         number += 1
         switch choice & 7 {
         case 0, 1:
-            switch reads.enter(number, of: peer) {
-            case .run: running.append(peer)
-            case .waits: waiting[peer, default: []].append(number)
-            case .refused(let count): require(count >= 3, "only a full line refuses")
+            switch reads.enter(number, of: holder) {
+            case .run: running.append(holder)
+            case .waits: waiting[holder, default: []].append(number)
+            case .refused(let count):
+                let all = waiting.reduce(0) { $0 + (($1.key == nil) == (holder == nil) ? $1.value.count : 0) }
+                require(count == all && count >= 2, "only a full line refuses")
             }
         case 2:
             guard !running.isEmpty else { continue }
@@ -252,11 +262,11 @@ func fuzzLines(_ bytes: [UInt8]) {
         case 3:
             let cost = Int(input.byte())
             let isHeavy = choice & 8 != 0
-            if let count = writes.enter(number, of: peer, cost: cost, isHeavy: isHeavy) {
-                require(count == writes.count || count <= 3, "only a full line refuses")
+            if let count = writes.enter(number, of: holder, cost: cost, isHeavy: isHeavy) {
+                require(count <= writes.count, "only what waits is in the way")
             } else {
                 costs[number] = cost
-                written[peer, default: [[], []]][isHeavy ? 1 : 0].append(number)
+                written[holder, default: [[], []]][isHeavy ? 1 : 0].append(number)
             }
         case 4:
             let isFirst = choice & 8 == 0
@@ -295,14 +305,14 @@ func fuzzLines(_ bytes: [UInt8]) {
         require(reads.running == running.count && running.count <= 3, "readers are counted")
         require(running.count { $0 != nil } <= 2, "one reader is the owner's")
         require(Set(running.compactMap(\.self)).count == running.count { $0 != nil }, "nobody has them all")
-        require(reads.waiting == waiting.values.reduce(0) { $0 + $1.count } && reads.waiting <= 6, "lines are counted")
+        require(reads.waiting == waiting.values.reduce(0) { $0 + $1.count } && reads.waiting <= 15, "lines are counted")
         let mayRun = waiting.contains { line in
             guard !line.value.isEmpty else { return false }
             return line.key == nil ? running.count <= 2 : running.count < 2 && !running.contains(line.key)
         }
         require(!mayRun, "nobody waits for a free reader")
-        require(writes.count == costs.count && writes.count <= 6, "writes are counted")
-        require(costs.values.reduce(0, +) <= 500, "their bytes are")
+        require(writes.count == costs.count && writes.count <= 15, "writes are counted")
+        require(costs.values.reduce(0, +) <= 1300, "their bytes are")
         require(names.count == asked.values.reduce(0) { $0 + $1.count } && names.count <= 6, "names are counted")
         require(looking.count <= 2, "few are looked up at once")
     }

@@ -92,6 +92,9 @@
       case "unreachable": case "timed_out":
         return `The owner of this site cannot be reached right now.${whatNow(error)}`;
       case "no_answer": return `Your own Goop² does not answer. Is it running?${whatNow(error)}`;
+      case "too_large":
+        return error.writing ? "This is more than may be stored at once. Make it shorter."
+          : "There is more here than can be sent at once. The page has to ask for less.";
       case "quota": return "You have stored as much here as the owner allows.";
       case "full":
         return `The owner's disk is full or cannot be written.${error.writing ? " This was not stored." : " Try again later."}`;

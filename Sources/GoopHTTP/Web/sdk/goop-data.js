@@ -400,6 +400,44 @@
     };
   }
 
+  // ---- Lists ----------------------------------------------------------------------------------------------------
+
+  /** Expressions that one result may have, and bytes of their text, less what every row needs. */
+  const MOST_COLUMNS = 28;
+  const MOST_BYTES_OF_COLUMNS = 4000;
+  /** Characters of all rows together: an answer to a visitor has 4 MiB, and a character up to four bytes. */
+  const MOST_CHARACTERS = 800_000;
+  const MOST_ROWS = 1000;
+
+  /**
+   * Rows to be shown in a list. A visitor can fill rows so that an answer with all of them is refused; then each value's
+   * beginning is asked for, of at most 1000 rows, and one long row keeps no other from being read.
+   * @param {string} table @param {string[]} columns those that are shown @param {Options} [options]
+   * @returns {Promise<{rows: object[], isShort: boolean}>} `isShort`: longer values end in "…", and there may be more rows
+   */
+  http.rowsToShow = async (table, columns, options = {}) => {
+    try {
+      return { rows: await data.find(table, options), isShort: false };
+    } catch (error) {
+      if (error.code !== "too_large") throw error;
+    }
+    const shown = columns.filter((name) => !name.startsWith("_")).slice(0, MOST_COLUMNS);
+    const limit = Math.min(options.limit || MOST_ROWS, MOST_ROWS);
+    const most = Math.max(20, Math.floor(MOST_CHARACTERS / limit / Math.max(1, shown.length)));
+    let expressions = "_id, _owner";
+    for (const name of shown) {
+      const beginning = `, substr("${name}", 1, ${most}) AS "${name}"`;
+      if (expressions.length + beginning.length <= MOST_BYTES_OF_COLUMNS) expressions += beginning;
+    }
+    const found = await data.aggregate(table, expressions, {
+      group_by: "_id", where: options.where, args: options.args, order: options.order || "_id", limit, offset: options.offset,
+    });
+    for (const row of found) {
+      for (const name of shown) if (String(row[name] ?? "").length >= most) row[name] += "…";
+    }
+    return { rows: found, isShort: true };
+  };
+
   // ---- Handles ------------------------------------------------------------------------------------------------
 
   const allows = (policy, peer) => {
@@ -462,9 +500,9 @@
       },
       /** Shows the rows as a table. */
       async table(target, options = {}) {
-        const found = await data.find(table, options);
         const { make, element } = http;
         const names = columns.map(({ name }) => name);
+        const { rows: found } = await http.rowsToShow(table, names, options);
         element(target).replaceChildren(make("table", { class: "goop-table" },
           make("thead", {}, make("tr", {}, names.map((name) => make("th", { scope: "col" }, name)))),
           make("tbody", {}, found.map((row) => make("tr", {}, names.map((name) => make("td", {}, String(row[name] ?? ""))))))));
@@ -484,8 +522,11 @@
    * @param {string} table @param {object} [defaults]
    */
   async function config(table, defaults = {}) {
-    const found = await data.find(table, { order: "_id DESC", limit: 500 }).catch((error) => {
+    const newest = (limit) => data.find(table, { order: "_id DESC", limit });
+    const found = await newest(500).catch((error) => {
       if (error.code === "not_found") return [];
+      // So many of the largest rows that a visitor may write are less than an answer may have.
+      if (error.code === "too_large") return newest(50);
       throw error;
     });
     const isPairs = found.length > 0 && "key" in found[0] && "value" in found[0];

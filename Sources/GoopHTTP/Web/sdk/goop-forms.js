@@ -73,7 +73,7 @@
       const tell = (error) => say(Goop.explain(error), "error");
       const [columns, peer] = await Promise.all([columnsOf(table), Goop.peer()]);
       const draw = async () => {
-        const rows = await Goop.data.query(table, { order: "_id DESC", limit: 200 });
+        const { rows, isShort } = await http.rowsToShow(table, columns.map(({ name }) => name), { order: "_id DESC", limit: 200 });
         const removal = (row) => peer.isOwner || row._owner === peer.myId
           ? make("button", {
             type: "button", "aria-label": `delete row ${row._id}`,
@@ -83,7 +83,8 @@
           make("thead", {}, make("tr", {}, columns.map(({ name }) => make("th", { scope: "col" }, name)),
             make("th", { scope: "col" }, "Actions"))),
           make("tbody", {}, rows.map((row) => make("tr", {},
-            columns.map(({ name }) => make("td", {}, String(row[name] ?? ""))), make("td", {}, removal(row)))))));
+            columns.map(({ name }) => make("td", {}, String(row[name] ?? ""))), make("td", {}, removal(row)))))),
+        isShort ? make("p", {}, "Of long values only the beginnings are shown.") : "");
       };
       const remove = async (row) => {
         try {
