@@ -63,6 +63,9 @@ extension GossipSubLimits {
 }
 
 extension Node {
+    /// How many files and sockets this process may have open at one time, as it is now.
+    package static var descriptorLimit: Int { Int(clamping: Machine.current().descriptors) }
+
     /// Raises how many files and sockets this process may have open, to the most that the system allows it (the hard limit of
     /// RLIMIT_NOFILE): every connection takes one. For programs, before they make a configuration, whose limits follow from it;
     /// the library does not do it by itself, because programs started by this one inherit it. Does nothing if it cannot.

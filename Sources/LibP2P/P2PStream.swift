@@ -263,7 +263,7 @@ public final class P2PStream: Sendable {
     }
 
     /// As `reset`, of a stream that the peer opened and that is not taken; see `MuxedStream.refuse`.
-    func refuse(code: UInt32) {
+    package func refuse(code: UInt32) {
         self.muxed.refuse(code: code)
         self.cancelDeadline()
     }

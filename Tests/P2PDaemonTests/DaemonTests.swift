@@ -185,6 +185,48 @@ import Testing
         try await listener.close().get()
     }
 
+    @Test func streamsThatAreHandedOverAreBounded() async throws {
+        let path = RunningDaemon.socketPath()
+        defer { unlink(path) }
+        let listen = [try Multiaddr(text: "/ip4/127.0.0.1/tcp/0")]
+        let node = Node(configuration: .init(identity: .generate(), listen: listen))
+        let peer = Node(configuration: .init(identity: .generate()))
+        try await node.start()
+        try await peer.start()
+        let server = ControlServer(
+            node: node, pubSub: nil, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }),
+            maximumStreams: 1)
+        let address = ControlAddress.unix(path: path)
+        let door = try await server.listen(on: address, loop: MultiThreadedEventLoopGroup.singleton.any())
+        @Sendable func open(_ name: ProtocolID) async throws -> P2PStream {
+            try await peer.openStream(
+                to: node.peerID, protocols: [name], options: StreamOptions(negotiation: .eager))
+        }
+        try await EchoListener.with { listener in
+            try await TestClient.with(address) { (handler: inout TestClient) async throws in
+                for name in ["/echo/1", "/echo/2"] { #expect(try await handler.registers(name, at: listener).isOK) }
+                try await peer.connect(to: node.peerID, addresses: node.listenAddresses())
+                let first = try await open("/echo/1")
+                let refused = await #expect(throws: P2PError.self) { _ = try await open("/echo/2").read() }
+                #expect(refused?.code == .streamReset)
+                try await first.write([1, 2, 3])
+                try await first.closeWrite()
+                #expect(try await first.readToEnd(max: 10).readableBytes == 3)
+                // The place is free once the server has done with the client's socket too.
+                var next: P2PStream?
+                for _ in 0..<400 where next == nil {
+                    guard let stream = try? await open("/echo/2") else { continue }
+                    try? await stream.closeWrite()
+                    if (try? await stream.readToEnd(max: 10)) != nil { next = stream }
+                }
+                #expect(next != nil)
+            }
+        }
+        try await door.close().get()
+        await peer.stop()
+        await node.stop()
+    }
+
     @Test func theControlSocketIsTakenOnceAndRemoved() async throws {
         let path = try await RunningDaemon.with { daemon in
             guard case .unix(let path) = daemon.control else { return "" }

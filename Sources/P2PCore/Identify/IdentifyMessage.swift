@@ -16,6 +16,9 @@ public struct IdentifyLimits: Sendable, Equatable {
     public var protocolBytes = 256
     /// Addresses kept; the rest is ignored.
     public var addresses = 500
+    /// Bytes kept of all protocol names together, and as many of all addresses; what would be more is ignored. Several times what
+    /// go and kubo send: it stays in memory for as long as the peer is connected.
+    public var keptBytes = 16_384
     /// Bytes of the agent and protocol versions kept; the rest is cut off.
     public var versionBytes = 256
     /// Time for the whole exchange.
@@ -151,9 +154,17 @@ public struct IdentifyMessage: Sendable, Equatable {
         return writer.bytes
     }
 
+    /// What was taken of all messages of an answer so far.
+    struct Kept: Sendable {
+        var nameBytes = 0
+        var addressBytes = 0
+    }
+
     /// Merges the fields of one message: repeated ones append up to their bounds, others replace. Addresses that cannot be
     /// decoded are skipped.
-    mutating func merge(_ body: ArraySlice<UInt8>, limits: IdentifyLimits) throws(IdentifyError) {
+    mutating func merge(
+        _ body: ArraySlice<UInt8>, limits: IdentifyLimits, kept: inout Kept
+    ) throws(IdentifyError) {
         var reader = ProtobufReader(body)
         while true {
             let field: ProtobufField?
@@ -163,14 +174,18 @@ public struct IdentifyMessage: Sendable, Equatable {
             case 1: self.publicKey = field.bytes.map(Array.init)
             case 2:
                 guard self.listenAddresses.count < limits.addresses, let bytes = field.bytes else { continue }
+                guard kept.addressBytes + bytes.count <= limits.keptBytes else { continue }
                 if let address = try? Multiaddr(bytes: bytes), !address.bytes.isEmpty {
                     self.listenAddresses.append(address)
+                    kept.addressBytes += bytes.count
                 }
             case 3:
                 guard self.protocols.count < limits.protocols, let name = field.string,
-                    !name.isEmpty, name.utf8.count <= limits.protocolBytes
+                    !name.isEmpty, name.utf8.count <= limits.protocolBytes,
+                    kept.nameBytes + name.utf8.count <= limits.keptBytes
                 else { continue }
                 self.protocols.append(ProtocolID(name))
+                kept.nameBytes += name.utf8.count
             case 4: self.observedAddress = field.bytes.flatMap { try? Multiaddr(bytes: $0) }
             case 5: self.protocolVersion = field.string.map { Self.cut($0, limits.versionBytes) }
             case 6: self.agentVersion = field.string.map { Self.cut($0, limits.versionBytes) }

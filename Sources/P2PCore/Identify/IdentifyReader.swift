@@ -9,6 +9,7 @@ public struct IdentifyReader: Sendable {
     private var buffer: [UInt8] = []
     private var messages = 0
     private var merged = IdentifyMessage()
+    private var kept = IdentifyMessage.Kept()
 
     /// A reader that has seen nothing.
     public init(limits: IdentifyLimits = IdentifyLimits()) { self.limits = limits }
@@ -31,7 +32,7 @@ public struct IdentifyReader: Sendable {
             guard end <= self.buffer.endIndex else { return }
             guard self.messages < self.limits.messages else { throw .tooManyMessages(limit: self.limits.messages) }
             self.messages += 1
-            try self.merged.merge(self.buffer[start..<end], limits: self.limits)
+            try self.merged.merge(self.buffer[start..<end], limits: self.limits, kept: &self.kept)
             position = end
         }
     }

@@ -103,7 +103,7 @@ struct ControlService: Sendable {
         }
         for name in new {
             let server = server
-            node.setAcceptor(for: name) { server.handOver($0) }
+            node.setAcceptor(for: name, limits: server.limits) { server.handOver($0) }
         }
         return .done
     }

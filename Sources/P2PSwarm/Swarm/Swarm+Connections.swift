@@ -82,7 +82,7 @@ extension Swarm {
             configuration: configuration, keys: self.noiseKeys()
         ).flatMapThrowing { muxed in
             let connection = try self.established(
-                muxed, direction: role == .initiator ? .outbound : .inbound,
+                muxed, over: link.channel, direction: role == .initiator ? .outbound : .inbound,
                 usesListeningPort: link.usesListeningPort, slot: slot)
             holder.connection = connection
             // The muxer's callback must not keep the connection alive past its end.
@@ -102,7 +102,8 @@ extension Swarm {
     ///
     /// On the connection's event loop, before any stream of it is delivered.
     func established(
-        _ muxed: MuxedConnection, direction: Direction, usesListeningPort: Bool, slot: ResourceLedger.ConnectionSlot
+        _ muxed: MuxedConnection, over channel: any Channel, direction: Direction, usesListeningPort: Bool,
+        slot: ResourceLedger.ConnectionSlot
     ) throws -> SwarmConnection {
         let peer = muxed.remotePeer
         let now = MonotonicInstant.now()
@@ -138,7 +139,7 @@ extension Swarm {
         // they show that they live, the new one is preferred to its equals among them (`ConnectionPreference`).
         if direction == .inbound { for other in older { other.muxed.probe() } }
         // It only ever succeeds.
-        muxed.closeFuture.whenSuccess { [weak self] reason in self?.ended(connection, reason) }
+        muxed.closeFuture.whenSuccess { [weak self] reason in self?.ended(connection, over: channel, reason) }
         self.logger.debug(
             "connected",
             metadata: [
@@ -151,10 +152,17 @@ extension Swarm {
         return connection
     }
 
-    private func ended(_ connection: SwarmConnection, _ reason: CloseReason) {
+    func ended(_ connection: SwarmConnection, over channel: any Channel, _ reason: CloseReason) {
         let now = MonotonicInstant.now()
+        // Over TLS the socket waits for the peer's goodbye, and its descriptor is in use until then.
+        let holdsSocket = channel.isActive
+        if holdsSocket {
+            channel.closeFuture.whenComplete { [weak self] _ in
+                self?.state.withLock { $0.ledger.release(connection.slot) }
+            }
+        }
         let isLast: Bool? = self.state.withLock { state in
-            state.ledger.release(connection.slot)
+            if !holdsSocket { state.ledger.release(connection.slot) }
             guard let index = state.connections[connection.peer]?.firstIndex(where: { $0.id == connection.id }) else {
                 return nil
             }

@@ -150,6 +150,30 @@ struct IdentifyTests {
         }
     }
 
+    @Test("so many bytes of names and of addresses are kept, over all messages of an answer")
+    func keptBytes() throws {
+        var message = try self.message(record: false)
+        message.protocols = (0..<30).map { ProtocolID("/\($0)/" + String(repeating: "n", count: 240)) } + ["/short"]
+        let name = String(repeating: "d", count: 60)
+        message.listenAddresses = try (0..<100).map { try address("/dns4/\(name)\($0 + 100)/tcp/1") }
+        var limits = IdentifyLimits()
+        limits.writtenMessageBytes = 1 << 20
+        limits.messageBytes = 1 << 20
+        var reader = IdentifyReader(limits: limits)
+        for _ in 0..<10 { try reader.received(message.encoded(limits: limits)) }
+        let info = try reader.finish(peer: self.key.peerID, remote: nil)
+        let names = info.protocols.reduce(0) { $0 + $1.name.utf8.count }
+        #expect(names <= 16_384 && names > 16_000 && info.protocols.last == "/short")
+        // Each of them counted as often as it was told.
+        #expect(info.listenAddresses.count == 100)
+        message.listenAddresses = try (0..<400).map { try address("/dns4/\(name)\($0 + 100)/tcp/1") }
+        reader = IdentifyReader(limits: limits)
+        try reader.received(message.encoded(limits: limits))
+        let few = try reader.finish(peer: self.key.peerID, remote: nil).listenAddresses
+        let each = try #require(message.listenAddresses.first).bytes.count
+        #expect(few.count == 16_384 / each)
+    }
+
     @Test("random bytes never trap", arguments: [1, 2, 3, 4])
     func random(seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)

@@ -130,6 +130,34 @@ import Testing
         await server.close()
     }
 
+    @Test("the place of a connection is free when its socket is, which TLS keeps for the peer's goodbye")
+    func placeOfTheSocket() async throws {
+        let swarm = Swarm(
+            configuration: SwarmConfiguration(identity: .generate(), security: []), transports: [],
+            group: MultiThreadedEventLoopGroup.singleton, logger: Logger(label: "test"),
+            callbacks: SwarmCallbacks(
+                connected: { _ in }, disconnected: { _, _, _ in }, inboundStream: { stream, _, _ in stream.reset() }))
+        let siege = try await self.siege()
+        let connection = try swarm.state.withLock { state in
+            let connection = SwarmConnection(
+                id: state.takeNumber(), muxed: siege.connection, direction: .outbound, opened: .now(),
+                usesListeningPort: false, slot: try state.ledger.reserveOutbound(to: nil))
+            state.connections[connection.peer] = [connection]
+            return connection
+        }
+        let group = MultiThreadedEventLoopGroup.singleton
+        let door = try await ServerBootstrap(group: group).bind(host: "127.0.0.1", port: 0).get()
+        let socket = try await ClientBootstrap(group: group).connect(to: try #require(door.localAddress)).get()
+        swarm.ended(connection, over: socket, .closedByPeer)
+        #expect(swarm.connections.isEmpty && swarm.usage.connections == 1)
+        let changes = swarm.usageChanges()
+        try await socket.close()
+        for await _ in changes where swarm.usage.connections == 0 { break }
+        try await door.close()
+        siege.connection.close()
+        _ = try await siege.connection.closeFuture.get()
+    }
+
     @Test("one that has ended by itself as well")
     func ended() async throws {
         let siege = try await self.siege()
