@@ -107,7 +107,7 @@ class Between:
         fields = as_fields(head[1:])
         changes = tuple(self.changes)
         if method == "CONNECT":
-            return self._tunnel(browser, target)
+            return self._tunnel(browser, target, changes)
         place, path = re.fullmatch(r"http://([^/?]+)(.*)", target).groups()
         path = path if path.startswith("/") else "/" + path
         fields["host"] = place
@@ -160,10 +160,19 @@ class Between:
         while got := more():
             browser.sendall(got)
 
-    def _tunnel(self, browser, target):
+    def _tunnel(self, browser, target, changes):
+        """For a WebSocket: what comes through begins with a request, of which the server is told as of any other."""
         with socket.create_connection(("127.0.0.1", int(target.rpartition(":")[2])), timeout=10) as server:
             server.settimeout(None)
             browser.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            head, rest = read_head(lambda: browser.recv(65536))
+            if head is None:
+                return
+            fields = as_fields(head[1:])
+            for change in changes:
+                if change.request:
+                    change.request(head[0].split(" ")[1], fields)
+            server.sendall(as_head(head[0], fields) + rest)
             back = threading.Thread(target=copy, args=(server, browser), daemon=True)
             back.start()
             copy(browser, server)

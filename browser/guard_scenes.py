@@ -5,17 +5,22 @@ import json
 import re
 import socket
 import struct
+import subprocess
 import threading
 import time
 
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 
-from origins import curtain, foreign_tries, hostile_address, inside, noted, site_text, wait_site
+from data_room import Visitor
+from origins import curtain, hostile_address, inside, noted, site_origin, site_text, wait_site
 from story import HERE
 
 HOSTILE_LABEL = "<img src=x onerror=\"window.pwned=1\">"
 PLANT = "canarypage7f3a91"
+# A GIF without a frame, whose comment is a script for whoever takes it for a page.
+_SCRIPT = b"<script>window.pwned = 1</script>"
+PICTURE = b"GIF89a\x10\x00\x10\x00\x00\x00\x00!\xfe" + bytes([len(_SCRIPT)]) + _SCRIPT + b"\x00;"
 
 
 def neighbour_site(peer):
@@ -240,77 +245,39 @@ def looked_up_in_firefox(world, page, way):
     return f"asked for {name}" if name in asked else ""
 
 
-# MARK: A web page elsewhere
-
-def foreign_page(world, page):
-    page.driver.get(f"{world.url}p/{world.neighbour.id}/")  # the site is being visited meanwhile
-    page.wait(lambda: page.driver.find_elements(By.CSS_SELECTOR, "#frame-place iframe"), "a frame")
-    page.driver.switch_to.new_window("tab")
-    page.driver.get(f"http://evil.example:{world.outside}/")
-
-
-def foreign(world, page, name):
-    foreign_page(world, page)
-    got = page.run("return tryIt(arguments[0])", foreign_tries(world.url, world.neighbour)[name])
-    if world.consent(world.neighbour):
-        take_back_consent(world)
-        return "the consent was given"
-    return got[4:] or "an answer" if got.startswith("GOT ") else ""
-
-
-def frames(world, page, what):
-    foreign_page(world, page)
-    target = {"the viewer": world.url, "the shell": f"{world.url}p/{world.neighbour.id}/",
-              "a site": f"{world.site(world.neighbour)}/p/{world.neighbour.id}/"}[what]
-    page.run("const f = document.createElement('iframe'); f.src = arguments[0]; document.body.append(f);"
-             "return within(new Promise((y) => { f.onload = y; }), 4000).catch(() => 0)", target)
-    page.driver.switch_to.frame(page.one("iframe"))
-    text = page.run("return document.body ? document.body.innerText : ''")
-    page.driver.switch_to.default_content()
-    return next((f"the frame shows {word!r}" for word in ("shell home", "People", "Neighbour") if word in text), "")
-
-
-def opened(world, page, _):
-    """The page keeps a hold on a viewer that it opened: it can lead that window to a page that looks alike."""
-    foreign_page(world, page)
-    page.run("const b = document.createElement('button'); b.id = 'go'; b.textContent = 'go';"
-             "b.onclick = () => { window.held = open(arguments[0]); }; document.body.append(b)", world.url)
-    tabs = set(page.driver.window_handles)
-    page.one("#go").click()
-    page.wait(lambda: set(page.driver.window_handles) - tabs, "the window")
-    page.driver.switch_to.window((set(page.driver.window_handles) - tabs).pop())
-    page.wait(lambda: page.driver.find_elements(By.ID, "me-name"), "the viewer")
-    page.driver.switch_to.window(page.driver.window_handles[1])
-    return "" if page.run("return !window.held || window.held.closed") else "it holds the viewer's window"
-
-
-def rebound(world, page, path):
-    """A name of somebody else that leads to this machine."""
-    page.driver.get(f"http://rebound.example:{world.port}/{path}")
-    time.sleep(0.5)
-    text = page.text()
-    return next((f"it reads {word!r}" for word in ("People", "Neighbour") if word in text), "")
-
-
-def posted(world, page, _):
-    """A form elsewhere that posts a consent to the viewer."""
-    foreign_page(world, page)
-    page.run("const f = document.createElement('form'); f.method = 'post'; f.enctype = 'text/plain'; f.action = arguments[0];"
-             "f.innerHTML = '<input>'; f.firstChild.name = arguments[1]; f.firstChild.value = arguments[2]; document.body.append(f); f.submit()",
-             f"{world.url}api/shell/consent", json.dumps({"peer": world.neighbour.id, "email": True, "x": ""})[:-2], '"}')
-    page.wait(lambda: page.driver.current_url.startswith(world.url), "the answer")
-    if world.consent(world.neighbour):
-        take_back_consent(world)
-        return "the consent was given"
-    return ""
-
-
 # MARK: The viewer itself
 
-def label(world, page, _):
-    """A peer whose name is markup with a script in it."""
+def label(world, page, room):
+    """A peer whose name is markup with a script in it, or what else strangers write, in one room of the viewer."""
+    if room == "site":
+        program = world.hostile.command[0]
+        subprocess.run([program, "get", str(world.hostile.folder), world.me.id, f"/{HOSTILE_LABEL}"], capture_output=True, timeout=30)
+    if room == "data":
+        strange_row(world)
+    page.driver.get(world.url + (f"p/{world.hostile.id}/" if room == "bar" else room))
+    # Where names become markup in vain, the page stays without them: there is nothing else to wait for.
+    with contextlib.suppress(AssertionError):
+        page.wait(lambda: page.run("return window.pwned === 1"), "its script", 3)
+    return "its script ran in the viewer" if page.run("return window.pwned === 1") else ""
+
+
+def strange_row(world):
+    """A row that a visitor adds to a table of this peer."""
+    if "guestbook" not in world.tables:
+        status, said = ask_as_owner(world, "/api/data/tables/create", {
+            "name": "guestbook", "columns": [{"name": "text", "type": "text"}], "policy": "open"})
+        if status != 200:
+            raise AssertionError(f"no table: {said[:200]}")
+        world.tables.add("guestbook")
+        Visitor(world.neighbour_url, world.me.id)("insert", table="guestbook", data={"text": HOSTILE_LABEL})
+
+
+def picture_page(world, page, _):
+    """Somebody's picture, opened as a page of its own."""
+    address = f"{world.url}api/avatar/peer/{world.hostile.id}"
     page.driver.get(world.url)
-    time.sleep(3)  # for everybody to be listed; where names become markup in vain, the list stays empty
+    page.wait(lambda: page.driver.execute_async_script("fetch(arguments[0]).then((answer) => arguments[1](answer.ok))", address), "the picture", 20)
+    page.driver.get(address)
     return "its script ran in the viewer" if page.run("return window.pwned === 1") else ""
 
 
@@ -367,14 +334,20 @@ def forgotten(world, page, _):
         return page.run("return localStorage.getItem('planted')") or ""
 
 
-def visited_again(world, page, _):
+# A cookie that a browser takes from a site below the viewer's page: others it does not.
+COOKIE = "document.cookie = 'planted=still here; SameSite=None; Secure; Partitioned'"
+
+
+def visited_again(world, page, kind):
     """What a site finds at the visit after the one in which it stored something."""
+    look, plant = {"storage": ("localStorage.getItem('planted')", "localStorage.setItem('planted', 'still here')"),
+                   "cookie": ("document.cookie", COOKIE)}[kind]
     for _ in range(2):
         page.driver.get(f"{world.url}p/{world.neighbour.id}/")
         wait_site(page, "shell home")
         with inside(page):
-            found = page.run("return localStorage.getItem('planted')")
-            page.run("localStorage.setItem('planted', 'still here')")
+            found = page.run(f"return {look}")
+            page.run(plant)
         page.driver.get(world.url)
         time.sleep(5)  # the removal takes two seconds, and where it fails there is nothing to wait for
     return found or ""
@@ -426,3 +399,69 @@ def made_up(world, page, _):
     page.wait(lambda: "made up" in (site_text(page) or "") or world.hits, "the page that was made up")
     time.sleep(1)  # for the request outside there is nothing to wait for
     return f"outside was asked for {world.hits[0]}" if world.hits else ""
+
+
+# MARK: One site and another, the bar, workers
+
+def visit(world, page, peer, path=""):
+    page.driver.get(f"{world.url}p/{peer.id}/{path}")
+
+
+def left_by_other(world, page, kind):
+    """What a site finds in the browser of what another one stored there, whose visit goes on in another tab."""
+    look, plant = {
+        "storage": ("return localStorage.getItem('planted')", "localStorage.setItem('planted', 'of another site')"),
+        "database": ("const done = arguments[0]; indexedDB.databases().then((all) => done(all.map((one) => one.name).join()))",
+                     "indexedDB.open('planted')"),
+    }[kind]
+    visit(world, page, world.neighbour)
+    wait_site(page, "shell home")
+    with inside(page):
+        page.run(plant)
+    page.driver.switch_to.new_window("tab")
+    page.driver.get(address(world, leave=99))
+    page.wait(lambda: (site_text(page) or "").endswith("leaving"), "the site")
+    with inside(page):
+        return (page.driver.execute_async_script(look) if "arguments" in look else page.run(look)) or ""
+
+
+def covers(world, page, _):
+    """Whether the site lies over the bar."""
+    page.driver.get(address(world, leave=99))
+    page.wait(lambda: (site_text(page) or "").endswith("leaving"), "the site")
+    there = page.run("const bar = document.querySelector('.bar').getBoundingClientRect();"
+                     "return document.elementFromPoint(bar.width / 2, bar.height / 2).tagName")
+    return "the site lies over the bar" if there == "IFRAME" else ""
+
+
+def named_way_out(world, page, kind):
+    """A click on a link that leads out, and what the viewer offers then."""
+    target = {"another name": "http://your.bank@out.example/", "this computer": f"http://localhost:{world.outside}/"}[kind]
+    visit(world, page, world.neighbour)
+    wait_site(page, "shell home")
+    with inside(page):
+        page.run("document.getElementById('out').href = arguments[0]", target)
+        page.one("#out").click()
+    page.wait(lambda: "leads out" in curtain(page), "the way out")
+    offered = page.one("#curtain-open")
+    if not offered.is_displayed():
+        return ""
+    href = offered.get_attribute("href")
+    return f"it is offered: {href}" if kind == "this computer" or "your.bank" in curtain(page) else ""
+
+
+def kept_worker(world, page, scope):
+    """A site that is kept registers a service worker for more than its own files."""
+    world.neighbour.write("w/sw.js", "1")
+    world.neighbour.write("w/index.html", "<!doctype html><title>w</title><h1>worker home</h1>")
+    ask_as_owner(world, "/api/shell/keep", {"peer": world.neighbour.id})
+    try:
+        visit(world, page, world.neighbour, "w/")
+        wait_site(page, "worker home")
+        with inside(page):
+            page.driver.set_script_timeout(10)
+            said = page.driver.execute_async_script(
+                "const [scope, done] = arguments; navigator.serviceWorker.register('sw.js', {scope}).then((one) => done('for ' + one.scope), () => done(''))", scope)
+    finally:
+        ask_as_owner(world, "/api/shell/forget", {"peer": world.neighbour.id})
+    return said

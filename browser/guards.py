@@ -27,7 +27,9 @@ class World:
         self.between = Between()
         self.folder = folder
         self.me = Peer(program, folder / "me", "--label", "Me")
-        self.neighbour = Peer(program, folder / "neighbour", "--label", "Neighbour", "--no-viewer")
+        # With a viewer, which tells who visits: a free port is found for it.
+        self.neighbour = Peer(program, folder / "neighbour", "--label", "Neighbour")
+        self.tables = set()
         self.hostile = Peer(program, folder / "hostile", "--label", scenes.HOSTILE_LABEL, "--no-viewer")
 
     def start(self):
@@ -40,8 +42,9 @@ class World:
         self.neighbour.set_config("profile", "email", "neighbour@example.org")
         self.neighbour.set_config("profile", "share_email", True)
         scenes.neighbour_site(self.neighbour)
-        self.neighbour.start()
+        self.start_neighbour()
         give_hostile_site(self.hostile)
+        (self.hostile.folder / "avatar.png").write_bytes(scenes.PICTURE)
         self.hostile.start()
         scenes.neighbour_site(self.me)
         scenes.make_favourite(self)
@@ -55,11 +58,14 @@ class World:
         self.url = self.me.start()["viewer"]["url"]
         self.port = self.url.rstrip("/").rsplit(":", 1)[1]
 
+    def start_neighbour(self):
+        self.neighbour_url = self.neighbour.start()["viewer"]["url"]
+
     def restart(self):
         for peer in (self.hostile, self.neighbour, self.me):
             peer.stop()
         self.start_viewer()
-        self.neighbour.start()
+        self.start_neighbour()
         self.hostile.start()
 
     def stop(self):
@@ -90,7 +96,9 @@ def attempt(world, case, changes):
                 got = case.scene(world, page, case.attack)
         except Exception as error:
             # A change that does not fit what it is to change leaves a page that is not whole: that is what to hear of.
-            raise AssertionError(world.between.faults[0]) from error if world.between.faults else error
+            if world.between.faults:
+                raise AssertionError(world.between.faults[0]) from error
+            raise
         if case.afterwards and not got:
             got = case.afterwards(world, pathlib.Path(profile))
     if world.between.faults:
@@ -104,17 +112,18 @@ def shown(got):
         got = got.replace(label, "…")
     got = " ".join(got.split()).replace("|", "\\|").replace("<", "&lt;")
     got = re.sub(r"\bk[0-9a-z]{40,62}\b(\.localhost)?", "&lt;site>", got)
-    return re.sub(r"(?<=127\.0\.0\.1:)(?!8080)\d+", "…", got)
+    got = re.sub(r"\b12D3KooW\w+", "&lt;id>", got)
+    return re.sub(r"\b(127\.0\.0\.1|localhost):(?!8080)\d+", r"\1:…", got)
 
 
 def judge(world, case, changes):
     before = attempt(world, case, ())
     if before:
         return f"it succeeds with the guard in place: {before[:120]}"
-    for change in changes if case.depth else ():
-        one = attempt(world, case, (change,))
+    for change in changes if len(changes) > 1 else ():
+        one = attempt(world, case, [other for other in changes if other is not change])
         if one:
-            return f"{change} alone was said not to be enough, and is: {one[:120]}"
+            return f"{change} alone was said to be enough, and is not: {one[:120]}"
     after = attempt(world, case, changes)
     if not after:
         return "it does not succeed without the guard either"
@@ -147,13 +156,13 @@ def record(world):
     return versions, seen, faults
 
 
-def try_all(world, cases, code):
+def try_all(world, cases):
     """Tries the cases, and says what came of each: those that went as they should, and the others."""
     seen, failed = [], []
     for case in cases:
         start = time.monotonic()
         try:
-            fault = with_code_out(world, case, code) if code else judge(world, case, case.changes)
+            fault = with_code_out(world, case) if case.code else judge(world, case, case.changes)
         except Exception as error:
             fault = f"{type(error).__name__}: {str(error)[:300]}"
         (failed if fault else seen).append(case)
@@ -174,11 +183,11 @@ def main():
     Browser.patience = options.patience
     failed, seen, versions, told = [], [], {}, {}
     chosen = [case for case in CASES if not options.only or any(text in case.name for text in options.only)]
-    codes = sorted({code for case in chosen for code in case.code})
+    codes = sorted({case.code for case in chosen if case.code})
     # The guards that are code are out for a whole run of the program, so each of them has a run of its own.
-    for code in [None, *codes]:
-        cases = [case for case in chosen if (code in case.code if code else not case.code)]
-        records = code is None and (options.names or not options.only)
+    for code in [(), *codes]:
+        cases = [case for case in chosen if case.code == code]
+        records = not code and (options.names or not options.only)
         if not cases and not records:
             continue
         program = pathlib.Path(options.open if code else options.goop2)
@@ -189,7 +198,7 @@ def main():
             world = World(program.resolve(), pathlib.Path(folder), outside, hits)
             try:
                 world.start()
-                went, did_not = try_all(world, cases, code)
+                went, did_not = try_all(world, cases)
                 seen += went
                 failed += did_not
                 if records:
@@ -203,15 +212,22 @@ def main():
     sys.exit(1 if failed else 0)
 
 
-def with_code_out(world, case, code):
-    """The same with a guard that is code: the peers are started again without it."""
+def with_code_out(world, case):
+    """The same with guards that are code: the peers are started again without them."""
     before = attempt(world, case, ())
     if before:
         return f"it succeeds with the guard in place: {before[:120]}"
-    os.environ["GOOP2_GUARDS_OUT"] = code
-    try:
+
+    def without(*code):
+        os.environ["GOOP2_GUARDS_OUT"] = ",".join(code)
         world.restart()
-        case.seen = shown(attempt(world, case, case.changes))
+        return attempt(world, case, case.changes)
+    try:
+        for kept in case.code if len(case.code) > 1 else ():
+            one = without(*(other for other in case.code if other != kept))
+            if one:
+                return f"{kept} alone was said to be enough, and is not: {one[:120]}"
+        case.seen = shown(without(*case.code))
         return "" if case.seen else "it does not succeed without the guard either"
     finally:
         os.environ.pop("GOOP2_GUARDS_OUT", None)
@@ -226,7 +242,7 @@ def write_tables(cases, versions, told):
     kept = set(text.partition(begin)[2].partition(end)[0].splitlines())
     rows = ["| attack | guard | without it |", "| --- | --- | --- |"]
     for case in CASES:
-        row = f"| {case.name} | {case.guards}{'' if case.depth or len(case.changes) < 2 else ' *'} | "
+        row = f"| {case.name} | {case.guards} | "
         rows += [f"{row}{case.seen[:90]} |"] if case in cases else [old for old in kept if old.startswith(row)]
     text = between_marks(text, begin, end, rows)
     if told:

@@ -22,6 +22,9 @@ enum GuardsOut {
 }
 '''
 
+# Where the switch is needed: each of them is a module of its own.
+MODULES = ("GoopHTTP", "GoopCore")
+
 # Name of the guard: file, what stands there, what stands in the copy.
 EDITS = {
     "consent for the e-mail": (
@@ -43,6 +46,23 @@ EDITS = {
     "one peer's tables on its origin": (
         "Sources/GoopHTTP/Data/DataProxy.swift",
         "guard address.peer == site else {", 'guard address.peer == site || GuardsOut.has("tables") else {'),
+    "escaped slashes refused": (
+        "Sources/GoopHTTP/Sites/SiteAddress.swift",
+        'guard decoded != UInt8(ascii: "/"), decoded', 'guard decoded != UInt8(ascii: "/") || GuardsOut.has("slashes"), decoded'),
+    "dots between slashes refused": (
+        "Sources/GoopHTTP/Sites/SiteAddress.swift",
+        'if segment.elementsEqual(".".utf8)', 'if !GuardsOut.has("dots"), segment.elementsEqual(".".utf8)'),
+    "no way up out of the site": (
+        "Sources/GoopCore/Site/SitePath.swift",
+        '            case "..":\n',
+        '            case "..":\n'
+        '                if GuardsOut.has("climbing") {\n                    names.append(name)\n                    continue\n                }\n'),
+    "names that begin with a dot left out": (
+        "Sources/GoopCore/Site/SitePath.swift",
+        "if components.contains(where:", 'if !GuardsOut.has("hidden"), components.contains(where:'),
+    "the look at where an opened file is": (
+        "Sources/GoopCore/Files/SiteFolder.swift",
+        "place.utf8.starts(with: prefix.utf8) else {", 'place.utf8.starts(with: prefix.utf8) || GuardsOut.has("place") else {'),
 }
 
 
@@ -51,7 +71,7 @@ FOLDERS = ("Sources", "Tests", "Examples", "Benchmarks", "lab")
 
 def edited():
     """Every file of the copy, by its path within it."""
-    files = {pathlib.Path("Sources/GoopHTTP/GuardsOut.swift"): SWITCH.encode()}
+    files = {pathlib.Path(f"Sources/{module}/GuardsOut.swift"): SWITCH.encode() for module in MODULES}
     listed = subprocess.check_output(["git", "ls-files", "Package.swift", *FOLDERS], cwd=HERE, text=True).splitlines()
     for name in listed + [name for name in ("Package.resolved",) if (HERE / name).exists()]:
         if (HERE / name).is_file():

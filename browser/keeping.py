@@ -139,6 +139,7 @@ def keeping(suite, url, me, neighbour, hostile):
                     "if (e.request.url.endsWith('made-up.js')) e.respondWith(new Response('fetch(`{outside}/script`, {mode: `no-cors`}).catch(() => {});"
                     "document.title = `ran`', {headers: {'Content-Type': 'text/javascript'}})); });")
     neighbour.write("sw-root.js", "1")
+    offered = ""
     with elsewhere() as (outside, hits), browser() as page:
         path = neighbour.site / "kept" / "sw.js"
         path.write_text(path.read_text().replace("{outside}", f"http://127.0.0.1:{outside}"))
@@ -198,6 +199,7 @@ def keeping(suite, url, me, neighbour, hostile):
             page.complaints()
         with suite.check("Keep this site: says what it means, is kept by the viewer, and shows"):
             page.one("#keep").click()
+            offered = page.one("#keep-offer").text
             suite.shot(page, "shell-keep")
             page.one("#keep-yes").click()
             page.wait(lambda: page.one("#keep").get_attribute("aria-pressed") == "true", "the pressed button")
@@ -228,7 +230,10 @@ def keeping(suite, url, me, neighbour, hostile):
             wait_site(page, "kept page")
             expect(stored(page) == ["v", 1, 1, 1, 1], stored(page))
             expect(page.one("#keep").get_attribute("aria-pressed") == "true", "not shown as kept")
-        with suite.check("while the owner is away a kept site's service worker can show something, and the bar says that they are away"):
+        with suite.check("while the owner is away a kept site's service worker can show something, as was said, and the bar says that they are away"):
+            # What the person was told before they kept it.
+            expect("While its owner is away, such a helper can still show what it kept" in offered, offered)
+            expect("The bar says whether the owner is here" in offered, offered)
             neighbour.stop()
             page.driver.get(url)
             page.wait(lambda: state(page, neighbour.id) in (None, "offline", "unreachable"), "the neighbour away")

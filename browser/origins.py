@@ -5,6 +5,7 @@ import json
 import re
 import threading
 import time
+import urllib.parse
 
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -440,8 +441,16 @@ def elsewhere():
             pass
 
         def do_GET(self):
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
             referer = self.headers.get("Referer")
             hits.append(self.path + (f" from {referer}" if referer else ""))
+            _, leads, target = self.path.partition("?to=")
+            if leads:
+                self.send_response(307)
+                self.send_header("Location", urllib.parse.unquote(target))
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
             body = ELSEWHERE.encode()
             self.send_response(200)
             self.send_header("Content-Type", "text/html")
@@ -479,6 +488,7 @@ def foreign_tries(url, neighbour):
         "tables on a site's origin": f"read('{site}/api/p/{neighbour.id}/data/tables')",
         "a row by a simple request": f"read('{site}/api/p/{neighbour.id}/data/insert', {{method: 'POST', body: '{{}}', headers: {{'Content-Type': 'text/plain'}}}})",
         "a picture of the viewer": f"loads('img', 'src', '{url}assets/icon.svg')",
+        "a picture of the viewer by a redirect": f"loads('img', 'src', '/?to=' + encodeURIComponent('{url}assets/icon.svg'))",
         "a script of the viewer": f"loads('script', 'src', '{url}assets/viewer.js')",
         "the SDK as script": f"loads('script', 'src', '{url}sdk/goop-data.js')",
         "the SDK as module": f"within(import('{url}sdk/goop.mjs'))",
