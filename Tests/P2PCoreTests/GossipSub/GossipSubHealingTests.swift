@@ -1,5 +1,6 @@
 import GoopTestKit
 import Multiformats
+import OrderedCollections
 import PeerIdentity
 import Testing
 
