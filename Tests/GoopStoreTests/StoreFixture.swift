@@ -28,8 +28,8 @@ final class StoreFixture: Sendable {
     init(
         quota: VisitorQuota = .init(), tablesLifetime: Duration = KnownTables.lifetime,
         writeLimits: WriteQueue.Limits = .init(), logBytes: Int = WriteQueue.Limits().logBytes,
-        maximumBulkRows: Int = DataStore.maximumBulkRows, day: (@Sendable () -> Int64)? = nil,
-        prepare: (String) throws -> Void = { _ in }
+        maximumBulkRows: Int = DataStore.maximumBulkRows, prepare: (String) throws -> Void = { _ in },
+        day: (@Sendable () -> Int64)? = nil
     ) throws {
         folder = FileManager.default.temporaryDirectory.appending(path: "goop2-store-\(UUID())").path()
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)

@@ -92,8 +92,8 @@ import Testing
 
     /// Nearly everything published from `start` on arrived, and in time from a minute later on.
     ///
-    /// Whenever the attackers come back together, a mesh may lose a member that it needs, and wait for the next for a back-off's
-    /// slack. So one delivery in three hundred may still be late.
+    /// Whoever was pruned in two crowds in a row is back after two back-offs and their slack, and that is a little more than a
+    /// minute. So one delivery in three hundred may still be late.
     func expectDeliveredAndHealed(
         _ world: GossipWorld, _ what: String, from start: Int, to end: Int, _ place: SourceLocation = #_sourceLocation
     ) {
