@@ -207,15 +207,15 @@ extension GossipSub {
         }
     }
 
-    /// Whom to tell: chance picks, but for half of the places those that we dialled come first, then those that have brought
-    /// something. Otherwise a crowd of strangers would keep from them what we have.
+    /// Whom to tell: chance picks, but in a crowd, for half of the places, those that we dialled come first, then those that have
+    /// brought something. Otherwise strangers would keep from them what we have. Dlazy places are always left to chance.
     private mutating func listeners(among eligible: [PeerID]) -> OrderedSet<PeerID> {
         let count = max(parameters.lazyDegree, Int(Double(eligible.count) * parameters.gossipFactor))
         let shuffled = eligible.shuffled(using: &random)
         guard count < shuffled.count else { return OrderedSet(shuffled) }
         let dialled = shuffled.filter { peers[$0]?.isOutbound == true }
         let useful = shuffled.filter { peers[$0]?.isOutbound != true && scores.score($0) > 0 }
-        var chosen = OrderedSet((dialled + useful).prefix(count / 2))
+        var chosen = OrderedSet((dialled + useful).prefix(min(count / 2, count - parameters.lazyDegree)))
         for peer in shuffled where chosen.count < count { chosen.append(peer) }
         return chosen
     }
