@@ -43,7 +43,7 @@ struct NodeRecordTests {
     @Test("a push whose peers have all gone comes to its end, however many they are")
     func everybodyGone() throws {
         let node = Node(configuration: .init(identity: .generate()))
-        let peers = try (0..<40_000).map { number in
+        let peers = try (0..<10_000).map { number in
             let digest = [UInt8](repeating: 0, count: 30) + [UInt8(number >> 8), UInt8(number & 0xff)]
             return try PeerID(multihash: [0x12, 0x20] + digest)
         }
