@@ -73,6 +73,7 @@ nonisolated(unsafe) let entries: [String: ([UInt8]) -> Void] = [
     "address-book": fuzzAddressBook,
     "ledger": fuzzLedger,
     "byte-shares": fuzzByteShares,
+    "shares": fuzzShares,
     "trimming": fuzzTrimming,
     "lines": fuzzLines,
     "strangers": fuzzStrangers,
@@ -94,6 +95,7 @@ nonisolated(unsafe) let entries: [String: ([UInt8]) -> Void] = [
     "query": fuzzQuery,
     "csv": fuzzCSV,
     "json-rows": fuzzJSONRows,
+    "times": fuzzTimes,
     // The viewer
     "target": fuzzTarget,
     "request-guard": fuzzRequestGuard,

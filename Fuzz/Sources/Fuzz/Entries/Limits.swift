@@ -402,3 +402,32 @@ func fuzzLoginThrottle(_ bytes: [UInt8]) {
     let most = Double(limits.all.burst) + (now - start) / limits.all.interval + 1
     require(Double(tries) <= most, "many addresses try no oftener")
 }
+
+/// Places of a site: what is taken is in the books until it is given back, and nobody gets more than there is.
+func fuzzShares(_ bytes: [UInt8]) {
+    var input = FuzzInput(bytes)
+    let (total, perPeer, floor) = (Int(input.uint16()), Int(input.uint16()), Int(input.byte()))
+    var shares = Shares(total: total, perPeer: perPeer, floor: floor)
+    let places = addresses.compactMap(\.ipAddress)
+    var held: [ShareHolder: Int] = [:]
+    while !input.isAtEnd {
+        let choice = input.byte()
+        let holder = ShareHolder(input.one(of: peers), at: choice & 4 == 0 ? input.one(of: places) : nil)
+        let amount = choice & 8 == 0 ? 1 : Int(input.uint16())
+        if choice & 3 == 0 {
+            shares.giveBack(amount, of: holder)
+            held[holder, default: 0] -= min(amount, held[holder, default: 0])
+        } else if shares.take(amount, for: holder) {
+            held[holder, default: 0] += amount
+            require(amount == 0 || held[holder, default: 0] <= max(perPeer, 0), "a peer has a bound")
+        } else {
+            require(amount > 0, "who asks for nothing gets it")
+        }
+        require(shares.held(by: holder) == held[holder, default: 0], "what was taken is in the books")
+        require(shares.held == held.values.reduce(0, +) && shares.held <= total, "all have no more than there is")
+    }
+    for (holder, amount) in held { shares.giveBack(amount, of: holder) }
+    require(shares.held == 0, "all of it comes back")
+    guard let first = peers.first, total >= 8, perPeer > 0 else { return }
+    require(shares.take(for: ShareHolder(first, at: nil)), "then there is a place")
+}

@@ -1,4 +1,4 @@
-import GoopCore
+@testable import GoopCore
 
 /// Lines of the data protocol, either way, and what is told of changes.
 func fuzzData(_ bytes: [UInt8]) {
@@ -192,4 +192,16 @@ func fuzzJSONRows(_ bytes: [UInt8]) {
         require(
             written.fault == nil && written.rows.map { try? JSONParser.parse($0.bytes) } == objects, "rows read back")
     }
+}
+
+/// Texts in columns of times.
+func fuzzTimes(_ bytes: [UInt8]) {
+    let text = String(decoding: bytes, as: UTF8.self)
+    let written = TimeText.normalized(text)
+    require(TimeText.normalized(written) == written, "the one form stays as it is")
+    require(written == text || written.utf8.count <= 35 && TimeText.isDated(written), "what is changed is a time")
+    require(TimeText.compared(written).utf8.count <= max(written.utf8.count, 35), "no text grows")
+    // What is no day of the calendar stays as it is.
+    guard let old = TimeText.automaticOfOld(written), TimeText.normalized(old) != old else { return }
+    require(TimeText.normalized(old) == written, "the old form is read back")
 }
