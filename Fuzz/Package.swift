@@ -45,7 +45,7 @@ let package = Package(
         .target(
             name: "GoopCore", dependencies: ["Multiformats", "PeerIdentity", crypto, cryptoExtras, orderedCollections],
             swiftSettings: settings),
-        .target(name: "GoopStore", dependencies: ["PeerIdentity"], swiftSettings: settings),
+        .target(name: "GoopStore", dependencies: ["GoopCore", "PeerIdentity"], swiftSettings: settings),
         .target(
             name: "P2PSwarm", dependencies: ["PeerIdentity", collections, orderedCollections], swiftSettings: settings),
         .target(
