@@ -36,8 +36,25 @@ import Testing
         #expect(world.network.lostPackets > 100, "seed \(seed): the loss was real")
     }
 
+    /// Neighbours from whom a node can have what a cut kept from it.
+    ///
+    /// Peers in the mesh are sent messages, but no gossip. Whoever has a node in its mesh and was cut off from it has sent it all, and
+    /// says nothing of it again.
+    func tellers(of node: Int, in world: GossipWorld) -> [Int] {
+        (world.nodes[node]?.neighbours.keys.sorted() ?? []).filter {
+            !world.network.arePartitioned($0, node) || !world.honestMesh(of: $0).contains(node)
+        }
+    }
+
     /// Connections survive a short cut, what is sent meanwhile does not: gossip has to bring it.
-    @Test(arguments: UInt64(1)...6) func shortPartitionIsMadeUpForWithinTwoHeartbeats(seed: UInt64) {
+    ///
+    /// One frame in a hundred is lost after the cut too. If it is an IHAVE, an IWANT or the answer, that costs a heartbeat where only
+    /// one neighbour can tell, and near the end of the three for which a message is gossiped about, the message. So nothing is asked
+    /// for nodes with fewer than two such neighbours: there is one in every twentieth world.
+    ///
+    /// In 1,000 worlds 7 nodes lacked something after two heartbeats, 5 of them for ever. With two to tell it was one node, and one
+    /// message, and after half a second more nobody. In 100 worlds without loss only 2 nodes did that had nobody to tell them.
+    @Test(arguments: UInt64(1)...6) func shortPartitionIsMadeUpForWithinThreeHeartbeats(seed: UInt64) {
         var world = GossipWorld(seed: seed)
         let nodes = (0..<50).map { _ in world.addNode() }
         world.connectRandomly(nodes, degree: 6, quality: Quality(jitter: .milliseconds(20), lossPercent: 1))
@@ -50,10 +67,15 @@ import Testing
         }
         #expect(
             !missing(world, nodes: nodes, from: start, to: world.network.now).isEmpty, "seed \(seed): the cut was real")
+        let told = nodes.filter { tellers(of: $0, in: world).count >= 2 }
+        #expect(told.count >= 48, "seed \(seed)")
         world.network.heal()
         let healed = world.network.now
         world.run(for: .seconds(2))
-        #expect(missing(world, nodes: nodes, from: start, to: healed).isEmpty, "seed \(seed)")
+        let late = missing(world, nodes: told, from: start, to: healed)
+        #expect(late.count <= 1, "seed \(seed): of 735 deliveries \(late)")
+        world.run(for: .seconds(1))
+        #expect(missing(world, nodes: told, from: start, to: healed).isEmpty, "seed \(seed)")
     }
 
     /// A long cut breaks the connections across it. After healing nodes dial each other again.
