@@ -216,7 +216,7 @@ func fuzzLines(_ bytes: [UInt8]) {
     var input = FuzzInput(bytes)
     var reads = ReadLine<Int>(
         shares: .init(
-            readers: 2, readersPerVisitor: 1, waiting: Shares(total: 12, perPeer: 3, floor: 1), waitingOfOwner: 3))
+            readers: 2, readersOfOwner: 1, readersPerVisitor: 1, waiting: Shares(total: 12, perPeer: 3, floor: 1), waitingOfOwner: 3))
     var writes = WriteLine<Int>(
         shares: .init(
             writes: Shares(total: 12, perPeer: 3, floor: 1), bytes: Shares(total: 1000, perPeer: 300, floor: 50),
@@ -303,12 +303,13 @@ func fuzzLines(_ bytes: [UInt8]) {
             require((ReadPacing.smallestLimit...256 * 1024).contains(pacing.limit), "a read is bounded")
         }
         require(reads.running == running.count && running.count <= 3, "readers are counted")
-        require(running.count { $0 != nil } <= 2, "one reader is the owner's")
-        require(Set(running.compactMap(\.self)).count == running.count { $0 != nil }, "nobody has them all")
+        let visitors = running.count { $0 != nil }
+        require(visitors <= 2 && running.count - visitors <= 1, "visitors and the owner have readers of their own")
+        require(Set(running.compactMap(\.self)).count == visitors, "nobody has them all")
         require(reads.waiting == waiting.values.reduce(0) { $0 + $1.count } && reads.waiting <= 15, "lines are counted")
         let mayRun = waiting.contains { line in
             guard !line.value.isEmpty else { return false }
-            return line.key == nil ? running.count <= 2 : running.count < 2 && !running.contains(line.key)
+            return line.key == nil ? running.count == visitors : visitors < 2 && !running.contains(line.key)
         }
         require(!mayRun, "nobody waits for a free reader")
         require(writes.count == costs.count && writes.count <= 15, "writes are counted")
