@@ -216,7 +216,8 @@ func fuzzLines(_ bytes: [UInt8]) {
     var input = FuzzInput(bytes)
     var reads = ReadLine<Int>(
         shares: .init(
-            readers: 2, readersOfOwner: 1, readersPerVisitor: 1, waiting: Shares(total: 12, perPeer: 3, floor: 1), waitingOfOwner: 3))
+            readers: 2, readersOfOwner: 1, readersPerVisitor: 1, waiting: Shares(total: 12, perPeer: 3, floor: 1),
+            waitingOfOwner: 3))
     var writes = WriteLine<Int>(
         shares: .init(
             writes: Shares(total: 12, perPeer: 3, floor: 1), bytes: Shares(total: 1000, perPeer: 300, floor: 50),
