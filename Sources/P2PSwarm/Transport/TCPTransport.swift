@@ -126,7 +126,15 @@ public final class TCPTransport: Transport {
         guard let local = Self.socketAddress(address), let ip = address.ipAddress else {
             return group.any().makeFailedFuture(DialFailureReason.noTransport)
         }
-        do { try self.requireFree(local, ip) } catch { return group.any().makeFailedFuture(error) }
+        return self.requireFree(local, ip, group: group).flatMap {
+            self.listen(on: local, ip, group: group, accept: accept)
+        }
+    }
+
+    private func listen(
+        on local: SocketAddress, _ ip: IPAddress, group: any EventLoopGroup,
+        accept: @escaping @Sendable (TransportLink) -> EventLoopFuture<Void>
+    ) -> EventLoopFuture<any TransportListener> {
         var bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelOption(Self.reusePort, value: 1)
@@ -141,10 +149,7 @@ public final class TCPTransport: Transport {
                 return accept(
                     TransportLink(channel: channel, localAddress: own, remoteAddress: remote, usesListeningPort: true))
             }
-        if ip.bytes.count == 16 {
-            let only = ChannelOptions.Types.SocketOption(level: .ipv6, name: .init(rawValue: IPV6_V6ONLY))
-            bootstrap = bootstrap.serverChannelOption(only, value: 1)
-        }
+        if ip.bytes.count == 16 { bootstrap = bootstrap.serverChannelOption(Self.onlyIPv6, value: 1) }
         return bootstrap.bind(to: local).map { channel in
             let port = UInt16(clamping: channel.localAddress?.port ?? 0)
             let number = self.listening.withLock { state in
@@ -162,30 +167,20 @@ public final class TCPTransport: Transport {
 
     /// The system lets any process of the same user share a port that all of them share, and spreads the strangers over them: two
     /// peers would take each other's visitors, and neither would know. A socket that does not share shows whether somebody
-    /// listens there. It is only bound, so it takes nobody in; whoever comes between it and the listener is not seen.
-    private func requireFree(_ address: SocketAddress, _ ip: IPAddress) throws(IOError) {
-        guard let port = address.port, port != 0 else { return }
+    /// listens there. It is closed at once, with whoever came meanwhile; who comes between it and the listener is not seen.
+    private func requireFree(
+        _ address: SocketAddress, _ ip: IPAddress, group: any EventLoopGroup
+    ) -> EventLoopFuture<Void> {
+        let port = address.port ?? 0
         let isOurs = self.listening.withLock { state in
             state.all.contains { Int($0.port) == port && $0.ip.bytes.count == ip.bytes.count }
         }
-        guard !isOurs else { return }
-        let isIPv6 = ip.bytes.count == 16
-        let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
-        let probe = socket(isIPv6 ? AF_INET6 : AF_INET, type, 0)
-        guard probe >= 0 else { throw IOError(errnoCode: errno, reason: "socket") }
-        defer { Glibc.close(probe) }
-        var options = [(SOL_SOCKET, SO_REUSEADDR)]
-        if isIPv6 { options.append((NIOBSDSocket.OptionLevel.ipv6.rawValue, IPV6_V6ONLY)) }
-        for (level, name) in options {
-            var isOn: CInt = 1
-            guard setsockopt(probe, level, name, &isOn, socklen_t(MemoryLayout<CInt>.size)) == 0 else {
-                throw IOError(errnoCode: errno, reason: "setsockopt")
-            }
-        }
-        let failure = address.withSockAddr { pointer, size in
-            Glibc.bind(probe, pointer, socklen_t(size)) == 0 ? 0 : errno
-        }
-        guard failure == 0 else { throw IOError(errnoCode: failure, reason: "bind") }
+        guard port != 0, !isOurs else { return group.any().makeSucceededVoidFuture() }
+        var bootstrap = ServerBootstrap(group: group)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelInitializer { $0.eventLoop.makeFailedFuture(ChannelError.alreadyClosed) }
+        if ip.bytes.count == 16 { bootstrap = bootstrap.serverChannelOption(Self.onlyIPv6, value: 1) }
+        return bootstrap.bind(to: address).flatMap { $0.close() }
     }
 
     private struct Listener: TransportListener {
@@ -197,6 +192,7 @@ public final class TCPTransport: Transport {
 
     // MARK: Addresses
 
+    private static let onlyIPv6 = ChannelOptions.Types.SocketOption(level: .ipv6, name: .init(rawValue: IPV6_V6ONLY))
     private static let reusePort = ChannelOptions.Types.SocketOption(
         level: .socket, name: .init(rawValue: SO_REUSEPORT))
     private static let keepAliveIdle = ChannelOptions.Types.SocketOption(
