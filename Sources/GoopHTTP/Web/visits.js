@@ -19,8 +19,15 @@ function noted() {
 }
 
 export function add(site) {
-  try { localStorage.setItem(prefix + site, ""); } catch { /* A browser without storage has nothing of a site either. */ }
+  try { localStorage.setItem(prefix + site, String(Date.now())); } catch { /* A browser without storage has nothing of a site either. */ }
 }
+
+/// Whoever comes back sooner than this, in milliseconds, goes on with the visit: to clear a site has taken browsers more than ten
+/// seconds, and the room that was just left may be about it.
+const sameVisit = 10 * 60_000;
+
+/// Whether a site that is noted was so by an earlier visit, and not by one that goes on.
+const isOfEarlier = (site) => !(Math.abs(Date.now() - Number(localStorage.getItem(prefix + site))) < sameVisit);
 
 export function keep(site) {
   try { localStorage.removeItem(prefix + site); } catch { /* As above. */ }
@@ -132,10 +139,11 @@ function clearUnvisited(site) {
 /// Whether this page goes on with the visit that it was part of before: it was loaded again, or somebody went back to it.
 const goesOn = () => ["reload", "back_forward"].includes(performance.getEntriesByType("navigation")[0]?.type);
 
-/// Begins a visit, which lasts as long as this page. It finds nothing of an earlier one unless the site is kept.
+/// Begins a visit, which lasts as long as this page. It finds nothing of an earlier one, ten minutes ago or more, unless the site is
+/// kept.
 export async function begin(site, isKept) {
   // The earlier one may have ended with its tab, and no room have been opened since.
-  const hasCleared = !isKept && !goesOn() && noted().includes(site) && await clearUnvisited(site);
+  const hasCleared = !isKept && !goesOn() && noted().includes(site) && isOfEarlier(site) && await clearUnvisited(site);
   await new Promise((held) => {
     navigator.locks.request(lockOf(site), { mode: "shared" }, () => { held(); return new Promise(() => {}); });
   });
