@@ -73,7 +73,8 @@ def wait_site(page, text, seconds=10):
 
 
 def curtain(page):
-    return page.run("const c = document.getElementById('curtain'); return c.hidden ? '' : c.innerText")
+    # While a page goes, a driver may give nothing for an answer.
+    return page.run("const c = document.getElementById('curtain'); return c.hidden ? '' : c.innerText") or ""
 
 
 def bar(page):
