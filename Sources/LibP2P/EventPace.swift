@@ -10,8 +10,7 @@ struct EventPace {
     }
 
     private struct Allowance {
-        var left: Int
-        var refilled: MonotonicInstant
+        var bucket: TokenBucket
         /// Of this kind, since the last that was told.
         var withheld = 0
     }
@@ -23,7 +22,7 @@ struct EventPace {
     private(set) var withheld = 0
 
     init(limits: ResourceLimits) {
-        self.burst = max(1, limits.pacedEventBurst)
+        self.burst = limits.pacedEventBurst
         self.interval = max(limits.pacedEventInterval, .milliseconds(1))
     }
 
@@ -33,19 +32,14 @@ struct EventPace {
     mutating func admit(_ kind: Kind, now: MonotonicInstant) -> Int? {
         // Of a limit each event tells all there is to tell: one is enough.
         let burst = if case .limitReached = kind { 1 } else { self.burst }
-        var allowance = self.allowances[kind] ?? Allowance(left: burst, refilled: now)
-        while allowance.left < burst, allowance.refilled.advanced(by: self.interval) <= now {
-            allowance.left += 1
-            allowance.refilled = allowance.refilled.advanced(by: self.interval)
-        }
-        if allowance.left == burst { allowance.refilled = now }
+        var allowance =
+            self.allowances[kind] ?? Allowance(bucket: TokenBucket(capacity: burst, every: self.interval))
         defer { self.allowances[kind] = allowance }
-        guard allowance.left > 0 else {
+        guard allowance.bucket.take(now: now) else {
             allowance.withheld += 1
             self.withheld += 1
             return nil
         }
-        allowance.left -= 1
         defer { allowance.withheld = 0 }
         return allowance.withheld + 1
     }

@@ -118,7 +118,7 @@ extension Node {
         // Only connected peers have an allowance, so that what is kept of them goes when they go.
         guard !self.swarm.connections(with: peer).isEmpty else { return false }
         return self.state.withLock { state in
-            state.pushAllowances[peer, default: IdentifyPushAllowance(limits: limits, now: .now())].admit(now: .now())
+            state.pushAllowances[peer, default: limits.pushAllowance].take(now: .now())
         }
     }
 

@@ -38,7 +38,7 @@ struct NodeState {
     var pushes: IdentifyPushSchedule
     var pushTimer: UInt64 = 0
     /// How often each connected peer has pushed lately.
-    var pushAllowances: [PeerID: IdentifyPushAllowance] = [:]
+    var pushAllowances: [PeerID: TokenBucket] = [:]
     var shutdownHooks: [@Sendable () async -> Void] = []
     /// Addresses to tell peers, all of them; what a single peer is told depends on where it is.
     var announced: [Multiaddr] = []

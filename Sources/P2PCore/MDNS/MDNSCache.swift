@@ -28,7 +28,7 @@ struct MDNSCache: Sendable {
         var expiresAt: MonotonicInstant
         var saidGoodbye = false
         /// How often new addresses of this claim are still news at once.
-        var news = TokenBucket(capacity: 4, every: 1_000_000_000)
+        var news = TokenBucket(capacity: 4, every: .seconds(1))
     }
 
     private struct Report: Sendable {

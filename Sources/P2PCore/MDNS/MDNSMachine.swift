@@ -37,8 +37,8 @@ package struct MDNSMachine<Randomness: RandomNumberGenerator & Sendable>: Sendab
         var answers: MDNSAnswers = []
         var answerAt: MonotonicInstant?
         var answeredAt: MonotonicInstant?
-        var multicastBudget = TokenBucket(capacity: 8, every: 250_000_000)
-        var unicastBudget = TokenBucket(capacity: 20, every: 100_000_000)
+        var multicastBudget = TokenBucket(capacity: 8, every: .milliseconds(250))
+        var unicastBudget = TokenBucket(capacity: 20, every: .milliseconds(100))
 
         init(_ link: MDNSLink, questionAt: MonotonicInstant) {
             self.link = link

@@ -24,6 +24,7 @@ public struct PingResponder: Sendable {
 
     private let maximumPerSecond: Int
     private var block: [UInt8] = []
+    /// A window that begins anew, not a `TokenBucket`: one read may bring many pings, which are echoed all or none.
     private var windowStart: MonotonicInstant
     private var inWindow = 0
 

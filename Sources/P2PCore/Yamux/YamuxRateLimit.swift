@@ -1,6 +1,7 @@
-/// A token bucket kept as one instant: the time at which it will be full again.
+/// How many frames of a kind are taken: a burst, then a steady rate.
 ///
-/// Allows a burst, then a steady rate; costs eight bytes of state and no timer.
+/// Other than a `TokenBucket` it counts a token as soon as it begins to come back: behind the burst the next one goes through at
+/// once, and then one an interval.
 struct YamuxRateLimit: Sendable {
     private let intervalNanoseconds: UInt64
     private let burstNanoseconds: UInt64

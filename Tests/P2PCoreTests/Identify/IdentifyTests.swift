@@ -309,10 +309,10 @@ struct IdentifyPushScheduleTests {
         var limits = IdentifyLimits()
         limits.pushBurst = 2
         limits.pushInterval = .seconds(1)
-        var allowance = IdentifyPushAllowance(limits: limits, now: self.at(0))
+        var allowance = limits.pushAllowance
         let times: [UInt64] = [0, 0, 0, 999, 1_000, 1_001, 2_000, 60_000, 60_000, 60_000]
         #expect(
-            times.map { allowance.admit(now: self.at($0)) } == [
+            times.map { allowance.take(now: self.at($0)) } == [
                 true, true, false, false, true, false, true, true, true, false,
             ])
     }

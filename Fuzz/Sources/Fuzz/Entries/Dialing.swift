@@ -203,7 +203,7 @@ func fuzzIdentifyPush(_ bytes: [UInt8]) {
     var limits = IdentifyLimits()
     limits.pushBurst = 1 + Int(input.byte() & 7)
     var now = MonotonicInstant.zero
-    var allowance = IdentifyPushAllowance(limits: limits, now: now)
+    var allowance = limits.pushAllowance
     var admitted = 0
     var pushing: Set<PeerID> = []
     var accepting: Set<PeerID> = []
@@ -244,7 +244,7 @@ func fuzzIdentifyPush(_ bytes: [UInt8]) {
             pushing.remove(peer)
             start(schedule.pushed(peer))
         case 5:
-            if allowance.admit(now: now) { admitted += 1 }
+            if allowance.take(now: now) { admitted += 1 }
             let most = Int(now.nanoseconds / 1_000_000) / Int(limits.pushInterval / .milliseconds(1)) + limits.pushBurst
             require(admitted <= most, "pushes are counted")
         default: start(schedule.poll(now: now))

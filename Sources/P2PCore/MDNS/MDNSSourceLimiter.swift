@@ -1,34 +1,5 @@
 import Multiformats
 
-/// A token bucket kept as one instant: the time at which it would be full again.
-struct TokenBucket: Hashable, Sendable {
-    /// Tokens in a full bucket.
-    let capacity: Int
-    /// Nanoseconds in which one token comes back.
-    let interval: UInt64
-    private var fullAt: UInt64 = 0
-
-    init(capacity: Int, every interval: UInt64) {
-        self.capacity = max(capacity, 1)
-        self.interval = interval
-    }
-
-    private var slack: UInt64 { UInt64(capacity - 1) &* interval }
-
-    /// Takes a token if there is one.
-    mutating func take(now: MonotonicInstant) -> Bool {
-        let base = max(fullAt, now.nanoseconds)
-        guard base - now.nanoseconds <= slack else { return false }
-        fullAt = base &+ interval
-        return true
-    }
-
-    /// When a token will be there; `now` or earlier if there is one.
-    var nextAvailable: MonotonicInstant { MonotonicInstant(nanoseconds: fullAt > slack ? fullAt - slack : 0) }
-
-    func isFull(now: MonotonicInstant) -> Bool { fullAt <= now.nanoseconds }
-}
-
 /// What is admitted from each source address: packets, or what they say that is new.
 ///
 /// At most 256 sources have a budget of their own; while none of those is idle, all further sources share one.
@@ -36,11 +7,11 @@ struct MDNSSourceLimiter: Sendable {
     static let maximumSources = 256
     /// 200 packets at once and 50 a second: many peers may share one host, and all that speak Multicast DNS there count
     /// together.
-    static var packets: MDNSSourceLimiter { MDNSSourceLimiter(TokenBucket(capacity: 200, every: 20_000_000)) }
+    static var packets: MDNSSourceLimiter { MDNSSourceLimiter(TokenBucket(capacity: 200, every: .milliseconds(20))) }
     /// As much news at once as a source may have claims, and then one a second: each may cost a place in the address book, and
     /// a dial.
     static var news: MDNSSourceLimiter {
-        MDNSSourceLimiter(TokenBucket(capacity: MDNSCache.maximumClaimsPerSource, every: 1_000_000_000))
+        MDNSSourceLimiter(TokenBucket(capacity: MDNSCache.maximumClaimsPerSource, every: .seconds(1)))
     }
 
     private let fresh: TokenBucket
