@@ -6,34 +6,33 @@ public import PeerIdentity
 /// Buffers at most one message, so at most `IdentifyLimits.messageBytes` and its length.
 public struct IdentifyReader: Sendable {
     private let limits: IdentifyLimits
-    private var buffer: [UInt8] = []
+    private var reader: LengthPrefixedReader
     private var messages = 0
     private var merged = IdentifyMessage()
     private var kept = IdentifyMessage.Kept()
 
     /// A reader that has seen nothing.
-    public init(limits: IdentifyLimits = IdentifyLimits()) { self.limits = limits }
+    public init(limits: IdentifyLimits = IdentifyLimits()) {
+        self.limits = limits
+        self.reader = LengthPrefixedReader(limit: limits.messageBytes)
+    }
 
     /// Takes the next bytes of the stream, cut anywhere.
-    public mutating func received(_ bytes: some Sequence<UInt8>) throws(IdentifyError) {
-        self.buffer.append(contentsOf: bytes)
-        var position = self.buffer.startIndex
-        defer { self.buffer.removeFirst(position) }
-        while position < self.buffer.endIndex {
-            let rest = self.buffer[position...]
-            let prefix: (value: UInt64, length: Int)?
-            do { prefix = try Varint.decodePrefix(rest) } catch { throw .malformed }
-            guard let prefix else { return }
-            guard prefix.value <= UInt64(self.limits.messageBytes) else {
-                throw .messageTooLong(limit: self.limits.messageBytes)
-            }
-            let start = position + prefix.length
-            let end = start + Int(prefix.value)
-            guard end <= self.buffer.endIndex else { return }
+    public mutating func received(_ bytes: some Collection<UInt8>) throws(IdentifyError) {
+        self.reader.append(bytes)
+        while let message = try self.next() {
             guard self.messages < self.limits.messages else { throw .tooManyMessages(limit: self.limits.messages) }
             self.messages += 1
-            try self.merged.merge(self.buffer[start..<end], limits: self.limits, kept: &self.kept)
-            position = end
+            try self.merged.merge(message, limits: self.limits, kept: &self.kept)
+        }
+    }
+
+    private mutating func next() throws(IdentifyError) -> ArraySlice<UInt8>? {
+        do throws(LengthPrefixError) { return try self.reader.next() } catch {
+            switch error {
+            case .malformedLength: throw .malformed
+            case .tooLong(_, let limit): throw .messageTooLong(limit: limit)
+            }
         }
     }
 
@@ -44,7 +43,7 @@ public struct IdentifyReader: Sendable {
     ///   - peer: whom the connection was secured with.
     ///   - remote: where the peer is, as we see it; decides which of its addresses can be of use to us.
     public func finish(peer: PeerID, remote: Multiaddr?) throws(IdentifyError) -> IdentifyInfo {
-        guard self.buffer.isEmpty else { throw .truncated }
+        guard self.reader.isEmpty else { throw .truncated }
         guard self.messages > 0 else { throw .empty }
         if let claimed = self.merged.publicKey {
             guard let parsed = try? PublicKey(protobuf: claimed), parsed.peerID == peer else { throw .wrongKey }

@@ -2,6 +2,8 @@ import Multiformats
 
 /// Cuts incoming bytes into multistream messages and keeps everything behind the last one.
 ///
+/// Not a `LengthPrefixedReader`: it gives up within the length's third byte, and does not copy what waits behind a message.
+///
 /// Holds less than one message (1026 bytes) plus what the latest `append` brought; it never reads ahead of what the
 /// caller asked for.
 struct MultistreamDecoder: Sendable {

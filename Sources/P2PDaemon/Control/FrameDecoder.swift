@@ -1,4 +1,5 @@
 import Multiformats
+import P2PCore
 
 /// Why the bytes of a control connection are no frames. The connection cannot go on.
 enum FrameError: Error, Equatable {
@@ -14,42 +15,26 @@ struct FrameDecoder {
     /// The longest message, in bytes: one that publishes a megabyte fits.
     static let maximumLength = 2_097_152
 
-    private let limit: Int
-    private var buffer: [UInt8] = []
-    private var start = 0
+    private var reader: LengthPrefixedReader
 
-    init(limit: Int = maximumLength) { self.limit = limit }
+    init(limit: Int = maximumLength) { reader = LengthPrefixedReader(limit: limit) }
 
     /// Takes bytes as they come.
-    mutating func append(_ bytes: some Sequence<UInt8>) {
-        if start > 0 {
-            buffer.removeFirst(start)
-            start = 0
-        }
-        buffer.append(contentsOf: bytes)
-    }
+    mutating func append(_ bytes: some Collection<UInt8>) { reader.append(bytes) }
 
     /// The next whole message without its length, or `nil` until more bytes are appended.
     mutating func next() throws(FrameError) -> ArraySlice<UInt8>? {
-        let prefix: (value: UInt64, length: Int)?
-        do { prefix = try Varint.decodePrefix(buffer[start...]) } catch { throw .invalidLength(error) }
-        guard let (value, length) = prefix else { return nil }
-        guard let count = Int(exactly: value), count <= limit else { throw .tooLong(length: value, limit: limit) }
-        guard buffer.count - start - length >= count else { return nil }
-        let message = buffer[(start + length)..<(start + length + count)]
-        start += length + count
-        return message
+        do throws(LengthPrefixError) { return try reader.next() } catch {
+            switch error {
+            case .malformedLength(let error): throw .invalidLength(error)
+            case .tooLong(let length, let limit): throw .tooLong(length: length, limit: limit)
+            }
+        }
     }
 
     /// What has arrived and not been taken as a message: after a request that turns the connection into a stream, the
     /// stream's first bytes.
-    mutating func takeRemaining() -> ArraySlice<UInt8> {
-        defer {
-            buffer = []
-            start = 0
-        }
-        return buffer[start...]
-    }
+    mutating func takeRemaining() -> ArraySlice<UInt8> { reader.takeRemaining() }
 
     /// A message with its length before it.
     static func frame(_ message: some Collection<UInt8>) -> [UInt8] {
