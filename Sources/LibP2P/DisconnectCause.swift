@@ -48,6 +48,3 @@ public enum DisconnectCause: Sendable, Hashable, CustomStringConvertible {
         }
     }
 }
-
-/// Text from outside: cut, and without control characters.
-func brief(_ text: String) -> String { String(text.debugDescription.dropFirst().dropLast().prefix(240)) }

@@ -1,14 +1,6 @@
 public import Multiformats
 public import PeerIdentity
 
-/// Who opened a connection or a stream.
-public enum Direction: Sendable, Hashable {
-    /// The other side did.
-    case inbound
-    /// We did.
-    case outbound
-}
-
 /// The books of what is in use: connections and streams are reserved here before anything is spent on them.
 ///
 /// A reservation yields a slot; releasing a slot twice, or one that was never given, changes nothing. All operations

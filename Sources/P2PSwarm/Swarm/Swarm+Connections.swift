@@ -237,6 +237,3 @@ private final class ConnectionHolder: Sendable {
         set { self.storage.withLock { $0 = newValue } }
     }
 }
-
-/// An error in a few words, for logs and reports; text from outside is cut and escaped.
-func brief(_ error: any Error) -> String { String(String(reflecting: "\(error)").dropFirst().dropLast().prefix(240)) }

@@ -1,5 +1,4 @@
 public import Multiformats
-import NIOCore
 public import P2PCore
 public import PeerIdentity
 
@@ -73,90 +72,4 @@ public struct SwarmCallbacks: Sendable {
         self.connectionRefused = connectionRefused
         self.limitReached = limitReached
     }
-}
-
-/// What a go-away says, so that the peer knows whether to come back.
-///
-/// Source: libp2p specs PR 623, connection error codes.
-public enum ConnectionCode {
-    /// An ordinary end.
-    public static let normal: UInt32 = 0
-    /// A limit of ours was hit.
-    public static let resourceLimit: UInt32 = 0x1001
-    /// Another connection with the same peer is preferred.
-    public static let supplanted: UInt32 = 0x1004
-    /// There are too many connections.
-    public static let garbageCollected: UInt32 = 0x1005
-
-    /// What to say behind "closed by us" or "closed by the peer"; nothing for an ordinary end.
-    package static func words(for code: UInt32) -> String {
-        let number = ", code 0x\(String(code, radix: 16))"
-        return switch code {
-        case Self.normal: ""
-        case YamuxCode.protocolError: "\(number): a rule of the muxer was broken"
-        case YamuxCode.internalError: "\(number): a failure on the side that closed"
-        case Self.resourceLimit: "\(number): a limit was reached"
-        case Self.supplanted: "\(number): another connection of the two is the better one"
-        case Self.garbageCollected: "\(number): there were too many connections"
-        default: number
-        }
-    }
-}
-
-/// Why a peer could not be reached: every address and what came back.
-public struct DialError: Error, Sendable, CustomStringConvertible {
-    /// The kinds of outcome.
-    public enum Kind: Sendable, Hashable, CustomStringConvertible {
-        /// No address of the peer is known.
-        case noAddresses
-        /// Every address failed.
-        case allFailed
-        /// The caller's time was up; the dial may go on for others.
-        case timedOut
-        /// One of our own limits.
-        case limit(LimitExceeded)
-        /// The peer is ourselves.
-        case selfDial
-        /// We refuse this peer, see `Swarm.refuse`.
-        case refused
-        /// The node is not running.
-        case stopped
-
-        /// For people and logs.
-        public var description: String {
-            switch self {
-            case .noAddresses: "no address known; add one, or wait until the peer is discovered"
-            case .allFailed: "every address failed"
-            case .timedOut: "not connected in the time that the caller had"
-            case .limit(let exceeded): "\(exceeded)"
-            case .selfDial: "that is our own id"
-            case .refused: "this peer is refused here"
-            case .stopped: "the node is not running"
-            }
-        }
-    }
-
-    /// What happened.
-    public let kind: Kind
-    /// Whom we wanted.
-    public let peer: PeerID
-    /// What was tried until now.
-    public let attempts: [DialAttempt]
-
-    /// All three.
-    public init(_ kind: Kind, peer: PeerID, attempts: [DialAttempt] = []) {
-        self.kind = kind
-        self.peer = peer
-        self.attempts = attempts
-    }
-
-    /// For people and logs: what happened, with whom, and what came back from each address.
-    public var description: String {
-        self.attempts.reduce("\(self.kind) (peer \(self.peer))") { "\($0); \($1)" }
-    }
-}
-
-extension MonotonicInstant {
-    /// The present, on the clock of NIO's deadlines.
-    public static func now() -> MonotonicInstant { MonotonicInstant(nanoseconds: NIODeadline.now().uptimeNanoseconds) }
 }
