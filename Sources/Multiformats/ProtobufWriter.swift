@@ -32,7 +32,7 @@ public struct ProtobufWriter: Sendable {
         append(field, varint: value ? 1 : 0)
     }
 
-    /// Appends a fixed 64-bit field (wire type 1), least significant byte first.
+    /// Appends a fixed 64-bit field (wire type 1), least significant byte first: for the nonces of AutoNAT v2, which is to come.
     public mutating func append(_ field: Int, fixed64 value: UInt64) {
         appendTag(field, wireType: 1)
         for shift in stride(from: UInt64(0), to: 64, by: 8) { bytes.append(UInt8(truncatingIfNeeded: value >> shift)) }
@@ -41,11 +41,6 @@ public struct ProtobufWriter: Sendable {
     /// Appends an embedded message (wire type 2).
     public mutating func append(_ field: Int, message: ProtobufWriter) {
         append(field, bytes: message.bytes)
-    }
-
-    /// Appends fields that are encoded already, such as `ProtobufField.encoded`.
-    public mutating func append(raw: ArraySlice<UInt8>) {
-        bytes.append(contentsOf: raw)
     }
 
     private mutating func appendTag(_ field: Int, wireType: UInt64) {

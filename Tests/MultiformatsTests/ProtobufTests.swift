@@ -28,10 +28,6 @@ import Testing
         #expect(fields[5].bytes == [])
         #expect(fields.flatMap { Array($0.encoded) } == writer.bytes)
         #expect(fields[0].bytes == nil && fields[1].varint == nil && fields[1].bool == nil)
-
-        var copy = ProtobufWriter()
-        for field in fields { copy.append(raw: field.encoded) }
-        #expect(copy.bytes == writer.bytes)
     }
 
     @Test func paddedNumbersAreRead() throws {

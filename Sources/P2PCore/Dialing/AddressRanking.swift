@@ -33,7 +33,7 @@ public enum AddressRanking {
 
     /// Ranks `addresses`; duplicates are dropped, the result is sorted by delay.
     ///
-    /// - Parameter immediately: no head starts at all, as hole punching wants it.
+    /// - Parameter immediately: no head starts at all: for hole punching, which is to come.
     public static func rank(_ addresses: [Multiaddr], immediately: Bool = false) -> [RankedAddress] {
         var seen = Set<Multiaddr>()
         let unique = addresses.filter { seen.insert($0).inserted }

@@ -131,7 +131,7 @@ public struct ObservedAddresses: Sendable {
     }
 
     /// Whether the NAT in front of us gives every destination another port (observers of one local address never agree), so
-    /// that hole punching will mostly fail; nil until four observers have spoken.
+    /// that hole punching will mostly fail; nil until four observers have spoken. For hole punching, which is to come.
     public var isEndpointDependent: Bool? {
         let byLocal = Dictionary(grouping: self.observations.values, by: \.seen.local)
         for group in byLocal.values {

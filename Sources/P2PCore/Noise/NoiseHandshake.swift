@@ -13,7 +13,7 @@ public struct NoiseSession: Sendable {
     /// The muxer that both sides named in their payloads, or nil if it has to be negotiated. If set, no multistream round
     /// follows: the first sealed frame belongs to the muxer.
     public let muxer: ProtocolID?
-    /// Unique to this handshake and equal on both sides.
+    /// Unique to this handshake and equal on both sides: by it tests see that both went through the same one.
     public let handshakeHash: [UInt8]
 }
 

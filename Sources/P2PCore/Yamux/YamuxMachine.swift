@@ -32,7 +32,7 @@ public struct YamuxMachine: Sendable {
         case closed(UInt32)
         /// A call to `openStream` that was refused for the backlog would now succeed.
         case openingAllowed
-        /// A ping came back.
+        /// A ping came back. For tests, which look at each; an adapter has `roundTripTime`.
         case roundTrip(Duration)
         /// The peer announced the end of the session: it takes no new streams.
         case goAway(code: UInt32)
@@ -154,8 +154,6 @@ public struct YamuxMachine: Sendable {
 
     /// Streams alive, of either side.
     public var streamCount: Int { self.streams.count }
-    /// Streams opened by the peer and alive.
-    public var inboundCount: Int { self.inbound }
     /// Bytes by which receive windows have grown beyond the initial ones, over all living streams.
     public var grownWindowBytes: Int { self.grownBytes }
     /// Whether a go-away went either way.

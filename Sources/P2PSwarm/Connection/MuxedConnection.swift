@@ -214,7 +214,7 @@ public final class MuxedConnection: @unchecked Sendable {
         self.isEnding.store(true, ordering: .relaxed)
     }
 
-    /// The counts of now.
+    /// The counts of now. For tests.
     public func currentStatistics() async -> ConnectionStatistics {
         if self.eventLoop.inEventLoop { return self.statisticsOnLoop() }
         return await withCheckedContinuation { continuation in

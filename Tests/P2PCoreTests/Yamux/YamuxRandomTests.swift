@@ -165,7 +165,7 @@ extension End {
             #expect(end.machine.streamCount == 0, "seed \(seed)")
             #expect(end.machine.bufferedBytes == 0)
             #expect(end.machine.grownWindowBytes == 0)
-            #expect(end.machine.inboundCount == 0)
+            #expect(end.machine.inconsistency() == nil)
         }
         for (id, application) in ends[0].finished where !resetAnywhere.contains(id) {
             #expect(application.sent == ends[1].finished[id]?.received.advanced(by: ends[1].finished[id]?.unread ?? 0))
