@@ -48,11 +48,11 @@ extension YamuxMachine {
         }
         // A stream whose SYN is not out yet is unknown to the peer, whatever it guesses.
         guard var stream = self.streams[id], !stream.owed.contains(.syn) else {
-            if payloadLength < Self.smallPayload, !self.lateFrames.take(now) { throw .emptyFrameFlood }
+            if payloadLength < Self.smallPayload, !self.lateFrames.take(now: now) { throw .emptyFrameFlood }
             return self.expectPayload(nil, payloadLength, endsStream: false, into: &events)
         }
         if header.flags.contains(.rst) {
-            if stream.isInbound, !self.churn.take(now) { throw .resetFlood }
+            if stream.isInbound, !self.churn.take(now: now) { throw .resetFlood }
             let code = header.kind == .windowUpdate ? header.length : 0
             events.append(.reset(id, code: code, byPeer: true))
             self.remove(id, stream, into: &events)
@@ -68,11 +68,11 @@ extension YamuxMachine {
         }
         let finishes = header.flags.contains(.fin) && stream.remote == .open
         hadEffect = hadEffect || finishes
-        if !hadEffect, !self.emptyFrames.take(now) { throw .emptyFrameFlood }
+        if !hadEffect, !self.emptyFrames.take(now: now) { throw .emptyFrameFlood }
 
         if header.kind == .windowUpdate {
             if header.length > 0 {
-                if !stream.awaitsCredit, !self.lateFrames.take(now) { throw .emptyFrameFlood }
+                if !stream.awaitsCredit, !self.lateFrames.take(now: now) { throw .emptyFrameFlood }
                 stream.awaitsCredit = false
             }
             let wasBlocked = stream.sendCredit == 0
@@ -134,12 +134,12 @@ extension YamuxMachine {
         guard (id % 2 == 1) == (self.role == .responder) else { throw .wrongParity(id) }
         guard self.streams[id] == nil else { throw .duplicateOpen(id) }
         if header.flags.contains(.rst) {
-            guard self.churn.take(now) else { throw .resetFlood }
+            guard self.churn.take(now: now) else { throw .resetFlood }
             return false
         }
         let limit = self.limitOfOpening
         if self.isGoingAway || limit != nil {
-            guard self.churn.take(now) else { throw .resetFlood }
+            guard self.churn.take(now: now) else { throw .resetFlood }
             let code = self.isGoingAway ? YamuxCode.streamShutdown : YamuxCode.streamResourceLimit
             events.append(.send(Self.frame(.windowUpdate, id, flags: .rst, length: code)))
             if let limit { events.append(.refused(limit)) }
@@ -180,9 +180,9 @@ extension YamuxMachine {
     ) throws(YamuxError) {
         guard header.streamID == 0 else { throw .sessionFrameOnStream(header.streamID) }
         if header.flags.contains(.syn) {
-            guard self.pingFlood.take(now) else { throw .pingFlood }
+            guard self.pingFlood.take(now: now) else { throw .pingFlood }
             // Beyond the answering rate questions are dropped: the asker has a time limit of its own.
-            guard self.pingAnswers.take(now) else { return events.append(.refused(.pings)) }
+            guard self.pingAnswers.take(now: now) else { return events.append(.refused(.pings)) }
             events.append(.send(YamuxHeader(kind: .ping, flags: .ack, streamID: 0, length: header.length)))
         } else if header.flags.contains(.ack), let ping = self.pingInFlight, ping.value == header.length {
             self.pingInFlight = nil
@@ -191,7 +191,7 @@ extension YamuxMachine {
             let smoothed = self.roundTripTime.map { ($0 + sample) / 2 } ?? sample
             self.roundTripTime = smoothed
             events.append(.roundTrip(sample))
-        } else if !self.emptyFrames.take(now) {
+        } else if !self.emptyFrames.take(now: now) {
             throw .emptyFrameFlood
         }
     }

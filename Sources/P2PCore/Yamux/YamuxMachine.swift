@@ -115,17 +115,17 @@ public struct YamuxMachine: Sendable {
     var claimedBytes = 0
     var writeBlockedAt: MonotonicInstant?
     var hasSentGoAway = false
-    var pingAnswers = YamuxRateLimit(burst: 100, perSecond: 100)
-    var pingFlood = YamuxRateLimit(burst: 1000, perSecond: 200)
-    var emptyFrames = YamuxRateLimit(burst: 1000, perSecond: 100)
+    var pingAnswers = TokenBucket(capacity: 100, every: .milliseconds(10))
+    var pingFlood = TokenBucket(capacity: 1000, every: .milliseconds(5))
+    var emptyFrames = TokenBucket(capacity: 1000, every: .milliseconds(10))
     /// Frames that change nothing and that honest peers send as well, as often as streams end: for streams that are gone, and credit
     /// for nothing that we sent. So many cost little; at the rate of a line they would cost a processor.
-    var lateFrames = YamuxRateLimit(burst: 20_000, perSecond: 10_000)
+    var lateFrames = TokenBucket(capacity: 20_000, every: .microseconds(100))
     /// What is longer and for a stream that is gone costs the peer more than us.
     static let smallPayload: UInt32 = 1_024
     /// Streams that the peer opened in vain: reset by it, or refused by us. An honest one asks for what we do not speak a few
     /// times a second at the worst, and then counts once for each, whichever side ends the stream.
-    var churn = YamuxRateLimit(burst: 500, perSecond: 50)
+    var churn = TokenBucket(capacity: 500, every: .milliseconds(20))
 
     /// Bytes received and not yet read, over all streams.
     public internal(set) var bufferedBytes = 0
@@ -251,7 +251,7 @@ public struct YamuxMachine: Sendable {
     /// - Throws: `.resetFlood` if that were too many.
     public mutating func countRefused(_ id: UInt32, now: MonotonicInstant) throws(YamuxError) {
         guard let stream = self.streams[id], stream.isInbound else { return }
-        if !self.churn.take(now) { throw .resetFlood }
+        if !self.churn.take(now: now) { throw .resetFlood }
     }
 
     /// The application will read no more on this stream: unread and later bytes are dropped and give no credit back.

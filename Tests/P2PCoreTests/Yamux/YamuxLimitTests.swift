@@ -91,6 +91,21 @@ import Testing
         #expect(throws: YamuxError.resetFlood) { try breakRule(1_001) }
     }
 
+    @Test func behindABurstATokenIsThereOnceAllOfItHasComeBack() throws {
+        var rig = YamuxRig(.responder)
+        var value: UInt32 = 0
+        func isAnswered() throws -> Bool {
+            value += 1
+            return try rig.feed(.ping, .syn, 0, value) != [.refused(.pings)]
+        }
+        for _ in 0..<100 { #expect(try isAnswered()) }
+        rig.advance(.nanoseconds(9_999_999))
+        #expect(try !isAnswered())
+        rig.advance(.nanoseconds(1))
+        #expect(try isAnswered())
+        #expect(try !isAnswered())
+    }
+
     /// What is open and silent takes nothing of what a busy stream may grow to.
     @Test func idleStreamsDoNotHoldABusyOneDown() throws {
         var rig = YamuxRig(.responder)
