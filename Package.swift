@@ -169,8 +169,7 @@ let package = Package(
         .testTarget(
             name: "P2PSwarmTests",
             dependencies: [
-                "P2PSwarm", "GoopTestKit", nio("NIOCore"), nio("NIOPosix"), nio("NIOEmbedded"), orderedCollections,
-                logging,
+                "P2PSwarm", "GoopTestKit", nio("NIOCore"), nio("NIOPosix"), nio("NIOEmbedded"), logging,
             ],
             swiftSettings: socketSettings),
         .testTarget(

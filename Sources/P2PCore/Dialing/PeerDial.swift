@@ -125,6 +125,8 @@ public struct PeerDial: Sendable {
         let names: [Multiaddr]
         let started: MonotonicInstant
         let deadline: MonotonicInstant
+        /// A connection has come of it: there is nothing left to end. It keeps its turn until the dial is over, or its time is.
+        var isConnected = false
 
         /// The address, or the one whose name led there.
         var origin: Multiaddr { self.names.first ?? self.address }
@@ -162,10 +164,13 @@ public struct PeerDial: Sendable {
 
     /// Whether the outcome is known.
     public var isOver: Bool { self.state == .over }
-    /// Attempts under way.
-    public var attemptsUnderWay: Int { self.running.count }
+    /// Attempts under way, without those that a connection has come of.
+    public var attemptsUnderWay: Int { self.running.values.count(where: { !$0.isConnected }) }
     /// What has failed so far.
     public var failures: [DialAttempt] { self.results }
+
+    /// Whether an attempt is under way, and nothing has come of it yet.
+    public func isUnderWay(_ attempt: Int) -> Bool { self.running[attempt]?.isConnected == false }
 
     /// The addresses whose names led to that of an attempt under way, first the one that was known.
     public func names(of attempt: Int) -> [Multiaddr] { self.running[attempt]?.names ?? [] }
@@ -211,7 +216,7 @@ public struct PeerDial: Sendable {
         var actions: [Action] = []
         for (attempt, record) in self.running.sorted(by: { $0.key < $1.key }) where record.deadline <= now {
             self.results.append(record.ended(.timedOut, now: now))
-            actions.append(self.stop(attempt, record, now: now))
+            if let end = self.stop(attempt, record, now: now) { actions.append(end) }
         }
         if self.started.advanced(by: self.limits.overall) <= now { return actions + self.end(now: now) }
         var left = permits
@@ -237,11 +242,14 @@ public struct PeerDial: Sendable {
         self.holdUntil = now.advanced(by: .milliseconds(250))
     }
 
+    /// A usable connection has come of the attempt: no action names it from now on. The caller ends the dial as soon as it can.
+    public mutating func connected(_ attempt: Int) { self.running[attempt]?.isConnected = true }
+
     /// The attempt failed.
     public mutating func failed(
         _ attempt: Int, _ reason: DialFailureReason, permits: Int, now: MonotonicInstant
     ) -> [Action] {
-        guard self.state == .running, let record = self.running.removeValue(forKey: attempt) else { return [] }
+        guard let record = self.takeUnderWay(attempt) else { return [] }
         self.results.append(record.ended(reason, now: now))
         return self.poll(permits: permits, now: now)
     }
@@ -255,7 +263,7 @@ public struct PeerDial: Sendable {
         _ attempt: Int, to addresses: [RankedAddress], refused: [(address: Multiaddr, reason: DialFailureReason)] = [],
         permits: Int, now: MonotonicInstant
     ) -> [Action] {
-        guard self.state == .running, let record = self.running.removeValue(forKey: attempt) else { return [] }
+        guard let record = self.takeUnderWay(attempt) else { return [] }
         let names = record.names + [record.address]
         let before = self.results.count
         for (address, reason) in refused where self.known.count < self.limits.addresses {
@@ -274,23 +282,28 @@ public struct PeerDial: Sendable {
     /// - Returns: an end to every attempt under way.
     public mutating func giveUp(now: MonotonicInstant) -> [Action] {
         guard self.state == .running else { return [] }
-        let ended = self.running.sorted { $0.key < $1.key }.map { self.stop($0.key, $0.value, now: now) }
+        let ended = self.running.sorted { $0.key < $1.key }.compactMap { self.stop($0.key, $0.value, now: now) }
         return ended + self.cancel()
     }
 
     /// The dial is over: an attempt yielded a usable connection, the peer connected to us by itself, or nobody wants it
     /// any more.
     ///
-    /// - Returns: an end to every attempt that the machine still counts as under way. The one that yielded a connection may
-    ///   be among them, or, if its time ran out in that very moment, not: it is the caller's already.
+    /// - Returns: an end to every attempt under way. The one that yielded a connection is not among them if the machine was told,
+    ///   see `connected`: it is the caller's already.
     public mutating func cancel() -> [Action] {
         guard self.state == .running else { return [] }
-        let abandoned = self.running.keys.sorted().map(Action.abandon)
+        let abandoned = self.running.filter { !$0.value.isConnected }.keys.sorted().map(Action.abandon)
         self.running = [:]
         self.waiting = []
         self.isStarved = false
         self.state = .over
         return abandoned
+    }
+
+    private mutating func takeUnderWay(_ attempt: Int) -> Running? {
+        guard self.state == .running, self.isUnderWay(attempt) else { return nil }
+        return self.running.removeValue(forKey: attempt)
     }
 
     private mutating func start(_ next: Waiting, now: MonotonicInstant) -> Action {
@@ -309,7 +322,7 @@ public struct PeerDial: Sendable {
         var actions: [Action] = []
         for (attempt, record) in self.running.sorted(by: { $0.key < $1.key }) {
             self.results.append(record.ended(.timedOut, now: now))
-            actions.append(self.stop(attempt, record, now: now))
+            if let end = self.stop(attempt, record, now: now) { actions.append(end) }
         }
         for entry in self.waiting {
             self.results.append(
@@ -321,9 +334,11 @@ public struct PeerDial: Sendable {
         return actions + [.failed(self.results)]
     }
 
-    /// Ends an attempt that has had no answer. Of one that began only just now nobody can say that it failed.
-    private mutating func stop(_ attempt: Int, _ record: Running, now: MonotonicInstant) -> Action {
+    /// Ends an attempt that has had no answer. Of one that began only just now nobody can say that it failed, and one that a
+    /// connection has come of has not.
+    private mutating func stop(_ attempt: Int, _ record: Running, now: MonotonicInstant) -> Action? {
         self.running[attempt] = nil
+        guard !record.isConnected else { return nil }
         guard record.deadline <= now || record.started.advanced(by: self.limits.unanswered) <= now else {
             return .abandon(attempt)
         }

@@ -54,9 +54,11 @@ extension Swarm {
     // MARK: Upgrade
 
     /// Secures and multiplexes a link that is up; on its event loop.
+    ///
+    /// - Parameter attempt: whose link it is, if we dialled.
     func upgrade(
         _ link: TransportLink, role: ConnectionRole, expecting peer: PeerID?, presuming security: ProtocolID?,
-        slot: ResourceLedger.ConnectionSlot
+        slot: ResourceLedger.ConnectionSlot, attempt: Dialer.Attempt? = nil
     ) -> EventLoopFuture<SwarmConnection> {
         let holder = ConnectionHolder()
         var configuration = ConnectionConfiguration(
@@ -83,7 +85,7 @@ extension Swarm {
         ).flatMapThrowing { muxed in
             let connection = try self.established(
                 muxed, over: link.channel, direction: role == .initiator ? .outbound : .inbound,
-                usesListeningPort: link.usesListeningPort, slot: slot)
+                usesListeningPort: link.usesListeningPort, slot: slot, attempt: attempt)
             holder.connection = connection
             // The muxer's callback must not keep the connection alive past its end.
             muxed.closeFuture.whenComplete { _ in holder.connection = nil }
@@ -103,7 +105,7 @@ extension Swarm {
     /// On the connection's event loop, before any stream of it is delivered.
     func established(
         _ muxed: MuxedConnection, over channel: any Channel, direction: Direction, usesListeningPort: Bool,
-        slot: ResourceLedger.ConnectionSlot
+        slot: ResourceLedger.ConnectionSlot, attempt: Dialer.Attempt?
     ) throws -> SwarmConnection {
         let peer = muxed.remotePeer
         let now = MonotonicInstant.now()
@@ -120,7 +122,7 @@ extension Swarm {
             let older = state.connections[peer] ?? []
             state.connections[peer] = older + [connection]
             state.strangers[slot] = nil
-            state.claimAttempt(of: peer, slot: slot)
+            if let attempt { state.connected(attempt) }
             state.book.connected(peer, security: muxed.security, now: now)
             if direction == .outbound { state.book.dialSucceeded(muxed.remoteAddress, of: peer, now: now) }
             return .success((connection, older))

@@ -104,7 +104,7 @@ public final class Swarm: Sendable {
     public func close() async {
         await self.stopAccepting()
         let (connections, strangers, peers) = self.state.withLock {
-            ($0.connections.values.flatMap(\.self), Array($0.strangers.values), Array($0.dials.keys))
+            ($0.connections.values.flatMap(\.self), Array($0.strangers.values), $0.dialer.peers)
         }
         for peer in peers { self.endDial(of: peer, error: DialError(.stopped, peer: peer)) }
         for channel in strangers { channel.close(promise: nil) }

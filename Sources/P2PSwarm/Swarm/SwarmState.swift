@@ -1,34 +1,14 @@
 import Multiformats
 import NIOCore
-import OrderedCollections
 import P2PCore
 import PeerIdentity
 
 /// The swarm's tables; everything in here happens under one short lock, and nothing in here calls out.
 struct SwarmState {
-    /// A dial under way and who waits for it.
-    struct Dial {
-        var machine: PeerDial
-        var waiters: [UInt64: EventLoopPromise<SwarmConnection>] = [:]
-        var attempts: [Int: Attempt] = [:]
-        var timer: Scheduled<Void>?
-        var armed: MonotonicInstant?
-        /// Names that those who wait gave along: they may lead anywhere. At most as many as a dial has addresses.
-        private(set) var given: Set<Multiaddr> = []
-
-        init(machine: PeerDial) { self.machine = machine }
-
-        mutating func give(_ addresses: [Multiaddr], most: Int) {
-            for address in addresses where address.dnsName != nil && self.given.count < most {
-                self.given.insert(address.withoutPeerID)
-            }
-        }
-    }
-
-    /// One attempt under way.
+    /// What one attempt under way holds.
     struct Attempt {
-        let address: Multiaddr
         let slot: ResourceLedger.ConnectionSlot
+        /// As soon as there is one.
         var channel: (any Channel)?
     }
 
@@ -47,16 +27,21 @@ struct SwarmState {
     var connections: [PeerID: [SwarmConnection]] = [:]
     /// Inbound connections of which nobody knows yet whose they are.
     var strangers: [ResourceLedger.ConnectionSlot: any Channel] = [:]
-    var dials: [PeerID: Dial] = [:]
-    var attemptsUnderWay = 0
-    /// Dials that could use a permit when one becomes free, longest waiting first.
-    var starved: OrderedSet<PeerID> = []
+    /// Decides about all dials; what it names by numbers is here.
+    var dialer: Dialer
+    /// Those who wait for a dial.
+    var waiters: [UInt64: EventLoopPromise<SwarmConnection>] = [:]
+    /// Attempts under way, until a connection has come of them.
+    var attempts: [Dialer.AttemptID: Attempt] = [:]
+    /// What wakes each dial.
+    var timers: [PeerID: Scheduled<Void>] = [:]
     var nextNumber: UInt64 = 1
     /// Peers that are neither dialled nor accepted.
     var refusedPeers: Set<PeerID> = []
 
     init(configuration: SwarmConfiguration) {
         self.ledger = ResourceLedger(limits: configuration.limits)
+        self.dialer = Dialer(limits: configuration.limits)
         self.book = AddressBook(limits: configuration.limits.addressBook)
         self.trimming = ConnectionTrimming(configuration: configuration.trimming ?? .init())
     }
@@ -66,18 +51,15 @@ struct SwarmState {
         return self.nextNumber
     }
 
-    /// A connection has come of an attempt: from now on the attempt can no longer be abandoned, and its slot is the
-    /// connection's.
-    mutating func claimAttempt(of peer: PeerID, slot: ResourceLedger.ConnectionSlot) {
-        guard let number = self.dials[peer]?.attempts.first(where: { $0.value.slot == slot })?.key else { return }
-        self.dials[peer]?.attempts[number] = nil
-        self.attemptsUnderWay -= 1
+    /// Takes out those who wait, to be told of the outcome.
+    mutating func takeWaiters(_ numbers: [UInt64]) -> [EventLoopPromise<SwarmConnection>] {
+        numbers.compactMap { self.waiters.removeValue(forKey: $0) }
     }
 
-    /// Whether an attempt may go on to an address that its name leads to.
-    func mayLead(_ order: Swarm.AttemptOrder, to address: Multiaddr) -> Bool {
-        self.dials[order.peer]?.given.contains(order.known) == true
-            || self.book.mayLead(order.known, of: order.peer, to: address)
+    /// A connection has come of an attempt: from now on the attempt can no longer be ended, and its slot is the connection's.
+    mutating func connected(_ attempt: Dialer.Attempt) {
+        self.attempts[attempt.id] = nil
+        self.dialer.connected(attempt)
     }
 
     /// Candidates for new streams with one peer; none that is ending.

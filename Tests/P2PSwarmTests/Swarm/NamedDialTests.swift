@@ -87,7 +87,7 @@ import Testing
             var begun = Set<Multiaddr>()
             for _ in 0..<2 { begun.insert(try #require(await dialled.next())) }
             #expect(try begun == [self.address("/ip4/10.0.0.1/tcp/7"), self.address("/ip6/2a00::1/tcp/7")])
-            #expect(swarm.state.withLock { $0.attemptsUnderWay } == 2, "the look-up has given its permit back")
+            #expect(swarm.state.withLock { $0.dialer.attemptsUnderWay } == 2, "the look-up has given its permit back")
         }
     }
 
@@ -105,7 +105,7 @@ import Testing
         try await self.withSwarm(zone, refuses: false) { swarm in
             let connection = try await swarm.connect(to: server.localPeer, addresses: [name], timeout: .seconds(50))
             #expect(try connection.remoteAddress == self.address("/ip4/127.0.0.1/tcp/\(port)"))
-            #expect(swarm.state.withLock { $0.attemptsUnderWay } == 0)
+            #expect(swarm.state.withLock { $0.dialer.attemptsUnderWay } == 0)
             let known = swarm.withAddressBook { book, now in book.items(of: server.localPeer, now: now) }
             #expect(known.first { $0.address == name }?.source == .connection)
         }

@@ -2,7 +2,6 @@ import Logging
 import Multiformats
 import NIOCore
 import NIOPosix
-import OrderedCollections
 import P2PCore
 import PeerIdentity
 import Synchronization
@@ -70,7 +69,11 @@ import Testing
         // Each had the permit for its time, the second when the first gave it back.
         #expect(try await [first, second] == [[.timedOut], [.timedOut]])
         #expect(group.timesAsked < 40)
-        #expect(swarm.state.withLock { $0.attemptsUnderWay == 0 && $0.starved.isEmpty && $0.dials.isEmpty })
+        #expect(
+            swarm.state.withLock {
+                $0.dialer.attemptsUnderWay == 0 && $0.dialer.starved.isEmpty && $0.dialer.peers.isEmpty
+            })
+        #expect(swarm.state.withLock { $0.waiters.isEmpty && $0.attempts.isEmpty && $0.timers.isEmpty })
         self.transport.refuse()
         await swarm.close()
     }
@@ -83,13 +86,13 @@ import Testing
         let requests = self.transport.requests
         #expect(try requests.map(\.address) == [self.address("/ip4/10.0.0.1/tcp/1")])
         #expect(requests.first?.isWanted() == true && requests.first?.peer == self.peers[0])
-        #expect(swarm.state.withLock { Array($0.starved) } == [self.peers[1]])
+        #expect(swarm.state.withLock { $0.dialer.starved } == [self.peers[1]])
         swarm.leave(self.peers[0], waiter: waiter) { _ in CancellationError() }
         #expect(requests.first?.isWanted() == false)
         #expect(self.transport.requests.last?.peer == self.peers[1])
-        #expect(swarm.state.withLock { $0.attemptsUnderWay == 1 && $0.starved.isEmpty })
+        #expect(swarm.state.withLock { $0.dialer.attemptsUnderWay == 1 && $0.dialer.starved.isEmpty })
         await swarm.close()
-        #expect(swarm.state.withLock { $0.attemptsUnderWay } == 0)
+        #expect(swarm.state.withLock { $0.dialer.attemptsUnderWay } == 0)
         self.transport.refuse()
     }
 
@@ -159,7 +162,7 @@ import Testing
         for _ in 1...2 { _ = try #require(await dialled.next()) }
         #expect(self.transport.requests.count == 2)
         // A third would begin within a second of the second; nothing is due before one of the two comes to its end.
-        let due = try #require(swarm.state.withLock { $0.dials[self.peers[0]]?.machine.nextDeadline })
+        let due = try #require(swarm.state.withLock { $0.dialer.nextDeadline(of: self.peers[0]) })
         #expect(begun.duration(to: due) > .seconds(3))
         let transport = self.transport
         let refusing = Task { for await address in transport.dialled { transport.refuse(address) } }
@@ -262,7 +265,7 @@ import Testing
         let begun = MonotonicInstant.now()
         _ = try self.join(client, self.peers[0], ["/ip4/8.8.8.8/tcp/1"])
         #expect(self.transport.requests.first?.timeout == .seconds(11))
-        let due = try #require(client.state.withLock { $0.dials[self.peers[0]]?.machine.nextDeadline })
+        let due = try #require(client.state.withLock { $0.dialer.nextDeadline(of: self.peers[0]) })
         #expect((Duration.seconds(40)..<Duration.seconds(55)).contains(begun.duration(to: due)))
         self.transport.refuse()
         await client.close()
@@ -284,34 +287,12 @@ import Testing
             to: server.localPeer, addresses: server.listeningAddresses + [self.address(silent)], timeout: .seconds(50))
         #expect(connection.peer == server.localPeer)
         #expect(try self.transport.requests.map(\.address) == [self.address(silent)])
-        #expect(client.state.withLock { $0.attemptsUnderWay } == 0)
+        #expect(client.state.withLock { $0.dialer.attemptsUnderWay } == 0)
         #expect(client.usage.connections == 1)
         self.transport.refuse()
         held.withLock { $0 = nil }
         await client.close()
         await server.close()
-    }
-
-    @Test(
-        "a timer that has come due and has not fired yet is left to fire; a late one gives way to what the dial says now"
-    )
-    func lateArming() async throws {
-        let swarm = try await self.swarm()
-        let peer = self.peers[0]
-        _ = try self.join(swarm, peer, ["/ip4/10.0.0.1/tcp/1"])
-        func armed(_ instant: MonotonicInstant) -> (until: MonotonicInstant?, next: MonotonicInstant?) {
-            swarm.state.withLock { $0.dials[peer]?.armed = instant }
-            swarm.arm(peer)
-            return swarm.state.withLock {
-                (until: $0.dials[peer]?.armed, next: $0.dials[peer]?.machine.nextDeadline)
-            }
-        }
-        let due = MonotonicInstant.now()
-        #expect(armed(due).until == due)
-        let late = armed(MonotonicInstant(nanoseconds: .max))
-        #expect(late.until == late.next && late.next != nil)
-        await swarm.close()
-        self.transport.refuse()
     }
 
     /// Two swarms of which the first has been connected with the second, and what it knows of the second's security.
