@@ -185,7 +185,7 @@ let package = Package(
             name: "GoopHTTPTests",
             dependencies: [
                 "GoopHTTP", "GoopCore", "Multiformats", "PeerIdentity", "GoopTestKit", hummingbird, nio("NIOCore"),
-                nio("NIOPosix"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                nio("NIOPosix"), nio("NIOEmbedded"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 logging,
                 lifecycle,
             ],

@@ -75,6 +75,27 @@ public final class P2PStream: Sendable {
         do { return try await self.muxed.read() } catch { throw P2PError.translating(error, peer: self.remotePeer) }
     }
 
+    /// The next bytes, and with them what else is here by then, in order; nil as from `read()`.
+    ///
+    /// All that one turn of the connection's event loop has brought comes together where the task runs on that loop
+    /// (`executor`). Elsewhere it is what `read()` gives, alone.
+    /// - Parameter limit: when so many bytes are gathered, no further buffer is taken; the last may go beyond it.
+    /// - Throws: as `read()`. What fails behind the first bytes fails the next call.
+    package nonisolated(nonsending) func readAvailable(upTo limit: Int) async throws -> [ByteBuffer]? {
+        guard let first = try await self.read() else { return nil }
+        var buffers = [first]
+        guard self.eventLoop.inEventLoop else { return buffers }
+        var count = first.readableBytes
+        // The end and a failure are told by the next call too.
+        while count < limit, case .bytes(let next)? = try? self.readNow() {
+            buffers.append(next)
+            count += next.readableBytes
+        }
+        // The peer has its credit before these bytes are handed on, and sends meanwhile.
+        self.flushNow()
+        return buffers
+    }
+
     /// The next bytes, as `read()`, if they come in time; what is there already is given even if `timeout` is zero.
     ///
     /// - Throws: also `.timedOut`. The stream is none the worse for it: a later read goes on. Whoever has no more patience

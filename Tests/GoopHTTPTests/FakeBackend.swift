@@ -23,6 +23,8 @@ final class FakeBackend: ViewerBackend {
         var chunks: [ByteBuffer]
         /// After the chunks the stream stands still instead of ending.
         var stalls = false
+        /// So many chunks come together; nil: one by one.
+        var run: Int?
 
         init(_ text: String, mediaType: String = "text/html", announcedSize: Int? = nil, stalls: Bool = false) {
             chunks = [ByteBuffer(string: text)]
@@ -42,6 +44,8 @@ final class FakeBackend: ViewerBackend {
         var opened: [String] = []
         var queries: [SiteQuery] = []
         var discarded = 0
+        /// Chunks of files that were fetched in runs.
+        var given = 0
         var consents: [SiteConsent: Set<PeerID>] = [:]
         var siteWatchers: [AsyncThrowingStream<SiteChanges, any Error>.Continuation] = []
         var tables = FakeTables()
@@ -62,6 +66,7 @@ final class FakeBackend: ViewerBackend {
     var opened: [String] { state.withLock { $0.opened } }
     var queries: [SiteQuery] { state.withLock { $0.queries } }
     var discarded: Int { state.withLock { $0.discarded } }
+    var given: Int { state.withLock { $0.given } }
 
     func set(_ site: Site, of peer: PeerID) {
         state.withLock { $0.sites[peer] = site }
@@ -254,6 +259,11 @@ final class FakeBackend: ViewerBackend {
             return SiteBody(
                 head: head,
                 chunks: Chunks(chunks: file.chunks, stalls: file.stalls),
+                runs: file.run.map { size in
+                    Runs(chunks: Chunks(chunks: file.chunks, stalls: file.stalls), size: size) { count in
+                        self.state.withLock { $0.given += count }
+                    }
+                },
                 discard: { self.state.withLock { $0.discarded += 1 } })
         }
     }
@@ -277,6 +287,28 @@ final class FakeBackend: ViewerBackend {
         }
 
         func makeAsyncIterator() -> Iterator { Iterator(chunks: chunks.makeIterator(), stalls: stalls) }
+    }
+
+    struct Runs: AsyncSequence, Sendable {
+        let chunks: Chunks
+        let size: Int
+        let given: @Sendable (Int) -> Void
+
+        struct Iterator: AsyncIteratorProtocol {
+            var chunks: Chunks.Iterator
+            let size: Int
+            let given: @Sendable (Int) -> Void
+
+            mutating func next() async throws -> [ByteBuffer]? {
+                var run: [ByteBuffer] = []
+                while run.count < size, let chunk = chunks.chunks.next() { run.append(chunk) }
+                given(run.count)
+                if !run.isEmpty { return run }
+                return try await chunks.next().map { [$0] }
+            }
+        }
+
+        func makeAsyncIterator() -> Iterator { Iterator(chunks: chunks.makeAsyncIterator(), size: size, given: given) }
     }
 }
 

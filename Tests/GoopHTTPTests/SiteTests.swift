@@ -1,7 +1,10 @@
 import Foundation
 import GoopCore
+import HTTPTypes
+import HummingbirdCore
 import NIOCore
 import PeerIdentity
+import Synchronization
 import Testing
 
 @testable import GoopHTTP
@@ -183,13 +186,45 @@ import Testing
         }
     }
 
-    @Test func aLargeFileArrivesWhole() async throws {
+    @Test(arguments: [nil, 4] as [Int?]) func aLargeFileArrivesWhole(run: Int?) async throws {
         var file = FakeBackend.File("", mediaType: "application/octet-stream")
         file.chunks = (0..<512).map { ByteBuffer(repeating: UInt8(ascii: "a") + UInt8($0 % 26), count: 65_536) }
+        file.run = run
         try await withViewer(backend(["/big.bin": file])) { port in
             let answer = try await request("/p/\(peer)/big.bin", port: port)
             #expect(answer.body.utf8.count == 512 * 65_536)
         }
+    }
+
+    /// The connection ends where the body falls short, and stands still: what came before has left.
+    @Test func aStalledRunEndsTheConnection() async throws {
+        var file = FakeBackend.File("", announcedSize: 10, stalls: true)
+        file.chunks = ["ab", "", "c"].map { ByteBuffer(string: $0) }
+        file.run = 3
+        let backend = backend(["/": file])
+        try await withViewer(backend, configure: { $0.siteStallTimeout = .milliseconds(100) }) { port in
+            let answer = try await request("/p/\(peer)/", port: port)
+            #expect(answer.body == "abc")
+            #expect(backend.discarded > 0)
+        }
+    }
+
+    /// One write, and so one flush, for what came together; nothing of what is beyond the end.
+    @Test func whatCameTogetherIsWrittenTogether() async throws {
+        let written = Written()
+        var copy = BodyCopy(writer: written, remaining: 9)
+        func run(_ texts: String...) -> [ByteBuffer] { texts.map { ByteBuffer(string: $0) } }
+        try await copy.write(run("a", "bc", "", "def"))
+        #expect(written.writes == [["a", "bc", "def"]] && copy.remaining == 3)
+        try await copy.write(run("g"))
+        try await copy.write(run(""))
+        try await copy.write([])
+        #expect(written.writes == [["a", "bc", "def"], ["g"]])
+        try await copy.write(run("h", "ij", "k"))
+        #expect(written.writes == [["a", "bc", "def"], ["g"], ["h", "i"]] && copy.remaining == 0)
+        #expect(copy.start == Array("ab".utf8))
+        try await copy.write(run("l"))
+        #expect(written.writes.count == 3)
     }
 
     @Test func keepAliveServesManyFiles() async throws {
@@ -202,6 +237,22 @@ import Testing
             }
         }
     }
+}
+
+/// Remembers what was written together.
+private final class Written: ResponseBodyWriter, Sendable {
+    private let parts = Mutex<[[String]]>([])
+
+    var writes: [[String]] { parts.withLock { $0 } }
+
+    func write(_ part: ByteBuffer) async throws { parts.withLock { $0.append([String(buffer: part)]) } }
+
+    func write(contentsOf run: some Sequence<ByteBuffer>) async throws {
+        let texts = run.map { String(buffer: $0) }
+        parts.withLock { $0.append(texts) }
+    }
+
+    func finish(_ trailingHeaders: HTTPFields?) async throws {}
 }
 
 @Suite("Sites that cannot be shown", .timeLimit(.minutes(1))) struct SiteFailureTests {

@@ -106,6 +106,35 @@ import Testing
         }
     }
 
+    /// What goes to the browser in one write are the bytes of the file, and within a bound, on the loop of the connection and elsewhere.
+    @Test(arguments: [true, false]) func whatIsSentOnTogetherIsBounded(isOnLoop: Bool) async throws {
+        let text = (0..<400_000).map { "\($0)\n" }.joined()
+        temporary.write(text, to: "host/site/lines.txt")
+        let host = try await TestPeer.start(in: temporary, label: "host")
+        let node = Node(configuration: .init(identity: .generate(), listen: []))
+        try await node.start()
+        try await node.connect(to: host.id, addresses: [host.address.withoutPeerID])
+        let executor: (any TaskExecutor)? = isOnLoop ? node.executor(for: host.id) : globalConcurrentExecutor
+        let (received, largest) = try await withTaskExecutorPreference(executor) {
+            var received = ""
+            var largest = 0
+            let body = try await SiteClient.patient(node).open(SiteQuery("/lines.txt"), of: host.id)
+            if let runs = body.runs {
+                for try await run in runs {
+                    largest = max(largest, run.reduce(0) { $0 + $1.readableBytes })
+                    for chunk in run { received += String(buffer: chunk) }
+                }
+            }
+            return (received, largest)
+        }
+        let isWhole = received == text
+        #expect(isWhole)
+        // The last buffer may go beyond by as much as one frame has.
+        #expect(largest < SiteStreamRuns.mostBytes + 65_536)
+        await node.stop()
+        try await host.stop()
+    }
+
     @Test func namesThatAreNotTextAreRefusedInWords() async throws {
         let host = try await TestPeer.start(in: temporary, label: "host", hasViewer: true)
         let viewer = await host.viewer()

@@ -121,6 +121,37 @@ import Testing
         await #expect(throws: SiteError.self) { for try await _ in second {} }
     }
 
+    /// The third chunk is read into the memory of the first, but never into what somebody still holds.
+    @Test func chunksAreReadIntoMemoryThatNobodyHolds() async throws {
+        var buffers = ChunkBuffers()
+        func next(_ byte: UInt8) -> ByteBuffer {
+            var buffer = buffers.take(capacity: 1000)
+            #expect(buffer.readableBytes == 0)
+            buffer.writeRepeatingByte(byte, count: 1000)
+            buffers.keep(buffer)
+            return buffer
+        }
+        func place(_ buffer: ByteBuffer) -> UInt {
+            buffer.withUnsafeReadableBytes { UInt(bitPattern: $0.baseAddress) }
+        }
+        let (first, second) = (place(next(1)), place(next(2)))
+        #expect(first != second)
+        #expect(place(next(3)) == first)
+        let held = next(4)
+        #expect(place(held) == second)
+        #expect(place(next(5)) == first)
+        #expect(place(next(6)) != second)
+        #expect(held == ByteBuffer(repeating: 4, count: 1000))
+
+        let text = (0..<200_000).map { "\($0)\n" }.joined()
+        temporary.write(text, to: "site/lines.txt")
+        var all: [ByteBuffer] = []
+        for try await chunk in try await SiteFileChunks.open("/lines.txt", in: site) { all.append(chunk) }
+        #expect(all.count > 4)
+        let isWhole = all.map { String(buffer: $0) }.joined() == text
+        #expect(isWhole)
+    }
+
     @Test func hiddenFoldersOfTheSettings() async {
         let strict = SiteFolder(root: site.root, hidden: [["lua"], ["about"]])
         await #expect(throws: SiteError.self) { try await SiteFileChunks.open("/us/", in: strict) }

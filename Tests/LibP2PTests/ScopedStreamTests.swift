@@ -1,6 +1,8 @@
-import LibP2P
 import NIOCore
+import P2PSwarm
 import Testing
+
+@testable import LibP2P
 
 @Suite("Node: streams that end with their user, and reads that end in time", .timeLimit(.minutes(1)))
 struct ScopedStreamTests {
@@ -167,6 +169,38 @@ struct ScopedStreamTests {
                 try await nodes[0].connect(to: address.appending(PrivateKey.generate().peerID))
             }
             #expect(wrong?.code == .unreachable)
+        }
+    }
+
+    @Test("what has come by then is read together, in order, up to a limit, and the end is told behind it")
+    func available() async throws {
+        try await withNodes { nodes in
+            let bytes = (0..<200_000).map { UInt8(truncatingIfNeeded: $0 / 251) }
+            nodes[1].setHandler(for: "/many") { stream in
+                _ = try? await stream.read()
+                try? await stream.write(bytes)
+                await stream.close()
+            }
+            try await nodes[0].connect(to: nodes[1].peerID, addresses: nodes[1].listenAddresses())
+            for limit in [1, 100_000, 1 << 20] {
+                let stream = try await nodes[0].openStream(to: nodes[1].peerID, protocols: ["/many"])
+                try await stream.write("x".utf8)
+                while await stream.muxed.connection.currentStatistics().bufferedBytes < bytes.count {}
+                // Nothing of it is read yet: one call takes as much as it may.
+                let received = try await withTaskExecutorPreference(stream.executor) {
+                    var received: [UInt8] = []
+                    while let buffers = try await stream.readAvailable(upTo: limit) {
+                        #expect(stream.eventLoop.inEventLoop)
+                        let sizes = buffers.map(\.readableBytes)
+                        #expect(!sizes.contains(0) && sizes.dropLast().reduce(0, +) < limit)
+                        if received.isEmpty { #expect(sizes.reduce(0, +) >= min(limit, bytes.count)) }
+                        for buffer in buffers { received += buffer.readableBytesView }
+                    }
+                    return received
+                }
+                #expect(received == bytes)
+                await stream.close()
+            }
         }
     }
 }

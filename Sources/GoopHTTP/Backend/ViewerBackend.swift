@@ -105,6 +105,9 @@ public struct SiteBody: Sendable {
     public var head: SiteHead
     /// The bytes, at most `head.size` of them, in chunks of any length. Read once.
     public var chunks: any AsyncSequence<ByteBuffer, any Error> & Sendable
+    /// The same bytes, each time all the chunks that have come by then, within a bound: to be sent on together. Nil where
+    /// they come one by one anyway; who reads these does not read `chunks`.
+    public var runs: (any AsyncSequence<[ByteBuffer], any Error> & Sendable)?
     /// All the bytes, if they came together with the head: whoever takes them does not read `chunks`.
     public var whole: ByteBuffer?
     /// Gives the stream back unread; called instead of reading `chunks` (a HEAD request), or after a failed read.
@@ -112,11 +115,13 @@ public struct SiteBody: Sendable {
 
     /// Makes a body; `discard` may be left out when dropping `chunks` is enough.
     public init(
-        head: SiteHead, chunks: any AsyncSequence<ByteBuffer, any Error> & Sendable, whole: ByteBuffer? = nil,
+        head: SiteHead, chunks: any AsyncSequence<ByteBuffer, any Error> & Sendable,
+        runs: (any AsyncSequence<[ByteBuffer], any Error> & Sendable)? = nil, whole: ByteBuffer? = nil,
         discard: @escaping @Sendable () -> Void = {}
     ) {
         self.head = head
         self.chunks = chunks
+        self.runs = runs
         self.whole = whole
         self.discard = discard
     }

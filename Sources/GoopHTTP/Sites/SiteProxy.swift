@@ -167,25 +167,57 @@ struct SiteProxy: Sendable {
     private static func copy(
         _ body: SiteBody, size: Int, isFramePage: Bool, to target: WriterBox, progress: StreamProgress
     ) async throws {
-        var writer = target.writer
-        var remaining = size
-        var start: [UInt8] = []
-        for try await var chunk in body.chunks {
-            progress.advance()
-            if chunk.readableBytes > remaining {
-                guard let part = chunk.readSlice(length: remaining) else { break }
-                chunk = part
+        var copy = BodyCopy(writer: target.writer, remaining: size)
+        if let runs = body.runs {
+            for try await run in runs {
+                progress.advance()
+                try await copy.write(run)
+                progress.advance()
+                if copy.remaining == 0 { break }
             }
-            remaining -= chunk.readableBytes
-            if isFramePage, start.count < 2 { start += chunk.readableBytesView.prefix(2 - start.count) }
-            if chunk.readableBytes > 0 { try await writer.write(chunk) }
-            progress.advance()
-            if remaining == 0 { break }
+        } else {
+            for try await chunk in body.chunks {
+                progress.advance()
+                try await copy.write([chunk])
+                progress.advance()
+                if copy.remaining == 0 { break }
+            }
         }
-        guard remaining == 0 else {
-            throw SiteError(kind: .protocolViolation, detail: "\(remaining) of \(size) bytes are missing")
+        guard copy.remaining == 0 else {
+            throw SiteError(kind: .protocolViolation, detail: "\(copy.remaining) of \(size) bytes are missing")
         }
-        if isFramePage { try await writer.write(FramePage.end(behind: start)) }
+        if isFramePage { try await copy.writer.write(FramePage.end(behind: copy.start)) }
+    }
+}
+
+/// Hands the bytes of a body on, as many as were announced. What came together leaves in one write, which waits while the
+/// browser takes nothing.
+struct BodyCopy {
+    var writer: any ResponseBodyWriter
+    /// Bytes that are still to come.
+    private(set) var remaining: Int
+    /// The first two bytes.
+    private(set) var start: [UInt8] = []
+
+    init(writer: any ResponseBodyWriter, remaining: Int) {
+        self.writer = writer
+        self.remaining = remaining
+    }
+
+    /// Writes these buffers; what is beyond the end is left out.
+    mutating func write(_ run: [ByteBuffer]) async throws {
+        var pieces: [ByteBuffer] = []
+        pieces.reserveCapacity(run.count)
+        for chunk in run {
+            guard let piece = chunk.getSlice(at: chunk.readerIndex, length: min(chunk.readableBytes, remaining)),
+                piece.readableBytes > 0
+            else { continue }
+            remaining -= piece.readableBytes
+            if start.count < 2 { start += piece.readableBytesView.prefix(2 - start.count) }
+            pieces.append(piece)
+        }
+        guard let first = pieces.first else { return }
+        if pieces.count == 1 { try await writer.write(first) } else { try await writer.write(contentsOf: pieces) }
     }
 }
 

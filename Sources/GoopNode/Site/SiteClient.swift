@@ -90,10 +90,10 @@ struct SiteClient: Sendable {
             let isWhole = bytes.readableBytes == reader.left
             // Closed and not reset: a peer counts resets, for they may be an attack.
             if isWhole { stream.closeNow() }
+            let chunks = SiteStreamChunks(stream: stream, reader: reader, unread: bytes, patience: patience)
             return SiteBody(
-                head: head,
-                chunks: SiteStreamChunks(stream: stream, reader: reader, unread: bytes, patience: patience),
-                whole: isWhole ? bytes : nil, discard: { if !isWhole { stream.reset() } })
+                head: head, chunks: chunks, runs: SiteStreamRuns(chunks: chunks), whole: isWhole ? bytes : nil,
+                discard: { if !isWhole { stream.reset() } })
         }
         try reader.ended()
         throw SiteError(kind: .protocolViolation, detail: "the peer closed without an answer")
@@ -108,9 +108,9 @@ struct SiteClient: Sendable {
         }
         let head = try SiteProtocol.head(inLine: line.readableBytesView, limit: maximumFileBytes)
         let reader = SiteAnswerReader(bodyOf: method == .get ? head.size : 0)
+        let chunks = SiteStreamChunks(stream: stream, reader: reader, unread: nil, patience: patience)
         return SiteBody(
-            head: head, chunks: SiteStreamChunks(stream: stream, reader: reader, unread: nil, patience: patience),
-            discard: { stream.reset() })
+            head: head, chunks: chunks, runs: SiteStreamRuns(chunks: chunks), discard: { stream.reset() })
     }
 
     /// What an error of the network means for somebody who wants a page.
@@ -169,17 +169,20 @@ struct SiteStreamChunks: AsyncSequence, Sendable {
             self.unread = unread
         }
 
-        mutating func next() async throws -> ByteBuffer? {
+        mutating func next() async throws -> ByteBuffer? { try await next(upTo: 1)?.first }
+
+        /// The next bytes, and with them what else has come, about `limit` bytes in all.
+        mutating func next(upTo limit: Int) async throws -> [ByteBuffer]? {
             do {
-                guard let chunk = try await receive() else {
+                guard let run = try await receive(upTo: limit) else {
                     try reader.ended()
                     close()
                     return nil
                 }
-                try reader.bodyReceived(chunk.readableBytes)
+                for chunk in run { try reader.bodyReceived(chunk.readableBytes) }
                 // With the last byte, for who knows the size may not ask for more.
                 if reader.left == 0 { close() }
-                return chunk
+                return run
             } catch {
                 stream.reset()
                 throw SiteClient.siteError(error, peer: stream.remotePeer, elapsed: .zero)
@@ -192,15 +195,39 @@ struct SiteStreamChunks: AsyncSequence, Sendable {
             stream.closeNow()
         }
 
-        private mutating func receive() async throws -> ByteBuffer? {
+        private mutating func receive(upTo limit: Int) async throws -> [ByteBuffer]? {
             if let unread, unread.readableBytes > 0 {
                 self.unread = nil
-                return unread
+                return [unread]
             }
             guard reader.left != 0 else { return nil }
-            return try await StallWatch.run(limit: patience, onStall: { [stream] in stream.reset() }) { _ in
-                try await stream.read()
+            // Not beyond the last byte: what follows it is none of ours.
+            let most = Swift.min(limit, reader.left ?? limit)
+            let (stream, patience) = (stream, patience)
+            // Where the loop is another, all that has come for one change of thread there and one back.
+            let executor: (any TaskExecutor)? = stream.eventLoop.inEventLoop ? nil : stream.executor
+            return try await withTaskExecutorPreference(executor) {
+                try await StallWatch.run(limit: patience, onStall: { stream.reset() }) { _ in
+                    try await stream.readAvailable(upTo: most)
+                }
             }
         }
+    }
+}
+
+/// The same, each time all that has come: one write to the browser for a turn of the loop, not for each frame.
+struct SiteStreamRuns: AsyncSequence, Sendable {
+    /// Behind so many bytes no further chunk is taken: what a turn of the loop reads at most, and what a browser that stops
+    /// reading leaves in memory beside what its connection holds.
+    static let mostBytes = 256 * 1024
+
+    let chunks: SiteStreamChunks
+
+    func makeAsyncIterator() -> Iterator { Iterator(chunks: chunks.makeAsyncIterator()) }
+
+    struct Iterator: AsyncIteratorProtocol {
+        var chunks: SiteStreamChunks.Iterator
+
+        mutating func next() async throws -> [ByteBuffer]? { try await chunks.next(upTo: SiteStreamRuns.mostBytes) }
     }
 }

@@ -1,6 +1,7 @@
 import GoopCore
 import NIOCore
 import NIOPosix
+import Synchronization
 
 /// The bytes of a file of a site, read in chunks on a thread that may wait for the disk.
 ///
@@ -22,7 +23,7 @@ struct SiteFileChunks: AsyncSequence, Sendable {
     private init(_ file: SiteFile, method: SiteQuery.Method) throws(SiteError) {
         opened = OpenedFile(file: file)
         size = method == .get ? file.head.size : 0
-        first = size > 0 ? try SiteFileChunks.read(file, done: 0, of: size) : nil
+        first = size > 0 ? try SiteFileChunks.read(opened, done: 0, of: size) : nil
         if size <= 0 { file.finish() }
     }
 
@@ -62,9 +63,12 @@ struct SiteFileChunks: AsyncSequence, Sendable {
 
     /// The next chunk behind `done` bytes. With the last one it is made sure that the file was one and the same throughout,
     /// and the file is closed.
-    private static func read(_ file: SiteFile, done: Int, of size: Int) throws(SiteError) -> ByteBuffer {
+    private static func read(_ opened: OpenedFile, done: Int, of size: Int) throws(SiteError) -> ByteBuffer {
+        let file = opened.file
         let wanted = Swift.min(size - done, done == 0 ? firstChunkBytes : chunkBytes)
-        var chunk = ByteBufferAllocator().buffer(capacity: wanted)
+        var chunk =
+            done == 0
+            ? ByteBufferAllocator().buffer(capacity: wanted) : opened.buffers.withLock { $0.take(capacity: wanted) }
         let offset = file.head.first + done
         let outcome = chunk.withUnsafeMutableWritableBytes { buffer -> Result<Int, SiteError> in
             do throws(SiteError) {
@@ -78,7 +82,12 @@ struct SiteFileChunks: AsyncSequence, Sendable {
         guard done + count < size || file.isUnchanged else {
             throw SiteError(kind: .notFound, detail: "the file changed while it was sent")
         }
-        if done + count >= size { file.finish() }
+        if done + count >= size {
+            opened.buffers.withLock { $0.removeAll() }
+            file.finish()
+        } else if done > 0 {
+            opened.buffers.withLock { $0.keep(chunk) }
+        }
         return chunk
     }
 
@@ -106,7 +115,7 @@ struct SiteFileChunks: AsyncSequence, Sendable {
             guard done < size else { return nil }
             try Task.checkCancellation()
             let chunk = try await NIOThreadPool.singleton.runIfActive { [opened, done, size] in
-                try SiteFileChunks.read(opened.file, done: done, of: size)
+                try SiteFileChunks.read(opened, done: done, of: size)
             }
             done += chunk.readableBytes
             return chunk
@@ -117,6 +126,8 @@ struct SiteFileChunks: AsyncSequence, Sendable {
 /// A file that is closed on a disk thread, whoever lets go of it.
 private final class OpenedFile: Sendable {
     let file: SiteFile
+    /// For the chunks behind the first.
+    let buffers = Mutex(ChunkBuffers())
 
     init(file: SiteFile) { self.file = file }
 
@@ -124,4 +135,27 @@ private final class OpenedFile: Sendable {
         guard file.isOpen else { return }
         NIOThreadPool.singleton.submit { [file] _ in file.finish() }
     }
+}
+
+/// The memory that the chunks of a file are read into, again and again: a fresh quarter of a megabyte for each would be
+/// mapped, cleared page by page, and given back.
+struct ChunkBuffers {
+    /// One is sent while the next is read.
+    static let most = 2
+
+    private var kept: [ByteBuffer] = []
+
+    /// An empty buffer: the oldest that was kept, once there are enough; a fresh one if somebody still holds its bytes.
+    mutating func take(capacity: Int) -> ByteBuffer {
+        var buffer = kept.count < Self.most ? ByteBuffer() : kept.removeFirst()
+        buffer.clear(minimumCapacity: capacity)
+        return buffer
+    }
+
+    /// Remembers a buffer, whose bytes may be in use, to use its memory again.
+    mutating func keep(_ buffer: ByteBuffer) {
+        if kept.count < Self.most { kept.append(buffer) }
+    }
+
+    mutating func removeAll() { kept = [] }
 }
