@@ -1,11 +1,13 @@
 import NIOCore
 
-/// Closes a connection whose other end has not read anything for too long, so that a reader who never reads cannot
-/// keep a stream to a peer open. One that is slow may take as long as it likes.
+/// Closes a connection whose other end has read next to nothing for too long, so that a reader who never reads cannot
+/// keep a stream to a peer open. One that is slow may take its time, but must take `leastProgress` in each period.
 final class StalledWriteHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = Never
 
     private let timeout: TimeAmount
+    /// Bytes: with two minutes, the slowest line that is served does half a kilobyte a second.
+    static let leastProgress = 64 * 1024
     private var deadline: Scheduled<Void>?
     /// What the socket had not taken when last looked at, in bytes.
     private var unsent = 0
@@ -30,7 +32,7 @@ final class StalledWriteHandler: ChannelInboundHandler, RemovableChannelHandler 
     private func setDeadline(_ context: ChannelHandlerContext) {
         deadline = context.eventLoop.assumeIsolated().scheduleTask(in: timeout) {
             let unsent = Self.unsent(of: context.channel)
-            guard unsent < self.unsent else { return context.close(promise: nil) }
+            guard unsent + Self.leastProgress <= self.unsent else { return context.close(promise: nil) }
             self.unsent = unsent
             self.setDeadline(context)
         }
