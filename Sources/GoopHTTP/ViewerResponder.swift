@@ -69,7 +69,7 @@ struct ViewerResponder: Sendable {
 
     /// The complete answer: HEAD without a body, and the date.
     func respond(to request: Request) async -> Response {
-        Self.finished(await route(request, session: nil), for: request)
+        Self.finished(await route(request, requestGuard.judge(request.head), session: nil), for: request)
     }
 
     /// HEAD without a body, and the date.
@@ -81,13 +81,15 @@ struct ViewerResponder: Sendable {
     }
 
     /// The answer before it is finished.
-    /// - Parameter session: who has signed in at the outer door; nil on loopback.
-    func route(_ request: Request, session: SessionID?) async -> Response {
+    /// - Parameters:
+    ///   - verdict: what `requestGuard` says of this request.
+    ///   - session: who has signed in at the outer door; nil on loopback.
+    func route(_ request: Request, _ verdict: RequestGuard.Verdict, session: SessionID?) async -> Response {
         // Files of sites are moved on the event loop of the connection. All the rest may compute, or wait for the disk, which
         // would hold up every connection of the loop.
-        guard !RequestTarget.namesSiteFile(request.head) else { return await find(request, session: session) }
+        guard !RequestTarget.namesSiteFile(request.head) else { return await find(request, verdict, session: session) }
         var response = await withTaskExecutorPreference(globalConcurrentExecutor) {
-            await find(request, session: session)
+            await find(request, verdict, session: session)
         }
         response.body = ViewerResponder.madeElsewhere(response.body)
         return response
@@ -102,8 +104,8 @@ struct ViewerResponder: Sendable {
         }
     }
 
-    private func find(_ request: Request, session: SessionID?) async -> Response {
-        switch requestGuard.judge(request.head) {
+    private func find(_ request: Request, _ verdict: RequestGuard.Verdict, session: SessionID?) async -> Response {
+        switch verdict {
         case .refused(let refusal):
             return refuse(refusal, path: request.head.path ?? "")
         case .redirect(let location):

@@ -61,19 +61,20 @@ struct OuterDoor: Sendable {
     }
 
     private func answer(_ visit: Visit, _ viewer: ViewerResponder) async -> Response {
+        let verdict = viewer.requestGuard.judge(visit.request.head)
         // What the guard refuses, it refuses without a word about the owner.
-        guard case .allowed(let target, let place) = viewer.requestGuard.judge(visit.request.head) else {
-            return await viewer.route(visit.request, session: nil)
+        guard case .allowed(let target, let place) = verdict else {
+            return await viewer.route(visit.request, verdict, session: nil)
         }
         if case .capability = place {
             let token = target.prefix.dropFirst(RequestTarget.capabilityPrefix.count)
             guard let session = capabilities.session(of: token),
                 sessions.enter(session, on: visit.connection, now: visit.now)
             else { return refuse(viewer, .visitEnded) }
-            return await viewer.route(visit.request, session: session)
+            return await viewer.route(visit.request, verdict, session: session)
         }
         let isPublic = target.path == "/healthz" || target.path.hasPrefix("/sdk/")
-        if isPublic { return await viewer.route(visit.request, session: nil) }
+        if isPublic { return await viewer.route(visit.request, verdict, session: nil) }
         if target.path == LoginPage.action { return await signIn(visit, viewer) }
         let session = visit.token.flatMap { sessions.enter($0, on: visit.connection, now: visit.now) }
         if target.path == LoginPage.path { return login(visit, viewer, target: target, isSignedIn: session != nil) }
@@ -81,7 +82,7 @@ struct OuterDoor: Sendable {
         if target.path == "/api/logout" { return await signOut(visit, viewer, session: session) }
         let asking = SessionTable.Asking(session: session, connection: visit.connection.id)
         return await SessionTable.$asking.withValue(asking) {
-            await viewer.route(visit.request, session: session)
+            await viewer.route(visit.request, verdict, session: session)
         }
     }
 
