@@ -4,7 +4,7 @@ import Logging
 import NIOCore
 import PeerIdentity
 
-/// Finds the answer to a request: guards first, then one of a few fixed paths, or a peer's site.
+/// Finds the answer to a request: what its guards admit, it gives to the handler of the route.
 struct ViewerResponder: Sendable {
     let requestGuard: RequestGuard
     let headers: SecurityHeaders
@@ -13,8 +13,8 @@ struct ViewerResponder: Sendable {
     let sites: SiteProxy
     let siteOrigins: SiteResponder
     let shell: ShellRoutes
-    /// Guards every route that changes something; see there how a route uses it.
-    let control: ControlGuard
+    /// Admits to every route.
+    let routeGuard: RouteGuard
     let changes: SiteEvents
     let events: EventStream
     let backend: any ViewerBackend
@@ -36,40 +36,42 @@ struct ViewerResponder: Sendable {
         let frames = FrameWatch(unixMilliseconds: HTTPDate.unixMillisecondsNow())
         self.requestGuard = requestGuard
         headers = SecurityHeaders(origin: requestGuard.origin, isEncrypted: isEncrypted)
-        control = ControlGuard(token: ControlToken(), headers: headers)
+        let control = ControlGuard(token: ControlToken(), headers: headers)
+        routeGuard = RouteGuard(
+            control: control, headers: headers, origins: requestGuard.origins, capabilities: requestGuard.capabilities,
+            visited: VisitedSites(), backend: backend)
         assets = WebAssets(token: control.token, isInner: requestGuard.isInner)
         notices = NoticeRenderer(headers: headers, assets: assets, backend: backend)
         loginPage = LoginPage(headers: headers, style: assets.loginStyle, backend: backend)
         sites = SiteProxy(
             backend: backend, headers: headers, notices: notices,
             shell: ShellRenderer(headers: headers, origins: requestGuard.origins, template: assets.shell),
-            visited: VisitedSites(), failures: shared.failures,
-            answerTimeout: configuration.siteAnswerTimeout, stallTimeout: configuration.siteStallTimeout, logger: logger
-        )
+            failures: shared.failures, answerTimeout: configuration.siteAnswerTimeout,
+            stallTimeout: configuration.siteStallTimeout, logger: logger)
         tables = DataProxy(
             backend: backend, failures: shared.failures, places: shared.tableWatches,
             ownPlaces: shared.ownTableWatches, configuration: configuration, logger: logger)
         changes = SiteEvents(
             backend: backend, failures: shared.failures, places: shared.fileWatches, configuration: configuration)
         siteOrigins = SiteResponder(
-            origins: requestGuard.origins, headers: headers, notices: notices, files: sites,
+            routeGuard: routeGuard, headers: headers, notices: notices, files: sites,
             data: tables,
             changes: changes, frames: frames, capabilities: requestGuard.capabilities, backend: backend,
             offlineGrace: configuration.offlineGrace)
         shell = ShellRoutes(
-            backend: backend, control: control, capabilities: requestGuard.capabilities, frames: frames,
+            backend: backend, capabilities: requestGuard.capabilities, frames: frames,
             book: rooms.book,
             headers: headers)
         events = EventStream(feed: shared.feed, backend: backend)
         self.backend = backend
         access = AccessEvents(
             access: rooms.access, backend: backend, places: shared.visitorWatches, heartbeat: configuration.heartbeat)
-        self.rooms = RoomRoutes(rooms: rooms, control: control, headers: headers, transfers: shared.transfers)
+        self.rooms = RoomRoutes(rooms: rooms, headers: headers, transfers: shared.transfers)
     }
 
     /// The complete answer: HEAD without a body, and the date.
     func respond(to request: Request) async -> Response {
-        Self.finished(await route(request, session: nil), for: request)
+        Self.finished(await route(request, requestGuard.judge(request.head), session: nil), for: request)
     }
 
     /// HEAD without a body, and the date.
@@ -81,13 +83,15 @@ struct ViewerResponder: Sendable {
     }
 
     /// The answer before it is finished.
-    /// - Parameter session: who has signed in at the outer door; nil on loopback.
-    func route(_ request: Request, session: SessionID?) async -> Response {
+    /// - Parameters:
+    ///   - verdict: what `requestGuard` says of this request.
+    ///   - session: who has signed in at the outer door; nil on loopback.
+    func route(_ request: Request, _ verdict: RequestGuard.Verdict, session: SessionID?) async -> Response {
         // Files of sites are moved on the event loop of the connection. All the rest may compute, or wait for the disk, which
         // would hold up every connection of the loop.
-        guard !RequestTarget.namesSiteFile(request.head) else { return await find(request, session: session) }
+        guard !RequestTarget.namesSiteFile(request.head) else { return await find(request, verdict, session: session) }
         var response = await withTaskExecutorPreference(globalConcurrentExecutor) {
-            await find(request, session: session)
+            await find(request, verdict, session: session)
         }
         response.body = ViewerResponder.madeElsewhere(response.body)
         return response
@@ -102,8 +106,8 @@ struct ViewerResponder: Sendable {
         }
     }
 
-    private func find(_ request: Request, session: SessionID?) async -> Response {
-        switch requestGuard.judge(request.head) {
+    private func find(_ request: Request, _ verdict: RequestGuard.Verdict, session: SessionID?) async -> Response {
+        switch verdict {
         case .refused(let refusal):
             return refuse(refusal, path: request.head.path ?? "")
         case .redirect(let location):
@@ -122,79 +126,78 @@ struct ViewerResponder: Sendable {
         case .allowed(let target, .capability(let peer)):
             return await siteOrigins.respond(to: request, target: target, peer: peer, place: .capability(peer))
         case .allowed(let target, .viewer):
-            if target.isSite { return await sites.respond(to: request, target: target) }
-            if request.method == .post { return await post(request, target: target, session: session) }
-            return await answer(request, target: target)
+            if request.method == .post {
+                switch await routeGuard.change(request, target: target) {
+                case .admitted(let admitted): return await answer(admitted, session: session)
+                case .refused(let refusal): return refuse(refusal, path: target.path)
+                case .answered(let response): return response
+                }
+            }
+            switch routeGuard.read(request, target: target) {
+            case .admitted(let admitted): return await answer(admitted)
+            case .needsClick(let peer): return await sites.askForClick(to: peer, target: target)
+            case .refused(let refusal): return refuse(refusal, path: target.path)
+            }
         }
     }
 
-    /// Everything of the viewer that changes something. Each route passes the control guard before it does anything.
-    private func post(_ request: Request, target: RequestTarget, session: SessionID?) async -> Response {
-        if let response = await shell.post(request, target: target, session: session) { return response }
-        if let response = await rooms.post(request, target: target) { return response }
-        if let address = DataAddress(path: target.path), address.peer == nil {
-            let refused = control.refusal(
-                of: request, place: .viewer, type: "application/json", maximumBodyBytes: DataProxy.maximumBodyBytes)
-            if let refused { return refused }
-            return await ownTables(request, address: address, target: target)
+    private func answer(_ admitted: Admitted<ChangeRoute>, session: SessionID?) async -> Response {
+        switch admitted.route {
+        case .shell(let action): return await shell.post(action, admitted, session: session)
+        case .room(let action): return await rooms.post(action, admitted)
+        case .site(let change): return await rooms.post(change, admitted)
+        case .siteUpload: return await rooms.upload(admitted)
+        case .rowImport: return await rooms.importRows(admitted)
+        case .pictureUpload: return await rooms.pictures.set(admitted)
+        case .pictureDeletion: return await rooms.pictures.remove(admitted)
+        case .tables: return await ownTables(admitted)
         }
-        return refuse(.methodNotAllowed, path: target.path)
     }
 
-    private func ownTables(_ request: Request, address: DataAddress, target: RequestTarget) async -> Response {
-        await tables.respond(
-            to: request, address: address, query: target.query, place: .viewer, headers: headers.viewer())
+    private func ownTables(_ admitted: Admitted<some RouteName>) async -> Response {
+        guard let address = DataAddress(path: admitted.target.path) else { return notices.viewerNotice(.notFound) }
+        return await tables.respond(
+            to: admitted.request, address: address, query: admitted.target.query, place: .viewer,
+            headers: headers.viewer())
     }
 
-    private func answer(_ request: Request, target: RequestTarget) async -> Response {
-        let origin = RequestOrigin(request.headers, ownOrigin: headers.origin)
-        switch target.path {
-        case let path where assets.rooms[path] != nil:
-            guard origin.mayShowViewerPage else { return refuse(.foreignPage, path: path) }
-            guard let room = assets.rooms[path] else { return notices.viewerNotice(.notFound) }
+    private func answer(_ admitted: Admitted<ReadRoute>) async -> Response {
+        let (request, target) = (admitted.request, admitted.target)
+        switch admitted.route {
+        case .roomPage:
+            guard let room = assets.rooms[target.path] else { break }
             return page(room, isInvisible: await backend.isInvisible())
-        case "/peers":
-            guard origin.mayShowViewerPage else { return refuse(.foreignPage, path: target.path) }
-            return redirect(to: "/", status: .permanentRedirect)
-        case "/self":
-            guard origin.mayShowViewerPage else { return refuse(.foreignPage, path: target.path) }
+        case .oldPeersPage: return redirect(to: "/", status: .permanentRedirect)
+        case .ownSitePage:
             return redirect(to: "/p/\(await backend.selfProfile().id.base58)/", status: .temporaryRedirect)
-        case let path where path.hasPrefix("/sdk/"):
-            // A sealed site asks for the SDK by its usual address. Its origin is opaque and it names no page, so it cannot be
-            // told from a sandboxed frame elsewhere: it is answered only while there are sealed sites at all.
-            let isSealedSite = origin.mayBeOpaquePage && requestGuard.capabilities.isInUse
-            guard origin.mayReadViewerData || isSealedSite else { return refuse(.foreignPage, path: path) }
-            return SDKAssets.response(
-                path: path, request: request, headers: headers.viewer(), opensToOpaque: isSealedSite)
-                ?? notices.viewerNotice(.notFound)
-        default:
-            guard origin.mayReadViewerData else { return refuse(.foreignPage, path: target.path) }
+        case .visitedSite: return await sites.respond(to: admitted)
+        case .sdk:
+            let file = SDKAssets.response(
+                path: target.path, request: request, headers: headers.viewer(),
+                opensToOpaque: admitted.origin.mayBeOpaquePage)
+            if let file { return file }
+        case .asset:
             if let asset = assets.byPath[target.path] { return self.asset(asset, request: request) }
-            return await data(request, target: target)
-        }
-    }
-
-    private func data(_ request: Request, target: RequestTarget) async -> Response {
-        switch target.path {
-        case "/api/self": return json(SelfAnswer(await backend.selfProfile()))
-        case "/api/peers": return json(await backend.peers().map(PeerAnswer.init))
-        case "/api/events": return events.respond(to: request, form: .viewer, headers: headers.viewer())
-        case "/api/mq/events": return events.respond(to: request, form: .messageQueue, headers: headers.viewer())
-        case AccessEvents.path: return await access.respond(to: request, routes: rooms)
-        case "/api/shell/site": return await shell.site(target)
-        case "/healthz": return text("ok\n")
-        case "/readyz":
+        case .profile: return json(SelfAnswer(await backend.selfProfile()))
+        case .peers: return json(await backend.peers().map(PeerAnswer.init))
+        case .events: return events.respond(to: admitted, form: .viewer, headers: headers.viewer())
+        case .queueEvents: return events.respond(to: admitted, form: .messageQueue, headers: headers.viewer())
+        case .siteEvents: return await access.respond(to: admitted, routes: rooms)
+        case .shellSite: return await shell.site(admitted)
+        case .health: return text("ok\n")
+        case .readiness:
             let readiness = await backend.readiness()
             return json(ReadinessAnswer(readiness), status: readiness.isReady ? .ok : .serviceUnavailable)
-        default:
-            if let peer = SiteEvents.peer(path: target.path) {
-                return await changes.respond(to: request, peer: peer, place: .viewer, headers: headers.viewer())
-            }
-            if let address = DataAddress(path: target.path), address.peer == nil {
-                return await ownTables(request, address: address, target: target)
-            }
-            return await rooms.get(request, target: target) ?? notices.viewerNotice(.notFound)
+        case .room(let sheet): return await rooms.get(sheet, admitted)
+        case .ownPicture: return await rooms.pictures.own(admitted)
+        case .peerPicture: return await rooms.pictures.ofPeer(admitted)
+        case .tables: return await ownTables(admitted)
+        case .watch:
+            guard let peer = SiteEvents.peer(path: target.path) else { break }
+            return await changes.respond(to: admitted, peer: peer, place: .viewer, headers: headers.viewer())
+        case .nothing: break
         }
+        return notices.viewerNotice(.notFound)
     }
 
     /// The frame of a page of the viewer, which names itself as the page that refers, and that frame's script.

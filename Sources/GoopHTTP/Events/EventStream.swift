@@ -18,13 +18,13 @@ struct EventStream: Sendable {
     let backend: any ViewerBackend
 
     /// The answer to a request for a stream; 503 when too many are open.
-    func respond(to request: Request, form: Form, headers: HTTPFields) -> Response {
+    func respond(to admitted: Admitted<ReadRoute>, form: Form, headers: HTTPFields) -> Response {
         guard let subscription = feed.subscribe() else {
             var headers = headers
             headers[.retryAfter] = "5"
             return Response(status: .serviceUnavailable, headers: headers)
         }
-        return EventResponse.open(for: request, headers: headers, keeping: subscription) { [backend] writer in
+        return EventResponse.open(for: admitted.request, headers: headers, keeping: subscription) { [backend] writer in
             try await Self.write(subscription.mailbox, form: form, backend: backend, to: &writer)
         }
     }

@@ -31,12 +31,7 @@ struct ControlToken: Sendable, CustomStringConvertible {
 /// exact `Host`), no other page made it (`Origin`, `Sec-Fetch-Site`), it carries the token, its type is the expected one,
 /// and its body is not too large. Any one of the first three stops a page elsewhere; all of them are checked.
 ///
-/// In a route:
-///
-///     switch await control.admit(request, place: place) {
-///     case .refused(let response): return response
-///     case .admitted(let body): …          // the bytes of the JSON body
-///     }
+/// `RouteGuard` asks it, for every route whose rule says `tokenHolder`; no route asks it itself.
 ///
 /// In a page, whose HTML has `<meta name="goop-token" content="{{token}}">` (see `WebAssets.page`):
 ///

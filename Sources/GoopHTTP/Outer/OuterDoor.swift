@@ -61,41 +61,60 @@ struct OuterDoor: Sendable {
     }
 
     private func answer(_ visit: Visit, _ viewer: ViewerResponder) async -> Response {
+        let verdict = viewer.requestGuard.judge(visit.request.head)
         // What the guard refuses, it refuses without a word about the owner.
-        guard case .allowed(let target, let place) = viewer.requestGuard.judge(visit.request.head) else {
-            return await viewer.route(visit.request, session: nil)
+        guard case .allowed(let target, let place) = verdict else {
+            return await viewer.route(visit.request, verdict, session: nil)
         }
         if case .capability = place {
             let token = target.prefix.dropFirst(RequestTarget.capabilityPrefix.count)
             guard let session = capabilities.session(of: token),
                 sessions.enter(session, on: visit.connection, now: visit.now)
             else { return refuse(viewer, .visitEnded) }
-            return await viewer.route(visit.request, session: session)
+            return await viewer.route(visit.request, verdict, session: session)
         }
-        let isPublic = target.path == "/healthz" || target.path.hasPrefix("/sdk/")
-        if isPublic { return await viewer.route(visit.request, session: nil) }
-        if target.path == LoginPage.action { return await signIn(visit, viewer) }
-        let session = visit.token.flatMap { sessions.enter($0, on: visit.connection, now: visit.now) }
-        if target.path == LoginPage.path { return login(visit, viewer, target: target, isSignedIn: session != nil) }
+        if viewer.routeGuard.isOpenAtDoor(visit.request, target: target) {
+            return await viewer.route(visit.request, verdict, session: nil)
+        }
+        let own = DoorRoute.index.route(of: target.path)
+        // Whoever signs in has no session that goes on by that.
+        let session: SessionID? =
+            own == .signIn ? nil : visit.token.flatMap { sessions.enter($0, on: visit.connection, now: visit.now) }
+        if let own, own.rule.isOpenAtDoor || session != nil {
+            return await answer(visit, viewer, target, own, session: session)
+        }
         guard let session else { return knock(visit, viewer, target: target) }
-        if target.path == "/api/logout" { return await signOut(visit, viewer, session: session) }
         let asking = SessionTable.Asking(session: session, connection: visit.connection.id)
         return await SessionTable.$asking.withValue(asking) {
-            await viewer.route(visit.request, session: session)
+            await viewer.route(visit.request, verdict, session: session)
+        }
+    }
+
+    /// The door's own routes.
+    private func answer(
+        _ visit: Visit, _ viewer: ViewerResponder, _ target: RequestTarget, _ route: DoorRoute, session: SessionID?
+    ) async -> Response {
+        switch await viewer.routeGuard.admit(visit.request, target: target, at: route) {
+        case .refused(let refusal): return refuse(viewer, refusal)
+        case .answered(let response): return response
+        case .admitted(let admitted):
+            switch admitted.route {
+            case .login: return login(admitted, viewer, isSignedIn: session != nil)
+            case .signIn: return await signIn(admitted, visit, viewer)
+            case .signOut:
+                guard let session else { return knock(visit, viewer, target: target) }
+                return signOut(admitted, visit, viewer, session: session)
+            }
         }
     }
 
     // MARK: Without a session
 
-    private func login(
-        _ visit: Visit, _ viewer: ViewerResponder, target: RequestTarget, isSignedIn: Bool
-    ) -> Response {
-        guard visit.request.method == .get || visit.request.method == .head else {
-            return refuse(viewer, .methodNotAllowed)
-        }
-        let next = LoginPage.safeNext(target.query.flatMap { QueryText.value(of: "next", in: $0) })
+    private func login(_ admitted: Admitted<DoorRoute>, _ viewer: ViewerResponder, isSignedIn: Bool) -> Response {
+        let next = LoginPage.safeNext(admitted.target.query.flatMap { QueryText.value(of: "next", in: $0) })
         if isSignedIn { return redirect(viewer, to: next) }
-        return viewer.loginPage.page(next: next, offersWayOn: visit.request.headers[.secFetchSite] == "cross-site")
+        let isLedHere = admitted.request.headers[.secFetchSite] == "cross-site"
+        return viewer.loginPage.page(next: next, offersWayOn: isLedHere)
     }
 
     /// A person is sent to the login page, a script is told.
@@ -120,14 +139,10 @@ struct OuterDoor: Sendable {
         return response
     }
 
-    private func signIn(_ visit: Visit, _ viewer: ViewerResponder) async -> Response {
-        guard visit.request.method == .post else { return refuse(viewer, .methodNotAllowed) }
-        // Only our own form: another website must not sign anybody in, nor try passwords through a visitor's browser.
-        let site = visit.request.headers[.secFetchSite]
-        guard visit.request.headers[values: .origin] == [viewer.headers.origin], site == nil || site == "same-origin",
-            visit.request.headers[.contentType]?.lowercased().hasPrefix("application/x-www-form-urlencoded") == true
-        else { return refuse(viewer, .foreignPage) }
-        guard let form = await Self.form(visit.request) else { return refuse(viewer, .bodyNotAccepted) }
+    private func signIn(
+        _ admitted: Admitted<DoorRoute>, _ visit: Visit, _ viewer: ViewerResponder
+    ) async -> Response {
+        let form = String(buffer: admitted.body)
         let next = LoginPage.safeNext(QueryText.value(of: "next", in: form))
         let tried = Secret(QueryText.value(of: "password", in: form) ?? "")
         let source: Logger.Metadata = ["address": "\(visit.client?.description ?? "unknown")"]
@@ -160,31 +175,15 @@ struct OuterDoor: Sendable {
         return response
     }
 
-    /// The form, at most 4 KiB of it.
-    private static func form(_ request: Request) async -> String? {
-        var body = ByteBuffer()
-        do {
-            for try await chunk in request.body {
-                guard body.readableBytes + chunk.readableBytes <= 4096 else { return nil }
-                body.writeImmutableBuffer(chunk)
-            }
-        } catch {
-            return nil
-        }
-        return String(buffer: body)
-    }
-
     // MARK: With a session
 
-    private func signOut(_ visit: Visit, _ viewer: ViewerResponder, session: SessionID) async -> Response {
-        switch await viewer.control.admit(visit.request, place: .viewer, maximumBodyBytes: 4096) {
-        case .refused(let response): return response
-        case .admitted:
-            sessions.close(session, except: visit.connection.id)
-            var response = DataFailure.json([:], headers: viewer.headers.viewer())
-            response.headers[.setCookie] = "\(Self.cookie)=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0"
-            return response
-        }
+    private func signOut(
+        _ admitted: Admitted<DoorRoute>, _ visit: Visit, _ viewer: ViewerResponder, session: SessionID
+    ) -> Response {
+        sessions.close(session, except: visit.connection.id)
+        var response = DataFailure.json([:], headers: viewer.headers.viewer())
+        response.headers[.setCookie] = "\(Self.cookie)=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0"
+        return response
     }
 
     // MARK: Answers

@@ -19,12 +19,12 @@ struct AccessEvents: Sendable {
     let heartbeat: Duration
 
     /// Answers a request of the viewer's own pages.
-    func respond(to request: Request, routes: RoomRoutes) async -> Response {
+    func respond(to admitted: Admitted<ReadRoute>, routes: RoomRoutes) async -> Response {
         guard let access else { return routes.closed }
         guard let place = places.take(for: await backend.selfProfile().id) else {
             return routes.refuse(.busy, "too many open pages", "close pages of this room")
         }
-        return EventResponse.open(for: request, headers: routes.headers.viewer(), keeping: place) {
+        return EventResponse.open(for: admitted.request, headers: routes.headers.viewer(), keeping: place) {
             [heartbeat] writer in try await Self.write(access, place: place, heartbeat: heartbeat, to: &writer)
         }
     }

@@ -12,9 +12,6 @@ struct DataRoom: Sendable {
     /// Rows of a page at most.
     static let maximumRows: Int64 = 201
 
-    /// The POST routes with JSON, and the longest body of each, in bytes.
-    static let bodies = ["data/rows": 64 << 10, "data/value": 64 << 10, "data/write": 8 << 20]
-
     let desk: (any DataDesk)?
     let book: (any PeerBook)?
     let routes: RoomRoutes

@@ -15,8 +15,14 @@ struct DataTransfer: Sendable {
     let routes: RoomRoutes
     let places: TransferPlaces
 
+    /// The form of the rows that are sent.
+    static func form(in query: String) -> RowForm {
+        RowForm(rawValue: QueryText.value(of: "form", in: query) ?? "csv") ?? .csv
+    }
+
     /// `GET export?table=T&form=csv|json`: a download.
-    func export(_ request: Request, query: String) async -> Response {
+    func export(_ admitted: Admitted<ReadRoute>) async -> Response {
+        let (request, query) = (admitted.request, admitted.target.query ?? "")
         guard let desk else { return routes.closed }
         guard let table = QueryText.value(of: "table", in: query), DataName.isUserTable(table) else {
             return routes.refuse(.badRequest, "table is missing", "export?table=NAME&form=csv")
@@ -45,21 +51,16 @@ struct DataTransfer: Sendable {
 
     /// `POST import?table=T&form=csv|json[&system=1]` with the file as body and its media type →
     /// `{"added","refused","lines":[{"line","reason"}],"skipped":[…],"fault":{"error","code","detail"} or null}`.
-    func importRows(_ request: Request, query: String) async -> Response {
-        let form = RowForm(rawValue: QueryText.value(of: "form", in: query) ?? "csv") ?? .csv
-        if let refused = routes.control.refusal(
-            of: request, place: .viewer, type: form.mediaType, maximumBodyBytes: Self.maximumImportBytes)
-        {
-            return refused
-        }
+    func importRows(_ admitted: Admitted<ChangeRoute>) async -> Response {
+        let query = admitted.target.query ?? ""
         guard let desk else { return unread(routes.closed) }
         guard let table = QueryText.value(of: "table", in: query), DataName.isUserTable(table) else {
             return unread(routes.refuse(.badRequest, "table is missing", "import?table=NAME&form=csv"))
         }
         guard let place = places.take() else { return unread(busy()) }
-        var source = BodySource(request.body)
+        var source = BodySource(admitted.request.body)
         let report = await desk.importRows(
-            into: table, as: form, keepsSystemColumns: QueryText.value(of: "system", in: query) == "1",
+            into: table, as: Self.form(in: query), keepsSystemColumns: QueryText.value(of: "system", in: query) == "1",
             next: { try await source.next() })
         withExtendedLifetime(place) {}
         let answer = routes.answer([

@@ -9,50 +9,31 @@ import PeerIdentity
 /// A stranger's picture is a stranger's bytes: it has the type that its bytes tell, and is no document even if somebody opens
 /// its address.
 struct PictureRoom: Sendable {
-    static let path = "/api/avatar"
-    private static let peer = path + "/peer/"
-    private static let upload = path + "/upload"
-    private static let delete = path + "/delete"
+    /// Begins the address of another peer's picture.
+    static let peer = "/api/avatar/peer/"
 
     let desk: (any PictureDesk)?
     let routes: RoomRoutes
 
-    /// `GET /api/avatar`, `GET /api/avatar/peer/<id>`: the picture, or 404; nil when the path is none of them.
-    func get(_ request: Request, target: RequestTarget) async -> Response? {
-        if target.path == Self.path {
-            guard let desk else { return routes.closed }
-            return answer(request, await desk.ownPicture())
-        }
-        guard let name = target.path.dropping(prefix: Self.peer) else { return nil }
+    /// `GET /api/avatar`: the owner's picture, or 404.
+    func own(_ admitted: Admitted<ReadRoute>) async -> Response {
         guard let desk else { return routes.closed }
-        guard let peer = PeerID(String(name)) else {
+        return answer(admitted.request, await desk.ownPicture())
+    }
+
+    /// `GET /api/avatar/peer/<id>`: the picture of a peer, or 404.
+    func ofPeer(_ admitted: Admitted<ReadRoute>) async -> Response {
+        guard let desk else { return routes.closed }
+        guard let peer = admitted.target.path.dropping(prefix: Self.peer).flatMap({ PeerID(String($0)) }) else {
             return routes.refuse(.badRequest, "no such id", "the id of a peer")
         }
-        return answer(request, await desk.picture(of: peer))
+        return answer(admitted.request, await desk.picture(of: peer))
     }
 
-    /// `POST /api/avatar/upload` with the bytes, `POST /api/avatar/delete` → `{"ok":true,"hash"}`; nil when the path is
-    /// none of them.
-    func post(_ request: Request, target: RequestTarget) async -> Response? {
-        switch target.path {
-        case Self.upload:
-            switch await routes.control.admit(
-                request, place: .viewer, type: "application/octet-stream", maximumBodyBytes: Avatar.maximumOwnBytes)
-            {
-            case .refused(let response): return response
-            case .admitted(let body): return await set(Array(body.readableBytesView))
-            }
-        case Self.delete:
-            switch await routes.control.admit(request, place: .viewer) {
-            case .refused(let response): return response
-            case .admitted: return await remove()
-            }
-        default: return nil
-        }
-    }
-
-    private func set(_ bytes: [UInt8]) async -> Response {
+    /// `POST /api/avatar/upload` with the bytes → `{"ok":true,"hash"}`.
+    func set(_ admitted: Admitted<ChangeRoute>) async -> Response {
         guard let desk else { return routes.closed }
+        let bytes = Array(admitted.body.readableBytesView)
         let avatar: Avatar
         do throws(AvatarFault) { avatar = try Avatar(bytes, limit: Avatar.maximumOwnBytes) } catch {
             var response = routes.refuse(.badRequest, error.description, "choose another picture")
@@ -65,7 +46,8 @@ struct PictureRoom: Sendable {
         return routes.answer(["ok": true, "hash": .string(avatar.hash)])
     }
 
-    private func remove() async -> Response {
+    /// `POST /api/avatar/delete` → `{"ok":true,"hash":""}`.
+    func remove(_ admitted: Admitted<ChangeRoute>) async -> Response {
         guard let desk else { return routes.closed }
         do throws(PictureDeskError) { try await desk.remove() } catch {
             return routes.refuse(.internalFailure, error.message, "check the disk, and try again")

@@ -5,100 +5,85 @@ import NIOCore
 import PeerIdentity
 
 /// What the pages of the rooms ask of the viewer, under `/api/rooms/`, and the pictures under `/api/avatar`.
-///
-/// GET answers to the viewer's own pages only; every POST passes the control guard before anything is looked at.
 struct RoomRoutes: Sendable {
-    static let prefix = "/api/rooms/"
-
     let rooms: ViewerRooms
-    let control: ControlGuard
     let headers: SecurityHeaders
     /// Of the Data room, at every name.
     let transfers: TransferPlaces
 
     private var data: DataRoom { DataRoom(desk: rooms.data, book: rooms.book, routes: self) }
-    private var pictures: PictureRoom { PictureRoom(desk: rooms.pictures, routes: self) }
+    /// The pictures.
+    var pictures: PictureRoom { PictureRoom(desk: rooms.pictures, routes: self) }
     private var transfer: DataTransfer { DataTransfer(desk: rooms.data, routes: self, places: transfers) }
 
-    /// The GET routes; nil when the path is none of them.
-    func get(_ request: Request, target: RequestTarget) async -> Response? {
-        if let response = await pictures.get(request, target: target) { return response }
-        guard let name = target.path.dropping(prefix: Self.prefix) else { return nil }
-        switch name {
-        case "peers": return await PeersRoom(book: rooms.book, routes: self).known()
-        case "peers/latency": return await PeersRoom(book: rooms.book, routes: self).latencies()
-        case "site": return await SiteRoom(desk: rooms.site, routes: self).sheet()
-        case "site/text": return await SiteRoom(desk: rooms.site, routes: self).text(target)
-        case "qr.svg": return code(target)
-        case "site/audience": return await AccessRoom(access: rooms.access, routes: self).audience()
-        case "site/visitors": return await AccessRoom(access: rooms.access, routes: self).visitors()
-        case "settings": return await SettingsRoom(desk: rooms.settings, routes: self).sheet()
-        case "restart": return SettingsRoom(desk: rooms.settings, routes: self).run(rooms.restarter)
-        case "network":
+    /// What a room shows.
+    enum Sheet: CaseIterable {
+        case knownPeers, latencies, site, siteText, code, audience, visitors, settings, run, network, networkLog
+        case dataTables, dataVisitors, export
+    }
+
+    func get(_ sheet: Sheet, _ admitted: Admitted<ReadRoute>) async -> Response {
+        switch sheet {
+        case .knownPeers: return await PeersRoom(book: rooms.book, routes: self).known()
+        case .latencies: return await PeersRoom(book: rooms.book, routes: self).latencies()
+        case .site: return await SiteRoom(desk: rooms.site, routes: self).sheet()
+        case .siteText: return await SiteRoom(desk: rooms.site, routes: self).text(admitted.target)
+        case .code: return code(admitted.target)
+        case .audience: return await AccessRoom(access: rooms.access, routes: self).audience()
+        case .visitors: return await AccessRoom(access: rooms.access, routes: self).visitors()
+        case .settings: return await SettingsRoom(desk: rooms.settings, routes: self).sheet()
+        case .run: return SettingsRoom(desk: rooms.settings, routes: self).run(rooms.restarter)
+        case .network:
             guard let network = rooms.network else { return closed }
             return encoded(await network.network())
-        case "network/log":
+        case .networkLog:
             guard let network = rooms.network else { return closed }
             return encoded(await network.log())
-        case "data/tables": return await data.tables()
-        case "data/visitors": return await data.visitors()
-        case "data/export": return await transfer.export(request, query: target.query ?? "")
-        default: return nil
+        case .dataTables: return await data.tables()
+        case .dataVisitors: return await data.visitors()
+        case .export: return await transfer.export(admitted)
         }
     }
 
-    /// The POST routes that take JSON, but for those of the own site (`SiteRoom.Change`).
-    private enum Action: String {
-        case decideAboutPeer = "peers/decide"
-        case readRows = "data/rows"
-        case readValue = "data/value"
-        case writeRow = "data/write"
-        case decideAudience = "site/audience"
-        case checkSettings = "settings/check"
-        case saveSettings = "settings/save"
-        case restart
+    /// What is asked for with JSON, but for the changes of the own site (`SiteRoom.Change`).
+    enum Action: CaseIterable {
+        case decideAboutPeer, readRows, readValue, writeRow, decideAudience, checkSettings, saveSettings, restart
     }
 
-    /// The POST routes; nil when the path is none of them.
-    func post(_ request: Request, target: RequestTarget) async -> Response? {
-        if let response = await pictures.post(request, target: target) { return response }
-        guard let name = target.path.dropping(prefix: Self.prefix).map(String.init) else { return nil }
-        if name == SiteRoom.upload { return await upload(request, target: target) }
-        if name == "data/import" { return await transfer.importRows(request, query: target.query ?? "") }
-        let (change, action) = (SiteRoom.Change(rawValue: name), Action(rawValue: name))
-        guard change != nil || action != nil else { return nil }
-        let limit = DataRoom.bodies[name] ?? ControlGuard.maximumBodyBytes
-        switch await control.admit(request, place: .viewer, maximumBodyBytes: limit) {
-        case .refused(let response): return response
-        case .admitted(let body):
-            guard
-                let object = (try? JSONParser.parse(body.readableBytesView, limits: .init(bytes: limit)))?.object
-            else { return refuse(.badRequest, "bad JSON", "an object is needed") }
-            if let change { return await SiteRoom(desk: rooms.site, routes: self).change(change, object) }
-            let settings = SettingsRoom(desk: rooms.settings, routes: self)
-            switch action {
-            case nil: return nil
-            case .decideAboutPeer: return await PeersRoom(book: rooms.book, routes: self).decide(object)
-            case .readRows: return await data.rows(object)
-            case .readValue: return await data.value(object)
-            case .writeRow: return await data.write(object)
-            case .decideAudience: return await AccessRoom(access: rooms.access, routes: self).decide(object)
-            case .restart: return await settings.restart(rooms.restarter)
-            case .checkSettings: return await settings.apply(object, isOnlyCheck: true)
-            case .saveSettings: return await settings.apply(object, isOnlyCheck: false)
-            }
+    func post(_ action: Action, _ admitted: Admitted<ChangeRoute>) async -> Response {
+        guard let object = parsed(admitted) else { return noObject }
+        let settings = SettingsRoom(desk: rooms.settings, routes: self)
+        switch action {
+        case .decideAboutPeer: return await PeersRoom(book: rooms.book, routes: self).decide(object)
+        case .readRows: return await data.rows(object)
+        case .readValue: return await data.value(object)
+        case .writeRow: return await data.write(object)
+        case .decideAudience: return await AccessRoom(access: rooms.access, routes: self).decide(object)
+        case .restart: return await settings.restart(rooms.restarter)
+        case .checkSettings: return await settings.apply(object, isOnlyCheck: true)
+        case .saveSettings: return await settings.apply(object, isOnlyCheck: false)
         }
     }
 
-    /// A file of any length, which the room reads as it arrives; the guard looks at everything but the body.
-    private func upload(_ request: Request, target: RequestTarget) async -> Response {
-        if let refused = control.refusal(
-            of: request, place: .viewer, type: "application/octet-stream", maximumBodyBytes: SiteEditor.maximumFileBytes
-        ) {
-            return refused
-        }
-        return await SiteRoom(desk: rooms.site, routes: self).upload(request, target: target)
+    func post(_ change: SiteRoom.Change, _ admitted: Admitted<ChangeRoute>) async -> Response {
+        guard let object = parsed(admitted) else { return noObject }
+        return await SiteRoom(desk: rooms.site, routes: self).change(change, object)
     }
+
+    /// A file of the own site, which the room reads as it arrives.
+    func upload(_ admitted: Admitted<ChangeRoute>) async -> Response {
+        await SiteRoom(desk: rooms.site, routes: self).upload(admitted)
+    }
+
+    /// A file of rows, likewise.
+    func importRows(_ admitted: Admitted<ChangeRoute>) async -> Response { await transfer.importRows(admitted) }
+
+    private func parsed(_ admitted: Admitted<ChangeRoute>) -> JSONObject? {
+        let body = admitted.body.readableBytesView
+        return (try? JSONParser.parse(body, limits: .init(bytes: body.count)))?.object
+    }
+
+    private var noObject: Response { refuse(.badRequest, "bad JSON", "an object is needed") }
 
     /// `?text=` as a QR code: an image for a page of the viewer.
     private func code(_ target: RequestTarget) -> Response {

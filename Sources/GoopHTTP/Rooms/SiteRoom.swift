@@ -7,18 +7,11 @@ import NIOCore
 ///
 /// Errors have the shape of all rooms and `"kind"`, the class of `SiteEditError`.
 struct SiteRoom: Sendable {
-    /// POST routes that take JSON.
-    enum Change: String {
-        case makeFolder = "site/folder"
-        case move = "site/move"
-        case delete = "site/delete"
-        case checkDeletion = "site/delete/check"
-        case restore = "site/restore"
-        case emptyTrash = "site/empty-trash"
-        case checkStarter = "site/starter/check"
-        case applyStarter = "site/starter/apply"
+    /// What is asked for with JSON.
+    enum Change: CaseIterable {
+        case makeFolder, move, delete, checkDeletion, restore, emptyTrash, checkStarter, applyStarter
     }
-    /// The POST route whose body is a file.
+    /// The address below `/api/rooms/` that takes a file.
     static let upload = "site/upload"
 
     let desk: (any SiteDesk)?
@@ -88,8 +81,9 @@ struct SiteRoom: Sendable {
     /// `?path=` and `&replace=1` or `&stamp=`, the body is the file → `{"path","kind","size","changed","stamp"}`.
     ///
     /// Whatever is wrong, the body is read to its end before the answer: a browser that is still sending would not see it.
-    func upload(_ request: Request, target: RequestTarget) async -> Response {
+    func upload(_ admitted: Admitted<ChangeRoute>) async -> Response {
         guard let desk else { return routes.closed }
+        let (request, target) = (admitted.request, admitted.target)
         let size = request.headers[.contentLength].flatMap { Int($0) } ?? 0
         guard let path = QueryText.value(of: "path", in: target.query ?? "") else {
             var response = routes.refuse(.badRequest, "path is missing", "where the file is to be")

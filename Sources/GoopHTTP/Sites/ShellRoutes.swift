@@ -7,7 +7,6 @@ import PeerIdentity
 /// What the page around a site asks of the viewer, under `/api/shell/`.
 struct ShellRoutes: Sendable {
     let backend: any ViewerBackend
-    let control: ControlGuard
     let capabilities: CapabilityTable
     let frames: FrameWatch
     let book: (any PeerBook)?
@@ -16,8 +15,9 @@ struct ShellRoutes: Sendable {
     /// `GET /api/shell/site?peer=ID`: `{"path","sequence","leads_to","leads_to_whom","email","shares_email","kept","blocked"}`: the page
     /// that a frame of this site asked for last (null: none yet), where a link out of it leads and whose site that is (null: nobody's),
     /// the owner's e-mail address, whether this site gets it, whether it is kept, and whether the owner has blocked this peer.
-    func site(_ target: RequestTarget) async -> Response {
-        guard let peer = QueryText.value(of: "peer", in: target.query ?? "").flatMap({ try? PeerID(text: $0) }) else {
+    func site(_ admitted: Admitted<ReadRoute>) async -> Response {
+        let query = admitted.target.query ?? ""
+        guard let peer = QueryText.value(of: "peer", in: query).flatMap({ try? PeerID(text: $0) }) else {
             return refuse(DataError(code: .badRequest, message: "peer is missing", detail: "site?peer=ID"))
         }
         let step = frames.last(of: peer)
@@ -41,12 +41,7 @@ struct ShellRoutes: Sendable {
         return peer.display(name: await backend.name(of: peer))
     }
 
-    /// What the page asks to be done, by the last name of the path.
-    private enum Action: String {
-        case capability, leave, consent, keep, forget
-    }
-
-    /// The POST routes; nil when the path is none of them.
+    /// What the page asks to be done.
     ///
     /// - `capability {"peer"}` → `{"prefix"}`: a secret path for a browser without origins for sites.
     /// - `leave {"peer"}` → `{}`: the visit is over in the last tab, and the secret path with it, whoever was told of it.
@@ -54,17 +49,15 @@ struct ShellRoutes: Sendable {
     /// - `keep {"peer"}` → `{"kept"}`: what the site stores in the browser outlasts the visit; undone by `forget`.
     /// - `forget {"peer"}` → `{}`: the consents go; the shell then ends its visit, and has the browser drop the rest. The secret path
     ///   is also that of other tabs, so it stays until `leave`.
-    func post(_ request: Request, target: RequestTarget, session: SessionID?) async -> Response? {
-        guard let name = target.path.dropping(prefix: "/api/shell/"), let action = Action(rawValue: String(name))
-        else { return nil }
-        switch await control.admit(request, place: .viewer) {
-        case .refused(let response): return response
-        case .admitted(let body):
-            do throws(DataError) {
-                return DataFailure.json(try await perform(action, body, session), headers: headers.viewer())
-            } catch {
-                return refuse(error)
-            }
+    enum Action: CaseIterable {
+        case capability, leave, consent, keep, forget
+    }
+
+    func post(_ action: Action, _ admitted: Admitted<ChangeRoute>, session: SessionID?) async -> Response {
+        do throws(DataError) {
+            return DataFailure.json(try await perform(action, admitted.body, session), headers: headers.viewer())
+        } catch {
+            return refuse(error)
         }
     }
 

@@ -36,8 +36,11 @@ struct SiteEvents: Sendable {
         return peer
     }
 
-    /// Answers a request that the guards of its place have let through.
-    func respond(to request: Request, peer: PeerID, place: RequestPlace, headers: HTTPFields) async -> Response {
+    /// Answers in either place that has these addresses.
+    func respond(
+        to admitted: Admitted<some RouteName>, peer: PeerID, place: RequestPlace, headers: HTTPFields
+    ) async -> Response {
+        let request = admitted.request
         var headers = headers
         headers[.cacheControl] = "no-store"
         do throws(DataError) {

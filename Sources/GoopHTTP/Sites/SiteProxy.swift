@@ -13,15 +13,15 @@ struct SiteProxy: Sendable {
     let headers: SecurityHeaders
     let notices: NoticeRenderer
     let shell: ShellRenderer
-    let visited: VisitedSites
     let failures: FailureMemory
     let answerTimeout: Duration
     let stallTimeout: Duration
     let logger: Logger
 
-    func respond(to request: Request, target: RequestTarget) async -> Response {
-        let origin = RequestOrigin(request.headers, ownOrigin: headers.origin)
-        switch SiteAddress(target) {
+    /// At the viewer's own address: the shell for a tab, else the file.
+    func respond(to admitted: Admitted<ReadRoute>) async -> Response {
+        let (request, target) = (admitted.request, admitted.target)
+        switch admitted.address ?? SiteAddress(target) {
         case .noPeer:
             return notices.siteNotice(.noSuchPeer)
         case .redirect(let location):
@@ -32,28 +32,26 @@ struct SiteProxy: Sendable {
         case .badPath(_, let problem):
             return notices.siteNotice(.badSitePath(problem))
         case .file(let peer, let path):
-            switch admit(origin, peer: peer) {
-            case .admitted where origin.isTopLevelNavigation:
+            guard !admitted.origin.isTopLevelNavigation else {
                 return shell.page(for: peer, who: await name(of: peer), theme: backend.preferences.theme)
-            case .admitted:
-                return await open(
-                    path, of: peer, request: request, target: target, place: .viewer,
-                    fields: headers.site(of: peer.base58))
-            case .needsClick:
-                let who = await name(of: peer)
-                return notices.siteNotice(.confirmVisit(of: who, address: target.path + target.querySuffix))
-            case .refused:
-                return notices.siteNotice(.init(.foreignPage))
             }
+            return await open(
+                path, of: peer, request: request, target: target, place: .viewer,
+                fields: headers.site(of: peer.base58))
         }
     }
 
-    /// The same on the site's own origin or secret path, where the request was admitted already.
-    /// - Parameter isFrame: a page for the frame of the shell gets the form of `FramePage`.
+    /// Asks the person whether a page elsewhere may lead to this site.
+    func askForClick(to peer: PeerID, target: RequestTarget) async -> Response {
+        let who = await name(of: peer)
+        return notices.siteNotice(.confirmVisit(of: who, address: target.path + target.querySuffix))
+    }
+
+    /// On the site's own origin or secret path. A page for the frame of the shell gets the form of `FramePage`.
     func respond(
-        to request: Request, target: RequestTarget, of site: PeerID, place: RequestPlace, fields: HTTPFields,
-        isFrame: Bool
+        to admitted: Admitted<SiteRoute>, of site: PeerID, place: RequestPlace, fields: HTTPFields
     ) async -> Response {
+        let (request, target) = (admitted.request, admitted.target)
         switch SiteAddress(target) {
         case .redirect(let location):
             var fields = fields
@@ -63,27 +61,10 @@ struct SiteProxy: Sendable {
             return notices.siteNotice(.badSitePath(problem), place: place, prefix: target.prefix)
         case .file(site, let path):
             return await open(
-                path, of: site, request: request, target: target, place: place, fields: fields, isFrame: isFrame)
+                path, of: site, request: request, target: target, place: place, fields: fields,
+                isFrame: admitted.origin.isFrame)
         case .file, .noPeer:
             return notices.siteNotice(.noSuchPeer, place: place, prefix: target.prefix)
-        }
-    }
-
-    private enum Admission { case admitted, needsClick, refused }
-
-    /// Decides whether a request belongs to a visit that the person began.
-    private func admit(_ origin: RequestOrigin, peer: PeerID) -> Admission {
-        guard !origin.isWorker else { return .refused }
-        switch origin.site {
-        case .unknown, .none, .sameOrigin:
-            guard !origin.isForeignPage || origin.isNavigation, !origin.isOpaqueScript else { return .refused }
-            if origin.isTopLevelNavigation { visited.insert(peer) }
-            return .admitted
-        case .foreign:
-            // Parts of a site are asked for on its own origin; a foreign page that asks here belongs to no visit.
-            guard origin.isTopLevelNavigation else { return .refused }
-            if origin.isUserActivated { visited.insert(peer) }
-            return visited.contains(peer) ? .admitted : .needsClick
         }
     }
 

@@ -15,8 +15,7 @@ struct SiteResponder: Sendable {
     /// The longest address that is passed on to the shell, in bytes.
     static let maximumWayOut = 4096
 
-    /// Nil where sites have secret paths only.
-    let origins: SiteOrigin?
+    let routeGuard: RouteGuard
     let headers: SecurityHeaders
     let notices: NoticeRenderer
     let files: SiteProxy
@@ -33,19 +32,19 @@ struct SiteResponder: Sendable {
     ///   - place: `.site` or `.capability` of that peer.
     func respond(to request: Request, target: RequestTarget, peer: PeerID, place: RequestPlace) async -> Response {
         let isCapability = place == .capability(peer)
-        let origin = RequestOrigin(
-            request.headers, ownOrigin: isCapability ? "null" : origins?.origin(of: peer) ?? "null",
-            isOwnRefererForeign: false)
+        let origin = routeGuard.origin(of: request, peer: peer, place: place)
         let fields =
             isCapability
             ? headers.capability(prefix: target.prefix, isOpaqueScript: origin.isOpaqueScript) : headers.siteOrigin()
-        switch await admit(origin, target: target, peer: peer, isCapability: isCapability) {
-        case .refused: return refuse(request, origin, target: target, place: place)
+        let admitted: Admitted<SiteRoute>
+        switch await routeGuard.admit(request, target: target, from: origin, peer: peer, place: place) {
+        case .refused: return refuseForeign(target: target, place: place)
         case .inShell: return toShell(target)
-        case .fromShell where target.path == Self.forgetPath: return await forget(peer, place: place)
-        case .fromShell, .admitted: break
+        case .preflight: return preflight(fields)
+        case .noOperation: return refuse(.unknownOperation, "there is no such operation", fields: fields)
+        case .admitted(let one): admitted = one
         }
-        if request.method == .options { return preflight(fields) }
+        if admitted.route == .forget { return await forget(peer, place: place) }
         if origin.isFrame {
             switch wayOut(target, of: peer) {
             case .out(let way)?:
@@ -56,9 +55,8 @@ struct SiteResponder: Sendable {
             }
             if target.path.hasPrefix("/p/") { noteStep(target, of: peer) }
         }
-        guard isCapability, isStream(target) else {
-            return await answer(
-                request, target: target, peer: peer, place: place, fields: fields, isFrame: origin.isFrame)
+        guard isCapability, isStream(admitted) else {
+            return await answer(admitted, peer: peer, place: place, fields: fields)
         }
         let token = target.prefix.dropFirst(RequestTarget.capabilityPrefix.count)
         guard let seat = capabilities.streams(of: token)?.take(for: peer) else {
@@ -66,8 +64,7 @@ struct SiteResponder: Sendable {
                 DataError(code: .busy, message: "too many open streams", detail: "close pages of this site"),
                 headers: fields)
         }
-        var response = await answer(
-            request, target: target, peer: peer, place: place, fields: fields, isFrame: origin.isFrame)
+        var response = await answer(admitted, peer: peer, place: place, fields: fields)
         let body = response.body
         // A refusal is complete, and gives the seat back at once.
         guard body.contentLength == nil else { return response }
@@ -79,43 +76,45 @@ struct SiteResponder: Sendable {
     }
 
     /// Whether the answer may be a stream of events.
-    private func isStream(_ target: RequestTarget) -> Bool {
-        SiteEvents.peer(path: target.path) != nil || DataAddress(path: target.path)?.suffix == "subscribe"
+    private func isStream(_ admitted: Admitted<SiteRoute>) -> Bool {
+        switch admitted.route {
+        case .watch: true
+        case .tables: DataAddress(path: admitted.target.path)?.suffix == "subscribe"
+        case .files, .sdk, .profile, .peers, .template, .forget, .nothing: false
+        }
     }
 
     private func answer(
-        _ request: Request, target: RequestTarget, peer: PeerID, place: RequestPlace, fields: HTTPFields, isFrame: Bool
+        _ admitted: Admitted<SiteRoute>, peer: PeerID, place: RequestPlace, fields: HTTPFields
     ) async -> Response {
-        let address =
-            target.path == DataAddress.templatePath ? .template(of: peer) : DataAddress(path: target.path)
-        if let address {
+        let (request, target) = (admitted.request, admitted.target)
+        switch admitted.route {
+        case .files:
+            return await files.respond(to: admitted, of: peer, place: place, fields: fields)
+        case .template:
+            return await data.respond(
+                to: request, address: .template(of: peer), query: target.query, place: place, headers: fields)
+        case .tables:
+            guard let address = DataAddress(path: target.path) else { break }
             return await data.respond(
                 to: request, address: address, query: target.query, place: place, headers: fields)
-        }
-        if let watched = SiteEvents.peer(path: target.path) {
-            return await changes.respond(to: request, peer: watched, place: place, headers: fields)
-        }
-        guard request.method == .get || request.method == .head else {
-            return refuse(.unknownOperation, "there is no such operation", fields: fields)
-        }
-        if let response = SDKAssets.response(
-            path: target.path, request: request, headers: fields, isOfSite: true,
-            opensToOpaque: place == .capability(peer))
-        {
-            return response
-        }
-        switch target.path {
-        case "/api/self":
+        case .watch:
+            guard let watched = SiteEvents.peer(path: target.path) else { break }
+            return await changes.respond(to: admitted, peer: watched, place: place, headers: fields)
+        case .sdk:
+            let asset = SDKAssets.response(
+                path: target.path, request: request, headers: fields, isOfSite: true,
+                opensToOpaque: place == .capability(peer))
+            if let asset { return asset }
+        case .profile:
             var profile = await backend.selfProfile()
             if await !backend.hasConsent(.email, for: peer) { profile.email = "" }
             return json(SelfAnswer(profile), fields: fields)
-        case "/api/peers":
+        case .peers:
             return json(await peersForSites(), fields: fields)
-        default:
-            guard target.isSite else { return notices.siteNotice(.notFound, place: place, prefix: target.prefix) }
-            return await files.respond(
-                to: request, target: target, of: peer, place: place, fields: fields, isFrame: isFrame)
+        case .forget, .nothing: break
         }
+        return notices.siteNotice(.notFound, place: place, prefix: target.prefix)
     }
 
     /// Who is near: ids, names, pictures' hashes and presence, and nothing of what the owner of this peer thinks of them.
@@ -138,37 +137,7 @@ struct SiteResponder: Sendable {
         }
     }
 
-    // MARK: Who asks
-
-    private enum Admission { case admitted, fromShell, inShell, refused }
-
-    /// Pages of this site, the shell's frame, and programs; nothing of another origin, and no page in a tab of its own.
-    private func admit(
-        _ origin: RequestOrigin, target: RequestTarget, peer: PeerID, isCapability: Bool
-    ) async -> Admission {
-        if origin.isTopLevelNavigation { return .inShell }
-        guard !origin.isForeignPage else { return .refused }
-        if origin.isLastingWorker {
-            // Its scope is at most the folder of its script, so the site's files are all it can stand in for.
-            let isOwn = origin.isBoundServiceWorker && origin.site == .sameOrigin && !isCapability
-            guard isOwn, target.path.hasPrefix("/p/\(peer.base58)/") else { return .refused }
-            return await backend.hasConsent(.keep, for: peer) ? .admitted : .refused
-        }
-        if isCapability {
-            // The secret path is the proof. Its own pages are opaque, so whatever they ask looks foreign.
-            return origin.isNavigation && !origin.isFrame ? .refused : .admitted
-        }
-        guard !origin.isOpaqueScript else { return .refused }
-        switch origin.site {
-        case .unknown, .sameOrigin: return origin.isNavigation && !origin.isFrame ? .refused : .admitted
-        // Only a page of the viewer can name the viewer as the page that refers.
-        case .none, .foreign: return origin.isFrame && origin.referer == headers.origin + "/" ? .fromShell : .refused
-        }
-    }
-
-    private func refuse(
-        _ request: Request, _ origin: RequestOrigin, target: RequestTarget, place: RequestPlace
-    ) -> Response {
+    private func refuseForeign(target: RequestTarget, place: RequestPlace) -> Response {
         guard !target.path.hasPrefix("/api/") else {
             return refuse(.refused, "not from here", fields: headers.siteOrigin())
         }
