@@ -31,12 +31,20 @@ extension GossipSub {
             return
         }
         let isFull = joined.mesh.count >= parameters.meshDegreeHigh
-        guard !isFull || (known.isOutbound && joined.mesh.count < 2 * parameters.meshDegreeHigh) else {
+        guard !isFull || (joined.mesh.count < 2 * parameters.meshDegreeHigh
+            && (known.isOutbound || isBetter(peer, than: joined.mesh))) else {
             refuse(graft: topic, from: peer, now: now)
             return
         }
         // A GRAFT says as much as a subscription, which may have been dropped or come late.
         if known.version != nil { addToMesh(peer, topic: topic, now: now) }
+    }
+
+    /// Attackers whose back-offs end at one time fill a mesh within moments. Honest ones wait the slack longer: whoever has earned
+    /// more than the worst of the mesh comes in all the same, and the next heartbeat keeps the best.
+    private func isBetter(_ peer: PeerID, than mesh: OrderedSet<PeerID>) -> Bool {
+        let score = scores.score(peer)
+        return mesh.contains { scores.score($0) < score }
     }
 
     private mutating func refuse(graft topic: TopicName, from peer: PeerID, now: MonotonicInstant) {
