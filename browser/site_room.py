@@ -126,6 +126,20 @@ def files(suite, url, peer):
             page.wait(lambda: (site / "one.txt").read_text() == "second", "the new content")
             page.wait(lambda: not page.one("#upload").is_displayed(), "the end of the upload")
 
+        with suite.check("what was replaced is put back, and changes places with what is there"):
+            uploaded(page, "1 file uploaded")
+            page.wait(lambda: "(1)" in page.one("#trash-title").text, "the earlier file in the trash")
+            click(page, "#trash-title")
+            click(page, '[aria-label="Put back one.txt"]')
+            answer(page, "Put back")
+            uploaded(page, "one.txt is back")
+            expect((site / "one.txt").read_text() == "first", "the earlier text")
+            click(page, '[aria-label="Put back one.txt"]')
+            answer(page, "Put back")
+            uploaded(page, "one.txt is back")
+            expect((site / "one.txt").read_text() == "second", "the later text")
+            click(page, "#trash-title")
+
         with suite.check("several large files by the button, with their exact bytes"):
             big = pathlib.Path(folder) / "big.bin"
             big.write_bytes(bytes(range(256)) * 80_000)
