@@ -47,7 +47,7 @@ def press(page, label):
 
 
 def ready(page):
-    page.wait(lambda: page.one("#files").get_attribute("aria-busy") is None and page.one("#code").is_displayed(), "the files")
+    page.wait(lambda: page.one("#files").get_attribute("aria-busy") is None and page.one("#link").get_attribute("value"), "the files")
 
 
 def toast(page, text):
@@ -86,6 +86,7 @@ def drop(page, *files):
 
 def code_text(suite, page):
     """What a camera program reads in the QR code on the page."""
+    click(page, "#code-box summary")
     page.run("document.getElementById('code').scrollIntoView({block: 'center'})")
     shot = pathlib.Path(suite.screenshots) / "room-site-code.png"
     page.one("#code").screenshot(str(shot))
