@@ -247,6 +247,7 @@ function fillCard() {
     return;
   }
   setText(find("card-name"), nameOf(person));
+  leadToSite(find("card-site"), person.id);
   const own = clean(person.label);
   setText(find("card-self"), person.petname ? `calls itself ${own || "nothing"}` : printOf(person.id));
   showPicture(find("card-picture"), person.id);
@@ -389,19 +390,23 @@ addEventListener("viewer-state", () => {
   if (card.open) fillCard();
 });
 
-find("me-copy").addEventListener("click", async (event) => {
-  const button = event.currentTarget;
-  const text = siteLink(button.dataset.id);
+/// Copies the link to somebody's site, and says so on the button for a moment.
+async function copyLink(button, id, said, label) {
   try {
-    await navigator.clipboard.writeText(text);
-    say("The link to your site was copied.");
-    button.textContent = "Copied";
+    await navigator.clipboard.writeText(siteLink(id));
+    say(said);
+    setText(button, "Copied");
   } catch {
     say("The browser did not allow copying.");
-    button.textContent = "Not allowed";
+    setText(button, "Not allowed");
   }
-  setTimeout(() => { button.textContent = "Copy the link to my site"; }, 1800);
-});
+  setTimeout(() => setText(button, label), 1800);
+}
+
+find("me-copy").addEventListener("click", ({ currentTarget: button }) =>
+  copyLink(button, button.dataset.id, "The link to your site was copied.", "Copy the link to my site"));
+find("card-copy").addEventListener("click", ({ currentTarget: button }) =>
+  copyLink(button, carded, "The link to their site was copied.", "Copy their link"));
 
 follow("/api/events", {
   snapshot(list) {
