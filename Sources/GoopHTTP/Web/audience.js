@@ -51,7 +51,7 @@ function picture(id) {
 }
 
 function row(guest) {
-  const remove = button("Take off", "button small danger", async () => {
+  const remove = button("Remove", "button small danger", async () => {
     try {
       show(await decide({ revoke: [guest.id] }));
       guests.focus();
@@ -60,7 +60,7 @@ function row(guest) {
       tellFailure(error);
     }
   });
-  remove.setAttribute("aria-label", `Take ${nameOf(guest)} off the list`);
+  remove.setAttribute("aria-label", `Remove ${nameOf(guest)} from the list`);
   const print = element("span", "print", printOf(guest.id));
   print.title = guest.id;
   return element("li", "guest", picture(guest.id), element("span", "guest-name", element("bdi", "", nameOf(guest)), " ", print), remove);
@@ -71,8 +71,9 @@ function show(next) {
   const isNamed = sheet.audience === "named";
   for (const [name, input] of ways) input.checked = name === sheet.audience;
   state.textContent = isNamed
-    ? sheet.guests.length === 0 ? "Nobody is named: only you see your site." : "Whoever is not on this list gets nothing of your site: no file and no row. Whoever you take off sees it go at once; what they have read already cannot be taken back."
-    : sheet.guests.length === 0 ? "Whoever finds you sees your site." : "Whoever finds you sees your site. The list below counts when you choose the other way.";
+    ? sheet.guests.length === 0 ? "Nobody is named: only you see your site." : "Whoever is not on this list gets nothing of your site: no file and no row. Whoever you remove sees it go at once; what they have read already cannot be taken back."
+    : sheet.guests.length === 0 ? "Whoever finds you sees your site." : "Whoever finds you sees your site. This list is not used now: everyone may visit.";
+  guests.classList.toggle("unused", !isNamed);
   const focused = document.activeElement?.getAttribute("aria-label");
   arrangeChildren(guests, sheet.guests.map((guest) => ({ key: guest.id, text: JSON.stringify(guest), make: () => row(guest) })));
   guests.hidden = sheet.guests.length === 0;
