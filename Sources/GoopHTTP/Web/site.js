@@ -35,8 +35,8 @@ function rowOf(entry) {
   if (entry.kind === "folder") title.append(element("span", "visually-hidden", ", folder"));
   const head = element("div", "", title, element("p", "note", facts[entry.kind]));
   const actions = element("div", "row");
-  const add = (word, action) => {
-    const made = button(word, "button small", action);
+  const add = (word, action, isDanger = false) => {
+    const made = button(word, isDanger ? "button small danger" : "button small", action);
     made.setAttribute("aria-label", `${word} ${name}`);
     actions.append(made);
   };
@@ -50,7 +50,7 @@ function rowOf(entry) {
   }
   if (entry.kind === "file" && editable.test(name) && entry.size <= largestText) add("Edit", () => edit(entry.path));
   add("Rename", () => rename(entry));
-  add("Delete", () => remove(entry));
+  add("Delete", () => remove(entry), true);
   const item = element("li", "", head, actions);
   item.dataset.path = entry.path;
   return item;
