@@ -250,6 +250,7 @@ def invisible(suite, ada, ada_url, bob, bob_url):
             keys(page, Keys.SPACE)
             page.wait(lambda: page.one("#invisible").is_displayed(), "the word in the head")
             other.wait(lambda: state(other, ada.id) == "offline", "Ada away for Bob", 5)
+            other.wait(lambda: other.one("#count").text == "Nobody here now, 1 was lately", "the count")
             suite.shot(page, "access-invisible")
             page.driver.get(ada_url)
             page.wait(lambda: page.one("#invisible").is_displayed(), "the word on another page")

@@ -143,7 +143,7 @@ function arrange() {
   }
   if (focused && focused !== document.activeElement && list.contains(focused)) focused.focus({ preventScroll: true });
   const here = sorted.filter((person) => person.state === "online").length;
-  setText(find("count"), sorted.length === 0 || isLost() ? "" : here === sorted.length ? `${here} here now` : `${here} here now, ${sorted.length} known`);
+  setText(find("count"), sorted.length === 0 || isLost() ? "" : countText(sorted, here));
   document.title = here && !isLost() ? `${here} here · Goop²` : "Goop²";
   find("search-box").hidden = sorted.length < searchFrom && wanted === "";
   find("empty").hidden = people.size > 0;
@@ -151,6 +151,12 @@ function arrange() {
   const leftOut = people.size - sorted.length;
   find("unvouched").hidden = leftOut === 0;
   setText(find("unvouched-count"), leftOut === 1 ? "1 person is left out" : `${leftOut} people are left out`);
+}
+
+function countText(sorted, here) {
+  if (here === sorted.length) return `${here} here now`;
+  if (sorted.some(isHere)) return `${here} here now, ${sorted.length} known`;
+  return `Nobody here now, ${sorted.length} ${sorted.length === 1 ? "was" : "were"} lately`;
 }
 
 function nextStaying(item) {
