@@ -48,7 +48,9 @@ extension YamuxMachine {
         }
         // A stream whose SYN is not out yet is unknown to the peer, whatever it guesses.
         guard var stream = self.streams[id], !stream.owed.contains(.syn) else {
-            if payloadLength < Self.smallPayload, !self.lateFrames.take(now: now) { throw .emptyFrameFlood }
+            if !self.takeLateBytes(payloadLength), payloadLength < Self.smallPayload, !self.lateFrames.take(now: now) {
+                throw .emptyFrameFlood
+            }
             return self.expectPayload(nil, payloadLength, endsStream: false, into: &events)
         }
         if header.flags.contains(.rst) {
@@ -143,6 +145,9 @@ extension YamuxMachine {
             let code = self.isGoingAway ? YamuxCode.streamShutdown : YamuxCode.streamResourceLimit
             events.append(.send(Self.frame(.windowUpdate, id, flags: .rst, length: code)))
             if let limit { events.append(.refused(limit)) }
+            // The peer does not wait for our answer: the rest of the first window may follow.
+            let first = YamuxConfiguration.initialWindow
+            self.expectLateBytes(first - min(first, header.kind == .data ? header.length : 0))
             return false
         }
         self.inbound += 1

@@ -123,6 +123,9 @@ public struct YamuxMachine: Sendable {
     var lateFrames = TokenBucket(capacity: 20_000, every: .microseconds(100))
     /// What is longer and for a stream that is gone costs the peer more than us.
     static let smallPayload: UInt32 = 1_024
+    /// Bytes that were granted to streams when we reset them: they may be on their way, in frames as small as the peer likes, and
+    /// are no flood. With what came before, a stream has no more than its credit. At most `maximumWindowGrowth`.
+    var lateBytes = 0
     /// Streams that the peer opened in vain: reset by it, or refused by us. An honest one asks for what we do not speak a few
     /// times a second at the worst, and then counts once for each, whichever side ends the stream.
     var churn = TokenBucket(capacity: 500, every: .milliseconds(20))
@@ -234,6 +237,7 @@ public struct YamuxMachine: Sendable {
         if !stream.owed.contains(.syn) {
             events.append(.send(Self.frame(.windowUpdate, id, flags: .rst, length: code)))
         }
+        self.expectLateBytes(of: stream)
         self.remove(id, stream, into: &events)
     }
 
@@ -333,6 +337,23 @@ public struct YamuxMachine: Sendable {
         guard stream.local == .finished, stream.remote == .finished else { return }
         events.append(.closed(id))
         self.remove(id, stream, into: &events)
+    }
+
+    /// We reset a stream: what the peer was granted may still come. Nothing does behind its FIN, or if it never heard of the stream.
+    mutating func expectLateBytes(of stream: Stream) {
+        guard stream.remote == .open, !stream.owed.contains(.syn) else { return }
+        self.expectLateBytes(stream.receiveCredit)
+    }
+
+    mutating func expectLateBytes(_ count: UInt32) {
+        self.lateBytes = min(self.lateBytes + Int(count), self.configuration.maximumWindowGrowth)
+    }
+
+    /// Whether that much may have been on its way when we reset a stream.
+    mutating func takeLateBytes(_ count: UInt32) -> Bool {
+        guard count > 0, Int(count) <= self.lateBytes else { return false }
+        self.lateBytes -= Int(count)
+        return true
     }
 
     /// Forgets a stream and everything counted for it.
