@@ -382,7 +382,8 @@ extension GossipSub {
     /// Publishes a message of our own: to the mesh, or to the fanout of a topic we do not follow.
     ///
     /// A mesh that is still too small is helped out with other peers of the topic, so that what is said right after
-    /// joining is heard; one with fewer than Dout dialled peers, with such peers. Without any peer the message is gossiped about for three heartbeats.
+    /// joining is heard; one with fewer than Dout dialled peers, with such peers. Without any peer the message is gossiped
+    /// about for three heartbeats.
     /// - Throws: `.messageTooLarge` if no frame could hold it; `.invalidTopic` for a topic that is empty or too long.
     public mutating func publish(
         _ message: GossipMessage, now: MonotonicInstant
