@@ -145,9 +145,6 @@ extension YamuxMachine {
             let code = self.isGoingAway ? YamuxCode.streamShutdown : YamuxCode.streamResourceLimit
             events.append(.send(Self.frame(.windowUpdate, id, flags: .rst, length: code)))
             if let limit { events.append(.refused(limit)) }
-            // The peer does not wait for our answer: the rest of the first window may follow.
-            let first = YamuxConfiguration.initialWindow
-            self.expectLateBytes(first - min(first, header.kind == .data ? header.length : 0))
             return false
         }
         self.inbound += 1

@@ -340,19 +340,19 @@ public struct YamuxMachine: Sendable {
     }
 
     /// We reset a stream: what the peer was granted may still come. Nothing does behind its FIN, or if it never heard of the stream.
+    /// A stream that we refused to open adds nothing: refusals come as often as the peer asks, and `lateFrames` has room for the
+    /// first windows of some.
     mutating func expectLateBytes(of stream: Stream) {
         guard stream.remote == .open, !stream.owed.contains(.syn) else { return }
-        self.expectLateBytes(stream.receiveCredit)
+        self.lateBytes = min(self.lateBytes + Int(stream.receiveCredit), self.configuration.maximumWindowGrowth)
     }
 
-    mutating func expectLateBytes(_ count: UInt32) {
-        self.lateBytes = min(self.lateBytes + Int(count), self.configuration.maximumWindowGrowth)
-    }
-
-    /// Whether that much may have been on its way when we reset a stream.
+    /// Whether that much may have been on its way when we reset a stream. A frame counts for 64 bytes at least: what a window holds
+    /// in single bytes would be a flood.
     mutating func takeLateBytes(_ count: UInt32) -> Bool {
-        guard count > 0, Int(count) <= self.lateBytes else { return false }
-        self.lateBytes -= Int(count)
+        let bytes = max(Int(count), 64)
+        guard count > 0, bytes <= self.lateBytes else { return false }
+        self.lateBytes -= bytes
         return true
     }
 

@@ -68,11 +68,11 @@ import Testing
         for _ in 0..<10_000 { try late() }
     }
 
-    /// Feeds frames of 16 bytes for a stream that is gone, and counts those that are no flood.
-    private func lateFrames(_ rig: inout YamuxRig, _ id: UInt32) -> Int {
+    /// Feeds frames for a stream that is gone, and counts those that are no flood.
+    private func lateFrames(_ rig: inout YamuxRig, _ id: UInt32, bytes: UInt32) -> Int {
         for count in 0..<100_000 {
             do throws(YamuxError) {
-                _ = try rig.feed(.data, [], id, 16)
+                _ = try rig.feed(.data, [], id, bytes)
             } catch {
                 #expect(error == .emptyFrameFlood)
                 return count
@@ -112,7 +112,6 @@ import Testing
             _ = try rig.run { m, now, e throws(YamuxError) in try m.timerFired(now: now, into: &e) }
         case .refused:
             id = 3
-            granted = self.window - 160
             let events = try rig.feed(.data, .syn, id, 160)
             #expect(events.contains(.refused(.inboundStreamsPerConnection)))
         case .unknown:
@@ -125,8 +124,8 @@ import Testing
             _ = try rig.feed(.windowUpdate, .rst, id)
         }
         #expect(!rig.machine.isAlive(id) && rig.machine.inconsistency() == nil)
-        let count = self.lateFrames(&rig, id)
-        #expect(count == Int(granted / 16) + 20_000)
+        let count = self.lateFrames(&rig, id, bytes: 100)
+        #expect(count == Int(granted / 100) + 20_000)
     }
 
     @Test func whatMayComeLateIsBoundedAndCountsBytes() throws {
@@ -140,8 +139,9 @@ import Testing
         _ = try rig.feed(.data, [], 1, 16_000)
         for _ in 0..<20_000 { _ = try rig.feed(.windowUpdate, [], 1, 1) }
         #expect(throws: YamuxError.emptyFrameFlood) { _ = try rig.feed(.windowUpdate, [], 1, 1) }
-        let count = self.lateFrames(&rig, 3)
-        #expect(count == 1_000)
+        // Of 16,000 bytes, in single ones.
+        let count = self.lateFrames(&rig, 3, bytes: 1)
+        #expect(count == 250)
     }
 
     @Test func creditForNothingIsAFlood() throws {
