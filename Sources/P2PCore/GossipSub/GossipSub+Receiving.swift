@@ -285,7 +285,8 @@ extension GossipSub {
         let topic = message.topicName
         guard let mesh = topics[topic]?.mesh else { return }
         if entry.from != message.source, peers[entry.from] != nil, !mesh.contains(entry.from),
-            mesh.isDisjoint(with: entry.alsoFrom) {
+            mesh.isDisjoint(with: entry.alsoFrom)
+        {
             topics[topic]?.rescuers[entry.from, default: 0] += 1
         }
         counts.messagesAccepted &+= 1
