@@ -77,7 +77,9 @@ Element.prototype.append = function (...nodes) {
   asked += nodes.filter(({ src }) => src === `${site}/forget`).length;
   return append.apply(this, nodes);
 };
-import("/assets/visits.js").then(async ({ begin }) => {
+import("/assets/visits.js").then(async ({ begin, sweep }) => {
+  // The room's own, which is over when this is, takes nothing from under them.
+  await sweep();
   const counts = [];
   for (const prepare of [() => localStorage.setItem(key, String(Date.now() - 30 * 60_000)), () => localStorage.removeItem(key)]) {
     prepare();
