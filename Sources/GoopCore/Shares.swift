@@ -26,10 +26,14 @@ public struct ShareHolder: Sendable, Hashable {
         switch address {
         case .v4(let value):
             host = address
-            network = isLocal || address.isLoopback ? nil : .v4(value & ~0xff)
+            network = isLocal || address.isLoopback ? nil : IPAddress.v4(value & ~0xff)
         case .v6(let high, _):
             host = isLocal ? address : address.host
-            network = isLocal ? address.host : address.isLoopback ? nil : .v6(high: high & ~0xffff, low: 0)
+            if isLocal {
+                network = address.host
+            } else {
+                network = address.isLoopback ? nil : IPAddress.v6(high: high & ~0xffff, low: 0)
+            }
         }
     }
 
