@@ -148,6 +148,8 @@ export async function begin(site, isKept) {
   await new Promise((held) => {
     navigator.locks.request(lockOf(site), { mode: "shared" }, () => { held(); return new Promise(() => {}); });
   });
+  // How long ago it was counts from its end. A site that is kept is not on the list, and may be forgotten before this page goes.
+  addEventListener("pagehide", () => { if (noted().includes(site)) add(site); });
   // A kept site may be forgotten one day: the log is begun before it stores something, too.
   await prepare();
   if (isKept) return keep(site);
@@ -156,8 +158,6 @@ export async function begin(site, isKept) {
     if (!noted().includes(site)) await clear(site);
     add(site);
   });
-  // How long ago it was counts from its end; a site that was kept meanwhile is not on the list.
-  addEventListener("pagehide", () => { if (noted().includes(site)) add(site); });
   if (hasCleared) scrubAll(true);
 }
 
