@@ -69,6 +69,10 @@ package struct SiteTrash: Sendable {
         guard try folder.status(of: name) != nil else { throw SiteEditError(.missing, path) }
         let bytes = folder.bytes(of: name)
         let trash = try editor.workFolder(SiteTrash.folderName, of: top)
+        // Before anything is written: on a full disk this may be the room for it.
+        for item in SiteTrash.tickets(in: trash) where SiteTrash.isOver(item.time, nowMilliseconds) {
+            trash.remove(item.name)
+        }
         let ticket = "\(nowMilliseconds)-\(String(UInt64.random(in: 0...UInt64.max), radix: 36))"
         do throws(SiteEditError) {
             let place = try trash.folderMadeIfMissing(ticket, mode: 0o700)
@@ -85,7 +89,7 @@ package struct SiteTrash: Sendable {
                 ? SiteEditError(.full, path, detail: "nothing was deleted; empty the trash first") : error
         }
         folder.flush()
-        // Only now: a deletion that fails costs nothing that was deleted before.
+        // Only now: a deletion that fails costs nothing that can still come back.
         clean(trash, nowMilliseconds: nowMilliseconds, keeping: ticket)
         return DeletedItem(ticket: ticket, path: path, deletedMilliseconds: nowMilliseconds, bytes: bytes)
     }
