@@ -238,6 +238,18 @@ import Testing
         #expect(try replace(5, at: SiteTrash.lifetimeMilliseconds + 9) == [4], "and none longer than a week")
     }
 
+    /// It is in the list until something is deleted.
+    @Test func whatIsOverComesBackAsLongAsItIsThere() throws {
+        temporary.write("old", to: "site/a.txt")
+        let trash = SiteTrash(of: SiteEditor(root: root))
+        let item = try trash.delete("a.txt", nowMilliseconds: 1)
+        temporary.write("new", to: "site/a.txt")
+        let later = SiteTrash.lifetimeMilliseconds + 2
+        #expect(try trash.restore(item.ticket, replaces: true, nowMilliseconds: later) == "a.txt")
+        #expect(temporary.read("site/a.txt") == "old")
+        #expect(trash.items().map(\.deletedMilliseconds) == [later])
+    }
+
     @Test func aReplacementThatFailsChangesNothing() throws {
         temporary.write("x", to: "site/a.txt")
         let trash = SiteTrash(of: SiteEditor(root: root))
@@ -441,6 +453,27 @@ import Testing
             } == .full)
         #expect(temporary.read("site/a.txt") == "keep")
         #expect(try #require(await desk.sheet().freeBytes) < 1 << 20)
+    }
+
+    /// What can come back stays, though there is no room for the notes of what is deleted now.
+    @Test(.enabled(if: geteuid() == 0, "needs to mount")) func onAFullDiskADeletionRemovesWhatIsOver() throws {
+        mkdir(root, 0o755)
+        guard mount("tmpfs", root, "tmpfs", 0, "size=1m") == 0 else { return }
+        defer { umount2(root, CInt(MNT_DETACH)) }
+        temporary.write("x", to: "site/a.txt")
+        temporary.write("old.txt", to: "site/.goop/trash/7-x/from")
+        temporary.write(String(repeating: "x", count: 100_000), to: "site/.goop/trash/7-x/item")
+        let ballast = open(root + "/ballast", O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
+        try #require(ballast >= 0)
+        let page = [UInt8](repeating: 0, count: 4096)
+        while write(ballast, page, page.count) > 0 {}
+        close(ballast)
+        let trash = SiteTrash(of: SiteEditor(root: root))
+        let over = 7 + SiteTrash.lifetimeMilliseconds
+        #expect(throws: SiteEditError.self) { _ = try trash.delete("a.txt", nowMilliseconds: over) }
+        #expect(trash.items().map(\.path) == ["old.txt"])
+        _ = try trash.delete("a.txt", nowMilliseconds: over + 1)
+        #expect(trash.items().map(\.path) == ["a.txt"])
     }
 
     // MARK: Starters

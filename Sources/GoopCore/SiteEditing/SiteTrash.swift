@@ -71,7 +71,7 @@ package struct SiteTrash: Sendable {
         guard try folder.status(of: name) != nil else { throw SiteEditError(.missing, path) }
         let added = try add(name, of: folder, path: path, leavesItsPlace: true, nowMilliseconds: nowMilliseconds)
         folder.flush()
-        // Only now: a deletion that fails costs nothing that was deleted before.
+        // Only now: a deletion that fails costs nothing that can still come back.
         clean(added.trash, nowMilliseconds: nowMilliseconds, keeping: added.item.ticket)
         return added.item
     }
@@ -89,9 +89,10 @@ package struct SiteTrash: Sendable {
 
     private func exchange(
         _ name: String, of folder: FolderHandle, path: String, by newName: String, of source: FolderHandle,
-        nowMilliseconds: Int64
+        keeping kept: String? = nil, nowMilliseconds: Int64
     ) throws(SiteEditError) -> Added {
-        let added = try add(name, of: folder, path: path, leavesItsPlace: false, nowMilliseconds: nowMilliseconds)
+        let added = try add(
+            name, of: folder, path: path, leavesItsPlace: false, keeping: kept, nowMilliseconds: nowMilliseconds)
         do throws(SiteEditError) { try source.replace(newName, to: folder, as: name) } catch {
             // On a file system without second names it has left its place.
             if (try? folder.status(of: name)) == nil {
@@ -112,12 +113,20 @@ package struct SiteTrash: Sendable {
         let item: DeletedItem
     }
 
-    /// - Parameter leavesItsPlace: false for a file that stands where it is until another takes its place.
+    /// - Parameters:
+    ///   - leavesItsPlace: false for a file that stands where it is until another takes its place.
+    ///   - kept: an item that comes back now, and stays until then though its time may be over.
     private func add(
-        _ name: String, of folder: FolderHandle, path: String, leavesItsPlace: Bool, nowMilliseconds: Int64
+        _ name: String, of folder: FolderHandle, path: String, leavesItsPlace: Bool, keeping kept: String? = nil,
+        nowMilliseconds: Int64
     ) throws(SiteEditError) -> Added {
         let bytes = folder.bytes(of: name)
         let trash = try editor.workFolder(SiteTrash.folderName, of: try FolderHandle.root(editor.root))
+        // Before anything is written: on a full disk this may be the room for it.
+        for item in SiteTrash.tickets(in: trash)
+        where item.name != kept && SiteTrash.isOver(item.time, nowMilliseconds) {
+            trash.remove(item.name)
+        }
         let ticket = "\(nowMilliseconds)-\(String(UInt64.random(in: 0...UInt64.max), radix: 36))"
         do throws(SiteEditError) {
             let place = try trash.folderMadeIfMissing(ticket, mode: 0o700)
@@ -187,7 +196,8 @@ package struct SiteTrash: Sendable {
             guard old.st_mode & S_IFMT != S_IFDIR else { throw SiteEditError(.isFolder, path) }
             guard item.st_mode & S_IFMT != S_IFDIR else { throw SiteEditError(.exists, path) }
             replaced = try exchange(
-                name, of: target, path: path, by: SiteTrash.item, of: place, nowMilliseconds: nowMilliseconds)
+                name, of: target, path: path, by: SiteTrash.item, of: place, keeping: ticket,
+                nowMilliseconds: nowMilliseconds)
         } else {
             try place.move(SiteTrash.item, to: target, as: name)
         }

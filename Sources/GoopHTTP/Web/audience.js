@@ -109,7 +109,7 @@ function chosen(text) {
   if (alike.length === 1) return alike[0].id;
   const id = idIn(text);
   // Ids have other forms too, which the viewer knows; none of them is this short or has blanks.
-  if (!/^\S{40,}$/.test(id)) throw new Error(`Nobody called “${clean(text).slice(0, 80)}” is known here. Choose from the list, or paste their address.`);
+  if (!/^\S{40,}$/.test(id)) throw new Error(`Nobody called “${clean(text).slice(0, 80)}” is known here. Choose from the list, or paste the link to their site.`);
   return id;
 }
 
@@ -123,7 +123,7 @@ function form() {
   fault.id = "guest-fault";
   fault.setAttribute("role", "alert");
   fault.hidden = true;
-  const hint = element("p", "note", "A name of your list, or the id or the address that they sent you.");
+  const hint = element("p", "note", "A name of your list, or the id or the link to their site that they sent you.");
   hint.id = "guest-hint";
   const label = element("label", "", element("span", "label", "Name somebody"), input);
   label.htmlFor = input.id;
@@ -136,7 +136,7 @@ function form() {
     event.preventDefault();
     fault.hidden = true;
     try {
-      if (input.value.trim() === "") throw new Error("Write a name, an id or an address first.");
+      if (input.value.trim() === "") throw new Error("Write a name, an id or a link first.");
       const id = chosen(input.value);
       show(await decide({ allow: [id] }));
       input.value = "";
@@ -154,7 +154,7 @@ function form() {
 if (place) {
   const title = place.querySelector("h2");
   const choices = element("fieldset", "keys", element("legend", "visually-hidden", "Who may visit"),
-    way("everyone", "Everyone", "who finds you: your network, and whoever has your address."),
+    way("everyone", "Everyone", "who finds you: your network, and whoever has the link to your site."),
     way("named", "Only the people you name", "and nobody else."));
   place.replaceChildren(...(title ? [title] : []), choices, state, guests, form());
   get("/api/rooms/site/audience").then((value) => { show(value); offer(); }).catch((error) => { state.textContent = reasonOf(error); });

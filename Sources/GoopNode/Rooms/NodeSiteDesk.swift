@@ -37,7 +37,8 @@ struct NodeSiteDesk: SiteDesk {
     func move(_ path: String, to newPath: String, replaces: Bool) async throws(SiteEditError) {
         let now = PeerClock().now().unixMilliseconds
         try await onDisk { [editor, trash] () throws(SiteEditError) in
-            try editor.move(path, to: newPath, replacedInto: replaces ? trash : nil, nowMilliseconds: now)
+            let taker: SiteTrash? = replaces ? trash : nil
+            try editor.move(path, to: newPath, replacedInto: taker, nowMilliseconds: now)
         }
     }
 
