@@ -53,6 +53,16 @@ SEQUENCES = {
         (NOT_BEGUN, "failed/begin unmet none", "cover failed/begin"), (PRESSED, "failed/begin unmet none", "begin"),
         (RELOADED, "failed/begin unmet none", "begin"), (PLACED, "failed/begin unmet none", ""), (FOUND, "failed/begin unmet none", ""),
         (BEGUN, "site unmet asked", "showKept, show, watch")],
+    "a site whose place is known is not shown before the visit has begun, neither after a block": [
+        (NOT_BEGUN, "failed/begin unmet none", "cover failed/begin"), (PLACED, "failed/begin unmet none", ""),
+        (BLOCKED, "failed/begin unmet none blocked", "offerBlock, lookUp"),
+        (UNNAMED, "blocked/unblock unmet none blocked", "tell blocked, cover blocked/unblock"),
+        (UNBLOCKED, "blocked/unblock unmet none", "offerBlock, tell unlisted, begin"), (PLACED, "blocked/unblock unmet none", ""),
+        (FOUND, "blocked/unblock unmet none", ""), (BEGUN, "site unmet asked", "showKept, show, watch")],
+    "nor by the button, when its owner went and came meanwhile": [
+        *BEGINS[:2], (LISTED, "nothing unmet none", ""), (CAME, "nothing met none", "tell here"),
+        (LEFT, "gone met none", "tell away, cover gone, clear"), (CAME, "back/show met none", "tell here, cover back/show"),
+        (PRESSED, "back/show met none", "begin"), (BEGUN, "site met asked", "showKept, show, watch")],
     "a site that was kept is, and its owner's end takes nothing": [
         BEGINS[0], (FOUND_KEPT, "nothing unmet none kept", ""), (BEGUN, "site unmet asked kept", "showKept, show, watch"),
         (LISTED, "site unmet asked kept", ""), (CAME, "site met asked kept", "tell here"),
@@ -286,6 +296,7 @@ const run = ({ Visit }, { sentenceOf }, places, events, count, length) => {
         must(!page.isWaiting || visit.isSilent, "a while outside of the silence");
         must(!state.isBlocked || (page.frame === "none" && !page.isWatching && !page.isWaiting), "blocked, and something goes on");
         must(page.frame === "none" || visit.root !== null, "a frame without a place");
+        must(page.frame === "none" || state.hasBegun, "a frame before the visit has begun");
         const wasHere = state.owner === "met" || state.owner === "coming";
         must(event.type !== "left" || state.isBlocked || !wasHere || page.frame === "none", "gone, and there is a frame");
         const isCleared = done.some((one) => one.do === "clear");

@@ -47,20 +47,16 @@ function happened(event) {
 let frame = null;
 let lastSequence = 0;
 
+/// Where the site lives; `why` it is sealed off, if it is.
 async function findRoot() {
   // Seen from another computer a site has no origin of its own: its names would lead to that computer.
-  if (isBeyond) {
-    await seal("From another computer a site runs sealed off: it can keep nothing in this browser.");
-    return;
-  }
+  if (isBeyond) return sealed("From another computer a site runs sealed off: it can keep nothing in this browser.");
   try {
     await fetch(probe, { mode: "cors", credentials: "omit", cache: "no-store", signal: AbortSignal.timeout(1000) });
   } catch {
-    await seal("This browser does not find the address of its own that a site gets, so the site runs sealed off: it can keep nothing here.");
-    return;
+    return sealed("This browser does not find the address of its own that a site gets, so the site runs sealed off: it can keep nothing here.");
   }
-  happened({ type: "placed", isSealed: false, root: site });
-  find("sealed").hidden = true;
+  return { isSealed: false, root: site };
 }
 
 /// The same one for all tabs that show the site.
@@ -69,11 +65,13 @@ async function secretPath() {
   return location.origin + (await ask("capability", {})).prefix;
 }
 
-async function seal(why) {
-  happened({ type: "placed", isSealed: true, root: await secretPath() });
+const sealed = async (why) => ({ isSealed: true, root: await secretPath(), why });
+
+function placed({ isSealed, root, why = "" }) {
+  happened({ type: "placed", isSealed, root });
   setText(find("sealed"), why);
-  find("sealed").hidden = false;
-  find("may-keep").textContent = "Keep nothing: it has no place of its own in this browser.";
+  find("sealed").hidden = !isSealed;
+  if (isSealed) find("may-keep").textContent = "Keep nothing: it has no place of its own in this browser.";
 }
 
 async function askPath() {
@@ -472,9 +470,14 @@ async function unblock() {
 
 // MARK: Begin
 
+let isBeginning = false;
+
 async function begin() {
+  if (isBeginning) return;
+  isBeginning = true;
   try {
-    const [{ kept, blocked }] = await Promise.all([facts(), findRoot()]);
+    const [{ kept, blocked }, found] = await Promise.all([facts(), findRoot()]);
+    placed(found);
     happened({ type: "found", isKept: kept });
     if (!visit.isSealed) await visits.begin(site, visit.isKept);
     happened({ type: "begun", isBlocked: blocked });
@@ -483,6 +486,7 @@ async function begin() {
   } catch (error) {
     happened({ type: "beginningFailed", reason: reasonOf(error) });
   }
+  isBeginning = false;
 }
 
 showPicture(find("picture"), peer);

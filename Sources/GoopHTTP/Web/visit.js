@@ -62,7 +62,7 @@
  * - The frame: `show` the address of this page in a new one, `unload` it, `hide` it, or `uncover` it again.
  * - The curtain: `cover` says `why`, and has a button unless `then` is null; what else it needs comes with it (curtain.js).
  * - The bar: `tell` how it is with the owner, their `name`, `offerBlock` and `showKept` as it is by now.
- * - What takes time: `begin` and `forget`, `unblock`, `askPath`, `lookUp` in the list of the blocked, `clear` what the site stored (a
+ * - What takes time: `begin` (which goes on if it was begun) and `forget`, `unblock`, `askPath`, `lookUp` in the list of the blocked, `clear` what the site stored (a
  *   `cleared` follows if `isTold`), `wait` and `endWait`, `watch` and `unwatch`, `askWhy` the watch was refused.
  * @typedef {{ do: "show", root: string, isSealed: boolean } | { do: "unload" | "hide" | "uncover" }
  *   | { do: "cover", why: string, then: Then | null, reason?: string, seen?: string, since?: number, target?: string, whom?: string,
@@ -78,6 +78,8 @@ export class Visit {
   #screen = { is: "nothing" };
   /** @type {Place | null} Null while it is not known. */
   #place = null;
+  /** What an earlier visit stored is gone, or this one goes on with it: before, the site must not be shown. */
+  #hasBegun = false;
   /** @type {Owner} */
   #owner = "unmet";
   /** @type {Listing} */
@@ -114,7 +116,7 @@ export class Visit {
   get state() {
     return {
       screen: { ...this.#screen }, place: this.#place && { ...this.#place }, owner: this.#owner, list: this.#list, watch: this.#watch,
-      isBlocked: this.#isBlocked, isKept: this.#isKept, isHidden: this.#isHidden,
+      hasBegun: this.#hasBegun, isBlocked: this.#isBlocked, isKept: this.#isKept, isHidden: this.#isHidden,
     };
   }
 
@@ -173,6 +175,7 @@ export class Visit {
   // MARK: The beginning
 
   #begun({ isBlocked }) {
+    this.#hasBegun = true;
     this.#do("showKept");
     if (isBlocked) this.#block(); else this.#showHere();
   }
@@ -180,8 +183,8 @@ export class Visit {
   /** Shows the page that the address names. */
   #showHere() {
     if (this.#isBlocked) return this.#block();
-    // It could not begin: neither its place nor what keeps it is there.
-    if (this.#place === null) return this.#do("begin");
+    // It could not begin, or not yet, also where its place is known.
+    if (!this.#hasBegun) return this.#do("begin");
     if (this.#watch === "ended") this.#watch = "none";
     // The secret path ended with the last visit.
     if (this.#place.root === null) return this.#do("askPath");
