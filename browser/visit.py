@@ -116,10 +116,18 @@ SEQUENCES = {
         *UNLISTED, (LISTED, "site unmet served", ""), (CAME, "site met served", "tell here"),
         (MISSING, "silence met served", "tell away, wait, hide, cover silent"), (CAME, "site met served", "tell here, endWait, uncover")],
 
-    "who was gone, is back and falls silent before the site is shown again is offered again when they are back": [
+    "who was gone, is back and falls silent before the site is shown again is gone after the while, and offered when they are back": [
         *IS_GONE, (CAME, "back/show met served", "tell here, cover back/show"),
-        (SILENT, "silence without a frame met served", "tell away, wait, cover silent"),
-        (WAITED, "silence without a frame met served", "tell away"), (CAME, "back/show met served", "tell here, endWait, cover back/show")],
+        (SILENT, "silence over back/show met served", "tell away, wait"),
+        (WAITED, "gone met served", "tell away, endWait, cover gone, clear"), (WAITED, "gone met served", ""),
+        (CAME, "back/show met served", "tell here, cover back/show")],
+    "and is offered all along if the silence is short": [
+        *IS_GONE, (CAME, "back/show met served", "tell here, cover back/show"),
+        (SILENT, "silence over back/show met served", "tell away, wait"), (SILENT, "silence over back/show met served", "tell away"),
+        (CAME, "back/show met served", "tell here, endWait"), (PRESSED, "site met served", "show")],
+    "a goodbye in that silence ends it": [
+        *IS_GONE, (CAME, "back/show met served", "tell here, cover back/show"),
+        (SILENT, "silence over back/show met served", "tell away, wait"), (LEFT, "gone met served", "tell away, endWait, cover gone, clear")],
 
     # Silence
     "whoever falls silent is covered once, and uncovered when they are back": [
@@ -131,10 +139,20 @@ SEQUENCES = {
         *IS_SILENT, (LEFT, "gone met served", "tell away, unload, endWait, cover gone, clear"), (WAITED, "gone met served", "")],
     "a frame that moved behind the curtain is shown anew": [
         *IS_SILENT, (MOVED, "silence, moved met served", ""), (CAME, "site met served", "tell here, endWait, show")],
-    "who falls silent while the curtain is down for something else is offered again": [
+    "what the curtain says of something else is not taken away by a silence": [
         *HERE, (LED, "out/show met served", "unload, cover out/show"),
-        (SILENT, "silence without a frame met served", "tell away, wait, cover silent"), (MOVED, "silence without a frame met served", ""),
-        (CAME, "back/show met served", "tell here, endWait, cover back/show"), (PRESSED, "site met served", "show")],
+        (SILENT, "silence over out/show met served", "tell away, wait"), (MOVED, "silence over out/show met served", ""),
+        (CAME, "out/show met served", "tell here, endWait"), (PRESSED, "site met served", "show")],
+    "its button goes on working": [
+        *HERE, (LED, "out/show met served", "unload, cover out/show"), (SILENT, "silence over out/show met served", "tell away, wait"),
+        (PRESSED, "site met served", "endWait, show")],
+    "and after the while they are gone": [
+        *HERE, (LED, "out/show met served", "unload, cover out/show"), (SILENT, "silence over out/show met served", "tell away, wait"),
+        (WAITED, "gone met served", "tell away, endWait, cover gone, clear")],
+    "who falls silent before the site is there is gone after the while, or not": [
+        *BEGINS[:2], (LISTED, "nothing unmet none", ""), (CAME, "nothing met none", "tell here"),
+        (SILENT, "silence over nothing met none", "tell away, wait"), (CAME, "nothing met none", "tell here, endWait"),
+        (SILENT, "silence over nothing met none", "tell away, wait"), (WAITED, "gone met none", "tell away, endWait, cover gone, clear")],
     "a reload ends the while": [*IS_SILENT, (RELOADED, "site met served", "endWait, show"), (WAITED, "site met served", "")],
     "the watch tells of whoever is in no list: silent, and back": [
         *IS_SILENT_UNLISTED, (BROKE_REFUSED, "silence unmet served", "askWhy"), (UNREACHABLE, "silence unmet served", ""),
@@ -209,7 +227,8 @@ const doneText = ({ do: what, why, then, what: told, isSealed, isTold }) => [
 ].join(" ");
 const screenText = ({ is, why, then, hasFrame, isMoved }) => {
   if (is === "curtain") return then ? `${why}/${then}` : why;
-  return is === "silence" ? `silence${hasFrame ? "" : " without a frame"}${isMoved ? ", moved" : ""}` : is;
+  if (is !== "silence") return is;
+  return hasFrame ? `silence${isMoved ? ", moved" : ""}` : `silence over ${then ? `${why}/${then}` : why || "nothing"}`;
 };
 const stateText = ({ screen, owner, watch, isKept, isBlocked, isHidden }) => [
   screenText(screen), owner, watch, ...(isKept ? ["kept"] : []), ...(isBlocked ? ["blocked"] : []), ...(isHidden ? ["hidden"] : []),

@@ -5,11 +5,12 @@
  * What is below the bar. `isGone`: the owner has gone, and the site was not shown since.
  * - `nothing`: before the visit has begun, and while it is looked up whom the person has blocked.
  * - `site`: the frame.
- * - `silence`: nothing is heard of the owner. The frame, if there was one, stays behind the curtain for a while; `isMoved`: it shows
- *   something else by now. `isListed`: they are one of the list of people. `seen`: when they were here, in the words of the bar.
+ * - `silence`: nothing is heard of the owner. The frame, if there is one, stays behind the curtain for a while; `isMoved`: it shows
+ *   something else by now. Without a frame nothing can be lost, and the curtain, if it is down, goes on saying `why`, with its button.
+ *   `isListed`: they are one of the list of people. `seen`: when they were here, in the words of the bar.
  * - `curtain`: there is no frame, and the curtain says `why`; what its button does `then`, null if it has none.
  * @typedef {{ is: "nothing" } | { is: "site" }
- *   | { is: "silence", hasFrame: boolean, isMoved: boolean, isGone: boolean, isListed: boolean, seen: string }
+ *   | { is: "silence", hasFrame: boolean, isMoved: boolean, isGone: boolean, isListed: boolean, seen: string, why: string, then: Then | null }
  *   | { is: "curtain", why: string, then: Then | null, isGone: boolean }} Screen
  */
 
@@ -219,12 +220,19 @@ export class Visit {
     this.#endWait();
     if (this.isShown) this.#screen = { is: "nothing" };
     // It is covered as it was, until something else is said.
-    if (this.isSilent) this.#screen = { is: "curtain", why: "silent", then: null, isGone: this.#isGone };
+    if (this.isSilent) this.#leaveCurtain();
+  }
+
+  /** The silence is over, and what the curtain says goes on; an empty `why` if it is not down. */
+  #leaveCurtain() {
+    const { why, then, isGone } = this.#screen;
+    this.#screen = why === "" ? { is: "nothing" } : { is: "curtain", why, then, isGone };
   }
 
   #pressed() {
-    if (this.#screen.is !== "curtain" || this.#screen.then === null) return;
-    if (this.#screen.then === "show") this.#showHere(); else this.#do(this.#screen.then);
+    const { then = null } = this.#screen;
+    if (then === null) return;
+    if (then === "show") this.#showHere(); else this.#do(then);
   }
 
   #led({ type, why, ...facts }) {
@@ -254,7 +262,7 @@ export class Visit {
     this.#do("tell", { what: "away", seen });
     // Whoever was away from the start may answer all the same: the frame says what came of it.
     if (!this.#wasHere) this.#owner = "away";
-    return this.#wasHere && !(this.#isGone && (this.isSilent || this.#screen.then === null));
+    return this.#wasHere && !(this.#isGone && this.#screen.then === null);
   }
 
   /** Gone means gone: a site is there as long as its owner is. */
@@ -280,7 +288,8 @@ export class Visit {
   // MARK: Silence
   //
   // A computer that slept, or a network that fails for a moment, is no goodbye, and in the frame may be what somebody has typed. So
-  // the site of whoever only fell silent is covered at once, and gone a little later.
+  // the site of whoever only fell silent is covered at once, and gone a little later. Where there is no frame, what the curtain says is
+  // being read, perhaps the target of a link, and is not taken away before they are gone.
 
   #fallSilent({ seen, since }) {
     if (this.#isLeft(seen)) this.#await({ isListed: true, seen, since });
@@ -294,10 +303,12 @@ export class Visit {
   #await({ isListed, seen, since }) {
     if (this.isSilent) return;
     const { hasFrame } = this;
-    this.#screen = { is: "silence", hasFrame, isMoved: false, isGone: this.#isGone, isListed, seen };
+    const { why = "", then = null } = hasFrame ? { why: "silent" } : this.#screen;
+    this.#screen = { is: "silence", hasFrame, isMoved: false, isGone: this.#isGone, isListed, seen, why, then };
     this.#do("wait");
-    if (hasFrame) this.#do("hide");
-    this.#do("cover", { why: "silent", then: null, since });
+    if (!hasFrame) return;
+    this.#do("hide");
+    this.#do("cover", { why, then, since });
   }
 
   #endWait() {
@@ -320,8 +331,8 @@ export class Visit {
   #comeBack() {
     const { hasFrame, isMoved } = this.#screen;
     if (isMoved) return this.#showHere();
-    if (!hasFrame) return this.#cover("back", "show");
     this.#endWait();
+    if (!hasFrame) return this.#leaveCurtain();
     this.#screen = { is: "site" };
     this.#do("uncover");
     this.#watchOwner();
