@@ -348,6 +348,14 @@ def everywhere(suite, page, url):
             expect(not isinstance(found, str), found)
             for number, ((happens, *wanted), got) in enumerate(zip(steps, found, strict=True), 1):
                 expect(got == wanted, f"step {number}, {happens}: {got}, not {wanted}")
+    with suite.check("a visit: the silence says since when only if that is known, and as the other pages write a time"):
+        sentence = "const run = (visit, { sentenceOf }, since) => sentenceOf('silent', { name: 'Ada', since }).text;"
+        unknown = asked(page, sentence, 0)
+        expect(unknown.startswith("The page stays as you left it"), unknown)
+        moment = page.run("return new Date(2026, 0, 31, 9, 5).getTime()")
+        time = page.run("return new Date(arguments[0]).toLocaleTimeString([], { hour: 'numeric', minute: '2-digit' })", moment)
+        known = asked(page, sentence, moment)
+        expect(known == f"Not heard of since {time}. {unknown}", known)
     events = [step[0] for steps in SEQUENCES.values() for step in steps]
     events = [one for number, one in enumerate(events) if one not in events[:number]]
     with suite.check("a visit: each of its events is in a sequence, and another one is an error"):

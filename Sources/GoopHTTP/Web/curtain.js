@@ -7,9 +7,9 @@ const again = "Try again";
 const goes = (name, whom) => `The site of ${name} wants to take you to ${whom}.`;
 const seesYou = "Whoever runs it will see that you come.";
 
-/// The text of a moment, in front of a full stop.
+/// A sentence about a moment; empty if it is not known.
 const sinceText = (since) =>
-  (since ? ` since ${new Date(since).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}` : "");
+  (since ? `Not heard of since ${new Date(since).toLocaleTimeString([], { hour: "numeric", minute: "2-digit" })}. ` : "");
 
 /// By the reason: the title, the text, and the words of the button if it has one; perhaps the words of the link out, whether it leads
 /// there in this tab, and whether the link to the own site can be copied. `name` is the owner's.
@@ -57,7 +57,7 @@ const sentences = {
   }),
   silent: ({ name, since }) => ({
     title: `Nothing is heard of ${name}`,
-    text: `Not heard of${sinceText(since)}. The page stays as you left it for half a minute, and is shown again if they come back.`,
+    text: `${sinceText(since)}The page stays as you left it for half a minute, and is shown again if they come back.`,
   }),
   notInvited: ({ name }) => ({
     title: `${name} shows this site to certain people only`,
