@@ -213,6 +213,40 @@ def two_sealed_tabs(suite, url, neighbour):
         page.complaints()
 
 
+def sealed_over_a_restart(suite, url, me, neighbour):
+    """The viewer is started again here."""
+    with browser(arguments=[SEALED]) as page, suite.check("a sealed site says that the viewer was started again, and is loaded again by its button"):
+        page.driver.get(f"{url}p/{neighbour.id}/")
+        wait_site(page, "shell home")
+        page.wait(lambda: "Here now" in bar(page), "here", 20)
+        path = page.run("return document.querySelector('#frame-place iframe').src")
+        me.stop()
+        me.start()
+        page.wait(lambda: "has to be loaded again" in curtain(page), f"the word, not {curtain(page)!r}", 30)
+        expect(not frames(page), "the frame is there")
+        page.wait(lambda: "Here now" in bar(page), "here again", 30)
+        page.one("#curtain-show").click()
+        wait_site(page, "shell home", 20)
+        expect(page.run("return document.querySelector('#frame-place iframe').src") != path, "the same secret path")
+    with browser(arguments=[SEALED]) as page, suite.check("a sealed site goes on as it was when only the list of people broke off"):
+        page.driver.get(f"{url}p/{neighbour.id}/form.html")
+        wait_site(page, "a form")
+        page.wait(lambda: "Here now" in bar(page), "here", 20)
+        with inside(page):
+            page.one("#typed").send_keys("half a sentence")
+        # What nobody looks at has no streams: the list comes anew.
+        asked = "return performance.getEntriesByType('resource').filter(({ name }) => name.endsWith('/api/shell/capability')).length"
+        before = page.run(asked)
+        with page.left():
+            pass
+        page.wait(lambda: page.run(asked) > before, "the question")
+        with inside(page):
+            page.driver.set_script_timeout(10)
+            found = page.driver.execute_async_script(
+                "const done = arguments[0]; fetch(new URL('form.html', location.href)).then((a) => done([a.status, typed.value]), () => done('refused'))")
+        expect(found == [200, "half a sentence"], found)
+
+
 def everywhere(suite, url, neighbour):
     """The neighbour is stopped and started here."""
     visited_by_link(suite, url, neighbour)

@@ -151,6 +151,8 @@ def story(suite, program, folder):
                 page.wait(lambda: page.driver.current_url.endswith("/sub/next.html?q=1"), "the address following")
                 page.complaints()
 
+            leaving.sealed_over_a_restart(suite, url, me, neighbour)
+
             with suite.check("the page notices that its own Goop² stopped, and that it is back"):
                 page.driver.get(url)
                 page.wait(lambda: page.one("#link").get_attribute("data-state") == "live", "live")

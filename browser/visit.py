@@ -14,6 +14,7 @@ SEALED = event("placed", isSealed=True, root="http://viewer/c/1")
 FOUND, FOUND_KEPT = event("found", isKept=False), event("found", isKept=True)
 BEGUN, BEGUN_BLOCKED = event("begun", isBlocked=False), event("begun", isBlocked=True)
 NOT_BEGUN, PATH, NO_PATH = event("beginningFailed", reason="why"), event("pathCame", root="http://viewer/c/2"), event("pathFailed", reason="why")
+OUTDATED = event("outdated")
 PRESSED, RELOADED = event("pressed"), event("reloaded")
 HIDDEN, SEEN = event("looked", isHidden=True), event("looked", isHidden=False)
 KEPT, REFUSED = event("kept", isKept=True), event("refused", reason="why")
@@ -78,6 +79,22 @@ SEQUENCES = {
         (LEFT, "gone met asked", "tell away, unload, cover gone, clear sealed"), (RELOADED, "gone met asked", "askPath"),
         (BLOCKED, "blocked/unblock met none blocked", "unwatch, offerBlock, tell blocked, cover blocked/unblock"),
         (PATH, "blocked/unblock met none blocked", "")],
+    "a secret path of the run before is not gone on with: the page is loaded again": [
+        *BEGINS_SEALED, (LISTED, "site unmet asked", ""), (CAME, "site met asked", "tell here"), (READY, "site met served", ""),
+        (OUTDATED, "outdated/show met served", "unload, cover outdated/show"), (OUTDATED, "outdated/show met served", ""),
+        (CAME, "outdated/show met served", "tell here"), (PATH, "outdated/show met served", ""),
+        (PRESSED, "outdated/show met served", "reload"), (RELOADED, "outdated/show met served", "reload")],
+    "neither after a silence": [
+        *BEGINS_SEALED, (LISTED, "site unmet asked", ""), (CAME, "site met asked", "tell here"),
+        (MISSING, "silence met asked", "tell away, wait, hide, cover silent"),
+        (OUTDATED, "outdated/show met asked", "unload, endWait, cover outdated/show"), (CAME, "outdated/show met asked", "tell here"),
+        (SILENT, "silence over outdated/show met asked", "tell away, wait"), (CAME, "outdated/show met asked", "tell here, endWait"),
+        (PRESSED, "outdated/show met asked", "reload")],
+    "nor when its owner is back": [
+        *BEGINS_SEALED, (LISTED, "site unmet asked", ""), (CAME, "site met asked", "tell here"),
+        (LEFT, "gone met asked", "tell away, unload, cover gone, clear sealed"), (OUTDATED, "gone met asked", ""),
+        (CAME, "back/show met asked", "tell here, cover back/show"), (PRESSED, "back/show met asked", "reload")],
+    "a site of its own origin goes on": [*HERE, (OUTDATED, "site met served", ""), (RELOADED, "site met served", "show")],
     "a page that nobody looks at is watched when it is looked at": [
         *BEGINS[:2], (HIDDEN, "nothing unmet none hidden", ""), (BEGUN, "site unmet none hidden", "showKept, show"),
         (SEEN, "site unmet asked", "watch"), (HIDDEN, "site unmet asked hidden", ""), (SEEN, "site unmet asked", "")],
@@ -284,6 +301,7 @@ class Page {
     if (what === "unwatch") { must(this.isWatching, "no watch"); this.isWatching = false; }
     if (what === "askWhy") must(this.isWatching && this.frame !== "none", "no watch");
     if (what === "askPath") this.asked += 1;
+    if (what === "reload") must(place.isSealed && place.root === null && !isBlocked, "nothing has ended");
     if (what === "clear") must(this.frame === "none", "the site is there");
     if (what === "cover") {
       must(this.frame !== "seen", "the site is there");

@@ -15,6 +15,11 @@ const sinceText = (since) =>
 /// there in this tab, and whether the link to the own site can be copied. `name` is the owner's.
 const sentences = {
   failed: ({ reason }) => ({ title: "The site cannot be shown", text: reason, show: again }),
+  outdated: () => ({
+    title: "The site has to be loaded again",
+    text: "Its address here has ended: your Goop² was started again, or you have signed in again. A site that runs sealed off has such an address, and could ask for nothing more.",
+    show: "Load it again",
+  }),
   refused: ({ reason, then }) => ({ title: "This did not work", text: reason, show: then === "show" ? back : again }),
 
   near: () => ({

@@ -32,6 +32,7 @@ const visit = new Visit({ isHidden: document.hidden });
 const doing = {
   show, unload, hide, uncover, tell, offerBlock, showKept,
   begin, forget, unblock, askPath, lookUp, clear, wait, endWait, watch, unwatch, askWhy,
+  reload() { location.reload(); },
   cover({ why, ...how }) { curtain.cover(why, { ...how, name: nameText() }); },
   name() { setText(find("name"), nameText()); },
 };
@@ -82,6 +83,15 @@ async function askPath() {
     return happened({ type: "pathFailed", reason: reasonOf(error) });
   }
   happened({ type: "pathCame", root });
+}
+
+/// Whether the secret path is still good, asked whenever the list of people comes anew: that may be the first that is heard of a new run
+/// of the viewer, which refuses this page's token. What else can be seen of it is the same when only the way there was broken.
+async function lookForPath() {
+  const before = visit.root;
+  if (!visit.isSealed || before === null) return;
+  const now = await ask("capability", {}).then(({ prefix }) => location.origin + prefix, ({ status }) => (status === 403 ? "" : before));
+  if (now !== before && visit.root === before) happened({ type: "outdated" });
 }
 
 function unload() {
@@ -278,6 +288,7 @@ function followPeople() {
       if (visit.isBlocked) return tell({ what: "blocked" });
       const one = owner.id === peer ? { ...owner, state: "online", isOwn: true } : peers.find((other) => other.id === peer);
       if (one) update(one); else happened({ type: "missing", seen: seenText(person?.lastSeen), since: person?.lastSeen ?? 0 });
+      lookForPath();
     },
     peer(one) { if (one.id === peer) update(one); },
     gone({ id }) { if (id === peer) leave(seenText(person?.lastSeen)); },

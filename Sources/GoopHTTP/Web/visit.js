@@ -18,7 +18,7 @@
 
 /**
  * Where the site lives: an origin of its own, or, sealed off, a secret path; of the latter `root` is null once it has ended, until
- * another one is given.
+ * another one is given. An old page is given none.
  * @typedef {{ isSealed: boolean, root: string | null }} Place
  */
 
@@ -39,7 +39,8 @@
 /**
  * What happened.
  * - The beginning: `placed` brings the place that was found, `found` and `begun` what the viewer knows of the site; `pathCame` and
- *   `pathFailed` answer `askPath`.
+ *   `pathFailed` answer `askPath`. `outdated`: the viewer was started again since this page was made, or the
+ *   person who looks has signed in anew.
  * - The person who looks: `pressed` is the button of the curtain, `looked` whether the page is looked at, `refused` that keeping or
  *   forgetting the site failed, `cleared` what came of `clear`, `lookedUp` of `lookUp`.
  * - The frame: `moved` while nobody sees it, `led` by a link out of the site: the curtain says so by `why` and the rest.
@@ -48,6 +49,7 @@
  * - The watch of the site, unless it is ended: `watchAnswered` is what came of `askWhy`.
  * @typedef {{ type: "placed", isSealed: boolean, root: string } | { type: "found", isKept: boolean } | { type: "begun", isBlocked: boolean }
  *   | { type: "beginningFailed", reason: string } | { type: "pathCame", root: string } | { type: "pathFailed", reason: string }
+ *   | { type: "outdated" }
  *   | { type: "pressed" } | { type: "reloaded" } | { type: "looked", isHidden: boolean } | { type: "kept", isKept: boolean }
  *   | { type: "forgot" } | { type: "cleared", hasCleared: boolean } | { type: "refused", reason: string } | { type: "blocked" }
  *   | { type: "lookedUp", isFound: boolean } | { type: "unblocked" } | { type: "unblockingFailed", reason: string }
@@ -63,13 +65,14 @@
  * - The frame: `show` the address of this page in a new one, `unload` it, `hide` it, or `uncover` it again.
  * - The curtain: `cover` says `why`, and has a button unless `then` is null; what else it needs comes with it (curtain.js).
  * - The bar: `tell` how it is with the owner, their `name`, `offerBlock` and `showKept` as it is by now.
+ * - `reload` this page itself.
  * - What takes time: `begin` (which goes on if it was begun) and `forget`, `unblock`, `askPath`, `lookUp` in the list of the blocked, `clear` what the site stored (a
  *   `cleared` follows if `isTold`), `wait` and `endWait`, `watch` and `unwatch`, `askWhy` the watch was refused.
  * @typedef {{ do: "show", root: string, isSealed: boolean } | { do: "unload" | "hide" | "uncover" }
  *   | { do: "cover", why: string, then: Then | null, reason?: string, seen?: string, since?: number, target?: string, whom?: string,
  *       isBlocked?: boolean }
  *   | { do: "tell", what: "here" | "away" | "blocked" | "looking" | "unlisted", seen?: string }
- *   | { do: "name" | "offerBlock" | "showKept" | "begin" | "forget" | "unblock" | "askPath" | "lookUp" }
+ *   | { do: "name" | "offerBlock" | "showKept" | "begin" | "forget" | "unblock" | "askPath" | "lookUp" | "reload" }
  *   | { do: "clear", isSealed: boolean, isTold: boolean }
  *   | { do: "wait" | "endWait" | "watch" | "unwatch" | "askWhy" }} Action
  */
@@ -81,6 +84,7 @@ export class Visit {
   #place = null;
   /** What an earlier visit stored is gone, or this one goes on with it: before, the site must not be shown. */
   #hasBegun = false;
+  #isOutdated = false;
   /** @type {Owner} */
   #owner = "unmet";
   /** @type {Listing} */
@@ -141,6 +145,7 @@ export class Visit {
       case "begun": return this.#begun(event);
       case "beginningFailed": return this.#cover("failed", "begin", { reason: event.reason });
       case "pathCame": return this.#pathCame(event);
+      case "outdated": return this.#outdated();
       case "pathFailed": return this.#cover("failed", "show", { reason: event.reason });
       case "pressed": return this.#pressed();
       case "reloaded": return this.#showHere();
@@ -188,11 +193,22 @@ export class Visit {
     if (!this.#hasBegun) return this.#do("begin");
     if (this.#watch === "ended") this.#watch = "none";
     // The secret path ended with the last visit.
-    if (this.#place.root === null) return this.#do("askPath");
+    if (this.#place.root === null) return this.#do(this.#isOutdated ? "reload" : "askPath");
     this.#show();
   }
 
+  /** A new run of the viewer knows none of the secret paths of the one before, and refuses what this page asks for. */
+  #outdated() {
+    this.#isOutdated = true;
+    if (!this.isSealed) return;
+    const { hasFrame } = this;
+    this.#place = { isSealed: true, root: null };
+    if (hasFrame) this.#cover("outdated", "show");
+  }
+
   #pathCame({ root }) {
+    // By the run before.
+    if (this.#isOutdated) return;
     this.#place = { isSealed: this.isSealed, root };
     if (!this.#isBlocked) this.#show();
   }
