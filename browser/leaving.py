@@ -15,6 +15,10 @@ FORM = ("<!doctype html><title>F</title><h1>a form</h1><textarea id=typed></text
 # Tries to be seen, heard of, or somewhere else while it is covered.
 RESTLESS = "setInterval(() => { window.ticks = (window.ticks ?? 0) + 1; document.title = 'x'; window.focus(); document.getElementById('typed').focus({ preventScroll: true }); }, 200);"
 SHORTER = ("/assets/shell.js", ("const waitTime = 30_000;", "const waitTime = 3_000;"))
+# A shell that takes nobody away by itself, and hears of people what `says` gives it: whether a goodbye still comes of a peer that was
+# stopped, and falls silent by that, is chance.
+BY_HAND = ("/assets/shell.js", ("const waitTime = 30_000;", "const waitTime = 3_600_000;"),
+           ("function update(one) {", "window.says = (more) => update({ ...person, ...more });\nfunction update(one) {"))
 
 # A shell that reads nobody in the list of people.
 UNLISTED = (("peers.find((other) => other.id === peer)", "undefined"), ("if (one.id === peer) update(one);", ""),
@@ -72,23 +76,21 @@ def silence(suite, url, neighbour):
             with inside(page):
                 found = page.run("return [document.getElementById('typed').value, localStorage.getItem('draft'), scrollY, window.ticks > 0]")
             expect(found == ["half a sentence", "kept", 400, True], found)
+    with contextlib.closing(Between()) as between, browser(arguments=between.arguments()) as page:
+        between.changes = (file_edited("a goodbye by hand", *BY_HAND),)
         with suite.check("a goodbye takes the site away, also after a silence, and what it stored"):
             typed(page, url, neighbour)
             with stopped(neighbour):
                 silent(page)
-                neighbour.process.send_signal(signal.SIGTERM)
-            # If the connection has ended meanwhile, no goodbye comes, and the while ends it.
-            page.wait(lambda: "Neighbour is gone" in curtain(page), f"the news, not {curtain(page)!r}", 50)
-            expect(not frames(page), "the frame is there")
-            neighbour.process.wait(10)
-            neighbour.start()
+                page.run("says({ state: 'offline', left: true })")
+                page.wait(lambda: "Neighbour is gone" in curtain(page), f"the news, not {curtain(page)!r}", 5)
+                expect(not frames(page), "the frame is there")
             page.wait(lambda: "is back" in curtain(page), "the offer", 20)
             page.one("#curtain-show").click()
             wait_site(page, "a form")
             with inside(page):
                 found = page.run("return [document.getElementById('typed').value, localStorage.getItem('draft')]")
             expect(found == ["", None], found)
-    with contextlib.closing(Between()) as between, browser(arguments=between.arguments()) as page:
         between.changes = (file_edited("a shorter while", *SHORTER),)
         with suite.check("whoever stays silent is gone after a while, and what the site stored too"):
             typed(page, url, neighbour)
