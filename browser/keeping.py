@@ -294,7 +294,7 @@ def keeping(suite, url, me, neighbour, hostile):
             page.wait(lambda: state(page, neighbour.id) in (None, "offline", "unreachable"), "the neighbour away")
             page.driver.get(f"{here}made-up.html")
             wait_site(page, "made up")
-            page.wait(lambda: "Away" in bar(page) or "Not in the list" in bar(page), f"the word, not {bar(page)!r}")
+            page.wait(lambda: any(word in bar(page) for word in ("Away", "Does not answer", "Not in the list")), f"the word, not {bar(page)!r}")
             neighbour.start()
             page.wait(lambda: "Here now" in bar(page), "here", 20)
             page.driver.get(here)

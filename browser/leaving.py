@@ -82,7 +82,10 @@ def silence(suite, url, neighbour):
             typed(page, url, neighbour)
             with stopped(neighbour):
                 silent(page)
-                page.run("says({ state: 'offline', left: true })")
+                said = page.run("says({ state: 'unreachable' }); return document.querySelector('.bar').innerText")
+                expect("Does not answer · last seen" in said and "Away" not in said, said)
+                said = page.run("says({ state: 'offline', left: true }); return document.querySelector('.bar').innerText")
+                expect("Away · last seen" in said and "Does not answer" not in said, said)
                 page.wait(lambda: "Neighbour is gone" in curtain(page), f"the news, not {curtain(page)!r}", 5)
                 expect(not frames(page), "the frame is there")
             page.wait(lambda: "is back" in curtain(page), "the offer", 20)

@@ -24,7 +24,8 @@ UNBLOCKED, NOT_UNBLOCKED = event("unblocked"), event("unblockingFailed", reason=
 MOVED, LED = event("moved"), event("led", why="out", target="http://out.example/")
 LISTED, OWN = event("listed", isOwn=False), event("listed", isOwn=True)
 CAME, ARRIVING = event("came", isOnline=True), event("came", isOnline=False)
-LEFT, SILENT, MISSING = event("left", seen="then"), event("fellSilent", seen="then", since=1), event("missing", seen="then", since=1)
+LEFT, MISSING = event("left", seen="then"), event("missing", seen="then", since=1)
+SILENT, NO_ANSWER = (event("fellSilent", isHeardOf=isHeardOf, seen="then", since=1) for isHeardOf in (False, True))
 WAITED, READY = event("waited"), event("watchReady")
 LOST, OTHERWISE_LOST = event("watchLost", code="refused"), event("watchLost", code="")
 BROKE, BROKE_REFUSED = event("watchBroke", isRefused=False), event("watchBroke", isRefused=True)
@@ -145,6 +146,14 @@ SEQUENCES = {
     "a goodbye in that silence ends it": [
         *IS_GONE, (CAME, "back/show met served", "tell here, cover back/show"),
         (SILENT, "silence over back/show met served", "tell away, wait"), (LEFT, "gone met served", "tell away, endWait, cover gone, clear")],
+
+    "whoever is heard of and does not answer is not said to be here, nor away": [
+        *HERE, (NO_ANSWER, "silence met served", "tell noAnswer, wait, hide, cover silent"), (SILENT, "silence met served", "tell away"),
+        (NO_ANSWER, "silence met served", "tell noAnswer"), (CAME, "site met served", "tell here, endWait, uncover")],
+    "also from the start": [
+        *BEGINS, (LISTED, "site unmet asked", ""), (NO_ANSWER, "site away asked", "tell noAnswer"), (UNREACHABLE, "site away none", "unwatch"),
+        (ARRIVING, "site coming none", "tell here"), (NO_ANSWER, "site away none", "tell noAnswer"),
+        (CAME, "site met asked", "tell here, show, watch")],
 
     # Silence
     "whoever falls silent is covered once, and uncovered when they are back": [

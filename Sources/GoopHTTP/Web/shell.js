@@ -209,6 +209,7 @@ const hereText = ({ isOwn, path }) => (isOwn ? "Your own site" : `Here now${ways
 function tell({ what, seen }) {
   if (what === "here") showState("online", hereText(person));
   if (what === "away") showState("gone", ["Away", seen].filter(Boolean).join(" · "));
+  if (what === "noAnswer") showState("gone", ["Does not answer", seen].filter(Boolean).join(" · "));
   if (what === "blocked") showState("gone", "Blocked by you");
   if (what === "looking") showState("unknown", "Looking…");
   if (what === "unlisted") showState("unknown", "Not in the list of people");
@@ -222,7 +223,7 @@ function update(one) {
   happened({ type: "listed", isOwn: Boolean(one.isOwn) });
   if (isHere(one)) happened({ type: "came", isOnline: one.state === "online" });
   else if (one.left) leave(seenText(one.lastSeen));
-  else happened({ type: "fellSilent", seen: seenText(one.lastSeen), since: one.lastSeen });
+  else happened({ type: "fellSilent", isHeardOf: one.state === "unreachable", seen: seenText(one.lastSeen), since: one.lastSeen });
 }
 
 const leave = (seen) => happened({ type: "left", seen });

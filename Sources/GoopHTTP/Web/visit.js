@@ -45,7 +45,7 @@
  *   forgetting the site failed, `cleared` what came of `clear`, `lookedUp` of `lookUp`.
  * - The frame: `moved` while nobody sees it, `led` by a link out of the site: the curtain says so by `why` and the rest.
  * - The owner, by the list of people: `listed` comes before the others. `seen` is when they were here, in the words of the bar; `since`
- *   in milliseconds, 0 if it is not known. `waited`: the while of `wait` is over.
+ *   in milliseconds, 0 if it is not known. `isHeardOf`: by others, but they do not answer. `waited`: the while of `wait` is over.
  * - The watch of the site, unless it is ended: `watchAnswered` is what came of `askWhy`.
  * @typedef {{ type: "placed", isSealed: boolean, root: string } | { type: "found", isKept: boolean } | { type: "begun", isBlocked: boolean }
  *   | { type: "beginningFailed", reason: string } | { type: "pathCame", root: string } | { type: "pathFailed", reason: string }
@@ -55,7 +55,7 @@
  *   | { type: "lookedUp", isFound: boolean } | { type: "unblocked" } | { type: "unblockingFailed", reason: string }
  *   | { type: "moved" } | { type: "led", why: string, target?: string, whom?: string }
  *   | { type: "listed", isOwn: boolean } | { type: "came", isOnline: boolean } | { type: "left", seen: string }
- *   | { type: "fellSilent", seen: string, since: number } | { type: "missing", seen: string, since: number } | { type: "waited" }
+ *   | { type: "fellSilent", isHeardOf: boolean, seen: string, since: number } | { type: "missing", seen: string, since: number } | { type: "waited" }
  *   | { type: "watchReady" } | { type: "watchLost", code: string } | { type: "watchBroke", isRefused: boolean }
  *   | { type: "watchAnswered", status: number, code: string }} VisitEvent
  */
@@ -71,7 +71,7 @@
  * @typedef {{ do: "show", root: string, isSealed: boolean } | { do: "unload" | "hide" | "uncover" }
  *   | { do: "cover", why: string, then: Then | null, reason?: string, seen?: string, since?: number, target?: string, whom?: string,
  *       isBlocked?: boolean }
- *   | { do: "tell", what: "here" | "away" | "blocked" | "looking" | "unlisted", seen?: string }
+ *   | { do: "tell", what: "here" | "away" | "noAnswer" | "blocked" | "looking" | "unlisted", seen?: string }
  *   | { do: "name" | "offerBlock" | "showKept" | "begin" | "forget" | "unblock" | "askPath" | "lookUp" | "reload" }
  *   | { do: "clear", isSealed: boolean, isTold: boolean }
  *   | { do: "wait" | "endWait" | "watch" | "unwatch" | "askWhy" }} Action
@@ -273,11 +273,11 @@ export class Visit {
   get #wasHere() { return this.#owner === "met" || this.#owner === "coming"; }
 
   /** True if that changes what is shown. */
-  #isLeft(seen) {
+  #isLeft(seen, isHeardOf = false) {
     if (this.#isBlocked) return false;
-    this.#do("tell", { what: "away", seen });
-    // Whoever was away from the start may answer all the same: the frame says what came of it.
-    if (!this.#wasHere) this.#owner = "away";
+    this.#do("tell", { what: isHeardOf ? "noAnswer" : "away", seen });
+    // Whoever was away from the start may answer all the same: the frame says what came of it. So it does of whoever only seemed to come.
+    if (!this.#wasHere || (isHeardOf && this.#owner === "coming")) this.#owner = "away";
     return this.#wasHere && !(this.#isGone && this.#screen.then === null);
   }
 
@@ -307,13 +307,13 @@ export class Visit {
   // the site of whoever only fell silent is covered at once, and gone a little later. Where there is no frame, what the curtain says is
   // being read, perhaps the target of a link, and is not taken away before they are gone.
 
-  #fallSilent({ seen, since }) {
-    if (this.#isLeft(seen)) this.#await({ isListed: true, seen, since });
+  #fallSilent({ isHeardOf, seen, since }) {
+    if (this.#isLeft(seen, isHeardOf)) this.#await({ isListed: true, seen, since });
   }
 
   /** A viewer that was started again does not know at first who is there. */
   #missing(last) {
-    if (this.#wasHere) this.#fallSilent(last); else this.#do("tell", { what: "unlisted" });
+    if (this.#wasHere) this.#fallSilent({ ...last, isHeardOf: false }); else this.#do("tell", { what: "unlisted" });
   }
 
   #await({ isListed, seen, since }) {
