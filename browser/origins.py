@@ -81,6 +81,14 @@ def bar(page):
     return page.run("return document.querySelector('.bar').innerText")
 
 
+# What the button that copies says of what came of it, as it is seen, in `words`.
+LISTENS = """
+const button = document.getElementById("copy");
+window.words = [];
+new MutationObserver(() => words.push(getComputedStyle(button, "::before").content)).observe(button, { attributeFilter: ["data-word"] });
+"""
+
+
 def visits(suite, page, url, me, neighbour):
     """The shell around a visit."""
     neighbour.write("index.html", "<!doctype html><title>S</title><h1>shell home</h1>"
@@ -135,10 +143,16 @@ def visits(suite, page, url, me, neighbour):
                 page.one("#next").click()
             wait_site(page, "next page")
             page.wait(lambda: page.driver.current_url == f"{here}sub/next.html?q=1", "the address following")
+            page.run(LISTENS)
             page.one("#copy").click()
             page.wait(lambda: "The address was copied" in page.heard(), "the word that it was copied")
+            page.wait(lambda: page.run("return words") == ['"Copied"', "none"], "the word for whoever sees it, and its end")
             copied = page.driver.execute_async_script("navigator.clipboard.readText().then(arguments[0], e => arguments[0](String(e)))")
             expect(copied == f"http://127.0.0.1:8080/p/{neighbour.id}/sub/next.html?q=1", copied)
+            page.run("navigator.clipboard.writeText = () => Promise.reject(new Error())")
+            page.one("#copy").click()
+            page.wait(lambda: "did not allow copying" in page.heard(), "the word that it was not")
+            page.wait(lambda: '"Not allowed"' in page.run("return words"), "the word for whoever sees it")
         finally:
             page.cdp("Browser.resetPermissions")
             page.driver.get(here)

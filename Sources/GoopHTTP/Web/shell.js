@@ -331,16 +331,25 @@ async function askWhy() {
   if (mine === watching) happened({ type: "watchAnswered", status: answer.status, code });
 }
 
-find("curtain-copy").addEventListener("click", async () => {
+/// How long a button says what came of it, in milliseconds.
+const wordTime = 1800;
+
+/// Copies a text, and says what came of it: `sentence`, or that it is not allowed.
+/// @returns the same for whoever sees it, in a word or two
+async function copied(text, sentence) {
   try {
-    await navigator.clipboard.writeText(siteLink(ownID));
-    say("The link to your site was copied.");
-    setText(find("curtain-copy"), "Copied");
+    await navigator.clipboard.writeText(text);
+    say(sentence);
+    return "Copied";
   } catch {
     say("The browser did not allow copying.");
-    setText(find("curtain-copy"), "Not allowed");
+    return "Not allowed";
   }
-  setTimeout(() => setText(find("curtain-copy"), "Copy the link to my site"), 1800);
+}
+
+find("curtain-copy").addEventListener("click", async () => {
+  setText(find("curtain-copy"), await copied(siteLink(ownID), "The link to your site was copied."));
+  setTimeout(() => setText(find("curtain-copy"), "Copy the link to my site"), wordTime);
 });
 
 document.addEventListener("visibilitychange", () => happened({ type: "looked", isHidden: document.hidden }));
@@ -349,16 +358,12 @@ document.addEventListener("visibilitychange", () => happened({ type: "looked", i
 
 find("reload").addEventListener("click", () => happened({ type: "reloaded" }));
 
-find("copy").addEventListener("click", async (event) => {
-  const button = event.currentTarget;
-  try {
-    await navigator.clipboard.writeText(siteLink(peer, ownAddress().slice(base.length) || "/"));
-    say("The address was copied.");
-    button.classList.add("done");
-    setTimeout(() => button.classList.remove("done"), 1500);
-  } catch {
-    say("The browser did not allow copying.");
-  }
+let wordTimer = 0;
+
+find("copy").addEventListener("click", async ({ currentTarget: { dataset } }) => {
+  dataset.word = await copied(siteLink(peer, ownAddress().slice(base.length) || "/"), "The address was copied.");
+  clearTimeout(wordTimer);
+  wordTimer = setTimeout(() => { delete dataset.word; }, wordTime);
 });
 
 const panel = find("panel");
