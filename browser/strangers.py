@@ -1,7 +1,7 @@
 """What strangers chose and the viewer's own pages show: a name, and a path that is asked for. See viewer_checks.py."""
 import subprocess
 
-from origins import bar, curtain, wait_site
+from origins import bar, curtain, inside, wait_site
 from people_room import close_card, open_card
 from story import HOSTILE_NAME, expect, state
 
@@ -69,4 +69,21 @@ def everywhere(suite, page, url, me, hostile):
         page.driver.get(f"{url}p/{me.id}/")
         page.wait(lambda: "Your own site" in bar(page), "the own site")
         expect(not page.one("#block").is_displayed(), "nobody blocks themselves")
+    with suite.check("over the own site the bar leads to the page's file instead of keeping it"):
+        me.write("a b/own.html", "<!doctype html><title>O</title><h1>own words</h1><a id=up href='../'>up</a>")
+        page.driver.get(f"{url}p/{me.id}/a%20b/own.html?q=1#part")
+        wait_site(page, "own words")
+        page.wait(lambda: page.one("#edit").is_displayed() and not page.one("#keep").is_displayed(), "the button that edits")
+        expect(page.one("#edit").get_attribute("href") == f"{url}site#a%20b/own.html", page.one("#edit").get_attribute("href"))
+        with inside(page):
+            page.one("#up").click()
+        page.wait(lambda: page.one("#edit").get_attribute("href") == f"{url}site#index.html", "the file of the front page")
+        page.driver.back()
+        page.wait(lambda: page.one("#edit").get_attribute("href") == f"{url}site#a%20b/own.html", "the file again")
+        page.one("#edit").click()
+        page.wait(lambda: page.run("return document.getElementById('text-dialog')?.open"), "the editor")
+        expect("own words" in page.one("#text").get_attribute("value"), page.one("#text").get_attribute("value"))
+        page.one("#text-close").click()
+        page.wait(lambda: not page.run("return document.getElementById('text-dialog').open"), "its end")
+        expect(page.driver.current_url == f"{url}site#a%20b", page.driver.current_url)
     page.complaints()

@@ -140,7 +140,9 @@ const isSecret = (address) =>
 
 /// An address of the site becomes that of this page.
 function keepAt(address) {
-  if (!isSecret(address)) moveTo(address);
+  if (isSecret(address)) return;
+  moveTo(address);
+  leadToEditor();
 }
 
 hearPlaces(base,
@@ -215,11 +217,24 @@ function tell({ what, seen }) {
   if (what === "unlisted") showState("unknown", "Not in the list of people");
 }
 
+/// Over the own site, where it is nothing to keep, the bar leads to the file of the page that is shown.
+function leadToEditor() {
+  const path = ownAddress().replace(/[?#].*/s, "").slice(base.length + 1);
+  find("edit").href = `/site#${path === "" || path.endsWith("/") ? `${path}index.html` : path}`;
+}
+
+function showOwn(isOwn) {
+  find("edit").hidden = !isOwn;
+  find("keep").hidden = isOwn;
+  leadToEditor();
+}
+
 function update(one) {
   person = one;
   setText(find("name"), nameText());
   setText(find("print"), called(one) ? printOf(peer) : "");
   document.title = `${nameText()} · Goop²`;
+  showOwn(Boolean(one.isOwn));
   happened({ type: "listed", isOwn: Boolean(one.isOwn) });
   if (isHere(one)) happened({ type: "came", isOnline: one.state === "online" });
   else if (one.left) leave(seenText(one.lastSeen));

@@ -12,6 +12,8 @@ const rowsAtOnce = 300;
 const editable = /\.(html?|css|m?js|json|txt|md|svg|xml|csv|toml|ya?ml|webmanifest)$/i;
 const largestText = 512 * 1024;
 
+const isText = (entry) => entry.kind === "file" && editable.test(entry.path) && entry.size <= largestText;
+
 let sheet = null;
 let folder = "";
 let shown = rowsAtOnce;
@@ -48,7 +50,7 @@ function rowOf(entry) {
     view.setAttribute("aria-label", `Preview ${name}, in a new tab`);
     actions.append(view);
   }
-  if (entry.kind === "file" && editable.test(name) && entry.size <= largestText) add("Edit", () => edit(entry.path));
+  if (isText(entry)) add("Edit", () => edit(entry.path));
   add("Rename", () => rename(entry));
   add("Delete", () => remove(entry), true);
   const item = element("li", "", head, actions);
@@ -340,7 +342,10 @@ async function begin(isAgain = false) {
 
 prepare(() => ({ folder, sheet, whenDone: load }));
 prepareStarters(load, () => sheet);
-try { folder = decodeURIComponent(location.hash.slice(1)); } catch { folder = ""; }
+// What the address names: a folder, or a file, which the bar over the own site leads to.
+let named = "";
+try { named = decodeURIComponent(location.hash.slice(1)); } catch { /* Nothing. */ }
+folder = named;
 // What could not be read at first; the rest goes on by the stream.
 addEventListener("viewer-back", async () => {
   if (ownID && sheet) return;
@@ -349,3 +354,9 @@ addEventListener("viewer-back", async () => {
 });
 await begin();
 await load();
+const wanted = sheet?.files.find((entry) => entry.path === named);
+if (wanted && isText(wanted)) {
+  // The room stays in its folder, and does not ask again when it is loaded again.
+  open(folder);
+  await edit(wanted.path);
+}
