@@ -254,6 +254,8 @@ def keeping(suite, url, me, neighbour, hostile):
             page.complaints()
         with suite.check("Keep this site: says what it means, is kept by the viewer, and shows"):
             page.one("#keep").click()
+            expect("show them while its owner is away" in page.one("#keep-offer").text, page.one("#keep-offer").text)
+            page.one("#keep-offer summary").click()
             offered = page.one("#keep-offer").text
             suite.shot(page, "shell-keep")
             page.one("#keep-yes").click()

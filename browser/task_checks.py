@@ -7,7 +7,7 @@ from axe import HARMLESS, harmless, looks
 from origins import inside, wait_site
 from part import ended
 from peer import Peer
-from story import browser, each_look
+from story import browser, each_look, expect
 from task_drivers import ByKeyboard, ByTree, perform
 from tasks import TASKS
 
@@ -25,6 +25,31 @@ def tasks(suite, url, neighbour, kind):
             driver.close()
 
 
+# Whether nothing lies over a button of the dialog, or beside the window.
+REACHED = """
+const dialog = document.querySelector(arguments[0]);
+dialog.querySelector("details").open = true;
+dialog.scrollTop = 0;
+const isReached = (one) => {
+  const { left, top, width, height } = one.getBoundingClientRect();
+  return one.contains(document.elementFromPoint(left + width / 2, top + height / 2));
+};
+const buttons = [...dialog.querySelectorAll(".curtain-actions button:not([hidden])")];
+return [dialog.scrollHeight > dialog.clientHeight, buttons.length > 1 && buttons.every(isReached)];
+"""
+
+
+def in_reach(suite, url, neighbour):
+    with browser(320, 480, reduced_motion=True) as page:
+        for button, dialog in (("#rights", "#panel"), ("#keep", "#keep-panel")):
+            with suite.check(f"320 pixels: the buttons of {dialog} are in reach, though not all of it fits"):
+                page.driver.get("about:blank")
+                page.driver.get(f"{url}p/{neighbour.id}/")
+                page.wait(lambda: "Here now" in page.run("return document.querySelector('.bar').innerText"), "the state")
+                page.one(button).click()
+                expect(page.run(REACHED, dialog) == [True, True], page.run(REACHED, dialog))
+
+
 def axe(suite, url, neighbour):
     """The bar, its panels, what covers a site, and the starter sites."""
     here = f"{url}p/{neighbour.id}/"
@@ -34,6 +59,7 @@ def axe(suite, url, neighbour):
             page.wait(lambda: "Here now" in page.run("return document.querySelector('.bar').innerText"), "the state")
             if button:
                 page.one(button).click()
+                page.one("dialog[open] summary").click()
         return prepare
 
     looks(suite, here, "shell", opened(None))
@@ -65,6 +91,7 @@ def story(suite, program, folder):
                 tasks(suite, url, neighbour, kind)
                 if kind is ByTree:
                     axe(suite, url, neighbour)
+                    in_reach(suite, url, neighbour)
 
 
 if __name__ == "__main__":
