@@ -148,8 +148,15 @@ SEQUENCES = {
         (SILENT, "silence over back/show met served", "tell away, wait"), (LEFT, "gone met served", "tell away, endWait, cover gone, clear")],
 
     "whoever is heard of and does not answer is not said to be here, nor away": [
-        *HERE, (NO_ANSWER, "silence met served", "tell noAnswer, wait, hide, cover silent"), (SILENT, "silence met served", "tell away"),
-        (NO_ANSWER, "silence met served", "tell noAnswer"), (CAME, "site met served", "tell here, endWait, uncover")],
+        *HERE, (NO_ANSWER, "silence met served", "tell noAnswer, wait, hide, cover noAnswer"),
+        (NO_ANSWER, "silence met served", "tell noAnswer"), (SILENT, "silence met served", "tell away, cover silent"),
+        (NO_ANSWER, "silence met served", "tell noAnswer, cover noAnswer"), (CAME, "site met served", "tell here, endWait, uncover")],
+    "nor is it after the while, and the site is offered when they answer": [
+        *HERE, (NO_ANSWER, "silence met served", "tell noAnswer, wait, hide, cover noAnswer"),
+        (WAITED, "goneNoAnswer met served", "tell noAnswer, unload, endWait, cover goneNoAnswer, clear"),
+        (NO_ANSWER, "goneNoAnswer met served", "tell noAnswer"), (CAME, "back/show met served", "tell here, cover back/show"),
+        (NO_ANSWER, "silence over back/show met served", "tell noAnswer, wait"), (SILENT, "silence over back/show met served", "tell away"),
+        (WAITED, "gone met served", "tell away, endWait, cover gone, clear")],
     "also from the start": [
         *BEGINS, (LISTED, "site unmet asked", ""), (NO_ANSWER, "site away asked", "tell noAnswer"), (UNREACHABLE, "site away none", "unwatch"),
         (ARRIVING, "site coming none", "tell here"), (NO_ANSWER, "site away none", "tell noAnswer"),

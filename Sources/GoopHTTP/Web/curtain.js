@@ -5,6 +5,7 @@ import { find, say, setText } from "/assets/words.js";
 const back = "Back to the site";
 const again = "Try again";
 const goes = (name, whom) => `The site of ${name} wants to take you to ${whom}.`;
+const mayBe = "Their Goop² may be stopping, or not want to hear from you, or its network is slow.";
 const seesYou = "Whoever runs it will see that you come.";
 
 /// A sentence about a moment; empty if it is not known.
@@ -63,6 +64,14 @@ const sentences = {
   silent: ({ name, since }) => ({
     title: `Nothing is heard of ${name}`,
     text: `${sinceText(since)}The page stays as you left it for half a minute, and is shown again if they come back.`,
+  }),
+  noAnswer: ({ name }) => ({
+    title: `${name} does not answer`,
+    text: `${mayBe} The page stays as you left it for half a minute, and is shown again if they answer.`,
+  }),
+  goneNoAnswer: ({ name }) => ({
+    title: `${name} does not answer`,
+    text: `${mayBe} A site is there only while its owner answers. It is offered here again when they do.`,
   }),
   notInvited: ({ name }) => ({
     title: `${name} shows this site to certain people only`,

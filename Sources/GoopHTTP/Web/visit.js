@@ -5,12 +5,13 @@
  * What is below the bar. `isGone`: the owner has gone, and the site was not shown since.
  * - `nothing`: before the visit has begun, and while it is looked up whom the person has blocked.
  * - `site`: the frame.
- * - `silence`: nothing is heard of the owner. The frame, if there is one, stays behind the curtain for a while; `isMoved`: it shows
+ * - `silence`: nothing is heard of the owner, or, with `isHeardOf`, they do not answer. The frame, if there is one, stays behind the curtain for a while; `isMoved`: it shows
  *   something else by now. Without a frame nothing can be lost, and the curtain, if it is down, goes on saying `why`, with its button.
  *   `isListed`: they are one of the list of people. `seen`: when they were here, in the words of the bar.
  * - `curtain`: there is no frame, and the curtain says `why`; what its button does `then`, null if it has none.
  * @typedef {{ is: "nothing" } | { is: "site" }
- *   | { is: "silence", hasFrame: boolean, isMoved: boolean, isGone: boolean, isListed: boolean, seen: string, why: string, then: Then | null }
+ *   | { is: "silence", hasFrame: boolean, isMoved: boolean, isGone: boolean, isListed: boolean, isHeardOf: boolean, seen: string,
+ *       why: string, then: Then | null }
  *   | { is: "curtain", why: string, then: Then | null, isGone: boolean }} Screen
  */
 
@@ -227,7 +228,7 @@ export class Visit {
   /** The frame goes, and the curtain says why, with `facts`. */
   #cover(why, then, facts = {}) {
     this.#unload();
-    this.#screen = { is: "curtain", why, then, isGone: this.#isGone || why === "gone" };
+    this.#screen = { is: "curtain", why, then, isGone: this.#isGone || why === "gone" || why === "goneNoAnswer" };
     this.#do("cover", { why, then, ...facts });
   }
 
@@ -282,9 +283,9 @@ export class Visit {
   }
 
   /** Gone means gone: a site is there as long as its owner is. */
-  #leave(seen) {
-    if (!this.#isLeft(seen)) return;
-    this.#cover("gone", null, { seen });
+  #leave(seen, isHeardOf = false) {
+    if (!this.#isLeft(seen, isHeardOf)) return;
+    this.#cover(isHeardOf ? "goneNoAnswer" : "gone", null, { seen });
     if (!this.#isKept) this.#clear(false);
   }
 
@@ -308,7 +309,7 @@ export class Visit {
   // being read, perhaps the target of a link, and is not taken away before they are gone.
 
   #fallSilent({ isHeardOf, seen, since }) {
-    if (this.#isLeft(seen, isHeardOf)) this.#await({ isListed: true, seen, since });
+    if (this.#isLeft(seen, isHeardOf)) this.#await({ isListed: true, isHeardOf, seen, since });
   }
 
   /** A viewer that was started again does not know at first who is there. */
@@ -316,14 +317,19 @@ export class Visit {
     if (this.#wasHere) this.#fallSilent({ ...last, isHeardOf: false }); else this.#do("tell", { what: "unlisted" });
   }
 
-  #await({ isListed, seen, since }) {
-    if (this.isSilent) return;
+  #await({ isListed, isHeardOf, seen, since }) {
     const { hasFrame } = this;
-    const { why = "", then = null } = hasFrame ? { why: "silent" } : this.#screen;
-    this.#screen = { is: "silence", hasFrame, isMoved: false, isGone: this.#isGone, isListed, seen, why, then };
-    this.#do("wait");
-    if (!hasFrame) return;
-    this.#do("hide");
+    const before = this.#screen;
+    const { why = "", then = null } = hasFrame ? { why: isHeardOf ? "noAnswer" : "silent" } : before;
+    if (this.isSilent) {
+      this.#screen = { ...before, isHeardOf, why };
+      if (why === before.why) return;
+    } else {
+      this.#screen = { is: "silence", hasFrame, isMoved: false, isGone: this.#isGone, isListed, isHeardOf, seen, why, then };
+      this.#do("wait");
+      if (!hasFrame) return;
+      this.#do("hide");
+    }
     this.#do("cover", { why, then, since });
   }
 
@@ -335,7 +341,8 @@ export class Visit {
     if (!this.isSilent) return;
     // A page that nobody looks at hears nothing, so it cannot know whether they are back.
     if (this.#isHidden) return this.#do("wait");
-    if (this.#screen.isListed) this.#leave(this.#screen.seen); else this.#leaveUnlisted();
+    const { isListed, isHeardOf, seen } = this.#screen;
+    if (isListed) this.#leave(seen, isHeardOf); else this.#leaveUnlisted();
   }
 
   /** The frame shows something else, and nobody sees what, or where that leads. */
@@ -405,7 +412,7 @@ export class Visit {
     // What else went wrong may be over when the stream is tried again.
     if (code !== "unreachable" && code !== "timed_out") return;
     // Of whoever is in no list, for one because they are invisible, nothing else tells that they went.
-    if (this.#list === "unlisted" && this.#isServed && this.hasFrame) return this.#await({ isListed: false, seen: "", since: 0 });
+    if (this.#list === "unlisted" && this.#isServed && this.hasFrame) return this.#await({ isListed: false, isHeardOf: false, seen: "", since: 0 });
     // The site is filled in again, and watched, when they come.
     if ((this.#owner === "away" || this.#owner === "coming") && !this.#isServed) this.#endWatch();
   }
