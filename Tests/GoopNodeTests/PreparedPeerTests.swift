@@ -310,7 +310,7 @@ import Testing
         NodeSettingsDesk(
             file: folder.configurationFile, running: configuration,
             door: SiteDoor(configuration.siteAudience), visibility: Visibility(isHidden: false),
-            preferences: LivePreferences(configuration.viewer))
+            own: OwnProfile(configuration.profile), preferences: LivePreferences(configuration.viewer))
     }
 
     @Test func theNextRunIsNotBegunIfItsOuterDoorWouldNotOpen() async throws {
