@@ -94,7 +94,8 @@ struct PeerBackend: ViewerBackend {
             await directory.probeSucceeded(peer)
             return body
         } catch {
-            if error.kind == .unreachable { await directory.probeFailed(peer, reason: error.description) }
+            if error.kind == .unreachable { await directory.probeFailed(peer, reason: error.reason) }
+            if error.kind == .timedOut { await directory.doubt(peer) }
             throw error
         }
     }

@@ -377,8 +377,7 @@ final class RunningPeer: Sendable {
         func tell(_ change: PeerChange) {
             switch change {
             case .updated(let entry):
-                journal.note(change, before: states[entry.id])
-                states[entry.id] = entry.stateName
+                states[entry.id] = journal.note(change, before: states[entry.id])
             case .removed(let peer):
                 journal.note(change, before: states.removeValue(forKey: peer))
             }
@@ -490,7 +489,7 @@ final class RunningPeer: Sendable {
             await directory.probeSucceeded(peer)
         } catch {
             let reason = SiteClient.siteError(error, peer: peer, elapsed: .zero)
-            await directory.probeFailed(peer, reason: reason.description)
+            await directory.probeFailed(peer, reason: reason.reason)
             // A peer that fails is not asked again at once, however often it is named.
             try? await Task.sleep(for: .milliseconds(500))
         }
