@@ -47,7 +47,7 @@ struct StartAnnouncer: Sendable {
         return lines
     }
 
-    /// The note about somebody who says that they are this peer. Multicast is not signed: no more is said than was heard.
+    /// The note about somebody who says that they are this peer: as much as was heard, for multicast is not signed.
     static func note(ofTwinAt place: String) -> String {
         let who = place == "this computer" ? "another program on this computer" : "somebody at \(place)"
         return "goop2: note: \(who) says on the local network that it is this peer: a second program with its key, such "
