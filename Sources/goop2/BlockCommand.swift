@@ -53,6 +53,11 @@ struct BlockCommand: AsyncParsableCommand {
             case .blocked: "blocked"
             }
         try Console.answer("\(answer.object?["peer"]?.string ?? "") is \(words) now")
+        if standing != .ordinary, answer.object?["unseen"]?.bool == true {
+            Console.note(
+                "goop2: note: nobody with this id has been seen yet, and an id has no checksum: compare it with what you were "
+                    + "given")
+        }
     }
 
     private func list(_ decisions: JSONValue) throws {

@@ -100,6 +100,21 @@ import Testing
         }
     }
 
+    /// Nobody is named by a slip of the pen; who was, is taken off the list.
+    @Test func anIdThatNobodyCanHaveIsNotNamed() async throws {
+        try await withViewer(rooms: ViewerRooms(access: access)) { port in
+            let token = try await token(port)
+            for slip in [#"{"only":["12D3KooWrong"]}"#, "{\"allow\":[\"\(peer)\",\"12D3KooWrong\"]}"] {
+                let answer = try await post("site/audience", slip, port: port, token: token)
+                #expect(answer.status == 400 && answer.body.contains("nobody can have that id"), "\(slip)")
+            }
+            #expect(access.decisions.withLock { $0.isEmpty })
+            _ = try await post("site/audience", #"{"revoke":["12D3KooWrong"]}"#, port: port, token: token)
+            let named = try PeerID(text: "12D3KooWrong")
+            #expect(access.decisions.withLock { $0 } == [.revoke([named])])
+        }
+    }
+
     @Test func onlyTheViewersPagesSeeWhoVisits() async throws {
         try await withViewer(rooms: ViewerRooms(access: access)) { port in
             let list = try await request("/api/rooms/site/visitors", port: port)

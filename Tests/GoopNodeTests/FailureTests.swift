@@ -11,6 +11,29 @@ import Testing
         #expect(!SiteError(kind: kind).failure.nextStep.isEmpty)
     }
 
+    /// A typing error neither closes a site to everybody nor blocks anybody, whether the peer runs or not.
+    @Test func aSlipInAnIdDecidesNothing() async throws {
+        let temporary = TemporaryFolder()
+        let ada = try await TestPeer.start(in: temporary, label: "ada")
+        let unseen = PrivateKey.generate().peerID.base58
+        for isRunning in [true, false] {
+            if !isRunning { try await ada.stop() }
+            for action in ["only", "allow"] {
+                let refused = await failure { try await ada.commands.audience(action, peers: ["12D3KooWrong"]) }
+                #expect(refused?.kind == .noInput && refused?.cause.contains("12D3KooWrong is no peer id") == true)
+            }
+            #expect(await failure { try await ada.commands.stand("12D3KooWrong", .blocked) }?.kind == .noInput)
+            #expect(try await ada.commands.audience("show").object?["audience"]?.string == "everyone")
+            #expect(try await ada.commands.decisions() == .array([]))
+            // A slip that makes another id cannot be told from somebody who is not met yet: that is said.
+            let answer = try await ada.commands.audience("allow", peers: [unseen])
+            #expect(answer.object?["guests"]?.array?.first?.object?["unseen"]?.bool == true)
+            #expect(try await ada.commands.stand(unseen, .blocked).object?["unseen"]?.bool == true)
+            _ = try await ada.commands.stand(unseen, .ordinary)
+            _ = try await ada.commands.audience("revoke", peers: [unseen])
+        }
+    }
+
     @Test func aDecisionThatIsRefusedHasANextStep() async throws {
         let temporary = TemporaryFolder()
         let ada = try await TestPeer.start(in: temporary, label: "ada")

@@ -101,7 +101,7 @@ public struct PeerCommands: Sendable {
     /// Decides how the owner stands to a peer; at once, and over restarts.
     /// - Parameters:
     ///   - peer: an id, or a name of somebody who is known.
-    /// - Returns: an object with `peer` and `standing`.
+    /// - Returns: an object with `peer` and `standing`; and with `unseen`, which is true, if nothing was ever heard of that peer.
     /// - Throws: `Failure`.
     public func stand(_ peer: String, _ standing: PeerStanding) async throws -> JSONValue {
         if client.isPeerRunning { return try await client.ask(.stand(peer: peer, standing: standing.rawValue)) }
@@ -111,7 +111,7 @@ public struct PeerCommands: Sendable {
         defer { try? store.close() }
         let known = try await folder.peers(in: store)
         let (id, _) = try PeerName.resolve(
-            peer, among: known.map(PeerName.Candidate.init), nextStep: PeerName.nextStepWhileStopped)
+            peer, among: known.map { PeerName.Candidate($0) }, nextStep: PeerName.nextStepWhileStopped)
         var records = PeerRecords(ownID: prepared.identity.peerID, known: known)
         let decided: PeerRecords.Decided
         do throws(PeerRecords.Refusal) { decided = try records.setStanding(standing, of: id) } catch {
@@ -119,7 +119,7 @@ public struct PeerCommands: Sendable {
                 .usage, "\(error)", nextStep: "name another peer; goop2 peers \(folder.word) lists them")
         }
         try await folder.save(decided, in: store)
-        return ["peer": .string(id.base58), "standing": .string(decided.record.standing.rawValue)]
+        return decided.record.decidedJSON(isUnseen: decided.record.isUnseen)
     }
 
     var client: ControlClient { ControlClient(folder: folder, group: group) }
@@ -130,6 +130,13 @@ public struct PeerCommands: Sendable {
 }
 
 extension KnownPeer {
+    /// As a command answers that decides about the peer.
+    func decidedJSON(isUnseen: Bool) -> JSONValue {
+        var object: JSONObject = ["peer": .string(id.base58), "standing": .string(standing.rawValue)]
+        if isUnseen { object["unseen"] = true }
+        return .object(object)
+    }
+
     /// As the commands print who is blocked or muted.
     var standingJSON: JSONValue {
         [

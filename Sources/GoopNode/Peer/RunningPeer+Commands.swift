@@ -74,8 +74,10 @@ extension RunningPeer {
         }
         let peer = try await resolve(text).peer
         do throws(PeerBookError) {
+            // A peer that is blocked is listed no longer.
+            let isListed = await directory.entry(of: peer) != nil
             let record = try await book.decide(.standing(standing), about: peer)
-            return ["peer": .string(peer.base58), "standing": .string(record.standing.rawValue)]
+            return record.decidedJSON(isUnseen: record.isUnseen && !isListed)
         } catch {
             guard error.isStored else { throw notStored(error.message) }
             throw Failure(
@@ -84,12 +86,14 @@ extension RunningPeer {
     }
 
     private func audience(_ action: String, _ names: [String]) async throws(Failure) -> JSONValue {
-        guard action != "show" else { return await access.audience().json(names: directory.known) }
+        guard action != "show" else { return await access.audience().json(names: acquaintances()) }
+        // Whoever is on the list can be taken off, known or not.
+        let guests = await action == "revoke" ? access.audience().guests : []
         var peers: [PeerID] = []
-        for name in names { peers.append(try await resolve(name).peer) }
+        for name in names { peers.append(try await resolve(name, besides: guests).peer) }
         let decision = try AudienceDecision(action: action, peers: peers)
         do throws(AudienceError) {
-            return try await access.decide(decision).json(names: directory.known)
+            return try await access.decide(decision).json(names: acquaintances())
         } catch {
             guard error.isStored else { throw notStored(error.message) }
             throw Failure(.usage, error.message, nextStep: "see who is named: goop2 site \(peer.folder.word)")
@@ -100,13 +104,30 @@ extension RunningPeer {
         Failure(.temporary, cause, nextStep: "try again; it is in effect until the next start")
     }
 
-    private func resolve(_ text: String) async throws(Failure) -> (peer: PeerID, address: Multiaddr?) {
+    /// Whoever is remembered, and after them whoever is listed without that.
+    private func acquaintances() async -> [KnownPeer] {
         let listed = await directory.entries
-        let ids = Set(listed.map(\.id))
+        return await directory.known
+            + listed.map {
+                KnownPeer(
+                    id: $0.id, label: $0.label, addresses: $0.addresses, lastSeenMilliseconds: $0.lastSeenMilliseconds,
+                    petname: $0.petname)
+            }
+    }
+
+    /// - Parameter others: those who can be named by their ids though they are neither listed nor remembered.
+    private func resolve(
+        _ text: String, besides others: [PeerID] = []
+    ) async throws(Failure) -> (peer: PeerID, address: Multiaddr?) {
+        let listed = await directory.entries
+        var ids = Set(listed.map(\.id))
         // Those who are not listed, the blocked for one, are named too.
-        let others = await directory.known.filter { !ids.contains($0.id) }
+        let remembered = await directory.known.filter { ids.insert($0.id).inserted }
+        let unknown = others.filter { ids.insert($0).inserted }
         return try PeerName.resolve(
-            text, among: listed.map(PeerName.Candidate.init) + others.map(PeerName.Candidate.init),
+            text,
+            among: listed.map { PeerName.Candidate($0) } + remembered.map { PeerName.Candidate($0) }
+                + unknown.map { PeerName.Candidate($0) },
             nextStep: "see the list: goop2 peers \(peer.folder.word)")
     }
 }
