@@ -180,6 +180,23 @@ import Testing
         #expect(DataError(SiteError(kind: .notInvited)).code == .refused)
     }
 
+    /// What the system keeps from the owner's program is no rule of the site, and the way there is not the way out.
+    @Test func anOwnFileThatCannotBeReadIsCalledThat() {
+        var error = SiteError(kind: .forbidden)
+        let front = "/p/\(peer)/"
+        func ways(_ address: String) -> [String] {
+            NoticePage(error, peer: peer, who: nil, address: address).actions.map(\.address)
+        }
+        #expect(ways(front + "a.html") == [front, "/"])
+        #expect(ways(front) == [front, "/"] && ways(front + "?q") == [front + "?q", "/"])
+        let texts = NoticePage(error, peer: peer, who: nil, address: front).actions.map(\.text)
+        #expect(texts == ["Try again", "Back to People"])
+        error.isUnreadable = true
+        let notice = NoticePage(error, peer: peer, who: nil, address: front)
+        #expect(notice.status == .internalServerError && notice.explanation.contains("chmod -R u+rX"))
+        #expect(ways(front) == [front, "/site", "/"])
+    }
+
     @Test func aRefusalIsNotRemembered() {
         let memory = FailureMemory(lifetime: .seconds(9))
         memory.record(SiteError(kind: .notInvited), of: peer, asked: .now, now: .now)

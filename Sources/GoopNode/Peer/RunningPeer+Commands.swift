@@ -160,6 +160,10 @@ extension SiteError {
         case .badRequest:
             Failure(.usage, "the path cannot be asked for\(facts)", nextStep: "write it as /folder/file.html")
         case .notFound: Failure(.noInput, "the site has no such file\(facts)", nextStep: "check the path")
+        case .forbidden where isUnreadable:
+            Failure(
+                .permission, "the system does not let this program read that file",
+                nextStep: "allow it: chmod -R u+rX, and the folder of the site")
         case .forbidden:
             Failure(
                 .permission, "that part of the site is not shown to visitors\(facts)",
