@@ -73,6 +73,29 @@ struct StartAnnouncer: Sendable {
             }
         case .ready: if isJSON { say(json: ["event": "ready"]) }
         case .changed(let change): changed(change)
+        case .contactFailed(let peer, let addresses, let reason):
+            let places = addresses.map(\.description)
+            if isJSON {
+                say(json: [
+                    "event": "contactFailed", "id": .string(peer.base58),
+                    "addresses": .array(places.map { .string($0) }), "reason": .string(reason),
+                ])
+            } else {
+                // Others write parts of the reason.
+                Console.note(
+                    "goop2: note: contact \(places.joined(separator: ", ")) does not answer yet; trying again ("
+                        + TerminalText.safe(reason, maximumCharacters: 400) + ")")
+            }
+        case .contactReached(let peer, let addresses):
+            let places = addresses.map(\.description)
+            if isJSON {
+                say(json: [
+                    "event": "contactReached", "id": .string(peer.base58),
+                    "addresses": .array(places.map { .string($0) }),
+                ])
+            } else {
+                say("Connected with contact \(places.joined(separator: ", "))")
+            }
         case .stopping: if isJSON { say(json: ["event": "stopping"]) } else { Console.note("Goodbye.") }
         }
     }

@@ -70,5 +70,11 @@ import Testing
             #expect(refused?.kind == .usage)
             #expect(refused?.nextStep == "write /ip4/ADDRESS/tcp/PORT/p2p/\(ada)")
         }
+        for text in ["192.168.1.5:4001", "Ada", "12D3KooWrong", ""] {
+            let refused = await failure { try PeerService.Options.contact(text) }
+            #expect(refused?.kind == .usage && refused?.cause == "--contact takes an address, and \(text) is none")
+            #expect(refused?.nextStep.contains("/ip4/192.168.1.5/tcp/4001/p2p/12D3Koo...") == true)
+        }
+        #expect(await failure { try PeerService.Options.contact("/ip4/192.0.2.1/tcp/4001") }?.kind == .usage)
     }
 }
