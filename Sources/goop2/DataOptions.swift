@@ -45,7 +45,17 @@ struct RowArguments: ParsableArguments {
     @Option(help: "The values as a JSON object.")
     var row: String?
 
-    func data(_ columns: TableColumns) throws -> [String: JSONValue] {
+    /// The values for a table, and what does not fit its columns, to be told when they are stored.
+    func data(
+        for table: String, _ session: DataSession, _ misfits: inout [String]
+    ) async throws -> [String: JSONValue] {
+        let columns = try await TableColumns(of: table, session)
+        let data = try data(columns)
+        misfits = columns.misfits(in: data)
+        return data
+    }
+
+    private func data(_ columns: TableColumns) throws -> [String: JSONValue] {
         var data: [String: JSONValue] = [:]
         if let row {
             guard let object = (try? JSONParser.parse(Array(row.utf8)))?.object else {

@@ -247,6 +247,15 @@ private struct ShortLines: OwnerTables {
         let columns = try await TableColumns(of: "shirts", session)
         let values = ["size", "number"].map { ($0, columns.value(of: "1", in: $0)) }
         #expect(values.map(\.1) == [.string("1"), .number("1")])
+        #expect(columns.misfits(in: ["size": "x", "number": "abc"]) == ["number holds whole numbers; abc was kept as text"])
+        #expect(columns.misfits(in: ["number": ""]) == ["number holds whole numbers; an empty text was kept as text"])
+        for text in ["1", " 1 ", "-1.5e3", "+7", ".5"] {
+            #expect(columns.misfits(in: ["number": .string(text)]) == [], "SQLite makes a number of \(text)")
+        }
+        for text in ["1 2", "0x10", "inf", "nan", "1a", "-"] {
+            #expect(columns.misfits(in: ["number": .string(text)]).count == 1, "\(text)")
+        }
+        #expect(columns.misfits(in: ["number": .integer(1), "size": "abc", "other": "abc"]) == [])
         var insert = DataRequest(op: .insert, table: "shirts")
         insert.data = Dictionary(uniqueKeysWithValues: values)
         #expect(try await session.perform(insert).object?["id"]?.int64 == 1)
