@@ -262,6 +262,32 @@ private struct ShortLines: OwnerTables {
         await session.close()
     }
 
+    @Test func whatTheOwnerGotWrongIsToldInTheOwnersWords() async throws {
+        try makePeer()
+        let session = try DataSession(folder: folder, logger: logger)
+        try await makeTable(session)
+        var request = DataRequest(op: .delete, table: "notes")
+        request.id = 99
+        var told = await failure { try await session.perform(request) }
+        #expect(told?.kind == .noInput && told?.cause == "notes has no row 99")
+        #expect(told?.nextStep == "see what is there: goop2 data DIR query notes")
+        request = DataRequest(op: .update, table: "notes")
+        request.id = 99
+        request.data = ["text": "x"]
+        told = await failure { try await session.perform(request) }
+        #expect(told?.kind == .noInput && told?.cause == "notes has no row 99")
+        request = DataRequest(op: .query, table: "notes")
+        request.where = "stars >"
+        told = await failure { try await session.perform(request) }
+        #expect(told?.kind == .usage && told?.nextStep == "see the examples: goop2 data query --help")
+        temporary.write("_id,text\n1,a\n1,b\n2,c\n", to: "rows.csv")
+        var rows = try await RowImport(session: session, table: "notes", keepsSystemColumns: true)
+        let report = try await rows.run(temporary.path + "/rows.csv", form: .csv)
+        #expect(report.added == 2)
+        #expect(report.refusedLines == [.init(line: 3, reason: "there is a row with _id 1 already")])
+        await session.close()
+    }
+
     @Test func aFileForAnotherTableAddsNothing() async throws {
         try makePeer()
         let session = try DataSession(folder: folder, logger: logger)

@@ -18,27 +18,19 @@ extension RunningPeer {
             case .audience(let action, let peers):
                 return .value(try await audience(action, peers))
             case .data(let request):
-                return .value(
-                    try await data(request.op) { (tables) throws(DataError) in
-                        try await tables.perform(request, caller: .owner)
-                    })
+                do throws(DataError) { return .value(try await tables.perform(request, caller: .owner)) } catch {
+                    throw error.failure(of: request)
+                }
             case .insert(let table, let rows):
-                return .value(
-                    .array(
-                        try await data(.insert) { (tables) throws(DataError) in
-                            try await tables.insert(rows, into: table).map(\.json)
-                        }))
+                do throws(DataError) {
+                    return .value(.array(try await tables.insert(rows, into: table).map(\.json)))
+                } catch {
+                    throw error.failure(of: .insert)
+                }
             }
         } catch {
             return .failure(error)
         }
-    }
-
-    /// Asks the tables, with their errors as those of commands.
-    private func data<Value>(
-        _ op: DataOperation, _ body: (SiteTables) async throws(DataError) -> Value
-    ) async throws(Failure) -> Value {
-        do { return try await body(tables) } catch { throw error.failure(of: op) }
     }
 
     private func status() async -> JSONValue {
