@@ -27,7 +27,7 @@ struct InitCommand: AsyncParsableCommand {
     @Option(help: "The name that neighbours see; default: the folder's name.")
     var label: String?
 
-    @Option(help: "The site: \(StarterName.names).", transform: StarterName.read)
+    @Option(help: "The site of a new peer, one of the starters.", transform: StarterName.read)
     var starter = StarterSite.plain
 
     func run() async throws {

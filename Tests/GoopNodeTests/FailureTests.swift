@@ -1,4 +1,6 @@
 import GoopCore
+import GoopStore
+import Logging
 import PeerIdentity
 import Testing
 
@@ -32,6 +34,28 @@ import Testing
             _ = try await ada.commands.stand(unseen, .ordinary)
             _ = try await ada.commands.audience("revoke", peers: [unseen])
         }
+    }
+
+    @Test func aFolderWithoutAPeerIsToldBeforeTheNameOfAnother() async throws {
+        let temporary = TemporaryFolder()
+        let folder = PeerFolder(temporary.path + "/none")
+        let commands = PeerCommands(folder: folder, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let told = await failure { try await commands.ping("nobody") }
+        #expect(told?.nextStep == "create one: goop2 init \(folder.path)")
+        try PreparedPeer.open(folder, options: .init(createsMissing: true, label: "me")).release()
+        let unknown = await failure { try await commands.ping("nobody") }
+        #expect(unknown?.kind == .noInput && unknown?.nextStep.contains("goop2 peer \(folder.word)") == true)
+        #expect(await failure { try await commands.ping("me") }?.cause == "that is this folder's own id")
+        let other = PrivateKey.generate().peerID
+        #expect(ShortLivedNode.words(for: .seconds(10)) == "10 seconds")
+        #expect(ShortLivedNode.words(for: .seconds(1)) == "1 second")
+        // Whoever is known is called by name.
+        let store = try folder.openPeerStore()
+        try await store.save([KnownPeer(id: other, label: "Bob")])
+        try store.close()
+        #expect(try await commands.stand("Bob", .muted).object?["name"]?.string == "Bob")
+        #expect(TerminalText.named("Bob", id: other.base58) == "Bob (…\(other.base58.suffix(8)))")
+        #expect(TerminalText.named("", id: other.base58) == other.base58)
     }
 
     @Test func aDecisionThatIsRefusedHasANextStep() async throws {

@@ -57,9 +57,17 @@ import Testing
         #expect(try PeerName.resolve(text).peer.base58 == text)
     }
 
+    /// The own name means oneself, so that the command can say that; but not where a neighbour has the same.
+    @Test func theOwnNameIsKnown() throws {
+        let own = PeerName.Candidate(id: ada, label: "me", petname: "")
+        #expect(try PeerName.resolve("me", own: own).peer == ada)
+        let other = PeerName.Candidate(id: PrivateKey.generate().peerID, label: "me", petname: "")
+        #expect(try PeerName.resolve("me", among: [other], own: own).peer == other.id)
+    }
+
     @Test func nothingNamesNobody() async {
         let nameless = PeerName.Candidate(ada)
-        #expect(await failure { try PeerName.resolve("", among: [nameless]) }?.kind == .noInput)
+        #expect(await failure { try PeerName.resolve("", among: [nameless], own: nameless) }?.kind == .noInput)
     }
 
     @Test func aContactNeedsAnAddress() async throws {

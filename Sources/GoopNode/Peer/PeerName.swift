@@ -32,10 +32,12 @@ enum PeerName {
 
     /// Finds the peer that a text means: an id, a link to a site, a multiaddr that ends in an id, or a name that only one
     /// candidate has.
-    /// - Parameter nextStep: what to do when nobody has the name, and none is alike.
+    /// - Parameters:
+    ///   - own: the peer itself, whom its name means where nobody else has it.
+    ///   - nextStep: what to do when nobody has the name, and none is alike.
     /// - Returns: the peer, and the address to try if one was given.
     static func resolve(
-        _ text: String, among candidates: [Candidate] = [],
+        _ text: String, among candidates: [Candidate] = [], own: Candidate? = nil,
         nextStep: String = "use an id: names are known while the peer runs"
     ) throws(Failure) -> (peer: PeerID, address: Multiaddr?) {
         if let peer = id(in: text) { return (peer, nil) }
@@ -50,10 +52,11 @@ enum PeerName {
         // Nobody is named by nothing, those without a name least of all.
         let candidates = text.isEmpty ? [] : candidates
         // The owner's own names come first: a stranger cannot take one by calling itself so.
-        let own = candidates.filter { $0.petname == text }
-        var named = own.isEmpty ? candidates.filter { $0.label == text } : own
+        let petnamed = candidates.filter { $0.petname == text }
+        var named = petnamed.isEmpty ? candidates.filter { $0.label == text } : petnamed
         // What is on a list already can be taken off, be it nobody's.
         if let slip = idOrSlip(in: text) { named = candidates.filter { $0.id == slip } }
+        if named.isEmpty, let own, !text.isEmpty, own.label == text { return (own.id, nil) }
         guard let only = named.first else {
             let names = candidates.flatMap { [$0.label, $0.petname] }.filter { !$0.isEmpty }
             let suggestion = NameSuggestion.nearest(to: text, among: names)

@@ -47,7 +47,11 @@ extension RunningPeer {
 
     private func ping(_ text: String, patience: Duration) async throws(Failure) -> JSONValue {
         let (peer, address) = try await resolve(text)
-        return try await PeerErrand(node: node, timeout: patience).ping(peer, address: address)
+        let answer = try await PeerErrand(node: node, timeout: patience).ping(peer, address: address)
+        let name = await directory.name(of: peer)
+        guard !name.isEmpty, var object = answer.object else { return answer }
+        object["name"] = .string(name)
+        return .object(object)
     }
 
     private func get(_ text: String, path: String, patience: Duration) async throws(Failure) -> SiteBody {
@@ -68,8 +72,9 @@ extension RunningPeer {
         do throws(PeerBookError) {
             // A peer that is blocked is listed no longer.
             let isListed = await directory.entry(of: peer) != nil
+            let name = await directory.name(of: peer)
             let record = try await book.decide(.standing(standing), about: peer)
-            return record.decidedJSON(isUnseen: record.isUnseen && !isListed)
+            return record.decidedJSON(name: name, isUnseen: record.isUnseen && !isListed)
         } catch {
             guard error.isStored else { throw notStored(error.message) }
             throw Failure(
@@ -120,6 +125,7 @@ extension RunningPeer {
             text,
             among: listed.map { PeerName.Candidate($0) } + remembered.map { PeerName.Candidate($0) }
                 + unknown.map { PeerName.Candidate($0) },
+            own: PeerName.Candidate(id: node.peerID, label: backend.profile.label, petname: ""),
             nextStep: "see the list: goop2 peers \(peer.folder.word)")
     }
 }
