@@ -58,7 +58,16 @@ struct StartAnnouncer: Sendable {
                         + StartAnnouncer.contacts(addresses, of: id)).joined(separator: "\n"))
             }
         case .viewer(let url):
-            if isJSON { say(json: ["event": "viewer", "url": .string(url)]) } else { say("Your neighbours: \(url)") }
+            if isJSON { say(json: ["event": "viewer", "url": .string(url)]) } else { say("Open in your browser: \(url)") }
+        case .viewerPortTaken(let port, let holder):
+            let holder = holder.map { TerminalText.safe($0) }
+            if isJSON {
+                say(json: [
+                    "event": "viewerPortTaken", "port": .integer(port), "holder": holder.map { .string($0) } ?? .null,
+                ])
+            } else {
+                say("  and not at port \(port), which \(holder ?? "another program") has")
+            }
         case .viewerBeyond(let urls):
             if isJSON {
                 say(json: ["event": "viewerBeyond", "urls": .array(urls.map { .string($0) })])

@@ -63,6 +63,8 @@ public final class PeerService: Service {
         case listening([Multiaddr])
         /// The viewer answers at this address.
         case viewer(url: String)
+        /// It would have answered at this port, which another program has: `holder`, where the system tells.
+        case viewerPortTaken(Int, holder: String?)
         /// From other machines it answers at these addresses.
         case viewerBeyond(urls: [String])
         /// The owner has closed the viewer for other machines, until the next start.

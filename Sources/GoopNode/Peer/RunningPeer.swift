@@ -287,6 +287,7 @@ final class RunningPeer: Sendable {
             }
         }
         options.onEvent(.viewer(url: endpoint.url))
+        if let taken = endpoint.instead { options.onEvent(.viewerPortTaken(taken.port, holder: taken.holder)) }
         guard !endpoint.outerURLs.isEmpty else { return }
         options.onEvent(.viewerBeyond(urls: endpoint.outerURLs))
         outerDoor?.lock.onShut { [options] in options.onEvent(.viewerBeyondClosed) }
