@@ -48,7 +48,7 @@ struct UpdateCommand: AsyncParsableCommand {
 
     func run() async throws {
         var misfits: [String] = []
-        try await options.ask({ session in
+        try await options.ask(id: id, { session in
             var request = DataRequest(op: .update, table: table)
             request.id = id
             request.data = try await row.data(for: table, session, &misfits)

@@ -39,7 +39,7 @@ struct InitCommand: AsyncParsableCommand {
         if output.json {
             return try Console.answer(json: [
                 "id": .string(peer.identity.peerID.base58), "label": .string(peer.configuration.profile.label),
-                "created": .array(peer.created.map { .string($0) }),
+                "folder": .string(peer.folder.path), "created": .array(peer.created.map { .string($0) }),
             ])
         }
         try Console.answer(

@@ -32,7 +32,7 @@ struct OutputOptions: ParsableArguments {
     @Flag(help: "Print JSON.")
     var json = false
 
-    @Option(help: "What is logged on standard error: trace, debug, info, warning, error.")
+    @Option(help: "How much is logged on standard error.")
     var logLevel = LogLevel.warning
 
     var logger: Logger { Console.logger(level: logLevel.level) }

@@ -27,15 +27,15 @@ struct StartAnnouncer: Sendable {
         say("You are \(label), \(id.base58)")
     }
 
-    /// The line about what was created, and who can see it; nil if nothing was.
+    /// What was created, and in a second line who can see it; nil if nothing was.
     static func creation(of peer: PreparedPeer, isLocal: Bool) -> String? {
         guard !peer.created.isEmpty else { return nil }
         let label = TerminalText.safe(peer.configuration.profile.label)
         // It listens on all addresses: the local network is where it is announced, and not the limit.
         let visitors = isLocal ? "on this machine" : "who can reach this machine, your local network first of all,"
         return
-            "Created \(peer.folder.path) (\(peer.created.joined(separator: ", "))): while the peer runs, everyone "
-            + "\(visitors) can see the files in \(peer.siteRoot) and the name \(label)."
+            "Created \(peer.folder.path): \(peer.created.joined(separator: ", ")).\n"
+            + "While it runs, everyone \(visitors) can see the files in \(peer.siteRoot) and the name \(label)."
     }
 
     /// The addresses by which others can name this peer, a line each; the loopback ones only where there are no others.
@@ -58,7 +58,11 @@ struct StartAnnouncer: Sendable {
                         + StartAnnouncer.contacts(addresses, of: id)).joined(separator: "\n"))
             }
         case .viewer(let url):
-            if isJSON { say(json: ["event": "viewer", "url": .string(url)]) } else { say("Open in your browser: \(url)") }
+            if isJSON {
+                say(json: ["event": "viewer", "url": .string(url)])
+            } else {
+                say("Open in your browser: \(url)")
+            }
         case .viewerPortTaken(let port, let holder):
             let holder = holder.map { TerminalText.safe($0) }
             if isJSON {

@@ -43,6 +43,7 @@ import Testing
         let told = await failure { try await commands.ping("nobody") }
         #expect(told?.nextStep == "create one: goop2 init \(folder.path)")
         try PreparedPeer.open(folder, options: .init(createsMissing: true, label: "me")).release()
+        #expect(try commands.identity().object?["folder"]?.string == folder.path)
         let unknown = await failure { try await commands.ping("nobody") }
         #expect(unknown?.kind == .noInput && unknown?.nextStep.contains("goop2 peer \(folder.word)") == true)
         #expect(await failure { try await commands.ping("me") }?.cause == "that is this folder's own id")

@@ -23,14 +23,14 @@ public struct PeerCommands: Sendable {
     }
 
     /// The id and the label of a folder's peer, whether it runs or not.
-    /// - Returns: an object with `id`, `label`, `base36` and `running`.
+    /// - Returns: an object with `id`, `label`, `base36`, `running` and `folder`.
     /// - Throws: `Failure`.
     public func identity() throws -> JSONValue {
         let peer = try PreparedPeer.open(folder, options: .init(createsMissing: false, takesLock: false))
         let id = peer.identity.peerID
         return [
             "id": .string(id.base58), "label": .string(peer.configuration.profile.label), "base36": .string(id.base36),
-            "running": .bool(client.isPeerRunning),
+            "running": .bool(client.isPeerRunning), "folder": .string(folder.path),
         ]
     }
 
@@ -101,8 +101,8 @@ public struct PeerCommands: Sendable {
     /// Decides how the owner stands to a peer; at once, and over restarts.
     /// - Parameters:
     ///   - peer: an id, or a name of somebody who is known.
-    /// - Returns: an object with `peer` and `standing`; with `name` where the peer is known by one; and with `unseen`, which is
-    ///   true, if nothing was ever heard of it.
+    /// - Returns: an object with `peer` and `standing`; with `name` where the peer is known by one; and with `unseen`,
+    ///   which is true, if nothing was ever heard of it.
     /// - Throws: `Failure`.
     public func stand(_ peer: String, _ standing: PeerStanding) async throws -> JSONValue {
         if client.isPeerRunning { return try await client.ask(.stand(peer: peer, standing: standing.rawValue)) }
