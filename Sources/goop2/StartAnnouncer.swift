@@ -27,15 +27,15 @@ struct StartAnnouncer: Sendable {
         say("You are \(label), \(id.base58)")
     }
 
-    /// The line about what was created, and who can see it; nil if nothing was.
+    /// What was created, and in a second line who can see it; nil if nothing was.
     static func creation(of peer: PreparedPeer, isLocal: Bool) -> String? {
         guard !peer.created.isEmpty else { return nil }
         let label = TerminalText.safe(peer.configuration.profile.label)
         // It listens on all addresses: the local network is where it is announced, and not the limit.
         let visitors = isLocal ? "on this machine" : "who can reach this machine, your local network first of all,"
         return
-            "Created \(peer.folder.path) (\(peer.created.joined(separator: ", "))): while the peer runs, everyone "
-            + "\(visitors) can see the files in \(peer.siteRoot) and the name \(label)."
+            "Created \(peer.folder.path): \(peer.created.joined(separator: ", ")).\n"
+            + "While it runs, everyone \(visitors) can see the files in \(peer.siteRoot) and the name \(label)."
     }
 
     /// The addresses by which others can name this peer, a line each; the loopback ones only where there are no others.
@@ -66,7 +66,20 @@ struct StartAnnouncer: Sendable {
                         + StartAnnouncer.contacts(addresses, of: id)).joined(separator: "\n"))
             }
         case .viewer(let url):
-            if isJSON { say(json: ["event": "viewer", "url": .string(url)]) } else { say("Your neighbours: \(url)") }
+            if isJSON {
+                say(json: ["event": "viewer", "url": .string(url)])
+            } else {
+                say("Open in your browser: \(url)")
+            }
+        case .viewerPortTaken(let port, let holder):
+            let holder = holder.map { TerminalText.safe($0) }
+            if isJSON {
+                say(json: [
+                    "event": "viewerPortTaken", "port": .integer(port), "holder": holder.map { .string($0) } ?? .null,
+                ])
+            } else {
+                say("  and not at port \(port), which \(holder ?? "another program") has")
+            }
         case .viewerBeyond(let urls):
             if isJSON {
                 say(json: ["event": "viewerBeyond", "urls": .array(urls.map { .string($0) })])
@@ -84,6 +97,29 @@ struct StartAnnouncer: Sendable {
             Console.note(StartAnnouncer.note(ofTwinAt: place))
         case .ready: if isJSON { say(json: ["event": "ready"]) }
         case .changed(let change): changed(change)
+        case .contactFailed(let peer, let addresses, let reason):
+            let places = addresses.map(\.description)
+            if isJSON {
+                say(json: [
+                    "event": "contactFailed", "id": .string(peer.base58),
+                    "addresses": .array(places.map { .string($0) }), "reason": .string(reason),
+                ])
+            } else {
+                // Others write parts of the reason.
+                Console.note(
+                    "goop2: note: contact \(places.joined(separator: ", ")) does not answer yet; trying again ("
+                        + TerminalText.safe(reason, maximumCharacters: 400) + ")")
+            }
+        case .contactReached(let peer, let addresses):
+            let places = addresses.map(\.description)
+            if isJSON {
+                say(json: [
+                    "event": "contactReached", "id": .string(peer.base58),
+                    "addresses": .array(places.map { .string($0) }),
+                ])
+            } else {
+                say("Connected with contact \(places.joined(separator: ", "))")
+            }
         case .stopping: if isJSON { say(json: ["event": "stopping"]) } else { Console.note("Goodbye.") }
         }
     }
