@@ -188,6 +188,14 @@ export const tellFailure = (error) => tell(reasonOf(error), { isError: true });
 
 let toastTimer = 0;
 
+/// Takes the sentence away: what it offers is under way, or no longer to be had.
+export function closeToast() {
+  clearTimeout(toastTimer);
+  const toast = find("toast");
+  toast.hidden = true;
+  toast.replaceChildren();
+}
+
 /// Shows a sentence at the foot of the window, perhaps with a way back, which gets the focus, or with what to do next:
 /// `action` is `[words, what they do]`.
 export function tell(text, { undo, action, isError } = {}) {
