@@ -313,6 +313,17 @@ import Testing
             preferences: LivePreferences(configuration.viewer))
     }
 
+    @Test func theSettingsTellWhereTheirFileIsFromTheRootHoweverTheFolderWasTyped() async throws {
+        try open().release()
+        let typed = NodeSettingsDesk(
+            file: temporary.path + "/./ada/../ada/goop.json", running: GoopConfiguration(),
+            door: SiteDoor(.everyone), visibility: Visibility(isHidden: false),
+            preferences: LivePreferences(GoopConfiguration().viewer))
+        let real = try #require(FolderPath.real(folder.path))
+        #expect(try await typed.settings().file == real + "/goop.json")
+        #expect(FolderPath.plain(".").utf8.first == UInt8(ascii: "/"))
+    }
+
     @Test func theNextRunIsNotBegunIfItsOuterDoorWouldNotOpen() async throws {
         try open().release()
         var configuration = try GoopConfiguration(decoding: AtomicFile.read(folder.configurationFile, limit: 1 << 20))

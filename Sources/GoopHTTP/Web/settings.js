@@ -1,6 +1,6 @@
 // The Settings room: every key of goop.json, checked as the file is before it is written.
 
-import { button, clean, closeToast, element, find, get, isBeyond, post, reasonOf, say, setText, tell, tellFailure } from "/assets/words.js";
+import { button, clean, closeToast, element, find, get, isBeyond, post, reasonOf, say, setText, showPath, tell, tellFailure } from "/assets/words.js";
 import "/assets/own-picture.js";
 
 const sections = find("sections");
@@ -241,7 +241,7 @@ function show(sheet) {
   }
   find("reading").hidden = true;
   find("reading").removeAttribute("aria-busy");
-  find("file").replaceChildren("All of it is kept in the file ", element("code", "", sheet.file), ". Secrets are never shown.");
+  showPath(find("file"), "All of it is kept in the file ", sheet.file, ". Secrets are never shown.", "where the settings are kept");
   showWaiting(sheet);
   showSeen(byKey.get(switched)?.value === true);
   clearFaults();

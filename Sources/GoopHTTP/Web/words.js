@@ -23,6 +23,28 @@ export function button(text, className, action) {
   return made;
 }
 
+/// Copies a text and says so, or says that the browser did not.
+/// @param what what is copied, as the object of a sentence
+export function copyButton(words, what, text) {
+  const made = button(words, "button small", async () => {
+    try {
+      await navigator.clipboard.writeText(text);
+      tell(`Copied: ${what}.`);
+    } catch {
+      tell("The browser did not allow copying. Select the text and copy it by hand.", { isError: true });
+    }
+  });
+  made.setAttribute("aria-label", `${words}: ${what}`);
+  return made;
+}
+
+/// A sentence with a path, and on the computer where the path leads somewhere a button that copies it. Made once for each path.
+export function showPath(place, before, path, after, what) {
+  if (place.dataset.path === path) return;
+  place.dataset.path = path;
+  place.replaceChildren(before, element("code", "", clean(path)), after, ...(isBeyond ? [] : [" ", copyButton("Copy path", what, path)]));
+}
+
 /// Where a screen reader listens. While a dialog is open it is told of nothing else on the page; the one on top stands last.
 function ear() {
   const dialog = [...document.querySelectorAll("dialog:modal")].at(-1);
