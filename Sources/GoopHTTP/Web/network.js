@@ -161,7 +161,8 @@ async function refresh() {
       showLog();
     }
   } catch (error) {
-    setText(find("uptime"), reasonOf(error));
+    // A viewer that does not answer is told of above, once.
+    setText(find("uptime"), error.status === undefined ? "" : reasonOf(error));
   } finally {
     isReading = false;
   }

@@ -88,7 +88,10 @@ export const isLost = () => warning !== null;
 
 function showLost() {
   if (warning) return;
-  warning = element("p", "standing", `${notAnswering}. What this page shows may be old. It goes on by itself when there is an answer.`);
+  const start = clean(document.querySelector('meta[name="goop-start"]')?.content);
+  warning = element("p", "standing", `${notAnswering}. `,
+    ...(start ? ["Start it again in a terminal: ", element("code", "", start), ". "] : []),
+    "This page goes on by itself then. What it shows until then may be old.");
   warning.id = "lost";
   warning.setAttribute("role", "alert");
   find("content")?.before(warning);
