@@ -226,6 +226,9 @@ def by_keyboard(suite, url, neighbour, folder):
         with suite.check("keys: read the network, filter the log, pause it"):
             page.driver.get(url + "network")
             ready(page, "network")
+            expect("Only programs on this computer can reach you" in page.one("#outward-note").text, page.one("#outward-note").text)
+            rows = page.driver.find_elements(By.CSS_SELECTOR, "#inward li")
+            expect(rows and all("/p2p/12D3Koo" in row.text and "Copy" in row.text for row in rows), [row.text for row in rows])
             tab_to(page, "words")
             keys(page, "connected with")
             page.wait(lambda: "connected with" in page.one("#log").text, "a line of the log")

@@ -53,9 +53,11 @@ struct StartAnnouncer: Sendable {
             if isJSON {
                 say(json: ["event": "listening", "addresses": .array(addresses.map { .string($0.description) })])
             } else {
-                say(
-                    (["Whoever can reach one of these addresses can connect to you:"]
-                        + StartAnnouncer.contacts(addresses, of: id)).joined(separator: "\n"))
+                let use =
+                    addresses.allSatisfy(\.isLoopback)
+                    ? "Only programs on this computer can reach you\(isLocal ? " (--local)" : ""):"
+                    : "Somebody outside your network who can reach this computer starts theirs with --contact and one of:"
+                say(([use] + StartAnnouncer.contacts(addresses, of: id)).joined(separator: "\n"))
             }
         case .viewer(let url):
             if isJSON { say(json: ["event": "viewer", "url": .string(url)]) } else { say("Your neighbours: \(url)") }

@@ -1,6 +1,6 @@
 // The Network room: addresses, connections as a picture and as a table, and the log.
 
-import { arrangeChildren, clean, element, find, get, nameOf, printOf, reasonOf, setText, tell, ways } from "/assets/words.js";
+import { arrangeChildren, clean, copyButton, element, find, get, nameOf, printOf, reasonOf, setText, tell, ways } from "/assets/words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const mostNodes = 24;
@@ -55,6 +55,32 @@ function uptimeText(seconds) {
   if (minutes < 90) return `Up for ${minutes} minutes.`;
   const hours = Math.round(minutes / 60);
   return hours < 48 ? `Up for ${hours} hours.` : `Up for ${Math.round(hours / 24)} days.`;
+}
+
+const isLoopback = (address) => /^\/ip4\/127\.|^\/ip6\/::1\//.test(address);
+
+function addressItem(address) {
+  return {
+    key: address, text: address,
+    make: () => element("li", "", element("span", "mono", address), copyButton("Copy", `the address ${address}`, address)),
+  };
+}
+
+/// What others can use first, with what it is for.
+function showAddresses(picture) {
+  const addresses = picture.addresses.map((address) => `${address}/p2p/${picture.id}`);
+  const outward = addresses.filter((address) => !isLoopback(address));
+  const inward = addresses.filter(isLoopback);
+  arrangeChildren(find("outward"), outward.map(addressItem));
+  arrangeChildren(find("inward"), inward.map(addressItem));
+  if (outward.length) {
+    find("outward-note").replaceChildren("On your network you are found without them. Give one to somebody outside it who can reach this computer; they start their Goop² with ",
+      element("code", "nowrap", "--contact"), " and the address.");
+  } else {
+    find("outward-note").replaceChildren("Only programs on this computer can reach you. So it is when Goop² was started with ", element("code", "nowrap", "--local"), ".");
+  }
+  setText(find("inward-note"), outward.length ? "For programs on the same computer only:" : "");
+  find("inward-note").hidden = !outward.length || !inward.length;
 }
 
 // One picture of what the table says: this peer in the middle, the others around it.
@@ -112,7 +138,7 @@ function showNetwork(picture) {
   if (text === shown) return;
   shown = text;
   for (const connection of picture.connections) if (clean(connection.name)) names.set(connection.peer, clean(connection.name));
-  find("addresses").replaceChildren(...picture.addresses.map((address) => element("li", "", `${address}/p2p/${picture.id}`)));
+  showAddresses(picture);
   find("connections").tBodies[0].replaceChildren(...picture.connections.map(rowOf));
   find("connections").hidden = picture.connections.length === 0;
   find("alone").hidden = picture.connections.length > 0;
@@ -154,6 +180,7 @@ async function refresh() {
   isReading = true;
   try {
     showNetwork(await get("/api/rooms/network"));
+    find("trouble").hidden = true;
     if (isPaused) return;
     const fresh = await get("/api/rooms/network/log");
     if (fresh.at(-1)?.number !== lines.at(-1)?.number || lines.length === 0) {
@@ -162,7 +189,8 @@ async function refresh() {
     }
   } catch (error) {
     // A viewer that does not answer is told of above, once.
-    setText(find("uptime"), error.status === undefined ? "" : reasonOf(error));
+    setText(find("trouble"), reasonOf(error));
+    find("trouble").hidden = error.status === undefined;
   } finally {
     isReading = false;
   }
