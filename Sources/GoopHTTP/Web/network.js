@@ -4,6 +4,8 @@ import { arrangeChildren, clean, copyButton, element, find, get, nameOf, printOf
 
 const SVG = "http://www.w3.org/2000/svg";
 const mostNodes = 24;
+/// From the one in the middle of the picture to those beside it.
+const across = 215;
 let lines = [];
 let isPaused = false;
 
@@ -92,11 +94,12 @@ function draw(picture) {
   const [width, height] = [560, peers.length > 2 ? 320 : 150];
   const svg = shape("svg", { viewBox: `0 0 ${width} ${height}`, role: "img" });
   svg.setAttribute("aria-label", `A picture of the table below: you, connected with ${peers.map(nameIn).join(", ")}.`);
-  const middle = { x: width / 2, y: height / 2 };
+  // Two are a pair: then what is in the middle is the line between them.
+  const middle = { x: width / 2 - (peers.length === 1 ? across / 2 : 0), y: height / 2 };
   const marks = [];
   peers.forEach((peer, index) => {
     const angle = (index / peers.length) * 2 * Math.PI;
-    const at = { x: middle.x + Math.cos(angle) * 215, y: middle.y + Math.sin(angle) * 110 };
+    const at = { x: middle.x + Math.cos(angle) * across, y: middle.y + Math.sin(angle) * 110 };
     svg.append(shape("line", { class: `wire ${peer.path}`, x1: middle.x, y1: middle.y, x2: at.x, y2: at.y }));
     marks.push(shape("circle", { class: "node", cx: at.x, cy: at.y, r: 13 }));
     const text = shape("text", { x: at.x, y: at.y + (at.y < middle.y - 1 ? -22 : 32) });
