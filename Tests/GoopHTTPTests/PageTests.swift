@@ -55,7 +55,8 @@ import Testing
         for path in RoomPage.all.map(\.path) {
             let inner = WebAssets(token: ControlToken(), isInner: true, startCommand: command)
             let page = try #require(inner.rooms[path]).markup
-            let told = "<meta name=\"goop-start\" content=\"goop2 peer &#39;/home/a &quot;b&quot; &lt;c&gt;/me&#39;\">\n<link"
+            let told =
+                "<meta name=\"goop-start\" content=\"goop2 peer &#39;/home/a &quot;b&quot; &lt;c&gt;/me&#39;\">\n<link"
             #expect(page.contains(told), "\(path)")
             for silent in [
                 WebAssets(token: ControlToken(), isInner: false, startCommand: command),

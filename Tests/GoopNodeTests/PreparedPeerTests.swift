@@ -313,15 +313,13 @@ import Testing
             preferences: LivePreferences(configuration.viewer))
     }
 
-    @Test func theSettingsTellWhereTheirFileIsFromTheRootHoweverTheFolderWasTyped() async throws {
+    /// However the folder was typed: as a path from elsewhere, or through a link.
+    @Test func theSettingsTellWhereTheirFileIsFromTheRoot() async throws {
         try open().release()
-        let typed = NodeSettingsDesk(
-            file: temporary.path + "/./ada/../ada/goop.json", running: GoopConfiguration(),
-            door: SiteDoor(.everyone), visibility: Visibility(isHidden: false),
-            preferences: LivePreferences(GoopConfiguration().viewer))
-        let real = try #require(FolderPath.real(folder.path))
-        #expect(try await typed.settings().file == real + "/goop.json")
-        #expect(FolderPath.plain(".").utf8.first == UInt8(ascii: "/"))
+        #expect(rename(temporary.path + "/ada", temporary.path + "/real") == 0)
+        #expect(symlink("real", temporary.path + "/ada") == 0)
+        let real = try #require(FolderPath.real(temporary.path + "/real"))
+        #expect(try await desk(GoopConfiguration()).settings().file == real + "/goop.json")
     }
 
     @Test func theNextRunIsNotBegunIfItsOuterDoorWouldNotOpen() async throws {
