@@ -279,20 +279,22 @@ def restart(suite, ada, ada_url):
         process = ada.process.pid
         with suite.check("save what needs a restart, start again from the page; it comes back by itself with the new value"):
             first = run_number(page)
-            label = page.one('[id="set-profile.label"]')
-            label.clear()
-            label.send_keys("Ada again")
+            grace = page.one('[id="set-viewer.peer_offline_grace_min"]')
+            grace.clear()
+            grace.send_keys("16")
             page.one("#save").click()
             page.wait(lambda: page.driver.find_elements(By.ID, "restart-now"), "the button")
             suite.shot(page, "access-restart-wanted")
             page.one("#restart-now").click()
+            # What the toast offered is under way.
+            expect("Start again now" not in toast(page), toast(page))
             page.wait(lambda: "Started again." in toast(page), "the word that it is back", 20)
             page.wait(lambda: page.driver.find_elements(By.CSS_SELECTOR, ".setting input"), "the settings again", 20)
             expect(run_number(page) not in ("", first), "the same run")
             page.wait(lambda: not page.one("#restart").is_displayed(), "nothing waits for a restart")
             suite.shot(page, "access-restarted")
-            me = json.load(urllib.request.urlopen(ada_url + "api/self", timeout=5))
-            expect(me["label"] == "Ada again", me)
+            grace = page.one('[id="set-viewer.peer_offline_grace_min"]').get_attribute("value")
+            expect(grace == "16", grace)
             expect(ada.process.pid == process and ada.process.poll() is None, "another process")
         with suite.check("a second time, without a change; the page works with the new run"):
             first = run_number(page)

@@ -310,7 +310,7 @@ import Testing
         NodeSettingsDesk(
             file: folder.configurationFile, running: configuration,
             door: SiteDoor(configuration.siteAudience), visibility: Visibility(isHidden: false),
-            preferences: LivePreferences(configuration.viewer))
+            own: OwnProfile(configuration.profile), preferences: LivePreferences(configuration.viewer))
     }
 
     /// However the folder was typed: as a path from elsewhere, or through a link.

@@ -94,12 +94,13 @@ public final class PeerService: Service {
         defer { try? store.close() }
         let records = PeerRecords(ownID: peer.identity.peerID, known: try await peer.folder.peers(in: store))
         let door = SiteDoor(peer.configuration.siteAudience)
+        let own = OwnProfile(peer.configuration.profile)
         let site = OwnSite(peer, logger: logger)
-        let (node, pubsub) = try await startNode(refusing: records.blocked, site: site, door: door)
+        let (node, pubsub) = try await startNode(refusing: records.blocked, site: site, door: door, own: own)
         let running = await RunningPeer(
             peer: peer, options: options, node: node, pubsub: pubsub, viewer: doors?.own ?? .off,
             outerDoor: doors?.outer, group: group, records: records, store: store, site: site, door: door,
-            logger: logger)
+            own: own, logger: logger)
         options.onParts(running)
         try await running.run()
     }
@@ -124,7 +125,7 @@ public final class PeerService: Service {
 
     /// Starts a node on the first set of addresses that can be had, and remembers a port that was chosen.
     private func startNode(
-        refusing blocked: Set<PeerID>, site: OwnSite, door: SiteDoor
+        refusing blocked: Set<PeerID>, site: OwnSite, door: SiteDoor, own: OwnProfile
     ) async throws -> (Node, PubSub) {
         var state = PeerState.load(peer.folder.stateFile)
         let configured = peer.configuration.p2p.listenPort
@@ -136,7 +137,7 @@ public final class PeerService: Service {
             }
         var failure: (any Error)?
         for addresses in attempts {
-            let node = makeNode(listen: addresses, site: site, door: door)
+            let node = makeNode(listen: addresses, site: site, door: door, own: own)
             await node.refuse(blocked)
             // Before the start, so that the first peer hears of it.
             let pubsub = PubSub(node: node)
@@ -161,13 +162,13 @@ public final class PeerService: Service {
         throw listenFailure(configured: configured, cause: failure)
     }
 
-    private func makeNode(listen: [Multiaddr], site: OwnSite, door: SiteDoor) -> Node {
+    private func makeNode(listen: [Multiaddr], site: OwnSite, door: SiteDoor, own: OwnProfile) -> Node {
         let node = Node(
             configuration: .init(
                 identity: peer.identity, listen: listen, agentVersion: "goop2-swift/\(options.version)"),
             eventLoopGroup: group, logger: logger)
         SiteService(
-            folder: site.folder, tags: site.tags, label: peer.configuration.profile.label, door: door, logger: logger
+            folder: site.folder, tags: site.tags, label: own.label, door: door, logger: logger
         ).register(on: node)
         WatchService(watch: site.watch, door: door, logger: logger).register(on: node)
         return node

@@ -47,7 +47,7 @@ extension RunningPeer {
         }
         let usage = node.usage
         return [
-            "id": .string(node.peerID.base58), "label": .string(backend.profile.label),
+            "id": .string(node.peerID.base58), "label": .string(own.label),
             "addresses": .array(node.listenAddresses().map { .string($0.description) }), "parts": .array(parts),
             "connections": .integer(usage.connections), "streams": .integer(usage.streams),
         ]

@@ -39,6 +39,7 @@ final class RunningPeer: Sendable {
     let door: SiteDoor
     let access: NodeSiteAccess
     let visibility: Visibility
+    let own: OwnProfile
     let avatar: OwnAvatar
     let gallery: AvatarGallery
     let restarter: NodeRestarter
@@ -60,7 +61,7 @@ final class RunningPeer: Sendable {
         peer: PreparedPeer, options: PeerService.Options, node: Node, pubsub: PubSub, viewer: ViewerAddress,
         outerDoor: OuterDoorConfiguration?,
         group: any EventLoopGroup, records: PeerRecords, store: PeerStore?,
-        site: OwnSite, door: SiteDoor, logger: Logger
+        site: OwnSite, door: SiteDoor, own: OwnProfile, logger: Logger
     ) async {
         self.peer = peer
         self.options = options
@@ -70,6 +71,7 @@ final class RunningPeer: Sendable {
         self.group = group
         self.logger = logger
         self.door = door
+        self.own = own
         let configuration = peer.configuration
         let visibility = Visibility(isHidden: configuration.presence.invisible)
         self.visibility = visibility
@@ -102,7 +104,6 @@ final class RunningPeer: Sendable {
         }
         book = NodePeerBook(node: node, directory: directory)
         journal = NetworkJournal(clock: clock)
-        let profile = configuration.profile
         let avatar = OwnAvatar(path: peer.folder.avatarFile, logger: logger)
         self.avatar = avatar
         AvatarService(own: avatar, logger: logger).register(on: node)
@@ -115,15 +116,14 @@ final class RunningPeer: Sendable {
         let preferences = LivePreferences(configuration.viewer)
         settings = NodeSettingsDesk(
             file: peer.folder.configurationFile, running: configuration, door: door, visibility: visibility,
-            preferences: preferences, tables: tables, lock: outerDoor?.lock)
+            own: own, preferences: preferences, tables: tables, lock: outerDoor?.lock)
         restarter = NodeRestarter(settings: settings, folder: peer.folder, isLocal: options.isLocal)
         access = NodeSiteAccess(owner: id, settings: settings, door: door, directory: directory)
         DataService(tables: tables, door: door, logger: logger) { [directory] peer in
             await directory.entry(of: peer)?.email ?? ""
         }.register(on: node)
         backend = PeerBackend(
-            profile: SelfProfile(id: id, label: profile.label, email: profile.email), avatar: avatar,
-            directory: directory,
+            id: id, own: own, avatar: avatar, directory: directory,
             client: SiteClient(node: node), site: site, tables: tables, dataClient: DataClient(node: node),
             progress: progress, visibility: visibility, consents: SiteConsents(path: peer.folder.consentsFile),
             live: preferences)
@@ -133,7 +133,7 @@ final class RunningPeer: Sendable {
             machine: PresenceMachine(
                 configuration: .init(heartbeat: .seconds(configuration.presence.heartbeatSeconds))),
             profile: PresenceProfile(
-                peer: id, label: profile.label, email: configuration.sharedEmail, avatarHash: avatar.hash,
+                peer: id, label: own.label, email: own.sharedEmail, avatarHash: avatar.hash,
                 activeTemplate: configuration.viewer.activeTemplate,
                 videoDisabled: configuration.viewer.videoDisabled, clientVersion: options.version,
                 addresses: node.listenAddresses()),
@@ -209,6 +209,7 @@ final class RunningPeer: Sendable {
         group.addTask { await self.check() }
         if visibility.isHidden { await voice.hide() }
         group.addTask { await self.followVisibility() }
+        group.addTask { await self.followProfile() }
         group.addTask { for await _ in self.avatar.changes { self.voice.avatarChanged(self.avatar.hash) } }
         let wishes = restarter.wishes
         group.addTask { for await _ in wishes { throw PeerRestart() } }
@@ -249,11 +250,10 @@ final class RunningPeer: Sendable {
             rooms: ViewerRooms(
                 book: book, settings: settings,
                 network: NodeNetworkView(
-                    node: node, directory: directory, label: peer.configuration.profile.label, clock: clock,
-                    journal: journal),
+                    node: node, directory: directory, own: own, clock: clock, journal: journal),
                 site: NodeSiteDesk(
                     root: peer.siteRoot, hidden: peer.configuration.hiddenSiteFolders, tables: tables,
-                    label: peer.configuration.profile.label),
+                    label: self.own.label),
                 data: NodeDataDesk(tables: tables), access: access,
                 restarter: options.canRestart ? restarter : nil,
                 pictures: NodePictureDesk(id: node.peerID, own: avatar, directory: directory, gallery: gallery)),
@@ -404,6 +404,14 @@ final class RunningPeer: Sendable {
             if isHidden { await voice.hide() } else { await voice.appear() }
             discovery.withLock { $0 }?.addressesChanged()
             journal.note("peer", isHidden ? "invisible: nobody is told that you are here" : "visible again")
+        }
+    }
+
+    private func followProfile() async {
+        for await _ in own.changes {
+            voice.profileChanged(label: own.label, email: own.sharedEmail)
+            await directory.profileChanged()
+            journal.note("peer", "others see you as \(own.label.isEmpty ? "somebody without a name" : own.label) now")
         }
     }
 

@@ -10,10 +10,13 @@ struct NodeSiteDesk: SiteDesk {
     private let editor: SiteEditor
     private let trash: SiteTrash
     private let tables: SiteTables
-    private let label: String
+    private let label: @Sendable () -> String
 
     /// Also removes what an earlier run left unfinished: the folder is locked for this process.
-    init(root: String, hidden: [[String]], tables: SiteTables, label: String) {
+    /// - Parameter label: taken anew with each starter, for the owner may change it.
+    init(
+        root: String, hidden: [[String]], tables: SiteTables, label: @autoclosure @escaping @Sendable () -> String
+    ) {
         editor = SiteEditor(root: root, hidden: hidden)
         trash = SiteTrash(of: editor)
         self.tables = tables
@@ -128,7 +131,7 @@ struct NodeSiteDesk: SiteDesk {
         return starter
     }
 
-    private func files(of starter: StarterSite) -> [(name: String, text: String)] { starter.files(label: label) }
+    private func files(of starter: StarterSite) -> [(name: String, text: String)] { starter.files(label: label()) }
 
     private static func effects(
         of files: [(name: String, text: String)], in editor: SiteEditor
