@@ -250,6 +250,15 @@ def by_keyboard(suite, url, neighbour, folder):
             tab_to(page, "Help")
             keys(page, Keys.ENTER)
             page.wait(lambda: page.driver.current_url.endswith("/help"), "the help")
+        with suite.check("help: each link of its contents leads to a heading that is seen then"):
+            page.wait(lambda: page.run("return document.readyState") == "complete", "the page")
+            links = page.run("return [...document.querySelectorAll('.contents a')].map(one => one.getAttribute('href'))")
+            expect(len(links) > 10 and len(set(links)) == len(links), links)
+            lost = page.run("return [...document.querySelectorAll('.contents a')].filter(one => !document.querySelector(one.hash)).map(one => one.hash)")
+            expect(not lost, lost)
+            expect(not page.one("#pages-with-data").is_displayed(), "the part for programmers is open")
+            page.one(".contents [href='#pages-with-data']").click()
+            page.wait(lambda: page.one("#pages-with-data").is_displayed(), "the part for programmers")
         with suite.check("nothing complained on the console"):
             # The refused save is one, and expected.
             found = page.complaints("status of 400", "[DOM]")
