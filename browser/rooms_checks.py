@@ -347,6 +347,17 @@ def kept_focus(suite, url, neighbour):
         page.wait(lambda: card(page, neighbour.id), "the neighbour again", 20)
 
 
+def one_row(suite, url):
+    with suite.check("320 pixels: the rooms stand in one row, and the one that is open is seen in it"), \
+            browser(320, 640, reduced_motion=True) as page:
+        for path in ROOMS.values():
+            page.driver.get(url + path)
+            page.wait(lambda: page.run("""
+                const row = document.querySelector(".rooms ul").getBoundingClientRect();
+                const here = document.querySelector(".rooms [aria-current]").getBoundingClientRect();
+                return row.height < 70 && here.left >= row.left - 1 && here.right <= row.right + 1;"""), f"/{path} in the row")
+
+
 def hidden_tabs(suite, url):
     """A browser has six connections to one address: rooms that nobody looks at must not hold them."""
     with suite.check("six hidden rooms leave the viewer answering"), browser() as page:
@@ -637,6 +648,7 @@ def story(suite, program, folder):
             *((name, url + path, lambda page, name=name: ready(page, name)) for name, path in ROOMS.items()), ("card", url, open_card),
             ("settings-all", url + "settings", all_settings),
             *((name, url + "site", prepare) for name, prepare in site_room.dialogs().items()), ("shell", f"{url}p/{bob.id}/", at_the_site)])
+        one_row(suite, url)
         hidden_tabs(suite, url)
         streams(suite, url, bob)
         kept_focus(suite, url, bob)
