@@ -2,7 +2,6 @@
 import multiprocessing
 import os
 import signal
-import threading
 import time
 
 from hostile import Closed
@@ -62,26 +61,53 @@ class Target:
             newcomer.close()
 
 
-class Meter(threading.Thread):
-    """Pings the node and keeps the times."""
+def ahead():
+    """Puts this process before all others of its processor, where it may: what it does stands for another machine, which would not
+    wait for the node's. Without the right to it the figures tell of such waits too."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+    except PermissionError:
+        pass
+
+
+class Meter:
+    """An honest peer, in a process of its own, that pings the node until it is stopped and keeps how long that took."""
 
     def __init__(self, pinger):
-        super().__init__(daemon=True)
-        self.pinger = pinger
-        self.times, self.failure, self.ended = [], None, threading.Event()
+        self.times, self.failure = [], None
+        self.pipe, its = multiprocessing.Pipe()
+        self.process = multiprocessing.Process(target=self.measure, args=(pinger, its), daemon=True)
+        self.process.start()
+        its.close()
 
-    def run(self):
+    @staticmethod
+    def measure(pinger, pipe):
+        ahead()
+        times, failure = [], None
         try:
-            while not self.ended.is_set():
-                self.times.append(self.pinger.ping())
-                self.ended.wait(0.02)
+            peer = pinger()
+            while not pipe.poll(0.02):
+                times.append((time.monotonic(), peer.ping()))
         except (Closed, OSError) as error:
-            self.failure = repr(error)
+            failure = repr(error)
+        pipe.send((times, failure))
 
     def stop(self):
-        self.ended.set()
-        self.join(15)
+        """The times, in seconds, each with the instant at which it began to be taken; and why there are no more, or None."""
+        try:
+            self.pipe.send("stop")
+            if self.pipe.poll(15):
+                self.times, self.failure = self.pipe.recv()
+            else:
+                self.failure = "no answer within 15 s"
+        except (EOFError, OSError) as error:
+            self.failure = f"its process has ended: {error!r}"
+        self.process.kill()
+        self.process.join()
         return self
+
+    def since(self, begin, end=float("inf")):
+        return [duration for instant, duration in self.times if begin <= instant < end]
 
 
 def apart(body, *arguments):
@@ -93,16 +119,12 @@ def apart(body, *arguments):
 def judge(args, target, body, workers):
     """Attacks for `args.seconds`; returns the result, why, and the figures: None if the quiet node is not fit to be attacked."""
     time.sleep(1)
-    warm = Meter(target.pinger())
-    warm.start()
-    time.sleep(args.seconds / 2)
-    quiet = warm.stop()
-    if quiet.failure:
-        return "FAIL", f"the quiet node: {quiet.failure}", None
+    meter = Meter(target.pinger)
+    begin = time.monotonic()
+    time.sleep(args.seconds)
     before, acts.value = memory(target.pid), 0
     forget_peak(target.pid)
-    meter = Meter(warm.pinger)
-    meter.start()
+    attacked = time.monotonic()
     until = time.monotonic() + args.seconds
     attackers = [multiprocessing.Process(target=apart, args=(body, *target.place(n), until), daemon=True)
                  for n in range(workers)]
@@ -115,8 +137,11 @@ def judge(args, target, body, workers):
             attacker.join()
     ended = time.monotonic()
     meter.stop()
+    quiet, times = meter.since(begin, attacked), meter.since(attacked, ended)
+    if not quiet:
+        return "FAIL", f"the quiet node: {meter.failure}", None
     # The way back: a newcomer is served, as fast as before.
-    recovered, limit, obstacle = None, max(50, 2 * percentile(quiet.times, 0.99)), ""
+    recovered, limit, obstacle = None, max(50, 2 * percentile(quiet, 0.99)), ""
     while recovered is None and time.monotonic() - ended < args.patience:
         try:
             obstacle = f"round trips took more than {limit:.0f} ms, or what comes before them"
@@ -127,7 +152,7 @@ def judge(args, target, body, workers):
             time.sleep(0.05)
     # The kernel's own peak: what was held between two looks, or while no pong came, counts too.
     figures = dict(acts=acts.value / args.seconds, growth=memory(target.pid, "VmHWM") - before,
-                   quiet=percentile(quiet.times, 0.99), attacked=percentile(meter.times or [0.0], 0.99), recovery=recovered)
+                   quiet=percentile(quiet, 0.99), attacked=percentile(times or [0.0], 0.99), recovery=recovered)
     if target.ended() is not None:
         return "FAIL", f"the node has ended with {target.ended()}", figures
     # An attack that did not take place has been withstood by nobody.

@@ -103,7 +103,7 @@ def private(suite, program, ada, bob, ada_url, bob_url):
         with suite.check("name Bob by the name that the owner gave him"):
             call_him(owner, bob, "Robert")
             # In one step: news of the site draws the list anew.
-            owner.run("document.querySelector('#audience button[aria-label^=\"Take \"]').click()")
+            owner.run("document.querySelector('#audience button[aria-label^=\"Remove \"]').click()")
             owner.wait(lambda: not owner.one("#audience .guests").is_displayed(), "nobody on the list")
             owner.driver.refresh()
             owner.wait(lambda: owner.driver.find_elements(By.CSS_SELECTOR, "#guest-known option[value^=Robert]"), "his name to choose")
@@ -120,17 +120,21 @@ def private(suite, program, ada, bob, ada_url, bob_url):
             owner.one("#guest").send_keys("nobody of that name", Keys.ENTER)
             owner.wait(lambda: "Nobody called “nobody of that name” is known here" in owner.one("#guest-fault").text, "the fault")
             expect(focused(owner) == "guest", focused(owner))
-        with suite.check("take Bob off the list: his open page goes; Undo lets him in again"):
+        with suite.check("remove Bob from the list: his open page goes; Undo lets him in again"):
             # Bob's page follows the site before the decision.
             owner.wait(lambda: owner.driver.find_elements(By.CSS_SELECTOR, f'#visitors [data-id="{bob.id}"][data-here="true"]'),
                        "Bob's open page")
-            owner.one('#audience button[aria-label="Take Bob off the list"]').click()
+            owner.one('#audience button[aria-label="Remove Bob from the list"]').click()
             visitor.wait(lambda: "certain people only" in curtain(visitor), "the page gone", 5)
             owner.wait(lambda: "Undo" in focused(owner), "the focus on Undo")
             keys(owner, Keys.ENTER)
             owner.wait(lambda: "Bob" in owner.one("#audience .guests").text, "Bob on the list again")
             visitor.one("#curtain-show").click()
             wait_site(visitor, "private page")
+        with suite.check("the list says when it is not used"):
+            for way, words in (("everyone", "This list is not used now: everyone may visit."), ("named", "Whoever is not on this list")):
+                owner.run("document.getElementById(arguments[0]).click()", f"audience-{way}")
+                owner.wait(lambda: words in owner.one("#audience").text, words)
         with suite.check("goop2 site --revoke: the same, and the owner's page shows it without a reload"):
             answer = goop2(program, "site", ada.folder, "--revoke", bob.id)
             expect("nobody but you" in answer.stdout, answer)
@@ -246,6 +250,7 @@ def invisible(suite, ada, ada_url, bob, bob_url):
             keys(page, Keys.SPACE)
             page.wait(lambda: page.one("#invisible").is_displayed(), "the word in the head")
             other.wait(lambda: state(other, ada.id) == "offline", "Ada away for Bob", 5)
+            other.wait(lambda: other.one("#count").text == "Nobody here now, 1 was lately", "the count")
             suite.shot(page, "access-invisible")
             page.driver.get(ada_url)
             page.wait(lambda: page.one("#invisible").is_displayed(), "the word on another page")

@@ -9,7 +9,7 @@ from selenium.webdriver.support.ui import Select
 
 import part
 from axe import large, look_through, looks
-from data_live import elsewhere, undisturbed
+from data_live import elsewhere, of_others, undisturbed
 from data_room import Visitor, as_owner, choose, field, fill, lines, names, opened, press, said, shut, stored, visit
 from part import ended
 from peer import Peer
@@ -587,6 +587,7 @@ def story(suite, program, folder):
             elsewhere(suite, page, url)
             rules(suite, page, url, ada, visitor)
             limits(suite, page, url, ada)
+            of_others(suite, page, url, visitor)
             with suite.check("nothing complained on the console"):
                 # Refusals are part of the story.
                 found = page.complaints("the server responded with a status of 4", "[DOM]")

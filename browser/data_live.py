@@ -209,3 +209,32 @@ def elsewhere(suite, page, url):
         page.wait(lambda: "moving is not there any more" in said(page, "#toast"), "the word")
         expect("moving" not in names(page) and not page.one("#table").is_displayed(), names(page))
         expect(not page.driver.current_url.endswith("#moving"), page.driver.current_url)
+
+
+def of_others(suite, page, url, visitor):
+    """A table that everybody may change: who makes rows of others grow is told, and it counts against nobody else."""
+    def cells():
+        return page.run("const head = [...document.querySelectorAll('#shares tbody th')].find(({ title }) => title === arguments[0]);"
+                        "return head ? [...head.parentElement.cells].slice(1).map((cell) => cell.innerText) : null", visitor.id)
+
+    visit(page, url)
+    as_owner(page, "tables/create", name="shared", columns=[{"name": "text", "type": "text"}],
+             access={"read": "open", "insert": "open", "update": "open", "delete": "open"})
+    as_owner(page, "insert", table="shared", data={"text": "a"})
+    visit(page, url, "shared")
+    page.wait(lambda: len(lines(page)) == 1 and "Live" in page.one("#live").text, "the row, live")
+    with suite.check("what a visitor adds to a row of the owner is shown beside the visitor"):
+        before = cells()
+        visitor("update", table="shared", id=1, data={"text": "b" * 4000})
+        page.wait(lambda: cells() and cells()[3] != (before or ["–"] * 4)[3], f"what was added: {cells()}")
+    with suite.check("a visitor whose rows were made to grow by others is not shown above the limit for it"):
+        answer = {"limit": {"rows": 10, "bytes": 1000}, "total_limit": 5000, "total": {"rows": 1, "bytes": 1400}, "count": 1,
+                  "visitors": [{"id": visitor.id, "rows": 1, "bytes": 1400, "received": 1000, "added": 0}]}
+        page.run("""
+            const answer = JSON.stringify(arguments[0]), through = window.fetch;
+            window.fetch = (path, ...more) => (path === "/api/rooms/data/visitors"
+              ? Promise.resolve(new Response(answer, { headers: { "Content-Type": "application/json" } })) : through(path, ...more));
+            return import("/assets/data-visitors.js").then(({ readVisitors }) => readVisitors("", () => {})).finally(() => { window.fetch = through; })""",
+                 answer)
+        expect(cells()[2].split() == ["40", "%"] and cells()[3] == "–", cells())
+    as_owner(page, "tables/delete", table="shared")

@@ -1,5 +1,5 @@
 """The address of the shell keeps up with what the frame shows: fragments, `history.pushState`, back and forward; and a site that
-tells it other things gets nothing by it. See run."""
+tells it other things gets nothing by it; and what a sealed site is told that watches too much. See run."""
 import json
 
 import firefox
@@ -14,6 +14,7 @@ PAGES = {
                   "<p style='margin-top: 9000px' id=far>far down</p>",
     "sdk.html": "<!doctype html><title>S</title><script src='/sdk/goop-router.js'></script><h1>with sdk</h1>",
     "moves.html": "<!doctype html><title>M</title><script src='moves.js'></script><h1>moves</h1>",
+    "watches.html": "<!doctype html><title>W</title><script src='/sdk/goop-data.js'></script><h1>watches</h1>",
     "moves.js": "history.replaceState(null, '', '?view=list#first');",
 }
 # In the shell: what it reads of the frame's messages, and the addresses that it takes.
@@ -222,6 +223,32 @@ def untold(suite, page, url, neighbour):
         page.complaints()
 
 
+def crowded(suite, page, url, neighbour):
+    """A sealed site has two streams of events at a time, in all its tabs."""
+    with suite.check("sealed: a page that finds no place for its tables says so the second time, and what helps"):
+        page.driver.get(f"{url}p/{neighbour.id}/watches.html")
+        wait_site(page, "watches")
+        with inside(page):
+            page.run("window.own = [0, 1].map(() => new EventSource(`${Goop.http.prefix}/api/p/${Goop.http.host}/watch`))")
+            page.wait(lambda: page.run("return own.every(({ readyState }) => readyState === EventSource.OPEN)"), "both streams")
+            page.run("""
+                Object.assign(window, { asked: 0, told: [] });
+                const through = window.fetch;
+                window.fetch = (path, ...more) => {
+                  if (String(path).includes("/subscribe?")) asked += 1;
+                  return through(path, ...more);
+                };
+                Goop.data.subscribe("notes", { onError: (error) => told.push([asked, error.code, Goop.explain(error)]) });""")
+            page.wait(lambda: page.run("return told.length") > 0, "the word", 20)
+            asked, code, words = page.run("return told[0]")
+            expect(asked == 2 and code == "busy", f"told after {asked} tries: {code}")
+            expect("Close pages of this site" in words, words)
+            # Whoever has stored nothing may meet the limit of all.
+            words = page.run("return Goop.explain(new Goop.Error('', { code: 'quota' }))")
+            expect("limit for visitors is reached" in words, words)
+        page.complaints()
+
+
 def say(page, message):
     """The site sends the shell a message with a mark; it has been read when this returns."""
     with inside(page):
@@ -356,4 +383,5 @@ def everywhere(suite, page, url, me, neighbour, hostile):
     with browser(arguments=[SEALED]) as sealed:
         views(suite, sealed, url, neighbour, "sealed: ")
         untold(suite, sealed, url, neighbour)
+        crowded(suite, sealed, url, neighbour)
     in_firefox(suite, url, neighbour)

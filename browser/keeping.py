@@ -66,6 +66,61 @@ def noted_at_once(suite, page, url):
         expect(set(sites) <= set(left), left)
 
 
+# Visits that begin at one moment, twice: to a site that was visited some time ago, and to one that is not on the list. How often
+# each has the browser remove what the site stored.
+TOGETHER = """
+const [site, done] = arguments;
+const key = `goop-visit ${site}`;
+let asked = 0;
+const { append } = Element.prototype;
+Element.prototype.append = function (...nodes) {
+  asked += nodes.filter(({ src }) => src === `${site}/forget`).length;
+  return append.apply(this, nodes);
+};
+import("/assets/visits.js").then(async ({ begin, sweep }) => {
+  // The room's own, which is over when this is, takes nothing from under them.
+  await sweep();
+  const counts = [];
+  for (const prepare of [() => localStorage.setItem(key, String(Date.now() - 30 * 60_000)), () => localStorage.removeItem(key)]) {
+    prepare();
+    asked = 0;
+    await Promise.all([begin(site, false), begin(site, false), begin(site, false)]);
+    counts.push(asked);
+  }
+  Element.prototype.append = append;
+  done(counts);
+});"""
+
+
+def begun_at_once(suite, page, url, neighbour):
+    with suite.check("of visits that begin at one moment one clears, and none under another one"):
+        page.driver.get("about:blank")
+        page.driver.get(url)
+        page.driver.set_script_timeout(60)
+        counts = page.driver.execute_async_script(TOGETHER, site_origin(url, neighbour.id))
+        expect(counts == [1, 1], counts)
+        page.driver.get("about:blank")
+        people(page, url)
+
+
+def back_after_long(suite, url, me, neighbour):
+    """Nobody opens a room of the viewer here."""
+    here = f"{url}p/{neighbour.id}/kept/"
+    with browser() as page, suite.check("whoever comes back soon after a long visit goes on with it: its time counts from its end"):
+        page.driver.get(here)
+        wait_site(page, "kept page")
+        store(page)
+        # As if it had begun some time ago.
+        page.run(f"for (const site of {NOTED}) localStorage.setItem('goop-visit ' + site, String(Date.now() - 30 * 60_000))")
+        # As by a link to another site, and back by one of its links.
+        page.driver.get(f"{url}p/{me.id}/")
+        with inside(page):
+            pass
+        page.driver.get(here)
+        wait_site(page, "kept page", 40)
+        expect(stored(page) == ["v", 1, 1, 1, 0], stored(page))
+
+
 def kept_in_another_tab(suite, url, neighbour):
     """A tab whose visit ends does not know what was pressed in another one. The neighbour is stopped and started here."""
     here = f"{url}p/{neighbour.id}/kept/"
@@ -257,5 +312,7 @@ def keeping(suite, url, me, neighbour, hostile):
             expect(register(page, "sw.js").startswith("refused"), "it registered one")
             page.complaints()
         noted_at_once(suite, page, url)
+        begun_at_once(suite, page, url, neighbour)
+    back_after_long(suite, url, me, neighbour)
     kept_in_another_tab(suite, url, neighbour)
     removed_late(suite, url, neighbour)

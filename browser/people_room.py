@@ -62,6 +62,16 @@ def one_name(suite, page, url, bob, double):
     with suite.check("People: the way to somebody is told, and how long an answer takes"):
         said = re.compile(r"Here now, on this computer, [\d.]+ ms")
         page.wait(lambda: said.search(row(page, bob)["state"]), "the way and the time", 20)
+    with suite.check("People: the card leads to somebody's site, and copies the link to it"):
+        page.cdp("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"], origin=url.rstrip("/"))
+        open_card(page, bob)
+        expect(page.run("return document.activeElement.id") == "petname", "the focus is not where one writes")
+        expect(page.one("#card-site").get_attribute("href") == f"{url}p/{bob.id}/", page.one("#card-site").get_attribute("href"))
+        page.one("#card-copy").click()
+        page.wait(lambda: page.one("#card-copy").text == "Copied", "the word about it")
+        copied = page.driver.execute_async_script("navigator.clipboard.readText().then(arguments[0], e => arguments[0](String(e)))")
+        expect(copied == f"http://127.0.0.1:8080/p/{bob.id}/", copied)
+        close_card(page)
     with suite.check("People: whoever bears the name of a favourite is warned of, in the list and on the card"):
         open_card(page, bob)
         page.one("#card-favorite").click()

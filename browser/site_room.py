@@ -47,7 +47,7 @@ def press(page, label):
 
 
 def ready(page):
-    page.wait(lambda: page.one("#files").get_attribute("aria-busy") is None and page.one("#code").is_displayed(), "the files")
+    page.wait(lambda: page.one("#files").get_attribute("aria-busy") is None and page.one("#link").get_attribute("value"), "the files")
 
 
 def toast(page, text):
@@ -86,6 +86,7 @@ def drop(page, *files):
 
 def code_text(suite, page):
     """What a camera program reads in the QR code on the page."""
+    click(page, "#code-box summary")
     page.run("document.getElementById('code').scrollIntoView({block: 'center'})")
     shot = pathlib.Path(suite.screenshots) / "room-site-code.png"
     page.one("#code").screenshot(str(shot))
@@ -125,6 +126,20 @@ def files(suite, url, peer):
             answer(page, "Replace it")
             page.wait(lambda: (site / "one.txt").read_text() == "second", "the new content")
             page.wait(lambda: not page.one("#upload").is_displayed(), "the end of the upload")
+
+        with suite.check("what was replaced is put back, and changes places with what is there"):
+            uploaded(page, "1 file uploaded")
+            page.wait(lambda: "(1)" in page.one("#trash-title").text, "the earlier file in the trash")
+            click(page, "#trash-title")
+            click(page, '[aria-label="Put back one.txt"]')
+            answer(page, "Put back")
+            uploaded(page, "one.txt is back")
+            expect((site / "one.txt").read_text() == "first", "the earlier text")
+            click(page, '[aria-label="Put back one.txt"]')
+            answer(page, "Put back")
+            uploaded(page, "one.txt is back")
+            expect((site / "one.txt").read_text() == "second", "the later text")
+            click(page, "#trash-title")
 
         with suite.check("several large files by the button, with their exact bytes"):
             big = pathlib.Path(folder) / "big.bin"

@@ -149,6 +149,11 @@ def guestbook(suite, first, second, owner, here, there, stop, start):
         second.wait(lambda: "typed without a mouse" in texts(second, ".entry p"), "the entry")
         first.wait(lambda: first.run("return document.activeElement.textContent") == "Sign", "the focus on the button again")
 
+    with suite.check("guestbook: no thanks for what is not sent"):
+        first.wait(lambda: "stored" in first.one("#sign [role=status]").text, "the thanks")
+        first.one("#sign button[type=submit]").click()
+        first.wait(lambda: first.one("#sign [role=status]").text == "", "no thanks beside an empty form")
+
     with suite.check("guestbook: an owner who goes is said so, and one who comes back can be visited again"):
         stop()
         for page in (first, second):

@@ -4,8 +4,8 @@ public import PeerIdentity
 /// For whom something is taken: a peer, and where its connection comes from.
 ///
 /// Keys are free, so a peer alone says little. Of addresses even a host has few: what counts as one host is an IPv4 address or an
-/// IPv6 /56, and as one network an IPv4 /24 or an IPv6 /48. Of a private address only the host counts, because its network is
-/// everybody there.
+/// IPv6 /56, and as one network an IPv4 /24 or an IPv6 /48. In a local network all this would be everybody there: a private IPv4
+/// address has no network; of IPv6 the address itself is the host, and the /56 the network, for many addresses are to be had in it.
 public struct ShareHolder: Sendable, Hashable {
     /// As the connection proved it.
     public let peer: PeerID
@@ -17,14 +17,23 @@ public struct ShareHolder: Sendable, Hashable {
     /// - Parameter address: the other end of the connection, that of the relay if there is one; nil if it has none.
     public init(_ peer: PeerID, at address: IPAddress?) {
         self.peer = peer
-        host = address?.host
-        guard let address, !address.isLoopback, !address.isPrivate, !address.isLinkLocal else {
+        guard let address = address?.unmapped else {
+            host = nil
             network = nil
             return
         }
-        switch address.unmapped {
-        case .v4(let value): network = .v4(value & ~0xff)
-        case .v6(let high, _): network = .v6(high: high & ~0xffff, low: 0)
+        let isLocal = address.isPrivate || address.isLinkLocal
+        switch address {
+        case .v4(let value):
+            host = address
+            network = isLocal || address.isLoopback ? nil : IPAddress.v4(value & ~0xff)
+        case .v6(let high, _):
+            host = isLocal ? address : address.host
+            if isLocal {
+                network = address.host
+            } else {
+                network = address.isLoopback ? nil : IPAddress.v6(high: high & ~0xffff, low: 0)
+            }
         }
     }
 

@@ -72,7 +72,23 @@ struct ViewerResponder: Sendable {
 
     /// The complete answer: HEAD without a body, and the date.
     func respond(to request: Request) async -> Response {
-        Self.finished(await route(request, requestGuard.judge(request.head), session: nil), for: request)
+        let response = await route(request, requestGuard.judge(request.head), session: nil)
+        return Self.finished(Self.keptOpen(response, for: request), for: request)
+    }
+
+    /// A body that is refused as too large is still read to its end if it has no more bytes than this.
+    private static let maximumDroppedBytes = 16 << 20
+
+    /// An answer that refuses a body as too large, without the word that closes the connection: a browser that is still sending
+    /// would not see it. The rest of the body is read and dropped before the next request, as slowly as it comes; so this is for
+    /// the inner door, and for whoever has signed in.
+    static func keptOpen(_ response: Response, for request: Request) -> Response {
+        guard response.status == .contentTooLarge, request.method == .post, request.headers[.connection] != "close",
+            let length = request.headers[.contentLength].flatMap({ Int($0) }), length <= maximumDroppedBytes
+        else { return response }
+        var response = response
+        response.headers[.connection] = nil
+        return response
     }
 
     /// HEAD without a body, and the date.

@@ -188,10 +188,7 @@ public final class ViewerServer: Service {
         return HTTP1Channel(
             responder: { request, writer, channel in
                 defer { finish(channel) }
-                guard var response = await respond(request, channel) else { return }
-                // A browser that is still sending sees no answer of a connection that is closed. What is left of the body is read
-                // and dropped before the next request.
-                if Self.isDropped(request, response) { response.headers[.connection] = nil }
+                guard let response = await respond(request, channel) else { return }
                 let closes = response.headers[.connection] == "close"
                 try await writer.write(response: response.head, body: response.body)
                 if closes { try await channel.close() }
@@ -201,17 +198,6 @@ public final class ViewerServer: Service {
                 idleTimeout: TimeAmount(configuration.idleTimeout),
                 httpDecoderConfiguration: .init(
                     maxHeaderFieldSize: 16 * 1024, maxHeaderListSize: 32 * 1024, maxHeaderFieldCount: 100)))
-    }
-
-    /// A body that is refused as too large is still read to its end if it has no more bytes than this.
-    private static let maximumDroppedBytes = 16 << 20
-
-    /// Whether the rest of a refused body is read and dropped, so that the connection stays.
-    private static func isDropped(_ request: Request, _ response: Response) -> Bool {
-        guard response.status == .contentTooLarge, request.method == .post, request.headers[.connection] != "close",
-            let length = request.headers[.contentLength].flatMap({ Int($0) })
-        else { return false }
-        return length <= maximumDroppedBytes
     }
 
     /// News of a peer goes to the open pages, and ends the memory of its failure.

@@ -205,7 +205,8 @@ public final class Node: Service {
     /// Notes where a peer may be found, for dials to come. Dials nobody.
     ///
     /// What leads nowhere is left out: wildcards, IPv6 link-local and multicast addresses, those whose `/p2p` part names somebody
-    /// else, and loopback and link-local addresses on hearsay. Names on hearsay are followed to public addresses only.
+    /// else, loopback addresses on hearsay, and IPv4 link-local ones on hearsay or of the peer itself (`.identify`, `.signedRecord`).
+    /// Names of these three sources are followed to public addresses only.
     /// - Parameters:
     ///   - source: who says so; decides what is forgotten first.
     ///   - ttl: forgotten after this, unless connected; at most a day.

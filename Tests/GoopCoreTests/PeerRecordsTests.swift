@@ -135,6 +135,18 @@ import Testing
         #expect(NameSkeleton.of(" \u{2060}\t") == "")
     }
 
+    /// Strangers choose how long their names are: so much is looked at, and what nobody sees does not count.
+    @Test func skeletonsAreBounded() throws {
+        let limit = NameSkeleton.maximumScalars
+        let long = NameSkeleton.of(String(repeating: "x", count: 4096))
+        #expect(long == String(repeating: "x", count: limit))
+        #expect(NameSkeleton.of(String(repeating: "\u{fb03}", count: 4096)).utf8.count == 3 * limit)
+        var records = PeerRecords(ownID: own)
+        _ = try records.setPetname("Ada Love", of: ids[0])
+        let unseen = String(repeating: " \u{200b}", count: 2 * limit)
+        #expect(records.dressed(entry(ids[1], "\(unseen)Ada\(unseen)Love\(unseen)")).resembles == ids[0])
+    }
+
     @Test func namesThatAFavouriteNoLongerBearsAreForgotten() throws {
         var records = PeerRecords(ownID: own)
         _ = try records.setFavorite(true, of: ids[0])

@@ -41,6 +41,11 @@ import Testing
             testDescription: "an IPv6 /48", addresses: (1...40).map { "2a00:1:2:\($0)00::1" },
             elsewhere: "2a00:1:3::1"),
         Crowd(testDescription: "a private address", addresses: ["192.168.1.7"], elsewhere: "192.168.1.8"),
+        Crowd(testDescription: "a neighbour by IPv6", addresses: ["fd00::1"], elsewhere: "fd00::2"),
+        Crowd(testDescription: "a neighbour without a router", addresses: ["fe80::1"], elsewhere: "fe80::2"),
+        Crowd(
+            testDescription: "a local network elsewhere", addresses: (1...40).map { "fd00:1:2:0::\($0)" },
+            elsewhere: "fd00:1:2:100::1"),
         Crowd(testDescription: "this machine", addresses: ["127.0.0.1"], elsewhere: "::1"),
     ]
 

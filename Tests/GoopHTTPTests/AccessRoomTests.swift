@@ -162,6 +162,7 @@ import Testing
         let text = notice.document(style: "", nonce: "n", theme: .auto).markup
         #expect(notice.status == .forbidden && text.contains("certain people only") && text.contains("&lt;Ann"))
         #expect(text.contains("Try again") && !text.contains("<Ann>"))
+        #expect(text.contains("<main data-code=\"403\">") && !text.contains("Code 403"))
         #expect(DataError(SiteError(kind: .notInvited)).code == .refused)
     }
 

@@ -31,7 +31,7 @@ import Testing
         func visitors(most: Int) async throws(DataError) -> VisitorOverview {
             VisitorOverview(
                 limit: .init(rows: 10, bytes: 20), totalLimit: 30, total: .init(rows: 1, bytes: 2),
-                visitors: [.init(id: "someone", share: .init(rows: 1, bytes: 2))], count: 1)
+                visitors: [.init(id: "someone", share: .init(rows: 1, bytes: 2), received: 1, added: 3)], count: 1)
         }
 
         func perform(_ request: DataRequest) async throws(DataError) -> JSONValue {
@@ -203,6 +203,8 @@ import Testing
                 #expect(try await request(path, port: port, fields: ["Sec-Fetch-Site: cross-site"]).status == 403)
                 #expect(try await request(path, port: port, fields: ["Origin: null"]).status == 403)
             }
+            let visitors = try await request("/api/rooms/data/visitors", port: port).body
+            #expect(visitors.contains("\"rows\":1,\"bytes\":2,\"received\":1,\"added\":3"), "\(visitors)")
             let site = "Host: \(backend.owner.id.base36).localhost:\(port)"
             #expect(try await request("/api/rooms/data/tables", port: port, fields: [site]).status != 200)
         }

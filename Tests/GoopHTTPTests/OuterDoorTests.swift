@@ -433,6 +433,35 @@ private func token(_ page: String) throws -> String {
         }
     }
 
+    /// The rest of a body is dropped as slowly as it comes: nobody who has not signed in holds a connection by that.
+    @Test func aBodyThatIsTooLargeIsReadToItsEndBehindASessionOnly() async throws {
+        try await withOuterDoor { _, port in
+            let own = encrypted + ["Origin: https://me.example", "Content-Length: 70000"]
+            let form = own + ["Content-Type: application/x-www-form-urlencoded"]
+            let refused = try await RawConnection.open(port: port) { connection in
+                try await connection.send(
+                    "POST /api/login HTTP/1.1\r\n\(form.joined(separator: "\r\n"))\r\n\r\n"
+                        + String(repeating: "a", count: 5000))
+                return await connection.readToEnd()
+            }
+            #expect(refused.hasPrefix("HTTP/1.1 413") && refused.lowercased().contains("connection: close"))
+            let cookie = try await cookie(port)
+            let signedIn = encrypted + [cookie]
+            let token = try token(try await request("/", port: port, fields: signedIn).body)
+            let json = own + [cookie, "Content-Type: application/json", "X-Goop-Token: \(token)"]
+            try await RawConnection.open(port: port) { connection in
+                try await connection.send(
+                    "POST /api/shell/consent HTTP/1.1\r\n\(json.joined(separator: "\r\n"))\r\n\r\n")
+                let refused = try await connection.read(until: "\"code\":\"too_large\"")
+                #expect(refused.hasPrefix("HTTP/1.1 413") && !refused.lowercased().contains("connection: close"))
+                try await connection.send(String(repeating: "a", count: 70_000))
+                try await connection.send(
+                    "GET /healthz HTTP/1.1\r\n\(signedIn.joined(separator: "\r\n"))\r\n\r\n")
+                _ = try await connection.read(until: "ok\n")
+            }
+        }
+    }
+
     @Test func aSiteIsShownUnderASecretPathOnly() async throws {
         let backend = FakeBackend()
         try await withOuterDoor(backend) { _, port in

@@ -68,8 +68,8 @@ import Testing
             return [DeletedItem(ticket: "1-b", path: "old", deletedMilliseconds: 2, bytes: 3)]
         }
 
-        func restore(_ ticket: String) async throws(SiteEditError) -> String {
-            try note("restore", ticket)
+        func restore(_ ticket: String, replaces: Bool) async throws(SiteEditError) -> String {
+            try note("restore", ticket, "\(replaces)")
             return "p"
         }
 
@@ -217,6 +217,14 @@ import Testing
                 gone.status == 200
                     && gone.body == "{\"gone\":[{\"ticket\":\"1-b\",\"path\":\"old\",\"deleted\":2,\"bytes\":3}]}",
                 "\(gone.body)")
+            for body in ["{\"ticket\":\"1-a\"}", "{\"ticket\":\"1-a\",\"replace\":true}"] {
+                #expect(try await post("restore", body, port: port, token: token).status == 200)
+            }
+            #expect(
+                desk.calls.suffix(2) == [
+                    .init(name: "restore", arguments: ["1-a", "false"]),
+                    .init(name: "restore", arguments: ["1-a", "true"]),
+                ])
             #expect(try await post("folder", "{}", port: port, token: token).status == 400)
             desk.fail(SiteEditError(.exists, "<b>"))
             let refused = try await post("move", "{\"path\":\"a\",\"to\":\"b\"}", port: port, token: token)

@@ -153,16 +153,112 @@ import Testing
         #expect(SiteFolder(root: root).refusal("/.goop/trash/\(folder.ticket)/item/y.txt") == .forbidden)
         // Something has the name now.
         try await upload("new", to: "dir", in: desk)
-        #expect(await refusal { _ = try await desk.restore(folder.ticket) } == .exists)
+        #expect(await refusal { _ = try await desk.restore(folder.ticket, replaces: false) } == .exists)
         let file = try await desk.delete("dir")
-        #expect(try await desk.restore(folder.ticket) == "dir")
+        #expect(try await desk.restore(folder.ticket, replaces: false) == "dir")
         #expect(temporary.read("site/dir/deep/x.txt") == "x")
-        #expect(await refusal { _ = try await desk.restore(folder.ticket) } == .missing)
+        #expect(await refusal { _ = try await desk.restore(folder.ticket, replaces: false) } == .missing)
         #expect(try await desk.sheet().deleted == [file])
         await desk.emptyTrash()
         #expect(try await desk.sheet().deleted == [])
         #expect(temporary.names(in: "site/.goop/trash") == [])
         #expect(await refusal { _ = try await desk.delete("gone") } == .missing)
+    }
+
+    private func trashed() async throws -> [String: String] {
+        var found: [String: String] = [:]
+        for item in try await desk().sheet().deleted {
+            found[item.ticket] = temporary.read("site/.goop/trash/\(item.ticket)/item")
+        }
+        return found
+    }
+
+    @Test func whatIsReplacedComesBack() async throws {
+        let desk = desk()
+        try await upload("one", to: "a.txt", in: desk)
+        try await upload("two", to: "a.txt", condition: .replacing, in: desk)
+        try await upload("three", to: "b.txt", in: desk)
+        try await desk.move("b.txt", to: "a.txt", replaces: true)
+        #expect(temporary.read("site/a.txt") == "three")
+        let kept = try await trashed()
+        #expect(kept.values.sorted() == ["one", "two"])
+        #expect(try await desk.sheet().deleted.map(\.path) == ["a.txt", "a.txt"])
+        let first = try #require(kept.first { $0.value == "one" }?.key)
+        #expect(await refusal { _ = try await desk.restore(first, replaces: false) } == .exists)
+        // What is there now goes to the trash in its place.
+        #expect(try await desk.restore(first, replaces: true) == "a.txt")
+        #expect(temporary.read("site/a.txt") == "one")
+        #expect(try await trashed().values.sorted() == ["three", "two"])
+        #expect(try await trashed()[first] == nil)
+    }
+
+    @Test func onlyAFileReplacesAFileWhenItComesBack() async throws {
+        let desk = desk()
+        try await upload("file", to: "name", in: desk)
+        let file = try await desk.delete("name")
+        try await upload("inside", to: "name/inside.txt", in: desk)
+        #expect(await refusal { _ = try await desk.restore(file.ticket, replaces: true) } == .isFolder)
+        let folder = try await desk.delete("name")
+        #expect(try await desk.restore(file.ticket, replaces: true) == "name")
+        #expect(await refusal { _ = try await desk.restore(folder.ticket, replaces: true) } == .exists)
+        #expect(temporary.read("site/name") == "file")
+        #expect(try await desk.sheet().deleted == [folder])
+    }
+
+    /// Its owner has seen what it was.
+    @Test func anEditedTextIsNotKept() async throws {
+        let desk = desk()
+        try await upload("one", to: "a.txt", in: desk)
+        let text = try await desk.text(at: "a.txt")
+        try await upload("two", to: "a.txt", condition: .unchanged(stamp: text.stamp), in: desk)
+        #expect(
+            await refusal {
+                try await upload("x", to: "a.txt", condition: .replacing, in: desk, announced: 2)
+            } == .incomplete)
+        #expect(try await desk.sheet().deleted == [])
+    }
+
+    @Test func whatIsReplacedIsWithinTheBoundsOfTheTrash() throws {
+        let editor = SiteEditor(root: root)
+        let trash = SiteTrash(of: editor, limits: .init(bytes: 100, items: 2))
+        func replace(_ size: Int, at now: Int64) throws -> [Int64] {
+            let file = try SiteUploadFile("a", size: size, condition: .replacing, in: editor)
+            try [UInt8](repeating: 0x78, count: size).withUnsafeBytes { try file.append($0) }
+            _ = try file.finish(trash: trash, nowMilliseconds: now)
+            return trash.items().map(\.bytes)
+        }
+        #expect(try replace(10, at: 1) == [])
+        #expect(try replace(20, at: 2) == [10])
+        #expect(try replace(90, at: 3) == [20, 10])
+        #expect(try replace(1, at: 4) == [90], "the oldest go when there are too many bytes")
+        #expect(try replace(2, at: 5) == [1, 90])
+        #expect(try replace(300, at: 6) == [2, 1], "and when there are too many items")
+        #expect(try replace(3, at: 7) == [300], "the last one stays, however large")
+        #expect(try replace(4, at: 8) == [3])
+        #expect(try replace(5, at: SiteTrash.lifetimeMilliseconds + 9) == [4], "and none longer than a week")
+    }
+
+    /// It is in the list until something is deleted.
+    @Test func whatIsOverComesBackAsLongAsItIsThere() throws {
+        temporary.write("old", to: "site/a.txt")
+        let trash = SiteTrash(of: SiteEditor(root: root))
+        let item = try trash.delete("a.txt", nowMilliseconds: 1)
+        temporary.write("new", to: "site/a.txt")
+        let later = SiteTrash.lifetimeMilliseconds + 2
+        #expect(try trash.restore(item.ticket, replaces: true, nowMilliseconds: later) == "a.txt")
+        #expect(temporary.read("site/a.txt") == "old")
+        #expect(trash.items().map(\.deletedMilliseconds) == [later])
+    }
+
+    @Test func aReplacementThatFailsChangesNothing() throws {
+        temporary.write("x", to: "site/a.txt")
+        let trash = SiteTrash(of: SiteEditor(root: root))
+        let folder = try FolderHandle.root(root)
+        #expect(throws: SiteEditError.self) {
+            try trash.replace("a.txt", of: folder, path: "a.txt", by: "gone", of: folder, nowMilliseconds: 1)
+        }
+        #expect(temporary.read("site/a.txt") == "x")
+        #expect(temporary.names(in: "site/.goop/trash") == [])
     }
 
     /// However much else is deleted meanwhile.
@@ -331,9 +427,9 @@ import Testing
         _ = try await desk.delete("a.txt")
         for ticket in ["", ".", "..", "../../x", "1-../x", "1-", "-1", "1-A", "x"] {
             #expect(
-                await refusal { _ = try await desk.restore(ticket) } == .badName, "\(ticket)")
+                await refusal { _ = try await desk.restore(ticket, replaces: false) } == .badName, "\(ticket)")
         }
-        #expect(await refusal { _ = try await desk.restore("1-abc") } == .missing)
+        #expect(await refusal { _ = try await desk.restore("1-abc", replaces: false) } == .missing)
     }
 
     /// A file system of 1 MiB; only where this program may mount one.
@@ -359,6 +455,27 @@ import Testing
         #expect(try #require(await desk.sheet().freeBytes) < 1 << 20)
     }
 
+    /// What can come back stays, though there is no room for the notes of what is deleted now.
+    @Test(.enabled(if: geteuid() == 0, "needs to mount")) func onAFullDiskADeletionRemovesWhatIsOver() throws {
+        mkdir(root, 0o755)
+        guard mount("tmpfs", root, "tmpfs", 0, "size=1m") == 0 else { return }
+        defer { umount2(root, CInt(MNT_DETACH)) }
+        temporary.write("x", to: "site/a.txt")
+        temporary.write("old.txt", to: "site/.goop/trash/7-x/from")
+        temporary.write(String(repeating: "x", count: 100_000), to: "site/.goop/trash/7-x/item")
+        let ballast = open(root + "/ballast", O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
+        try #require(ballast >= 0)
+        let page = [UInt8](repeating: 0, count: 4096)
+        while write(ballast, page, page.count) > 0 {}
+        close(ballast)
+        let trash = SiteTrash(of: SiteEditor(root: root))
+        let over = 7 + SiteTrash.lifetimeMilliseconds
+        #expect(throws: SiteEditError.self) { _ = try trash.delete("a.txt", nowMilliseconds: over) }
+        #expect(trash.items().map(\.path) == ["old.txt"])
+        _ = try trash.delete("a.txt", nowMilliseconds: over + 1)
+        #expect(trash.items().map(\.path) == ["a.txt"])
+    }
+
     // MARK: Starters
 
     @Test func aStarterReplacesOnlyWhatIsNamed() async throws {
@@ -379,6 +496,7 @@ import Testing
         #expect(temporary.read("site/index.html") == "mine")
         try await desk.applyStarter("plain", replacing: ["index.html"])
         #expect(temporary.read("site/index.html")?.contains("Ada") == true)
+        #expect(try await trashed().values.contains("mine"))
         #expect(temporary.read("site/notes.txt") == "mine too")
         #expect(await refusal { try await desk.applyStarter("nope", replacing: []) } == .badName)
     }

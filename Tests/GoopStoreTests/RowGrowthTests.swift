@@ -62,6 +62,10 @@ import Testing
         for _ in 0..<3 { try await fixture.ask(insert(1), as: fixture.bob) }
         for id in 1...2 { try await fixture.ask(update(id, 1401), as: fixture.ada) }
         // Bob has 3400 bytes now, of which ada added 2800.
+        let told = try await fixture.store.visitors(most: 10).visitors
+        #expect(told.map(\.id) == [fixture.bob.id, fixture.ada.id])
+        #expect(told.map(\.received) == [2800, 0] && told.map(\.added) == [0, 2800])
+        #expect(told.last?.share == .init(rows: 0, bytes: 0))
         try await fixture.ask(insert(1000), as: fixture.bob)
         #expect(await fixture.refusal(insert(2000), as: fixture.bob)?.detail.contains("of one visitor") == true)
         #expect(await fixture.refusal(update(3, 1000), as: fixture.ada)?.detail.contains("in a day") == true)
@@ -80,10 +84,15 @@ import Testing
             VisitorQuota(rows: 10, bytes: 3000, totalBytes: 100_000), day: { today.day.withLock { $0 } })
         for _ in 0..<3 { try await fixture.ask(insert(1)) }
         try await fixture.ask(update(1, 2001), as: fixture.ada)
-        #expect(await fixture.refusal(update(2, 2001), as: fixture.ada)?.detail.contains("in a day") == true)
+        let refused = await fixture.refusal(update(2, 2001), as: fixture.ada)
+        #expect(refused?.detail.contains("in a day") == true)
+        // To delete rows of one's own is no help.
+        #expect(refused?.detail.contains("tomorrow") == true && refused?.detail.contains("delete") == false)
+        #expect(try await fixture.store.visitors(most: 10).visitors.map(\.added) == [2000])
         // What was refused does not count.
         try await fixture.ask(update(2, 900), as: fixture.ada)
         today.day.withLock { $0 += 1 }
+        #expect(try await fixture.store.visitors(most: 10).visitors == [], "of another day")
         try await fixture.ask(update(2, 2001), as: fixture.ada)
         await fixture.store.close()
     }

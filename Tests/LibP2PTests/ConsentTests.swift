@@ -23,30 +23,36 @@ private final class DataFrames: YamuxFrameObserver, Sendable {
 
 @Suite("Node: how it consents to a protocol", .timeLimit(.minutes(1)))
 struct ConsentTests {
-    /// The frames that bring the answer to one byte. The least of many: on a busy machine the consent may have to go before it.
-    private func least(_ negotiation: StreamOptions.Negotiation) async throws -> Int {
+    /// The frames that bring the answer to one byte, of many streams, fewest first: on a busy machine the consent may have to go
+    /// before it. Seldom, since the handler does not wait for a thread.
+    private func counts(_ negotiation: StreamOptions.Negotiation) async throws -> [Int] {
         let frames = DataFrames()
         return try await withNodes(configure: { configuration in
             configuration.frameObserver = { _, role in role == .initiator ? frames : DataFrames() }
         }) { nodes in
-            nodes[1].serveEcho()
+            var limits = HandlerLimits()
+            limits.runsOnEventLoop = true
+            nodes[1].serveEcho(limits: limits)
             try await nodes[0].connect(to: nodes[1].peerID, addresses: nodes[1].listenAddresses())
-            var least = Int.max
-            for _ in 0..<50 where least > 1 {
+            var counts: [Int] = []
+            for _ in 0..<50 {
                 let stream = try await nodes[0].openStream(
                     to: nodes[1].peerID, protocols: ["/echo/1.0.0"], options: StreamOptions(negotiation: negotiation))
                 try await stream.write("x".utf8)
                 _ = try await stream.readExactly(1)
-                least = min(least, frames.count(of: stream.muxed.id))
+                counts.append(frames.count(of: stream.muxed.id))
                 await stream.close()
             }
-            return least
+            return counts.sorted()
         }
     }
 
     @Test("whoever has sent data with its proposal hears the consent together with the answer")
-    func together() async throws { #expect(try await self.least(.lazy) == 1) }
+    func together() async throws {
+        let counts = try await self.counts(.lazy)
+        #expect(counts[counts.count / 2] == 1, "\(counts)")
+    }
 
     @Test("whoever waits for the consent hears it at once")
-    func alone() async throws { #expect(try await self.least(.eager) == 2) }
+    func alone() async throws { #expect(try await self.counts(.eager).first == 2) }
 }

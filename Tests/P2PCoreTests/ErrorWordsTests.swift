@@ -36,7 +36,7 @@ import Testing
             (.unknownKind(9), "kind 9"), (.streamFrameOnSession, "without the stream's number"),
             (.sessionFrameOnStream(3), "stream 3"), (.wrongParity(5), "5"), (.duplicateOpen(7), "stream 7"),
             (.windowExceeded(stream: 1, granted: 20, received: 30), "30 bytes on the stream 1, where 20"),
-            (.pingFlood, "pings"), (.emptyFrameFlood, "carry nothing"), (.resetFlood, "reset or refused"),
+            (.pingFlood, "pings"), (.emptyFrameFlood, "for streams that are gone"), (.resetFlood, "reset or refused"),
             (.keepAliveTimedOut, "dial it again"), (.writeTimedOut, "dial it again"),
         ]
         for (error, words) in told {

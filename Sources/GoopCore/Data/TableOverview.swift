@@ -99,13 +99,19 @@ public struct VisitorOverview: Sendable, Hashable {
     public struct Visitor: Sendable, Hashable {
         /// The id as it stands in `_owner`.
         public var id: String
-        /// What this visitor has filled.
+        /// What this visitor's rows fill, whoever made them grow.
         public var share: Share
+        /// Bytes of it that others added, which do not count against this visitor.
+        public var received: Int64
+        /// Bytes that this visitor added to rows of others today (UTC).
+        public var added: Int64
 
         /// Makes a visitor.
-        public init(id: String, share: Share) {
+        public init(id: String, share: Share, received: Int64 = 0, added: Int64 = 0) {
             self.id = id
             self.share = share
+            self.received = received
+            self.added = added
         }
     }
 
@@ -115,7 +121,8 @@ public struct VisitorOverview: Sendable, Hashable {
     public var totalLimit: Int64
     /// What all have filled.
     public var total: Share
-    /// Those who have filled most, in that order; not more than were asked for.
+    /// Those who have filled most, in that order; not more than were asked for. Also who has no rows, and added to those of
+    /// others today.
     public var visitors: [Visitor]
     /// How many have rows.
     public var count: Int

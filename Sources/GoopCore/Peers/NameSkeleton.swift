@@ -4,26 +4,30 @@
 /// the style of Latin letters and digits, and in those letters of the Cyrillic and Greek alphabets that stand for a Latin one. It is a
 /// small part of what the Unicode Technical Standard 39 calls confusable: a picture and a fingerprint stand beside every name.
 enum NameSkeleton {
-    /// The skeleton of a name; empty if nothing of it can be seen. About as long as the name.
+    /// What of a name is looked at, in scalars that are seen: nobody reads more, and strangers choose how long their names are.
+    static let maximumScalars = 512
+
+    /// The skeleton of a name; empty if nothing of it can be seen. About as long as the name, or as `maximumScalars`.
     static func of(_ name: String) -> String {
         var seen = String.UnicodeScalarView()
-        for scalar in name.unicodeScalars where !scalar.properties.isDefaultIgnorableCodePoint {
+        var count = 0
+        // Of several blanks, one is seen; at the ends none.
+        var hasGap = false
+        for scalar in name.unicodeScalars where scalar.isASCII || !scalar.properties.isDefaultIgnorableCodePoint {
+            if scalar.properties.isWhitespace {
+                hasGap = count > 0
+                continue
+            }
+            guard count < maximumScalars else { break }
+            if hasGap { seen.append(" ") }
+            hasGap = false
             seen.append(plain(scalar))
+            count += 1
         }
         // Both ways, for letters that have no lower case of their own: ß, ſ, ς, and ligatures.
         let folded = String(seen).uppercased().lowercased()
         var skeleton = String.UnicodeScalarView()
-        // Of several blanks, one is seen; at the ends none.
-        var hasGap = false
-        for scalar in folded.unicodeScalars {
-            if scalar.properties.isWhitespace {
-                hasGap = !skeleton.isEmpty
-                continue
-            }
-            if hasGap { skeleton.append(" ") }
-            hasGap = false
-            skeleton.append(lookAlikes[scalar.value] ?? scalar)
-        }
+        for scalar in folded.unicodeScalars { skeleton.append(lookAlikes[scalar.value] ?? scalar) }
         return String(skeleton)
     }
 

@@ -211,6 +211,8 @@ public struct PeerRecords: Sendable {
 
     /// A favourite or named peer with another key whose name this peer bears, or one that looks the same: perhaps an impostor.
     private func resembled(by entry: PeerEntry) -> PeerID? {
+        // Skeletons are work, and those who are around choose how much.
+        guard !pinned.isEmpty else { return nil }
         guard known[entry.id]?.petname.isEmpty ?? true, !(known[entry.id]?.isFavorite ?? false) else { return nil }
         let name = NameSkeleton.of(entry.label)
         guard !name.isEmpty else { return nil }

@@ -69,7 +69,7 @@ public enum QueryCompiler {
         let times = TimeComparison(scope: scope, arguments: arguments.values)
         var writer = SQLWriter(values: .bound(arguments: arguments.values))
         writer.append("(")
-        try check(writer.append(times.within(expression)), at: 0)
+        try append(times.within(expression), to: &writer, at: 0)
         writer.append(")")
         return CompiledFragment(sql: writer.sql, bindings: writer.bindings)
     }
@@ -103,7 +103,7 @@ public enum QueryCompiler {
             let expression = if let result { result } else { times.ordered(try parser.expression()) }
             guard !expression.isSameForEveryRow else { throw .constantOrder(position: position) }
             if count > 1 { writer.append(", ") }
-            try check(writer.append(expression), at: position)
+            try append(expression, to: &writer, at: position)
             if parser.accept(word: "DESC") {
                 writer.append(" DESC")
             } else if parser.accept(word: "ASC") {
@@ -231,7 +231,7 @@ public enum QueryCompiler {
             }
             names.append(name)
             if count > 1 { writer.append(", ") }
-            try check(writer.append(times.ordered(expression)), at: position)
+            try append(times.ordered(expression), to: &writer, at: position)
             writer.append(" AS ")
             writer.appendName(name)
         } while parser.accept(.comma)
@@ -248,8 +248,14 @@ public enum QueryCompiler {
         }
     }
 
-    private static func check(_ weight: Int, at position: Int) throws(QueryError) {
-        guard weight <= Limit.parserStack else { throw .tooDeep(position: position, limit: Limit.depth) }
+    private static func append(
+        _ expression: QueryExpression, to writer: inout SQLWriter, at position: Int
+    ) throws(QueryError) {
+        let times = writer.times
+        guard writer.append(expression) > Limit.parserStack else { return }
+        throw writer.times > times
+            ? QueryError.tooDeepForTimes(position: position)
+            : QueryError.tooDeep(position: position, limit: Limit.depth)
     }
 }
 

@@ -22,6 +22,8 @@ public enum QueryError: Error, Sendable, Hashable {
     case notSupported(position: Int, word: String)
     /// Nested deeper than the limit, or deeper than SQLite's own parser can follow.
     case tooDeep(position: Int, limit: Int)
+    /// The same, where a column of times is compared, which takes several levels of what SQLite's parser can follow.
+    case tooDeepForTimes(position: Int)
     /// More parts (names, values, operators, calls) than the limit.
     case tooManyParts(position: Int, limit: Int)
     /// More `||` than the limit.
@@ -65,8 +67,8 @@ extension QueryError {
         case .empty, .textTooLong, .tooManyArguments, .argumentHoldsNUL, .unusedArguments: nil
         case .unexpectedCharacter(let position, _), .unterminated(let position), .malformedNumber(let position),
             .malformedBlob(let position), .comment(let position), .unexpected(let position, _, _),
-            .notSupported(let position, _), .tooDeep(let position, _), .tooManyParts(let position, _),
-            .tooManyConcatenations(let position, _), .tooManyTerms(let position, _),
+            .notSupported(let position, _), .tooDeep(let position, _), .tooDeepForTimes(let position),
+            .tooManyParts(let position, _), .tooManyConcatenations(let position, _), .tooManyTerms(let position, _),
             .unknownColumn(let position, _, _), .unknownFunction(let position, _), .unknownCollation(let position, _),
             .unknownType(let position, _), .wrongArgumentCount(let position, _, _, _),
             .aggregateNotAllowed(let position, _), .duplicateName(let position, _), .constantOrder(let position),
@@ -104,6 +106,7 @@ extension QueryError: CustomStringConvertible {
         case .notSupported(_, let word):
             "\(TerminalText.safe(word)) is not part of a query here; a column of that name has to be in double quotes"
         case .tooDeep(_, let limit): "nested too deep; the limit is \(limit)"
+        case .tooDeepForTimes: "nested too deep for a comparison of times; compare them outside of the parentheses"
         case .tooManyParts(_, let limit): "the query has too many parts; the limit is \(limit)"
         case .tooManyConcatenations(_, let limit): "too many ||; the limit is \(limit)"
         case .tooManyTerms(_, let limit): "too many terms; the limit is \(limit)"

@@ -10,6 +10,8 @@ struct SQLWriter {
     let values: Values
     private(set) var sql = ""
     private(set) var bindings: [QueryValue] = []
+    /// Columns that were brought into the one form of times.
+    private(set) var times = 0
 
     /// Of `TimeText.sql`: its deepest part are four calls within a CASE, behind a `||`, within another CASE.
     private static let weightOfTime = 34
@@ -54,6 +56,7 @@ struct SQLWriter {
             case .bound: append(TimeText.sql(of: SQLWriter.quoted(name)))
             case .written: appendName(name)
             }
+            times += 1
             return SQLWriter.weightOfTime
         case .placeholder(let number):
             switch values {

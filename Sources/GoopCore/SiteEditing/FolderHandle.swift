@@ -148,6 +148,18 @@ final class FolderHandle {
         unlinkat(descriptor, name, 0)
     }
 
+    /// Gives a file a second name in another folder, so that it stays in its place until another takes it in one step. Where
+    /// the file system has no second names, it is moved there.
+    func addName(of name: String, to target: FolderHandle, as newName: String) throws(SiteEditError) {
+        guard linkat(descriptor, name, target.descriptor, newName, 0) == 0 else {
+            let code = errno
+            guard code == EPERM || code == EOPNOTSUPP || code == EMLINK else {
+                throw SiteEditError(system: target.path(of: newName), code: code)
+            }
+            return try replace(name, to: target, as: newName)
+        }
+    }
+
     /// Moves a file or a folder; a file that is there is replaced in one step.
     func replace(_ name: String, to target: FolderHandle, as newName: String) throws(SiteEditError) {
         guard renameat(descriptor, name, target.descriptor, newName) == 0 else {

@@ -133,9 +133,11 @@ public struct SiteEditor: Sendable {
         folder.flush()
     }
 
-    /// Gives a file or folder another name or place. What is there is replaced only if that is wanted, and only a file by a
+    /// Gives a file or folder another name or place. What is there is replaced only if a trash takes it, and only a file by a
     /// file.
-    package func move(_ path: String, to newPath: String, replaces: Bool) throws(SiteEditError) {
+    package func move(
+        _ path: String, to newPath: String, replacedInto trash: SiteTrash?, nowMilliseconds: Int64
+    ) throws(SiteEditError) {
         let (folders, name) = try parts(of: path)
         let (newFolders, newName) = try parts(of: newPath)
         let top = try FolderHandle.root(root)
@@ -147,10 +149,11 @@ public struct SiteEditor: Sendable {
             throw SiteEditError(.badName, newPath, detail: "a folder cannot be put into itself")
         }
         let target = try top.folder(at: newFolders, makesMissing: true)
-        if replaces, let old = try target.status(of: newName) {
+        if let trash, let old = try target.status(of: newName) {
             guard old.st_mode & S_IFMT != S_IFDIR else { throw SiteEditError(.isFolder, newPath) }
             guard status.st_mode & S_IFMT != S_IFDIR else { throw SiteEditError(.exists, newPath) }
-            try folder.replace(name, to: target, as: newName)
+            try trash.replace(
+                newName, of: target, path: newPath, by: name, of: folder, nowMilliseconds: nowMilliseconds)
         } else {
             try folder.move(name, to: target, as: newName)
         }

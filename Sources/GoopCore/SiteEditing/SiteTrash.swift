@@ -4,13 +4,13 @@
     import Darwin
 #endif
 
-/// Something that was deleted and can come back.
+/// Something that was deleted, or replaced by another file, and can come back.
 public struct DeletedItem: Sendable, Hashable {
     /// Names it until it is gone for good.
     public var ticket: String
     /// Where it was.
     public var path: String
-    /// When it was deleted, in milliseconds of UNIX time.
+    /// When it was deleted or replaced, in milliseconds of UNIX time.
     public var deletedMilliseconds: Int64
     /// About the bytes of it, with everything in it.
     public var bytes: Int64
@@ -24,11 +24,13 @@ public struct DeletedItem: Sendable, Hashable {
     }
 }
 
-/// What was deleted from a site: each item in a folder of its own under `.goop/trash`, with notes of where it was and how large.
+/// What was deleted from a site, or replaced there: each item in a folder of its own under `.goop/trash`, with notes of where it
+/// was and how large.
 ///
 /// An item stays for `lifetimeMilliseconds`. All together are within `limits`: at a deletion with
 /// which there would be more, those go for good that were deleted longest ago, and `pushedOut` tells them before. The item
-/// deleted last always stays, however large.
+/// deleted last always stays, however large. What is replaced counts as deleted, but for a text that its owner edits: the
+/// owner has seen what it was.
 package struct SiteTrash: Sendable {
     /// What all items have at most.
     package struct Limits: Sendable, Hashable {
@@ -67,8 +69,64 @@ package struct SiteTrash: Sendable {
         let top = try FolderHandle.root(editor.root)
         let folder = try top.folder(at: folders)
         guard try folder.status(of: name) != nil else { throw SiteEditError(.missing, path) }
+        let added = try add(name, of: folder, path: path, leavesItsPlace: true, nowMilliseconds: nowMilliseconds)
+        folder.flush()
+        // Only now: a deletion that fails costs nothing that can still come back.
+        clean(added.trash, nowMilliseconds: nowMilliseconds, keeping: added.item.ticket)
+        return added.item
+    }
+
+    /// Replaces a file by another in one step; what it held goes to the trash. If that fails, nothing is changed.
+    func replace(
+        _ name: String, of folder: FolderHandle, path: String, by newName: String, of source: FolderHandle,
+        nowMilliseconds: Int64
+    ) throws(SiteEditError) {
+        let added = try exchange(
+            name, of: folder, path: path, by: newName, of: source, nowMilliseconds: nowMilliseconds)
+        folder.flush()
+        clean(added.trash, nowMilliseconds: nowMilliseconds, keeping: added.item.ticket)
+    }
+
+    private func exchange(
+        _ name: String, of folder: FolderHandle, path: String, by newName: String, of source: FolderHandle,
+        keeping kept: String? = nil, nowMilliseconds: Int64
+    ) throws(SiteEditError) -> Added {
+        let added = try add(
+            name, of: folder, path: path, leavesItsPlace: false, keeping: kept, nowMilliseconds: nowMilliseconds)
+        do throws(SiteEditError) { try source.replace(newName, to: folder, as: name) } catch {
+            // On a file system without second names it has left its place.
+            if (try? folder.status(of: name)) == nil {
+                try? added.place.move(SiteTrash.item, to: folder, as: name)
+            }
+            // If it could not go back, it can be put back.
+            if (try? folder.status(of: name)) != nil { added.trash.remove(added.item.ticket) }
+            throw error
+        }
+        return added
+    }
+
+    /// An item that has come in.
+    private struct Added {
+        let trash: FolderHandle
+        /// Its own folder.
+        let place: FolderHandle
+        let item: DeletedItem
+    }
+
+    /// - Parameters:
+    ///   - leavesItsPlace: false for a file that stands where it is until another takes its place.
+    ///   - kept: an item that comes back now, and stays until then though its time may be over.
+    private func add(
+        _ name: String, of folder: FolderHandle, path: String, leavesItsPlace: Bool, keeping kept: String? = nil,
+        nowMilliseconds: Int64
+    ) throws(SiteEditError) -> Added {
         let bytes = folder.bytes(of: name)
-        let trash = try editor.workFolder(SiteTrash.folderName, of: top)
+        let trash = try editor.workFolder(SiteTrash.folderName, of: try FolderHandle.root(editor.root))
+        // Before anything is written: on a full disk this may be the room for it.
+        for item in SiteTrash.tickets(in: trash)
+        where item.name != kept && SiteTrash.isOver(item.time, nowMilliseconds) {
+            trash.remove(item.name)
+        }
         let ticket = "\(nowMilliseconds)-\(String(UInt64.random(in: 0...UInt64.max), radix: 36))"
         do throws(SiteEditError) {
             let place = try trash.folderMadeIfMissing(ticket, mode: 0o700)
@@ -77,17 +135,22 @@ package struct SiteTrash: Sendable {
             // The way back first: after a power cut nothing may lie here that does not say where it was.
             place.flush()
             trash.flush()
-            try folder.replace(name, to: place, as: SiteTrash.item)
+            if leavesItsPlace {
+                try folder.replace(name, to: place, as: SiteTrash.item)
+            } else {
+                try folder.addName(of: name, to: place, as: SiteTrash.item)
+            }
             place.flush()
+            let item = DeletedItem(ticket: ticket, path: path, deletedMilliseconds: nowMilliseconds, bytes: bytes)
+            return Added(trash: trash, place: place, item: item)
         } catch {
             trash.remove(ticket)
             throw error.kind == .full
-                ? SiteEditError(.full, path, detail: "nothing was deleted; empty the trash first") : error
+                ? SiteEditError(
+                    .full, path,
+                    detail: "nothing was \(leavesItsPlace ? "deleted" : "replaced"); empty the trash first")
+                : error
         }
-        folder.flush()
-        // Only now: a deletion that fails costs nothing that was deleted before.
-        clean(trash, nowMilliseconds: nowMilliseconds, keeping: ticket)
-        return DeletedItem(ticket: ticket, path: path, deletedMilliseconds: nowMilliseconds, bytes: bytes)
     }
 
     /// What would go for good if something were deleted now, before its week is over; newest first.
@@ -114,9 +177,13 @@ package struct SiteTrash: Sendable {
         }
     }
 
-    /// Puts something back where it was; what is there now is never replaced.
+    /// Puts something back where it was.
+    /// - Parameter replaces: a file that is there now goes to the trash; without it, it is never replaced. A folder replaces
+    ///   nothing, and is not replaced.
     /// - Returns: where it is again.
-    package func restore(_ ticket: String) throws(SiteEditError) -> String {
+    package func restore(
+        _ ticket: String, replaces: Bool, nowMilliseconds: Int64
+    ) throws(SiteEditError) -> String {
         guard SiteTrash.time(of: ticket) != nil else { throw SiteEditError(.badName, ticket) }
         let top = try FolderHandle.root(editor.root)
         guard let trash = existing(), let place = try? trash.folder(ticket),
@@ -124,9 +191,21 @@ package struct SiteTrash: Sendable {
         else { throw SiteEditError(.missing, "", detail: "it is not in the trash any more") }
         let (folders, name) = try editor.parts(of: path)
         let target = try top.folder(at: folders, makesMissing: true)
-        try place.move(SiteTrash.item, to: target, as: name)
+        var replaced: Added?
+        if replaces, let old = try target.status(of: name), let item = try place.status(of: SiteTrash.item) {
+            guard old.st_mode & S_IFMT != S_IFDIR else { throw SiteEditError(.isFolder, path) }
+            guard item.st_mode & S_IFMT != S_IFDIR else { throw SiteEditError(.exists, path) }
+            replaced = try exchange(
+                name, of: target, path: path, by: SiteTrash.item, of: place, keeping: ticket,
+                nowMilliseconds: nowMilliseconds)
+        } else {
+            try place.move(SiteTrash.item, to: target, as: name)
+        }
         target.flush()
         trash.remove(ticket)
+        if let replaced {
+            clean(replaced.trash, nowMilliseconds: nowMilliseconds, keeping: replaced.item.ticket)
+        }
         return path
     }
 

@@ -10,7 +10,7 @@ import Synchronization
 public enum UploadCondition: Sendable, Hashable {
     /// Nothing is there.
     case free
-    /// A file that is there is replaced.
+    /// A file that is there is replaced, and goes to the trash.
     case replacing
     /// The file that is there has this stamp, and is replaced.
     case unchanged(stamp: String)
@@ -101,15 +101,16 @@ package final class SiteUploadFile: Sendable {
         }
     }
 
-    /// Makes the content durable and puts the file in its place.
-    package func finish() throws(SiteEditError) -> SiteEntry {
-        do throws(SiteEditError) { return try place() } catch {
+    /// Makes the content durable and puts the file in its place. What it replaces goes to the trash, but for a text that was
+    /// edited (`UploadCondition.unchanged`).
+    package func finish(trash: SiteTrash, nowMilliseconds: Int64) throws(SiteEditError) -> SiteEntry {
+        do throws(SiteEditError) { return try place(trash: trash, nowMilliseconds: nowMilliseconds) } catch {
             remove()
             throw error
         }
     }
 
-    private func place() throws(SiteEditError) -> SiteEntry {
+    private func place(trash: SiteTrash, nowMilliseconds: Int64) throws(SiteEditError) -> SiteEntry {
         let written = state.withLock { $0.written }
         guard written == size else {
             throw SiteEditError(.incomplete, path, detail: "\(written) of \(size) bytes")
@@ -119,10 +120,12 @@ package final class SiteUploadFile: Sendable {
         let target = try editor.openRoot().folder(at: folders, makesMissing: true)
         let old = try target.status(of: last).map { SiteEntry(path: path, status: $0) }
         try SiteUploadFile.check(old, path: path, condition: condition)
-        if old == nil {
-            try folder.handle.move(name, to: target, as: last)
-        } else {
-            try folder.handle.replace(name, to: target, as: last)
+        switch (old, condition) {
+        case (nil, _): try folder.handle.move(name, to: target, as: last)
+        case (_?, .unchanged): try folder.handle.replace(name, to: target, as: last)
+        case (_?, _):
+            try trash.replace(
+                last, of: target, path: path, by: name, of: folder.handle, nowMilliseconds: nowMilliseconds)
         }
         state.withLock { $0.isGone = true }
         target.flush()

@@ -71,7 +71,8 @@ struct OuterDoor: Sendable {
             guard let session = capabilities.session(of: token),
                 sessions.enter(session, on: visit.connection, now: visit.now)
             else { return refuse(viewer, .visitEnded) }
-            return await viewer.route(visit.request, verdict, session: session)
+            let response = await viewer.route(visit.request, verdict, session: session)
+            return ViewerResponder.keptOpen(response, for: visit.request)
         }
         if viewer.routeGuard.isOpenAtDoor(visit.request, target: target) {
             return await viewer.route(visit.request, verdict, session: nil)
@@ -85,9 +86,10 @@ struct OuterDoor: Sendable {
         }
         guard let session else { return knock(visit, viewer, target: target) }
         let asking = SessionTable.Asking(session: session, connection: visit.connection.id)
-        return await SessionTable.$asking.withValue(asking) {
+        let response = await SessionTable.$asking.withValue(asking) {
             await viewer.route(visit.request, verdict, session: session)
         }
+        return ViewerResponder.keptOpen(response, for: visit.request)
     }
 
     /// The door's own routes.

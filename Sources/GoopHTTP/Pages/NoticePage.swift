@@ -9,7 +9,7 @@ struct NoticePage: Sendable {
     var status: HTTPResponse.Status
     var title: String
     var explanation: String
-    /// The number of the status, for whoever asks for help; small, at the end.
+    /// The number of the status, in the markup only: nobody can do anything with it but whoever is asked for help.
     var sign: String?
     /// Addresses that were tried, with what came back.
     var attempts: [DialFailure] = []
@@ -29,18 +29,18 @@ struct NoticePage: Sendable {
         return """
             \(theme.applied(to: head))\
             <body>
-            <main>
+            <main\(codeMark)>
             <h1>\(title)</h1>
             <p>\(explanation)</p>
-            \(attemptList)\(actionList)\(signLine)</main>
+            \(attemptList)\(actionList)</main>
             </body>
             </html>
 
             """
     }
 
-    private var signLine: HTMLText {
-        sign.map { "<p class=\"sign\">Code \($0)</p>\n" } ?? ""
+    private var codeMark: HTMLText {
+        sign.map { " data-code=\"\($0)\"" } ?? ""
     }
 
     private var attemptList: HTMLText {

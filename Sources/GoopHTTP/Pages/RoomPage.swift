@@ -43,10 +43,6 @@ struct RoomPage: Sendable {
                     <span class="dot" aria-hidden="true"></span><span id="link-text">Connecting…</span>
                   </p>
 
-                """,
-            foot: """
-                A site here is a folder on somebody’s own computer. It comes straight from there to you; nobody in between \
-                keeps a copy, and it is gone when they are.
                 """),
         RoomPage(path: "/site", name: "My site", script: "site.js", content: PackageResources.site_html),
         RoomPage(path: "/data", name: "Data", script: "data.js", content: PackageResources.data_html),

@@ -21,7 +21,7 @@ struct DataRoom: Sendable {
         await answer { desk throws(DataError) in .array(try await desk.tables().map(\.json)) }
     }
 
-    /// `{"limit","total_limit","total","count","visitors":[{"id","rows","bytes","label","petname"}]}`.
+    /// `{"limit","total_limit","total","count","visitors":[{"id","rows","bytes","received","added","label","petname"}]}`.
     func visitors() async -> Response {
         await answer { desk throws(DataError) in
             let overview = try await desk.visitors(most: DataRoom.maximumVisitors)
@@ -29,7 +29,8 @@ struct DataRoom: Sendable {
             let visitors = overview.visitors.map { visitor -> JSONValue in
                 var object: JSONObject = [
                     "id": .string(visitor.id), "rows": .integer(visitor.share.rows),
-                    "bytes": .integer(visitor.share.bytes),
+                    "bytes": .integer(visitor.share.bytes), "received": .integer(visitor.received),
+                    "added": .integer(visitor.added),
                 ]
                 for member in people[visitor.id]?.object?.members ?? [] { object[member.name] = member.value }
                 return .object(object)

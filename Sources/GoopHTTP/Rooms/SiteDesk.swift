@@ -10,15 +10,16 @@ public protocol SiteDesk: Sendable {
     /// Makes a folder, and those above it.
     func makeFolder(_ path: String) async throws(SiteEditError)
     /// Gives a file or folder another name or place.
-    /// - Parameter replaces: a file that is there is replaced by this file.
+    /// - Parameter replaces: a file that is there is replaced by this file, and goes to the trash.
     func move(_ path: String, to newPath: String, replaces: Bool) async throws(SiteEditError)
     /// What would go for good, before its time in the trash is over, if a file or folder were deleted now.
     func pushedOut(byDeleting path: String) async throws(SiteEditError) -> [DeletedItem]
     /// Moves a file or folder to the trash.
     func delete(_ path: String) async throws(SiteEditError) -> DeletedItem
     /// Takes something out of the trash, to where it was.
+    /// - Parameter replaces: a file that is there now goes to the trash in its place.
     /// - Returns: where it is again.
-    func restore(_ ticket: String) async throws(SiteEditError) -> String
+    func restore(_ ticket: String, replaces: Bool) async throws(SiteEditError) -> String
     /// Makes what is in the trash go for good.
     func emptyTrash() async
     /// A short text, to be edited.
@@ -29,7 +30,7 @@ public protocol SiteDesk: Sendable {
     /// What a starter site would write.
     func starterFiles(_ name: String) async throws(SiteEditError) -> [StarterFile]
     /// Writes a starter site, and makes its tables where they are missing. A file that is there and differs is replaced only
-    /// if it is named.
+    /// if it is named, and goes to the trash.
     /// - Returns: the tables that were there, which stay as they are.
     /// - Throws: `.exists` for the first file that is there and not named; then nothing was written.
     func applyStarter(_ name: String, replacing: Set<String>) async throws(SiteEditError) -> [KeptTable]
@@ -49,7 +50,7 @@ public struct SiteSheet: Sendable, Hashable {
     public var folder: String
     /// What is in it.
     public var listing: SiteListing
-    /// What was deleted and can come back, newest first.
+    /// What was deleted or replaced and can come back, newest first.
     public var deleted: [DeletedItem]
     /// What that may have at most.
     package var trashLimits: SiteTrash.Limits
@@ -128,7 +129,7 @@ public struct StarterFile: Sendable, Hashable {
         case new
         /// The same file is there.
         case same
-        /// Another file is there, and would be lost.
+        /// Another file is there, and would go to the trash.
         case replaces
         /// A folder is there, or a file where a folder is needed: it cannot be written.
         case blocked

@@ -39,7 +39,7 @@ struct SiteRoom: Sendable {
     }
 
     /// `folder {"path"}`, `move {"path","to","replace"}`, `delete {"path"}` → the item,
-    /// `delete/check {"path"}` → `{"gone":[items]}`, those that deleting it would make go for good, `restore {"ticket"}` → `{"path"}`,
+    /// `delete/check {"path"}` → `{"gone":[items]}`, those that deleting it would make go for good, `restore {"ticket","replace"}` → `{"path"}`,
     /// `empty-trash {}`, `starter/check {"starter"}` → `{"files":[{"path","effect"}]}`,
     /// `starter/apply {"starter","replace":[paths]}` → `{"kept":[{"table","columns":[names]}]}`.
     func change(_ change: Change, _ object: JSONObject) async -> Response {
@@ -56,7 +56,9 @@ struct SiteRoom: Sendable {
                 let gone = try await desk.pushedOut(byDeleting: try text("path", of: object))
                 return routes.answer(["gone": .array(gone.map(json))])
             case .restore:
-                return routes.answer(["path": .string(try await desk.restore(try text("ticket", of: object)))])
+                let path = try await desk.restore(
+                    try text("ticket", of: object), replaces: object["replace"]?.bool ?? false)
+                return routes.answer(["path": .string(path)])
             case .checkStarter:
                 let files = try await desk.starterFiles(try text("starter", of: object))
                 return routes.answer([

@@ -51,7 +51,7 @@ function picture(id) {
 }
 
 function row(guest) {
-  const remove = button("Take off", "button small danger", async () => {
+  const remove = button("Remove", "button small danger", async () => {
     try {
       show(await decide({ revoke: [guest.id] }));
       guests.focus();
@@ -60,7 +60,7 @@ function row(guest) {
       tellFailure(error);
     }
   });
-  remove.setAttribute("aria-label", `Take ${nameOf(guest)} off the list`);
+  remove.setAttribute("aria-label", `Remove ${nameOf(guest)} from the list`);
   const print = element("span", "print", printOf(guest.id));
   print.title = guest.id;
   return element("li", "guest", picture(guest.id), element("span", "guest-name", element("bdi", "", nameOf(guest)), " ", print), remove);
@@ -71,8 +71,9 @@ function show(next) {
   const isNamed = sheet.audience === "named";
   for (const [name, input] of ways) input.checked = name === sheet.audience;
   state.textContent = isNamed
-    ? sheet.guests.length === 0 ? "Nobody is named: only you see your site." : "Whoever is not on this list gets nothing of your site: no file and no row. Whoever you take off sees it go at once; what they have read already cannot be taken back."
-    : sheet.guests.length === 0 ? "Whoever finds you sees your site." : "Whoever finds you sees your site. The list below counts when you choose the other way.";
+    ? sheet.guests.length === 0 ? "Nobody is named: only you see your site." : "Whoever is not on this list gets nothing of your site: no file and no row. Whoever you remove sees it go at once; what they have read already cannot be taken back."
+    : sheet.guests.length === 0 ? "Whoever finds you sees your site." : "Whoever finds you sees your site. This list is not used now: everyone may visit.";
+  guests.classList.toggle("unused", !isNamed);
   const focused = document.activeElement?.getAttribute("aria-label");
   arrangeChildren(guests, sheet.guests.map((guest) => ({ key: guest.id, text: JSON.stringify(guest), make: () => row(guest) })));
   guests.hidden = sheet.guests.length === 0;
@@ -108,7 +109,7 @@ function chosen(text) {
   if (alike.length === 1) return alike[0].id;
   const id = idIn(text);
   // Ids have other forms too, which the viewer knows; none of them is this short or has blanks.
-  if (!/^\S{40,}$/.test(id)) throw new Error(`Nobody called “${clean(text).slice(0, 80)}” is known here. Choose from the list, or paste their address.`);
+  if (!/^\S{40,}$/.test(id)) throw new Error(`Nobody called “${clean(text).slice(0, 80)}” is known here. Choose from the list, or paste the link to their site.`);
   return id;
 }
 
@@ -122,7 +123,7 @@ function form() {
   fault.id = "guest-fault";
   fault.setAttribute("role", "alert");
   fault.hidden = true;
-  const hint = element("p", "note", "A name of your list, or the id or the address that they sent you.");
+  const hint = element("p", "note", "A name of your list, or the id or the link to their site that they sent you.");
   hint.id = "guest-hint";
   const label = element("label", "", element("span", "label", "Name somebody"), input);
   label.htmlFor = input.id;
@@ -135,7 +136,7 @@ function form() {
     event.preventDefault();
     fault.hidden = true;
     try {
-      if (input.value.trim() === "") throw new Error("Write a name, an id or an address first.");
+      if (input.value.trim() === "") throw new Error("Write a name, an id or a link first.");
       const id = chosen(input.value);
       show(await decide({ allow: [id] }));
       input.value = "";
@@ -153,7 +154,7 @@ function form() {
 if (place) {
   const title = place.querySelector("h2");
   const choices = element("fieldset", "keys", element("legend", "visually-hidden", "Who may visit"),
-    way("everyone", "Everyone", "who finds you: your network, and whoever has your address."),
+    way("everyone", "Everyone", "who finds you: your network, and whoever has the link to your site."),
     way("named", "Only the people you name", "and nobody else."));
   place.replaceChildren(...(title ? [title] : []), choices, state, guests, form());
   get("/api/rooms/site/audience").then((value) => { show(value); offer(); }).catch((error) => { state.textContent = reasonOf(error); });

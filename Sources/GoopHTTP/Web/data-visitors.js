@@ -24,8 +24,9 @@ export async function readVisitors(me, showRows) {
 
 function show(overview, me, showRows) {
   const { limit, total } = overview;
+  const toYours = overview.count === 0 && total.bytes > 0 ? ` What they added to yours is ${sizeText(total.bytes)}.` : "";
   setText(find("filled"), overview.count === 0
-    ? `No visitor has rows here. Each may add ${rowsText(limit.rows)} and ${limitText(limit.bytes)}, all together ${limitText(overview.total_limit)}.`
+    ? `No visitor has rows here.${toYours} Each may add ${rowsText(limit.rows)} and ${limitText(limit.bytes)}, all together ${limitText(overview.total_limit)}.`
     : `${overview.count === 1 ? "1 visitor has" : `${overview.count.toLocaleString()} visitors have`} ${rowsText(total.rows)}, ${sizeText(total.bytes)} of ${limitText(overview.total_limit)}. Each may add ${rowsText(limit.rows)} and ${limitText(limit.bytes)}.`);
   const focused = find("shares").contains(document.activeElement) ? document.activeElement.dataset.id : null;
   find("shares-box").hidden = overview.visitors.length === 0;
@@ -34,12 +35,14 @@ function show(overview, me, showRows) {
   })));
   // Rows arrive while one looks: the focus stays at whose button it was.
   if (focused && !find("shares").contains(document.activeElement)) (find("shares").querySelector(`[data-id="${CSS.escape(focused)}"]`) ?? find("shares-box")).focus({ preventScroll: true });
-  if (overview.count > overview.visitors.length) find("filled").append(` The list has the ${overview.visitors.length} who fill most.`);
+  if (overview.count > overview.visitors.filter(({ rows }) => rows > 0).length) find("filled").append(` The list has the ${overview.visitors.length} who fill most.`);
 }
 
 function line(visitor, limit, me, showRows) {
   const owners = visitor.label === undefined ? {} : { [visitor.id]: visitor };
-  const part = Math.max(limit.rows ? visitor.rows / limit.rows : 1, limit.bytes ? visitor.bytes / limit.bytes : 1);
+  // What others added is not their doing.
+  const bytes = Math.max(0, visitor.bytes - visitor.received);
+  const part = Math.max(limit.rows ? visitor.rows / limit.rows : 1, limit.bytes ? bytes / limit.bytes : 1);
   const bar = document.createElement("meter");
   bar.max = 1;
   bar.high = 0.9;
@@ -52,7 +55,8 @@ function line(visitor, limit, me, showRows) {
   look.setAttribute("aria-label", `Rows of ${ownerText(visitor.id, me, owners)}`);
   look.dataset.id = visitor.id;
   return element("tr", "", head, element("td", "", visitor.rows.toLocaleString()), element("td", "", sizeText(visitor.bytes)),
-    element("td", "", bar, `${part > 0 && part < 0.01 ? "under 1" : Math.round(part * 100)} %`), element("td", "", look));
+    element("td", "", bar, `${part > 0 && part < 0.01 ? "under 1" : Math.round(part * 100)} %`),
+    element("td", "", visitor.added > 0 ? sizeText(visitor.added) : "–"), element("td", "", ...(visitor.rows > 0 ? [look] : [])));
 }
 
 /// The limits are settings like the others; what is saved counts for the next row. Calls `changed` then.

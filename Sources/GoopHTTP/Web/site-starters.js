@@ -1,7 +1,8 @@
-// Ready-made sites: looked at first, then written, with a question for every file that would be lost.
+// Ready-made sites: looked at first, then written, with a question that names every file that would be replaced.
 
 import { element, find, post, tell, tellFailure } from "/assets/words.js";
 import { askQuestion } from "/assets/site-dialogs.js";
+import { lossText } from "/assets/site-upload.js";
 
 const titles = { plain: "One page", guestbook: "Guestbook", poll: "Poll", blog: "Blog", neighbour: "All of them" };
 
@@ -22,15 +23,15 @@ export function showStarters(starters) {
   place.addEventListener("change", () => { find("starter-look").disabled = false; });
 }
 
-/// `whenDone()` shows the folder anew.
-export function prepareStarters(whenDone) {
+/// `whenDone()` shows the folder anew, `sheet()` is what was shown last.
+export function prepareStarters(whenDone, sheet) {
   find("starter-form").addEventListener("submit", async (event) => {
     event.preventDefault();
     const starter = find("starters").querySelector("input:checked")?.value;
     if (!starter) return;
     try {
       const { files } = await post("/api/rooms/site/starter/check", { starter });
-      await offer(starter, files);
+      await offer(starter, files, sheet());
     } catch (error) {
       tellFailure(error);
     }
@@ -44,9 +45,9 @@ function told(kept) {
     ` The table ${table} was there and stays as it is; the pages need these columns: ${columns.join(", ")}.`).join("");
 }
 
-async function offer(starter, files) {
+async function offer(starter, files, sheet) {
   const of = (effect) => files.filter((file) => file.effect === effect).map((file) => file.path);
-  const [fresh, lost, blocked] = [of("new"), of("replaces"), of("blocked")];
+  const [fresh, replaced, blocked] = [of("new"), of("replaces"), of("blocked")];
   const title = titles[starter] ?? starter;
   if (blocked.length > 0) {
     await askQuestion({
@@ -55,20 +56,21 @@ async function offer(starter, files) {
     });
     return;
   }
-  if (fresh.length === 0 && lost.length === 0) {
+  if (fresh.length === 0 && replaced.length === 0) {
     const { kept } = await post("/api/rooms/site/starter/apply", { starter, replace: [] });
     tell(`All of its files are there already.${told(kept)}`);
     return;
   }
-  const names = [...lost.map((path) => `${path} (replaces yours)`), ...fresh.map((path) => `${path} (new)`)];
+  const replaces = replaced.length > 0;
+  const names = [...replaced.map((path) => `${path} (replaces yours)`), ...fresh.map((path) => `${path} (new)`)];
   const answer = await askQuestion({
-    title: lost.length > 0 ? `Replace your files with “${title}”?` : `Add “${title}” to your site?`,
-    text: lost.length > 0
-      ? "What these files hold now is lost. Files with other names stay as they are."
+    title: replaces ? `Add “${title}”? It replaces ${replaced.length} of your files` : `Add “${title}” to your site?`,
+    text: replaces
+      ? `You can put back for a week what they hold now. Files with other names stay as they are.${lossText(sheet, replaced)}`
       : "Nothing of yours is replaced.",
-    names, answers: [{ text: lost.length > 0 ? "Replace" : "Add", value: true, danger: lost.length > 0, primary: lost.length === 0 }],
+    names, answers: [{ text: replaces ? "Replace" : "Add", value: true, danger: replaces, primary: !replaces }],
   });
   if (!answer) return;
-  const { kept } = await post("/api/rooms/site/starter/apply", { starter, replace: lost });
-  tell(`“${title}” is in your folder.${told(kept)}`);
+  const { kept } = await post("/api/rooms/site/starter/apply", { starter, replace: replaced });
+  tell(`“${title}” is in your folder.${replaces ? " What it replaced can be put back for a week." : ""}${told(kept)}`);
 }

@@ -18,6 +18,26 @@ export function send(path, body, { replace, stamp, ...more } = {}) {
   return postFile(`/api/rooms/site/upload?${query}`, body, more);
 }
 
+/// The words about what goes for good, before its week is over, when files are replaced; none if nothing does. It counts as
+/// `SiteTrash` does: the newest first, after one that has no room none has, and the last one stays however large.
+export function lossText(sheet, paths) {
+  const sizes = new Map(sheet.files.map((entry) => [entry.path, entry.size]));
+  let bytes = 0;
+  let items = 0;
+  const fits = (size) => {
+    bytes += size;
+    items += 1;
+    return bytes <= sheet.trash.bytes && items <= sheet.trash.items;
+  };
+  const gone = paths.toReversed().filter((path, index) => !fits(sizes.get(path) ?? 0) && index > 0);
+  const weekAgo = Date.now() - 7 * 24 * 3600 * 1000;
+  gone.push(...sheet.deleted.filter((item) => !fits(item.bytes) && item.deleted >= weekAgo).map((item) => item.path));
+  if (gone.length === 0) return "";
+  const named = gone.slice(0, 5).map(clean).join(", ");
+  const more = gone.length > 5 ? ` and ${gone.length - 5} more` : "";
+  return ` No more than ${sizeText(sheet.trash.bytes)} and ${sheet.trash.items.toLocaleString()} things are kept, so this goes for good: ${named}${more}.`;
+}
+
 // MARK: What was dropped
 
 const entryFile = (entry) => new Promise((resolve, reject) => entry.file(resolve, reject));
@@ -68,7 +88,8 @@ async function chosen(files, folder, sheet) {
     if (there.length < left.length) answers.unshift({ text: "Upload only the others", value: "skip" });
     const answer = await askQuestion({
       title: there.length === 1 ? "A file with this name is there" : `${there.length} files are there already`,
-      text: there.length === 1 ? "If you replace it, what it holds now is lost." : "If you replace them, what they hold now is lost.", names: there.map(({ path }) => path), answers,
+      text: `If you replace ${there.length === 1 ? "it, you can put what it holds now" : "them, you can put what they hold now"} back for a week.${lossText(sheet, there.map(({ path }) => path))}`,
+      names: there.map(({ path }) => path), answers,
     });
     if (!answer) return null;
     if (answer === "skip") left = left.filter((item) => !there.includes(item));

@@ -35,8 +35,8 @@ function rowOf(entry) {
   if (entry.kind === "folder") title.append(element("span", "visually-hidden", ", folder"));
   const head = element("div", "", title, element("p", "note", facts[entry.kind]));
   const actions = element("div", "row");
-  const add = (word, action) => {
-    const made = button(word, "button small", action);
+  const add = (word, action, isDanger = false) => {
+    const made = button(word, isDanger ? "button small danger" : "button small", action);
     made.setAttribute("aria-label", `${word} ${name}`);
     actions.append(made);
   };
@@ -50,7 +50,7 @@ function rowOf(entry) {
   }
   if (entry.kind === "file" && editable.test(name) && entry.size <= largestText) add("Edit", () => edit(entry.path));
   add("Rename", () => rename(entry));
-  add("Delete", () => remove(entry));
+  add("Delete", () => remove(entry), true);
   const item = element("li", "", head, actions);
   item.dataset.path = entry.path;
   return item;
@@ -103,14 +103,18 @@ function showSum() {
 
 function showTrash() {
   find("trash").hidden = sheet.deleted.length === 0;
-  setText(find("trash-title"), `Deleted (${sheet.deleted.length})`);
-  setText(find("trash-note"), `What you delete can be put back for a week. Visitors cannot see it. All of it together may have ${sizeText(sheet.trash.bytes)} and ${sheet.trash.items.toLocaleString()} items; before more than that is deleted, you are told what goes for good.`);
+  setText(find("trash-title"), `Deleted and replaced (${sheet.deleted.length})`);
+  setText(find("trash-note"), `What you delete or replace can be put back for a week. Visitors cannot see it. All of it together may have ${sizeText(sheet.trash.bytes)} and ${sheet.trash.items.toLocaleString()} items; of more than that, what has been here longest goes for good.`);
   arrangeChildren(find("trash-list"), sheet.deleted.map((item) => ({
     key: item.ticket, text: JSON.stringify(item),
     make() {
-      const back = button("Put back", "button small", () => restore(item.ticket));
+      const back = button("Put back", "button small", () => putBack(item));
       back.setAttribute("aria-label", `Put back ${clean(item.path)}`);
-      return element("li", "", element("div", "", element("span", "name", clean(item.path)), element("p", "note", `${sizeText(item.bytes)}, deleted ${when(item.deleted)}`)), element("div", "row", back));
+      // A file that was replaced twice is here twice.
+      const facts = element("p", "note", `${sizeText(item.bytes)}, here since ${when(item.deleted)}`);
+      facts.id = `trash-${item.ticket}`;
+      back.setAttribute("aria-describedby", facts.id);
+      return element("li", "", element("div", "", element("span", "name", clean(item.path)), facts), element("div", "row", back));
     },
   })));
 }
@@ -161,14 +165,18 @@ async function attempt(action) {
 }
 
 async function rename(entry) {
+  let isReplaced = false;
   const done = await askName({
     title: `Rename ${clean(lastName(entry.path))}`, label: "New name, with its folders", value: entry.path, ok: "Rename",
     canReplace: entry.kind !== "folder",
-    take: (name, replaces) => post("/api/rooms/site/move", { path: entry.path, to: name, replace: replaces }),
+    take: (name, replaces) => {
+      isReplaced = replaces;
+      return post("/api/rooms/site/move", { path: entry.path, to: name, replace: replaces });
+    },
   });
   if (!done) return;
   await load();
-  tell(`Renamed to ${clean(done)}.`);
+  tell(`Renamed to ${clean(done)}.${isReplaced ? " The file that had this name can be put back for a week." : ""}`);
 }
 
 async function remove(entry) {
@@ -194,8 +202,21 @@ async function remove(entry) {
   if (item) tell(`Deleted ${clean(entry.path)}.`, { undo: () => restore(item.ticket) });
 }
 
-async function restore(ticket) {
-  const item = await attempt(() => post("/api/rooms/site/restore", { ticket }));
+/// Back from the list, where another file may have the name by now.
+async function putBack(item) {
+  const there = sheet.files.find((entry) => entry.path === item.path && entry.kind !== "folder");
+  if (!there) return restore(item.ticket);
+  const name = clean(lastName(item.path));
+  const isWanted = await askQuestion({
+    title: `Put this ${name} back?`,
+    text: `The ${name} that your site has now changes places with it: you can put that one back for a week.`,
+    answers: [{ text: "Put back", value: true, primary: true }],
+  });
+  if (isWanted) await restore(item.ticket, true);
+}
+
+async function restore(ticket, replaces = false) {
+  const item = await attempt(() => post("/api/rooms/site/restore", { ticket, replace: replaces }));
   if (!item) return;
   tell(`${clean(item.path)} is back.`);
   find("files").focus({ preventScroll: true });
@@ -318,7 +339,7 @@ async function begin(isAgain = false) {
 }
 
 prepare(() => ({ folder, sheet, whenDone: load }));
-prepareStarters(load);
+prepareStarters(load, () => sheet);
 try { folder = decodeURIComponent(location.hash.slice(1)); } catch { folder = ""; }
 // What could not be read at first; the rest goes on by the stream.
 addEventListener("viewer-back", async () => {

@@ -143,7 +143,7 @@ function arrange() {
   }
   if (focused && focused !== document.activeElement && list.contains(focused)) focused.focus({ preventScroll: true });
   const here = sorted.filter((person) => person.state === "online").length;
-  setText(find("count"), sorted.length === 0 || isLost() ? "" : here === sorted.length ? `${here} here now` : `${here} here now, ${sorted.length} known`);
+  setText(find("count"), sorted.length === 0 || isLost() ? "" : countText(sorted, here));
   document.title = here && !isLost() ? `${here} here · Goop²` : "Goop²";
   find("search-box").hidden = sorted.length < searchFrom && wanted === "";
   find("empty").hidden = people.size > 0;
@@ -151,6 +151,12 @@ function arrange() {
   const leftOut = people.size - sorted.length;
   find("unvouched").hidden = leftOut === 0;
   setText(find("unvouched-count"), leftOut === 1 ? "1 person is left out" : `${leftOut} people are left out`);
+}
+
+function countText(sorted, here) {
+  if (here === sorted.length) return `${here} here now`;
+  if (sorted.some(isHere)) return `${here} here now, ${sorted.length} known`;
+  return `Nobody here now, ${sorted.length} ${sorted.length === 1 ? "was" : "were"} lately`;
 }
 
 function nextStaying(item) {
@@ -247,6 +253,7 @@ function fillCard() {
     return;
   }
   setText(find("card-name"), nameOf(person));
+  leadToSite(find("card-site"), person.id);
   const own = clean(person.label);
   setText(find("card-self"), person.petname ? `calls itself ${own || "nothing"}` : printOf(person.id));
   showPicture(find("card-picture"), person.id);
@@ -389,19 +396,23 @@ addEventListener("viewer-state", () => {
   if (card.open) fillCard();
 });
 
-find("me-copy").addEventListener("click", async (event) => {
-  const button = event.currentTarget;
-  const text = siteLink(button.dataset.id);
+/// Copies the link to somebody's site, and says so on the button for a moment.
+async function copyLink(button, id, said, label) {
   try {
-    await navigator.clipboard.writeText(text);
-    say("The link to your site was copied.");
-    button.textContent = "Copied";
+    await navigator.clipboard.writeText(siteLink(id));
+    say(said);
+    setText(button, "Copied");
   } catch {
     say("The browser did not allow copying.");
-    button.textContent = "Not allowed";
+    setText(button, "Not allowed");
   }
-  setTimeout(() => { button.textContent = "Copy the link to my site"; }, 1800);
-});
+  setTimeout(() => setText(button, label), 1800);
+}
+
+find("me-copy").addEventListener("click", ({ currentTarget: button }) =>
+  copyLink(button, button.dataset.id, "The link to your site was copied.", "Copy the link to my site"));
+find("card-copy").addEventListener("click", ({ currentTarget: button }) =>
+  copyLink(button, carded, "The link to their site was copied.", "Copy their link"));
 
 follow("/api/events", {
   snapshot(list) {

@@ -22,7 +22,7 @@ export function add(site) {
   try { localStorage.setItem(prefix + site, String(Date.now())); } catch { /* A browser without storage has nothing of a site either. */ }
 }
 
-/// Whoever comes back sooner than this, in milliseconds, goes on with the visit: to clear a site has taken browsers more than ten
+/// Whoever comes back sooner than this after they left, in milliseconds, goes on with the visit: to clear a site has taken browsers more than ten
 /// seconds, and the room that was just left may be about it.
 const sameVisit = 10 * 60_000;
 
@@ -123,13 +123,14 @@ async function scrubAll(hasCleared) {
   });
 }
 
-/// Clears a site that no tab shows, and takes it off the list: true when that was done. A visit that begins meanwhile waits
-/// for the lock, finds nothing, and notes the site anew; so nothing is cleared under a visit, and none is forgotten.
-function clearUnvisited(site) {
+/// Clears a site that no tab shows, and takes it off the list, or notes it anew for the visit that begins with this: true when
+/// that was done. Other visits that begin meanwhile wait for the lock; so nothing is cleared under a visit, and none is forgotten.
+/// @param note `keep` or `add`
+function clearUnvisited(site, note = keep) {
   return navigator.locks.request(lockOf(site), { ifAvailable: true }, async (lock) => {
     if (!lock || !await clear(site)) return false;
     if (hasLog) add(log);
-    keep(site);
+    note(site);
     return true;
   });
 }
@@ -139,19 +140,24 @@ function clearUnvisited(site) {
 /// Whether this page goes on with the visit that it was part of before: it was loaded again, or somebody went back to it.
 const goesOn = () => ["reload", "back_forward"].includes(performance.getEntriesByType("navigation")[0]?.type);
 
-/// Begins a visit, which lasts as long as this page. It finds nothing of an earlier one, ten minutes ago or more, unless the site is
-/// kept.
+/// Begins a visit, which lasts as long as this page. It finds nothing of an earlier one that ended ten minutes ago or more, unless
+/// the site is kept.
 export async function begin(site, isKept) {
   // The earlier one may have ended with its tab, and no room have been opened since.
-  const hasCleared = !isKept && !goesOn() && noted().includes(site) && isOfEarlier(site) && await clearUnvisited(site);
+  const hasCleared = !isKept && !goesOn() && noted().includes(site) && isOfEarlier(site) && await clearUnvisited(site, add);
   await new Promise((held) => {
     navigator.locks.request(lockOf(site), { mode: "shared" }, () => { held(); return new Promise(() => {}); });
   });
+  // How long ago it was counts from its end. A site that is kept is not on the list, and may be forgotten before this page goes.
+  addEventListener("pagehide", () => { if (noted().includes(site)) add(site); });
   // A kept site may be forgotten one day: the log is begun before it stores something, too.
   await prepare();
   if (isKept) return keep(site);
-  if (!hasCleared && !noted().includes(site)) await clear(site);
-  add(site);
+  // Of visits that begin at one moment the first clears, and the others wait for that.
+  await navigator.locks.request(`clear ${site}`, async () => {
+    if (!noted().includes(site)) await clear(site);
+    add(site);
+  });
   if (hasCleared) scrubAll(true);
 }
 

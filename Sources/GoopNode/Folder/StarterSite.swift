@@ -14,11 +14,11 @@ public enum StarterSite: String, Sendable, Hashable, CaseIterable {
     /// What it is, for a list of choices.
     public var summary: String {
         switch self {
-        case .plain: "one page to start from"
-        case .guestbook: "visitors leave a message; it appears on every open page"
-        case .poll: "visitors vote; the chart moves on every open page"
-        case .blog: "you write, visitors read"
-        case .neighbour: "guestbook, poll and blog behind one front page"
+        case .plain: "A page to start from."
+        case .guestbook: "Visitors leave a message; it appears on every open page."
+        case .poll: "Visitors vote; the chart moves on every open page."
+        case .blog: "You write, visitors read."
+        case .neighbour: "Guestbook, poll and blog behind one front page."
         }
     }
 

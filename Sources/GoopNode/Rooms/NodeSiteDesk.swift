@@ -38,8 +38,10 @@ struct NodeSiteDesk: SiteDesk {
     }
 
     func move(_ path: String, to newPath: String, replaces: Bool) async throws(SiteEditError) {
-        try await onDisk { [editor] () throws(SiteEditError) in
-            try editor.move(path, to: newPath, replaces: replaces)
+        let now = PeerClock().now().unixMilliseconds
+        try await onDisk { [editor, trash] () throws(SiteEditError) in
+            let taker: SiteTrash? = replaces ? trash : nil
+            try editor.move(path, to: newPath, replacedInto: taker, nowMilliseconds: now)
         }
     }
 
@@ -57,8 +59,11 @@ struct NodeSiteDesk: SiteDesk {
         }
     }
 
-    func restore(_ ticket: String) async throws(SiteEditError) -> String {
-        try await onDisk { [trash] () throws(SiteEditError) in try trash.restore(ticket) }
+    func restore(_ ticket: String, replaces: Bool) async throws(SiteEditError) -> String {
+        let now = PeerClock().now().unixMilliseconds
+        return try await onDisk { [trash] () throws(SiteEditError) in
+            try trash.restore(ticket, replaces: replaces, nowMilliseconds: now)
+        }
     }
 
     func emptyTrash() async {
@@ -78,7 +83,7 @@ struct NodeSiteDesk: SiteDesk {
         let file = try await onDisk { [editor] () throws(SiteEditError) in
             try SiteUploadFile(path, size: size, condition: condition, in: editor)
         }
-        return NodeSiteUpload(file: file)
+        return NodeSiteUpload(file: file, trash: trash)
     }
 
     // MARK: Starters
@@ -94,7 +99,8 @@ struct NodeSiteDesk: SiteDesk {
     func applyStarter(_ name: String, replacing: Set<String>) async throws(SiteEditError) -> [KeptTable] {
         let starter = try starter(name)
         let files = files(of: starter)
-        try await onDisk { [editor] () throws(SiteEditError) in
+        let now = PeerClock().now().unixMilliseconds
+        try await onDisk { [editor, trash] () throws(SiteEditError) in
             let effects = try NodeSiteDesk.effects(of: files, in: editor)
             for file in effects {
                 switch file.effect {
@@ -113,7 +119,7 @@ struct NodeSiteDesk: SiteDesk {
                     }
                 }
                 try written.get()
-                _ = try upload.finish()
+                _ = try upload.finish(trash: trash, nowMilliseconds: now)
             }
         }
         var kept: [KeptTable] = []
@@ -178,6 +184,7 @@ struct NodeSiteDesk: SiteDesk {
 /// A file on its way into the site, written on a thread that may wait for the disk.
 private struct NodeSiteUpload: SiteUpload {
     let file: SiteUploadFile
+    let trash: SiteTrash
 
     func append(_ bytes: ByteBuffer) async throws(SiteEditError) {
         try await onDisk { [file] () throws(SiteEditError) in
@@ -189,7 +196,10 @@ private struct NodeSiteUpload: SiteUpload {
     }
 
     func finish() async throws(SiteEditError) -> SiteEntry {
-        try await onDisk { [file] () throws(SiteEditError) in try file.finish() }
+        let now = PeerClock().now().unixMilliseconds
+        return try await onDisk { [file, trash] () throws(SiteEditError) in
+            try file.finish(trash: trash, nowMilliseconds: now)
+        }
     }
 }
 

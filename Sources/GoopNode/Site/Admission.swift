@@ -43,24 +43,22 @@ final class Admission: Sendable {
             self.holder = holder
         }
 
-        /// The request has come: takes a place to be answered for the one to ask.
+        /// The request has come: takes a place to be answered for the one to ask. A second time changes nothing.
         /// - Returns: false if there is none; then it has no place at all.
         func hasAsked() -> Bool {
-            guard take(.none) == .asking, admission.exchange(for: holder) else { return false }
-            _ = take(.answered)
-            return true
+            place.withLock { place -> Bool in
+                if place == .asking { place = admission.exchange(for: holder) ? .answered : .none }
+                return place == .answered
+            }
         }
 
         /// Gives its place back. A second time changes nothing.
-        func end() { admission.giveBack(take(.none), of: holder) }
-
-        /// Notes which place it has from now on.
-        /// - Returns: the one before.
-        private func take(_ next: Place) -> Place {
-            place.withLock { place in
-                defer { place = next }
+        func end() {
+            let before = place.withLock { place -> Place in
+                defer { place = .none }
                 return place
             }
+            admission.giveBack(before, of: holder)
         }
     }
 

@@ -30,7 +30,7 @@ function entry(row, isNew) {
     element("div", { className: "by" },
       name,
       element("time", { dateTime: `${row._created_at.replace(" ", "T")}Z` }, Goop.date(row._created_at)),
-      element("code", { title: `peer ${row._owner}` }, `…${row._owner.slice(-8)}`)),
+      element("code", { title: `peer ${row._owner}` }, `…${row._owner.slice(-8, -4)}\u00a0${row._owner.slice(-4)}`)),
     message);
   let relabel = () => {};
   if (row._owner === me.myId || me.isOwner) {

@@ -20,12 +20,13 @@ extension DataStore {
         }
     }
 
-    /// What visitors have filled, those with the most bytes first.
+    /// What visitors have filled, their own rows and those of others: whose bytes are the most comes first.
     ///
     /// - Parameter most: of how many visitors to tell.
     public func visitors(most: Int) async throws(DataError) -> VisitorOverview {
         let quota = quota
         let owner = ownerID
+        let day = configuration.day()
         return try await owned { database in
             let all = try Row.fetchOne(
                 database,
@@ -36,10 +37,19 @@ extension DataStore {
             let rows = try Row.fetchAll(
                 database,
                 sql: """
-                    SELECT peer_id, row_count, byte_count FROM "_goop2_usage"
-                    WHERE (row_count > 0 OR byte_count > 0) AND peer_id <> ?
-                    ORDER BY byte_count DESC, peer_id LIMIT ?
-                    """, arguments: [owner, most])
+                    SELECT * FROM (
+                        SELECT filled.peer_id AS id, row_count, byte_count AS bytes, coalesce(received, 0),
+                            CASE WHEN day = ? THEN added ELSE 0 END AS today
+                        FROM "_goop2_usage" AS filled LEFT JOIN "_goop2_growth" AS growth
+                            ON growth.peer_id = filled.peer_id
+                        WHERE (row_count > 0 OR byte_count > 0) AND filled.peer_id <> ?
+                        UNION ALL
+                        SELECT growth.peer_id, 0, 0, received, added
+                        FROM "_goop2_growth" AS growth LEFT JOIN "_goop2_usage" AS filled
+                            ON filled.peer_id = growth.peer_id AND (row_count > 0 OR byte_count > 0)
+                        WHERE added > 0 AND day = ? AND growth.peer_id <> ? AND filled.peer_id IS NULL
+                    ) ORDER BY bytes + today DESC, id LIMIT ?
+                    """, arguments: [day, owner, day, owner, most])
             let added = try RowGrowth.of(owner, in: database).received
             return VisitorOverview(
                 limit: .init(rows: quota.rows, bytes: quota.bytes), totalLimit: quota.totalBytes,
@@ -49,7 +59,8 @@ extension DataStore {
                 visitors: rows.compactMap { row -> VisitorOverview.Visitor? in
                     guard let id = row.text(at: 0) else { return nil }
                     return VisitorOverview.Visitor(
-                        id: id, share: .init(rows: row.integer(at: 1) ?? 0, bytes: row.integer(at: 2) ?? 0))
+                        id: id, share: .init(rows: row.integer(at: 1) ?? 0, bytes: row.integer(at: 2) ?? 0),
+                        received: row.integer(at: 3) ?? 0, added: row.integer(at: 4) ?? 0)
                 },
                 count: Int(all?.integer(at: 0) ?? 0))
         }

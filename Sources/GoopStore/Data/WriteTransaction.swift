@@ -167,7 +167,9 @@ final class WriteTransaction {
         }
         guard bytes > 0 else { return }
         if own.added > quota.bytes {
-            throw WriteTransaction.exceeded("\(quota.bytes) bytes", "that one visitor adds to rows of others in a day")
+            throw WriteTransaction.exceeded(
+                "\(quota.bytes) bytes", "that one visitor adds to rows of others in a day",
+                next: "try again tomorrow (UTC), or ask the owner")
         }
         try checkTotal()
     }
@@ -224,12 +226,13 @@ final class WriteTransaction {
 
     private func checkTotal() throws {
         guard effects.total.bytes > quota.totalBytes else { return }
-        throw WriteTransaction.exceeded("\(quota.totalBytes) bytes", "of all visitors")
+        throw WriteTransaction.exceeded("\(quota.totalBytes) bytes", "of all visitors together")
     }
 
-    private static func exceeded(_ limit: String, _ whose: String) -> DataError {
+    private static func exceeded(
+        _ limit: String, _ whose: String, next: String = "delete rows, or ask the owner"
+    ) -> DataError {
         DataError(
-            code: .quota, message: "quota exceeded",
-            detail: "the owner keeps at most \(limit) \(whose); delete rows, or ask the owner")
+            code: .quota, message: "quota exceeded", detail: "the owner keeps at most \(limit) \(whose); \(next)")
     }
 }

@@ -28,6 +28,9 @@ final class DiscoveryFeed: Sendable {
 
     var droppedEvents: Int { self.state.withLock { $0.droppedEvents } }
 
+    /// Readers that something is kept for, for tests.
+    var listenerCount: Int { self.state.withLock { $0.listeners.count } }
+
     func events() -> AsyncStream<DiscoveryEvent> {
         let (stream, continuation) = AsyncStream.makeStream(
             of: DiscoveryEvent.self, bufferingPolicy: .bufferingNewest(self.eventsPerListener))

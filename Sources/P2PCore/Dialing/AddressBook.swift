@@ -16,6 +16,10 @@ public enum AddressSource: Int, Sendable, Hashable, Comparable, CaseIterable {
     /// The operator or the application configured it.
     case configured
 
+    /// Whether it is more than what a peer says of itself, or a third party of it. Only then an address may lead where routers and
+    /// clouds have doors of theirs, and a name into private networks if nothing else is said.
+    fileprivate var isFirstHand: Bool { self == .multicast || self >= .connection }
+
     /// By trust.
     public static func < (left: AddressSource, right: AddressSource) -> Bool { left.rawValue < right.rawValue }
 }
@@ -121,14 +125,15 @@ public struct AddressBook: Sendable {
 
     /// Adds addresses or prolongs them; a trailing `/p2p` part must name `peer` and is stripped.
     ///
-    /// - Parameter leadsInside: whether names among them may lead into private networks; if nothing is said, all but hearsay may.
+    /// - Parameter leadsInside: whether names among them may lead into private networks; if nothing is said, those of multicast, of
+    ///   connections and of the configuration may.
     /// - Returns: the addresses that are now known and were not before.
     @discardableResult
     public mutating func add(
         _ addresses: some Sequence<Multiaddr>, of peer: PeerID, source: AddressSource, ttl: Duration,
         leadsInside: Bool? = nil, now: MonotonicInstant
     ) -> [Multiaddr] {
-        let leadsInside = leadsInside ?? (source > .hearsay)
+        let leadsInside = leadsInside ?? source.isFirstHand
         let longest = self.limits.addressBytes
         let usable = addresses.lazy.compactMap { Self.admissible($0, of: peer, source: source, maximumBytes: longest) }
             .prefix(self.limits.addressesPerPeer)
@@ -365,7 +370,7 @@ public struct AddressBook: Sendable {
         if let ip = bare.ipAddress {
             guard !ip.isMulticast else { return nil }
             if ip.isLinkLocal {
-                guard ip.bytes.count == 4, [.multicast, .connection, .configured].contains(source) else { return nil }
+                guard ip.bytes.count == 4, source.isFirstHand else { return nil }
             }
         }
         if bare.tcpPort == 0 { return nil }

@@ -50,7 +50,8 @@ package struct DialAdmission: Sendable {
         case .known(let blockedUntil) where blockedUntil > now:
             return .refused(.backedOff(remaining: now.duration(to: blockedUntil)))
         case .named(depth: _, mayLead: false) where !isName:
-            return .refused(.other("a name that the peer told leads into a private network"))
+            return .refused(
+                .other("the name leads to an address that is not public, which whoever told it may not ask for"))
         case .given, .known, .named: return .admitted
         }
     }

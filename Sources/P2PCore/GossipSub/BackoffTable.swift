@@ -49,6 +49,11 @@ struct BackoffTable: Sendable {
         for topic in topics { entries[Key(topic: topic, peer: peer)]?.isOfGone = true }
     }
 
+    /// It is connected again.
+    mutating func returned(_ peer: PeerID, topics: some Sequence<TopicName>) {
+        for topic in topics { entries[Key(topic: topic, peer: peer)]?.isOfGone = false }
+    }
+
     mutating func expire(slack: Duration, now: MonotonicInstant) {
         entries = entries.filter { now < $0.value.end.advanced(by: slack) }
     }

@@ -30,9 +30,11 @@ extension GossipSub {
             refuse(graft: topic, from: peer, now: now)
             return
         }
-        let isFull = joined.mesh.count >= parameters.meshDegreeHigh
-        guard !isFull || (joined.mesh.count < 2 * parameters.meshDegreeHigh
-            && (known.isOutbound || isBetter(peer, than: joined.mesh))) else {
+        let size = joined.mesh.count
+        let hasRoom =
+            size < parameters.meshDegreeHigh
+            || size < 2 * parameters.meshDegreeHigh && (known.isOutbound || isBetter(peer, than: joined.mesh))
+        guard hasRoom else {
             refuse(graft: topic, from: peer, now: now)
             return
         }

@@ -285,7 +285,8 @@ extension GossipSub {
         let topic = message.topicName
         guard let mesh = topics[topic]?.mesh else { return }
         if entry.from != message.source, peers[entry.from] != nil, !mesh.contains(entry.from),
-            mesh.isDisjoint(with: entry.alsoFrom) {
+            mesh.isDisjoint(with: entry.alsoFrom)
+        {
             topics[topic]?.rescuers[entry.from, default: 0] += 1
         }
         counts.messagesAccepted &+= 1
@@ -382,7 +383,8 @@ extension GossipSub {
     /// Publishes a message of our own: to the mesh, or to the fanout of a topic we do not follow.
     ///
     /// A mesh that is still too small is helped out with other peers of the topic, so that what is said right after
-    /// joining is heard; one with fewer than Dout dialled peers, with such peers. Without any peer the message is gossiped about for three heartbeats.
+    /// joining is heard; one with fewer than Dout dialled peers, with such peers. Without any peer the message is gossiped
+    /// about for three heartbeats.
     /// - Throws: `.messageTooLarge` if no frame could hold it; `.invalidTopic` for a topic that is empty or too long.
     public mutating func publish(
         _ message: GossipMessage, now: MonotonicInstant

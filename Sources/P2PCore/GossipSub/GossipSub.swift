@@ -394,6 +394,7 @@ public struct GossipSub: Sendable {
             answers: answerShares.enter(peer, at: address), frames: frameShares.enter(peer, at: address),
             spare: spareShares.enter(peer, at: address),
             names: topicShares.enter(peer, at: address))
+        backoffs.returned(peer, topics: topics.keys)
         scores.connect(peer, address: address)
         return true
     }

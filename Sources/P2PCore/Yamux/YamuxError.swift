@@ -21,7 +21,7 @@ public enum YamuxError: Error, Hashable, Sendable, CustomStringConvertible {
     case windowExceeded(stream: UInt32, granted: UInt32, received: UInt32)
     /// More pings than any honest peer sends.
     case pingFlood
-    /// Too many frames that carry nothing and change nothing.
+    /// Too many frames that change nothing: empty, for streams that are gone, or credit for nothing.
     case emptyFrameFlood
     /// Too many streams opened by the peer and reset or refused in a short time.
     case resetFlood
@@ -55,7 +55,8 @@ public enum YamuxError: Error, Hashable, Sendable, CustomStringConvertible {
         case .windowExceeded(let id, let granted, let received):
             "\(received) bytes on the stream \(id), where \(granted) were granted"
         case .pingFlood: "more pings than any honest peer sends"
-        case .emptyFrameFlood: "too many frames that carry nothing and change nothing"
+        case .emptyFrameFlood:
+            "too many frames that change nothing: empty, for streams that are gone, or credit for nothing"
         case .resetFlood: "too many streams opened in a short time and reset or refused"
         case .keepAliveTimedOut: "no answer to our ping in time; if the peer is still there, dial it again"
         case .writeTimedOut: "it took no bytes from us in the time allowed; if the peer is still there, dial it again"

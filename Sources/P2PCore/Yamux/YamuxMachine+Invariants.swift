@@ -15,6 +15,7 @@ extension YamuxMachine {
             return "unacknowledged miscounted"
         }
         if self.unacknowledged > self.configuration.maximumUnacknowledged { return "too many unacknowledged streams" }
+        if self.lateBytes > max(0, self.configuration.maximumWindowGrowth) { return "too many late bytes" }
         for (id, stream) in self.streams {
             // What a closed stream was granted before its growth went to others, the peer may still use: nothing of it is kept.
             if stream.readClosedAt == nil,

@@ -48,7 +48,9 @@ extension YamuxMachine {
         }
         // A stream whose SYN is not out yet is unknown to the peer, whatever it guesses.
         guard var stream = self.streams[id], !stream.owed.contains(.syn) else {
-            if payloadLength < Self.smallPayload, !self.lateFrames.take(now: now) { throw .emptyFrameFlood }
+            if !self.takeLateBytes(payloadLength), payloadLength < Self.smallPayload, !self.lateFrames.take(now: now) {
+                throw .emptyFrameFlood
+            }
             return self.expectPayload(nil, payloadLength, endsStream: false, into: &events)
         }
         if header.flags.contains(.rst) {

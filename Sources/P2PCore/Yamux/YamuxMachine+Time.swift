@@ -102,6 +102,7 @@ extension YamuxMachine {
         for (id, stream) in stale {
             events.append(.send(Self.frame(.windowUpdate, id, flags: .rst, length: YamuxCode.streamGarbageCollected)))
             events.append(.reset(id, code: YamuxCode.streamGarbageCollected, byPeer: false))
+            self.expectLateBytes(of: stream)
             self.remove(id, stream, into: &events)
         }
         let someAreLeft = self.streams.values.contains { $0.readClosedAt != nil }

@@ -123,6 +123,9 @@ public struct YamuxMachine: Sendable {
     var lateFrames = TokenBucket(capacity: 20_000, every: .microseconds(100))
     /// What is longer and for a stream that is gone costs the peer more than us.
     static let smallPayload: UInt32 = 1_024
+    /// Bytes that were granted to streams when we reset them: they may be on their way, in frames as small as the peer likes, and
+    /// are no flood. With what came before, a stream has no more than its credit. At most `maximumWindowGrowth`.
+    var lateBytes = 0
     /// Streams that the peer opened in vain: reset by it, or refused by us. An honest one asks for what we do not speak a few
     /// times a second at the worst, and then counts once for each, whichever side ends the stream.
     var churn = TokenBucket(capacity: 500, every: .milliseconds(20))
@@ -234,6 +237,7 @@ public struct YamuxMachine: Sendable {
         if !stream.owed.contains(.syn) {
             events.append(.send(Self.frame(.windowUpdate, id, flags: .rst, length: code)))
         }
+        self.expectLateBytes(of: stream)
         self.remove(id, stream, into: &events)
     }
 
@@ -333,6 +337,23 @@ public struct YamuxMachine: Sendable {
         guard stream.local == .finished, stream.remote == .finished else { return }
         events.append(.closed(id))
         self.remove(id, stream, into: &events)
+    }
+
+    /// We reset a stream: what the peer was granted may still come. Nothing does behind its FIN, or if it never heard of the stream.
+    /// A stream that we refused to open adds nothing: refusals come as often as the peer asks, and `lateFrames` has room for the
+    /// first windows of some.
+    mutating func expectLateBytes(of stream: Stream) {
+        guard stream.remote == .open, !stream.owed.contains(.syn) else { return }
+        self.lateBytes = min(self.lateBytes + Int(stream.receiveCredit), self.configuration.maximumWindowGrowth)
+    }
+
+    /// Whether that much may have been on its way when we reset a stream. A frame counts for 64 bytes at least: what a window holds
+    /// in single bytes would be a flood.
+    mutating func takeLateBytes(_ count: UInt32) -> Bool {
+        let bytes = max(Int(count), 64)
+        guard count > 0, bytes <= self.lateBytes else { return false }
+        self.lateBytes -= bytes
+        return true
     }
 
     /// Forgets a stream and everything counted for it.

@@ -156,7 +156,8 @@ extension Swarm {
 
     func ended(_ connection: SwarmConnection, over channel: any Channel, _ reason: CloseReason) {
         let now = MonotonicInstant.now()
-        // Over TLS the socket waits for the peer's goodbye, and its descriptor is in use until then.
+        // Over TLS the socket waits for the peer's goodbye, and its descriptor is in use until then. So it is of established
+        // connections only: an attempt of ours that fails behind its handshake gives its place back at once.
         let holdsSocket = channel.isActive
         if holdsSocket {
             channel.closeFuture.whenComplete { [weak self] _ in

@@ -70,6 +70,22 @@ import Testing
         }
     }
 
+    /// What is refused is named: the same nesting with another column is not too deep.
+    @Test func aComparisonOfTimesTooDeepWithinOthersIsToldSo() throws {
+        func nested(_ column: String) -> String {
+            String(repeating: "name = 'x' AND (", count: 16) + "\(column) > ?" + String(repeating: ")", count: 16)
+        }
+        let moment = QueryValue.text("2026-01-31 10:00:00")
+        #expect(throws: Never.self) { try condition(nested("name"), [moment]) }
+        #expect(throws: QueryError.tooDeepForTimes(position: 0)) { try condition(nested("made"), [moment]) }
+        #expect(QueryError.tooDeepForTimes(position: 0).description.contains("times"))
+        // An earlier term is not to blame.
+        let deep = String(repeating: "name OR name AND name = name < name + name * name || (", count: 5)
+        #expect(throws: QueryError.tooDeep(position: 6, limit: QueryCompiler.Limit.depth)) {
+            try QueryCompiler.order("made, \(deep)name\(String(repeating: ")", count: 5))", scope: Self.scope)
+        }
+    }
+
     @Test func ordersGroupsAndExtremesAreOfMoments() throws {
         let made = TimeText.sql(of: "\"made\"")
         #expect(try QueryCompiler.order("made DESC, name", scope: Self.scope).sql == "\(made) DESC, \"name\"")

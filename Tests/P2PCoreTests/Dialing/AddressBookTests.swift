@@ -168,8 +168,9 @@ struct AddressBookTests {
             }
             #expect(ledOutside == [true, false, false])
         }
-        let expected: [AddressSource: [Bool]] = [.hearsay: [true, false, false], .configured: [true, true, true]]
-        for (source, there) in expected {
+        for source in AddressSource.allCases {
+            let mayEnter = [.multicast, .connection, .configured].contains(source)
+            let there = [true, mayEnter, source == .configured]
             let reached = reach { book in
                 _ = book.add([name], of: self.peer, source: source, ttl: .seconds(60), now: .zero)
             }

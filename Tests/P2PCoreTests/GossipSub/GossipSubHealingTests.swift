@@ -52,7 +52,42 @@ import Testing
         #expect(mesh.filter { (9..<12).map(testPeer).contains($0) }.count == 2, "Dout of them")
     }
 
+    /// All strangers whose back-offs end together fill the mesh before those that wait the slack longer come back.
+    @Test func aFullMeshTakesInWhoeverHasEarnedMoreThanItsWorst() throws {
+        var bench = try Self.bench(mesh: 0..<12)
+        for number in [20, 21] { bench.open(testPeer(number), topics: ["a"]) }
+        Self.rescue(1, by: 20, in: &bench)
+        for number in [20, 21] { bench.receive(from: testPeer(number)) { $0.graft = ["a"] } }
+        #expect(bench.router.meshPeers(of: "a").contains(testPeer(20)))
+        #expect(!bench.router.meshPeers(of: "a").contains(testPeer(21)), "no better than the others")
+        #expect(bench.prunes(to: testPeer(20)).isEmpty && bench.prunes(to: testPeer(21)).count == 1)
+        bench.advance(by: .seconds(1))
+        #expect(bench.router.meshPeers(of: "a").count == 6)
+        #expect(bench.router.meshPeers(of: "a").contains(testPeer(20)))
+    }
+
+    @Test func aMeshIsNeverMoreThanTwiceFull() throws {
+        var bench = try Self.bench(mesh: 0..<12)
+        for number in 20..<40 {
+            bench.open(testPeer(number), topics: ["a"])
+            Self.rescue(1, by: number, in: &bench)
+            bench.receive(from: testPeer(number)) { $0.graft = ["a"] }
+        }
+        #expect(bench.router.meshPeers(of: "a").count == 24)
+    }
+
     // MARK: - Who is taken in because the mesh holds back
+
+    @Test func nobodyRescuesWithWordsOfItsOwn() throws {
+        var bench = try Self.bench(mesh: 0..<6)
+        bench.open(testPeer(20), topics: ["a"])
+        bench.receive(from: testPeer(20)) {
+            $0.messages = (1...3).map { testMessage($0, topic: "a", source: testPeer(20)).encoded }
+        }
+        #expect(bench.delivered.count == 3)
+        bench.advance(by: .seconds(1))
+        #expect(bench.grafts(to: testPeer(20)).isEmpty)
+    }
 
     /// So many messages that no other peer brings.
     static func rescue(_ count: Int, by number: Int, in bench: inout RouterBench, from first: UInt64 = 0) {

@@ -227,7 +227,9 @@ import Testing
         #expect(bench.router.meshPeers(of: "t").count == 4, "those whose back-off would end first were forgotten")
     }
 
-    @Test func strangersThatComeAndGoDisplaceNoBackoffsOfThoseThatStay() throws {
+    @Test(arguments: [false, true]) func strangersThatComeAndGoDisplaceNoBackoffsOfThoseThatStay(
+        orAreBack: Bool
+    ) throws {
         var limits = GossipSubLimits()
         limits.maximumBackoffs = 16
         var bench = RouterBench(limits: limits)
@@ -235,6 +237,10 @@ import Testing
         for number in 0..<8 {
             bench.open(testPeer(number), topics: ["t"])
             bench.receive(from: testPeer(number)) { $0.prune = [.init(topic: "t", backoffSeconds: 60)] }
+        }
+        if orAreBack {
+            for number in 0..<8 { bench.perform(bench.router.disconnected(testPeer(number), now: bench.now)) }
+            for number in 0..<8 { bench.open(testPeer(number), topics: ["t"]) }
         }
         for number in 100..<140 {
             bench.open(testPeer(number), topics: ["t"])

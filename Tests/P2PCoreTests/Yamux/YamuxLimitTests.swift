@@ -68,6 +68,82 @@ import Testing
         for _ in 0..<10_000 { try late() }
     }
 
+    /// Feeds frames for a stream that is gone, and counts those that are no flood.
+    private func lateFrames(_ rig: inout YamuxRig, _ id: UInt32, bytes: UInt32) -> Int {
+        for count in 0..<100_000 {
+            do throws(YamuxError) {
+                _ = try rig.feed(.data, [], id, bytes)
+            } catch {
+                #expect(error == .emptyFrameFlood)
+                return count
+            }
+        }
+        return .max
+    }
+
+    /// How a stream ended; `unknown` is one of ours that the peer has not heard of.
+    enum End: CaseIterable, Sendable { case reset, neverRead, refused, unknown, finished, byPeer }
+
+    /// An honest peer may write in small frames all that it was granted, before it hears of our reset.
+    @Test(arguments: End.allCases) func whatWasGrantedWhenWeResetIsNoFlood(end: End) throws {
+        var rig = YamuxRig(.responder) {
+            $0.maximumInbound = 1
+            $0.lingerInterval = .milliseconds(1)
+            $0.finishedLingerTimeout = .milliseconds(1)
+        }
+        try rig.measureRoundTrip(.milliseconds(50))
+        _ = try rig.feed(.data, .syn, 1, self.window / 2)
+        let half = Int(self.window / 2)
+        _ = try rig.run { m, now, e in m.consumed(1, count: half, now: now, into: &e) }
+        let credit = rig.machine.receiveCredit(of: 1)
+        #expect(credit == self.window * 2)
+        var id: UInt32 = 1
+        var granted: UInt32 = 0
+        switch end {
+        case .reset:
+            granted = credit
+            _ = try rig.run { m, _, e in m.reset(id, code: 0, into: &e) }
+        case .neverRead:
+            granted = credit - 160
+            rig.machine.closeRead(id, now: rig.now)
+            _ = try rig.run { m, _, e in m.finish(id, into: &e) }
+            _ = try rig.feed(.data, [], id, 160)
+            rig.advance(.milliseconds(2))
+            _ = try rig.run { m, now, e throws(YamuxError) in try m.timerFired(now: now, into: &e) }
+        case .refused:
+            id = 3
+            let events = try rig.feed(.data, .syn, id, 160)
+            #expect(events.contains(.refused(.inboundStreamsPerConnection)))
+        case .unknown:
+            id = rig.open()
+            _ = try rig.run { m, _, e in m.reset(id, code: 0, into: &e) }
+        case .finished:
+            _ = try rig.feed(.windowUpdate, .fin, id)
+            _ = try rig.run { m, _, e in m.reset(id, code: 0, into: &e) }
+        case .byPeer:
+            _ = try rig.feed(.windowUpdate, .rst, id)
+        }
+        #expect(!rig.machine.isAlive(id) && rig.machine.inconsistency() == nil)
+        let count = self.lateFrames(&rig, id, bytes: 100)
+        #expect(count == Int(granted / 100) + 20_000)
+    }
+
+    @Test func whatMayComeLateIsBoundedAndCountsBytes() throws {
+        var rig = YamuxRig(.responder) { $0.maximumWindowGrowth = 32_000 }
+        for id in [1, 3] as [UInt32] {
+            _ = try rig.feed(.windowUpdate, .syn, id)
+            _ = try rig.run { m, _, e in m.reset(id, code: 0, into: &e) }
+        }
+        #expect(rig.machine.inconsistency() == nil)
+        // Longer ones use it up too; what carries nothing is not of it.
+        _ = try rig.feed(.data, [], 1, 16_000)
+        for _ in 0..<20_000 { _ = try rig.feed(.windowUpdate, [], 1, 1) }
+        #expect(throws: YamuxError.emptyFrameFlood) { _ = try rig.feed(.windowUpdate, [], 1, 1) }
+        // Of 16,000 bytes, in single ones.
+        let count = self.lateFrames(&rig, 3, bytes: 1)
+        #expect(count == 250)
+    }
+
     @Test func creditForNothingIsAFlood() throws {
         var rig = YamuxRig(.responder)
         _ = try rig.feed(.windowUpdate, .syn, 1)

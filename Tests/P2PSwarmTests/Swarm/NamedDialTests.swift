@@ -118,7 +118,7 @@ import Testing
         try await self.withSwarm(zone) { swarm in
             let name = try self.address("/dns4/two.example/tcp/7")
             swarm.withAddressBook { book, now in
-                _ = book.add([name], of: self.peer, source: .identify, ttl: .seconds(600), now: now)
+                _ = book.add([name], of: self.peer, source: .identify, ttl: .seconds(600), leadsInside: true, now: now)
             }
             let failures = try await self.failures(swarm, [])
             #expect(

@@ -95,10 +95,11 @@
       case "too_large":
         return error.writing ? "This is more than may be stored at once. Make it shorter."
           : "There is more here than can be sent at once. The page has to ask for less.";
-      case "quota": return "You have stored as much here as the owner allows.";
+      case "quota": return "No more can be stored here now: the owner's limit for visitors is reached.";
       case "full":
         return `The owner's disk is full or cannot be written.${error.writing ? " This was not stored." : " Try again later."}`;
-      case "busy": case "locked": return "The owner's database is busy. Try again in a moment.";
+      case "busy": return "Too much is open or asked for at once. Close pages of this site, or try again in a moment.";
+      case "locked": return "The owner's database is busy. Try again in a moment.";
       case "corrupt": return "The owner's database is damaged. Nothing can be stored until the owner has restored it.";
       default: return error.message || "Something went wrong.";
     }

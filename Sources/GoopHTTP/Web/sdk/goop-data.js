@@ -326,9 +326,10 @@
       this.drop();
       this.retry();
       if (!error) return;
+      const isRefused = FINAL.has(error.code);
       for (const feed of refused) {
-        feed.fail(error);
-        if (FINAL.has(error.code)) feed.end();
+        feed.interrupt(error, !isRefused);
+        if (isRefused) feed.end();
       }
     },
 

@@ -263,6 +263,10 @@
           say(Goop.explain(error), "error");
         }
       };
+      // Thanks are for what was sent, not for what is written now.
+      for (const event of ["input", "invalid"]) {
+        form.addEventListener(event, () => { if (status.dataset.kind === "done") say("", ""); }, true);
+      }
       form.addEventListener("submit", (event) => {
         event.preventDefault();
         http.once(submit, store);
