@@ -84,7 +84,7 @@ def private(suite, program, ada, bob, ada_url, bob_url):
             expect(not visitor.driver.find_elements(By.CSS_SELECTOR, "#frame-place iframe"), "the frame is still there")
             suite.shot(visitor, "access-revoked")
             visitor.cdp("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"], origin=bob_url.rstrip("/"))
-            expect(visitor.one("#curtain-copy").text == "Copy the link to my site", visitor.one("#curtain-copy").text)
+            expect(visitor.one("#curtain-copy").text == "Copy my link", visitor.one("#curtain-copy").text)
             visitor.one("#curtain-copy").click()
             visitor.wait(lambda: visitor.one("#curtain-copy").text == "Copied", "the word that it was copied")
             copied = visitor.driver.execute_async_script("navigator.clipboard.readText().then(arguments[0], e => arguments[0](String(e)))")

@@ -439,7 +439,7 @@ find("curtain-copy").addEventListener("click", async () => {
     say("The browser did not allow copying.");
     setText(find("curtain-copy"), "Not allowed");
   }
-  setTimeout(() => setText(find("curtain-copy"), "Copy the link to my site"), 1800);
+  setTimeout(() => setText(find("curtain-copy"), "Copy my link"), 1800);
 });
 
 // Whoever did not tell of changes may do so when the page is looked at again.

@@ -410,7 +410,7 @@ async function copyLink(button, id, said, label) {
 }
 
 find("me-copy").addEventListener("click", ({ currentTarget: button }) =>
-  copyLink(button, button.dataset.id, "The link to your site was copied.", "Copy the link to my site"));
+  copyLink(button, button.dataset.id, "The link to your site was copied.", "Copy my link"));
 find("card-copy").addEventListener("click", ({ currentTarget: button }) =>
   copyLink(button, carded, "The link to their site was copied.", "Copy their link"));
 
