@@ -48,6 +48,14 @@ struct StartAnnouncer: Sendable {
         return lines
     }
 
+    /// The note about somebody who says that they are this peer. Multicast is not signed, so no more is said than was heard.
+    static func note(ofTwinAt place: String) -> String {
+        let who = place == "this computer" ? "another program on this computer" : "somebody at \(place)"
+        return "goop2: note: \(who) says on the local network that it is this peer: a second program with its key, such as a "
+            + "restored backup, or a forgery; next: if you have started it twice, stop one of the two, for whoever visits "
+            + "you gets now the one, now the other"
+    }
+
     func happened(_ event: PeerService.Event) {
         switch event {
         case .listening(let addresses):
@@ -74,6 +82,9 @@ struct StartAnnouncer: Sendable {
             } else {
                 say("The viewer is closed for other computers now, as the settings say.")
             }
+        case .twin(let place):
+            if isJSON { say(json: ["event": "twin", "place": .string(place)]) }
+            Console.note(StartAnnouncer.note(ofTwinAt: place))
         case .ready: if isJSON { say(json: ["event": "ready"]) }
         case .changed(let change): changed(change)
         case .stopping: if isJSON { say(json: ["event": "stopping"]) } else { Console.note("Goodbye.") }

@@ -123,6 +123,22 @@ import Testing
         }
     }
 
+    @Test func theRoomsSayWhereSomebodyClaimsToBeThisPeer() async throws {
+        let backend = FakeBackend()
+        try await withViewer(backend) { port in
+            #expect(try await !request("/", port: port).body.contains("id=\"twin\""))
+            backend.set(twinAt: "192.168.1.7, <b>")
+            for room in RoomPage.all {
+                let page = try await request(room.path, port: port).body
+                #expect(page.contains("Somebody at 192.168.1.7, &lt;b&gt; says on the local network"), "\(room.path)")
+            }
+            backend.set(twinAt: "this computer")
+            #expect(try await request("/", port: port).body.contains("Another program on this computer says"))
+            backend.set(twinAt: nil)
+            #expect(try await !request("/", port: port).body.contains("id=\"twin\""))
+        }
+    }
+
     @Test func theFilesOfTheRoomsAskNobodyElse() {
         var files = RoomPage.all.map(\.content)
         files += WebAssets(token: ControlToken(), isInner: true).byPath.values.map { Array($0.body.readableBytesView) }

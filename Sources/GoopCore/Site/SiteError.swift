@@ -55,6 +55,13 @@ public struct SiteError: Error, Sendable, Hashable, CustomStringConvertible {
         self.attempts = attempts
     }
 
+    /// The facts of `.unreachable` when a connection began, and ended before an answer.
+    public static let endedConnection =
+        "it ended the connection: it may be stopping, or not want to hear from this peer"
+
+    /// Why, for whoever reads already that there was no answer.
+    public var reason: String { detail.isEmpty ? kind.rawValue : detail }
+
     /// One line with everything known.
     public var description: String {
         let tried = attempts.map { "\($0.address): \($0.reason)" }.joined(separator: "; ")

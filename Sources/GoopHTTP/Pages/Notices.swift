@@ -96,8 +96,15 @@ extension NoticePage {
         case .timedOut:
             self.init(
                 status: .gatewayTimeout, title: "No answer",
-                explanation: "\(siteFirst) did not answer in time. The computer may be asleep or its network "
-                    + "slow.", sign: "504", attempts: error.attempts, actions: [retry, Self.peersAction])
+                explanation: "\(siteFirst) did not answer in time. Its Goop² may be stopping, or not want to hear "
+                    + "from you, or its network is slow.",
+                sign: "504", attempts: error.attempts, actions: [retry, Self.peersAction])
+        case .unreachable where error.detail == SiteError.endedConnection:
+            self.init(
+                status: .badGateway, title: "No answer",
+                explanation: "\(ownerFirst) ended the connection. Their Goop² may be stopping, or not want to hear "
+                    + "from you.",
+                sign: "502", attempts: error.attempts, actions: [retry, Self.peersAction])
         case .unreachable:
             self.init(
                 status: .badGateway, title: "This site cannot be reached",

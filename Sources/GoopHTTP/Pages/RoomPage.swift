@@ -20,11 +20,17 @@ struct RoomPage: Sendable {
 
     /// Stands where `hidden` does while the owner is not invisible.
     private static let visibilityMark = "data-visible"
+    /// Stands where the notice of a second program with this peer's key does.
+    private static let twinMark = "<!--twin-->"
 
     /// A page of `page(token:isInner:startCommand:)` as it is at this moment.
-    static func current(_ page: HTMLText, isInvisible: Bool, preferences: ViewerPreferences) -> String {
+    /// - Parameter twin: where somebody says that they are this peer, if somebody does.
+    static func current(
+        _ page: HTMLText, isInvisible: Bool, twin: String? = nil, preferences: ViewerPreferences
+    ) -> String {
         var markup = preferences.theme.applied(to: page.markup)
             .replacing(visibilityMark, with: isInvisible ? "" : "hidden")
+            .replacing(twinMark, with: twin.map { notice(ofTwinAt: $0).markup } ?? "")
         if preferences.hidesUnverified {
             markup = markup.replacing("data-unverified=\"shown\"", with: "data-unverified=\"hidden\"")
         }
@@ -78,7 +84,7 @@ struct RoomPage: Sendable {
 
         <p class="standing" id="invisible" \(HTMLText(stringLiteral: Self.visibilityMark))>You are invisible: nobody is told that you are here, \
         and nobody finds you by looking. <a href="/settings#seen">Change it</a></p>
-
+        \(HTMLText(stringLiteral: Self.twinMark))
         \(HTMLText(stringLiteral: String(decoding: content, as: UTF8.self)))
         <footer class="foot">
           <p>\(isInner ? foot : Self.outerFoot)</p>
@@ -109,6 +115,17 @@ struct RoomPage: Sendable {
                 \(script.map { "<script type=\"module\" src=\"/assets/\($0)\"></script>\n" as HTMLText } ?? "")\
                 \(isInner ? "" : WebAssets.sessionScript + "\n")
                 """)
+    }
+
+    private static func notice(ofTwinAt place: String) -> HTMLText {
+        let who = place == "this computer" ? "Another program on this computer" : "Somebody at " + place
+        return """
+            <p class="standing" id="twin">\(who) says \
+            on the local network that it is you. If you have started this peer twice, or a restored copy of it, stop one of \
+            the two: whoever visits you gets now the one, now the other. If you have not, somebody there pretends, and there \
+            is nothing to do.</p>
+
+            """
     }
 
     /// For whoever has signed in from elsewhere.

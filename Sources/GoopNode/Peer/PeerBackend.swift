@@ -19,6 +19,8 @@ struct PeerBackend: ViewerBackend {
     let visibility: Visibility
     let consents: SiteConsents
     let live: LivePreferences
+    let suspect: Twin
+    let clock: PeerClock
 
     var preferences: ViewerPreferences { live.now }
 
@@ -48,6 +50,8 @@ struct PeerBackend: ViewerBackend {
     }
 
     func isInvisible() async -> Bool { visibility.isHidden }
+
+    func twin() async -> String? { suspect.place(now: clock.now().uptime) }
 
     func readiness() async -> Readiness { progress.readiness }
 
@@ -94,7 +98,8 @@ struct PeerBackend: ViewerBackend {
             await directory.probeSucceeded(peer)
             return body
         } catch {
-            if error.kind == .unreachable { await directory.probeFailed(peer, reason: error.description) }
+            if error.kind == .unreachable { await directory.probeFailed(peer, reason: error.reason) }
+            if error.kind == .timedOut { await directory.doubt(peer) }
             throw error
         }
     }

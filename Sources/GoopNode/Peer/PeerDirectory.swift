@@ -102,6 +102,12 @@ actor PeerDirectory {
         apply(table.probeFailed(peer, reason: reason, now: clock.now()))
     }
 
+    /// Something else went wrong with a peer: a probe tells whether it answers.
+    func doubt(_ peer: PeerID) {
+        guard let entry = table[peer], !entry.offline else { return }
+        perform(.probe(peer))
+    }
+
     func connectionChanged(_ peer: PeerID, path: PeerPath) {
         guard !records.isBlocked(peer) else { return }
         apply(table.connectionChanged(peer, path: path, now: clock.now()))

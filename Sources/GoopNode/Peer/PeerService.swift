@@ -60,6 +60,9 @@ public final class PeerService: Service {
         case viewerBeyond(urls: [String])
         /// The owner has closed the viewer for other machines, until the next start.
         case viewerBeyondClosed
+        /// Somebody on the local network says that they are this peer: a second program with its key, or a forgery. Where: IP
+        /// addresses, or `this computer`. Once in a run.
+        case twin(place: String)
         /// Every part is up.
         case ready
         /// The peer list changed.

@@ -55,7 +55,12 @@ extension RunningPeer {
 
     private func ping(_ text: String, patience: Duration) async throws(Failure) -> JSONValue {
         let (peer, address) = try await resolve(text)
-        return try await PeerErrand(node: node, timeout: patience).ping(peer, address: address)
+        do throws(Failure) {
+            return try await PeerErrand(node: node, timeout: patience).ping(peer, address: address)
+        } catch {
+            await directory.doubt(peer)
+            throw error
+        }
     }
 
     private func get(_ text: String, path: String, patience: Duration) async throws(Failure) -> SiteBody {

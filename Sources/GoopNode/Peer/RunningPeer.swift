@@ -55,6 +55,8 @@ final class RunningPeer: Sendable {
     /// Peers that are asked whether they have moved.
     private let moves = WorkQueue<PeerID>(width: 16, capacity: 1024)
     private let discovery = Mutex<MDNSService?>(nil)
+    /// Who says that they are this peer.
+    private let twin = Twin()
     private let topic: any PresenceTopic
 
     init(
@@ -126,7 +128,7 @@ final class RunningPeer: Sendable {
             id: id, own: own, avatar: avatar, directory: directory,
             client: SiteClient(node: node), site: site, tables: tables, dataClient: DataClient(node: node),
             progress: progress, visibility: visibility, consents: SiteConsents(path: peer.folder.consentsFile),
-            live: preferences)
+            live: preferences, suspect: twin, clock: clock)
         let topic = PubSubTopic(pubsub: pubsub, name: configuration.presenceTopic, logger: logger)
         self.topic = topic
         voice = PresenceVoice(
@@ -305,7 +307,8 @@ final class RunningPeer: Sendable {
                 announced(peer, at: addresses)
                 found(peer, byMulticastAt: addresses)
             },
-            onLost: { [neighbours] in neighbours.lost($0) })
+            onLost: { [neighbours] in neighbours.lost($0) },
+            onNamesake: { [weak self] in self?.heardTwin(at: $0) })
         self.discovery.withLock { $0 = discovery }
         group.addTask {
             try await discovery.run()
@@ -378,8 +381,7 @@ final class RunningPeer: Sendable {
         func tell(_ change: PeerChange) {
             switch change {
             case .updated(let entry):
-                journal.note(change, before: states[entry.id])
-                states[entry.id] = entry.stateName
+                states[entry.id] = journal.note(change, before: states[entry.id])
             case .removed(let peer):
                 journal.note(change, before: states.removeValue(forKey: peer))
             }
@@ -439,6 +441,22 @@ final class RunningPeer: Sendable {
         if neighbours.standing(of: peer) == .stranger { strangers.heard(peer, at: host) } else { dials.request(peer) }
     }
 
+    /// Somebody says by multicast that they are this peer.
+    func heardTwin(at addresses: [Multiaddr]) {
+        switch twin.heard(at: addresses, own: node.listenAddresses(), now: clock.now().uptime) {
+        case .nothing: return
+        case .log(let place): journal.note("peer", Self.twinLine(place))
+        case .owner(let place):
+            journal.note("peer", Self.twinLine(place))
+            logger.notice("somebody else says that they are this peer", metadata: ["place": "\(place)"])
+            options.onEvent(.twin(place: place))
+        }
+    }
+
+    private static func twinLine(_ place: String) -> String {
+        "\(place) says that it is you: a second program with this peer's key, or a forgery"
+    }
+
     private func tryAgain(_ peer: PeerID) {
         guard !node.isConnected(to: peer) else { return }
         if neighbours.standing(of: peer) == .stranger {
@@ -491,7 +509,7 @@ final class RunningPeer: Sendable {
             await directory.probeSucceeded(peer)
         } catch {
             let reason = SiteClient.siteError(error, peer: peer, elapsed: .zero)
-            await directory.probeFailed(peer, reason: reason.description)
+            await directory.probeFailed(peer, reason: reason.reason)
             // A peer that fails is not asked again at once, however often it is named.
             try? await Task.sleep(for: .milliseconds(500))
         }
