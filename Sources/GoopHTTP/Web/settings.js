@@ -9,7 +9,7 @@ const fields = new Map();
 /// How the groups of the experts' settings are called.
 const groups = {
   identity: "Identity", paths: "Folders", p2p: "Connections", presence: "Presence", profile: "Profile",
-  viewer: "Viewer", lua: "Scripts", data: "Data", site: "Who may visit",
+  viewer: "Viewer", lua: "Scripts", data: "Data", site: "Your site",
 };
 /// What people look for stands first, in this order: where, and which keys.
 const cards = {
