@@ -65,7 +65,7 @@ struct StartAnnouncer: Sendable {
                 let use =
                     addresses.allSatisfy(\.isLoopback)
                     ? "Only programs on this computer can reach you\(isLocal ? " (--local)" : ""):"
-                    : "Somebody outside your network who can reach this computer starts theirs with --contact and one of:"
+                    : "Whoever can reach this computer from elsewhere starts theirs with --contact and one of:"
                 say(([use] + StartAnnouncer.contacts(addresses, of: id)).joined(separator: "\n"))
             }
         case .viewer(let url):
