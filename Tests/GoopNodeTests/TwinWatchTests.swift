@@ -1,10 +1,12 @@
+import GoopHTTP
 import LibP2P
 import Testing
 
 @testable import GoopNode
 
 /// A second program with this peer's key, or somebody who says so.
-@Suite struct TwinWatchTests {
+@Suite(.timeLimit(.minutes(1))) struct TwinWatchTests {
+    private let temporary = TemporaryFolder()
     private var watch = TwinWatch()
     private let own = [Multiaddr(ip: .v4(0xc0a8_0102), tcpPort: 4001), Multiaddr(ip: .v4(0x7f00_0001), tcpPort: 4001)]
     private let other = [
@@ -46,6 +48,19 @@ import Testing
         #expect(heard(1000) == .nothing)
         #expect(watch.place(now: .seconds(1000)) == nil, "it is one hearing again")
         #expect(heard(1005) == .log(place: "192.168.1.7"))
+    }
+
+    @Test func whoListensToAPeerIsToldAndTheLogHasIt() async throws {
+        let ada = try await TestPeer.start(in: temporary, label: "ada")
+        ada.running.tell(.nothing)
+        ada.running.tell(.log(place: "this computer"))
+        let before = ada.eventCount
+        ada.running.tell(.owner(place: "192.168.1.7"))
+        #expect(ada.eventCount == before + 1, "only the first time")
+        let lines = ada.running.journal.lines.map(\.text).filter { $0.contains("says that it is you") }
+        #expect(lines.count == 2 && lines.last?.hasPrefix("192.168.1.7 says") == true)
+        #expect(await ada.running.backend.twin() == nil, "nothing was heard")
+        try await ada.stop()
     }
 
     @Test mutating func aSecondProgramOnThisComputerIsCalledSo() {

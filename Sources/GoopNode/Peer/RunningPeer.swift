@@ -442,8 +442,12 @@ final class RunningPeer: Sendable {
     }
 
     /// Somebody says by multicast that they are this peer.
-    func heardTwin(at addresses: [Multiaddr]) {
-        switch twin.heard(at: addresses, own: node.listenAddresses(), now: clock.now().uptime) {
+    private func heardTwin(at addresses: [Multiaddr]) {
+        tell(twin.heard(at: addresses, own: node.listenAddresses(), now: clock.now().uptime))
+    }
+
+    func tell(_ telling: TwinWatch.Telling) {
+        switch telling {
         case .nothing: return
         case .log(let place): journal.note("peer", Self.twinLine(place))
         case .owner(let place):

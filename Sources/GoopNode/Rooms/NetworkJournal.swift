@@ -38,7 +38,7 @@ final class NetworkJournal: Sendable {
             guard !entry.isArriving else { return "" }
             guard entry.stateName != before, !entry.isMuted else { return entry.stateName }
             let name = entry.shownName.isEmpty ? entry.id.base58 : entry.shownName
-            let reason = entry.reachable || entry.offline ? nil : entry.unreachableReason
+            let reason: String? = entry.reachable || entry.offline ? nil : entry.unreachableReason
             note("presence", "\(name) is \(entry.stateName)\(reason.map { ": " + $0 } ?? "")")
             return entry.stateName
         case .removed(let peer):
