@@ -213,7 +213,7 @@ def rows(suite, page, url, ada, visitor):
         where = page.one("#where")
         where.send_keys("stars >= 4 AND colour = 'red'", Keys.ENTER)
         page.wait(lambda: page.one("#where-fault").is_displayed(), "the fault")
-        expect("there is no column colour" in page.one("#where-fault").text, page.one("#where-fault").text)
+        expect("There is no column colour" in page.one("#where-fault").text, page.one("#where-fault").text)
         expect(where.get_attribute("aria-invalid") == "true" and focused(page) == "where", focused(page))
         expect(page.run("return document.getElementById('where').selectionStart") == 15, "not at the place")
         suite.shot(page, "data-filter-fault")

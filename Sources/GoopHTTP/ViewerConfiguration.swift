@@ -52,10 +52,20 @@ public struct ViewerConfiguration: Sendable {
 
 /// Where a running viewer is found.
 public struct ViewerEndpoint: Sendable, Hashable {
+    /// A port that the viewer would have taken, and that another program has.
+    public struct TakenPort: Sendable, Hashable {
+        /// The port.
+        public var port: Int
+        /// Who has it, where the system lets us see that: a name and a process.
+        public var holder: String?
+    }
+
     /// The port on 127.0.0.1 and ::1.
     public var port: Int
     /// The port of the outer door; nil if there is none.
     public var outerPort: Int?
+    /// The port that would have come first, if it was not free: bookmarks and links to it lead to somebody else.
+    public var instead: TakenPort?
     /// What to type into a browser of another machine; one for each name.
     public var outerURLs: [String] = []
     /// What to type into a browser.

@@ -76,9 +76,10 @@ struct QueryCommand: AsyncParsableCommand {
               goop2 data ./peers/me query notes --where "stars > ?" --arg 3 --limit 20
               goop2 data ./peers/me query notes --columns text,stars --json
 
-            A condition compares columns and values (= != < <= > >= LIKE IN BETWEEN IS NULL),
-            joined by AND, OR and NOT, and may call functions such as length(text). What
-            else there is: docs/query-grammar.md in the source of this program.
+            A condition compares columns and values (= != < <= > >= LIKE IN BETWEEN
+            IS NULL), joined by AND, OR and NOT, and may call functions such as
+            length(text). What else there is: docs/query-grammar.md in the source of this
+            program.
             """)
 
     @OptionGroup var options: DataOptions

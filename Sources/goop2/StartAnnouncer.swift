@@ -69,7 +69,20 @@ struct StartAnnouncer: Sendable {
                 say(([use] + StartAnnouncer.contacts(addresses, of: id)).joined(separator: "\n"))
             }
         case .viewer(let url):
-            if isJSON { say(json: ["event": "viewer", "url": .string(url)]) } else { say("Your neighbours: \(url)") }
+            if isJSON {
+                say(json: ["event": "viewer", "url": .string(url)])
+            } else {
+                say("Open in your browser: \(url)")
+            }
+        case .viewerPortTaken(let port, let holder):
+            let holder = holder.map { TerminalText.safe($0) }
+            if isJSON {
+                say(json: [
+                    "event": "viewerPortTaken", "port": .integer(port), "holder": holder.map { .string($0) } ?? .null,
+                ])
+            } else {
+                say("  and not at port \(port), which \(holder ?? "another program") has")
+            }
         case .viewerBeyond(let urls):
             if isJSON {
                 say(json: ["event": "viewerBeyond", "urls": .array(urls.map { .string($0) })])
@@ -87,6 +100,29 @@ struct StartAnnouncer: Sendable {
             Console.note(StartAnnouncer.note(ofTwinAt: place))
         case .ready: if isJSON { say(json: ["event": "ready"]) }
         case .changed(let change): changed(change)
+        case .contactFailed(let peer, let addresses, let reason):
+            let places = addresses.map(\.description)
+            if isJSON {
+                say(json: [
+                    "event": "contactFailed", "id": .string(peer.base58),
+                    "addresses": .array(places.map { .string($0) }), "reason": .string(reason),
+                ])
+            } else {
+                // Others write parts of the reason.
+                Console.note(
+                    "goop2: note: contact \(places.joined(separator: ", ")) does not answer yet; trying again ("
+                        + TerminalText.safe(reason, maximumCharacters: 400) + ")")
+            }
+        case .contactReached(let peer, let addresses):
+            let places = addresses.map(\.description)
+            if isJSON {
+                say(json: [
+                    "event": "contactReached", "id": .string(peer.base58),
+                    "addresses": .array(places.map { .string($0) }),
+                ])
+            } else {
+                say("Connected with contact \(places.joined(separator: ", "))")
+            }
         case .stopping: if isJSON { say(json: ["event": "stopping"]) } else { Console.note("Goodbye.") }
         }
     }

@@ -112,6 +112,35 @@ import Testing
         #expect(failure(creating: false)?.kind == .permission)
     }
 
+    @Test func aSiteThatCannotBeReadIsTold() throws {
+        try open().release()
+        #expect(try reopened() == [])
+        let site = folder.path + "/site"
+        if getuid() != 0 {  // Root may look into everything.
+            for rights in [0, 0o600, 0o300] as [mode_t] {
+                chmod(site, rights)
+                #expect(
+                    try reopened() == [
+                        "\(site) cannot be read: Permission denied, so nobody sees your site; next: allow it: chmod u+rx "
+                            + TerminalText.shellWord(site)
+                    ])
+            }
+            chmod(site, 0o755)
+        }
+        #expect(rename(site, site + "-old") == 0)
+        temporary.write("x", to: "ada/site")
+        #expect(
+            try reopened() == [
+                "\(site) cannot be read: Not a directory, so nobody sees your site; next: move it away, and put a folder there"
+            ])
+    }
+
+    private func reopened() throws -> [String] {
+        let peer = try open()
+        defer { peer.release() }
+        return peer.notes
+    }
+
     @Test func oneProcessAtATime() throws {
         let first = try open()
         let refused = failure()

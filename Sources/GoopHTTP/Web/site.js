@@ -131,7 +131,9 @@ async function load() {
     sheet = answer;
   } catch (error) {
     if (turn !== loads) return;
-    find("files").replaceChildren(element("li", "fault", reasonOf(error)));
+    const reason = reasonOf(error);
+    find("folder").textContent = `What visitors see is a folder on ${itsComputer}.`;
+    find("files").replaceChildren(element("li", "fault", reason.charAt(0).toUpperCase() + reason.slice(1)));
     find("files").removeAttribute("aria-busy");
     return;
   }

@@ -68,7 +68,9 @@ actor PeerDirectory {
     /// What is known of a peer, whether it is listed now or not.
     func record(of peer: PeerID) -> KnownPeer? {
         if let record = records[peer] { return record }
-        return table[peer].map { KnownPeer(id: peer, label: $0.label) }
+        return table[peer].map {
+            KnownPeer(id: peer, label: $0.label, lastSeenMilliseconds: $0.lastSeenMilliseconds)
+        }
     }
 
     /// What the owner calls a peer, listed or not; empty if that is not known.

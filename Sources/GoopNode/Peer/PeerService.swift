@@ -40,6 +40,13 @@ public final class PeerService: Service {
         /// A contact as a person writes it.
         /// - Throws: `Failure` of kind `.usage`.
         public static func contact(_ text: String) throws(Failure) -> Multiaddr {
+            // Names are known while the peer runs, and none of them says where somebody is.
+            guard text.hasPrefix("/") || PeerName.id(in: text) != nil else {
+                throw Failure(
+                    .usage, "--contact takes an address, and \(text.prefix(200)) is none",
+                    nextStep: "an address looks like /ip4/192.168.1.5/tcp/4001/p2p/12D3Koo...; the other peer prints its own "
+                        + "when it starts")
+            }
             let (peer, address) = try PeerName.resolve(text)
             guard let address else {
                 throw Failure(
@@ -56,6 +63,8 @@ public final class PeerService: Service {
         case listening([Multiaddr])
         /// The viewer answers at this address.
         case viewer(url: String)
+        /// It would have answered at this port, which another program has: `holder`, where the system tells.
+        case viewerPortTaken(Int, holder: String?)
         /// From other machines it answers at these addresses.
         case viewerBeyond(urls: [String])
         /// The owner has closed the viewer for other machines, until the next start.
@@ -67,6 +76,10 @@ public final class PeerService: Service {
         case ready
         /// The peer list changed.
         case changed(PeerChange)
+        /// A peer that was named at the start does not answer at these addresses, and is tried again; once for each.
+        case contactFailed(PeerID, at: [Multiaddr], reason: String)
+        /// There is a connection with a peer that was named at the start at these addresses; once for each.
+        case contactReached(PeerID, at: [Multiaddr])
         /// The goodbye is on its way.
         case stopping
     }

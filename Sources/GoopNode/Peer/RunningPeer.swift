@@ -48,6 +48,7 @@ final class RunningPeer: Sendable {
     let voice: PresenceVoice
     let progress = StartProgress()
     let neighbours: Neighbours
+    private let contacts: ContactWatch
     let probes: WorkQueue<PeerID>
     let dials = WorkQueue<PeerID>(width: 16, capacity: 1024)
     /// Dials of peers that we know only from multicast: a line of their own, for anybody on the network can fill it.
@@ -82,6 +83,7 @@ final class RunningPeer: Sendable {
         self.probes = probes
         let neighbours = Neighbours()
         self.neighbours = neighbours
+        contacts = ContactWatch(options.contacts)
         directory = PeerDirectory(
             table: PeerTable(
                 ownID: id,
@@ -218,7 +220,10 @@ final class RunningPeer: Sendable {
         try await startViewer(in: &group)
         group.addTask { await self.voice.run() }
         try await startDiscovery(in: &group)
-        for peer in nameContacts() { found(peer) }
+        for peer in nameContacts() {
+            if peer == node.peerID { contactFailed(peer, reason: "that is this peer itself") }
+            found(peer)
+        }
     }
 
     /// Where the peers are that were named at the start, for another day.
@@ -285,6 +290,7 @@ final class RunningPeer: Sendable {
             }
         }
         options.onEvent(.viewer(url: endpoint.url))
+        if let taken = endpoint.instead { options.onEvent(.viewerPortTaken(taken.port, holder: taken.holder)) }
         guard !endpoint.outerURLs.isEmpty else { return }
         options.onEvent(.viewerBeyond(urls: endpoint.outerURLs))
         outerDoor?.lock.onShut { [options] in options.onEvent(.viewerBeyondClosed) }
@@ -343,6 +349,9 @@ final class RunningPeer: Sendable {
                 if began.count >= 4096 { began = [:] }
                 began[info.id] = .now
                 neighbours.met(info.peer)
+                if let addresses = contacts.reached(info.peer) {
+                    options.onEvent(.contactReached(info.peer, at: addresses))
+                }
                 journal.note("connection", "connected with \(info.peer) at \(info.remoteAddress)")
                 await connectionsChanged(info.peer)
             case .disconnected(let info, let isLast, let cause):
@@ -488,7 +497,15 @@ final class RunningPeer: Sendable {
         guard !node.isConnected(to: peer), !Task.isCancelled else { return }
         do { try await node.connect(to: peer, timeout: timeout) } catch {
             logger.debug("a neighbour was not reached", metadata: ["peer": "\(peer)", "reason": "\(error)"])
+            guard !Task.isCancelled else { return }
+            let known = error as? P2PError
+            contactFailed(peer, reason: known.map { "\($0.message)\(Self.tried($0.attempts))" } ?? "\(error)")
         }
+    }
+
+    private func contactFailed(_ peer: PeerID, reason: String) {
+        guard let addresses = contacts.failed(peer) else { return }
+        options.onEvent(.contactFailed(peer, at: addresses, reason: reason))
     }
 
     private func dialStranger(_ peer: PeerID, isShort: Bool) async {

@@ -26,8 +26,14 @@ struct NodeSiteDesk: SiteDesk {
 
     func sheet() async throws(SiteEditError) -> SiteSheet {
         try await onDisk { [editor, trash] () throws(SiteEditError) in
-            SiteSheet(
-                folder: FolderPath.real(editor.root) ?? editor.root, listing: try editor.list(), deleted: trash.items(),
+            let folder = FolderPath.real(editor.root) ?? editor.root
+            let listing: SiteListing
+            do throws(SiteEditError) { listing = try editor.list() } catch {
+                // Where there is no list the page has no other way to say which folder it is.
+                throw error.path.isEmpty ? SiteEditError(error.kind, folder, detail: error.detail) : error
+            }
+            return SiteSheet(
+                folder: folder, listing: listing, deleted: trash.items(),
                 trashLimits: trash.limits, freeBytes: editor.freeBytes(), maximumFileBytes: SiteEditor.maximumFileBytes,
                 starters: StarterSite.allCases.map { .init(name: $0.rawValue, summary: $0.summary) })
         }
