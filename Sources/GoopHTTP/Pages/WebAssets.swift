@@ -49,6 +49,8 @@ struct WebAssets: Sendable {
     let byPath = [
         "/assets/shell.css": Asset(contentType: "text/css; charset=utf-8", bytes: PackageResources.shell_css),
         "/assets/shell.js": Asset(contentType: "text/javascript; charset=utf-8", bytes: PackageResources.shell_js),
+        "/assets/curtain.js": Self.script(PackageResources.curtain_js),
+        "/assets/visit.js": Self.script(PackageResources.visit_js),
         "/assets/visits.js": Asset(contentType: "text/javascript; charset=utf-8", bytes: PackageResources.visits_js),
         "/assets/place.js": Self.script(PackageResources.place_js),
         "/assets/skip.js": Self.script(PackageResources.skip_js),
