@@ -48,12 +48,12 @@ struct StartAnnouncer: Sendable {
         return lines
     }
 
-    /// The note about somebody who says that they are this peer. Multicast is not signed: no more is said than was heard.
+    /// The note about somebody who says that they are this peer: as much as was heard, for multicast is not signed.
     static func note(ofTwinAt place: String) -> String {
         let who = place == "this computer" ? "another program on this computer" : "somebody at \(place)"
-        return "goop2: note: \(who) says on the local network that it is this peer: a second program with its key, such "
-            + "as a restored backup, or a forgery; next: if you have started it twice, stop one of the two, for whoever "
-            + "visits you gets now the one, now the other"
+        return "goop2: note: \(who) says on the local network that it is this peer: a second program with its key, "
+            + "such as a restored backup, or a forgery; next: if you have started it twice, stop one of the two, for "
+            + "whoever visits you gets now the one, now the other"
     }
 
     func happened(_ event: PeerService.Event) {
