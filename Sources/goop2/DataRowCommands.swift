@@ -48,12 +48,15 @@ struct UpdateCommand: AsyncParsableCommand {
 
     func run() async throws {
         var misfits: [String] = []
-        try await options.ask(id: id, { session in
-            var request = DataRequest(op: .update, table: table)
-            request.id = id
-            request.data = try await row.data(for: table, session, &misfits)
-            return request
-        }) { _ in try Console.answer("Row \(id) was changed.") }
+        try await options.ask(
+            id: id,
+            { session in
+                var request = DataRequest(op: .update, table: table)
+                request.id = id
+                request.data = try await row.data(for: table, session, &misfits)
+                return request
+            }
+        ) { _ in try Console.answer("Row \(id) was changed.") }
         for misfit in misfits { Console.note("goop2: note: \(misfit)") }
     }
 }

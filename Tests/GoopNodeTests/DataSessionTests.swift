@@ -247,7 +247,8 @@ private struct ShortLines: OwnerTables {
         let columns = try await TableColumns(of: "shirts", session)
         let values = ["size", "number"].map { ($0, columns.value(of: "1", in: $0)) }
         #expect(values.map(\.1) == [.string("1"), .number("1")])
-        #expect(columns.misfits(in: ["size": "x", "number": "abc"]) == ["number holds whole numbers; abc was kept as text"])
+        #expect(
+            columns.misfits(in: ["size": "x", "number": "abc"]) == ["number holds whole numbers; abc was kept as text"])
         #expect(columns.misfits(in: ["number": ""]) == ["number holds whole numbers; an empty text was kept as text"])
         for text in ["1", " 1 ", "-1.5e3", "+7", ".5"] {
             #expect(columns.misfits(in: ["number": .string(text)]) == [], "SQLite makes a number of \(text)")

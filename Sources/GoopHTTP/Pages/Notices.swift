@@ -64,8 +64,8 @@ extension NoticePage {
             // No path: a script of the site can read what is in its frame.
             self.init(
                 status: .internalServerError, title: "Your file cannot be read",
-                explanation: "The system does not let your Goop² read it, so nobody can see it. Allow that in a terminal, with "
-                    + "chmod -R u+rX and the folder that My site names. Then try again.",
+                explanation: "The system does not let your Goop² read it, so nobody can see it. Allow that in a "
+                    + "terminal, with chmod -R u+rX and the folder that My site names. Then try again.",
                 sign: "500", actions: [retry, ("My site", "/site"), Self.peersAction])
         case .notFound:
             self.init(

@@ -25,7 +25,9 @@ extension PeerCommands {
             var ids: [PeerID] = []
             // Whoever is on the list can be taken off, known or not.
             let guests = action == "revoke" ? configuration.siteGuests : []
-            let candidates = known.map { PeerName.Candidate($0) } + guests.map { PeerName.Candidate($0) }
+            let candidates =
+                known.map { PeerName.Candidate($0) }
+                + guests.map { PeerName.Candidate($0) }
                 .filter { guest in !known.contains { $0.id == guest.id } }
             for name in peers {
                 ids.append(

@@ -78,7 +78,8 @@ struct ShortLivedNode: Sendable {
         }
         guard let addresses else {
             throw Failure(
-                .unavailable, "\(peer) was not found on the local network within \(ShortLivedNode.words(for: patience))",
+                .unavailable,
+                "\(peer) was not found on the local network within \(ShortLivedNode.words(for: patience))",
                 nextStep: "check that it runs with the same p2p.mdns_tag (\(tag)), or give its address: "
                     + "/ip4/ADDRESS/tcp/PORT/p2p/\(peer)")
         }

@@ -328,8 +328,8 @@ public final class PreparedPeer: Sendable {
                 code == ENOTDIR
                 ? "move it away, and put a folder there"
                 : "allow it: chmod u+rx \(TerminalText.shellWord(root))"
-            notes.append(
-                "\(root) cannot be read: \(String(cString: strerror(code))), so nobody sees your site; next: \(nextStep)")
+            let reason = String(cString: strerror(code))
+            notes.append("\(root) cannot be read: \(reason), so nobody sees your site; next: \(nextStep)")
         }
 
         /// The tables of a starter site that were not all made yet.

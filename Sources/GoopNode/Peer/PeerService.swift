@@ -44,8 +44,8 @@ public final class PeerService: Service {
             guard text.hasPrefix("/") || PeerName.id(in: text) != nil else {
                 throw Failure(
                     .usage, "--contact takes an address, and \(text.prefix(200)) is none",
-                    nextStep: "an address looks like /ip4/192.168.1.5/tcp/4001/p2p/12D3Koo...; the other peer prints its own "
-                        + "when it starts")
+                    nextStep: "an address looks like /ip4/192.168.1.5/tcp/4001/p2p/12D3Koo...; the other peer prints "
+                        + "its own when it starts")
             }
             let (peer, address) = try PeerName.resolve(text)
             guard let address else {
