@@ -84,7 +84,7 @@ def private(suite, program, ada, bob, ada_url, bob_url):
             expect(not visitor.driver.find_elements(By.CSS_SELECTOR, "#frame-place iframe"), "the frame is still there")
             suite.shot(visitor, "access-revoked")
             visitor.cdp("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"], origin=bob_url.rstrip("/"))
-            expect(visitor.one("#curtain-copy").text == "Copy the link to my site", visitor.one("#curtain-copy").text)
+            expect(visitor.one("#curtain-copy").text == "Copy my link", visitor.one("#curtain-copy").text)
             visitor.one("#curtain-copy").click()
             visitor.wait(lambda: visitor.one("#curtain-copy").text == "Copied", "the word that it was copied")
             copied = visitor.driver.execute_async_script("navigator.clipboard.readText().then(arguments[0], e => arguments[0](String(e)))")
@@ -291,6 +291,8 @@ def restart(suite, ada, ada_url):
             page.wait(lambda: page.driver.find_elements(By.ID, "restart-now"), "the button")
             suite.shot(page, "access-restart-wanted")
             page.one("#restart-now").click()
+            # What the toast offered is under way.
+            expect("Start again now" not in toast(page), toast(page))
             page.wait(lambda: "Started again." in toast(page), "the word that it is back", 20)
             page.wait(lambda: page.driver.find_elements(By.CSS_SELECTOR, ".setting input"), "the settings again", 20)
             expect(run_number(page) not in ("", first), "the same run")

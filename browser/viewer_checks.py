@@ -10,6 +10,7 @@ import leaving
 import origins
 import part
 import strangers
+import visit
 from between import Between, Change
 from origins import site_text, wait_site
 from part import ended
@@ -40,6 +41,7 @@ def story(suite, program, folder):
                 expect("Nobody else is here yet" in page.text(), page.text())
                 expect(not page.complaints(), "console")
             looks(suite, url, "empty")
+            visit.everywhere(suite, page, url)
 
             with suite.check("a neighbour that starts appears by itself, and a screen reader hears it"):
                 start = time.monotonic()

@@ -8,6 +8,8 @@ public struct ViewerConfiguration: Sendable {
     public var rememberedPort: Int?
     /// For other machines; nil: nobody beyond loopback.
     public var outer: OuterDoorConfiguration?
+    /// What starts this peer in a terminal; the pages on this computer say it while nothing answers them. Nil: they do not.
+    public var startCommand: String?
     /// Called once both sockets listen, before the first request is answered; the place to remember the port and to
     /// print the address.
     public var onListening: @Sendable (ViewerEndpoint) async -> Void

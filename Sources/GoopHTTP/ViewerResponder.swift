@@ -40,7 +40,8 @@ struct ViewerResponder: Sendable {
         routeGuard = RouteGuard(
             control: control, headers: headers, origins: requestGuard.origins, capabilities: requestGuard.capabilities,
             visited: VisitedSites(), backend: backend)
-        assets = WebAssets(token: control.token, isInner: requestGuard.isInner)
+        assets = WebAssets(
+            token: control.token, isInner: requestGuard.isInner, startCommand: configuration.startCommand)
         notices = NoticeRenderer(headers: headers, assets: assets, backend: backend)
         loginPage = LoginPage(headers: headers, style: assets.loginStyle, backend: backend)
         sites = SiteProxy(

@@ -24,18 +24,19 @@ struct StartAnnouncer: Sendable {
             return
         }
         if let line = StartAnnouncer.creation(of: peer, isLocal: isLocal) { say(line) }
-        say("You are \(label), \(id.base58)")
+        say(label.isEmpty ? "You have no name; your id is \(id.base58)" : "You are \(label), \(id.base58)")
     }
 
-    /// What was created, and in a second line who can see it; nil if nothing was.
+    /// Two lines: what was created, and who will see it; nil if nothing was.
     static func creation(of peer: PreparedPeer, isLocal: Bool) -> String? {
         guard !peer.created.isEmpty else { return nil }
         let label = TerminalText.safe(peer.configuration.profile.label)
         // It listens on all addresses: the local network is where it is announced, and not the limit.
-        let visitors = isLocal ? "on this machine" : "who can reach this machine, your local network first of all,"
+        let visitors = isLocal ? "on this machine" : "who can reach this machine (your local network first of all)"
+        let seen = label.isEmpty ? "; it has no name yet" : " and the name \(label)"
         return
             "Created \(peer.folder.path): \(peer.created.joined(separator: ", ")).\n"
-            + "While it runs, everyone \(visitors) can see the files in \(peer.siteRoot) and the name \(label)."
+            + "While it runs, everyone \(visitors) can see the files in \(peer.siteRoot)\(seen)."
     }
 
     /// The addresses by which others can name this peer, a line each; the loopback ones only where there are no others.
@@ -61,9 +62,11 @@ struct StartAnnouncer: Sendable {
             if isJSON {
                 say(json: ["event": "listening", "addresses": .array(addresses.map { .string($0.description) })])
             } else {
-                say(
-                    (["Whoever can reach one of these addresses can connect to you:"]
-                        + StartAnnouncer.contacts(addresses, of: id)).joined(separator: "\n"))
+                let use =
+                    addresses.allSatisfy(\.isLoopback)
+                    ? "Only programs on this computer can reach you\(isLocal ? " (--local)" : ""):"
+                    : "Whoever can reach this computer from elsewhere starts theirs with --contact and one of:"
+                say(([use] + StartAnnouncer.contacts(addresses, of: id)).joined(separator: "\n"))
             }
         case .viewer(let url):
             if isJSON {

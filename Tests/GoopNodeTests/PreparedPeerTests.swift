@@ -342,6 +342,15 @@ import Testing
             own: OwnProfile(configuration.profile), preferences: LivePreferences(configuration.viewer))
     }
 
+    /// However the folder was typed: as a path from elsewhere, or through a link.
+    @Test func theSettingsTellWhereTheirFileIsFromTheRoot() async throws {
+        try open().release()
+        #expect(rename(temporary.path + "/ada", temporary.path + "/real") == 0)
+        #expect(symlink("real", temporary.path + "/ada") == 0)
+        let real = try #require(FolderPath.real(temporary.path + "/real"))
+        #expect(try await desk(GoopConfiguration()).settings().file == real + "/goop.json")
+    }
+
     @Test func theNextRunIsNotBegunIfItsOuterDoorWouldNotOpen() async throws {
         try open().release()
         var configuration = try GoopConfiguration(decoding: AtomicFile.read(folder.configurationFile, limit: 1 << 20))

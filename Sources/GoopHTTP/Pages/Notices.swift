@@ -81,8 +81,8 @@ extension NoticePage {
             self.init(
                 status: .forbidden, title: "This site is shown to certain people only",
                 explanation:
-                    "\(ownerFirst) has not named you. Send them the link to your site, which \u{201c}Copy the link to my "
-                    + "site\u{201d} on your page People copies, and ask them to name you under My site. Then try again.",
+                    "\(ownerFirst) has not named you. Send them the link to your site, which \u{201c}Copy my link\u{201d} "
+                    + "on your page People copies, and ask them to name you under My site. Then try again.",
                 sign: "403", actions: [retry, Self.peersAction])
         case .disabled:
             self.init(

@@ -23,7 +23,7 @@ struct RoomPage: Sendable {
     /// Stands where the notice of a second program with this peer's key does.
     private static let twinMark = "<!--twin-->"
 
-    /// A page of `page(token:isInner:)` as it is at this moment.
+    /// A page of `page(token:isInner:startCommand:)` as it is at this moment.
     /// - Parameter twin: where somebody says that they are this peer, if somebody does.
     static func current(
         _ page: HTMLText, isInvisible: Bool, twin: String? = nil, preferences: ViewerPreferences
@@ -59,10 +59,12 @@ struct RoomPage: Sendable {
     ]
 
     /// The whole page. It holds the token: send it with `no-store`, and only to the viewer's own address.
-    /// - Parameter isInner: false for whoever has signed in from elsewhere, and can sign out.
-    func page(token: ControlToken, isInner: Bool) -> HTMLText {
+    /// - Parameters:
+    ///   - isInner: false for whoever has signed in from elsewhere, and can sign out.
+    ///   - startCommand: what the page tells when nothing answers it any more; nil: nothing.
+    func page(token: ControlToken, isInner: Bool, startCommand: String?) -> HTMLText {
         """
-        \(head(token: token, isInner: isInner).html)\
+        \(head(token: token, isInner: isInner, startCommand: startCommand).html)\
         <body>
         <a class="skip" href="#content">Skip to content</a>
 
@@ -96,13 +98,14 @@ struct RoomPage: Sendable {
         """
     }
 
-    private func head(token: ControlToken, isInner: Bool) -> PageHead {
+    private func head(token: ControlToken, isInner: Bool, startCommand: String?) -> PageHead {
         PageHead(
             title: name,
             rest: """
                 <meta name="theme-color" media="(prefers-color-scheme: light)" content="#f6f7f3">
                 <meta name="theme-color" media="(prefers-color-scheme: dark)" content="#12171a">
                 <meta name="goop-token" content="\(token.text)">
+                \(startCommand.map { "<meta name=\"goop-start\" content=\"\($0)\">\n" as HTMLText } ?? "")\
                 <link rel="icon" type="image/svg+xml" href="/assets/icon.svg">
                 <link rel="stylesheet" href="/assets/viewer.css">
                 <link rel="stylesheet" href="/assets/rooms.css">

@@ -33,9 +33,13 @@ struct WebAssets: Sendable {
     /// - Parameters:
     ///   - token: given to the viewer's own pages and nobody else.
     ///   - isInner: false for whoever has signed in from elsewhere, and can sign out.
-    init(token: ControlToken, isInner: Bool) {
+    ///   - startCommand: starts the program again; told to inner pages only.
+    init(token: ControlToken, isInner: Bool, startCommand: String? = nil) {
+        let told = isInner ? startCommand : nil
         rooms = Dictionary(
-            uniqueKeysWithValues: RoomPage.all.map { ($0.path, $0.page(token: token, isInner: isInner)) })
+            uniqueKeysWithValues: RoomPage.all.map {
+                ($0.path, $0.page(token: token, isInner: isInner, startCommand: told))
+            })
         shell = HTMLText(
             stringLiteral: String(decoding: PackageResources.shell_html, as: UTF8.self)
                 .replacing(Self.tokenMark, with: token.text)
@@ -45,6 +49,8 @@ struct WebAssets: Sendable {
     let byPath = [
         "/assets/shell.css": Asset(contentType: "text/css; charset=utf-8", bytes: PackageResources.shell_css),
         "/assets/shell.js": Asset(contentType: "text/javascript; charset=utf-8", bytes: PackageResources.shell_js),
+        "/assets/curtain.js": Self.script(PackageResources.curtain_js),
+        "/assets/visit.js": Self.script(PackageResources.visit_js),
         "/assets/visits.js": Asset(contentType: "text/javascript; charset=utf-8", bytes: PackageResources.visits_js),
         "/assets/place.js": Self.script(PackageResources.place_js),
         "/assets/skip.js": Self.script(PackageResources.skip_js),

@@ -1,9 +1,13 @@
 // The page around a site. The bar says whose site it is and never lets the site speak for itself: all that is read of a message of
 // the frame is where in the site it is, for the end of this page's address, and text of strangers only becomes text nodes.
+//
+// How the visit goes is decided in visit.js: what happens here is told there, and what that brings is done here.
 
+import * as curtain from "/assets/curtain.js";
 import { showPicture } from "/assets/identicon.js";
 import { address as ownAddress, hearPlaces, moveTo } from "/assets/place.js";
 import { follow } from "/assets/streams.js";
+import { Visit } from "/assets/visit.js";
 import * as visits from "/assets/visits.js";
 import {
   agoText, clean, find, get, isBeyond, isLost, notAnswering, post, printOf, reasonOf, say, setText, siteLink, ways,
@@ -20,14 +24,27 @@ const ask = (action, body) => post(`/api/shell/${action}`, { peer, ...body });
 
 const facts = () => get(`/api/shell/site?peer=${encodeURIComponent(peer)}`);
 
+// MARK: The visit
+
+const visit = new Visit({ isHidden: document.hidden });
+
+/// What is done for each action of the visit, by its name.
+const doing = {
+  show, unload, hide, uncover, tell, offerBlock, showKept,
+  begin, forget, unblock, askPath, lookUp, clear, wait, endWait, watch, unwatch, askWhy,
+  cover({ why, ...how }) { curtain.cover(why, { ...how, name: nameText() }); },
+  name() { setText(find("name"), nameText()); },
+};
+
+/// @param event one of `VisitEvent` (visit.js)
+function happened(event) {
+  for (const { do: what, ...how } of visit.take(event)) doing[what](how);
+}
+
 // MARK: The frame
 
+/// Null unless `visit.hasFrame`.
 let frame = null;
-/// Where the site lives: its own origin, or a secret path where names under localhost are not found. A beginning that failed is
-/// tried again, and may come to the other form: both are said together.
-let root = null;
-let isSealed = false;
-let isKept = false;
 let lastSequence = 0;
 
 async function findRoot() {
@@ -42,8 +59,7 @@ async function findRoot() {
     await seal("This browser does not find the address of its own that a site gets, so the site runs sealed off: it can keep nothing here.");
     return;
   }
-  root = site;
-  isSealed = false;
+  happened({ type: "placed", isSealed: false, root: site });
   find("sealed").hidden = true;
 }
 
@@ -54,25 +70,31 @@ async function secretPath() {
 }
 
 async function seal(why) {
-  root = await secretPath();
-  isSealed = true;
+  happened({ type: "placed", isSealed: true, root: await secretPath() });
   setText(find("sealed"), why);
   find("sealed").hidden = false;
   find("may-keep").textContent = "Keep nothing: it has no place of its own in this browser.";
 }
 
+async function askPath() {
+  let root;
+  try {
+    root = await secretPath();
+  } catch (error) {
+    return happened({ type: "pathFailed", reason: reasonOf(error) });
+  }
+  happened({ type: "pathCame", root });
+}
+
 function unload() {
   frame?.remove();
   frame = null;
-  endWait();
 }
 
-/// Shows an address of the site in a new frame, so that nothing of the old page is left.
-function show(address) {
+/// Shows the page that the address names in a new frame, so that nothing of the old page is left.
+function show({ root, isSealed }) {
   unload();
-  // Whoever pressed a button of the curtain goes on in the page that comes in its place.
-  const hadFocus = find("curtain").contains(document.activeElement);
-  find("curtain").hidden = true;
+  const hadFocus = curtain.uncover();
   frame = document.createElement("iframe");
   frame.title = "The site";
   frame.setAttribute("sandbox", `allow-scripts allow-forms allow-downloads${isSealed ? "" : " allow-same-origin"}`);
@@ -81,39 +103,21 @@ function show(address) {
   // Browsers that know this hold every page in the frame to it, also one that a service worker made up.
   if (!isSealed) frame.setAttribute("csp", policy);
   frame.addEventListener("load", noteAddress);
-  frame.src = address;
+  frame.src = root + ownAddress();
   place.append(frame);
   if (hadFocus) frame.focus();
-}
-
-async function showHere() {
-  if (isBlocked) return showBlocked();
-  // It could not begin: neither its place nor what keeps it is there.
-  if (root === null && !isSealed) return begin();
-  isServed = isServed && unwatch !== null;
-  try {
-    // The secret path ended with the last visit.
-    root ??= await secretPath();
-  } catch (error) {
-    return cover("The site cannot be shown", reasonOf(error), { show: "Try again" });
-  }
-  if (isBlocked) return;
-  show(root + ownAddress());
-  isGone = false;
-  watchOwner();
 }
 
 /// The frame has loaded something: asks which page it was, and keeps the address of this page true.
 async function noteAddress(event) {
   const loaded = event.currentTarget;
-  // Nobody sees what it shows now, or where that leads.
-  if (wait) wait.isMoved = true;
+  happened({ type: "moved" });
   let asked;
   try { asked = await facts(); } catch { /* The bar says when the viewer does not answer. */ return; }
   const { path, sequence, leads_to: leadsTo, leads_to_whom: whom } = asked;
   if (loaded !== frame || path === null || sequence <= lastSequence) return;
   lastSequence = sequence;
-  if (wait) return;
+  if (!visit.isShown) return;
   if (leadsTo !== null) return leadOut(leadsTo, whom);
   // A page that has told its place knows more: its fragment, and where a script has gone on to.
   if (path !== toldPage && base + path !== ownAddress().replace(/#.*/s, "")) keepAt(base + path);
@@ -123,7 +127,8 @@ async function noteAddress(event) {
 let toldPage = null;
 
 /// A secret path is not for passing on, also where a page names its own.
-const isSecret = (address) => isSealed && root !== null && address.includes(root.slice(root.lastIndexOf("/") + 1));
+const isSecret = (address) =>
+  visit.isSealed && visit.root !== null && address.includes(visit.root.slice(visit.root.lastIndexOf("/") + 1));
 
 /// An address of the site becomes that of this page.
 function keepAt(address) {
@@ -131,42 +136,13 @@ function keepAt(address) {
 }
 
 hearPlaces(base,
-  ({ source, origin }) => frame !== null && !wait && source === frame.contentWindow && origin === (isSealed ? "null" : site),
+  ({ source, origin }) => visit.isShown && source === frame.contentWindow && origin === (visit.isSealed ? "null" : site),
   (address, page) => { toldPage = page; keepAt(address); });
 
 // Somebody asks for another part of the page, in the browser's own bar. What the frame does changes the address without this event.
-addEventListener("hashchange", () => { if (frame) frame.src = root + ownAddress(); });
+addEventListener("hashchange", () => { if (visit.hasFrame) frame.src = visit.root + ownAddress(); });
 
-// MARK: What covers the frame
-
-/// What the button of the curtain does.
-let again = showHere;
-
-/// The button `show` does `then`; without one it shows the page that the address names. The frame goes, unless it `stays` behind
-/// the curtain.
-function cover(
-  title, text,
-  { target = "", show: words = "", then = showHere, open = "Open it in a new tab", isHere = false, copies = false, stays = false } = {},
-) {
-  if (!stays) unload();
-  again = then;
-  setText(find("curtain-title"), title);
-  setText(find("curtain-text"), text);
-  setText(find("curtain-target"), target);
-  find("curtain-target").hidden = target === "";
-  find("curtain-open").hidden = target === "";
-  if (target) find("curtain-open").href = target; else find("curtain-open").removeAttribute("href");
-  if (isHere) find("curtain-open").removeAttribute("target"); else find("curtain-open").target = "_blank";
-  setText(find("curtain-open"), open);
-  setText(find("curtain-show"), words);
-  find("curtain-show").hidden = words === "";
-  find("curtain-copy").hidden = !copies;
-  find("curtain").hidden = false;
-  find("curtain-title").focus({ preventScroll: true });
-  say(`${title}. ${text}`);
-}
-
-find("curtain-show").addEventListener("click", () => again());
+// MARK: Links out
 
 /// Whether an address is the viewer's own, or of another program on the computer where it is opened.
 function isNear({ hostname }) {
@@ -174,45 +150,28 @@ function isNear({ hostname }) {
   return [location.hostname, "127.0.0.1", "[::1]", "localhost"].includes(name) || name.endsWith(".localhost");
 }
 
-const coverNear = () => cover("This link leads out of the site",
-  "It points to another page of your own viewer, or to another program on this computer. A site cannot open those for you.", { show: "Back to the site" });
-
 /// A link leads out, and the viewer knows where to: the person is told, and goes there or not.
 /// @param whom the owner of the site that it leads to; null for a web address
 function leadOut(target, whom) {
-  const back = "Back to the site";
   let address;
-  try { address = new URL(target, location.origin); } catch { return cover("This link does not open here", "Its address cannot be read.", { show: back }); }
-  if (whom === null && isNear(address)) return coverNear();
+  try { address = new URL(target, location.origin); } catch { return happened({ type: "led", why: "unreadable" }); }
+  if (whom === null && isNear(address)) return happened({ type: "led", why: "near" });
   // What stands before an @ is no part of the place, and only there to mislead.
   address.username = "";
   address.password = "";
-  if (whom !== null) {
-    cover("This link leads to another site",
-      `The site of ${nameText()} wants to take you to the site of ${whom}, at the address below.`,
-      { target: address.href, show: back, open: "Visit that site", isHere: true });
-    return;
-  }
-  cover("This link leads out of Goop²",
-    `The site of ${nameText()} wants to take you to the address below. Whoever runs it will see that you come.`,
-    { target: address.href, show: back });
+  happened(whom !== null ? { type: "led", why: "otherSite", target: address.href, whom } : { type: "led", why: "out", target: address.href });
 }
 
 // The frame may show this one site only. When a link leads elsewhere, the browser refuses and tells this page where to.
 document.addEventListener("securitypolicyviolation", (event) => {
-  if (event.effectiveDirective !== "frame-src" || !frame) return;
+  if (event.effectiveDirective !== "frame-src") return;
   // A site that nobody sees asks nobody.
-  if (wait) return void (wait.isMoved = true);
+  if (!visit.isShown) return happened({ type: "moved" });
   let target;
   try { target = new URL(event.blockedURI); } catch { target = null; }
-  if (!target || !/^https?:$/.test(target.protocol)) {
-    cover("This link does not open here", "It leads to something that is no page of this site and no web address.", { show: "Back to the site" });
-    return;
-  }
-  if (isNear(target)) return coverNear();
-  cover("This link leads out of Goop²",
-    `The site of ${nameText()} wants to take you to the address below. Whoever runs it will see that you come. Your browser tells the viewer only this much of the address.`,
-    { target: target.href, show: "Back to the site" });
+  if (!target || !/^https?:$/.test(target.protocol)) return happened({ type: "led", why: "noAddress" });
+  if (isNear(target)) return happened({ type: "led", why: "near" });
+  happened({ type: "led", why: "outByBrowser", target: target.href });
 });
 
 // MARK: Whose site, and whether its owner is here
@@ -220,27 +179,31 @@ document.addEventListener("securitypolicyviolation", (event) => {
 let person = null;
 /// What the viewer called the owner when this page was made, with the fingerprint: good for whoever is in no list.
 const named = find("name").textContent;
-let wasHere = false;
-let isGone = false;
-/// The visit began while the owner was away, and what the frame shows may be that nobody answers.
-let wasAway = false;
-/// The owner has answered since the frame was filled.
-let isServed = false;
-let isBlocked = false;
 let ownID = "";
 
 /// Also for whoever is in no list.
 function offerBlock() {
-  find("block").hidden = isBlocked || !ownID || ownID === peer;
+  find("block").hidden = visit.isBlocked || !ownID || ownID === peer;
 }
 
 const called = (one) => clean(one.petname ?? "") || clean(one.label);
 const nameText = () => (person ? called(person) || printOf(peer) : named);
 const isHere = (one) => one.state === "online" || one.state === "arriving";
 
-function tell(state, text) {
+function showState(state, text) {
   find("state").dataset.state = state;
   setText(find("state-text"), text);
+}
+
+const hereText = ({ isOwn, path }) => (isOwn ? "Your own site" : `Here now${ways[path] ? `, ${ways[path]}` : ""}`);
+
+/// How it is with the owner.
+function tell({ what, seen }) {
+  if (what === "here") showState("online", hereText(person));
+  if (what === "away") showState("gone", ["Away", seen].filter(Boolean).join(" · "));
+  if (what === "blocked") showState("gone", "Blocked by you");
+  if (what === "looking") showState("unknown", "Looking…");
+  if (what === "unlisted") showState("unknown", "Not in the list of people");
 }
 
 function update(one) {
@@ -248,123 +211,79 @@ function update(one) {
   setText(find("name"), nameText());
   setText(find("print"), called(one) ? printOf(peer) : "");
   document.title = `${nameText()} · Goop²`;
-  if (isBlocked) return;
-  if (isHere(one)) {
-    wasHere = true;
-    tell("online", one.isOwn ? "Your own site" : `Here now${ways[one.path] ? `, ${ways[one.path]}` : ""}`);
-    // Said once: what else comes of them, a new name say, takes neither the focus nor what a button offers.
-    if (wait) comeBack();
-    else if (isGone && find("curtain-show").hidden) cover(`${nameText()} is back`, "The site can be shown again.", { show: "Show the site" });
-    else if (wasAway && one.state === "online") {
-      wasAway = false;
-      if (frame && !isServed) showHere();
-    }
-  } else if (one.left) {
-    leave(seenText(one.lastSeen));
-  } else {
-    fallSilent(seenText(one.lastSeen), one.lastSeen);
-  }
+  happened({ type: "listed", isOwn: Boolean(one.isOwn) });
+  if (isHere(one)) happened({ type: "came", isOnline: one.state === "online" });
+  else if (one.left) leave(seenText(one.lastSeen));
+  else happened({ type: "fellSilent", seen: seenText(one.lastSeen), since: one.lastSeen });
 }
 
-/// What the site stored goes; this page stays, and may show the site again. True when it has gone.
-async function endVisit() {
+const leave = (seen) => happened({ type: "left", seen });
+
+/// What the site stored goes. True when it has gone.
+async function endVisit(isSealed) {
   if (!isSealed) return visits.end(site);
-  root = null;
   // A viewer that does not answer has forgotten it when it is back.
   await visits.endSealed(peer, () => ask("leave", {}).catch(() => {}));
   return true;
 }
 
-/// True if that changes what is shown.
-function isLeft(seen) {
-  if (isBlocked) return false;
-  tell("gone", ["Away", seen].filter(Boolean).join(" · "));
-  // Whoever was away from the start may answer all the same: the frame says what came of it.
-  if (!wasHere) wasAway = true;
-  return wasHere && !(isGone && find("curtain-show").hidden);
-}
-
-/// Gone means gone: a site is there as long as its owner is.
-function leave(seen) {
-  if (!isLeft(seen)) return;
-  isGone = true;
-  cover(`${nameText()} is gone`, `${seen ? `${seen[0].toUpperCase()}${seen.slice(1)}. ` : ""}A site is there only while its owner is. It is offered here again when they come back.`);
-  if (!isKept) endVisit();
+async function clear({ isSealed, isTold }) {
+  const hasCleared = await endVisit(isSealed);
+  if (isTold) happened({ type: "cleared", hasCleared });
 }
 
 // MARK: Silence
-//
-// A computer that slept, or a network that fails for a moment, is no goodbye, and in the frame may be what somebody has typed. So
-// the site of whoever only fell silent is covered at once, and gone a little later.
 
 /// How long a frame stays behind the curtain, in milliseconds.
 const waitTime = 30_000;
-/// While nothing is heard of the owner: its timer, whether the frame shows something else by now, and what of the curtain had the
-/// focus last.
-let wait = null;
+let timer = 0;
+/// What of the curtain had the focus last, while a frame is behind it.
+let focused = null;
+
+function wait() {
+  timer = setTimeout(() => happened({ type: "waited" }), waitTime);
+}
 
 function endWait() {
-  clearTimeout(wait?.timer);
-  wait = null;
+  clearTimeout(timer);
 }
 
-function fallSilent(seen, since) {
-  if (isLeft(seen)) awaitThem(since, () => leave(seen));
+function hide() {
+  focused = find("curtain-title");
+  // It is not seen, and what it asks for fails by itself.
+  frame.hidden = true;
+  frame.inert = true;
 }
 
-/// @param since when something was heard of them last; 0 if that is not known
-/// @param giveUp what is done if they do not come back
-function awaitThem(since, giveUp) {
-  if (wait) return;
-  const time = since ? ` since ${new Date(since).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}` : "";
-  const mine = { timer: 0, isMoved: false, focused: find("curtain-title") };
-  // A page that nobody looks at hears nothing, so it cannot know whether they are back.
-  const end = () => { if (document.hidden) mine.timer = setTimeout(end, waitTime); else giveUp(); };
-  mine.timer = setTimeout(end, waitTime);
-  wait = mine;
-  if (frame) {
-    // It is not seen, and what it asks for fails by itself.
-    frame.hidden = true;
-    frame.inert = true;
-  }
-  cover(`Nothing is heard of ${nameText()}`,
-    `Not heard of${time}. The page stays as you left it for half a minute, and is shown again if they come back.`, { stays: true });
+function uncover() {
+  frame.hidden = false;
+  frame.inert = false;
+  if (curtain.uncover()) frame.focus();
+  say(`${nameText()} is back.`);
 }
 
 // A script can give the focus to its frame, also to one that nobody sees: what is typed is not for the site then.
-find("curtain").addEventListener("focusin", ({ target }) => { if (wait) wait.focused = target; });
+find("curtain").addEventListener("focusin", ({ target }) => { focused = target; });
 addEventListener("blur", () => setTimeout(() => {
-  if (wait && frame && document.activeElement === frame) wait.focused.focus({ preventScroll: true });
+  if (visit.isSilent && visit.hasFrame && document.activeElement === frame) focused.focus({ preventScroll: true });
 }));
 
-/// They are there again: what was covered is uncovered.
-function comeBack() {
-  const { isMoved } = wait;
-  endWait();
-  if (isMoved) return showHere();
-  if (!frame) return cover(`${nameText()} is back`, "The site can be shown again.", { show: "Show the site" });
-  const hadFocus = find("curtain").contains(document.activeElement);
-  frame.hidden = false;
-  frame.inert = false;
-  find("curtain").hidden = true;
-  if (hadFocus) frame.focus();
-  say(`${nameText()} is back.`);
-  watchOwner();
-}
+find("curtain-show").addEventListener("click", () => happened({ type: "pressed" }));
+
+// MARK: The list of people
 
 function followPeople() {
   follow("/api/events", {
     snapshot({ owner, peers }) {
       ownID = owner.id;
       offerBlock();
-      if (isBlocked) return tellBlocked();
+      if (visit.isBlocked) return tell({ what: "blocked" });
       const one = owner.id === peer ? { ...owner, state: "online", isOwn: true } : peers.find((other) => other.id === peer);
-      // A viewer that was started again does not know at first who is there.
-      if (one) update(one); else if (wasHere) fallSilent(seenText(person?.lastSeen), person?.lastSeen); else tell("unknown", "Not in the list of people");
+      if (one) update(one); else happened({ type: "missing", seen: seenText(person?.lastSeen), since: person?.lastSeen ?? 0 });
     },
     peer(one) { if (one.id === peer) update(one); },
     gone({ id }) { if (id === peer) leave(seenText(person?.lastSeen)); },
-    error() { tell("lost", `Goop² ${isBeyond ? `at ${location.hostname}` : "on this computer"} does not answer`); },
+    error() { showState("lost", `Goop² ${isBeyond ? `at ${location.hostname}` : "on this computer"} does not answer`); },
   });
 }
 
@@ -372,62 +291,34 @@ addEventListener("viewer-state", () => { if (isLost()) say(`${notAnswering}.`); 
 
 // MARK: Whether the owner shows the site to this peer
 
-/// What ends the watch; null while there is none.
-let unwatch = null;
+/// The watch of the site: `end` ends it; null while there is none.
+let watching = null;
 
-function endWatch() {
-  unwatch?.();
-  unwatch = null;
-}
-
-/// Follows the site: when its owner takes this peer off the list of those who see it, the page goes at once.
-function watchOwner() {
-  if (unwatch || document.hidden || isBlocked || person?.isOwn) return;
-  const mine = follow(`/api/p/${peer}/watch`, {
+function watch() {
+  const mine = {};
+  watching = mine;
+  mine.end = follow(`/api/p/${peer}/watch`, {
     ready() {
-      isServed = true;
-      if (wait && !person) comeBack();
+      happened({ type: "watchReady" });
     },
-    lost({ code }) { if (code === "refused") sendAway(); },
-    async error(isRefused) {
-      if (mine !== unwatch || !isRefused) return;
-      if (!frame) return endWatch();
-      // A stream that is refused does not say why; the same address, fetched, does.
-      const answer = await fetch(`/api/p/${peer}/watch`, { cache: "no-store" }).catch(() => null);
-      if (answer?.ok) answer.body?.cancel();
-      if (mine !== unwatch || !answer || answer.ok) return;
-      const { code } = await answer.json().catch(() => ({}));
-      if (mine !== unwatch) return;
-      if (answer.status === 403 && frame) return sendAway();
-      if (answer.status < 500) {
-        isServed = true;
-        // Whoever does not tell of changes is left alone.
-        endWatch();
-      } else if (code === "unreachable" || code === "timed_out") {
-        // Of whoever is in no list, for one because they are invisible, nothing else tells that they went.
-        if (!person && isServed && frame) awaitThem(0, leaveUnlisted);
-        // The site is filled in again, and watched, when they come.
-        else if (wasAway && !isServed) endWatch();
-      }
-      // What else went wrong may be over when the stream is tried again.
-    },
+    lost({ code }) { happened({ type: "watchLost", code }); },
+    error(isRefused) { if (mine === watching) happened({ type: "watchBroke", isRefused }); },
   });
-  unwatch = mine;
 }
 
-function leaveUnlisted() {
-  endWatch();
-  tell("gone", "Away");
-  cover(`${nameText()} is gone`, "A site is there only while its owner is. This one is in no list of people, so nothing tells when they come back.", { show: "Try again" });
-  if (!isKept) endVisit();
+function unwatch() {
+  watching.end();
+  watching = null;
 }
 
-function sendAway() {
-  endWatch();
-  if (isBlocked) return;
-  cover(`${nameText()} shows this site to certain people only`,
-    "You are not among them, or no longer. Send them the link to your site and ask them to name you. What the site kept in this browser stays until you forget the site.",
-    { show: "Try again", copies: true });
+/// A stream that is refused does not say why; the same address, fetched, does.
+async function askWhy() {
+  const mine = watching;
+  const answer = await fetch(`/api/p/${peer}/watch`, { cache: "no-store" }).catch(() => null);
+  if (answer?.ok) answer.body?.cancel();
+  if (mine !== watching || !answer || answer.ok) return;
+  const { code } = await answer.json().catch(() => ({}));
+  if (mine === watching) happened({ type: "watchAnswered", status: answer.status, code });
 }
 
 find("curtain-copy").addEventListener("click", async () => {
@@ -439,15 +330,14 @@ find("curtain-copy").addEventListener("click", async () => {
     say("The browser did not allow copying.");
     setText(find("curtain-copy"), "Not allowed");
   }
-  setTimeout(() => setText(find("curtain-copy"), "Copy the link to my site"), 1800);
+  setTimeout(() => setText(find("curtain-copy"), "Copy my link"), 1800);
 });
 
-// Whoever did not tell of changes may do so when the page is looked at again.
-document.addEventListener("visibilitychange", () => { if (frame) watchOwner(); });
+document.addEventListener("visibilitychange", () => happened({ type: "looked", isHidden: document.hidden }));
 
 // MARK: The tools of the bar
 
-find("reload").addEventListener("click", showHere);
+find("reload").addEventListener("click", () => happened({ type: "reloaded" }));
 
 find("copy").addEventListener("click", async (event) => {
   const button = event.currentTarget;
@@ -497,6 +387,7 @@ choice.addEventListener("change", async () => {
 const keepPanel = find("keep-panel");
 
 function showKept() {
+  const { isKept, isSealed } = visit;
   find("keep").setAttribute("aria-pressed", String(isKept));
   const label = isKept ? "This site is kept" : "Keep this site";
   find("keep").setAttribute("aria-label", label);
@@ -518,11 +409,11 @@ find("keep-no").addEventListener("click", () => keepPanel.close());
 find("keep-yes").addEventListener("click", async () => {
   keepPanel.close();
   try {
-    isKept = (await ask("keep", {})).kept;
+    happened({ type: "kept", isKept: (await ask("keep", {})).kept });
     visits.keep(site);
     say("This site is kept.");
   } catch (error) {
-    cover("This did not work", reasonOf(error), { show: "Back to the site" });
+    happened({ type: "refused", reason: reasonOf(error) });
   }
   showKept();
 });
@@ -533,19 +424,9 @@ async function forget() {
   try {
     await ask("forget", {});
   } catch (error) {
-    cover("This did not work", reasonOf(error), { show: "Back to the site" });
-    return;
+    return happened({ type: "refused", reason: reasonOf(error) });
   }
-  isKept = false;
-  showKept();
-  cover("Forgetting this site…", "The browser is removing what it stored.");
-  if (await endVisit()) {
-    cover("This site is forgotten", "What it kept in this browser is gone, and it no longer learns your e-mail address.", { show: isBlocked ? "Go back" : "Visit it again" });
-  } else {
-    cover("This site is not quite forgotten",
-      "It is no longer kept, and no longer learns your e-mail address. The browser has not removed what it stored: that is tried again when you open People or another room.",
-      { show: "Try again", then: forget });
-  }
+  happened({ type: "forgot" });
 }
 find("forget").addEventListener("click", forget);
 find("keep-forget").addEventListener("click", forget);
@@ -570,41 +451,23 @@ find("block-now").addEventListener("click", async () => {
     return;
   }
   blockPanel.close();
-  showBlocked();
+  happened({ type: "blocked" });
 });
 
-const tellBlocked = () => tell("gone", "Blocked by you");
-
-async function showBlocked() {
-  isBlocked = true;
-  unload();
-  endWatch();
-  offerBlock();
-  // Whoever is blocked is in no list of people; what is known of their name is in the list of the blocked.
-  if (!person) {
-    person = await get("/api/rooms/peers").then(({ blocked }) => blocked.find((one) => one.id === peer) ?? null, () => null);
-    if (!isBlocked) return;
-    if (person) setText(find("name"), nameText());
-  }
-  tellBlocked();
-  cover(`You have blocked ${nameText()}`,
-    "Nothing of this site is loaded, and its owner gets nothing of yours. You can take that back now, or at any time at the foot of the list of people.",
-    { show: "Unblock", then: unblock });
+/// What is known of the name of whoever is in no list of people.
+async function lookUp() {
+  person = await get("/api/rooms/peers").then(({ blocked }) => blocked.find((one) => one.id === peer) ?? null, () => null);
+  happened({ type: "lookedUp", isFound: person !== null });
 }
 
 async function unblock() {
   try {
     await stand("ordinary");
   } catch (error) {
-    cover("This did not work", reasonOf(error), { show: "Try again", then: unblock });
-    return;
+    return happened({ type: "unblockingFailed", reason: reasonOf(error) });
   }
-  isBlocked = false;
-  offerBlock();
-  // What is known of them came from the list of the blocked; that of people tells when they are in it.
   person = null;
-  tell("unknown", wasHere ? "Looking…" : "Not in the list of people");
-  showHere();
+  happened({ type: "unblocked" });
 }
 
 // MARK: Begin
@@ -612,14 +475,13 @@ async function unblock() {
 async function begin() {
   try {
     const [{ kept, blocked }] = await Promise.all([facts(), findRoot()]);
-    isKept = kept && !isSealed;
-    if (!isSealed) await visits.begin(site, isKept);
-    showKept();
-    if (blocked) showBlocked(); else showHere();
+    happened({ type: "found", isKept: kept });
+    if (!visit.isSealed) await visits.begin(site, visit.isKept);
+    happened({ type: "begun", isBlocked: blocked });
     // Not before: there is no place to load from, and what an earlier visit stored is still there.
     find("reload").disabled = false;
   } catch (error) {
-    cover("The site cannot be shown", reasonOf(error), { show: "Try again", then: begin });
+    happened({ type: "beginningFailed", reason: reasonOf(error) });
   }
 }
 

@@ -251,6 +251,7 @@ final class RunningPeer: Sendable {
         }
         configuration.outer = outerDoor
         configuration.offlineGrace = peer.configuration.offlineGrace
+        configuration.startCommand = "goop2 peer " + TerminalText.shellWord(FolderPath.plain(peer.folder.path))
         let server = ViewerServer(
             configuration: configuration, backend: backend,
             rooms: ViewerRooms(

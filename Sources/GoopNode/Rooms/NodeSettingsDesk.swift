@@ -158,7 +158,8 @@ actor NodeSettingsDesk: SettingsDesk {
 
     private func sheet(_ configuration: GoopConfiguration) -> SettingsSheet {
         SettingsSheet(
-            settings: configuration.settings, waitingForRestart: configuration.differences(from: running), file: file,
+            settings: configuration.settings, waitingForRestart: configuration.differences(from: running),
+            file: FolderPath.plain(FolderPath.parent(of: file)) + "/" + FolderPath.lastName(of: file),
             notes: configuration.unknownKeys.prefix(20).map(\.description),
             outerDoor: lock.map { $0.isShut ? .shut : .open } ?? .none)
     }
