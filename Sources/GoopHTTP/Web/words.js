@@ -40,7 +40,7 @@ export function copyButton(words, what, text) {
 
 /// A sentence with a path, and on the computer where the path leads somewhere a button that copies it. Made once for each path.
 export function showPath(place, before, path, after, what) {
-  if (place.dataset.path === path) return;
+  if (place.dataset.path === path && place.querySelector("code")) return;
   place.dataset.path = path;
   place.replaceChildren(before, element("code", "", clean(path)), after, ...(isBeyond ? [] : [" ", copyButton("Copy path", what, path)]));
 }
