@@ -75,13 +75,12 @@ struct StartAnnouncer: Sendable {
                 say("Open in your browser: \(url)")
             }
         case .viewerPortTaken(let port, let holder):
-            let holder = holder.map { TerminalText.safe($0) }
             if isJSON {
                 say(json: [
                     "event": "viewerPortTaken", "port": .integer(port), "holder": holder.map { .string($0) } ?? .null,
                 ])
             } else {
-                say("  and not at port \(port), which \(holder ?? "another program") has")
+                say("  and not at port \(port), which \(TerminalText.safe(holder ?? "another program")) has")
             }
         case .viewerBeyond(let urls):
             if isJSON {

@@ -281,6 +281,10 @@ private struct ShortLines: OwnerTables {
         request.where = "stars >"
         told = await failure { try await session.perform(request) }
         #expect(told?.kind == .usage && told?.nextStep == "see the examples: goop2 data query --help")
+        #expect(told?.cause.hasSuffix("should be, behind “stars >”") == true, "\(told as Any)")
+        request.where = ") stars"
+        told = await failure { try await session.perform(request) }
+        #expect(told?.cause.hasSuffix(", at its beginning") == true, "\(told as Any)")
         temporary.write("_id,text\n1,a\n1,b\n2,c\n", to: "rows.csv")
         var rows = try await RowImport(session: session, table: "notes", keepsSystemColumns: true)
         let report = try await rows.run(temporary.path + "/rows.csv", form: .csv)

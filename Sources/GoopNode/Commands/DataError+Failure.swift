@@ -4,10 +4,26 @@ extension DataError {
     /// The failure of a command that this means; to its owner a table has no row that is somebody else's.
     func failure(of request: DataRequest) -> Failure {
         guard code == .notFound, message == DataError.rowNotFound, let table = request.table, let id = request.id
-        else { return failure(of: request.op) }
+        else { return placed(in: request).failure(of: request.op) }
         return Failure(
             .noInput, "\(TerminalText.safe(table)) has no row \(id)",
             nextStep: "see what is there: goop2 data DIR query \(TerminalText.shellWord(table))")
+    }
+
+    /// With the place of a fault told by the words before it: the query language counts bytes, and nobody else does.
+    private func placed(in request: DataRequest) -> DataError {
+        let texts =
+            [request.where, request.order, request.expr, request.groupBy].compactMap(\.self)
+            + request.columns + request.fields
+        // A place does not say in which of several texts it is.
+        guard code == .invalidQuery, texts.count == 1, let text = texts.first,
+            let mark = detail.firstRange(of: ", at byte "), let bytes = Int(detail[mark.upperBound...])
+        else { return self }
+        let before = String(decoding: text.utf8.prefix(max(bytes, 0)), as: UTF8.self).trimmingBlanks()
+        var told = self
+        let place = before.isEmpty ? "at its beginning" : "behind “\(before.suffix(40))”"
+        told.detail = "\(detail[..<mark.lowerBound]), \(place)"
+        return told
     }
 
     /// The failure of a command that this means.
