@@ -5,7 +5,7 @@ import Logging
 
 /// What every command about a folder takes.
 struct FolderArgument: ParsableArguments {
-    @Argument(help: "The peer's folder.", completion: .directory)
+    @Argument(help: ArgumentHelp("The peer's folder.", valueName: "DIR"), completion: .directory)
     var dir: String
 
     var folder: PeerFolder { PeerFolder(dir) }
