@@ -1,5 +1,6 @@
 import Glibc
 import GoopCore
+import GoopHTTP
 import Multiformats
 import PeerIdentity
 import Testing
