@@ -443,11 +443,15 @@ final class RunningPeer: Sendable {
 
     private func found(_ peer: PeerID, byMulticastAt addresses: [Multiaddr]? = nil) {
         guard peer != node.peerID else { return }
-        let host = addresses?.lazy.compactMap(\.ipAddress).first?.host
-        neighbours.saw(peer, at: host, isConnected: node.isConnected(to: peer))
+        let address = addresses?.lazy.compactMap(\.ipAddress).first
+        neighbours.saw(peer, at: address, isConnected: node.isConnected(to: peer))
         if addresses != nil { Task { await directory.discovered(peer) } }
         guard !node.isConnected(to: peer) else { return }
-        if neighbours.standing(of: peer) == .stranger { strangers.heard(peer, at: host) } else { dials.request(peer) }
+        if neighbours.standing(of: peer) == .stranger {
+            strangers.heard(peer, at: address)
+        } else {
+            dials.request(peer)
+        }
     }
 
     /// Somebody says by multicast that they are this peer.
@@ -474,7 +478,7 @@ final class RunningPeer: Sendable {
     private func tryAgain(_ peer: PeerID) {
         guard !node.isConnected(to: peer) else { return }
         if neighbours.standing(of: peer) == .stranger {
-            strangers.again(peer, at: neighbours.host(of: peer))
+            strangers.again(peer, at: neighbours.address(of: peer))
         } else {
             dials.request(peer)
         }
