@@ -237,7 +237,7 @@ def by_keyboard(suite, url, neighbour, folder):
             expect(rows and all("/p2p/12D3Koo" in row.text and "Copy" in row.text for row in rows), [row.text for row in rows])
             tab_to(page, "words")
             keys(page, "connected with")
-            page.wait(lambda: "connected with" in page.one("#log").text, "a line of the log")
+            page.wait(lambda: "Connected with " in page.one("#log").text, "a line of the log")
             page.run("for (const line of document.querySelectorAll('#log li')) line.wasThere = true")
             keys(page, Keys.CONTROL + "a", Keys.BACKSPACE)
             some = "return [...document.querySelectorAll('#log li')].some((line) => line.wasThere === arguments[0])"

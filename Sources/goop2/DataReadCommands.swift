@@ -5,12 +5,15 @@ import GoopNode
 /// `goop2 data DIR tables`.
 struct TablesCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "tables", abstract: "List the tables and who may add to them.",
+        commandName: "tables", abstract: "List the tables and who may do what with them.",
         usage: "goop2 data DIR tables [--json]",
         discussion: """
             EXAMPLES
               goop2 data ./peers/me
               goop2 data ./peers/me tables --json
+
+            A table made in the room Data of the viewer has a rule for each of reading,
+            adding, changing and deleting; the policy listed here is that for adding.
             """)
 
     @OptionGroup var options: DataOptions
@@ -27,7 +30,9 @@ struct TablesCommand: AsyncParsableCommand {
                 tables.map { table in
                     [
                         "table": table["name"] ?? .null, "policy": table["insert_policy"] ?? .null,
-                        "kind": table["mode"] ?? .null,
+                        "who may do what": .string(
+                            PolicyWords.brief(
+                                table["insert_policy"]?.string ?? "", hasRules: table["mode"]?.string == "orm")),
                     ]
                 })
         }

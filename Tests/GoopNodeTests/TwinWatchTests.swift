@@ -59,6 +59,7 @@ import Testing
         #expect(ada.eventCount == before + 1, "only the first time")
         let lines = ada.running.journal.lines.map(\.text).filter { $0.contains("says that it is you") }
         #expect(lines.count == 2 && lines.last?.hasPrefix("192.168.1.7 says") == true)
+        #expect(lines.first?.hasPrefix("Another program on this computer says") == true)
         #expect(await ada.running.backend.twin() == nil, "nothing was heard")
         try await ada.stop()
     }

@@ -12,11 +12,6 @@ struct RoomPage: Sendable {
     let content: [UInt8]
     /// Beside the brand.
     var status: HTMLText = ""
-    /// What is said at its foot.
-    var foot: HTMLText = """
-        Everything here is on your own computer. Whoever has an account on it can open these pages; from another computer \
-        nobody can, unless you have set a password for that in Settings and they know it.
-        """
 
     /// Stands where `hidden` does while the owner is not invisible.
     private static let visibilityMark = "data-visible"
@@ -87,7 +82,7 @@ struct RoomPage: Sendable {
         \(HTMLText(stringLiteral: Self.twinMark))
         \(HTMLText(stringLiteral: String(decoding: content, as: UTF8.self)))
         <footer class="foot">
-          <p>\(isInner ? foot : Self.outerFoot)</p>
+          <p>\(isInner ? Self.innerFoot : Self.outerFoot)</p>
         </footer>
 
         <div class="toast" id="toast" hidden></div>
@@ -132,6 +127,11 @@ struct RoomPage: Sendable {
     private static let wayOut: HTMLText = """
           <button class="button small" id="sign-out" type="button">Sign out</button>
 
+        """
+    /// What is said at the foot.
+    private static let innerFoot: HTMLText = """
+        Everything here is on your own computer. Whoever has an account on it can open these pages; from another computer \
+        nobody can, unless you have set a password for that in Settings and they know it.
         """
     private static let outerFoot: HTMLText =
         "This is the Goop² of another computer, and you have signed in to it. Sign out when you leave."

@@ -6,6 +6,8 @@ const SVG = "http://www.w3.org/2000/svg";
 const mostNodes = 24;
 /// From the one in the middle of the picture to those beside it.
 const across = 215;
+/// As people write them.
+const securities = { "/noise": "Noise", "/tls/1.0.0": "TLS" };
 let lines = [];
 let isPaused = false;
 
@@ -130,7 +132,7 @@ function rowOf(connection) {
     element("td", "", ways[connection.path] ?? connection.path),
     element("td", "", connection.direction === "inbound" ? "they" : "you"),
     element("td", "mono", connection.address),
-    element("td", "", connection.security.replace(/^\//, "")));
+    element("td", "", securities[connection.security] ?? connection.security));
 }
 
 let shown = "";

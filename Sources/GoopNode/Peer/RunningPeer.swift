@@ -352,10 +352,10 @@ final class RunningPeer: Sendable {
                 if let addresses = contacts.reached(info.peer) {
                     options.onEvent(.contactReached(info.peer, at: addresses))
                 }
-                journal.note("connection", "connected with \(info.peer) at \(info.remoteAddress)")
+                journal.note("connection", "Connected with \(info.peer) at \(info.remoteAddress)")
                 await connectionsChanged(info.peer)
             case .disconnected(let info, let isLast, let cause):
-                journal.note("connection", "the connection with \(info.peer) ended: \(cause)")
+                journal.note("connection", "The connection with \(info.peer) ended: \(cause)")
                 await connectionsChanged(info.peer)
                 // A peer that ends connections as they begin may have blocked us: it is tried again, but not at once.
                 let lived = began.removeValue(forKey: info.id).map { ContinuousClock.now - $0 } ?? .zero
@@ -363,7 +363,7 @@ final class RunningPeer: Sendable {
                     dials.request(info.peer)
                 }
             case .listenAddressesChanged(let addresses):
-                journal.note("peer", "listens at \(addresses.map(\.description).joined(separator: ", "))")
+                journal.note("peer", "Listens at \(addresses.map(\.description).joined(separator: ", "))")
                 voice.addressesChanged(addresses)
                 discovery.withLock { $0 }?.addressesChanged()
             case .identifyFailed(let info, let reason, triesAgain: false) where node.isConnected(to: info.peer):
@@ -373,7 +373,7 @@ final class RunningPeer: Sendable {
             case .limitReached(let exceeded, _):
                 if let last = toldOfLimit[exceeded.name], .now - last < .seconds(60) { break }
                 toldOfLimit[exceeded.name] = .now
-                journal.note("connection", "\(exceeded)")
+                journal.note("connection", "Refused: \(exceeded)")
             case .identified, .identifyFailed, .connectionRefused: break
             }
         }
@@ -414,7 +414,7 @@ final class RunningPeer: Sendable {
             let isHidden = visibility.isHidden
             if isHidden { await voice.hide() } else { await voice.appear() }
             discovery.withLock { $0 }?.addressesChanged()
-            journal.note("peer", isHidden ? "invisible: nobody is told that you are here" : "visible again")
+            journal.note("peer", isHidden ? "Invisible: nobody is told that you are here" : "Visible again")
         }
     }
 
@@ -422,7 +422,7 @@ final class RunningPeer: Sendable {
         for await _ in own.changes {
             voice.profileChanged(label: own.label, email: own.sharedEmail)
             await directory.profileChanged()
-            journal.note("peer", "others see you as \(own.label.isEmpty ? "somebody without a name" : own.label) now")
+            journal.note("peer", "Others see you as \(own.label.isEmpty ? "somebody without a name" : own.label) now")
         }
     }
 
@@ -443,11 +443,15 @@ final class RunningPeer: Sendable {
 
     private func found(_ peer: PeerID, byMulticastAt addresses: [Multiaddr]? = nil) {
         guard peer != node.peerID else { return }
-        let host = addresses?.lazy.compactMap(\.ipAddress).first?.host
-        neighbours.saw(peer, at: host, isConnected: node.isConnected(to: peer))
+        let address = addresses?.lazy.compactMap(\.ipAddress).first
+        neighbours.saw(peer, at: address, isConnected: node.isConnected(to: peer))
         if addresses != nil { Task { await directory.discovered(peer) } }
         guard !node.isConnected(to: peer) else { return }
-        if neighbours.standing(of: peer) == .stranger { strangers.heard(peer, at: host) } else { dials.request(peer) }
+        if neighbours.standing(of: peer) == .stranger {
+            strangers.heard(peer, at: address)
+        } else {
+            dials.request(peer)
+        }
     }
 
     /// Somebody says by multicast that they are this peer.
@@ -467,13 +471,14 @@ final class RunningPeer: Sendable {
     }
 
     private static func twinLine(_ place: String) -> String {
-        "\(place) says that it is you: a second program with this peer's key, or a forgery"
+        let who = place == "this computer" ? "Another program on this computer" : place
+        return "\(who) says that it is you: a second program with this peer's key, or a forgery"
     }
 
     private func tryAgain(_ peer: PeerID) {
         guard !node.isConnected(to: peer) else { return }
         if neighbours.standing(of: peer) == .stranger {
-            strangers.again(peer, at: neighbours.host(of: peer))
+            strangers.again(peer, at: neighbours.address(of: peer))
         } else {
             dials.request(peer)
         }

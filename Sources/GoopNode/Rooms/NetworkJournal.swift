@@ -17,7 +17,7 @@ final class NetworkJournal: Sendable {
 
     var lines: [NetworkLine] { state.withLock { $0.lines } }
 
-    /// - Parameter text: may hold strangers' texts.
+    /// - Parameter text: a sentence: it begins with a capital letter, an id, or a name as it is. May hold strangers' texts.
     func note(_ kind: String, _ text: String) {
         let time = clock.now().unixMilliseconds
         let clean = TerminalText.safe(text, maximumCharacters: NetworkJournal.maximumLength)
