@@ -213,7 +213,7 @@ def rows(suite, page, url, ada, visitor):
         where = page.one("#where")
         where.send_keys("stars >= 4 AND colour = 'red'", Keys.ENTER)
         page.wait(lambda: page.one("#where-fault").is_displayed(), "the fault")
-        expect("there is no column colour" in page.one("#where-fault").text, page.one("#where-fault").text)
+        expect("There is no column colour" in page.one("#where-fault").text, page.one("#where-fault").text)
         expect(where.get_attribute("aria-invalid") == "true" and focused(page) == "where", focused(page))
         expect(page.run("return document.getElementById('where').selectionStart") == 15, "not at the place")
         suite.shot(page, "data-filter-fault")
@@ -425,20 +425,20 @@ def rules(suite, page, url, ada, visitor):
         owner("insert", table="diary", data={"text": "nobody's business"})
         expect(not reads(), "read before it was opened")
         shown, note = sheet()
-        expect(shown == "Only I: nobody else sees or does anything", shown)
-        expect("Nobody else reads" in note and "verybody" not in note, note)
+        expect(shown == "Private", shown)
+        expect("nobody else reads" in note and "verybody" not in note and "without rules for each act" in note, note)
         suite.shot(page, "data-classic-policy")
         saved("local")
         expect(not reads(), "the table is open to everybody")
 
     with suite.check("what a sheet shows first is what is in force, also for the other rules; another choice is explained and counts"):
-        for word, begins in (("open", "Everybody adds"), ("owner", "Only I add"), ("group", "Only members"), ("local", "Only I:")):
+        for word, begins in (("open", "Guestbook"), ("owner", "Only I add"), ("group", "Only members"), ("local", "Private")):
             owner("tables/set-policy", table="diary", policy=word)
             shown, _ = sheet()
             expect(shown.startswith(begins), f"{word} is shown as {shown}")
             saved(word)
         sheet()
-        choose(page, "Who may do what", "Everybody adds rows")
+        choose(page, "Who may do what", "Guestbook")
         expect("Everybody adds and reads" in said(page, "#sheet .note"), said(page, "#sheet .note"))
         saved("open")
         expect(reads(), "refused, though it is open now")

@@ -142,6 +142,8 @@ def network(suite, page, url, double):
         page.wait(lambda: len(nodes(page)[1]) == 2, "both")
         shown, names = nodes(page)
         expect(sorted(shown["texts"]) == sorted([*names, "You"]) and shown["circles"] == 3 and shown["lines"] == 2, shown)
+        ciphers = page.run("return [...document.querySelectorAll('#connections tbody td:last-child')].map((cell) => cell.textContent)")
+        expect(set(ciphers) <= {"Noise", "TLS"} and len(ciphers) == 2, ciphers)
         called = page.one("#picture svg").accessible_name
         expect(called == f"A picture of the table below: you, connected with {', '.join(names)}.", called)
     with suite.check("Network: each line of the log is of one kind, and a kind shows its own only"):
@@ -153,10 +155,11 @@ def network(suite, page, url, double):
         def are_parted():
             every, parts = lines(""), [lines(kind) for kind in ("connection", "presence", "peer")]
             return parts if sorted(every) == sorted(sum(parts, [])) else None
+        expect("the newest is on top" in page.one("section:has(#log)").text, page.one("section:has(#log)").text)
         connections, presence, peer = page.wait(are_parted, "the lines of all kinds to be all lines")
-        expect(any("connected with" in line for line in connections), connections)
+        expect(any("Connected with " in line for line in connections), connections)
         expect(any("Bob is " in line for line in presence), presence)
-        expect(not any("connected with" in line for line in presence + peer), presence + peer)
+        expect(not any("connected with" in line.lower() for line in presence + peer), presence + peer)
     with suite.check("Network: a line that arrives while one looks stands first, and the others are not made anew"):
         Select(page.one("#kind")).select_by_value("presence")
         page.run("for (const line of document.querySelectorAll('#log li')) line.wasThere = true")

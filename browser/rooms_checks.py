@@ -31,6 +31,12 @@ def ready(page, name):
         page.wait(lambda: page.driver.find_elements(By.CSS_SELECTOR, "#connections tbody tr"), "a connection")
 
 
+def all_settings(page):
+    """Also what is closed at first."""
+    ready(page, "settings")
+    page.run("for (const part of document.querySelectorAll('details')) part.open = true")
+
+
 def focused(page):
     return page.run("const e = document.activeElement; if (!e || e === document.body) return '';"
                     "return e.getAttribute('aria-label') || e.id || e.textContent.trim()")
@@ -119,6 +125,9 @@ def by_keyboard(suite, url, neighbour, folder):
             ready(page, "settings")
         with suite.check("keys: a wrong value is told at once, and not saved"):
             before = (folder / "goop.json").read_text()
+            expect(not page.one('[id="set-p2p.listen_port"]').is_displayed(), "what experts change is open")
+            tab_to(page, "All other settings")
+            keys(page, Keys.ENTER)
             tab_to(page, "set-p2p.listen_port")
             keys(page, Keys.CONTROL + "a")
             keys(page, "70000")
@@ -141,18 +150,52 @@ def by_keyboard(suite, url, neighbour, folder):
             keys(page, Keys.ENTER)
             page.wait(lambda: not page.one("#problems").is_displayed(), "no problem")
             page.wait(lambda: focused(page) == "changed", "the focus on how things stand")
-        with suite.check("keys: save a setting; the page says that a restart is needed"):
+        with suite.check("keys: save a name; it counts at once, and nothing has to be started again"):
             tab_to(page, "set-profile.label")
             keys(page, Keys.CONTROL + "a")
             keys(page, "Ada the first")
             tab_to(page, "save")
             keys(page, Keys.ENTER)
-            page.wait(lambda: page.one("#restart").is_displayed(), "the word about the restart")
-            expect("profile.label" in page.one("#restart").text, page.one("#restart").text)
+            page.wait(lambda: "Saved." in page.one("#toast").text, "the word that it is saved")
+            expect(not page.one("#restart").is_displayed(), page.one("#restart").text)
             label = json.loads((folder / "goop.json").read_text())["profile"]["label"]
             expect(label == "Ada the first", label)
             page.wait(lambda: focused(page) == "changed", "the focus on how things stand")
+            me = page.run("return fetch('/api/self').then(answer => answer.json())")
+            expect(me["label"] == "Ada the first", me)
+        with suite.check("keys: save a setting that needs a restart; the page says so"):
+            tab_to(page, "set-viewer.peer_offline_grace_min")
+            keys(page, Keys.CONTROL + "a")
+            keys(page, "16")
+            tab_to(page, "save")
+            keys(page, Keys.ENTER)
+            page.wait(lambda: page.one("#restart").is_displayed(), "the word about the restart")
+            expect("stay in the list viewer.peer_offline_grace_min" in page.one("#restart").text, page.one("#restart").text)
+            page.wait(lambda: focused(page) == "changed", "the focus on how things stand")
             expect("Start again now" in page.one("#toast").text, page.one("#toast").text)
+        with suite.check("settings: whoever empties their name is told what the others see"):
+            expect(not page.one('[id="set-profile.label-hint"]').is_displayed(), "told for nothing")
+            tab_to(page, "set-profile.label")
+            keys(page, Keys.CONTROL + "a", Keys.BACKSPACE)
+            expect("Somebody without a name" in page.one('[id="set-profile.label-hint"]').text, "not told")
+            tab_to(page, "discard")
+            keys(page, Keys.ENTER)
+            page.wait(lambda: focused(page) == "changed", "the focus on how things stand")
+        with suite.check("settings: every key is there, with its title and what it means"):
+            missing = page.driver.execute_async_script("""
+                const done = arguments[0];
+                fetch("/api/rooms/settings").then((answer) => answer.json()).then(({ settings }) => {
+                  const rows = [...document.querySelectorAll(".setting, .switch")].map((row) => row.textContent);
+                  // A switch has its own words, and two rooms theirs.
+                  done(settings.filter(({ key, title, meaning }) => !rows.some((text) => text.includes(key)
+                    && (text.includes(title) || /^(data|site)\\./.test(key)) && (text.includes(meaning) || key === "presence.invisible")))
+                    .map(({ key }) => key));
+                })""")
+            expect(not missing, missing)
+            words = page.run("return [...document.getElementById('set-data.durability').options].map(one => one.value)")
+            expect(words == ["full", "normal"], words)
+            double = page.run("return document.getElementById('set-data.visitor_rows')")
+            expect(double is None and page.driver.find_elements(By.CSS_SELECTOR, "#experts a[href='/data']"), "two places for one limit")
         with suite.check("settings: names stand first, what nothing uses yet is closed at the end, and what has its own place leads there"):
             first = page.run("return [...document.querySelectorAll('.setting input')].map(input => input.id)")
             expect(first[:2] == ["set-profile.label", "set-profile.email"], first[:4])
@@ -176,6 +219,12 @@ def by_keyboard(suite, url, neighbour, folder):
             keys(page, "relay_port")
             page.wait(lambda: page.run("return document.getElementById('later').open"), "a key that nothing uses yet")
             keys(page, Keys.CONTROL + "a")
+            keys(page, "site.guests")
+            page.wait(lambda: page.driver.find_elements(By.CSS_SELECTOR, "#experts a[href='/site#audience']")[0].is_displayed(), "where the named are")
+            keys(page, Keys.CONTROL + "a")
+            keys(page, "presence.invisible")
+            page.wait(lambda: page.one("#seen-switch").is_displayed() and not page.one("#look").is_displayed(), "the switch alone")
+            keys(page, Keys.CONTROL + "a")
             keys(page, "zebra")
             page.wait(lambda: page.one("#no-setting").is_displayed(), "the word that there is none")
             keys(page, Keys.CONTROL + "a", Keys.BACKSPACE)
@@ -183,9 +232,12 @@ def by_keyboard(suite, url, neighbour, folder):
         with suite.check("keys: read the network, filter the log, pause it"):
             page.driver.get(url + "network")
             ready(page, "network")
+            expect("Only programs on this computer can reach you" in page.one("#outward-note").text, page.one("#outward-note").text)
+            rows = page.driver.find_elements(By.CSS_SELECTOR, "#inward li")
+            expect(rows and all("/p2p/12D3Koo" in row.text and "Copy" in row.text for row in rows), [row.text for row in rows])
             tab_to(page, "words")
             keys(page, "connected with")
-            page.wait(lambda: "connected with" in page.one("#log").text, "a line of the log")
+            page.wait(lambda: "Connected with " in page.one("#log").text, "a line of the log")
             page.run("for (const line of document.querySelectorAll('#log li')) line.wasThere = true")
             keys(page, Keys.CONTROL + "a", Keys.BACKSPACE)
             some = "return [...document.querySelectorAll('#log li')].some((line) => line.wasThere === arguments[0])"
@@ -198,6 +250,15 @@ def by_keyboard(suite, url, neighbour, folder):
             tab_to(page, "Help")
             keys(page, Keys.ENTER)
             page.wait(lambda: page.driver.current_url.endswith("/help"), "the help")
+        with suite.check("help: each link of its contents leads to a heading that is seen then"):
+            page.wait(lambda: page.run("return document.readyState") == "complete", "the page")
+            links = page.run("return [...document.querySelectorAll('.contents a')].map(one => one.getAttribute('href'))")
+            expect(len(links) > 10 and len(set(links)) == len(links), links)
+            lost = page.run("return [...document.querySelectorAll('.contents a')].filter(one => !document.querySelector(one.hash)).map(one => one.hash)")
+            expect(not lost, lost)
+            expect(not page.one("#pages-with-data").is_displayed(), "the part for programmers is open")
+            page.one(".contents [href='#pages-with-data']").click()
+            page.wait(lambda: page.one("#pages-with-data").is_displayed(), "the part for programmers")
         with suite.check("nothing complained on the console"):
             # The refused save is one, and expected.
             found = page.complaints("status of 400", "[DOM]")
@@ -286,6 +347,17 @@ def kept_focus(suite, url, neighbour):
         page.wait(lambda: card(page, neighbour.id), "the neighbour again", 20)
 
 
+def one_row(suite, url):
+    with suite.check("320 pixels: the rooms stand in one row, and the one that is open is seen in it"), \
+            browser(320, 640, reduced_motion=True) as page:
+        for path in ROOMS.values():
+            page.driver.get(url + path)
+            page.wait(lambda: page.run("""
+                const row = document.querySelector(".rooms ul").getBoundingClientRect();
+                const here = document.querySelector(".rooms [aria-current]").getBoundingClientRect();
+                return row.height < 70 && here.left >= row.left - 1 && here.right <= row.right + 1;"""), f"/{path} in the row")
+
+
 def hidden_tabs(suite, url):
     """A browser has six connections to one address: rooms that nobody looks at must not hold them."""
     with suite.check("six hidden rooms leave the viewer answering"), browser() as page:
@@ -369,6 +441,8 @@ def lost(suite, url, ada):
             ada.stop()
             page.driver.switch_to.window(people)
             page.wait(lambda: page.driver.find_elements(By.ID, "lost"), "the word on People")
+            expect(f"goop2 peer {ada.folder.resolve()}" in page.one("#lost").text, page.one("#lost").text)
+            expect(page.one("#link-text").text == "Not connected", page.one("#link-text").text)
             expect(page.one("#count").text == "", page.one("#count").text)
             expect(page.one(".person").get_attribute("data-state") == "unknown", page.one(".person").text)
             expect("Here now" not in page.one("#people").text, page.one("#people").text)
@@ -378,7 +452,7 @@ def lost(suite, url, ada):
             page.driver.switch_to.window(others[2])
             page.wait(lambda: page.driver.find_elements(By.ID, "lost"), "the word on Network")
             page.driver.switch_to.window(others[1])
-            page.one('[id="set-p2p.mdns_tag"]').send_keys("x", Keys.TAB)
+            page.one('[id="set-profile.label"]').send_keys("x", Keys.TAB)
             page.wait(lambda: page.driver.find_elements(By.ID, "lost"), "the word on Settings")
             page.one("#save").click()
             page.wait(lambda: "does not answer" in page.one("#problems").text, "the word that nothing was saved")
@@ -559,6 +633,7 @@ def story(suite, program, folder):
         bob.start()
         for name, path in ROOMS.items():
             looks(suite, url + path, name, lambda page, name=name: ready(page, name))
+        looks(suite, url + "settings", "settings-all", all_settings)
 
         def open_card(page):
             ready(page, "peers")
@@ -571,7 +646,9 @@ def story(suite, program, folder):
             page.wait(lambda: page.one("#state").get_attribute("data-state") == "online", "who is here")
         large(suite, [
             *((name, url + path, lambda page, name=name: ready(page, name)) for name, path in ROOMS.items()), ("card", url, open_card),
+            ("settings-all", url + "settings", all_settings),
             *((name, url + "site", prepare) for name, prepare in site_room.dialogs().items()), ("shell", f"{url}p/{bob.id}/", at_the_site)])
+        one_row(suite, url)
         hidden_tabs(suite, url)
         streams(suite, url, bob)
         kept_focus(suite, url, bob)

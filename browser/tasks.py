@@ -70,7 +70,7 @@ TASKS = [
         press("button", "This site is kept"), press("button", "Forget this site"), see("heading", "This site is forgotten"),
         press("link", "Back to People"), see("heading", "People")]),
     Task("change a setting", "settings", [
-        write("textbox", "profile.label", "Ada by {driver}"), press("button", "Save changes"), see("StaticText", "Saved, and in effect")]),
+        write("textbox", "profile.label", "Ada by {driver}"), press("button", "Save changes"), hear("Saved.")]),
     Task("find a setting", "settings", [write("searchbox", "Find a setting", "mdns"), see("textbox", "p2p.mdns_tag"), gone("textbox", "profile.label")]),
     Task("read the log of the network, filtered, and pause it", "network", [
         write("searchbox", "Words", "connected with"), see("StaticText", "connected with"), press("button", "Pause"),

@@ -26,6 +26,13 @@ public enum TerminalText {
         return (safe(petname, maximumCharacters: maximumName), label.isEmpty ? "" : "  calls itself \(label)")
     }
 
+    /// Somebody in a sentence: the name and the end of the id, by which one is told from another of that name; the whole id
+    /// without a name.
+    public static func named(_ name: String, id: String) -> String {
+        let name = safe(name, maximumCharacters: maximumName)
+        return name.isEmpty ? id : "\(name) (…\(id.suffix(8)))"
+    }
+
     private static func isHarmful(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.properties.generalCategory {
         case .control, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned: true

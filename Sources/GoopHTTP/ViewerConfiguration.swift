@@ -8,6 +8,8 @@ public struct ViewerConfiguration: Sendable {
     public var rememberedPort: Int?
     /// For other machines; nil: nobody beyond loopback.
     public var outer: OuterDoorConfiguration?
+    /// What starts this peer in a terminal; the pages on this computer say it while nothing answers them. Nil: they do not.
+    public var startCommand: String?
     /// Called once both sockets listen, before the first request is answered; the place to remember the port and to
     /// print the address.
     public var onListening: @Sendable (ViewerEndpoint) async -> Void
@@ -50,10 +52,20 @@ public struct ViewerConfiguration: Sendable {
 
 /// Where a running viewer is found.
 public struct ViewerEndpoint: Sendable, Hashable {
+    /// A port that the viewer would have taken, and that another program has.
+    public struct TakenPort: Sendable, Hashable {
+        /// The port.
+        public var port: Int
+        /// Who has it, where the system lets us see that: a name and a process.
+        public var holder: String?
+    }
+
     /// The port on 127.0.0.1 and ::1.
     public var port: Int
     /// The port of the outer door; nil if there is none.
     public var outerPort: Int?
+    /// The port that would have come first, if it was not free: bookmarks and links to it lead to somebody else.
+    public var instead: TakenPort?
     /// What to type into a browser of another machine; one for each name.
     public var outerURLs: [String] = []
     /// What to type into a browser.

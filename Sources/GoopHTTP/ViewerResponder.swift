@@ -40,7 +40,8 @@ struct ViewerResponder: Sendable {
         routeGuard = RouteGuard(
             control: control, headers: headers, origins: requestGuard.origins, capabilities: requestGuard.capabilities,
             visited: VisitedSites(), backend: backend)
-        assets = WebAssets(token: control.token, isInner: requestGuard.isInner)
+        assets = WebAssets(
+            token: control.token, isInner: requestGuard.isInner, startCommand: configuration.startCommand)
         notices = NoticeRenderer(headers: headers, assets: assets, backend: backend)
         loginPage = LoginPage(headers: headers, style: assets.loginStyle, backend: backend)
         sites = SiteProxy(
@@ -182,7 +183,7 @@ struct ViewerResponder: Sendable {
         switch admitted.route {
         case .roomPage:
             guard let room = assets.rooms[target.path] else { break }
-            return page(room, isInvisible: await backend.isInvisible())
+            return page(room, isInvisible: await backend.isInvisible(), twin: await backend.twin())
         case .oldPeersPage: return redirect(to: "/", status: .permanentRedirect)
         case .ownSitePage:
             return redirect(to: "/p/\(await backend.selfProfile().id.base58)/", status: .temporaryRedirect)
@@ -247,14 +248,15 @@ struct ViewerResponder: Sendable {
     }
 
     /// A page of the viewer. It holds the token, so it is never stored.
-    private func page(_ html: HTMLText, isInvisible: Bool) -> Response {
+    private func page(_ html: HTMLText, isInvisible: Bool, twin: String?) -> Response {
         var fields = headers.viewer()
         fields[.contentType] = "text/html; charset=utf-8"
         return Response(
             status: .ok, headers: fields,
             body: ResponseBody(
                 byteBuffer: ByteBuffer(
-                    string: RoomPage.current(html, isInvisible: isInvisible, preferences: backend.preferences))))
+                    string: RoomPage.current(
+                        html, isInvisible: isInvisible, twin: twin, preferences: backend.preferences))))
     }
 
     private func asset(_ asset: WebAssets.Asset, request: Request) -> Response {

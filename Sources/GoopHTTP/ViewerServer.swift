@@ -46,6 +46,7 @@ public final class ViewerServer: Service {
             throw error
         }
         var endpoint = ViewerEndpoint(port: inner.listener.port)
+        endpoint.instead = inner.listener.instead
         if let outer {
             endpoint.outerPort = outer.listener.port
             endpoint.outerURLs = outer.urls

@@ -109,6 +109,13 @@ public struct PeerID: Hashable, Sendable {
         return try? PublicKey(protobuf: bytes.dropFirst(2))
     }
 
+    /// Whether some key can have this id. Of a hash that is always so. An id that holds its key must hold that key's message in
+    /// the form that ids are made of: nobody can show another one to be its own.
+    public var canBeOfAKey: Bool {
+        guard bytes.first == UInt8(Multihash.identity) else { return true }
+        return publicKey.map(matches) ?? false
+    }
+
     /// Whether a key is the one that this id names.
     public func matches(_ key: PublicKey) -> Bool { PeerID(publicKey: key) == self }
 }

@@ -52,7 +52,13 @@ struct BlockCommand: AsyncParsableCommand {
             case .muted: "muted"
             case .blocked: "blocked"
             }
-        try Console.answer("\(answer.object?["peer"]?.string ?? "") is \(words) now")
+        let who = TerminalText.named(answer.object?["name"]?.string ?? "", id: answer.object?["peer"]?.string ?? "")
+        try Console.answer("\(who) is \(words) now")
+        if standing != .ordinary, answer.object?["unseen"]?.bool == true {
+            Console.note(
+                "goop2: note: nobody with this id has been seen yet, and an id has no checksum: compare it with what you were "
+                    + "given")
+        }
     }
 
     private func list(_ decisions: JSONValue) throws {

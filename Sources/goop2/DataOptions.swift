@@ -23,9 +23,16 @@ struct DataOptions: ParsableArguments {
 
     /// Asks for one thing: the request is made with the tables open, the answer is shown as JSON where that is wanted, and to
     /// people otherwise.
-    func ask(_ request: (DataSession) async throws -> DataRequest, show: (JSONValue) throws -> Void) async throws {
+    /// - Parameter id: the row in question, where the answer itself does not name it.
+    func ask(
+        id: Int64? = nil, _ request: (DataSession) async throws -> DataRequest, show: (JSONValue) throws -> Void
+    ) async throws {
         try await withSession { session in
-            let answer = try await session.perform(try await request(session))
+            var answer = try await session.perform(try await request(session))
+            if let id, var object = answer.object {
+                object["id"] = .number(String(id))
+                answer = .object(object)
+            }
             if output.json { return try Console.answer(json: answer) }
             try show(answer)
         }
@@ -33,7 +40,7 @@ struct DataOptions: ParsableArguments {
 
     /// Changes something, and says so in one line.
     func change(_ request: DataRequest, _ text: String) async throws {
-        try await ask({ _ in request }, show: { _ in try Console.answer(text) })
+        try await ask(id: request.id, { _ in request }, show: { _ in try Console.answer(text) })
     }
 }
 
@@ -45,7 +52,17 @@ struct RowArguments: ParsableArguments {
     @Option(help: "The values as a JSON object.")
     var row: String?
 
-    func data(_ columns: TableColumns) throws -> [String: JSONValue] {
+    /// The values for a table, and what does not fit its columns, to be told when they are stored.
+    func data(
+        for table: String, _ session: DataSession, _ misfits: inout [String]
+    ) async throws -> [String: JSONValue] {
+        let columns = try await TableColumns(of: table, session)
+        let data = try data(columns)
+        misfits = columns.misfits(in: data)
+        return data
+    }
+
+    private func data(_ columns: TableColumns) throws -> [String: JSONValue] {
         var data: [String: JSONValue] = [:]
         if let row {
             guard let object = (try? JSONParser.parse(Array(row.utf8)))?.object else {

@@ -5,12 +5,15 @@ import GoopNode
 /// `goop2 data DIR tables`.
 struct TablesCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "tables", abstract: "List the tables and who may add to them.",
+        commandName: "tables", abstract: "List the tables and who may do what with them.",
         usage: "goop2 data DIR tables [--json]",
         discussion: """
             EXAMPLES
               goop2 data ./peers/me
               goop2 data ./peers/me tables --json
+
+            A table made in the room Data of the viewer has a rule for each of reading,
+            adding, changing and deleting; the policy listed here is that for adding.
             """)
 
     @OptionGroup var options: DataOptions
@@ -27,7 +30,9 @@ struct TablesCommand: AsyncParsableCommand {
                 tables.map { table in
                     [
                         "table": table["name"] ?? .null, "policy": table["insert_policy"] ?? .null,
-                        "kind": table["mode"] ?? .null,
+                        "who may do what": .string(
+                            PolicyWords.brief(
+                                table["insert_policy"]?.string ?? "", hasRules: table["mode"]?.string == "orm")),
                     ]
                 })
         }
@@ -76,9 +81,10 @@ struct QueryCommand: AsyncParsableCommand {
               goop2 data ./peers/me query notes --where "stars > ?" --arg 3 --limit 20
               goop2 data ./peers/me query notes --columns text,stars --json
 
-            A condition compares columns and values (= != < <= > >= LIKE IN BETWEEN IS NULL),
-            joined by AND, OR and NOT, and may call functions such as length(text). What
-            else there is: docs/query-grammar.md in the source of this program.
+            A condition compares columns and values (= != < <= > >= LIKE IN BETWEEN
+            IS NULL), joined by AND, OR and NOT, and may call functions such as
+            length(text). What else there is: docs/query-grammar.md in the source of this
+            program.
             """)
 
     @OptionGroup var options: DataOptions

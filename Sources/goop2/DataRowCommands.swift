@@ -18,11 +18,13 @@ struct InsertCommand: AsyncParsableCommand {
     @OptionGroup var row: RowArguments
 
     func run() async throws {
+        var misfits: [String] = []
         try await options.ask({ session in
             var request = DataRequest(op: .insert, table: table)
-            request.data = try row.data(try await TableColumns(of: table, session))
+            request.data = try await row.data(for: table, session, &misfits)
             return request
         }) { answer in try Console.answer("Row \(answer.object?["id"]?.int64 ?? 0) was added.") }
+        for misfit in misfits { Console.note("goop2: note: \(misfit)") }
     }
 }
 
@@ -45,12 +47,17 @@ struct UpdateCommand: AsyncParsableCommand {
     @OptionGroup var row: RowArguments
 
     func run() async throws {
-        try await options.ask({ session in
-            var request = DataRequest(op: .update, table: table)
-            request.id = id
-            request.data = try row.data(try await TableColumns(of: table, session))
-            return request
-        }) { _ in try Console.answer("Row \(id) was changed.") }
+        var misfits: [String] = []
+        try await options.ask(
+            id: id,
+            { session in
+                var request = DataRequest(op: .update, table: table)
+                request.id = id
+                request.data = try await row.data(for: table, session, &misfits)
+                return request
+            }
+        ) { _ in try Console.answer("Row \(id) was changed.") }
+        for misfit in misfits { Console.note("goop2: note: \(misfit)") }
     }
 }
 

@@ -86,9 +86,9 @@ struct PolicyCommand: AsyncParsableCommand {
 
             \(PolicyWords.help)
 
-            A table without a schema has this one word. One with a schema may have a word
-            each for reading, adding, changing and deleting: this sets all four as it is
-            said here. Each of its own: the room Data of the viewer.
+            A table made without rules for each act, as create makes it, has this one word.
+            One with rules has a word each for reading, adding, changing and deleting: this
+            sets all four as it is said here. Each of its own: the room Data of the viewer.
             """)
 
     @OptionGroup var options: DataOptions
@@ -112,6 +112,21 @@ enum PolicyWords {
           group    everybody reads, nobody but you adds until there are groups
           local    nobody but you reads or adds
         """
+
+    /// The meaning in a column of a list, at most 40 characters; empty for a word without one.
+    /// - Parameter hasRules: the table has a rule for each act, of which this is that for adding.
+    static func brief(_ word: String, hasRules: Bool) -> String {
+        switch (word, hasRules) {
+        case ("owner", false): "everybody reads, only you add"
+        case ("open", false), ("public", false): "everybody reads and adds"
+        case ("group", false): "everybody reads, groups add (none yet)"
+        case ("local", false): "only you"
+        case ("owner", true), ("local", true): "a rule for each act; only you add"
+        case ("open", true), ("public", true): "a rule for each act; everybody adds"
+        case ("group", true): "a rule for each act; groups add"
+        default: ""
+        }
+    }
 
     /// The word, and its meaning if it has one.
     static func explained(_ word: String) -> String {

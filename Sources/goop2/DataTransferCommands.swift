@@ -71,7 +71,9 @@ struct ImportCommand: AsyncParsableCommand {
                         report.refusedLines.map { ["line": .integer($0.line), "reason": .string($0.reason)] }),
                 ])
             } else {
-                try Console.answer("\(report.added) rows were added to \(table), \(report.refused) were refused.")
+                let added = report.added == 1 ? "1 row was" : "\(report.added) rows were"
+                let refused = report.refused == 1 ? "1 was" : "\(report.refused) were"
+                try Console.answer("\(added) added to \(table), \(refused) refused.")
             }
         }
         if refused > 0 { throw ExitCode(Failure.Kind.data.rawValue) }

@@ -21,8 +21,8 @@ struct GetCommand: AsyncParsableCommand {
               goop2 get ./peers/me 12D3Koo... /pictures/cat.jpg -o cat.jpg
 
             Writes to standard output unless -o names a file; to a terminal without control
-            codes, which could steer it. Asks the peer that runs on
-            DIR, or else looks for the other one itself.
+            codes, which could steer it. Asks the peer that runs on DIR, or else looks for
+            the other one itself.
             """)
 
     @OptionGroup var directory: FolderArgument
@@ -47,7 +47,7 @@ struct GetCommand: AsyncParsableCommand {
         if common.json, output == nil { throw ValidationError("--json needs -o FILE, so that the two do not mix") }
     }
 
-    func run() async throws { try await directory.naming(fetch) }
+    func run() async throws { try await directory.naming(peer: peer, fetch) }
 
     private func fetch() async throws {
         let commands = PeerCommands(folder: directory.folder, logger: common.logger)

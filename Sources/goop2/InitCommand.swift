@@ -27,7 +27,7 @@ struct InitCommand: AsyncParsableCommand {
     @Option(help: "The name that neighbours see; default: the folder's name.")
     var label: String?
 
-    @Option(help: "The site: \(StarterName.names).", transform: StarterName.read)
+    @Option(help: "The site of a new peer, one of the starters.", transform: StarterName.read)
     var starter = StarterSite.plain
 
     func run() async throws {
@@ -39,7 +39,7 @@ struct InitCommand: AsyncParsableCommand {
         if output.json {
             return try Console.answer(json: [
                 "id": .string(peer.identity.peerID.base58), "label": .string(peer.configuration.profile.label),
-                "created": .array(peer.created.map { .string($0) }),
+                "folder": .string(peer.folder.path), "created": .array(peer.created.map { .string($0) }),
             ])
         }
         try Console.answer(

@@ -56,6 +56,7 @@ struct PeerCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
+        let contacts = try contact.map { try PeerService.Options.contact($0) }
         let peer = try PreparedPeer.open(
             directory.folder,
             options: .init(createsMissing: true, label: label, starterSite: starter))
@@ -68,7 +69,7 @@ struct PeerCommand: AsyncParsableCommand {
         options.hasDiscovery = discovery
         options.isLocal = local
         options.canRestart = true
-        options.contacts = try contact.map { try PeerService.Options.contact($0) }
+        options.contacts = contacts
         options.onEvent = { event in
             if case .ready = event { StartUpPages.release() }
             announcer.happened(event)

@@ -15,6 +15,9 @@ struct PeersCommand: AsyncParsableCommand {
             State: online, unreachable (heard of, but no answer), offline. Path: loopback,
             lan, internet, relay, none. Then the name, yours for the peer if you gave it
             one, and the id; what it calls itself stands behind the id then.
+
+            In JSON, last_seen and offline_since are milliseconds since the beginning of
+            1970 in UTC.
             """)
 
     @OptionGroup var directory: FolderArgument

@@ -28,7 +28,7 @@ struct PingCommand: AsyncParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() async throws {
-        let answer = try await directory.naming {
+        let answer = try await directory.naming(peer: peer) {
             try await PeerCommands(folder: directory.folder, logger: output.logger)
                 .ping(peer, patience: .seconds(search.timeout))
         }
@@ -37,6 +37,7 @@ struct PingCommand: AsyncParsableCommand {
         var time = ""
         if case .number(let digits) = object["milliseconds"] ?? .null { time = digits }
         let (id, address) = (object["peer"]?.string ?? "", object["address"]?.string ?? "")
-        try Console.answer("\(id) answered in \(time) ms (\(address))")
+        let who = TerminalText.named(object["name"]?.string ?? "", id: id)
+        try Console.answer("\(who) answered in \(time) ms (\(address))")
     }
 }

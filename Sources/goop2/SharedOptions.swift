@@ -5,15 +5,18 @@ import Logging
 
 /// What every command about a folder takes.
 struct FolderArgument: ParsableArguments {
-    @Argument(help: "The peer's folder.", completion: .directory)
+    @Argument(help: ArgumentHelp("The peer's folder.", valueName: "DIR"), completion: .directory)
     var dir: String
 
     var folder: PeerFolder { PeerFolder(dir) }
 
     /// Runs a body. What it fails with names this folder where a next step says DIR, so that a person can copy the command.
-    func naming<Answer>(_ body: () async throws -> Answer) async throws -> Answer {
+    func naming<Answer>(peer: String? = nil, _ body: () async throws -> Answer) async throws -> Answer {
         do { return try await body() } catch var failure as Failure {
             failure.nextStep = failure.nextStep.replacing(" DIR ", with: " \(TerminalText.shellWord(dir)) ")
+            if let peer {
+                failure.nextStep = failure.nextStep.replacing(" PEER ", with: " \(TerminalText.shellWord(peer)) ")
+            }
             throw failure
         }
     }
@@ -29,7 +32,7 @@ struct OutputOptions: ParsableArguments {
     @Flag(help: "Print JSON.")
     var json = false
 
-    @Option(help: "What is logged on standard error: trace, debug, info, warning, error.")
+    @Option(help: "How much is logged on standard error.")
     var logLevel = LogLevel.warning
 
     var logger: Logger { Console.logger(level: logLevel.level) }

@@ -68,7 +68,13 @@ struct SiteCommand: AsyncParsableCommand {
                 ? "Your site is shown to nobody but you." : "Your site is shown to these, and to nobody else:")
         for guest in guests {
             let name = TerminalText.safe(guest["name"]?.string ?? "", maximumCharacters: 40)
-            try Console.answer("  \(guest["id"]?.string ?? "")\(name.isEmpty ? "" : "  \(name)")")
+            let isUnseen = guest["unseen"]?.bool == true
+            try Console.answer(
+                "  \(guest["id"]?.string ?? "")\(name.isEmpty ? "" : "  \(name)")\(isUnseen ? "  not seen yet" : "")")
+        }
+        if action == "only" || action == "allow", guests.contains(where: { $0["unseen"]?.bool == true }) {
+            Console.note(
+                "goop2: note: an id has no checksum: compare one that is not seen yet with what you were given")
         }
     }
 }

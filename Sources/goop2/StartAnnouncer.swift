@@ -24,18 +24,19 @@ struct StartAnnouncer: Sendable {
             return
         }
         if let line = StartAnnouncer.creation(of: peer, isLocal: isLocal) { say(line) }
-        say("You are \(label), \(id.base58)")
+        say(label.isEmpty ? "You have no name; your id is \(id.base58)" : "You are \(label), \(id.base58)")
     }
 
-    /// The line about what was created, and who can see it; nil if nothing was.
+    /// Two lines: what was created, and who will see it; nil if nothing was.
     static func creation(of peer: PreparedPeer, isLocal: Bool) -> String? {
         guard !peer.created.isEmpty else { return nil }
         let label = TerminalText.safe(peer.configuration.profile.label)
         // It listens on all addresses: the local network is where it is announced, and not the limit.
-        let visitors = isLocal ? "on this machine" : "who can reach this machine, your local network first of all,"
+        let visitors = isLocal ? "on this machine" : "who can reach this machine (your local network first of all)"
+        let seen = label.isEmpty ? "; it has no name yet" : " and the name \(label)"
         return
-            "Created \(peer.folder.path) (\(peer.created.joined(separator: ", "))): while the peer runs, everyone "
-            + "\(visitors) can see the files in \(peer.siteRoot) and the name \(label)."
+            "Created \(peer.folder.path): \(peer.created.joined(separator: ", ")).\n"
+            + "While it runs, everyone \(visitors) can see the files in \(peer.siteRoot)\(seen)."
     }
 
     /// The addresses by which others can name this peer, a line each; the loopback ones only where there are no others.
@@ -47,18 +48,40 @@ struct StartAnnouncer: Sendable {
         return lines
     }
 
+    /// The note about somebody who says that they are this peer: as much as was heard, for multicast is not signed.
+    static func note(ofTwinAt place: String) -> String {
+        let who = place == "this computer" ? "another program on this computer" : "somebody at \(place)"
+        return "goop2: note: \(who) says on the local network that it is this peer: a second program with its key, "
+            + "such as a restored backup, or a forgery; next: if you have started it twice, stop one of the two, for "
+            + "whoever visits you gets now the one, now the other"
+    }
+
     func happened(_ event: PeerService.Event) {
         switch event {
         case .listening(let addresses):
             if isJSON {
                 say(json: ["event": "listening", "addresses": .array(addresses.map { .string($0.description) })])
             } else {
-                say(
-                    (["Whoever can reach one of these addresses can connect to you:"]
-                        + StartAnnouncer.contacts(addresses, of: id)).joined(separator: "\n"))
+                let use =
+                    addresses.allSatisfy(\.isLoopback)
+                    ? "Only programs on this computer can reach you\(isLocal ? " (--local)" : ""):"
+                    : "Whoever can reach this computer from elsewhere starts theirs with --contact and one of:"
+                say(([use] + StartAnnouncer.contacts(addresses, of: id)).joined(separator: "\n"))
             }
         case .viewer(let url):
-            if isJSON { say(json: ["event": "viewer", "url": .string(url)]) } else { say("Your neighbours: \(url)") }
+            if isJSON {
+                say(json: ["event": "viewer", "url": .string(url)])
+            } else {
+                say("Open in your browser: \(url)")
+            }
+        case .viewerPortTaken(let port, let holder):
+            if isJSON {
+                say(json: [
+                    "event": "viewerPortTaken", "port": .integer(port), "holder": holder.map { .string($0) } ?? .null,
+                ])
+            } else {
+                say("  and not at port \(port), which \(TerminalText.safe(holder ?? "another program")) has")
+            }
         case .viewerBeyond(let urls):
             if isJSON {
                 say(json: ["event": "viewerBeyond", "urls": .array(urls.map { .string($0) })])
@@ -71,8 +94,34 @@ struct StartAnnouncer: Sendable {
             } else {
                 say("The viewer is closed for other computers now, as the settings say.")
             }
+        case .twin(let place):
+            if isJSON { say(json: ["event": "twin", "place": .string(place)]) }
+            Console.note(StartAnnouncer.note(ofTwinAt: place))
         case .ready: if isJSON { say(json: ["event": "ready"]) }
         case .changed(let change): changed(change)
+        case .contactFailed(let peer, let addresses, let reason):
+            let places = addresses.map(\.description)
+            if isJSON {
+                say(json: [
+                    "event": "contactFailed", "id": .string(peer.base58),
+                    "addresses": .array(places.map { .string($0) }), "reason": .string(reason),
+                ])
+            } else {
+                // Others write parts of the reason.
+                Console.note(
+                    "goop2: note: contact \(places.joined(separator: ", ")) does not answer yet; trying again ("
+                        + TerminalText.safe(reason, maximumCharacters: 400) + ")")
+            }
+        case .contactReached(let peer, let addresses):
+            let places = addresses.map(\.description)
+            if isJSON {
+                say(json: [
+                    "event": "contactReached", "id": .string(peer.base58),
+                    "addresses": .array(places.map { .string($0) }),
+                ])
+            } else {
+                say("Connected with contact \(places.joined(separator: ", "))")
+            }
         case .stopping: if isJSON { say(json: ["event": "stopping"]) } else { Console.note("Goodbye.") }
         }
     }

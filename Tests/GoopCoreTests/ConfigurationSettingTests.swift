@@ -3,10 +3,15 @@ import Testing
 
 /// The settings as a page shows and changes them.
 @Suite struct ConfigurationSettingTests {
-    @Test func everyKeyHasAMeaning() {
+    @Test func everyKeyHasATitleAndAMeaning() {
         let settings = GoopConfiguration().settings
         #expect(settings.map(\.key) == GoopConfiguration.knownKeys)
-        for setting in settings { #expect(!setting.meaning.isEmpty, "\(setting.key)") }
+        for setting in settings {
+            #expect(!setting.meaning.isEmpty, "\(setting.key)")
+            #expect(!setting.title.isEmpty && setting.title != setting.key, "\(setting.key)")
+        }
+        // Two settings that are called alike could not be told apart by what is heard first.
+        #expect(Set(settings.map(\.title)).count == settings.count)
     }
 
     @Test func aSecretIsNeverShownOnlyWhetherThereIsOne() {
@@ -37,6 +42,15 @@ import Testing
         #expect(configuration.viewer.chosenTheme == .auto)
         try configuration.apply(["viewer.debug": true])
         #expect(configuration.viewer.theme == "sepia")
+    }
+
+    @Test func howSafelyTablesAreStoredIsChosenBetweenTwoWords() throws {
+        var configuration = GoopConfiguration()
+        let setting = try #require(configuration.settings.first { $0.key == "data.durability" })
+        #expect(setting.choices == ["full", "normal"] && setting.standard == "full")
+        for word in setting.choices { try configuration.apply(["data.durability": .string(word)]) }
+        #expect(configuration.data.durability == "normal")
+        #expect(throws: ConfigurationError.self) { try configuration.apply(["data.durability": "fast"]) }
     }
 
     @Test func changesAreCheckedAsAWholeAndTakenWholeOrNotAtAll() throws {

@@ -183,6 +183,44 @@ private func message(
         #expect(table[ada]?.unreachableReason == nil)
     }
 
+    /// Whoever has blocked us lets us in, and then ends the connection; of its presence we hear through others.
+    @Test mutating func connectionsThatOnlyBeginAndEndAreNoAnswer() throws {
+        _ = try table.received(message(.online, ada, 0), from: ada, now: at(0))
+        #expect(table[ada]?.isArriving == true)
+        _ = table.connectionChanged(ada, path: .lan, now: at(0))
+        #expect(table[ada]?.reachable == true && table[ada]?.isArriving == false)
+        #expect(table.connectionChanged(ada, path: .none, now: at(1)).contains(.probe(ada)))
+        _ = table.probeFailed(ada, reason: "it ended the connection", now: at(1))
+        // Each further try begins a connection.
+        for second in stride(from: 1.5, through: 5, by: 0.5) {
+            _ = table.connectionChanged(ada, path: .lan, now: at(second))
+            let effects = table.connectionChanged(ada, path: .none, now: at(second))
+            #expect(!effects.contains(.probe(ada)), "or it would be asked again and again")
+            _ = table.probeFailed(ada, reason: "it ended the connection", now: at(second))
+        }
+        #expect(table[ada]?.stateName == "unreachable" && table[ada]?.isArriving == false)
+        #expect(table[ada]?.unreachableReason == "it ended the connection")
+        // Heard of as before, it is asked again with each heartbeat, and stays what it is.
+        #expect(try table.received(message(.update, ada, 6), from: ada, now: at(6)) == [.probe(ada)])
+        #expect(table[ada]?.stateName == "unreachable")
+        // It lets us in again: a connection that stands is asked for proof, until there is some.
+        #expect(table.connectionChanged(ada, path: .lan, now: at(7)).contains(.probe(ada)))
+        #expect(table[ada]?.stateName == "unreachable")
+        #expect(table.timerFired(now: at(8)) == [.probe(ada)])
+        _ = table.probeSucceeded(ada, now: at(8))
+        #expect(table[ada]?.stateName == "online" && table[ada]?.unreachableReason == nil)
+        #expect(table.timerFired(now: at(9)) == [])
+    }
+
+    @Test mutating func whoComesBackIsNotJudgedByTheLastTime() throws {
+        _ = try table.received(message(.online, ada, 0), from: ada, now: at(0))
+        _ = table.probeFailed(ada, reason: "refused", now: at(1))
+        #expect(table[ada]?.stateName == "unreachable" && table[ada]?.isArriving == false)
+        _ = try table.received(message(.offline, ada, 2), from: ada, now: at(2))
+        _ = try table.received(message(.online, ada, 3), from: ada, now: at(3))
+        #expect(table[ada]?.isArriving == true && table[ada]?.unreachableReason == nil)
+    }
+
     @Test mutating func factsFromBeforeTheFirstMessageAreJoined() throws {
         #expect(table.discovered(ada, source: .mdns, now: at(0)) == [])
         #expect(table.connectionChanged(ada, path: .lan, now: at(0)) == [])

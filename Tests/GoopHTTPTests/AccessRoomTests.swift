@@ -100,6 +100,21 @@ import Testing
         }
     }
 
+    /// Nobody is named by a slip of the pen; who was, is taken off the list.
+    @Test func anIdThatNobodyCanHaveIsNotNamed() async throws {
+        try await withViewer(rooms: ViewerRooms(access: access)) { port in
+            let token = try await token(port)
+            for slip in [#"{"only":["12D3KooWrong"]}"#, "{\"allow\":[\"\(peer)\",\"12D3KooWrong\"]}"] {
+                let answer = try await post("site/audience", slip, port: port, token: token)
+                #expect(answer.status == 400 && answer.body.contains("nobody can have that id"), "\(slip)")
+            }
+            #expect(access.decisions.withLock { $0.isEmpty })
+            _ = try await post("site/audience", #"{"revoke":["12D3KooWrong"]}"#, port: port, token: token)
+            let named = try PeerID(text: "12D3KooWrong")
+            #expect(access.decisions.withLock { $0 } == [.revoke([named])])
+        }
+    }
+
     @Test func onlyTheViewersPagesSeeWhoVisits() async throws {
         try await withViewer(rooms: ViewerRooms(access: access)) { port in
             let list = try await request("/api/rooms/site/visitors", port: port)
@@ -164,6 +179,23 @@ import Testing
         #expect(text.contains("Try again") && !text.contains("<Ann>"))
         #expect(text.contains("<main data-code=\"403\">") && !text.contains("Code 403"))
         #expect(DataError(SiteError(kind: .notInvited)).code == .refused)
+    }
+
+    /// What the system keeps from the owner's program is no rule of the site, and the way there is not the way out.
+    @Test func anOwnFileThatCannotBeReadIsCalledThat() {
+        var error = SiteError(kind: .forbidden)
+        let front = "/p/\(peer)/"
+        func ways(_ address: String) -> [String] {
+            NoticePage(error, peer: peer, who: nil, address: address).actions.map(\.address)
+        }
+        #expect(ways(front + "a.html") == [front, "/"])
+        #expect(ways(front) == [front, "/"] && ways(front + "?q") == [front + "?q", "/"])
+        let texts = NoticePage(error, peer: peer, who: nil, address: front).actions.map(\.text)
+        #expect(texts == ["Try again", "Back to People"])
+        error.isUnreadable = true
+        let notice = NoticePage(error, peer: peer, who: nil, address: front)
+        #expect(notice.status == .internalServerError && notice.explanation.contains("chmod -R u+rX"))
+        #expect(ways(front) == [front, "/site", "/"])
     }
 
     @Test func aRefusalIsNotRemembered() {

@@ -38,6 +38,7 @@ final class FakeBackend: ViewerBackend {
         var peers: [PeerID: PeerEntry] = [:]
         var names: [PeerID: String] = [:]
         var preferences = ViewerPreferences()
+        var twin: String?
         var sites: [PeerID: Site] = [:]
         var listeners: [Int: AsyncStream<PeerChange>.Continuation] = [:]
         var nextListener = 0
@@ -100,6 +101,13 @@ final class FakeBackend: ViewerBackend {
 
     func prefer(_ change: (inout ViewerPreferences) -> Void) {
         state.withLock { change(&$0.preferences) }
+    }
+
+    func twin() async -> String? { state.withLock { $0.twin } }
+
+    /// Somebody says that they are this peer.
+    func set(twinAt place: String?) {
+        state.withLock { $0.twin = place }
     }
 
     /// Remembers a name, as of somebody who may be in no list.

@@ -75,6 +75,23 @@ import Testing
         #expect(ports.all.count == 3)
     }
 
+    @Test func aPortThatAnotherHasIsToldWithThePortThatIsTaken() async throws {
+        try await withViewer { first in
+            try await withViewerEndpoint(
+                FakeBackend(), rooms: ViewerRooms(),
+                configure: {
+                    $0.address = .automatic
+                    $0.rememberedPort = first
+                }
+            ) { endpoint in
+                #expect(endpoint.port != first && endpoint.instead?.port == first)
+                #if os(Linux)
+                    #expect(endpoint.instead?.holder?.contains("process") == true)
+                #endif
+            }
+        }
+    }
+
     @Test func aRememberedPortIsTakenAgain() async throws {
         let ports = Ports()
         try await withViewer { ports.add($0) }

@@ -49,6 +49,25 @@ import Testing
         }
     }
 
+    /// A path is a person's text: in quotes for a shell, and escaped for a page. Whoever is elsewhere can start nothing here.
+    @Test func theRoomsOnThisComputerKnowHowToStartItAgain() throws {
+        let command = "goop2 peer '/srv/a \"b\" <c>/me'"
+        for path in RoomPage.all.map(\.path) {
+            let inner = WebAssets(token: ControlToken(), isInner: true, startCommand: command)
+            let page = try #require(inner.rooms[path]).markup
+            let told =
+                "<meta name=\"goop-start\" content=\"goop2 peer &#39;/srv/a &quot;b&quot; &lt;c&gt;/me&#39;\">\n<link"
+            #expect(page.contains(told), "\(path)")
+            for silent in [
+                WebAssets(token: ControlToken(), isInner: false, startCommand: command),
+                WebAssets(token: ControlToken(), isInner: true),
+            ] {
+                let page = try #require(silent.rooms[path]).markup
+                #expect(!page.contains("goop-start") && !page.contains("goop2 peer &#39;"), "\(path)")
+            }
+        }
+    }
+
     /// What the head of each kind of page says of its colours, from its first byte on; the system's forced colours win.
     @Test(arguments: [
         (ViewerTheme.auto, "light dark", "(prefers-color-scheme: dark)"),
@@ -101,6 +120,22 @@ import Testing
             }
             let chosen = try await request("/", port: port).body
             #expect(chosen.contains("data-unverified=\"hidden\" data-sites=\"new-tab\""))
+        }
+    }
+
+    @Test func theRoomsSayWhereSomebodyClaimsToBeThisPeer() async throws {
+        let backend = FakeBackend()
+        try await withViewer(backend) { port in
+            #expect(try await !request("/", port: port).body.contains("id=\"twin\""))
+            backend.set(twinAt: "192.168.1.7, <b>")
+            for room in RoomPage.all {
+                let page = try await request(room.path, port: port).body
+                #expect(page.contains("Somebody at 192.168.1.7, &lt;b&gt; says on the local network"), "\(room.path)")
+            }
+            backend.set(twinAt: "this computer")
+            #expect(try await request("/", port: port).body.contains("Another program on this computer says"))
+            backend.set(twinAt: nil)
+            #expect(try await !request("/", port: port).body.contains("id=\"twin\""))
         }
     }
 

@@ -11,11 +11,14 @@ import Testing
         let decisions = Mutex<[PeerID: [PeerDecision]]>([:])
         let blocked = KnownPeer(id: PrivateKey.generate().peerID, label: "<b>", standing: .blocked)
 
+        /// Blocked by an id that nobody can have.
+        let slip = Mutex<PeerID?>(nil)
+
         func known() async -> [KnownPeer] {
             [
                 KnownPeer(id: PrivateKey.generate().peerID, label: "seen"), blocked,
                 KnownPeer(id: PrivateKey.generate().peerID, label: "ann1970", petname: "Ann"),
-            ]
+            ] + slip.withLock { $0.map { [KnownPeer(id: $0, standing: .blocked)] } ?? [] }
         }
 
         func decide(_ decision: PeerDecision, about peer: PeerID) async throws(PeerBookError) -> KnownPeer {
@@ -65,6 +68,21 @@ import Testing
             }
             let refused = try await decide("{\"id\":\"\(peer)\",\"petname\":\"bad\"}", port: port, token: token)
             #expect(refused.status == 400 && refused.body.contains("no such name"))
+        }
+    }
+
+    /// A slip of the pen blocks nobody, and says so; whom one has blocked is let go.
+    @Test func nobodyIsDecidedAboutByASlip() async throws {
+        try await withViewer(rooms: ViewerRooms(book: book)) { port in
+            let token = try await token(port)
+            let block = #"{"id":"12D3KooWrong","standing":"blocked"}"#
+            let answer = try await decide(block, port: port, token: token)
+            #expect(answer.status == 400 && answer.body.contains("nobody can have this id"))
+            #expect(book.decisions.withLock { $0.isEmpty })
+            let slip = try PeerID(text: "12D3KooWronh")
+            book.slip.withLock { $0 = slip }
+            _ = try await decide(#"{"id":"12D3KooWronh","standing":"ordinary"}"#, port: port, token: token)
+            #expect(book.decisions.withLock { $0 } == [slip: [.standing(.ordinary)]])
         }
     }
 

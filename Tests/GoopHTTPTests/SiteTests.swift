@@ -286,6 +286,20 @@ private final class Written: ResponseBodyWriter, Sendable {
         }
     }
 
+    @Test(arguments: [
+        (SiteError(kind: .unreachable, detail: SiteError.endedConnection), 502, "ended the connection"),
+        (SiteError(kind: .timedOut), 504, "did not answer in time"),
+    ])
+    func whoMayNotWantToHearFromUsIsNotSaidToBeAway(error: SiteError, status: Int, words: String) async throws {
+        let backend = FakeBackend()
+        backend.set(.failing(error), of: peer)
+        try await withViewer(backend) { port in
+            let answer = try await request("/p/\(peer)/", port: port)
+            #expect(answer.status == status && answer.body.contains(words))
+            #expect(answer.body.contains("not want to hear from you") && !answer.body.contains("No address"))
+        }
+    }
+
     @Test func theSecondTimeIsAnsweredFromMemoryUntilNewsArrives() async throws {
         let backend = FakeBackend()
         backend.set(.failing(SiteError(kind: .unreachable)), of: peer)

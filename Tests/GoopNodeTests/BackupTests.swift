@@ -283,6 +283,16 @@ import Testing
         #expect(temporary.names() == ["ada.tar.bz2"])
     }
 
+    @Test(arguments: ["root:x:0:0:root:/root:/bin/sh\n", "a", ""])
+    func whatIsNoBackupIsCalledThat(_ text: String) {
+        for count in [1, 1024] {
+            let path = temporary.path + "/passwd"
+            temporary.write(String(repeating: text, count: count), to: "passwd")
+            let failure = failure { try PeerRestore(from: path).restore(to: target) }
+            #expect(failure?.kind == .data && failure?.cause == "\(path) is no backup, or its beginning is damaged")
+        }
+    }
+
     @Test func nothingIsRestoredOfADamagedBackup() throws {
         try PreparedPeer.open(folder, options: .init(createsMissing: true, label: "Ada")).release()
         _ = try PeerBackup(of: folder).write(to: file)

@@ -44,6 +44,28 @@ import Testing
         try await ada.stop()
     }
 
+    @Test func whoHasBlockedUsDoesNotAnswerThoughOthersPassItsPresenceOn() async throws {
+        let ada = try await TestPeer.start(in: temporary, label: "ada")
+        let carol = try await TestPeer.start(in: temporary, label: "carol", contacts: [ada.address])
+        let bob = try await TestPeer.start(in: temporary, label: "bob", contacts: [ada.address, carol.address])
+        _ = await ada.sees(bob.id) { $0.reachable }
+        _ = await bob.sees(ada.id) { $0.stateName == "online" }
+        _ = await bob.sees(carol.id) { $0.stateName == "online" }
+        let before = bob.eventCount
+        _ = try await ada.commands.stand(bob.id.base58, .blocked)
+        let seen = await bob.sees(ada.id, after: before) { $0.stateName == "unreachable" }
+        #expect(seen.unreachableReason != nil)
+        // Its word still comes, and changes nothing about that.
+        let then = bob.eventCount
+        _ = try await ada.running.settings.apply(["profile.label": "Ada L."], isOnlyCheck: false)
+        let renamed = await bob.sees(ada.id, after: then) { $0.label == "Ada L." }
+        #expect(renamed.stateName == "unreachable")
+        _ = try await ada.commands.stand(bob.id.base58, .ordinary)
+        _ = try await bob.commands.ping(ada.address.description)
+        _ = await bob.sees(ada.id, after: then) { $0.stateName == "online" }
+        for peer in [bob, carol, ada] { try await peer.stop() }
+    }
+
     @Test func whatIsUnderWayEndsWithTheBlockAndNothingBeginsAnew() async throws {
         temporary.write(String(repeating: "x", count: 64 << 20), to: "host/site/big.txt")
         let host = try await TestPeer.start(in: temporary, label: "host")

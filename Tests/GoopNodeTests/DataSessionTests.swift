@@ -247,9 +247,49 @@ private struct ShortLines: OwnerTables {
         let columns = try await TableColumns(of: "shirts", session)
         let values = ["size", "number"].map { ($0, columns.value(of: "1", in: $0)) }
         #expect(values.map(\.1) == [.string("1"), .number("1")])
+        #expect(
+            columns.misfits(in: ["size": "x", "number": "abc"]) == ["number holds whole numbers; abc was kept as text"])
+        #expect(columns.misfits(in: ["number": ""]) == ["number holds whole numbers; an empty text was kept as text"])
+        for text in ["1", " 1 ", "-1.5e3", "+7", ".5"] {
+            #expect(columns.misfits(in: ["number": .string(text)]) == [], "SQLite makes a number of \(text)")
+        }
+        for text in ["1 2", "0x10", "inf", "nan", "1a", "-"] {
+            #expect(columns.misfits(in: ["number": .string(text)]).count == 1, "\(text)")
+        }
+        #expect(columns.misfits(in: ["number": .integer(1), "size": "abc", "other": "abc"]) == [])
         var insert = DataRequest(op: .insert, table: "shirts")
         insert.data = Dictionary(uniqueKeysWithValues: values)
         #expect(try await session.perform(insert).object?["id"]?.int64 == 1)
+        await session.close()
+    }
+
+    @Test func whatTheOwnerGotWrongIsToldInTheOwnersWords() async throws {
+        try makePeer()
+        let session = try DataSession(folder: folder, logger: logger)
+        try await makeTable(session)
+        var request = DataRequest(op: .delete, table: "notes")
+        request.id = 99
+        var told = await failure { try await session.perform(request) }
+        #expect(told?.kind == .noInput && told?.cause == "notes has no row 99")
+        #expect(told?.nextStep == "see what is there: goop2 data DIR query notes")
+        request = DataRequest(op: .update, table: "notes")
+        request.id = 99
+        request.data = ["text": "x"]
+        told = await failure { try await session.perform(request) }
+        #expect(told?.kind == .noInput && told?.cause == "notes has no row 99")
+        request = DataRequest(op: .query, table: "notes")
+        request.where = "stars >"
+        told = await failure { try await session.perform(request) }
+        #expect(told?.kind == .usage && told?.nextStep == "see the examples: goop2 data query --help")
+        #expect(told?.cause.hasSuffix("should be, behind “stars >”") == true, "\(told as Any)")
+        request.where = ") stars"
+        told = await failure { try await session.perform(request) }
+        #expect(told?.cause.hasSuffix(", at its beginning") == true, "\(told as Any)")
+        temporary.write("_id,text\n1,a\n1,b\n2,c\n", to: "rows.csv")
+        var rows = try await RowImport(session: session, table: "notes", keepsSystemColumns: true)
+        let report = try await rows.run(temporary.path + "/rows.csv", form: .csv)
+        #expect(report.added == 2)
+        #expect(report.refusedLines == [.init(line: 3, reason: "there is a row with _id 1 already")])
         await session.close()
     }
 

@@ -25,7 +25,8 @@ import Testing
         lock = OuterLock(hash)
         desk = NodeSettingsDesk(
             file: file, running: configuration, door: SiteDoor(configuration.siteAudience),
-            visibility: Visibility(isHidden: false), preferences: LivePreferences(configuration.viewer), lock: lock)
+            visibility: Visibility(isHidden: false), own: OwnProfile(configuration.profile),
+            preferences: LivePreferences(configuration.viewer), lock: lock)
     }
 
     private let cleared: [String: JSONValue] = [

@@ -218,6 +218,21 @@ import Testing
         #expect(await beyond.next() == nil)
     }
 
+    @Test func onlyWhoShowsTheOwnProfileIsLetGoWhenThatHasChanged() async {
+        let directory = directory()
+        var pages = await directory.changes(endWithProfile: true).makeAsyncIterator()
+        var others = await directory.changes().makeAsyncIterator()
+        await directory.profileChanged()
+        #expect(await pages.next() == nil)
+        let message = PresenceMessage(kind: .online, peerID: ann.base58, content: "Ann", timestamp: 1)
+        await directory.received(message, from: ann)
+        guard case .updated(let entry) = await others.next() else {
+            Issue.record("no change")
+            return
+        }
+        #expect(entry.id == ann)
+    }
+
     @Test func theConnectionsOfFavouritesAreKeptFromTheStartAndAsTheOwnerDecides() async throws {
         let wishes = Mutex<[PeerDirectory.Request]>([])
         let away = PrivateKey.generate().peerID

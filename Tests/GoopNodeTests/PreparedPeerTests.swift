@@ -1,5 +1,6 @@
 import Glibc
 import GoopCore
+import GoopHTTP
 import Multiformats
 import PeerIdentity
 import Testing
@@ -110,6 +111,35 @@ import Testing
         chmod(folder.path, 0)
         defer { chmod(folder.path, 0o700) }
         #expect(failure(creating: false)?.kind == .permission)
+    }
+
+    @Test func aSiteThatCannotBeReadIsTold() throws {
+        try open().release()
+        #expect(try reopened() == [])
+        let site = folder.path + "/site"
+        if getuid() != 0 {  // Root may look into everything.
+            for rights in [0, 0o600, 0o300] as [mode_t] {
+                chmod(site, rights)
+                #expect(
+                    try reopened() == [
+                        "\(site) cannot be read: Permission denied, so nobody sees your site; next: allow it: chmod u+rx "
+                            + TerminalText.shellWord(site)
+                    ])
+            }
+            chmod(site, 0o755)
+        }
+        #expect(rename(site, site + "-old") == 0)
+        temporary.write("x", to: "ada/site")
+        #expect(
+            try reopened() == [
+                "\(site) cannot be read: Not a directory, so nobody sees your site; next: move it away, and put a folder there"
+            ])
+    }
+
+    private func reopened() throws -> [String] {
+        let peer = try open()
+        defer { peer.release() }
+        return peer.notes
     }
 
     @Test func oneProcessAtATime() throws {
@@ -310,7 +340,16 @@ import Testing
         NodeSettingsDesk(
             file: folder.configurationFile, running: configuration,
             door: SiteDoor(configuration.siteAudience), visibility: Visibility(isHidden: false),
-            preferences: LivePreferences(configuration.viewer))
+            own: OwnProfile(configuration.profile), preferences: LivePreferences(configuration.viewer))
+    }
+
+    /// However the folder was typed: as a path from elsewhere, or through a link.
+    @Test func theSettingsTellWhereTheirFileIsFromTheRoot() async throws {
+        try open().release()
+        #expect(rename(temporary.path + "/ada", temporary.path + "/real") == 0)
+        #expect(symlink("real", temporary.path + "/ada") == 0)
+        let real = try #require(FolderPath.real(temporary.path + "/real"))
+        #expect(try await desk(GoopConfiguration()).settings().file == real + "/goop.json")
     }
 
     @Test func theNextRunIsNotBegunIfItsOuterDoorWouldNotOpen() async throws {

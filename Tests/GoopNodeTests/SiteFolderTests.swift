@@ -98,6 +98,9 @@ import Testing
         if getuid() != 0 {
             chmod(temporary.path + "/site/css/app.css", 0)
             #expect(await refusal("/css/app.css") == .forbidden)
+            var unreadable = SiteError(kind: .forbidden, detail: "the file cannot be read")
+            unreadable.isUnreadable = true
+            await #expect(throws: unreadable) { try await SiteFileChunks.open("/css/app.css", in: site) }
         }
         let nowhere = SiteFolder(root: temporary.path + "/none")
         await #expect(throws: SiteError(kind: .disabled)) { try await SiteFileChunks.open("/", in: nowhere) }

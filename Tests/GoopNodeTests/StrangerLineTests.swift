@@ -23,6 +23,29 @@ import Testing
         #expect(line.next() == nil, "the flood has the places that it may have")
     }
 
+    /// By IPv6 all neighbours are in one /56: a flood from one address of it, or from many, keeps nobody elsewhere waiting.
+    @Test(arguments: [0xfd00_0000_0000_0000, 0x2a00_0001_0002_0300] as [UInt64])
+    func aFloodByIPv6KeepsNobodyElsewhereWaiting(network: UInt64) {
+        func address(_ low: UInt64) -> IPAddress { .v6(high: network, low: low) }
+        var line = StrangerLine()
+        func flood(from places: UInt64) -> Int {
+            for (number, peer) in ids(200).enumerated() { line.heard(peer, at: address(UInt64(number) % places)) }
+            var dialled = 0
+            while line.next() != nil { dialled += 1 }
+            return dialled
+        }
+        #expect(flood(from: 1) == StrangerLine.maximumRunningPerHost)
+        let newcomers = ids(2)
+        line.heard(newcomers[0], at: address(1000))
+        #expect(line.next()?.peer == newcomers[0], "a neighbour")
+        let more = StrangerLine.maximumRunningPerNetwork - StrangerLine.maximumRunningPerHost - 1
+        #expect(flood(from: 100) == more)
+        line.heard(newcomers[1], at: host(1))
+        #expect(line.next()?.peer == newcomers[1], "a neighbour by IPv4")
+        line.ended(newcomers[0])
+        #expect(line.next() != nil && line.next() == nil, "one has ended, so there is room for one")
+    }
+
     @Test func whoeverWasHeardOfLastComesFirst() {
         var line = StrangerLine()
         let peers = ids(4)

@@ -96,6 +96,11 @@ final class TestPeer: Sendable {
         }
     }
 
+    /// Waits until it tells something.
+    func tells<Value: Sendable>(_ pick: @escaping @Sendable (PeerService.Event) -> Value?) async -> Value {
+        await events.first(pick)
+    }
+
     /// How many events there were.
     var eventCount: Int { events.count }
 

@@ -65,6 +65,22 @@ import Testing
         #expect(try PeerID(multihash: [0, 1, 7]).publicKey == nil)
     }
 
+    /// A slip in a text of another length can be an id, and nobody's.
+    @Test func anIdThatHoldsNoKeyIsNobodys() throws {
+        for text in ["12D3KooWrong", "12D3KooWronh"] {
+            let id = try PeerID(text: text)
+            #expect(id.publicKey == nil && !id.canBeOfAKey, "\(text)")
+        }
+        let key = PrivateKey.generate().publicKey
+        #expect(key.peerID.canBeOfAKey)
+        // Both fields the other way round: the same key, and an id that no key has.
+        let turned = Array(key.protobuf.dropFirst(2) + key.protobuf.prefix(2))
+        let other = try PeerID(multihash: [0, UInt8(turned.count)] + turned)
+        #expect(other.publicKey == key && !other.canBeOfAKey)
+        // A hash tells nothing about its key.
+        #expect(try PeerID(multihash: [0x12, 0x20] + [UInt8](repeating: 7, count: 32)).canBeOfAKey)
+    }
+
     @Test func addresses() throws {
         let id = PrivateKey.generate().peerID
         let address = try Multiaddr(text: "/ip4/127.0.0.1/tcp/4001")

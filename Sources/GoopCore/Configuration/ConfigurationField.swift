@@ -157,7 +157,7 @@ struct ConfigurationField: Sendable {
         number("lua.rate_limit_global", \.lua.rateLimitGlobal),
         flag("lua.http_enabled", \.lua.httpEnabled),
         flag("lua.kv_enabled", \.lua.kvEnabled),
-        text("data.durability", \.data.durability),
+        text("data.durability", \.data.durability, choices: ["full", "normal"]),
         number("data.visitor_rows", \.data.visitorRows),
         number("data.visitor_megabytes", \.data.visitorMegabytes),
         number("data.visitor_row_kilobytes", \.data.visitorRowKilobytes),

@@ -48,9 +48,9 @@ enum ConfigurationMeaning {
         "presence.templates_admin_token": later + "Secret towards that service.",
         "presence.bridge_admin_token": later + "Secret towards that service.",
         "presence.encryption_admin_token": later + "Secret towards that service.",
-        "profile.label": "The name that other peers see; at most 4096 bytes.",
-        "profile.email": "Told to nobody unless share_email is on.",
-        "profile.share_email": "Whether other peers are told your e-mail address.",
+        "profile.label": "What others see. Keep it short.",
+        "profile.email": "Told to nobody unless you tick the box below.",
+        "profile.share_email": "It is also kept with what you write on somebody’s site.",
         "profile.verification_token": later + "Secret towards a registration service.",
         "profile.bridge_token": later + "Secret towards a bridge.",
         "viewer.http_addr":
@@ -70,7 +70,7 @@ enum ConfigurationMeaning {
             + "with :PORT if it is not the usual one. Requests for any other name are refused.",
         "viewer.debug": later + "More words for support.",
         "viewer.theme":
-            "The colours of these pages. auto: light or dark, as your system is. In effect with the next page.",
+            "The colours of these pages. In effect with the next page.",
         "viewer.preferred_cam": later + "Camera for calls.",
         "viewer.preferred_mic": later + "Microphone for calls.",
         "viewer.video_disabled": "Told to other peers: no calls with pictures.",
@@ -79,7 +79,7 @@ enum ConfigurationMeaning {
             + "favourites. No server does so far. In effect with the next page.",
         "viewer.active_template": "Told to other peers: the template your site is made from.",
         "viewer.open_sites_external":
-            "Open sites from the list of people in a tab of their own. In effect with the next page.",
+            "For sites that are opened from the list of people. In effect with the next page.",
         "viewer.splash": later + "A picture.",
         "viewer.peer_offline_grace_min":
             "Minutes that somebody who is away stays in the list, 1 to 60. Favourites stay.",

@@ -2,6 +2,8 @@
 public struct ConfigurationSetting: Sendable, Hashable {
     /// Section and name, joined by a dot.
     public var key: String
+    /// What it is called on a page, in a few words.
+    public var title: String
     /// What it means, in a sentence.
     public var meaning: String
     /// `text`, `flag`, `number` or `list`.
@@ -32,7 +34,8 @@ extension GoopConfiguration {
         return ConfigurationField.all.map { field in
             let value = field.read(self)
             return ConfigurationSetting(
-                key: field.key, meaning: ConfigurationMeaning.of[field.key] ?? "",
+                key: field.key, title: ConfigurationTitle.of[field.key] ?? field.key,
+                meaning: ConfigurationMeaning.of[field.key] ?? "",
                 kind: kind(of: value),
                 value: field.isSecret ? .null : value, standard: field.isSecret ? .null : field.read(defaults),
                 isSecret: field.isSecret, isSet: value.string.map { !$0.isEmpty } ?? true, choices: field.choices)

@@ -122,6 +122,9 @@ public struct GoopConfiguration: Sendable, Hashable {
         public var verificationToken = Secret("")
         /// `bridge_token`.
         public var bridgeToken = Secret("")
+
+        /// The e-mail address that the other peers are told: empty unless the owner chose to share it.
+        public var sharedEmail: String { shareEmail ? email : "" }
     }
 
     /// Keys under `viewer`.
@@ -256,8 +259,8 @@ extension GoopConfiguration {
         .seconds(60 * ((1...60).contains(viewer.peerOfflineGraceMinutes) ? viewer.peerOfflineGraceMinutes : 15))
     }
 
-    /// The e-mail address that the other peers are told: empty unless the owner chose to share it.
-    public var sharedEmail: String { profile.shareEmail ? profile.email : "" }
+    /// The e-mail address that the other peers are told; see `Profile`.
+    public var sharedEmail: String { profile.sharedEmail }
 
     /// Folders under the site's root that are not served: `lua`, and the script folder where it is one of them.
     public var hiddenSiteFolders: [[String]] {

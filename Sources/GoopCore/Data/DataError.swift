@@ -14,6 +14,9 @@ public struct DataError: Error, Sendable, Hashable, CustomStringConvertible {
         self.detail = detail
     }
 
+    /// Upstream's text for a row that does not exist, or is another's: a visitor is not told which of the two.
+    package static let rowNotFound = "row not found or not owned by caller"
+
     /// One line for logs and terminals.
     public var description: String { detail.isEmpty ? message : "\(message): \(detail)" }
 }

@@ -107,7 +107,10 @@ public struct SiteFolder: Sendable {
         guard descriptor >= 0 else {
             switch errno {
             case EMFILE, ENFILE: throw SiteError(kind: .busy, detail: "too many open files")
-            case EACCES, EPERM: throw SiteError(kind: .forbidden, detail: "the file cannot be read")
+            case EACCES, EPERM:
+                var error = SiteError(kind: .forbidden, detail: "the file cannot be read")
+                error.isUnreadable = true
+                throw error
             default: throw SiteError(kind: .notFound)
             }
         }

@@ -44,6 +44,9 @@ public struct KnownPeer: Sendable, Hashable {
     /// True if the owner decided something about it: such a record is never dropped by itself.
     public var isChosen: Bool { isFavorite || !petname.isEmpty || standing != .ordinary }
 
+    /// True if nothing was ever heard of it, so that all there is to it may be a slip in its id.
+    public var isUnseen: Bool { label.isEmpty && addresses.isEmpty && lastSeenMilliseconds == 0 }
+
     /// What the owner calls it.
     public var shownName: String { petname.isEmpty ? label : petname }
 }

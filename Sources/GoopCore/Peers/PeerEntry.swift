@@ -114,6 +114,9 @@ extension PeerEntry {
     /// The state in one word: `online`, `unreachable` (heard of, but no answer) or `offline`.
     public var stateName: String { offline ? "offline" : reachable ? "online" : "unreachable" }
 
+    /// Heard of, and no probe has said yet whether it answers.
+    public var isArriving: Bool { !offline && !reachable && unreachableReason == nil }
+
     /// What the owner calls the peer: the petname, else the label.
     public var shownName: String { petname.isEmpty ? label : petname }
 }

@@ -142,6 +142,8 @@ public struct PeerTable: Sendable {
         record.heard = now.uptime
         record.offlineSince = nil
         record.entry.apply(message)
+        // Why it did not answer before it went says nothing about now.
+        if before.offline { record.entry.unreachableReason = nil }
         record.entry.offline = false
         record.entry.saidGoodbye = false
         record.entry.offlineSinceMilliseconds = nil
@@ -223,6 +225,9 @@ public struct PeerTable: Sendable {
     }
 
     /// The connections to a peer changed.
+    ///
+    /// A connection is taken for a sign that the peer answers, unless a probe has failed: whoever has blocked us lets
+    /// connections begin and ends them, again and again. Then only the answer to a probe counts.
     /// - Parameter path: the best path of those that live now; `.none` when the last one has ended.
     public mutating func connectionChanged(_ peer: PeerID, path: PeerPath, now: Moment) -> [Effect] {
         guard peer != ownID else { return [] }
@@ -243,14 +248,16 @@ public struct PeerTable: Sendable {
                 // The peer proved that it lives, so its clock may start anew: after a restart it may have been set back.
                 record.newestTimestamp = .min
             }
-            if path != .relay {
-                record.strikes = 0
-                record.lastStrike = nil
+            if path != .relay, record.strikes == 0 {
                 record.entry.reachable = true
                 record.entry.unreachableReason = nil
             }
         }
-        if path == .none, let entry = records[peer]?.entry, !entry.offline { effects.append(.probe(peer)) }
+        if let record = records[peer], !record.entry.offline {
+            // After a failed probe one that ends tells nothing new, and one that begins wants proof.
+            let isInDoubt = path == .none ? record.strikes == 0 : record.wantsProof
+            if isInDoubt { effects.append(.probe(peer)) }
+        }
         return effects
     }
 
@@ -318,6 +325,8 @@ public struct PeerTable: Sendable {
                 record.goOffline(now: now)
                 records[peer] = record
                 effects.append(.changed(.updated(record.entry)))
+            } else if record.wantsProof {
+                effects.append(.probe(peer))
             } else if record.strikes == 1, record.entry.reachable, let last = record.lastStrike,
                 now.uptime - last > limits.strikeInterval
             {
@@ -351,6 +360,9 @@ public struct PeerTable: Sendable {
 }
 
 extension PeerTable.Record {
+    /// A direct connection stands, and the last probe failed.
+    fileprivate var wantsProof: Bool { strikes > 0 && !entry.reachable && connected != .none && connected != .relay }
+
     fileprivate mutating func goOffline(now: Moment) {
         offlineSince = now.uptime
         strikes = 0

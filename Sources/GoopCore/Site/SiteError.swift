@@ -47,6 +47,9 @@ public struct SiteError: Error, Sendable, Hashable, CustomStringConvertible {
     public var detail: String
     /// Addresses tried, for `.unreachable`.
     public var attempts: [DialFailure]
+    /// True of `.forbidden` if it is a file of this machine, and the system does not let this program read it. Never sent: to
+    /// visitors it is a file that is not shown.
+    public var isUnreadable = false
 
     /// Makes an error of a class, the facts, and the addresses tried.
     public init(kind: Kind, detail: String = "", attempts: [DialFailure] = []) {
@@ -54,6 +57,13 @@ public struct SiteError: Error, Sendable, Hashable, CustomStringConvertible {
         self.detail = detail
         self.attempts = attempts
     }
+
+    /// The facts of `.unreachable` when a connection began, and ended before an answer.
+    public static let endedConnection =
+        "it ended the connection: it may be stopping, or not want to hear from this peer"
+
+    /// Why, for whoever reads already that there was no answer.
+    public var reason: String { detail.isEmpty ? kind.rawValue : detail }
 
     /// One line with everything known.
     public var description: String {

@@ -36,7 +36,7 @@ public struct SiteEditError: Error, Sendable, Hashable, CustomStringConvertible 
 
     /// The class of the failure.
     public var kind: Kind
-    /// What it is about, from the site's root; empty for the root.
+    /// What it is about, from the site's root; empty for the root, which may be named as a whole, with a slash in front.
     public var path: String
     /// What the system or a rule said; may be empty.
     public var detail: String
@@ -76,7 +76,7 @@ public struct SiteEditError: Error, Sendable, Hashable, CustomStringConvertible 
         case .notFolder: "\(name) is no folder"
         case .isFolder: "\(name) is a folder"
         case .full: "the disk is full"
-        case .denied: "\(name) may not be changed by this program"
+        case .denied: "\(name) may not be read or changed by this program"
         case .tooLarge: "\(name) is too large"
         case .changed: "\(name) was changed by something else in the meantime"
         case .incomplete: "\(name) did not arrive whole"

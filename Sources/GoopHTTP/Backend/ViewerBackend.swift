@@ -53,6 +53,8 @@ public protocol ViewerBackend: Sendable {
     func setConsent(_ consent: SiteConsent, _ given: Bool, for peer: PeerID) async throws
     /// True while the owner wants nobody to be told that this peer is here.
     func isInvisible() async -> Bool
+    /// Where somebody was heard of lately who says that they are this peer: IP addresses, or `this computer`. Nil if nobody does.
+    func twin() async -> String?
     /// Which parts of the peer are up.
     func readiness() async -> Readiness
 }
@@ -63,6 +65,9 @@ extension ViewerBackend {
 
     /// Everybody may know.
     public func isInvisible() async -> Bool { false }
+
+    /// Nobody does.
+    public func twin() async -> String? { nil }
 
     /// Opens one whole file; a folder means its index, and a page that says "not found" is not a file.
     public func openSite(of peer: PeerID, path: String) async throws(SiteError) -> SiteBody {

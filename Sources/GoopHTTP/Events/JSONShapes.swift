@@ -65,7 +65,7 @@ struct ViewerPeer: Encodable {
         } else if entry.reachable {
             state = .online
         } else {
-            state = entry.unreachableReason == nil ? .arriving : .unreachable
+            state = entry.isArriving ? .arriving : .unreachable
         }
         path = entry.path.rawValue
         reason = entry.unreachableReason

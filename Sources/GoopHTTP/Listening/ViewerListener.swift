@@ -27,6 +27,8 @@ struct ViewerListener: Sendable {
 
     let port: Int
     let sockets: [Socket]
+    /// The port that was to be the first, if another program has it.
+    var instead: ViewerEndpoint.TakenPort?
 
     /// Binds both addresses of a port, or of the first port that is free on both.
     static func bind(
@@ -40,12 +42,19 @@ struct ViewerListener: Sendable {
         case .automatic:
             var candidates = Array(automaticPorts)
             if let rememberedPort, (1...65535).contains(rememberedPort) { candidates.insert(rememberedPort, at: 0) }
+            var instead: ViewerEndpoint.TakenPort?
             for port in candidates {
-                do {
-                    return try await binder.bind(port: port)
+                do throws(ViewerListenError) {
+                    var listener = try await binder.bind(port: port)
+                    listener.instead = instead
+                    return listener
                 } catch {
                     switch error.reason {
-                    case .portTaken, .notPermitted: continue
+                    case .portTaken(let holder):
+                        if port == candidates.first {
+                            instead = ViewerEndpoint.TakenPort(port: port, holder: holder)
+                        }
+                    case .notPermitted: continue
                     case .noFreePort, .outerAddress, .certificate, .system: throw error
                     }
                 }

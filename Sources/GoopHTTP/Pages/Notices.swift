@@ -56,23 +56,33 @@ extension NoticePage {
         let ownerFirst = who ?? "The owner of this site"
         let retry = (text: "Try again", address: address)
         let home = (text: "Front page of this site", address: "/p/\(peer.base58)/")
+        // Nobody is sent to where they are.
+        let isHome = address.prefix { $0 != "?" } == home.address
+        let waysOut = isHome ? [retry, Self.peersAction] : [home, Self.peersAction]
         switch error.kind {
+        case .forbidden where error.isUnreadable:
+            // No path: a script of the site can read what is in its frame.
+            self.init(
+                status: .internalServerError, title: "Your file cannot be read",
+                explanation: "The system does not let your Goop² read it, so nobody can see it. Allow that in a "
+                    + "terminal, with chmod -R u+rX and the folder that My site names. Then try again.",
+                sign: "500", actions: [retry, ("My site", "/site"), Self.peersAction])
         case .notFound:
             self.init(
                 status: .notFound, title: "This site has no such page",
                 explanation: "\(siteFirst) answered, but it has nothing at this address.", sign: "404",
-                actions: [home, Self.peersAction])
+                actions: waysOut)
         case .forbidden:
             self.init(
                 status: .forbidden, title: "This page is private",
                 explanation: "\(siteFirst) does not give this file to visitors.", sign: "403",
-                actions: [home, Self.peersAction])
+                actions: waysOut)
         case .notInvited:
             self.init(
                 status: .forbidden, title: "This site is shown to certain people only",
                 explanation:
-                    "\(ownerFirst) has not named you. Send them the link to your site, which \u{201c}Copy the link to my "
-                    + "site\u{201d} on your page People copies, and ask them to name you under My site. Then try again.",
+                    "\(ownerFirst) has not named you. Send them the link to your site, which \u{201c}Copy my link\u{201d} "
+                    + "on your page People copies, and ask them to name you under My site. Then try again.",
                 sign: "403", actions: [retry, Self.peersAction])
         case .disabled:
             self.init(
@@ -82,12 +92,12 @@ extension NoticePage {
             self.init(
                 status: .badRequest, title: "This address cannot be used",
                 explanation: "\(siteFirst) could not read the address. \(error.detail.prefix(300))", sign: "400",
-                actions: [home, Self.peersAction])
+                actions: waysOut)
         case .tooLarge:
             self.init(
                 status: .badGateway, title: "This file is too large",
                 explanation: "\(siteFirst) sent more than the viewer accepts. \(error.detail.prefix(300))",
-                sign: "502", actions: [home, Self.peersAction])
+                sign: "502", actions: waysOut)
         case .busy:
             self.init(
                 status: .serviceUnavailable, title: "Too much at once",
@@ -96,8 +106,15 @@ extension NoticePage {
         case .timedOut:
             self.init(
                 status: .gatewayTimeout, title: "No answer",
-                explanation: "\(siteFirst) did not answer in time. The computer may be asleep or its network "
-                    + "slow.", sign: "504", attempts: error.attempts, actions: [retry, Self.peersAction])
+                explanation: "\(siteFirst) did not answer in time. Its Goop² may be stopping, or not want to hear "
+                    + "from you, or its network is slow.",
+                sign: "504", attempts: error.attempts, actions: [retry, Self.peersAction])
+        case .unreachable where error.detail == SiteError.endedConnection:
+            self.init(
+                status: .badGateway, title: "No answer",
+                explanation: "\(ownerFirst) ended the connection. Their Goop² may be stopping, or not want to hear "
+                    + "from you.",
+                sign: "502", attempts: error.attempts, actions: [retry, Self.peersAction])
         case .unreachable:
             self.init(
                 status: .badGateway, title: "This site cannot be reached",

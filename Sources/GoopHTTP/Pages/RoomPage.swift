@@ -12,19 +12,20 @@ struct RoomPage: Sendable {
     let content: [UInt8]
     /// Beside the brand.
     var status: HTMLText = ""
-    /// What is said at its foot.
-    var foot: HTMLText = """
-        Everything here is on your own computer. Whoever has an account on it can open these pages; from another computer \
-        nobody can, unless you have set a password for that in Settings and they know it.
-        """
 
     /// Stands where `hidden` does while the owner is not invisible.
     private static let visibilityMark = "data-visible"
+    /// Stands where the notice of a second program with this peer's key does.
+    private static let twinMark = "<!--twin-->"
 
-    /// A page of `page(token:isInner:)` as it is at this moment.
-    static func current(_ page: HTMLText, isInvisible: Bool, preferences: ViewerPreferences) -> String {
+    /// A page of `page(token:isInner:startCommand:)` as it is at this moment.
+    /// - Parameter twin: where somebody says that they are this peer, if somebody does.
+    static func current(
+        _ page: HTMLText, isInvisible: Bool, twin: String? = nil, preferences: ViewerPreferences
+    ) -> String {
         var markup = preferences.theme.applied(to: page.markup)
             .replacing(visibilityMark, with: isInvisible ? "" : "hidden")
+            .replacing(twinMark, with: twin.map { notice(ofTwinAt: $0).markup } ?? "")
         if preferences.hidesUnverified {
             markup = markup.replacing("data-unverified=\"shown\"", with: "data-unverified=\"hidden\"")
         }
@@ -53,10 +54,12 @@ struct RoomPage: Sendable {
     ]
 
     /// The whole page. It holds the token: send it with `no-store`, and only to the viewer's own address.
-    /// - Parameter isInner: false for whoever has signed in from elsewhere, and can sign out.
-    func page(token: ControlToken, isInner: Bool) -> HTMLText {
+    /// - Parameters:
+    ///   - isInner: false for whoever has signed in from elsewhere, and can sign out.
+    ///   - startCommand: what the page tells when nothing answers it any more; nil: nothing.
+    func page(token: ControlToken, isInner: Bool, startCommand: String?) -> HTMLText {
         """
-        \(head(token: token, isInner: isInner).html)\
+        \(head(token: token, isInner: isInner, startCommand: startCommand).html)\
         <body>
         <a class="skip" href="#content">Skip to content</a>
 
@@ -76,10 +79,10 @@ struct RoomPage: Sendable {
 
         <p class="standing" id="invisible" \(HTMLText(stringLiteral: Self.visibilityMark))>You are invisible: nobody is told that you are here, \
         and nobody finds you by looking. <a href="/settings#seen">Change it</a></p>
-
+        \(HTMLText(stringLiteral: Self.twinMark))
         \(HTMLText(stringLiteral: String(decoding: content, as: UTF8.self)))
         <footer class="foot">
-          <p>\(isInner ? foot : Self.outerFoot)</p>
+          <p>\(isInner ? Self.innerFoot : Self.outerFoot)</p>
         </footer>
 
         <div class="toast" id="toast" hidden></div>
@@ -90,13 +93,14 @@ struct RoomPage: Sendable {
         """
     }
 
-    private func head(token: ControlToken, isInner: Bool) -> PageHead {
+    private func head(token: ControlToken, isInner: Bool, startCommand: String?) -> PageHead {
         PageHead(
             title: name,
             rest: """
                 <meta name="theme-color" media="(prefers-color-scheme: light)" content="#f6f7f3">
                 <meta name="theme-color" media="(prefers-color-scheme: dark)" content="#12171a">
                 <meta name="goop-token" content="\(token.text)">
+                \(startCommand.map { "<meta name=\"goop-start\" content=\"\($0)\">\n" as HTMLText } ?? "")\
                 <link rel="icon" type="image/svg+xml" href="/assets/icon.svg">
                 <link rel="stylesheet" href="/assets/viewer.css">
                 <link rel="stylesheet" href="/assets/rooms.css">
@@ -108,10 +112,26 @@ struct RoomPage: Sendable {
                 """)
     }
 
+    private static func notice(ofTwinAt place: String) -> HTMLText {
+        let who = place == "this computer" ? "Another program on this computer" : "Somebody at " + place
+        return """
+            <p class="standing" id="twin">\(who) says \
+            on the local network that it is you. If you have started this peer twice, or a restored copy of it, stop one of \
+            the two: whoever visits you gets now the one, now the other. If you have not, somebody there pretends, and there \
+            is nothing to do.</p>
+
+            """
+    }
+
     /// For whoever has signed in from elsewhere.
     private static let wayOut: HTMLText = """
           <button class="button small" id="sign-out" type="button">Sign out</button>
 
+        """
+    /// What is said at the foot.
+    private static let innerFoot: HTMLText = """
+        Everything here is on your own computer. Whoever has an account on it can open these pages; from another computer \
+        nobody can, unless you have set a password for that in Settings and they know it.
         """
     private static let outerFoot: HTMLText =
         "This is the Goop² of another computer, and you have signed in to it. Sign out when you leave."

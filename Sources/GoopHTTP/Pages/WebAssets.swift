@@ -33,9 +33,13 @@ struct WebAssets: Sendable {
     /// - Parameters:
     ///   - token: given to the viewer's own pages and nobody else.
     ///   - isInner: false for whoever has signed in from elsewhere, and can sign out.
-    init(token: ControlToken, isInner: Bool) {
+    ///   - startCommand: starts the program again; told to inner pages only.
+    init(token: ControlToken, isInner: Bool, startCommand: String? = nil) {
+        let told = isInner ? startCommand : nil
         rooms = Dictionary(
-            uniqueKeysWithValues: RoomPage.all.map { ($0.path, $0.page(token: token, isInner: isInner)) })
+            uniqueKeysWithValues: RoomPage.all.map {
+                ($0.path, $0.page(token: token, isInner: isInner, startCommand: told))
+            })
         shell = HTMLText(
             stringLiteral: String(decoding: PackageResources.shell_html, as: UTF8.self)
                 .replacing(Self.tokenMark, with: token.text)

@@ -7,7 +7,8 @@ struct AccessRoom: Sendable {
     let access: (any SiteAccess)?
     let routes: RoomRoutes
 
-    /// `{"audience":"everyone"|"named","guests":[{"id","label","petname"}]}`.
+    /// `{"audience":"everyone"|"named","guests":[{"id","label","petname"}]}`; a guest of whom nothing was ever heard has
+    /// `"unseen":true` too.
     func audience() async -> Response {
         guard let access else { return routes.closed }
         return routes.answer(await Self.json(access.audience(), access))
@@ -40,15 +41,19 @@ struct AccessRoom: Sendable {
         }
         if let peers = try peers(object["only"]) { return .only(peers) }
         if let peers = try peers(object["allow"]) { return .allow(peers) }
-        return try peers(object["revoke"]).map { .revoke($0) }
+        // Who is named by a slip can be taken off.
+        return try peers(object["revoke"], takesSlips: true).map { .revoke($0) }
     }
 
-    private static func peers(_ value: JSONValue?) throws(AudienceError) -> [PeerID]? {
+    private static func peers(_ value: JSONValue?, takesSlips: Bool = false) throws(AudienceError) -> [PeerID]? {
         guard let texts = value?.array else { return nil }
         var peers: [PeerID] = []
         for text in texts {
             guard let peer = text.string.flatMap({ PeerID($0) }) else {
                 throw AudienceError(message: "that is no id of a peer; it begins with 12D3Koo or Qm")
+            }
+            guard takesSlips || peer.canBeOfAKey else {
+                throw AudienceError(message: "nobody can have that id; copy it again, whole")
             }
             peers.append(peer)
         }
@@ -59,7 +64,12 @@ struct AccessRoom: Sendable {
 
     static func json(_ sheet: AudienceSheet, _ access: any SiteAccess) async -> JSONValue {
         var guests: [JSONValue] = []
-        for guest in sheet.guests { guests.append(.object(named(guest, await access.known(guest)))) }
+        for guest in sheet.guests {
+            let known = await access.known(guest)
+            var row = named(guest, known)
+            if known?.isUnseen ?? true { row["unseen"] = true }
+            guests.append(.object(row))
+        }
         return ["audience": .string(sheet.name.rawValue), "guests": .array(guests)]
     }
 

@@ -30,6 +30,10 @@ struct PeersRoom: Sendable {
         guard let peer = object["id"]?.string.flatMap({ PeerID($0) }) else {
             return routes.refuse(.badRequest, "id is missing", "the id of a peer")
         }
+        // Who is remembered by a slip can be let go; nobody else becomes known by one.
+        if !peer.canBeOfAKey, await !book.known().contains(where: { $0.id == peer }) {
+            return routes.refuse(.badRequest, "nobody can have this id", "copy it again, whole")
+        }
         let decision: PeerDecision
         if let name = object["petname"]?.string {
             decision = .petname(name)

@@ -16,7 +16,7 @@ public struct SettingsSheet: Sendable, Hashable {
     public var settings: [ConfigurationSetting]
     /// Keys whose values the running peer does not use yet: it has to be started again.
     public var waitingForRestart: [String]
-    /// Where the file is.
+    /// Where the file is, from the root: whoever reads it does not know where the program was started.
     public var file: String
     /// What is written in the file and means nothing.
     public var notes: [String]

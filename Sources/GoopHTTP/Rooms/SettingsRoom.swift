@@ -69,8 +69,8 @@ struct SettingsRoom: Sendable {
     private func json(_ sheet: SettingsSheet) -> JSONValue {
         let settings = sheet.settings.map { setting -> JSONValue in
             var object: JSONObject = [
-                "key": .string(setting.key), "meaning": .string(setting.meaning),
-                "kind": .string(setting.kind.rawValue),
+                "key": .string(setting.key), "title": .string(setting.title),
+                "meaning": .string(setting.meaning), "kind": .string(setting.kind.rawValue),
                 "value": setting.value, "standard": setting.standard, "secret": .bool(setting.isSecret),
                 "set": .bool(setting.isSet),
             ]

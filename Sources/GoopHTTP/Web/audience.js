@@ -63,7 +63,7 @@ function row(guest) {
   remove.setAttribute("aria-label", `Remove ${nameOf(guest)} from the list`);
   const print = element("span", "print", printOf(guest.id));
   print.title = guest.id;
-  return element("li", "guest", picture(guest.id), element("span", "guest-name", element("bdi", "", nameOf(guest)), " ", print), remove);
+  return element("li", "guest", picture(guest.id), element("span", "guest-name", element("bdi", "", nameOf(guest)), " ", print, ...(guest.unseen ? [element("span", "note", "Not seen yet")] : [])), remove);
 }
 
 function show(next) {
@@ -142,7 +142,8 @@ function form() {
       input.value = "";
       input.focus();
       const guest = sheet.guests.find((one) => one.id === id);
-      tell(sheet.audience === "named" ? `${guest ? nameOf(guest) : "They"} may see your site now.` : `${guest ? nameOf(guest) : "They"} is on the list. It counts when you show your site to named people only.`);
+      const unseen = guest?.unseen ? " Nobody with this id has been seen yet: compare it with the one they sent you." : "";
+      tell((sheet.audience === "named" ? `${guest ? nameOf(guest) : "They"} may see your site now.` : `${guest ? nameOf(guest) : "They"} is on the list. It counts when you show your site to named people only.`) + unseen);
     } catch (error) {
       fail(error);
       input.focus();

@@ -21,15 +21,18 @@ export const presets = [
   { id: "survey", name: "Survey", text: "Everybody adds, people see and change only their own rows.", access: { read: "owner", insert: "open", update: "owner", delete: "owner" } },
   { id: "letterbox", name: "Letter box", text: "Everybody adds, only I read.", access: { read: "local", insert: "open", update: "local", delete: "local" } },
   { id: "blackboard", name: "Blackboard", text: "Everybody does everything.", access: { read: "open", insert: "open", update: "open", delete: "open" } },
-  { id: "private", name: "Private", text: "Only I.", access: { read: "local", insert: "local", update: "local", delete: "local" } },
+  { id: "private", name: "Private", text: "Only I: nobody else reads, adds, changes or removes anything.", access: { read: "local", insert: "local", update: "local", delete: "local" } },
 ];
 
-/// The four rules that a table without a schema can have. One word of the owner's stands for all of it.
+const preset = (id) => presets.find((one) => one.id === id);
+
+/// The four rules that a table without a schema can have. One word of the owner's stands for all of it. What is among the
+/// presets is called as it is there.
 const classic = [
-  { id: "open", name: "Everybody adds rows", text: "Everybody adds and reads; whoever made a row changes and removes it.", access: { read: "open", insert: "open", update: "owner", delete: "owner" } },
+  { ...preset("guestbook"), id: "open" },
   { id: "owner", name: "Only I add rows", text: "Everybody reads, only I add; whoever made a row changes and removes it.", access: { read: "open", insert: "owner", update: "owner", delete: "owner" } },
   { id: "group", name: "Only members of my group add rows (there are none yet: only I)", text: "Everybody reads, members add; whoever made a row changes and removes it.", access: { read: "open", insert: "group", update: "owner", delete: "owner" } },
-  { id: "local", name: "Only I: nobody else sees or does anything", text: "Nobody else reads, adds, changes or removes anything.", access: { read: "local", insert: "local", update: "local", delete: "local" } },
+  { ...preset("private"), id: "local" },
 ];
 
 /// The word in force. Where a schema leaves one out, visitors see the rows they made, and do nothing else.
@@ -39,7 +42,7 @@ const same = (one, other) => actions.every((action) => inForce(one, action) === 
 
 /// One sentence.
 export function policyText(access) {
-  const known = presets.find((preset) => same(preset.access, access));
+  const known = [...presets, ...classic].find((one) => same(one.access, access));
   if (known) return known.text;
   return actions.map((action) => `${titles[action]}: ${(words[action][inForce(access, action)] ?? "Only I").toLowerCase().replace(/\bi\b/g, "I")}`).join("; ") + ".";
 }
@@ -58,7 +61,7 @@ function classicFields(access) {
   const note = place.querySelector(".note");
   const show = () => {
     const text = classic.find(({ id }) => id === choice.value)?.text ?? policyText(access);
-    note.textContent = `${text} You may always do everything. This table has no description of its own, so there are these rules only.`;
+    note.textContent = `${text} You may always do everything. This table was made without rules for each act: pick one of these four.`;
   };
   choice.addEventListener("change", () => { show(); say(note.textContent); });
   show();
@@ -71,16 +74,16 @@ function schemaFields(access, isNew) {
     const options = Object.entries(words[action]).filter(([word]) => !(action === "insert" && word === "local" && access.insert !== "local"));
     fields[action] = select(options, inForce(access, action));
   }
-  const known = presets.find((preset) => same(preset.access, access));
-  const preset = select([...presets.map(({ id, name }) => [id, name]), ["own", "My own choice"]], known?.id ?? "own");
+  const known = presets.find((one) => same(one.access, access));
+  const choice = select([...presets.map(({ id, name }) => [id, name]), ["own", "My own choice"]], known?.id ?? "own");
   const details = element("fieldset", "", element("legend", "", "My own choice"), element("div", "pair", ...actions.map((action) => labelled(titles[action], fields[action]))));
-  const place = labelled("Who may do what", preset, "-");
+  const place = labelled("Who may do what", choice, "-");
   const show = () => {
-    details.hidden = preset.value !== "own";
-    place.querySelector(".note").textContent = `${presets.find(({ id }) => id === preset.value)?.text ?? "As chosen below."} You may always do everything.`;
+    details.hidden = choice.value !== "own";
+    place.querySelector(".note").textContent = `${preset(choice.value)?.text ?? "As chosen below."} You may always do everything.`;
   };
-  preset.addEventListener("change", () => {
-    const chosen = presets.find(({ id }) => id === preset.value);
+  choice.addEventListener("change", () => {
+    const chosen = preset(choice.value);
     if (chosen) for (const action of actions) {
       fields[action].value = chosen.access[action];
       // Rows that only the owner adds: two words for one thing, of which the list has one.
@@ -93,7 +96,7 @@ function schemaFields(access, isNew) {
   return {
     nodes: [place, details],
     value() {
-      const chosen = presets.find(({ id }) => id === preset.value);
+      const chosen = preset(choice.value);
       const wanted = chosen?.access ?? Object.fromEntries(actions.map((action) => [action, fields[action].value]));
       if (isNew) return { access: wanted };
       const isKept = (action) => wanted[action] === inForce(access, action);

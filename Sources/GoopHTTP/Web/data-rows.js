@@ -117,11 +117,15 @@ export class RowView {
     const fault = find("where-fault");
     const at = /, at byte (\d+)$/.exec(error.detail);
     // A sign is told by its number; whoever typed it knows it by its looks.
-    fault.textContent = (at ? error.detail.slice(0, at.index) : error.detail || error.message)
+    const reason = (at ? error.detail.slice(0, at.index) : error.detail || error.message)
       .replace(/\bU\+([0-9A-F]{2,6})\b/, (number, digits) => {
         const sign = String.fromCodePoint(Math.min(parseInt(digits, 16), 0x10ffff));
         return /[\p{L}\p{N}\p{P}\p{S}]/u.test(sign) ? `“${sign}”` : number;
       });
+    const missing = /^found the end where (.+) should be$/.exec(reason)?.[1];
+    fault.textContent = missing
+      ? `The condition breaks off after “${this.where.slice(-40)}”. There should be ${missing}${/[<>=]$/.test(this.where) ? `, for example: ${this.where.slice(-40)} 3` : ""}.`
+      : reason.charAt(0).toUpperCase() + reason.slice(1);
     fault.hidden = false;
     input.setAttribute("aria-invalid", "true");
     input.focus();

@@ -1,9 +1,13 @@
 // The Network room: addresses, connections as a picture and as a table, and the log.
 
-import { arrangeChildren, clean, element, find, get, nameOf, printOf, reasonOf, setText, tell, ways } from "/assets/words.js";
+import { arrangeChildren, clean, copyButton, element, find, get, nameOf, printOf, reasonOf, setText, tell, ways } from "/assets/words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const mostNodes = 24;
+/// From the one in the middle of the picture to those beside it.
+const across = 215;
+/// As people write them.
+const securities = { "/noise": "Noise", "/tls/1.0.0": "TLS" };
 let lines = [];
 let isPaused = false;
 
@@ -57,6 +61,32 @@ function uptimeText(seconds) {
   return hours < 48 ? `Up for ${hours} hours.` : `Up for ${Math.round(hours / 24)} days.`;
 }
 
+const isLoopback = (address) => /^\/ip4\/127\.|^\/ip6\/::1\//.test(address);
+
+function addressItem(address) {
+  return {
+    key: address, text: address,
+    make: () => element("li", "", element("span", "mono", address), copyButton("Copy", `the address ${address}`, address)),
+  };
+}
+
+/// What others can use first, with what it is for.
+function showAddresses(picture) {
+  const addresses = picture.addresses.map((address) => `${address}/p2p/${picture.id}`);
+  const outward = addresses.filter((address) => !isLoopback(address));
+  const inward = addresses.filter(isLoopback);
+  arrangeChildren(find("outward"), outward.map(addressItem));
+  arrangeChildren(find("inward"), inward.map(addressItem));
+  if (outward.length) {
+    find("outward-note").replaceChildren("On your network you are found without them. Give one to somebody outside it who can reach this computer; they start their Goop² with ",
+      element("code", "nowrap", "--contact"), " and the address.");
+  } else {
+    find("outward-note").replaceChildren("Only programs on this computer can reach you. So it is when Goop² was started with ", element("code", "nowrap", "--local"), ".");
+  }
+  setText(find("inward-note"), outward.length ? "For programs on the same computer only:" : "");
+  find("inward-note").hidden = !outward.length || !inward.length;
+}
+
 // One picture of what the table says: this peer in the middle, the others around it.
 function draw(picture) {
   const byPeer = new Map(picture.connections.map((connection) => [connection.peer, connection]));
@@ -66,11 +96,12 @@ function draw(picture) {
   const [width, height] = [560, peers.length > 2 ? 320 : 150];
   const svg = shape("svg", { viewBox: `0 0 ${width} ${height}`, role: "img" });
   svg.setAttribute("aria-label", `A picture of the table below: you, connected with ${peers.map(nameIn).join(", ")}.`);
-  const middle = { x: width / 2, y: height / 2 };
+  // Two are a pair: then what is in the middle is the line between them.
+  const middle = { x: width / 2 - (peers.length === 1 ? across / 2 : 0), y: height / 2 };
   const marks = [];
   peers.forEach((peer, index) => {
     const angle = (index / peers.length) * 2 * Math.PI;
-    const at = { x: middle.x + Math.cos(angle) * 215, y: middle.y + Math.sin(angle) * 110 };
+    const at = { x: middle.x + Math.cos(angle) * across, y: middle.y + Math.sin(angle) * 110 };
     svg.append(shape("line", { class: `wire ${peer.path}`, x1: middle.x, y1: middle.y, x2: at.x, y2: at.y }));
     marks.push(shape("circle", { class: "node", cx: at.x, cy: at.y, r: 13 }));
     const text = shape("text", { x: at.x, y: at.y + (at.y < middle.y - 1 ? -22 : 32) });
@@ -101,7 +132,7 @@ function rowOf(connection) {
     element("td", "", ways[connection.path] ?? connection.path),
     element("td", "", connection.direction === "inbound" ? "they" : "you"),
     element("td", "mono", connection.address),
-    element("td", "", connection.security.replace(/^\//, "")));
+    element("td", "", securities[connection.security] ?? connection.security));
 }
 
 let shown = "";
@@ -112,7 +143,7 @@ function showNetwork(picture) {
   if (text === shown) return;
   shown = text;
   for (const connection of picture.connections) if (clean(connection.name)) names.set(connection.peer, clean(connection.name));
-  find("addresses").replaceChildren(...picture.addresses.map((address) => element("li", "", `${address}/p2p/${picture.id}`)));
+  showAddresses(picture);
   find("connections").tBodies[0].replaceChildren(...picture.connections.map(rowOf));
   find("connections").hidden = picture.connections.length === 0;
   find("alone").hidden = picture.connections.length > 0;
@@ -154,6 +185,7 @@ async function refresh() {
   isReading = true;
   try {
     showNetwork(await get("/api/rooms/network"));
+    find("trouble").hidden = true;
     if (isPaused) return;
     const fresh = await get("/api/rooms/network/log");
     if (fresh.at(-1)?.number !== lines.at(-1)?.number || lines.length === 0) {
@@ -161,7 +193,9 @@ async function refresh() {
       showLog();
     }
   } catch (error) {
-    setText(find("uptime"), reasonOf(error));
+    // A viewer that does not answer is told of above, once.
+    setText(find("trouble"), reasonOf(error));
+    find("trouble").hidden = error.status === undefined;
   } finally {
     isReading = false;
   }

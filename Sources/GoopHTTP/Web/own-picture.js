@@ -7,6 +7,7 @@ const largest = 256 * 1024;
 const kinds = ["image/png", "image/jpeg", "image/webp", "image/gif"];
 const place = find("own-picture-place");
 const file = find("own-picture-file");
+const choose = find("own-picture-choose");
 const remove = find("own-picture-remove");
 const fault = find("own-picture-fault");
 
@@ -15,14 +16,14 @@ function show(hash) {
   remove.hidden = !hash;
   setText(find("own-picture-none"), hash ? "" : "You have chosen none.");
   fault.hidden = true;
-  file.removeAttribute("aria-invalid");
 }
 
 function fail(text) {
   setText(fault, text);
   fault.hidden = false;
-  file.setAttribute("aria-invalid", "true");
 }
+
+choose.addEventListener("click", () => file.click());
 
 file.addEventListener("change", async () => {
   const [chosen] = file.files;
@@ -44,7 +45,7 @@ remove.addEventListener("click", async () => {
   try {
     await post("/api/avatar/delete", {});
     show("");
-    file.focus();
+    choose.focus();
     tell("Your picture was removed.");
   } catch (error) {
     tellFailure(error);

@@ -1,27 +1,39 @@
 // The Settings room: every key of goop.json, checked as the file is before it is written.
 
-import { button, clean, element, find, get, isBeyond, post, reasonOf, say, setText, tell, tellFailure } from "/assets/words.js";
+import { button, clean, closeToast, element, find, get, isBeyond, post, reasonOf, say, setText, showPath, tell, tellFailure } from "/assets/words.js";
 import "/assets/own-picture.js";
 
 const sections = find("sections");
 const form = find("form");
 const fields = new Map();
-const titles = {
+/// How the groups of the experts' settings are called.
+const groups = {
   identity: "Identity", paths: "Folders", p2p: "Connections", presence: "Presence", profile: "Profile",
-  viewer: "Viewer", lua: "Scripts", data: "Data", site: "Who may visit",
+  viewer: "Viewer", lua: "Scripts", data: "Data", site: "Your site",
 };
-/// What others see stands first, in words for people.
-const seenKeys = {
-  "profile.label": "Your name", "profile.email": "Your e-mail address", "profile.share_email": "Tell others my e-mail address",
+/// What people look for stands first, in this order: where, and which keys.
+const cards = {
+  "seen-fields": ["profile.label", "profile.email", "profile.share_email"],
+  "look-fields": ["viewer.theme", "viewer.open_sites_external", "viewer.peer_offline_grace_min"],
+  "beyond-fields": [
+    "viewer.password", "viewer.names", "viewer.tls_certificate", "viewer.tls_key", "viewer.trusted_proxies", "viewer.http_addr",
+  ],
 };
-/// Keys with a control of their own: what that is called, and where it is.
-const elsewhere = {
-  "presence.invisible": ["Be invisible, above", "#seen-switch"],
-  "site.audience": ["Who may visit, under My site", "/site#audience"],
-  "site.guests": ["Who may visit, under My site", "/site#audience"],
-};
+/// Keys that another room changes: what is chosen there, what the room is called, and where it is.
+const elsewhere = [
+  { title: "What visitors may fill", room: "Data", address: "/data",
+    keys: ["data.visitor_rows", "data.visitor_megabytes", "data.visitor_row_kilobytes", "data.total_megabytes"] },
+  { title: "Who may visit", room: "My site", address: "/site#audience", keys: ["site.audience", "site.guests"] },
+];
+/// Has its switch in the page.
+const switched = "presence.invisible";
+const placed = new Set([switched, ...Object.values(cards).flat(), ...elsewhere.flatMap(({ keys }) => keys)]);
+/// What the words to choose among are called here, where they do not speak for themselves.
+const choiceWords = { "viewer.theme": { auto: "As the system is", light: "Light", dark: "Dark" } };
 /// The sentence of a key that is kept for later begins so (`ConfigurationMeaning`).
 const isLater = (setting) => /^Kept (and checked|for upstream)/.test(setting.meaning);
+/// What each key is called.
+let titles = new Map();
 /// Every row, to be found: `{text, item}`.
 let found = [];
 /// How often what is in the fields was judged, or replaced.
@@ -36,13 +48,45 @@ function changes() {
   return found;
 }
 
+const choiceText = (setting, word) => choiceWords[setting.key]?.[word] ?? word;
+const titleOf = (key) => titles.get(key) ?? key;
+
+/// What a key is called, with the key small behind it.
+function titled(key) {
+  return titles.has(key) ? element("span", "", titles.get(key), " ", element("code", "", key)) : element("code", "", key);
+}
+
+/// A browser takes each password for a form of its own, with a name, and complains about many in one form.
+function giveOwnForm(input) {
+  const id = `${input.id}-form`;
+  input.setAttribute("form", id);
+  if (find(id)) return;
+  const name = document.createElement("input");
+  name.autocomplete = "username";
+  // Enter saves, as in every other field.
+  const enter = document.createElement("button");
+  const own = element("form", "", name, enter);
+  own.id = id;
+  own.hidden = true;
+  own.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (!find("save").disabled) form.requestSubmit();
+  });
+  find("content").append(own);
+}
+
+function usual(setting) {
+  if (setting.secret || cards["seen-fields"].includes(setting.key)) return "";
+  if (setting.kind === "flag") return setting.standard ? "on" : "off";
+  return setting.standard?.length === 0 ? "empty" : choiceText(setting, String(setting.standard));
+}
+
 function control(setting) {
   const id = `set-${setting.key}`;
   const input = document.createElement(setting.choices ? "select" : "input");
   input.id = id;
   input.setAttribute("aria-describedby", `${id}-meaning ${id}-fault`);
-  const words = seenKeys[setting.key];
-  const label = element("label", words ? "label worded" : "label", words ? element("span", "", words, " ", element("code", "", setting.key)) : setting.key);
+  const label = element("label", "label", titled(setting.key));
   label.htmlFor = id;
   const place = element("div", "field");
   let value;
@@ -57,7 +101,7 @@ function control(setting) {
   } else if (setting.choices) {
     // A word of the file that means nothing here is shown, and stays until another is chosen.
     const offered = setting.choices.includes(setting.value) ? setting.choices : [setting.value, ...setting.choices];
-    input.append(...offered.map((word) => new Option(word, word)));
+    input.append(...offered.map((word) => new Option(choiceText(setting, word), word)));
     input.value = setting.value;
     value = () => input.value;
     place.append(label, input);
@@ -67,6 +111,7 @@ function control(setting) {
     input.spellcheck = false;
     if (setting.kind === "number") input.inputMode = "numeric";
     if (setting.secret) {
+      giveOwnForm(input);
       input.placeholder = setting.set ? "Set; type to replace it" : "Not set";
       const remove = document.createElement("input");
       remove.type = "checkbox";
@@ -77,7 +122,7 @@ function control(setting) {
       if (setting.set) {
         removal = element("label", "check", remove, element("span", "", "Remove it"));
         removal.htmlFor = remove.id;
-        remove.setAttribute("aria-label", `Remove it: ${setting.key}`);
+        remove.setAttribute("aria-label", `Remove it: ${setting.title}`);
       }
     } else {
       input.value = setting.value === null ? "" : String(setting.value);
@@ -100,70 +145,105 @@ function row(setting) {
   const field = control(setting);
   const meaning = element("p", "note", setting.meaning);
   meaning.id = `${field.input.id}-meaning`;
-  const standard = setting.secret || setting.key in seenKeys ? "" : setting.standard?.length === 0 ? "empty" : String(setting.standard);
+  const standard = usual(setting);
   if (standard) meaning.append(` Usual: ${standard}.`);
   field.fault = element("p", "fault");
   field.fault.id = `${field.input.id}-fault`;
   field.fault.hidden = true;
   field.item = element("div", "setting", field.place, meaning, field.fault);
+  if (setting.key === "profile.label") addHint(field);
   field.input.addEventListener("input", showChanged);
   field.input.addEventListener("change", () => { showChanged(); check(); });
   fields.set(setting.key, field);
   return field.item;
 }
 
-/// Says where a key has its control.
-function pointer(setting) {
-  const [words, address] = elsewhere[setting.key];
-  const link = element("a", "", words);
-  link.href = address;
-  if (address.startsWith("#")) link.addEventListener("click", (event) => { event.preventDefault(); find(address.slice(1)).focus(); });
-  return element("div", "setting", element("div", "field", element("p", "label", setting.key)), element("p", "note", "Is chosen elsewhere: ", link, "."));
+/// Nobody has to have a name, but whoever has none should know what the others see.
+function addHint(field) {
+  const hint = element("p", "note", "You have no name: the others see “Somebody without a name”. A short one helps them to know you.");
+  hint.id = `${field.input.id}-hint`;
+  const show = () => { hint.hidden = field.input.value.trim() !== ""; };
+  show();
+  field.input.setAttribute("aria-describedby", `${hint.id} ${field.input.getAttribute("aria-describedby")}`);
+  field.input.addEventListener("input", show);
+  field.input.addEventListener("change", () => { if (!hint.hidden) say(hint.textContent); });
+  field.item.append(hint);
 }
 
+const searched = ({ key, title, meaning }) => `${key} ${title} ${meaning}`.toLowerCase();
+
 function rowOf(setting) {
-  const item = setting.key in elsewhere ? pointer(setting) : row(setting);
-  found.push({ text: `${setting.key} ${setting.meaning} ${seenKeys[setting.key] ?? ""}`.toLowerCase(), item });
+  const item = row(setting);
+  found.push({ text: searched(setting), item });
   return item;
+}
+
+/// Says where some keys are chosen, and what they mean.
+function pointer({ title, room, address }, settings) {
+  const link = element("a", "", room);
+  link.href = address;
+  const item = element("div", "setting", element("div", "field", element("p", "label", title)),
+    element("p", "note", "In the room ", link, "."),
+    ...settings.map(({ key, meaning }) => element("p", "note", element("code", "", key), ` ${meaning}`)));
+  found.push({ text: `${title} ${settings.map(searched).join(" ")}`.toLowerCase(), item });
+  return item;
+}
+
+function groupOf(name, items) {
+  const title = element("h3", "", groups[name] ?? name);
+  title.id = `section-${name}`;
+  const group = element("section", "", title, ...items);
+  group.setAttribute("aria-labelledby", title.id);
+  return group;
 }
 
 /// What nothing uses yet is no business of most people: closed, at the end.
 function laterPart(settings) {
-  const title = element("h2", "", `Not used yet (${settings.length})`);
-  const part = element("details", "panel", element("summary", "", title),
+  const title = element("h3", "", `Not used yet (${settings.length})`);
+  const part = element("details", "part", element("summary", "", title),
     element("p", "note", "These keys are kept in the file and checked, and nothing uses them so far."), ...settings.map(rowOf));
   part.id = "later";
   return part;
 }
 
+let isShown = false;
+
 function show(sheet) {
   fields.clear();
   checks += 1;
-  found = [];
   door = sheet.door;
-  find("seen-fields").replaceChildren(...sheet.settings.filter(({ key }) => key in seenKeys).map(rowOf));
+  const byKey = new Map(sheet.settings.map((setting) => [setting.key, setting]));
+  const those = (keys) => keys.map((key) => byKey.get(key)).filter(Boolean);
+  titles = new Map(sheet.settings.map(({ key, title }) => [key, title]));
+  found = [
+    { text: `${those([switched]).map(searched)} ${find("seen-note").textContent}`.toLowerCase(), item: find("seen-row") },
+    { text: `avatar face photo ${find("own-picture-title").textContent} ${find("own-picture-note").textContent}`.toLowerCase(), item: find("own-picture") },
+  ];
+  for (const [card, keys] of Object.entries(cards)) find(card).replaceChildren(...those(keys).map(rowOf));
   const grouped = new Map();
-  for (const setting of sheet.settings) {
-    if (setting.key in seenKeys || isLater(setting)) continue;
-    const name = setting.key.split(".")[0];
+  const into = (key, item) => {
+    const name = key.split(".")[0];
     if (!grouped.has(name)) grouped.set(name, []);
-    grouped.get(name).push(setting);
-  }
+    grouped.get(name).push(item);
+  };
+  for (const setting of sheet.settings) if (!placed.has(setting.key) && !isLater(setting)) into(setting.key, rowOf(setting));
+  for (const other of elsewhere) if (those(other.keys).length) into(other.keys[0], pointer(other, those(other.keys)));
   const wasOpen = find("later")?.open ?? false;
-  sections.replaceChildren(...[...grouped].map(([name, settings]) => {
-    const title = element("h2", "", titles[name] ?? name);
-    title.id = `section-${name}`;
-    const group = element("section", "panel", title, ...settings.map(rowOf));
-    group.setAttribute("aria-labelledby", title.id);
-    return group;
-  }));
-  const later = sheet.settings.filter((setting) => isLater(setting) && !(setting.key in seenKeys));
+  sections.replaceChildren(...[...grouped].map(([name, items]) => groupOf(name, items)));
+  const later = sheet.settings.filter((setting) => isLater(setting) && !placed.has(setting.key));
   if (later.length) sections.append(laterPart(later));
   if (wasOpen && find("later")) find("later").open = true;
-  sections.removeAttribute("aria-busy");
-  find("file").replaceChildren("These are the keys of ", element("code", "", sheet.file), ". Secrets are never shown.");
+  if (!isShown) {
+    isShown = true;
+    for (const part of ["look", "beyond", "experts"]) find(part).hidden = false;
+    // Whoever uses it sees how it stands.
+    find("beyond").open = those(["viewer.password", "viewer.tls_certificate", "viewer.trusted_proxies"]).some(({ set }) => set);
+  }
+  find("reading").hidden = true;
+  find("reading").removeAttribute("aria-busy");
+  showPath(find("file"), "All of it is kept in the file ", sheet.file, ". Secrets are never shown.", "where the settings are kept");
   showWaiting(sheet);
-  showSeen(sheet.settings.find((setting) => setting.key === "presence.invisible")?.value === true);
+  showSeen(byKey.get(switched)?.value === true);
   clearFaults();
   filter();
   showChanged();
@@ -178,7 +258,7 @@ const signedOut = "signed out";
 function showWaiting(sheet) {
   const waiting = find("restart");
   waiting.hidden = sheet.waiting.length === 0;
-  const keys = element("strong", "", sheet.waiting.join(", "));
+  const keys = element("strong", "", ...sheet.waiting.flatMap((key, index) => (index ? [", ", titled(key)] : [titled(key)])));
   if (waiting.hidden) {
     waiting.replaceChildren();
   } else if (run === null) {
@@ -204,6 +284,8 @@ async function currentRun() {
 }
 
 async function startAgain(sheet) {
+  // What it said and offered is under way.
+  closeToast();
   const waiting = find("restart");
   waiting.hidden = false;
   const before = run;
@@ -213,7 +295,7 @@ async function startAgain(sheet) {
     // The run may end before its answer is out: then there is no answer, and the next run tells.
     if (error.status !== undefined) {
       const lines = showFaults(error);
-      const fault = element("p", "fault", `Not started again: ${lines.map((line) => clean(`${line.key ?? ""} ${line.cause}`)).join(". ")}`);
+      const fault = element("p", "fault", `Not started again: ${lines.map((line) => clean(`${titleOf(line.key ?? "")} ${line.cause}`)).join(". ")}`);
       fault.tabIndex = -1;
       waiting.replaceChildren(fault);
       fault.focus();
@@ -262,7 +344,7 @@ function showSeen(isInvisible) {
 seen.addEventListener("change", async () => {
   const isInvisible = seen.checked;
   try {
-    const sheet = await post("/api/rooms/settings/save", { changes: { "presence.invisible": isInvisible } });
+    const sheet = await post("/api/rooms/settings/save", { changes: { [switched]: isInvisible } });
     showWaiting(sheet);
     showSeen(isInvisible);
     tell(isInvisible ? "You are invisible now: the others see you leave." : "You are visible now.");
@@ -316,7 +398,7 @@ async function check() {
   } catch (error) {
     if (turn !== checks) return;
     const lines = showFaults(error);
-    say(lines.map((line) => `${line.key ?? ""} ${line.cause}`).join(". "));
+    say(lines.map((line) => `${titleOf(line.key ?? "")} ${line.cause}`).join(". "));
   }
 }
 
@@ -361,7 +443,7 @@ function showEnd() {
   const banner = find("restart");
   banner.hidden = false;
   banner.replaceChildren(text);
-  for (const part of [form, find("seen"), find("own-picture"), find("restart-part")]) part.hidden = true;
+  for (const part of [form, find("search").closest(".row"), find("no-setting"), find("restart-part")]) part.hidden = true;
   find("sign-out").hidden = true;
   text.focus();
   say(text.textContent);
@@ -377,9 +459,11 @@ function refocus(id) {
 function goTo(key) {
   const field = fields.get(key);
   if (!field) return;
-  const later = field.item.closest("details");
-  if (later) later.open = true;
-  field.item.hidden = false;
+  if (field.item.hidden) {
+    find("search").value = "";
+    filter();
+  }
+  for (let part = field.item.closest("details"); part; part = part.parentElement.closest("details")) part.open = true;
   field.input.focus();
 }
 
@@ -416,8 +500,8 @@ function comeBack(text) {
 /// The key as a link to its field, for a line that begins with it.
 function linkTo(key) {
   if (!key) return [];
-  if (!fields.has(key)) return [`${clean(key)}: `];
-  const link = element("a", "", key);
+  if (!fields.has(key)) return [`${clean(titleOf(key))}: `];
+  const link = element("a", "", titled(key));
   link.href = `#set-${key}`;
   link.addEventListener("click", (event) => { event.preventDefault(); goTo(key); });
   return [link, ": "];
@@ -428,16 +512,22 @@ find("discard").addEventListener("click", async () => {
   refocus("");
 });
 
-let wasOpened = false;
+/// The ids of what was opened by what is looked for; it is closed again afterwards. Whoever opened a part keeps it open.
+const opened = new Set();
 
 function filter() {
   const wanted = clean(find("search").value).toLowerCase();
   for (const { text, item } of found) item.hidden = wanted !== "" && !text.includes(wanted);
-  for (const group of sections.children) group.hidden = ![...group.querySelectorAll(".setting")].some((item) => !item.hidden);
-  const later = find("later");
-  // Opened by what is looked for, closed again afterwards; whoever opened it themselves keeps it open.
-  if (later && (wanted !== "") !== wasOpened) {
-    if (wanted !== "" && !later.open) { later.open = true; wasOpened = true; } else if (wanted === "") { later.open = false; wasOpened = false; }
+  for (const part of form.querySelectorAll("section, details")) {
+    const inside = found.filter(({ item }) => item !== part && part.contains(item));
+    if (inside.length) part.hidden = inside.every(({ item }) => item.hidden);
+    if (part.localName !== "details" || part.hidden || part.open || wanted === "") continue;
+    part.open = true;
+    opened.add(part.id);
+  }
+  if (wanted === "") {
+    for (const part of form.querySelectorAll("details")) if (opened.has(part.id)) part.open = false;
+    opened.clear();
   }
   const isNone = wanted !== "" && found.every(({ item }) => item.hidden);
   if (isNone && find("no-setting").hidden) say("No setting is like that.");
@@ -452,13 +542,15 @@ async function load() {
   try {
     show(await get("/api/rooms/settings"));
   } catch (error) {
+    const reading = find("reading");
     const again = button("Try again", "button", async () => {
       await load();
       // The button is gone, or another one is in its place.
-      (sections.querySelector(":scope > .button") ?? find("content")).focus();
+      (reading.hidden ? find("content") : reading.querySelector("button")).focus();
     });
-    sections.replaceChildren(element("p", "fault", reasonOf(error)), again);
-    sections.removeAttribute("aria-busy");
+    reading.replaceChildren(element("p", "fault", reasonOf(error)), again);
+    reading.hidden = false;
+    reading.removeAttribute("aria-busy");
   }
 }
 

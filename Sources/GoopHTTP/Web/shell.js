@@ -364,7 +364,7 @@ async function copied(text, sentence) {
 
 find("curtain-copy").addEventListener("click", async () => {
   setText(find("curtain-copy"), await copied(siteLink(ownID), "The link to your site was copied."));
-  setTimeout(() => setText(find("curtain-copy"), "Copy the link to my site"), wordTime);
+  setTimeout(() => setText(find("curtain-copy"), "Copy my link"), wordTime);
 });
 
 document.addEventListener("visibilitychange", () => happened({ type: "looked", isHidden: document.hidden }));

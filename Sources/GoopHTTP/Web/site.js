@@ -1,6 +1,6 @@
 // The room "My site": the folder that visitors see, and what its owner does with it.
 
-import { arrangeChildren, button, clean, element, find, get, itsComputer, post, reasonOf, say, setText, siteLink, sizeText, tell, tellFailure } from "/assets/words.js";
+import { arrangeChildren, button, clean, element, find, get, itsComputer, post, reasonOf, say, setText, showPath, siteLink, sizeText, tell, tellFailure } from "/assets/words.js";
 import { askName, askQuestion, editText } from "/assets/site-dialogs.js";
 import "/assets/audience.js";
 import "/assets/visitors.js";
@@ -133,11 +133,13 @@ async function load() {
     sheet = answer;
   } catch (error) {
     if (turn !== loads) return;
-    find("files").replaceChildren(element("li", "fault", reasonOf(error)));
+    const reason = reasonOf(error);
+    find("folder").textContent = `What visitors see is a folder on ${itsComputer}.`;
+    find("files").replaceChildren(element("li", "fault", reason.charAt(0).toUpperCase() + reason.slice(1)));
     find("files").removeAttribute("aria-busy");
     return;
   }
-  find("folder").replaceChildren("What visitors see is the folder ", element("code", "", clean(sheet.folder)), ` on ${itsComputer}.`);
+  showPath(find("folder"), "What visitors see is the folder ", sheet.folder, ` on ${itsComputer}.`, "the folder of your site");
   showFiles();
   showSum();
   showTrash();

@@ -4,7 +4,7 @@
 import { faceOf, ownFace, showFace } from "/assets/face.js";
 import { showPicture } from "/assets/identicon.js";
 import { follow } from "/assets/streams.js";
-import { agoText, button, clean, element, find, get, isLost, nameOf, notAnswering, post, printOf, reasonOf, say, setText, siteLink, tell, tellFailure, viewerAnswers, ways } from "/assets/words.js";
+import { agoText, button, clean, element, find, get, isLost, nameOf, post, printOf, reasonOf, say, setText, siteLink, tell, tellFailure, viewerAnswers, ways } from "/assets/words.js";
 
 const people = new Map();
 const rows = new Map();
@@ -386,7 +386,7 @@ function showLink(state, text) {
   setText(find("link-text"), text);
 }
 
-const showBroken = () => showLink("lost", isLost() ? notAnswering : "Reconnecting…");
+const showBroken = () => showLink("lost", isLost() ? "Not connected" : "Reconnecting…");
 
 setInterval(() => { if (!document.hidden) arrange(); }, 15000);
 search.addEventListener("input", arrange);
@@ -410,7 +410,7 @@ async function copyLink(button, id, said, label) {
 }
 
 find("me-copy").addEventListener("click", ({ currentTarget: button }) =>
-  copyLink(button, button.dataset.id, "The link to your site was copied.", "Copy the link to my site"));
+  copyLink(button, button.dataset.id, "The link to your site was copied.", "Copy my link"));
 find("card-copy").addEventListener("click", ({ currentTarget: button }) =>
   copyLink(button, carded, "The link to their site was copied.", "Copy their link"));
 

@@ -23,6 +23,28 @@ export function button(text, className, action) {
   return made;
 }
 
+/// Copies a text and says so, or says that the browser did not.
+/// @param what what is copied, as the object of a sentence
+export function copyButton(words, what, text) {
+  const made = button(words, "button small", async () => {
+    try {
+      await navigator.clipboard.writeText(text);
+      tell(`Copied: ${what}.`);
+    } catch {
+      tell("The browser did not allow copying. Select the text and copy it by hand.", { isError: true });
+    }
+  });
+  made.setAttribute("aria-label", `${words}: ${what}`);
+  return made;
+}
+
+/// A sentence with a path, and on the computer where the path leads somewhere a button that copies it. Made once for each path.
+export function showPath(place, before, path, after, what) {
+  if (place.dataset.path === path && place.querySelector("code")) return;
+  place.dataset.path = path;
+  place.replaceChildren(before, element("code", "", clean(path)), after, ...(isBeyond ? [] : [" ", copyButton("Copy path", what, path)]));
+}
+
 /// Where a screen reader listens. While a dialog is open it is told of nothing else on the page; the one on top stands last.
 function ear() {
   const dialog = [...document.querySelectorAll("dialog:modal")].at(-1);
@@ -66,7 +88,10 @@ export const isLost = () => warning !== null;
 
 function showLost() {
   if (warning) return;
-  warning = element("p", "standing", `${notAnswering}. What this page shows may be old. It goes on by itself when there is an answer.`);
+  const start = clean(document.querySelector('meta[name="goop-start"]')?.content);
+  warning = element("p", "standing", `${notAnswering}. `,
+    ...(start ? ["Start it again in a terminal: ", element("code", "", start), ". "] : []),
+    "This page goes on by itself then. What it shows until then may be old.");
   warning.id = "lost";
   warning.setAttribute("role", "alert");
   find("content")?.before(warning);
@@ -187,6 +212,14 @@ export function postFile(path, file, { type = "application/octet-stream", onProg
 export const tellFailure = (error) => tell(reasonOf(error), { isError: true });
 
 let toastTimer = 0;
+
+/// Takes the sentence away: what it offers is under way, or no longer to be had.
+export function closeToast() {
+  clearTimeout(toastTimer);
+  const toast = find("toast");
+  toast.hidden = true;
+  toast.replaceChildren();
+}
 
 /// Shows a sentence at the foot of the window, perhaps with a way back, which gets the focus, or with what to do next:
 /// `action` is `[words, what they do]`.

@@ -93,6 +93,7 @@ struct BackupArchive {
     /// Files called `.key` that are looked into at most; further ones are restored all the same, and looked into at the start.
     static let maximumKeys = 1024
 
+    private let path: String
     private let input: InputFile
     private let maximumItems: Int
     private let maximumKeys: Int
@@ -104,6 +105,7 @@ struct BackupArchive {
     init(
         _ path: String, maximumItems: Int = FolderContents.maximumItems, maximumKeys: Int = BackupArchive.maximumKeys
     ) throws(FileFault) {
+        self.path = path
         input = try InputFile(path)
         self.maximumItems = maximumItems
         self.maximumKeys = maximumKeys
@@ -213,13 +215,16 @@ struct BackupArchive {
 
     private func forEachEntry(_ body: (TarHeader, Content) throws -> Void) throws {
         try refuseCompressed()
-        guard input.size >= TarHeader.blockBytes else { throw damaged(.wrongChecksum) }
+        guard input.size >= TarHeader.blockBytes else { throw noBackup }
         try input.rewind()
         var reader = TarHeaderReader()
         var count = 0
+        var isAtStart = true
         while true {
             do {
-                switch try reader.read(block: try block()) {
+                let step = try reader.read(block: try block())
+                isAtStart = false
+                switch step {
                 case .end: return
                 case .record(let size):
                     let record = try take(size + TarHeader.padding(after: Int64(size)))
@@ -235,9 +240,16 @@ struct BackupArchive {
                     _ = try take(TarHeader.padding(after: entry.size))
                 }
             } catch let error as TarError {
-                throw damaged(error)
+                throw isAtStart ? noBackup : damaged(error)
             }
         }
+    }
+
+    /// Of a file that does not even begin as a backup does.
+    private var noBackup: Failure {
+        Failure(
+            .data, "\(path) is no backup, or its beginning is damaged",
+            nextStep: "name a file that goop2 backup wrote; nothing was written")
     }
 
     /// A backup that was packed is whole, and its owner must not look for another.

@@ -7,7 +7,8 @@ extension PeerCommands {
     /// - Parameters:
     ///   - action: `show`, `everyone`, `only`, `allow` or `revoke`.
     ///   - peers: ids, or names of those who are known.
-    /// - Returns: an object with `audience` (`everyone` or `named`) and `guests` (objects with `id` and `name`).
+    /// - Returns: an object with `audience` (`everyone` or `named`) and `guests` (objects with `id` and `name`; and with `unseen`,
+    ///   which is true, if nothing was ever heard of that peer).
     /// - Throws: `Failure`.
     public func audience(_ action: String, peers: [String] = []) async throws -> JSONValue {
         if client.isPeerRunning { return try await client.ask(.audience(action: action, peers: peers)) }
@@ -22,7 +23,12 @@ extension PeerCommands {
         var configuration = prepared.configuration
         if action != "show" {
             var ids: [PeerID] = []
-            let candidates = known.map(PeerName.Candidate.init)
+            // Whoever is on the list can be taken off, known or not.
+            let guests = action == "revoke" ? configuration.siteGuests : []
+            let candidates =
+                known.map { PeerName.Candidate($0) }
+                + guests.map { PeerName.Candidate($0) }
+                .filter { guest in !known.contains { $0.id == guest.id } }
             for name in peers {
                 ids.append(
                     try PeerName.resolve(name, among: candidates, nextStep: PeerName.nextStepWhileStopped).peer)
@@ -60,11 +66,16 @@ extension AudienceDecision {
 extension AudienceSheet {
     /// As the commands print it.
     func json(names: [KnownPeer]) -> JSONValue {
-        let known = Dictionary(names.map { ($0.id, $0.shownName) }) { first, _ in first }
+        let known = Dictionary(names.map { ($0.id, $0) }) { first, _ in first }
         return [
             "audience": .string(name.rawValue),
             "guests": .array(
-                guests.map { ["id": .string($0.base58), "name": .string(known[$0] ?? "")] }),
+                guests.map { guest in
+                    let peer = known[guest] ?? KnownPeer(id: guest)
+                    var object: JSONObject = ["id": .string(guest.base58), "name": .string(peer.shownName)]
+                    if peer.isUnseen { object["unseen"] = true }
+                    return .object(object)
+                }),
         ]
     }
 }

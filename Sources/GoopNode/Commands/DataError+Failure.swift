@@ -1,6 +1,31 @@
 import GoopCore
 
 extension DataError {
+    /// The failure of a command that this means; to its owner a table has no row that is somebody else's.
+    func failure(of request: DataRequest) -> Failure {
+        guard code == .notFound, message == DataError.rowNotFound, let table = request.table, let id = request.id
+        else { return placed(in: request).failure(of: request.op) }
+        return Failure(
+            .noInput, "\(TerminalText.safe(table)) has no row \(id)",
+            nextStep: "see what is there: goop2 data DIR query \(TerminalText.shellWord(table))")
+    }
+
+    /// With the place of a fault told by the words before it: the query language counts bytes, and nobody else does.
+    private func placed(in request: DataRequest) -> DataError {
+        let texts =
+            [request.where, request.order, request.expr, request.groupBy].compactMap(\.self)
+            + request.columns + request.fields
+        // A place does not say in which of several texts it is.
+        guard code == .invalidQuery, texts.count == 1, let text = texts.first,
+            let mark = detail.firstRange(of: ", at byte "), let bytes = Int(detail[mark.upperBound...])
+        else { return self }
+        let before = String(decoding: text.utf8.prefix(max(bytes, 0)), as: UTF8.self).trimmingBlanks()
+        var told = self
+        let place = before.isEmpty ? "at its beginning" : "behind “\(before.suffix(40))”"
+        told.detail = "\(detail[..<mark.lowerBound]), \(place)"
+        return told
+    }
+
     /// The failure of a command that this means.
     ///
     /// - Parameter op: what was asked of the tables; nil where it came to no operation.
@@ -8,7 +33,7 @@ extension DataError {
         let text = TerminalText.safe(description, maximumCharacters: 600)
         return switch code {
         case .badRequest, .invalidQuery, .unknownOperation:
-            Failure(.usage, text, nextStep: "see the examples: goop2 data --help")
+            Failure(.usage, text, nextStep: "see the examples: goop2 data \(DataError.command(of: op))--help")
         case .notFound:
             Failure(
                 .noInput, text, nextStep: "see what is there: goop2 data DIR tables, and goop2 data DIR query TABLE")
@@ -34,6 +59,19 @@ extension DataError {
                 .cannotCreate, text,
                 nextStep: "remove rows, or ask the owner for more (data.visitor_rows, data.visitor_megabytes)")
         default: Failure(.unavailable, text, nextStep: "try again, or restart the peer")
+        }
+    }
+
+    /// The command that asks for an operation, with a blank behind it; empty if none does.
+    private static func command(of op: DataOperation?) -> String {
+        switch op {
+        case .query?, .queryOne?, .exists?, .count?, .pluck?, .distinct?, .aggregate?: "query "
+        case .insert?: "insert "
+        case .update?: "update "
+        case .delete?: "delete "
+        case .createTable?: "create "
+        case .setPolicy?: "policy "
+        default: ""
         }
     }
 

@@ -42,7 +42,7 @@ public final class DataSession: Sendable {
         case .running(let client): return try await client.ask(.data(request))
         case .own(_, let tables):
             do throws(DataError) { return try await tables.perform(request, caller: .owner) } catch {
-                throw error.failure(of: request.op)
+                throw error.failure(of: request)
             }
         }
     }

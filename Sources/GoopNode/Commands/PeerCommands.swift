@@ -23,14 +23,14 @@ public struct PeerCommands: Sendable {
     }
 
     /// The id and the label of a folder's peer, whether it runs or not.
-    /// - Returns: an object with `id`, `label`, `base36` and `running`.
+    /// - Returns: an object with `id`, `label`, `base36`, `running` and `folder`.
     /// - Throws: `Failure`.
     public func identity() throws -> JSONValue {
         let peer = try PreparedPeer.open(folder, options: .init(createsMissing: false, takesLock: false))
         let id = peer.identity.peerID
         return [
             "id": .string(id.base58), "label": .string(peer.configuration.profile.label), "base36": .string(id.base36),
-            "running": .bool(client.isPeerRunning),
+            "running": .bool(client.isPeerRunning), "folder": .string(folder.path),
         ]
     }
 
@@ -50,7 +50,7 @@ public struct PeerCommands: Sendable {
     /// - Parameters:
     ///   - peer: an id, an address that ends in one, or, with a running peer, the name of somebody it knows.
     ///   - patience: how long a peer that is not known yet is looked for.
-    /// - Returns: an object with `peer`, `milliseconds`, `path` and `address`.
+    /// - Returns: an object with `peer`, `milliseconds`, `path` and `address`, and with `name` where it is known by one.
     /// - Throws: `Failure`.
     public func ping(_ peer: String, patience: Duration = .seconds(10)) async throws -> JSONValue {
         if client.isPeerRunning { return try await client.ask(.ping(peer: peer, patience: patience)) }
@@ -101,7 +101,8 @@ public struct PeerCommands: Sendable {
     /// Decides how the owner stands to a peer; at once, and over restarts.
     /// - Parameters:
     ///   - peer: an id, or a name of somebody who is known.
-    /// - Returns: an object with `peer` and `standing`.
+    /// - Returns: an object with `peer` and `standing`; with `name` where the peer is known by one; and with `unseen`,
+    ///   which is true, if nothing was ever heard of it.
     /// - Throws: `Failure`.
     public func stand(_ peer: String, _ standing: PeerStanding) async throws -> JSONValue {
         if client.isPeerRunning { return try await client.ask(.stand(peer: peer, standing: standing.rawValue)) }
@@ -111,7 +112,10 @@ public struct PeerCommands: Sendable {
         defer { try? store.close() }
         let known = try await folder.peers(in: store)
         let (id, _) = try PeerName.resolve(
-            peer, among: known.map(PeerName.Candidate.init), nextStep: PeerName.nextStepWhileStopped)
+            peer, among: known.map { PeerName.Candidate($0) },
+            own: PeerName.Candidate(
+                id: prepared.identity.peerID, label: prepared.configuration.profile.label, petname: ""),
+            nextStep: PeerName.nextStepWhileStopped)
         var records = PeerRecords(ownID: prepared.identity.peerID, known: known)
         let decided: PeerRecords.Decided
         do throws(PeerRecords.Refusal) { decided = try records.setStanding(standing, of: id) } catch {
@@ -119,7 +123,7 @@ public struct PeerCommands: Sendable {
                 .usage, "\(error)", nextStep: "name another peer; goop2 peers \(folder.word) lists them")
         }
         try await folder.save(decided, in: store)
-        return ["peer": .string(id.base58), "standing": .string(decided.record.standing.rawValue)]
+        return decided.record.decidedJSON(name: decided.record.shownName, isUnseen: decided.record.isUnseen)
     }
 
     var client: ControlClient { ControlClient(folder: folder, group: group) }
@@ -130,6 +134,14 @@ public struct PeerCommands: Sendable {
 }
 
 extension KnownPeer {
+    /// As a command answers that decides about the peer.
+    func decidedJSON(name: String, isUnseen: Bool) -> JSONValue {
+        var object: JSONObject = ["peer": .string(id.base58), "standing": .string(standing.rawValue)]
+        if !name.isEmpty { object["name"] = .string(name) }
+        if isUnseen { object["unseen"] = true }
+        return .object(object)
+    }
+
     /// As the commands print who is blocked or muted.
     var standingJSON: JSONValue {
         [

@@ -215,11 +215,26 @@ public struct RowImport: Sendable {
         if waiting.count >= RowImport.stepRows || waitingBytes >= RowImport.stepBytes { try await step() }
     }
 
+    /// SQLite tells which column wants each value once only; which value it was, the row tells.
+    private static func reason(_ text: String, for row: JSONValue) -> String {
+        let prefix = "UNIQUE constraint failed: "
+        guard text.hasPrefix(prefix) else { return text }
+        let place = text.dropFirst(prefix.count).split(separator: ".", maxSplits: 1)
+        guard place.count == 2, !place[1].contains(",") else { return text }
+        let column = String(place[1])
+        return switch row.object?[column] {
+        case .string(let value)?, .number(let value)?: "there is a row with \(column) \(value) already"
+        default: "there is a row with that \(column) already"
+        }
+    }
+
     private mutating func step() async throws {
         guard !waiting.isEmpty else { return }
         let refused = try await session.insert(waiting.map(\.row), into: table)
         for row in refused where waiting.indices.contains(row.index) {
-            report.refuse(waiting[row.index].line, TerminalText.safe(row.reason, maximumCharacters: 200))
+            let (line, values) = waiting[row.index]
+            let reason = RowImport.reason(row.reason, for: values)
+            report.refuse(line, TerminalText.safe(reason, maximumCharacters: 200))
         }
         report.added += waiting.count - refused.count
         waiting = []

@@ -15,9 +15,11 @@ struct ShortLivedNode: Sendable {
     func run<Outcome: Sendable>(
         with text: String, _ errand: @escaping @Sendable (Node, PeerID) async throws -> Outcome
     ) async throws -> Outcome {
-        let (peer, address) = try PeerName.resolve(text)
         let own = try PreparedPeer.open(folder, options: .init(createsMissing: false))
         defer { own.release() }
+        let (peer, address) = try PeerName.resolve(
+            text, own: PeerName.Candidate(id: own.identity.peerID, label: own.configuration.profile.label, petname: ""),
+            nextStep: "use an id; names are known while the peer runs: goop2 peer \(folder.word)")
         guard peer != own.identity.peerID else {
             throw Failure(
                 .usage, "that is this folder's own id", nextStep: "name another peer, or open the files of the site")
@@ -40,6 +42,13 @@ struct ShortLivedNode: Sendable {
             await node.stop()
             throw error
         }
+    }
+
+    /// A duration for a person, in seconds.
+    static func words(for patience: Duration) -> String {
+        let (seconds, fraction) = patience.components
+        guard fraction == 0 else { return "\(patience)" }
+        return seconds == 1 ? "1 second" : "\(seconds) seconds"
     }
 
     /// Looks for a peer on the local network until it answers.
@@ -69,7 +78,8 @@ struct ShortLivedNode: Sendable {
         }
         guard let addresses else {
             throw Failure(
-                .unavailable, "\(peer) was not found on the local network within \(patience)",
+                .unavailable,
+                "\(peer) was not found on the local network within \(ShortLivedNode.words(for: patience))",
                 nextStep: "check that it runs with the same p2p.mdns_tag (\(tag)), or give its address: "
                     + "/ip4/ADDRESS/tcp/PORT/p2p/\(peer)")
         }

@@ -34,15 +34,36 @@ public struct TableColumns: Sendable {
     /// A text as the value that its column is for: digits in a column of numbers are a number.
     public func value(of text: String, in column: String) -> JSONValue {
         let type = kinds.first { $0.name == column }?.type ?? ""
-        // "ENUM" has "NUM" in it; its choices are texts, those of digits too.
-        let isNumber =
-            !type.contains("ENUM")
-            && ["INT", "REAL", "FLOA", "DOUB", "NUM", "DEC"].contains { type.contains($0) }
-        if isNumber, TableColumns.isNumber(text) { return .number(text) }
+        if TableColumns.isForNumbers(type), TableColumns.isNumber(text) { return .number(text) }
         if type.contains("BLOB"), text.hasPrefix("{\"$blob\":"), let value = try? JSONParser.parse(Array(text.utf8)) {
             return value
         }
         return .string(text)
+    }
+
+    /// What of a row is a text where its column is for numbers, a sentence each: SQLite keeps it as it is, and sorts and compares
+    /// it as a text.
+    public func misfits(in row: [String: JSONValue]) -> [String] {
+        row.keys.sorted().compactMap { column in
+            guard case .string(let text)? = row[column], let kind = kinds.first(where: { $0.name == column }),
+                TableColumns.isForNumbers(kind.type), !TableColumns.becomesNumber(text)
+            else { return nil }
+            let wanted = kind.type.contains("INT") ? "whole numbers" : "numbers"
+            let shown = text.isEmpty ? "an empty text" : TerminalText.safe(text, maximumCharacters: 40)
+            return "\(TerminalText.safe(column)) holds \(wanted); \(shown) was kept as text"
+        }
+    }
+
+    private static func isForNumbers(_ type: String) -> Bool {
+        // "ENUM" has "NUM" in it; its choices are texts, those of digits too.
+        !type.contains("ENUM") && ["INT", "REAL", "FLOA", "DOUB", "NUM", "DEC"].contains { type.contains($0) }
+    }
+
+    /// Whether SQLite makes a number of a text in a column of numbers: of digits, also with blanks around them.
+    private static func becomesNumber(_ text: String) -> Bool {
+        let words = text.split(whereSeparator: \.isWhitespace)
+        guard words.count == 1, let word = words.first else { return false }
+        return word.allSatisfy { "0123456789+-.eE".contains($0) } && Double(word) != nil
     }
 
     /// A field of a CSV file: nothing between the commas is no value.

@@ -164,7 +164,9 @@ final class SiteTables: Sendable {
                 if case .closed = state { return true }
                 state = .open(store)
                 // It may have been changed while the file was opened.
-                store.limit(to: self.configuration.withLock { $0.quota })
+                let current = self.configuration.withLock { $0 }
+                store.limit(to: current.quota)
+                store.setOwnerEmail(current.ownerEmail)
                 return false
             }
             if isClosed {
@@ -185,6 +187,12 @@ final class SiteTables: Sendable {
     func limit(to quota: VisitorQuota) {
         configuration.withLock { $0.quota = quota }
         state.withLock { if case .open(let store) = $0 { store.limit(to: quota) } }
+    }
+
+    /// The owner's e-mail in rows that are made from now on; also of a database that is opened later.
+    func setOwnerEmail(_ email: String) {
+        configuration.withLock { $0.ownerEmail = email }
+        state.withLock { if case .open(let store) = $0 { store.setOwnerEmail(email) } }
     }
 
     /// Performs an operation.

@@ -132,6 +132,7 @@ public final class PreparedPeer: Sendable {
             // Last, for what it notes is told once: by a start that comes so far.
             remember(identity.peerID, keyFile: folder.resolve(configuration.identity.keyFile))
             noteWhatIsNotTaken(configuration)
+            noteAnUnreadableSite(folder.resolve(configuration.paths.siteRoot))
             for key in configuration.unknownKeys.prefix(20) {
                 notes.append("\(folder.configurationFile): \(key)")
             }
@@ -310,6 +311,25 @@ public final class PreparedPeer: Sendable {
                 notes.append(
                     "the site stays as it is: --starter is for a new one; the viewer's My site room adds starters")
             }
+        }
+
+        /// A start does not fail by it, and nobody would see the site: not even its owner, who would look for the cause elsewhere.
+        private mutating func noteAnUnreadableSite(_ root: String) {
+            guard options.createsMissing else { return }
+            var code: CInt = 0
+            if let listing = opendir(root) {
+                if access(root, X_OK) != 0 { code = errno }
+                closedir(listing)
+            } else {
+                code = errno
+            }
+            guard code != 0 else { return }
+            let nextStep =
+                code == ENOTDIR
+                ? "move it away, and put a folder there"
+                : "allow it: chmod u+rx \(TerminalText.shellWord(root))"
+            let reason = String(cString: strerror(code))
+            notes.append("\(root) cannot be read: \(reason), so nobody sees your site; next: \(nextStep)")
         }
 
         /// The tables of a starter site that were not all made yet.

@@ -26,7 +26,7 @@ final class Neighbours: Sendable {
     }
 
     private struct State {
-        var seen: [PeerID: (isMet: Bool, at: ContinuousClock.Instant, host: IPAddress?)] = [:]
+        var seen: [PeerID: (isMet: Bool, at: ContinuousClock.Instant, address: IPAddress?)] = [:]
         /// As many as the owner chose, seen or not.
         var favourites: Set<PeerID> = []
         /// As many as the command line has.
@@ -43,9 +43,9 @@ final class Neighbours: Sendable {
     private let state = Mutex(State())
 
     /// A peer was found.
-    /// - Parameter host: where it says that it is; nil leaves what it said before.
+    /// - Parameter address: where it says that it is; nil leaves what it said before.
     func saw(
-        _ peer: PeerID, at host: IPAddress? = nil, isConnected: Bool = false, now: ContinuousClock.Instant = .now
+        _ peer: PeerID, at address: IPAddress? = nil, isConnected: Bool = false, now: ContinuousClock.Instant = .now
     ) {
         state.withLock { state in
             let isMet = isConnected || state.seen[peer]?.isMet == true
@@ -57,7 +57,7 @@ final class Neighbours: Sendable {
                 else { return }
                 state.seen[victim.peer] = nil
             }
-            state.seen[peer] = (isMet, now, host ?? state.seen[peer]?.host)
+            state.seen[peer] = (isMet, now, address ?? state.seen[peer]?.address)
         }
     }
 
@@ -65,7 +65,7 @@ final class Neighbours: Sendable {
     func met(_ peer: PeerID) {
         state.withLock { state in
             guard let known = state.seen[peer] else { return }
-            state.seen[peer] = (true, known.at, known.host)
+            state.seen[peer] = (true, known.at, known.address)
         }
     }
 
@@ -92,7 +92,7 @@ final class Neighbours: Sendable {
     func standing(of peer: PeerID) -> Standing { state.withLock { $0.standing(of: peer) } }
 
     /// Where the peer last said that it is.
-    func host(of peer: PeerID) -> IPAddress? { state.withLock { $0.seen[peer]?.host } }
+    func address(of peer: PeerID) -> IPAddress? { state.withLock { $0.seen[peer]?.address } }
 
     /// Everybody found within the lifetime, and whom the owner chose of those found before.
     func current(now: ContinuousClock.Instant = .now) -> [PeerID] {

@@ -7,7 +7,8 @@ import Synchronization
 
 /// What the viewer and the commands see of the running peer.
 struct PeerBackend: ViewerBackend {
-    let profile: SelfProfile
+    let id: PeerID
+    let own: OwnProfile
     let avatar: OwnAvatar
     let directory: PeerDirectory
     private(set) var client: SiteClient
@@ -18,13 +19,13 @@ struct PeerBackend: ViewerBackend {
     let visibility: Visibility
     let consents: SiteConsents
     let live: LivePreferences
+    let suspect: Twin
+    let clock: PeerClock
 
     var preferences: ViewerPreferences { live.now }
 
     func selfProfile() async -> SelfProfile {
-        var profile = profile
-        profile.avatarHash = avatar.hash
-        return profile
+        SelfProfile(id: id, label: own.label, email: own.email, avatarHash: avatar.hash)
     }
 
     /// The same, with another limit for the first bytes of an answer.
@@ -37,10 +38,10 @@ struct PeerBackend: ViewerBackend {
     func peers() async -> [PeerEntry] { await directory.entries }
 
     func name(of peer: PeerID) async -> String {
-        peer == profile.id ? profile.label : await directory.name(of: peer)
+        peer == id ? own.label : await directory.name(of: peer)
     }
 
-    func peerChanges() async -> AsyncStream<PeerChange> { await directory.changes() }
+    func peerChanges() async -> AsyncStream<PeerChange> { await directory.changes(endWithProfile: true) }
 
     func hasConsent(_ consent: SiteConsent, for peer: PeerID) async -> Bool { consents.has(consent, peer) }
 
@@ -50,17 +51,19 @@ struct PeerBackend: ViewerBackend {
 
     func isInvisible() async -> Bool { visibility.isHidden }
 
+    func twin() async -> String? { suspect.place(now: clock.now().uptime) }
+
     func readiness() async -> Readiness { progress.readiness }
 
     func data(_ request: DataRequest, of peer: PeerID) async throws(DataError) -> DataAnswer {
-        guard peer != profile.id else { return DataAnswer(value: try await tables.perform(request, caller: .owner)) }
+        guard peer != id else { return DataAnswer(value: try await tables.perform(request, caller: .owner)) }
         return try await dataClient.answer(to: request, of: peer)
     }
 
     func dataChanges(
         of peer: PeerID, table: String
     ) async throws(DataError) -> AsyncThrowingStream<DataChange, any Error> {
-        guard peer != profile.id else { return try await tables.changes(of: table, caller: .owner) }
+        guard peer != id else { return try await tables.changes(of: table, caller: .owner) }
         return try await dataClient.changes(of: peer, table: table)
     }
 
@@ -68,7 +71,7 @@ struct PeerBackend: ViewerBackend {
         guard !(await directory.isBlocked(peer)) else {
             throw SiteError(kind: .blocked, detail: "you have blocked this peer")
         }
-        guard peer == profile.id else { return try await client.changes(of: peer) }
+        guard peer == id else { return try await client.changes(of: peer) }
         let own = try await site.watch.changes()
         let (changes, continuation) = AsyncThrowingStream.makeStream(
             of: SiteChanges.self, bufferingPolicy: .bufferingNewest(8))
@@ -83,7 +86,7 @@ struct PeerBackend: ViewerBackend {
     }
 
     func openSite(_ query: SiteQuery, of peer: PeerID) async throws(SiteError) -> SiteBody {
-        if peer == profile.id {
+        if peer == id {
             let chunks = try await SiteFileChunks.answer(query, in: site.folder, tags: site.tags)
             return SiteBody(head: chunks.head, chunks: chunks, whole: chunks.whole)
         }
@@ -95,7 +98,8 @@ struct PeerBackend: ViewerBackend {
             await directory.probeSucceeded(peer)
             return body
         } catch {
-            if error.kind == .unreachable { await directory.probeFailed(peer, reason: error.description) }
+            if error.kind == .unreachable { await directory.probeFailed(peer, reason: error.reason) }
+            if error.kind == .timedOut { await directory.doubt(peer) }
             throw error
         }
     }

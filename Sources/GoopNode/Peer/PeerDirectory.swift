@@ -25,6 +25,8 @@ actor PeerDirectory {
     private let perform: @Sendable (Request) -> Void
     private let refuse: nonisolated(nonsending) @Sendable (Set<PeerID>) async -> Void
     private var listeners: [Int: AsyncStream<PeerChange>.Continuation] = [:]
+    /// The listeners that show the own profile beside the list.
+    private var profileListeners: Set<Int> = []
     private var nextListener = 0
     private(set) var refusals: [PeerTable.Refusal: Int] = [:]
 
@@ -66,7 +68,9 @@ actor PeerDirectory {
     /// What is known of a peer, whether it is listed now or not.
     func record(of peer: PeerID) -> KnownPeer? {
         if let record = records[peer] { return record }
-        return table[peer].map { KnownPeer(id: peer, label: $0.label) }
+        return table[peer].map {
+            KnownPeer(id: peer, label: $0.label, lastSeenMilliseconds: $0.lastSeenMilliseconds)
+        }
     }
 
     /// What the owner calls a peer, listed or not; empty if that is not known.
@@ -98,6 +102,12 @@ actor PeerDirectory {
 
     func probeFailed(_ peer: PeerID, reason: String) {
         apply(table.probeFailed(peer, reason: reason, now: clock.now()))
+    }
+
+    /// Something else went wrong with a peer: a probe tells whether it answers.
+    func doubt(_ peer: PeerID) {
+        guard let entry = table[peer], !entry.offline else { return }
+        perform(.probe(peer))
     }
 
     func connectionChanged(_ peer: PeerID, path: PeerPath) {
@@ -200,7 +210,8 @@ actor PeerDirectory {
     }
 
     /// Changes from now on. Ends when the listener is too far behind, and at once beyond the bound of listeners.
-    func changes() -> AsyncStream<PeerChange> {
+    /// - Parameter endWithProfile: whether to end, too, when the own profile has changed: whoever asks anew shows that as well.
+    func changes(endWithProfile: Bool = false) -> AsyncStream<PeerChange> {
         let (stream, continuation) = AsyncStream.makeStream(
             of: PeerChange.self, bufferingPolicy: .bufferingNewest(PeerDirectory.changesPerListener))
         guard listeners.count < PeerDirectory.maximumListeners else {
@@ -210,13 +221,23 @@ actor PeerDirectory {
         let number = nextListener
         nextListener += 1
         listeners[number] = continuation
+        if endWithProfile { profileListeners.insert(number) }
         continuation.onTermination = { [weak self] _ in
             Task { [weak self] in await self?.forget(number) }
         }
         return stream
     }
 
-    private func forget(_ number: Int) { listeners[number] = nil }
+    private func forget(_ number: Int) {
+        listeners[number] = nil
+        profileListeners.remove(number)
+    }
+
+    /// The own name or e-mail address is another now.
+    func profileChanged() {
+        for number in profileListeners { listeners.removeValue(forKey: number)?.finish() }
+        profileListeners = []
+    }
 
     private func apply(_ effects: [PeerTable.Effect]) {
         for effect in effects {

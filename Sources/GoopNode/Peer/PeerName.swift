@@ -16,8 +16,13 @@ enum PeerName {
     static let nextStepWhileStopped = "use an id, or start the peer: it may hear of that name"
 
     /// The peer of an id, or of a link to a site as the viewer copies it: `http://127.0.0.1:8080/p/ID/…`, whatever its
-    /// host and port are, since everybody's viewer has its own. Nil for any other text.
+    /// host and port are, since everybody's viewer has its own. Nil for any other text, and for an id that no key can have:
+    /// ids have no checksum, but that much of a slip of the pen shows.
     static func id(in text: String) -> PeerID? {
+        idOrSlip(in: text).flatMap { $0.canBeOfAKey ? $0 : nil }
+    }
+
+    private static func idOrSlip(in text: String) -> PeerID? {
         if let peer = PeerID(text) { return peer }
         guard let scheme = ["http://", "https://"].first(where: { text.hasPrefix($0) }) else { return nil }
         let parts = text.dropFirst(scheme.count).split(separator: "/", maxSplits: 3, omittingEmptySubsequences: false)
@@ -27,24 +32,31 @@ enum PeerName {
 
     /// Finds the peer that a text means: an id, a link to a site, a multiaddr that ends in an id, or a name that only one
     /// candidate has.
-    /// - Parameter nextStep: what to do when nobody has the name, and none is alike.
+    /// - Parameters:
+    ///   - own: the peer itself, whom its name means where nobody else has it.
+    ///   - nextStep: what to do when nobody has the name, and none is alike.
     /// - Returns: the peer, and the address to try if one was given.
     static func resolve(
-        _ text: String, among candidates: [Candidate] = [],
+        _ text: String, among candidates: [Candidate] = [], own: Candidate? = nil,
         nextStep: String = "use an id: names are known while the peer runs"
     ) throws(Failure) -> (peer: PeerID, address: Multiaddr?) {
         if let peer = id(in: text) { return (peer, nil) }
         if text.hasPrefix("/") {
-            guard let address = Multiaddr(text), let peer = address.peerID else {
+            guard let address = Multiaddr(text), let peer = address.peerID, peer.canBeOfAKey else {
                 throw Failure(
                     .usage, "\(text.prefix(200)) is no address of a peer",
                     nextStep: "an address looks like /ip4/192.168.1.20/tcp/4001/p2p/12D3Koo...")
             }
             return (peer, address.withoutPeerID)
         }
+        // Nobody is named by nothing, those without a name least of all.
+        let candidates = text.isEmpty ? [] : candidates
         // The owner's own names come first: a stranger cannot take one by calling itself so.
-        let own = candidates.filter { $0.petname == text }
-        let named = own.isEmpty ? candidates.filter { $0.label == text } : own
+        let petnamed = candidates.filter { $0.petname == text }
+        var named = petnamed.isEmpty ? candidates.filter { $0.label == text } : petnamed
+        // What is on a list already can be taken off, be it nobody's.
+        if let slip = idOrSlip(in: text) { named = candidates.filter { $0.id == slip } }
+        if named.isEmpty, let own, !text.isEmpty, own.label == text { return (own.id, nil) }
         guard let only = named.first else {
             let names = candidates.flatMap { [$0.label, $0.petname] }.filter { !$0.isEmpty }
             let suggestion = NameSuggestion.nearest(to: text, among: names)
@@ -65,4 +77,7 @@ extension PeerName.Candidate {
     init(_ known: KnownPeer) { self.init(id: known.id, label: known.label, petname: known.petname) }
 
     init(_ entry: PeerEntry) { self.init(id: entry.id, label: entry.label, petname: entry.petname) }
+
+    /// Somebody of whom only the id is known.
+    init(_ id: PeerID) { self.init(id: id, label: "", petname: "") }
 }

@@ -40,6 +40,13 @@ public final class PeerService: Service {
         /// A contact as a person writes it.
         /// - Throws: `Failure` of kind `.usage`.
         public static func contact(_ text: String) throws(Failure) -> Multiaddr {
+            // Names are known while the peer runs, and none of them says where somebody is.
+            guard text.hasPrefix("/") || PeerName.id(in: text) != nil else {
+                throw Failure(
+                    .usage, "--contact takes an address, and \(text.prefix(200)) is none",
+                    nextStep: "an address looks like /ip4/192.168.1.5/tcp/4001/p2p/12D3Koo...; the other peer prints "
+                        + "its own when it starts")
+            }
             let (peer, address) = try PeerName.resolve(text)
             guard let address else {
                 throw Failure(
@@ -56,14 +63,23 @@ public final class PeerService: Service {
         case listening([Multiaddr])
         /// The viewer answers at this address.
         case viewer(url: String)
+        /// It would have answered at this port, which another program has: `holder`, where the system tells.
+        case viewerPortTaken(Int, holder: String?)
         /// From other machines it answers at these addresses.
         case viewerBeyond(urls: [String])
         /// The owner has closed the viewer for other machines, until the next start.
         case viewerBeyondClosed
+        /// Somebody on the local network says that they are this peer: a second program with its key, or a forgery. Where: IP
+        /// addresses, or `this computer`. Once in a run.
+        case twin(place: String)
         /// Every part is up.
         case ready
         /// The peer list changed.
         case changed(PeerChange)
+        /// A peer that was named at the start does not answer at these addresses, and is tried again; once for each.
+        case contactFailed(PeerID, at: [Multiaddr], reason: String)
+        /// There is a connection with a peer that was named at the start at these addresses; once for each.
+        case contactReached(PeerID, at: [Multiaddr])
         /// The goodbye is on its way.
         case stopping
     }
@@ -94,12 +110,13 @@ public final class PeerService: Service {
         defer { try? store.close() }
         let records = PeerRecords(ownID: peer.identity.peerID, known: try await peer.folder.peers(in: store))
         let door = SiteDoor(peer.configuration.siteAudience)
+        let own = OwnProfile(peer.configuration.profile)
         let site = OwnSite(peer, logger: logger)
-        let (node, pubsub) = try await startNode(refusing: records.blocked, site: site, door: door)
+        let (node, pubsub) = try await startNode(refusing: records.blocked, site: site, door: door, own: own)
         let running = await RunningPeer(
             peer: peer, options: options, node: node, pubsub: pubsub, viewer: doors?.own ?? .off,
             outerDoor: doors?.outer, group: group, records: records, store: store, site: site, door: door,
-            logger: logger)
+            own: own, logger: logger)
         options.onParts(running)
         try await running.run()
     }
@@ -124,7 +141,7 @@ public final class PeerService: Service {
 
     /// Starts a node on the first set of addresses that can be had, and remembers a port that was chosen.
     private func startNode(
-        refusing blocked: Set<PeerID>, site: OwnSite, door: SiteDoor
+        refusing blocked: Set<PeerID>, site: OwnSite, door: SiteDoor, own: OwnProfile
     ) async throws -> (Node, PubSub) {
         var state = PeerState.load(peer.folder.stateFile)
         let configured = peer.configuration.p2p.listenPort
@@ -136,7 +153,7 @@ public final class PeerService: Service {
             }
         var failure: (any Error)?
         for addresses in attempts {
-            let node = makeNode(listen: addresses, site: site, door: door)
+            let node = makeNode(listen: addresses, site: site, door: door, own: own)
             await node.refuse(blocked)
             // Before the start, so that the first peer hears of it.
             let pubsub = PubSub(node: node)
@@ -161,13 +178,13 @@ public final class PeerService: Service {
         throw listenFailure(configured: configured, cause: failure)
     }
 
-    private func makeNode(listen: [Multiaddr], site: OwnSite, door: SiteDoor) -> Node {
+    private func makeNode(listen: [Multiaddr], site: OwnSite, door: SiteDoor, own: OwnProfile) -> Node {
         let node = Node(
             configuration: .init(
                 identity: peer.identity, listen: listen, agentVersion: "goop2-swift/\(options.version)"),
             eventLoopGroup: group, logger: logger)
         SiteService(
-            folder: site.folder, tags: site.tags, label: peer.configuration.profile.label, door: door, logger: logger
+            folder: site.folder, tags: site.tags, label: own.label, door: door, logger: logger
         ).register(on: node)
         WatchService(watch: site.watch, door: door, logger: logger).register(on: node)
         return node

@@ -58,6 +58,12 @@ final class PresenceVoice: Sendable {
     /// The owner has another picture now, or none.
     func avatarChanged(_ hash: String) { change(\.avatarHash, to: hash) }
 
+    /// The owner has another name, or shares another e-mail address, or none.
+    func profileChanged(label: String, email: String) {
+        change(\.label, to: label)
+        change(\.email, to: email)
+    }
+
     private func change<Value: Equatable>(_ part: WritableKeyPath<PresenceProfile, Value>, to value: Value) {
         let changed = state.withLock { state in
             guard state.profile[keyPath: part] != value else { return false }

@@ -18,27 +18,19 @@ extension RunningPeer {
             case .audience(let action, let peers):
                 return .value(try await audience(action, peers))
             case .data(let request):
-                return .value(
-                    try await data(request.op) { (tables) throws(DataError) in
-                        try await tables.perform(request, caller: .owner)
-                    })
+                do throws(DataError) { return .value(try await tables.perform(request, caller: .owner)) } catch {
+                    throw error.failure(of: request)
+                }
             case .insert(let table, let rows):
-                return .value(
-                    .array(
-                        try await data(.insert) { (tables) throws(DataError) in
-                            try await tables.insert(rows, into: table).map(\.json)
-                        }))
+                do throws(DataError) {
+                    return .value(.array(try await tables.insert(rows, into: table).map(\.json)))
+                } catch {
+                    throw error.failure(of: .insert)
+                }
             }
         } catch {
             return .failure(error)
         }
-    }
-
-    /// Asks the tables, with their errors as those of commands.
-    private func data<Value>(
-        _ op: DataOperation, _ body: (SiteTables) async throws(DataError) -> Value
-    ) async throws(Failure) -> Value {
-        do { return try await body(tables) } catch { throw error.failure(of: op) }
     }
 
     private func status() async -> JSONValue {
@@ -47,7 +39,7 @@ extension RunningPeer {
         }
         let usage = node.usage
         return [
-            "id": .string(node.peerID.base58), "label": .string(backend.profile.label),
+            "id": .string(node.peerID.base58), "label": .string(own.label),
             "addresses": .array(node.listenAddresses().map { .string($0.description) }), "parts": .array(parts),
             "connections": .integer(usage.connections), "streams": .integer(usage.streams),
         ]
@@ -55,7 +47,17 @@ extension RunningPeer {
 
     private func ping(_ text: String, patience: Duration) async throws(Failure) -> JSONValue {
         let (peer, address) = try await resolve(text)
-        return try await PeerErrand(node: node, timeout: patience).ping(peer, address: address)
+        let answer: JSONValue
+        do throws(Failure) {
+            answer = try await PeerErrand(node: node, timeout: patience).ping(peer, address: address)
+        } catch {
+            await directory.doubt(peer)
+            throw error
+        }
+        let name = await directory.name(of: peer)
+        guard !name.isEmpty, var object = answer.object else { return answer }
+        object["name"] = .string(name)
+        return .object(object)
     }
 
     private func get(_ text: String, path: String, patience: Duration) async throws(Failure) -> SiteBody {
@@ -74,8 +76,11 @@ extension RunningPeer {
         }
         let peer = try await resolve(text).peer
         do throws(PeerBookError) {
+            // A peer that is blocked is listed no longer.
+            let isListed = await directory.entry(of: peer) != nil
+            let name = await directory.name(of: peer)
             let record = try await book.decide(.standing(standing), about: peer)
-            return ["peer": .string(peer.base58), "standing": .string(record.standing.rawValue)]
+            return record.decidedJSON(name: name, isUnseen: record.isUnseen && !isListed)
         } catch {
             guard error.isStored else { throw notStored(error.message) }
             throw Failure(
@@ -84,12 +89,14 @@ extension RunningPeer {
     }
 
     private func audience(_ action: String, _ names: [String]) async throws(Failure) -> JSONValue {
-        guard action != "show" else { return await access.audience().json(names: directory.known) }
+        guard action != "show" else { return await access.audience().json(names: acquaintances()) }
+        // Whoever is on the list can be taken off, known or not.
+        let guests = await action == "revoke" ? access.audience().guests : []
         var peers: [PeerID] = []
-        for name in names { peers.append(try await resolve(name).peer) }
+        for name in names { peers.append(try await resolve(name, besides: guests).peer) }
         let decision = try AudienceDecision(action: action, peers: peers)
         do throws(AudienceError) {
-            return try await access.decide(decision).json(names: directory.known)
+            return try await access.decide(decision).json(names: acquaintances())
         } catch {
             guard error.isStored else { throw notStored(error.message) }
             throw Failure(.usage, error.message, nextStep: "see who is named: goop2 site \(peer.folder.word)")
@@ -100,13 +107,31 @@ extension RunningPeer {
         Failure(.temporary, cause, nextStep: "try again; it is in effect until the next start")
     }
 
-    private func resolve(_ text: String) async throws(Failure) -> (peer: PeerID, address: Multiaddr?) {
+    /// Whoever is remembered, and after them whoever is listed without that.
+    private func acquaintances() async -> [KnownPeer] {
         let listed = await directory.entries
-        let ids = Set(listed.map(\.id))
+        return await directory.known
+            + listed.map {
+                KnownPeer(
+                    id: $0.id, label: $0.label, addresses: $0.addresses, lastSeenMilliseconds: $0.lastSeenMilliseconds,
+                    petname: $0.petname)
+            }
+    }
+
+    /// - Parameter others: those who can be named by their ids though they are neither listed nor remembered.
+    private func resolve(
+        _ text: String, besides others: [PeerID] = []
+    ) async throws(Failure) -> (peer: PeerID, address: Multiaddr?) {
+        let listed = await directory.entries
+        var ids = Set(listed.map(\.id))
         // Those who are not listed, the blocked for one, are named too.
-        let others = await directory.known.filter { !ids.contains($0.id) }
+        let remembered = await directory.known.filter { ids.insert($0.id).inserted }
+        let unknown = others.filter { ids.insert($0).inserted }
         return try PeerName.resolve(
-            text, among: listed.map(PeerName.Candidate.init) + others.map(PeerName.Candidate.init),
+            text,
+            among: listed.map { PeerName.Candidate($0) } + remembered.map { PeerName.Candidate($0) }
+                + unknown.map { PeerName.Candidate($0) },
+            own: PeerName.Candidate(id: node.peerID, label: own.label, petname: ""),
             nextStep: "see the list: goop2 peers \(peer.folder.word)")
     }
 }
@@ -139,6 +164,10 @@ extension SiteError {
         case .badRequest:
             Failure(.usage, "the path cannot be asked for\(facts)", nextStep: "write it as /folder/file.html")
         case .notFound: Failure(.noInput, "the site has no such file\(facts)", nextStep: "check the path")
+        case .forbidden where isUnreadable:
+            Failure(
+                .permission, "the system does not let this program read that file",
+                nextStep: "allow it: chmod -R u+rX, and the folder of the site")
         case .forbidden:
             Failure(
                 .permission, "that part of the site is not shown to visitors\(facts)",

@@ -39,6 +39,7 @@ final class RunningPeer: Sendable {
     let door: SiteDoor
     let access: NodeSiteAccess
     let visibility: Visibility
+    let own: OwnProfile
     let avatar: OwnAvatar
     let gallery: AvatarGallery
     let restarter: NodeRestarter
@@ -47,6 +48,7 @@ final class RunningPeer: Sendable {
     let voice: PresenceVoice
     let progress = StartProgress()
     let neighbours: Neighbours
+    private let contacts: ContactWatch
     let probes: WorkQueue<PeerID>
     let dials = WorkQueue<PeerID>(width: 16, capacity: 1024)
     /// Dials of peers that we know only from multicast: a line of their own, for anybody on the network can fill it.
@@ -54,13 +56,15 @@ final class RunningPeer: Sendable {
     /// Peers that are asked whether they have moved.
     private let moves = WorkQueue<PeerID>(width: 16, capacity: 1024)
     private let discovery = Mutex<MDNSService?>(nil)
+    /// Who says that they are this peer.
+    private let twin = Twin()
     private let topic: any PresenceTopic
 
     init(
         peer: PreparedPeer, options: PeerService.Options, node: Node, pubsub: PubSub, viewer: ViewerAddress,
         outerDoor: OuterDoorConfiguration?,
         group: any EventLoopGroup, records: PeerRecords, store: PeerStore?,
-        site: OwnSite, door: SiteDoor, logger: Logger
+        site: OwnSite, door: SiteDoor, own: OwnProfile, logger: Logger
     ) async {
         self.peer = peer
         self.options = options
@@ -70,6 +74,7 @@ final class RunningPeer: Sendable {
         self.group = group
         self.logger = logger
         self.door = door
+        self.own = own
         let configuration = peer.configuration
         let visibility = Visibility(isHidden: configuration.presence.invisible)
         self.visibility = visibility
@@ -78,6 +83,7 @@ final class RunningPeer: Sendable {
         self.probes = probes
         let neighbours = Neighbours()
         self.neighbours = neighbours
+        contacts = ContactWatch(options.contacts)
         directory = PeerDirectory(
             table: PeerTable(
                 ownID: id,
@@ -102,7 +108,6 @@ final class RunningPeer: Sendable {
         }
         book = NodePeerBook(node: node, directory: directory)
         journal = NetworkJournal(clock: clock)
-        let profile = configuration.profile
         let avatar = OwnAvatar(path: peer.folder.avatarFile, logger: logger)
         self.avatar = avatar
         AvatarService(own: avatar, logger: logger).register(on: node)
@@ -115,25 +120,24 @@ final class RunningPeer: Sendable {
         let preferences = LivePreferences(configuration.viewer)
         settings = NodeSettingsDesk(
             file: peer.folder.configurationFile, running: configuration, door: door, visibility: visibility,
-            preferences: preferences, tables: tables, lock: outerDoor?.lock)
+            own: own, preferences: preferences, tables: tables, lock: outerDoor?.lock)
         restarter = NodeRestarter(settings: settings, folder: peer.folder, isLocal: options.isLocal)
         access = NodeSiteAccess(owner: id, settings: settings, door: door, directory: directory)
         DataService(tables: tables, door: door, logger: logger) { [directory] peer in
             await directory.entry(of: peer)?.email ?? ""
         }.register(on: node)
         backend = PeerBackend(
-            profile: SelfProfile(id: id, label: profile.label, email: profile.email), avatar: avatar,
-            directory: directory,
+            id: id, own: own, avatar: avatar, directory: directory,
             client: SiteClient(node: node), site: site, tables: tables, dataClient: DataClient(node: node),
             progress: progress, visibility: visibility, consents: SiteConsents(path: peer.folder.consentsFile),
-            live: preferences)
+            live: preferences, suspect: twin, clock: clock)
         let topic = PubSubTopic(pubsub: pubsub, name: configuration.presenceTopic, logger: logger)
         self.topic = topic
         voice = PresenceVoice(
             machine: PresenceMachine(
                 configuration: .init(heartbeat: .seconds(configuration.presence.heartbeatSeconds))),
             profile: PresenceProfile(
-                peer: id, label: profile.label, email: configuration.sharedEmail, avatarHash: avatar.hash,
+                peer: id, label: own.label, email: own.sharedEmail, avatarHash: avatar.hash,
                 activeTemplate: configuration.viewer.activeTemplate,
                 videoDisabled: configuration.viewer.videoDisabled, clientVersion: options.version,
                 addresses: node.listenAddresses()),
@@ -209,13 +213,17 @@ final class RunningPeer: Sendable {
         group.addTask { await self.check() }
         if visibility.isHidden { await voice.hide() }
         group.addTask { await self.followVisibility() }
+        group.addTask { await self.followProfile() }
         group.addTask { for await _ in self.avatar.changes { self.voice.avatarChanged(self.avatar.hash) } }
         let wishes = restarter.wishes
         group.addTask { for await _ in wishes { throw PeerRestart() } }
         try await startViewer(in: &group)
         group.addTask { await self.voice.run() }
         try await startDiscovery(in: &group)
-        for peer in nameContacts() { found(peer) }
+        for peer in nameContacts() {
+            if peer == node.peerID { contactFailed(peer, reason: "that is this peer itself") }
+            found(peer)
+        }
     }
 
     /// Where the peers are that were named at the start, for another day.
@@ -243,16 +251,16 @@ final class RunningPeer: Sendable {
         }
         configuration.outer = outerDoor
         configuration.offlineGrace = peer.configuration.offlineGrace
+        configuration.startCommand = "goop2 peer " + TerminalText.shellWord(FolderPath.plain(peer.folder.path))
         let server = ViewerServer(
             configuration: configuration, backend: backend,
             rooms: ViewerRooms(
                 book: book, settings: settings,
                 network: NodeNetworkView(
-                    node: node, directory: directory, label: peer.configuration.profile.label, clock: clock,
-                    journal: journal),
+                    node: node, directory: directory, own: own, clock: clock, journal: journal),
                 site: NodeSiteDesk(
                     root: peer.siteRoot, hidden: peer.configuration.hiddenSiteFolders, tables: tables,
-                    label: peer.configuration.profile.label),
+                    label: self.own.label),
                 data: NodeDataDesk(tables: tables), access: access,
                 restarter: options.canRestart ? restarter : nil,
                 pictures: NodePictureDesk(id: node.peerID, own: avatar, directory: directory, gallery: gallery)),
@@ -282,6 +290,7 @@ final class RunningPeer: Sendable {
             }
         }
         options.onEvent(.viewer(url: endpoint.url))
+        if let taken = endpoint.instead { options.onEvent(.viewerPortTaken(taken.port, holder: taken.holder)) }
         guard !endpoint.outerURLs.isEmpty else { return }
         options.onEvent(.viewerBeyond(urls: endpoint.outerURLs))
         outerDoor?.lock.onShut { [options] in options.onEvent(.viewerBeyondClosed) }
@@ -304,7 +313,8 @@ final class RunningPeer: Sendable {
                 announced(peer, at: addresses)
                 found(peer, byMulticastAt: addresses)
             },
-            onLost: { [neighbours] in neighbours.lost($0) })
+            onLost: { [neighbours] in neighbours.lost($0) },
+            onNamesake: { [weak self] in self?.heardTwin(at: $0) })
         self.discovery.withLock { $0 = discovery }
         group.addTask {
             try await discovery.run()
@@ -339,10 +349,13 @@ final class RunningPeer: Sendable {
                 if began.count >= 4096 { began = [:] }
                 began[info.id] = .now
                 neighbours.met(info.peer)
-                journal.note("connection", "connected with \(info.peer) at \(info.remoteAddress)")
+                if let addresses = contacts.reached(info.peer) {
+                    options.onEvent(.contactReached(info.peer, at: addresses))
+                }
+                journal.note("connection", "Connected with \(info.peer) at \(info.remoteAddress)")
                 await connectionsChanged(info.peer)
             case .disconnected(let info, let isLast, let cause):
-                journal.note("connection", "the connection with \(info.peer) ended: \(cause)")
+                journal.note("connection", "The connection with \(info.peer) ended: \(cause)")
                 await connectionsChanged(info.peer)
                 // A peer that ends connections as they begin may have blocked us: it is tried again, but not at once.
                 let lived = began.removeValue(forKey: info.id).map { ContinuousClock.now - $0 } ?? .zero
@@ -350,7 +363,7 @@ final class RunningPeer: Sendable {
                     dials.request(info.peer)
                 }
             case .listenAddressesChanged(let addresses):
-                journal.note("peer", "listens at \(addresses.map(\.description).joined(separator: ", "))")
+                journal.note("peer", "Listens at \(addresses.map(\.description).joined(separator: ", "))")
                 voice.addressesChanged(addresses)
                 discovery.withLock { $0 }?.addressesChanged()
             case .identifyFailed(let info, let reason, triesAgain: false) where node.isConnected(to: info.peer):
@@ -360,7 +373,7 @@ final class RunningPeer: Sendable {
             case .limitReached(let exceeded, _):
                 if let last = toldOfLimit[exceeded.name], .now - last < .seconds(60) { break }
                 toldOfLimit[exceeded.name] = .now
-                journal.note("connection", "\(exceeded)")
+                journal.note("connection", "Refused: \(exceeded)")
             case .identified, .identifyFailed, .connectionRefused: break
             }
         }
@@ -377,8 +390,7 @@ final class RunningPeer: Sendable {
         func tell(_ change: PeerChange) {
             switch change {
             case .updated(let entry):
-                journal.note(change, before: states[entry.id])
-                states[entry.id] = entry.stateName
+                states[entry.id] = journal.note(change, before: states[entry.id])
             case .removed(let peer):
                 journal.note(change, before: states.removeValue(forKey: peer))
             }
@@ -402,7 +414,15 @@ final class RunningPeer: Sendable {
             let isHidden = visibility.isHidden
             if isHidden { await voice.hide() } else { await voice.appear() }
             discovery.withLock { $0 }?.addressesChanged()
-            journal.note("peer", isHidden ? "invisible: nobody is told that you are here" : "visible again")
+            journal.note("peer", isHidden ? "Invisible: nobody is told that you are here" : "Visible again")
+        }
+    }
+
+    private func followProfile() async {
+        for await _ in own.changes {
+            voice.profileChanged(label: own.label, email: own.sharedEmail)
+            await directory.profileChanged()
+            journal.note("peer", "Others see you as \(own.label.isEmpty ? "somebody without a name" : own.label) now")
         }
     }
 
@@ -423,17 +443,42 @@ final class RunningPeer: Sendable {
 
     private func found(_ peer: PeerID, byMulticastAt addresses: [Multiaddr]? = nil) {
         guard peer != node.peerID else { return }
-        let host = addresses?.lazy.compactMap(\.ipAddress).first?.host
-        neighbours.saw(peer, at: host, isConnected: node.isConnected(to: peer))
+        let address = addresses?.lazy.compactMap(\.ipAddress).first
+        neighbours.saw(peer, at: address, isConnected: node.isConnected(to: peer))
         if addresses != nil { Task { await directory.discovered(peer) } }
         guard !node.isConnected(to: peer) else { return }
-        if neighbours.standing(of: peer) == .stranger { strangers.heard(peer, at: host) } else { dials.request(peer) }
+        if neighbours.standing(of: peer) == .stranger {
+            strangers.heard(peer, at: address)
+        } else {
+            dials.request(peer)
+        }
+    }
+
+    /// Somebody says by multicast that they are this peer.
+    private func heardTwin(at addresses: [Multiaddr]) {
+        tell(twin.heard(at: addresses, own: node.listenAddresses(), now: clock.now().uptime))
+    }
+
+    func tell(_ telling: TwinWatch.Telling) {
+        switch telling {
+        case .nothing: return
+        case .log(let place): journal.note("peer", Self.twinLine(place))
+        case .owner(let place):
+            journal.note("peer", Self.twinLine(place))
+            logger.notice("somebody else says that they are this peer", metadata: ["place": "\(place)"])
+            options.onEvent(.twin(place: place))
+        }
+    }
+
+    private static func twinLine(_ place: String) -> String {
+        let who = place == "this computer" ? "Another program on this computer" : place
+        return "\(who) says that it is you: a second program with this peer's key, or a forgery"
     }
 
     private func tryAgain(_ peer: PeerID) {
         guard !node.isConnected(to: peer) else { return }
         if neighbours.standing(of: peer) == .stranger {
-            strangers.again(peer, at: neighbours.host(of: peer))
+            strangers.again(peer, at: neighbours.address(of: peer))
         } else {
             dials.request(peer)
         }
@@ -457,7 +502,15 @@ final class RunningPeer: Sendable {
         guard !node.isConnected(to: peer), !Task.isCancelled else { return }
         do { try await node.connect(to: peer, timeout: timeout) } catch {
             logger.debug("a neighbour was not reached", metadata: ["peer": "\(peer)", "reason": "\(error)"])
+            guard !Task.isCancelled else { return }
+            let known = error as? P2PError
+            contactFailed(peer, reason: known.map { "\($0.message)\(Self.tried($0.attempts))" } ?? "\(error)")
         }
+    }
+
+    private func contactFailed(_ peer: PeerID, reason: String) {
+        guard let addresses = contacts.failed(peer) else { return }
+        options.onEvent(.contactFailed(peer, at: addresses, reason: reason))
     }
 
     private func dialStranger(_ peer: PeerID, isShort: Bool) async {
@@ -482,7 +535,7 @@ final class RunningPeer: Sendable {
             await directory.probeSucceeded(peer)
         } catch {
             let reason = SiteClient.siteError(error, peer: peer, elapsed: .zero)
-            await directory.probeFailed(peer, reason: reason.description)
+            await directory.probeFailed(peer, reason: reason.reason)
             // A peer that fails is not asked again at once, however often it is named.
             try? await Task.sleep(for: .milliseconds(500))
         }

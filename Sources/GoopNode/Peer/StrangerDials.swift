@@ -12,11 +12,11 @@ final class StrangerDials: Sendable {
     init() { (wakeUps, wake) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1)) }
 
     /// A peer was heard of.
-    /// - Parameter host: where it says that it is.
-    func heard(_ peer: PeerID, at host: IPAddress?) { change { $0.heard(peer, at: host) } }
+    /// - Parameter address: where it says that it is.
+    func heard(_ peer: PeerID, at address: IPAddress?) { change { $0.heard(peer, at: address) } }
 
     /// A peer is to be tried once more.
-    func again(_ peer: PeerID, at host: IPAddress?) { change { $0.again(peer, at: host) } }
+    func again(_ peer: PeerID, at address: IPAddress?) { change { $0.again(peer, at: address) } }
 
     /// Works until cancelled. To be called once.
     /// - Parameter dial: is told whether it has to be short.

@@ -17,7 +17,7 @@ final class NetworkJournal: Sendable {
 
     var lines: [NetworkLine] { state.withLock { $0.lines } }
 
-    /// - Parameter text: may hold strangers' texts.
+    /// - Parameter text: a sentence: it begins with a capital letter, an id, or a name as it is. May hold strangers' texts.
     func note(_ kind: String, _ text: String) {
         let time = clock.now().unixMilliseconds
         let clean = TerminalText.safe(text, maximumCharacters: NetworkJournal.maximumLength)
@@ -29,14 +29,21 @@ final class NetworkJournal: Sendable {
     }
 
     /// Notes a change of the peer list, if its state is another than before.
-    func note(_ change: PeerChange, before: String?) {
+    /// - Parameter before: what the last call for this peer returned; nil before the first.
+    /// - Returns: the state that is told of; empty for whoever was just heard of, who neither answers nor fails to so far.
+    @discardableResult
+    func note(_ change: PeerChange, before: String?) -> String {
         switch change {
         case .updated(let entry):
-            guard entry.stateName != before, !entry.isMuted else { return }
+            guard !entry.isArriving else { return "" }
+            guard entry.stateName != before, !entry.isMuted else { return entry.stateName }
             let name = entry.shownName.isEmpty ? entry.id.base58 : entry.shownName
-            let reason = entry.unreachableReason.map { ": " + $0 } ?? ""
-            note("presence", "\(name) is \(entry.stateName)\(entry.reachable ? "" : reason)")
-        case .removed(let peer): note("presence", "\(peer) is no longer listed")
+            let reason: String? = entry.reachable || entry.offline ? nil : entry.unreachableReason
+            note("presence", "\(name) is \(entry.stateName)\(reason.map { ": " + $0 } ?? "")")
+            return entry.stateName
+        case .removed(let peer):
+            note("presence", "\(peer) is no longer listed")
+            return ""
         }
     }
 }

@@ -6,7 +6,7 @@ import LibP2P
 struct NodeNetworkView: NetworkView {
     let node: Node
     let directory: PeerDirectory
-    let label: String
+    let own: OwnProfile
     let clock: PeerClock
     let journal: NetworkJournal
 
@@ -20,7 +20,7 @@ struct NodeNetworkView: NetworkView {
                 address: info.remoteAddress.description, path: info.path.rawValue, security: "\(info.security)")
         }
         return NetworkPicture(
-            id: node.peerID.base58, label: label, addresses: node.listenAddresses().map(\.description),
+            id: node.peerID.base58, label: own.label, addresses: node.listenAddresses().map(\.description),
             connections: connections.sorted { ($0.name, $0.peer) < ($1.name, $1.peer) }, streams: node.usage.streams,
             uptimeSeconds: Int(clock.now().uptime.components.seconds))
     }

@@ -5,27 +5,29 @@ import PeerIdentity
 
 /// Reads and writes `goop.json` of the running peer's folder. One at a time, so no save is lost.
 ///
-/// Keys that can take effect while the peer runs do so with the save: the audience of the site, invisibility, how the viewer's
-/// pages are, what visitors may fill, the password of the viewer's outer door, and what closes that door.
+/// Keys that can take effect while the peer runs do so with the save: name and e-mail address, the audience of the site,
+/// invisibility, how the viewer's pages are, what visitors may fill, the password of the viewer's outer door, and what closes that door.
 actor NodeSettingsDesk: SettingsDesk {
     private let file: String
     /// What the peer works with: as it was started, and what has taken effect since.
     private var running: GoopConfiguration
     private let door: SiteDoor
     private let visibility: Visibility
+    private let own: OwnProfile
     private let preferences: LivePreferences
     private let tables: SiteTables?
     /// Of the viewer's outer door, if there is one.
     private let lock: OuterLock?
 
     init(
-        file: String, running: GoopConfiguration, door: SiteDoor, visibility: Visibility, preferences: LivePreferences,
-        tables: SiteTables? = nil, lock: OuterLock? = nil
+        file: String, running: GoopConfiguration, door: SiteDoor, visibility: Visibility, own: OwnProfile,
+        preferences: LivePreferences, tables: SiteTables? = nil, lock: OuterLock? = nil
     ) {
         self.file = file
         self.running = running
         self.door = door
         self.visibility = visibility
+        self.own = own
         self.preferences = preferences
         self.tables = tables
         self.lock = lock
@@ -93,6 +95,10 @@ actor NodeSettingsDesk: SettingsDesk {
         running.presence.invisible = configuration.presence.invisible
         door.open(to: running.siteAudience)
         visibility.set(hidden: running.presence.invisible)
+        running.profile.label = configuration.profile.label
+        running.profile.email = configuration.profile.email
+        running.profile.shareEmail = configuration.profile.shareEmail
+        own.set(running.profile)
         running.viewer.theme = configuration.viewer.theme
         running.viewer.hideUnverified = configuration.viewer.hideUnverified
         running.viewer.openSitesExternal = configuration.viewer.openSitesExternal
@@ -103,6 +109,7 @@ actor NodeSettingsDesk: SettingsDesk {
             running.data.visitorRowKilobytes = configuration.data.visitorRowKilobytes
             running.data.totalMegabytes = configuration.data.totalMegabytes
             tables.limit(to: VisitorQuota(running.data))
+            tables.setOwnerEmail(running.sharedEmail)
         }
         guard let lock, !lock.isShut else { return }
         let password = configuration.viewer.password
@@ -151,7 +158,8 @@ actor NodeSettingsDesk: SettingsDesk {
 
     private func sheet(_ configuration: GoopConfiguration) -> SettingsSheet {
         SettingsSheet(
-            settings: configuration.settings, waitingForRestart: configuration.differences(from: running), file: file,
+            settings: configuration.settings, waitingForRestart: configuration.differences(from: running),
+            file: FolderPath.plain(FolderPath.parent(of: file)) + "/" + FolderPath.lastName(of: file),
             notes: configuration.unknownKeys.prefix(20).map(\.description),
             outerDoor: lock.map { $0.isShut ? .shut : .open } ?? .none)
     }

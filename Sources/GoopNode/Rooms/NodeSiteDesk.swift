@@ -10,10 +10,13 @@ struct NodeSiteDesk: SiteDesk {
     private let editor: SiteEditor
     private let trash: SiteTrash
     private let tables: SiteTables
-    private let label: String
+    private let label: @Sendable () -> String
 
     /// Also removes what an earlier run left unfinished: the folder is locked for this process.
-    init(root: String, hidden: [[String]], tables: SiteTables, label: String) {
+    /// - Parameter label: taken anew with each starter, for the owner may change it.
+    init(
+        root: String, hidden: [[String]], tables: SiteTables, label: @autoclosure @escaping @Sendable () -> String
+    ) {
         editor = SiteEditor(root: root, hidden: hidden)
         trash = SiteTrash(of: editor)
         self.tables = tables
@@ -23,8 +26,14 @@ struct NodeSiteDesk: SiteDesk {
 
     func sheet() async throws(SiteEditError) -> SiteSheet {
         try await onDisk { [editor, trash] () throws(SiteEditError) in
-            SiteSheet(
-                folder: FolderPath.real(editor.root) ?? editor.root, listing: try editor.list(), deleted: trash.items(),
+            let folder = FolderPath.real(editor.root) ?? editor.root
+            let listing: SiteListing
+            do throws(SiteEditError) { listing = try editor.list() } catch {
+                // Where there is no list the page has no other way to say which folder it is.
+                throw error.path.isEmpty ? SiteEditError(error.kind, folder, detail: error.detail) : error
+            }
+            return SiteSheet(
+                folder: folder, listing: listing, deleted: trash.items(),
                 trashLimits: trash.limits, freeBytes: editor.freeBytes(), maximumFileBytes: SiteEditor.maximumFileBytes,
                 starters: StarterSite.allCases.map { .init(name: $0.rawValue, summary: $0.summary) })
         }
@@ -134,7 +143,7 @@ struct NodeSiteDesk: SiteDesk {
         return starter
     }
 
-    private func files(of starter: StarterSite) -> [(name: String, text: String)] { starter.files(label: label) }
+    private func files(of starter: StarterSite) -> [(name: String, text: String)] { starter.files(label: label()) }
 
     private static func effects(
         of files: [(name: String, text: String)], in editor: SiteEditor

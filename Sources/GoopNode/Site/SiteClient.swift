@@ -134,9 +134,7 @@ struct SiteClient: Sendable {
             default: .unreachable
             }
         let detail =
-            error.code == .connectionClosed
-            ? "it ended the connection: it may be stopping, or not want to hear from this peer"
-            : String(error.message.prefix(256))
+            error.code == .connectionClosed ? SiteError.endedConnection : String(error.message.prefix(256))
         return SiteError(kind: kind, detail: detail, attempts: Array(attempts))
     }
 }

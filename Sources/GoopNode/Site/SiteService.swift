@@ -16,15 +16,17 @@ struct SiteService: Sendable {
     static let streamsPerPeer = 256
 
     let folder: SiteFolder
-    let label: String
+    private let label: @Sendable () -> String
     let door: SiteDoor
     let logger: Logger
     private let patience: Duration
     private let tags: ContentTags
     private let admission: Admission
 
+    /// - Parameter label: taken anew with each answer, for the owner may change it.
     init(
-        folder: SiteFolder, tags: ContentTags = ContentTags(), label: String, door: SiteDoor, logger: Logger,
+        folder: SiteFolder, tags: ContentTags = ContentTags(), label: @autoclosure @escaping @Sendable () -> String,
+        door: SiteDoor, logger: Logger,
         shares: Shares = SiteService.shares, patience: Duration = SiteService.patience
     ) {
         self.folder = folder
@@ -49,7 +51,7 @@ struct SiteService: Sendable {
         node.setHandler(for: ProtocolID(SiteProtocol.contentID), limits: relayed(.shared(perPeer: 16))) { stream in
             // To everyone, also when the site is shown to certain people only: the label is in the presence that all hear,
             // and the answer is how others know that this peer is there. A visitor that has gone misses nothing.
-            try? await stream.write(ByteBuffer(bytes: SiteProtocol.labelLine(label)))
+            try? await stream.write(ByteBuffer(bytes: SiteProtocol.labelLine(label())))
             await stream.close()
         }
     }

@@ -18,7 +18,7 @@ public final class DataStore: Sendable {
         public var quota = VisitorQuota()
         /// The owner, who is the `_owner` of rows that are made here.
         public var owner: PeerID
-        /// The owner's e-mail for those rows, or empty.
+        /// The owner's e-mail for those rows, or empty; `setOwnerEmail(_:)` changes it while the store is open.
         public var ownerEmail = ""
         /// Told which indexes are missing whenever that changes, from any thread; none: all are there. Must return at once.
         public var onMissingIndexes: @Sendable ([MissingIndex]) -> Void = { _ in }
@@ -67,7 +67,8 @@ public final class DataStore: Sendable {
     private let hub: ChangeHub
     private let indexes: IndexKeeper
     let known: KnownTables
-    private let quotaInForce: QuotaInForce
+    private let quotaInForce: InForce<VisitorQuota>
+    private let ownerEmailInForce: InForce<String>
 
     /// Opens a file, new or old, of ours or of upstream.
     ///
@@ -125,8 +126,10 @@ public final class DataStore: Sendable {
         self.ending = ending
         let readers = ReaderPool(path: path, ending: ending)
         self.readers = readers
-        let quotaInForce = QuotaInForce(configuration.quota)
+        let quotaInForce = InForce(configuration.quota)
         self.quotaInForce = quotaInForce
+        let ownerEmailInForce = InForce(configuration.ownerEmail)
+        self.ownerEmailInForce = ownerEmailInForce
         writer = WriteQueue(
             database: database, limits: configuration.writeLimits,
             whileNobodyReads: { readers.whileNobodyReads($0) },
@@ -134,7 +137,7 @@ public final class DataStore: Sendable {
                 let (catalogue, total, usage) = try known.inTransaction(connection)
                 return WriteTransaction(
                     database: connection, catalogue: catalogue, totalUsage: total, knownUsage: usage,
-                    owner: (configuration.owner.base58, configuration.ownerEmail), quota: quotaInForce.value,
+                    owner: (configuration.owner.base58, ownerEmailInForce.value), quota: quotaInForce.value,
                     day: configuration.day(), recent: recent, ending: ending, isWatched: { hub.isWatched($0) })
             },
             onCommit: { transaction in
@@ -242,6 +245,9 @@ public final class DataStore: Sendable {
 
     /// What visitors may fill from the next transaction on. Whoever has more already keeps it, and adds nothing.
     public func limit(to quota: VisitorQuota) { quotaInForce.value = quota }
+
+    /// The owner's e-mail, or empty, for rows that are made from the next transaction on. Rows that are there keep theirs.
+    public func setOwnerEmail(_ email: String) { ownerEmailInForce.value = email }
 
     func catalogue() async throws(DataError) -> Catalogue {
         do { return try await known.current(in: database.pool) } catch {

@@ -72,11 +72,11 @@ struct RowWriter {
     /// Whether the row is another's or does not exist is the same answer: neither can be found out by trying.
     private func missing(_ action: RowAction, _ scope: RowScope) -> DataError {
         guard scope == .ownRows else {
-            return DataError(code: .notFound, message: "row not found or not owned by caller")
+            return DataError(code: .notFound, message: DataError.rowNotFound)
         }
         let text =
             table.access[action] == .owner
-            ? "\(action.rawValue) not allowed: owner only" : "row not found or not owned by caller"
+            ? "\(action.rawValue) not allowed: owner only" : DataError.rowNotFound
         return DataError(
             code: .refused, message: text, detail: "there is no such row that you have made yourself")
     }

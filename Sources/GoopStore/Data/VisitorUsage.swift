@@ -1,6 +1,5 @@
 import GRDB
 import GoopCore
-import Synchronization
 
 /// How much of the database is filled with rows of others, per peer: kept in `_goop2_usage`, in the transaction of each write.
 ///
@@ -114,17 +113,5 @@ public struct VisitorQuota: Sendable, Hashable {
         self.bytes = bytes
         self.totalBytes = totalBytes
         self.rowBytes = rowBytes
-    }
-}
-
-/// The quota that the next transaction works with; the owner changes it while visitors write.
-final class QuotaInForce: Sendable {
-    private let current: Mutex<VisitorQuota>
-
-    init(_ quota: VisitorQuota) { current = Mutex(quota) }
-
-    var value: VisitorQuota {
-        get { current.withLock { $0 } }
-        set { current.withLock { $0 = newValue } }
     }
 }

@@ -59,6 +59,8 @@ public final class MDNSService: Service {
     ///     most once a second. One to 16 addresses, without the peer id, the most local first. Must not block.
     ///   - onLost: called on an event loop when a peer said goodbye, was not heard for four minutes, or its interface
     ///     went down.
+    ///   - onNamesake: called on an event loop, at most once a second, when somebody else says that they are `peer`, with one
+    ///     to 16 addresses: another process that runs with the same key, or a forgery.
     /// - Throws: `MDNSServiceNameError` for a service name that does not fit into the DNS.
     public init(
         serviceName: String = "_p2p._udp", scope: Scope = .everyInterface, peer: PeerID,
@@ -67,7 +69,8 @@ public final class MDNSService: Service {
         eventsPerListener: Int = 1_024,
         addresses: @escaping @Sendable () async -> [Multiaddr],
         onDiscovered: @escaping @Sendable (PeerID, [Multiaddr]) -> Void = { _, _ in },
-        onLost: @escaping @Sendable (PeerID) -> Void = { _ in }
+        onLost: @escaping @Sendable (PeerID) -> Void = { _ in },
+        onNamesake: @escaping @Sendable ([Multiaddr]) -> Void = { _ in }
     ) throws(MDNSServiceNameError) {
         let (changes, changed) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         self.changes = changes
@@ -84,6 +87,7 @@ public final class MDNSService: Service {
                     switch event {
                     case .discovered(let discovery): feed.discovered(discovery.peer, at: discovery.addresses)
                     case .lost(let peer, let reason): feed.lost(peer, because: reason)
+                    case .namesake(let addresses): onNamesake(addresses)
                     }
                 })
         } catch {

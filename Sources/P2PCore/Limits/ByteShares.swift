@@ -5,8 +5,9 @@ public import PeerIdentity
 ///
 /// Whoever holds some gets at most a part of what the others have left: one peer an eighth, however many connections it has;
 /// the peers of one address together a quarter, and those of one network half, as `AddressScope` groups them. So a few cannot
-/// take all of it and keep it, and there is always something for one more. Loopback is exempt; of a private address only the
-/// address counts, because its network is everybody there.
+/// take all of it and keep it, and there is always something for one more. Loopback is exempt; of a private IPv4 address only the
+/// address counts, because its network is everybody there. Of private and link-local IPv6 the address itself counts, and its
+/// network has seven eighths: many addresses are to be had in it, and those elsewhere are to find something all the same.
 ///
 /// `ResourceLedger` shares out places for streams in the same way; then a byte here is a place there.
 ///
@@ -21,13 +22,15 @@ public struct ByteShares: Sendable {
         case peer(PeerID)
         case host(AddressScope)
         case prefix(AddressScope)
+        case localNetwork(AddressScope)
 
-        /// One in so many of the bytes that the others have left.
-        var part: Int {
+        /// So many parts of so many, of the bytes that the others have left.
+        var share: (parts: Int, of: Int) {
             switch self {
-            case .peer: 8
-            case .host: 4
-            case .prefix: 2
+            case .peer: (1, 8)
+            case .host: (1, 4)
+            case .prefix: (1, 2)
+            case .localNetwork: (7, 8)
             }
         }
     }
@@ -35,7 +38,7 @@ public struct ByteShares: Sendable {
     /// What all holders of one scope have together.
     private struct Account: Sendable {
         let scope: Scope
-        let part: Int
+        let share: (parts: Int, of: Int)
         var holders = 0
         var held = 0
     }
@@ -44,7 +47,7 @@ public struct ByteShares: Sendable {
         /// Numbers of accounts.
         let peer: Int
         var host: Int?
-        var prefix: Int?
+        var network: Int?
         var held = 0
     }
 
@@ -72,8 +75,12 @@ public struct ByteShares: Sendable {
         self.nextNumber &+= 1
         var entry = Entry(peer: self.enter(.peer(peer)))
         if let address, !address.isLoopback {
-            entry.host = self.enter(.host(.host(address)))
-            if !address.isPrivate, !address.isLinkLocal { entry.prefix = self.enter(.prefix(.prefix(address))) }
+            entry.host = self.enter(.host(.holder(address)))
+            if let network = AddressScope.localNetwork(address) {
+                entry.network = self.enter(.localNetwork(network))
+            } else if !address.isPrivate, !address.isLinkLocal {
+                entry.network = self.enter(.prefix(.prefix(address)))
+            }
         }
         self.entries[holder] = entry
         return holder
@@ -86,13 +93,13 @@ public struct ByteShares: Sendable {
         self.entries[holder] = nil
         self.leave(entry.peer)
         if let host = entry.host { self.leave(host) }
-        if let prefix = entry.prefix { self.leave(prefix) }
+        if let network = entry.network { self.leave(network) }
     }
 
     /// Reserves bytes, or refuses: then nothing changes.
     public mutating func reserve(_ bytes: Int, for holder: Holder) -> Bool {
         guard let entry = self.entries[holder], self.allows(bytes, entry.peer), self.allows(bytes, entry.host),
-            self.allows(bytes, entry.prefix)
+            self.allows(bytes, entry.network)
         else { return false }
         self.change(entry, of: holder, by: bytes)
         return true
@@ -113,7 +120,8 @@ public struct ByteShares: Sendable {
         guard let number else { return true }
         let held = self.accounts[number].held
         let left = self.maximumBytes - (self.reservedBytes - held)
-        return held + bytes <= left / self.accounts[number].part
+        let share = self.accounts[number].share
+        return held + bytes <= left / share.of * share.parts + left % share.of * share.parts / share.of
     }
 
     private mutating func change(_ entry: Entry, of holder: Holder, by bytes: Int) {
@@ -121,7 +129,7 @@ public struct ByteShares: Sendable {
         self.entries[holder]?.held += bytes
         self.accounts[entry.peer].held += bytes
         if let host = entry.host { self.accounts[host].held += bytes }
-        if let prefix = entry.prefix { self.accounts[prefix].held += bytes }
+        if let network = entry.network { self.accounts[network].held += bytes }
     }
 
     private mutating func enter(_ scope: Scope) -> Int {
@@ -129,7 +137,7 @@ public struct ByteShares: Sendable {
             self.accounts[number].holders += 1
             return number
         }
-        let account = Account(scope: scope, part: scope.part, holders: 1)
+        let account = Account(scope: scope, share: scope.share, holders: 1)
         let number: Int
         if let unused = self.unusedAccounts.popLast() {
             number = unused

@@ -107,6 +107,12 @@ public struct ResourceLedger: Sendable {
     private struct AddressCounts {
         var connections = 0
         var pending = 0
+
+        /// A connection that is pending.
+        mutating func add() {
+            self.connections += 1
+            self.pending += 1
+        }
     }
 
     /// The figures in force.
@@ -124,6 +130,7 @@ public struct ResourceLedger: Sendable {
     private var connections: [ConnectionSlot: Connection] = [:]
     private var streams: [StreamSlot: Stream] = [:]
     private var peers: [PeerID: PeerCounts] = [:]
+    /// By holder, and by local network where there is one, see `AddressScope`.
     private var addresses: [AddressScope: AddressCounts] = [:]
     private var prefixes: [AddressScope: Int] = [:]
     private var protocols: [ProtocolID: Int] = [:]
@@ -190,20 +197,29 @@ public struct ResourceLedger: Sendable {
         try self.check(self.pendingInbound, .pendingInboundConnections, self.limits.pendingInboundConnections)
         if let address, !address.isLoopback {
             let factor = address.isPrivate || address.isLinkLocal ? max(1, self.limits.privateAddressFactor) : 1
-            let counts = self.addresses[.host(address)] ?? AddressCounts()
+            let counts = self.addresses[.holder(address)] ?? AddressCounts()
             try self.check(
                 counts.connections, .inboundConnectionsPerAddress, self.limits.inboundConnectionsPerAddress * factor)
             try self.check(
                 counts.pending, .pendingInboundPerAddress,
                 min(self.limits.pendingInboundPerAddress * factor, max(1, self.limits.pendingInboundConnections / 8)))
+            if let network = AddressScope.localNetwork(address) {
+                let counts = self.addresses[network] ?? AddressCounts()
+                try self.check(
+                    counts.connections, .inboundConnectionsPerPrefix, max(1, self.limits.inboundConnections / 2))
+                try self.check(
+                    counts.pending, .pendingInboundPerAddress, max(1, self.limits.pendingInboundConnections / 2))
+            }
             try self.check(
                 self.prefixes[.prefix(address)] ?? 0, .inboundConnectionsPerPrefix,
                 self.limits.inboundConnectionsPerPrefix * factor)
             if factor == 1, !self.arrivals.admit(.host(address), now: now) {
                 throw self.refuse(.newConnectionRate, self.limits.newConnectionBurst)
             }
-            self.addresses[.host(address), default: AddressCounts()].connections += 1
-            self.addresses[.host(address), default: AddressCounts()].pending += 1
+            self.addresses[.holder(address), default: AddressCounts()].add()
+            if let network = AddressScope.localNetwork(address) {
+                self.addresses[network, default: AddressCounts()].add()
+            }
             self.prefixes[.prefix(address), default: 0] += 1
         }
         self.inboundConnections += 1
@@ -243,7 +259,7 @@ public struct ResourceLedger: Sendable {
         case .inbound:
             self.inboundConnections -= 1
             if let address = connection.address, !address.isLoopback {
-                self.decrementAddress(.host(address)) { $0.connections -= 1 }
+                self.decrement(address) { $0.connections -= 1 }
                 self.prefixes[.prefix(address), default: 1] -= 1
                 if self.prefixes[.prefix(address)] == 0 { self.prefixes[.prefix(address)] = nil }
             }
@@ -420,8 +436,13 @@ public struct ResourceLedger: Sendable {
         guard connection.direction == .inbound else { return }
         self.pendingInbound -= 1
         if let address = connection.address, !address.isLoopback {
-            self.decrementAddress(.host(address)) { $0.pending -= 1 }
+            self.decrement(address) { $0.pending -= 1 }
         }
+    }
+
+    private mutating func decrement(_ address: IPAddress, _ change: (inout AddressCounts) -> Void) {
+        self.decrementAddress(.holder(address), change)
+        if let network = AddressScope.localNetwork(address) { self.decrementAddress(network, change) }
     }
 
     private mutating func decrementAddress(_ scope: AddressScope, _ change: (inout AddressCounts) -> Void) {

@@ -14,7 +14,8 @@ public struct ResourceLimits: Sendable, Equatable {
     public var outboundConnections = 1_024
     /// Connections to one peer, in both directions.
     public var connectionsPerPeer = 8
-    /// Inbound connections from one IPv4 address or IPv6 /56. Loopback is exempt.
+    /// Inbound connections from one IPv4 address or IPv6 /56. Loopback is exempt. Of private and link-local IPv6 it is from one
+    /// address, and its /56, where everybody in the local network is, has half of all inbound ones, and half of those pending.
     public var inboundConnectionsPerAddress = 16
     /// Inbound connections from one IPv4 /24 or IPv6 /48. Loopback is exempt.
     public var inboundConnectionsPerPrefix = 128

@@ -85,6 +85,9 @@ package enum MDNSAction: Hashable, Sendable {
     case discovered(MDNSDiscovery)
     /// No claim of the peer is left.
     case lost(PeerID, MDNSLossReason)
+    /// Somebody says under another name than ours that they are us: another process with our identity, or a forgery. 1 to 16
+    /// addresses, as of a discovery; at most once a second.
+    case namesake([Multiaddr])
 }
 
 /// What happened to received packets, since the start.

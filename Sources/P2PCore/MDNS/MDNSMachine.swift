@@ -68,6 +68,7 @@ package struct MDNSMachine<Randomness: RandomNumberGenerator & Sendable>: Sendab
     private var interfaces: [InterfaceState] = []
     private(set) var cache = MDNSCache()
     private var sources = MDNSSourceLimiter.packets
+    private var namesakeBudget = TokenBucket(capacity: 1, every: .seconds(1))
     package private(set) var counts = MDNSCounts()
 
     /// - Parameter serviceName: one or more labels without `local`, for example `_p2p._udp` or `goop-mdns`.
@@ -412,7 +413,10 @@ package struct MDNSMachine<Randomness: RandomNumberGenerator & Sendable>: Sendab
                     cache.goodbye(key, now: now)
                 } else if let claim = reader.read(strings) {
                     // Our own id under another name is another process with our identity: not a peer.
-                    guard claim.peer != peer else { continue }
+                    guard claim.peer != peer else {
+                        if namesakeBudget.take(now: now) { actions.append(.namesake(claim.addresses)) }
+                        continue
+                    }
                     actions += cache.record(
                         key, peer: claim.peer, addresses: claim.addresses, timeToLive: record.timeToLive, now: now)
                 } else {

@@ -12,6 +12,7 @@ package final class MDNSResponder: Sendable {
     package enum Event: Hashable, Sendable {
         case discovered(MDNSDiscovery)
         case lost(PeerID, MDNSLossReason)
+        case namesake([Multiaddr])
     }
 
     private let eventLoop: any EventLoop
@@ -203,6 +204,8 @@ extension MDNSResponder {
                     onEvent(.discovered(discovery))
                 case .lost(let peer, let reason):
                     onEvent(.lost(peer, reason))
+                case .namesake(let addresses):
+                    onEvent(.namesake(addresses))
                 }
             }
             setTimer()

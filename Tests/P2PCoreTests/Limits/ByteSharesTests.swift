@@ -58,6 +58,8 @@ struct ByteSharesTests {
         let addresses: [String]
         /// What they get together, at most; nil if only the peers themselves are bounded.
         let share: Int?
+        /// Where somebody else then gets something.
+        var elsewhere = "9.9.9.9"
     }
 
     static let crowds: [Crowd] = [
@@ -71,10 +73,20 @@ struct ByteSharesTests {
         Crowd(testDescription: "one private address", addresses: ["192.168.1.7"], share: maximum / 4),
         Crowd(
             testDescription: "one private network", addresses: (1...16).map { "192.168.1.\($0)" }, share: nil),
+        Crowd(
+            testDescription: "a neighbour by IPv6", addresses: ["fd00::1"], share: maximum / 4, elsewhere: "fd00::2"),
+        Crowd(
+            testDescription: "a neighbour without a router", addresses: ["fe80::1"], share: maximum / 4,
+            elsewhere: "fe80::2"),
+        Crowd(
+            testDescription: "one local IPv6 network", addresses: (1...16).map { "fd00:1:2:0::\($0)" },
+            share: maximum / 8 * 7, elsewhere: "fd00:1:2:100::1"),
         Crowd(testDescription: "loopback", addresses: ["127.0.0.1", "::1"], share: nil),
     ]
 
-    @Test("peers of one address get a quarter together, and those of one network half", arguments: crowds)
+    @Test(
+        "peers of one address get a quarter together, those of one network half, of a local IPv6 network seven eighths",
+        arguments: crowds)
     func crowd(_ crowd: Crowd) throws {
         var shares = ByteShares(maximumBytes: Self.maximum)
         for index in 0..<16 {
@@ -88,7 +100,7 @@ struct ByteSharesTests {
             #expect(shares.reservedBytes > Self.maximum * 3 / 4)
         }
         // Somebody from elsewhere still gets an eighth of what is left.
-        let other = shares.enter(Self.peer(), at: IPAddress("9.9.9.9"))
+        let other = shares.enter(Self.peer(), at: try #require(IPAddress(crowd.elsewhere)))
         let granted = shares.reserve((Self.maximum - shares.reservedBytes) / 8, for: other)
         #expect(granted)
     }
@@ -98,7 +110,7 @@ struct ByteSharesTests {
         var random = SeededGenerator(seed: seed)
         var shares = ByteShares(maximumBytes: 1 << 20)
         let peers = (0..<4).map { _ in Self.peer() }
-        let addresses = try ["1.1.1.1", "1.1.1.2", "10.0.0.1", "127.0.0.1", "2a00::1"].map {
+        let addresses = try ["1.1.1.1", "1.1.1.2", "10.0.0.1", "127.0.0.1", "2a00::1", "fd00::1"].map {
             try #require(IPAddress($0))
         }
         var entered: [(holder: ByteShares.Holder, held: Int)] = []

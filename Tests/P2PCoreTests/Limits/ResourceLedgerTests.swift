@@ -54,6 +54,44 @@ struct ResourceLedgerTests {
         _ = try ledger.reserveInbound(from: try Self.ip("192.168.1.4"), now: .zero)
     }
 
+    @Test(
+        "by IPv6 a neighbour does not shut out the others, nor many addresses those elsewhere",
+        arguments: ["fd00::", "fe80::"])
+    func localIPv6(network: String) throws {
+        var ledger = ResourceLedger(limits: ResourceLimits())
+        var slots: [ResourceLedger.ConnectionSlot] = []
+        func flood(from host: Int) throws {
+            let address = try Self.ip("\(network)\(host)")
+            for _ in 0..<64 {
+                if let slot = try? ledger.reserveInbound(from: address, now: .zero) { slots.append(slot) }
+            }
+        }
+        for host in 1...2 { try flood(from: host) }
+        #expect(ledger.pendingInbound == 64, "an eighth of all each")
+        for host in 3...20 { try flood(from: host) }
+        #expect(ledger.pendingInbound == 128, "half of all")
+        slots.append(try ledger.reserveInbound(from: try Self.ip("192.168.1.4"), now: .zero))
+        for slot in slots { ledger.release(slot) }
+        #expect(ledger.isBalanced)
+    }
+
+    @Test("half of the inbound connections are left by a local IPv6 network")
+    func connectionsOfALocalIPv6Network() throws {
+        var limits = ResourceLimits()
+        (limits.inboundConnections, limits.inboundConnectionsPerAddress, limits.privateAddressFactor) = (8, 1, 2)
+        var ledger = ResourceLedger(limits: limits)
+        for host in try ["fd00::1", "fd00::2"].map(Self.ip) {
+            for _ in 0..<2 { _ = try ledger.reserveInbound(from: host, now: .zero) }
+            #expect(throws: LimitExceeded(.inboundConnectionsPerAddress, limit: 2)) {
+                try ledger.reserveInbound(from: host, now: .zero)
+            }
+        }
+        #expect(throws: LimitExceeded(.inboundConnectionsPerPrefix, limit: 4)) {
+            try ledger.reserveInbound(from: try Self.ip("fd00::3"), now: .zero)
+        }
+        _ = try ledger.reserveInbound(from: try Self.ip("192.168.1.4"), now: .zero)
+    }
+
     @Test("a private address counts for so many public ones, and not for more; its prefix too")
     func privateAddresses() throws {
         var limits = ResourceLimits()
@@ -270,7 +308,7 @@ struct ResourceLedgerTests {
         var ledger = ResourceLedger(limits: limits)
         var connections: [ResourceLedger.ConnectionSlot] = []
         var streams: [ResourceLedger.StreamSlot] = []
-        let hosts = try ["1.1.1.1", "1.1.1.2", "10.0.0.1", "127.0.0.1", "2a00::1"].map(Self.ip)
+        let hosts = try ["1.1.1.1", "1.1.1.2", "10.0.0.1", "127.0.0.1", "2a00::1", "fd00::1"].map(Self.ip)
         for step in 0..<10_000 {
             let now = MonotonicInstant(nanoseconds: UInt64(step) * 1_000_000_000)
             switch Int.random(in: 0..<8, using: &generator) {

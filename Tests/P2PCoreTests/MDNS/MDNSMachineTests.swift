@@ -83,6 +83,7 @@ extension [MDNSAction] {
     var discoveries: [MDNSDiscovery] {
         compactMap { if case .discovered(let discovery) = $0 { discovery } else { nil } }
     }
+    var namesakes: [[Multiaddr]] { compactMap { if case .namesake(let addresses) = $0 { addresses } else { nil } } }
     var losses: [MDNSLossReason] { compactMap { if case .lost(_, let reason) = $0 { reason } else { nil } } }
 }
 
@@ -305,6 +306,27 @@ extension TestMachine {
             try Bench.answer(["dnsaddr=/ip4/10.1.0.7/tcp/1/p2p/\(Bench.first)"]), on: Bench.v4,
             from: try Bench.endpoint("10.1.0.7"), now: Bench.at(6_000))
         #expect(twin.discoveries.isEmpty && machine.knownPeers.isEmpty)
+        #expect(twin.namesakes == [[try Multiaddr(text: "/ip4/10.1.0.7/tcp/1")]], "but it is told of")
+    }
+
+    @Test func aSecondProcessWithOurIdentityIsToldOfOnceASecondHoweverOftenItIsHeard() throws {
+        var machine = try started()
+        let source = try Bench.endpoint("10.1.0.7")
+        var told = 0
+        for millisecond in stride(from: UInt64(0), to: 10_000, by: 100) {
+            let claim = try Bench.answer(
+                ["dnsaddr=/ip4/10.1.0.7/tcp/\(1 + millisecond)/p2p/\(Bench.first)"], instance: "name\(millisecond)")
+            told += machine.received(claim, on: Bench.v4, from: source, now: Bench.at(millisecond)).namesakes.count
+        }
+        #expect((2...10).contains(told), "\(told)")
+        // Its goodbye is none of our business, and addresses that nobody here can have are no claim.
+        for bytes in [
+            try Bench.answer(["dnsaddr=/ip4/10.1.0.7/tcp/1/p2p/\(Bench.first)"], timeToLive: 0),
+            try Bench.answer(["dnsaddr=/ip4/203.0.113.7/tcp/1/p2p/\(Bench.first)"]),
+        ] {
+            #expect(machine.received(bytes, on: Bench.v4, from: source, now: Bench.at(60_000)).namesakes.isEmpty)
+        }
+        #expect(machine.knownPeers.isEmpty)
     }
 
     @Test func unicastIsAnsweredToTheAsker() throws {
@@ -599,6 +621,7 @@ extension TestMachine {
                     switch action {
                     case .multicast(let bytes, _), .unicast(let bytes, _, _): #expect(bytes.count <= 1_400)
                     case .discovered(let discovery): #expect((1...16).contains(discovery.addresses.count))
+                    case .namesake(let addresses): #expect((1...16).contains(addresses.count))
                     case .lost: break
                     }
                 }

@@ -329,7 +329,12 @@ func fuzzStrangers(_ bytes: [UInt8]) {
     while !input.isAtEnd {
         let choice = input.byte()
         guard let peer = try? PeerID(multihash: [0x00, 0x02, choice >> 2, input.byte()]) else { return }
-        let host: IPAddress? = choice & 0x80 == 0 ? .v4(UInt32(choice >> 4 & 7)) : nil
+        let host: IPAddress? =
+            switch choice >> 6 {
+            case 0, 1: .v4(UInt32(choice >> 4 & 7))
+            case 2: nil
+            default: .v6(high: 0xfd00_0000_0000_0000, low: UInt64(choice >> 4 & 3))
+            }
         switch choice & 3 {
         case 0, 1:
             let isRunning = running.contains { $0.peer == peer }
@@ -347,7 +352,9 @@ func fuzzStrangers(_ bytes: [UInt8]) {
         case 2:
             let hasRoom = running.count < StrangerLine.maximumRunning
             let index = waiting.firstIndex { entry in
-                running.count { $0.host == entry.host } < StrangerLine.maximumRunningPerHost
+                let isRoom = running.count { $0.host == entry.host } < StrangerLine.maximumRunningPerHost
+                guard isRoom, entry.host?.isIPv6 == true else { return isRoom }
+                return running.count { $0.host?.isIPv6 == true } < StrangerLine.maximumRunningPerNetwork
             }
             let next = line.next()
             require(next?.peer == (hasRoom ? index.map { waiting[$0].peer } : nil), "the first that may is next")
