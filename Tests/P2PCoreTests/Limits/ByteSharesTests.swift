@@ -100,7 +100,8 @@ struct ByteSharesTests {
             #expect(shares.reservedBytes > Self.maximum * 3 / 4)
         }
         // Somebody from elsewhere still gets an eighth of what is left.
-        let other = shares.enter(Self.peer(), at: try #require(IPAddress(crowd.elsewhere)))
+        let elsewhere: IPAddress = try #require(IPAddress(crowd.elsewhere))
+        let other = shares.enter(Self.peer(), at: elsewhere)
         let granted = shares.reserve((Self.maximum - shares.reservedBytes) / 8, for: other)
         #expect(granted)
     }
