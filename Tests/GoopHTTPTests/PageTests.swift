@@ -133,7 +133,7 @@ import Testing
                 #expect(page.contains("Somebody at 192.168.1.7, &lt;b&gt; says on the local network"), "\(room.path)")
             }
             backend.set(twinAt: "this computer")
-            #expect(try await request("/", port: port).body.contains("Another program on this computer says"))
+            #expect(try await request("/", port: port).body.contains("Another program on the same computer says"))
             backend.set(twinAt: nil)
             #expect(try await !request("/", port: port).body.contains("id=\"twin\""))
         }

@@ -113,7 +113,7 @@ struct RoomPage: Sendable {
     }
 
     private static func notice(ofTwinAt place: String) -> HTMLText {
-        let who = place == "this computer" ? "Another program on this computer" : "Somebody at " + place
+        let who = place == "this computer" ? "Another program on the same computer" : "Somebody at " + place
         return """
             <p class="standing" id="twin">\(who) says \
             on the local network that it is you. If you have started this peer twice, or a restored copy of it, stop one of \

@@ -1,13 +1,11 @@
 // The Network room: addresses, connections as a picture and as a table, and the log.
 
-import { arrangeChildren, clean, copyButton, element, find, get, isBeyond, nameOf, printOf, reasonOf, setText, tell, ways } from "/assets/words.js";
+import { arrangeChildren, clean, copyButton, element, find, get, itsComputer, nameOf, printOf, reasonOf, setText, tell, ways } from "/assets/words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const mostNodes = 24;
 /// From the one in the middle of the picture to those beside it.
 const across = 215;
-/// Where Goop² runs.
-const here = isBeyond ? `the computer at ${location.hostname}` : "this computer";
 /// As people write them.
 const securities = { "/noise": "Noise", "/tls/1.0.0": "TLS" };
 let lines = [];
@@ -80,10 +78,10 @@ function showAddresses(picture) {
   arrangeChildren(find("outward"), outward.map(addressItem));
   arrangeChildren(find("inward"), inward.map(addressItem));
   if (outward.length) {
-    find("outward-note").replaceChildren(`On your network you are found without them. Give one to somebody outside it who can reach ${here}; they start their Goop² with `,
+    find("outward-note").replaceChildren(`On your network you are found without them. Give one to somebody outside it who can reach ${itsComputer}; they start their Goop² with `,
       element("code", "nowrap", "--contact"), " and the address.");
   } else {
-    find("outward-note").replaceChildren(`Only programs on ${here} can reach you. So it is when Goop² was started with `, element("code", "nowrap", "--local"), ".");
+    find("outward-note").replaceChildren(`Only programs on ${itsComputer} can reach you. So it is when Goop² was started with `, element("code", "nowrap", "--local"), ".");
   }
   setText(find("inward-note"), outward.length ? "For programs on the same computer only:" : "");
   find("inward-note").hidden = !outward.length || !inward.length;
