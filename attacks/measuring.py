@@ -1,4 +1,5 @@
 """What an attack does to a node: resident memory, an honest peer's round trips, and the way back."""
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -94,8 +95,9 @@ class Meter:
 
     def stop(self):
         """The times, in seconds, each with the instant at which it began to be taken; and why there are no more, or None."""
-        try:
+        with contextlib.suppress(OSError):  # if the node has thrown it out, it has ended, and what it sent is here
             self.pipe.send("stop")
+        try:
             if self.pipe.poll(15):
                 self.times, self.failure = self.pipe.recv()
             else:

@@ -9,7 +9,7 @@ import Testing
 ///
 /// The attacks are those of "GossipSub: Attack-Resilient Message Propagation" (Vyzovitis et al., 2020), and floods of
 /// every kind of control message. Asked is always the same: at least 99.9 % of the honest messages reach every honest
-/// node, and after at most a minute they come through the mesh again, within a second, all but one in three hundred.
+/// node, and after at most a minute they come through the mesh again, within a second.
 @Suite struct GossipAttackTests {
     /// Honest nodes; there are twenty times as many attackers. SIMULATION_NODES sets it for longer runs.
     static let honest = ProcessInfo.processInfo.environment["SIMULATION_NODES"].flatMap(Int.init) ?? 12
