@@ -441,7 +441,7 @@ def lost(suite, url, ada):
             ada.stop()
             page.driver.switch_to.window(people)
             page.wait(lambda: page.driver.find_elements(By.ID, "lost"), "the word on People")
-            expect(f"goop2 peer {ada.folder.resolve()}" in page.one("#lost").text, page.one("#lost").text)
+            expect(f"goop2 peer {ada.folder.resolve()} --local" in page.one("#lost").text, page.one("#lost").text)
             expect(page.one("#link-text").text == "Not connected", page.one("#link-text").text)
             expect(page.one("#count").text == "", page.one("#count").text)
             expect(page.one(".person").get_attribute("data-state") == "unknown", page.one(".person").text)

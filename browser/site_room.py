@@ -182,6 +182,19 @@ def files(suite, url, peer):
             expect((site / "texts/3.txt").read_text() == "3" and not (site / "three.txt").exists(), "the file")
             expect(not (site.parent / "outside.txt").exists(), "outside.txt")
 
+        with suite.check("what the trash has no room for is named before something else is replaced"):
+            lost = page.run("""
+                const file = (path, size) => ({ path, size, kind: "file" });
+                const sheet = { trash: { bytes: 100, items: 3 }, files: [file("small", 10), file("large", 200), file("c", 10), file("d", 10)], deleted: [] };
+                const item = (path, bytes, days = 1) => ({ path, bytes, deleted: Date.now() - days * 24 * 3600 * 1000 });
+                const told = (paths, deleted) => [paths, { ...sheet, deleted }];
+                const cases = [
+                  told(["small"], []), told(["large"], [item("old", 1)]), told(["small"], [item("new", 60), item("old", 40)]),
+                  told(["small"], [item("new", 60), item("over", 40, 8)]), told(["small", "c", "d"], [item("old", 1)]), told(["large", "small"], []),
+                ];
+                return import("/assets/site-upload.js").then(({ lossText }) =>
+                  cases.map(([paths, sheet]) => lossText(sheet, paths).replace(/^.*goes for good: /, "")));""")
+            expect(lost == ["", "old.", "old.", "", "old.", "large."], lost)
         with suite.check("delete asks first, and can be undone"):
             press(page, "Delete album")
             dialog(page, "ask-dialog")

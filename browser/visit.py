@@ -151,6 +151,10 @@ SEQUENCES = {
         *HERE, (NO_ANSWER, "silence met served", "tell noAnswer, wait, hide, cover noAnswer"),
         (NO_ANSWER, "silence met served", "tell noAnswer"), (SILENT, "silence met served", "tell away, cover silent"),
         (NO_ANSWER, "silence met served", "tell noAnswer, cover noAnswer"), (CAME, "site met served", "tell here, endWait, uncover")],
+    "a silence of whoever only seemed to come ends too": [
+        *BEGINS, (LISTED, "site unmet asked", ""), (LEFT, "site away asked", "tell away"), (ARRIVING, "site coming asked", "tell here"),
+        (SILENT, "silence coming asked", "tell away, wait, hide, cover silent"), (NO_ANSWER, "silence coming asked", "tell noAnswer, cover noAnswer"),
+        (WAITED, "goneNoAnswer coming asked", "tell noAnswer, unload, endWait, cover goneNoAnswer, clear")],
     "nor is it after the while, and the site is offered when they answer": [
         *HERE, (NO_ANSWER, "silence met served", "tell noAnswer, wait, hide, cover noAnswer"),
         (WAITED, "goneNoAnswer met served", "tell noAnswer, unload, endWait, cover goneNoAnswer, clear"),
@@ -347,6 +351,7 @@ const run = ({ Visit }, { sentenceOf }, places, events, count, length) => {
         must((page.frame === "seen") === visit.isShown && (page.frame !== "none") === visit.hasFrame, `the frame is ${page.frame}`);
         must(page.isWatching === ["asked", "served"].includes(state.watch), `the watch is ${page.isWatching}`);
         must(!page.isWaiting || visit.isSilent, "a while outside of the silence");
+        must(!visit.isSilent || page.isWaiting, "a silence that never ends");
         must(!state.isBlocked || (page.frame === "none" && !page.isWatching && !page.isWaiting), "blocked, and something goes on");
         must(page.frame === "none" || visit.root !== null, "a frame without a place");
         must(page.frame === "none" || state.hasBegun, "a frame before the visit has begun");

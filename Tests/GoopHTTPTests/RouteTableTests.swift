@@ -134,6 +134,15 @@ private enum Asking: CaseIterable {
         .visitor: [.program, .ownScript, .person, .click],
     ]
 
+    @Test func whoMayAskIsWidenedOnPurposeOnly() {
+        #expect(
+            ReadRoute.allCases.filter { $0.rule.asker != .viewerData } == [
+                .roomPage, .oldPeersPage, .ownSitePage, .visitedSite, .sdk,
+            ])
+        #expect(SiteRoute.allCases.filter(\.rule.takesAnyMethod) == [.template, .tables, .watch])
+        #expect(SiteRoute.allCases.filter { $0.rule.asker == .shell } == [.forget])
+    }
+
     @Test func whoMayRead() throws {
         #expect(Set(Self.readers.keys) == Set(ReadRoute.Asker.allCases))
         for route in ReadRoute.allCases {

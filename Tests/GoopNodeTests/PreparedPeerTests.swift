@@ -24,6 +24,16 @@ import Testing
         }
     }
 
+    /// Whoever was for this computer only is not to be on the network after the next start.
+    @Test func theCommandThatStartsAPeerAgainKeepsWhoCanReachIt() {
+        var options = PeerService.Options()
+        #expect(RunningPeer.startCommand(of: "/srv/ada/", options) == "goop2 peer /srv/ada")
+        options.isLocal = true
+        #expect(RunningPeer.startCommand(of: "/srv/my ada", options) == "goop2 peer '/srv/my ada' --local")
+        options.hasDiscovery = false
+        #expect(RunningPeer.startCommand(of: "/srv/ada", options) == "goop2 peer /srv/ada --local --no-discovery")
+    }
+
     @Test func aMissingFolderIsCreatedWhole() throws {
         let peer = try open()
         #expect(peer.created == ["settings", "identity", "starter site"])

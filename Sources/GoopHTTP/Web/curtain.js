@@ -5,7 +5,7 @@ import { find, say, setText } from "/assets/words.js";
 const back = "Back to the site";
 const again = "Try again";
 const goes = (name, whom) => `The site of ${name} wants to take you to ${whom}.`;
-const mayBe = "Their Goop² may be stopping, or not want to hear from you, or its network is slow.";
+const mayBe = "Their computer may be asleep or its network slow, or their Goop² may be stopping, or not want to hear from you.";
 const seesYou = "Whoever runs it will see that you come.";
 
 /// A sentence about a moment; empty if it is not known.

@@ -80,7 +80,10 @@ async function askPath() {
   try {
     root = await secretPath();
   } catch (error) {
-    return happened({ type: "pathFailed", reason: reasonOf(error) });
+    happened({ type: "pathFailed", reason: reasonOf(error) });
+    // The viewer was started again meanwhile, and refuses the token of this page.
+    if (error.status === 403) happened({ type: "outdated" });
+    return;
   }
   happened({ type: "pathCame", root });
 }

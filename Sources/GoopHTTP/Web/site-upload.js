@@ -123,7 +123,7 @@ export async function upload(files, folder, sheet, whenDone) {
   const wanted = left.filter((item) => !tooLarge.includes(item));
   const total = wanted.reduce((sum, { file }) => sum + file.size, 0);
   if (sheet.free !== null && total > sheet.free) {
-    return showProblems([`they have ${sizeText(total)}, and the disk has room for ${sizeText(sheet.free)}`]);
+    return showProblems([`they have ${sizeText(total)}, and the disk has room for ${sizeText(sheet.free)}${sheet.deleted.length > 0 ? "; emptying the trash makes room" : ""}`]);
   }
   const stop = new AbortController();
   running = stop;

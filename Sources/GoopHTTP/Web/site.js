@@ -4,7 +4,7 @@ import { arrangeChildren, button, clean, element, find, get, itsComputer, post, 
 import { askName, askQuestion, editText } from "/assets/site-dialogs.js";
 import "/assets/audience.js";
 import "/assets/visitors.js";
-import { isUploading, prepare, send } from "/assets/site-upload.js";
+import { isUploading, lossText, prepare, send } from "/assets/site-upload.js";
 import { prepareStarters, showStarters } from "/assets/site-starters.js";
 import { follow } from "/assets/streams.js";
 
@@ -173,9 +173,15 @@ async function rename(entry) {
   const done = await askName({
     title: `Rename ${clean(lastName(entry.path))}`, label: "New name, with its folders", value: entry.path, ok: "Rename",
     canReplace: entry.kind !== "folder",
-    take: (name, replaces) => {
+    async take(name, replaces) {
       isReplaced = replaces;
-      return post("/api/rooms/site/move", { path: entry.path, to: name, replace: replaces });
+      try {
+        return await post("/api/rooms/site/move", { path: entry.path, to: name, replace: replaces });
+      } catch (error) {
+        // Whoever is offered to replace it learns what the trash has no room for then.
+        if (error.kind === "exists") error.detail += lossText(sheet, [name]);
+        throw error;
+      }
     },
   });
   if (!done) return;
@@ -213,7 +219,7 @@ async function putBack(item) {
   const name = clean(lastName(item.path));
   const isWanted = await askQuestion({
     title: `Put this ${name} back?`,
-    text: `The ${name} that your site has now changes places with it: you can put that one back for a week.`,
+    text: `The ${name} that your site has now changes places with it: you can put that one back for a week.${lossText({ ...sheet, deleted: sheet.deleted.filter(({ ticket }) => ticket !== item.ticket) }, [item.path])}`,
     answers: [{ text: "Put back", value: true, primary: true }],
   });
   if (isWanted) await restore(item.ticket, true);

@@ -278,7 +278,7 @@ export class Visit {
     if (this.#isBlocked) return false;
     this.#do("tell", { what: isHeardOf ? "noAnswer" : "away", seen });
     // Whoever was away from the start may answer all the same: the frame says what came of it. So it does of whoever only seemed to come.
-    if (!this.#wasHere || (isHeardOf && this.#owner === "coming")) this.#owner = "away";
+    if (!this.#wasHere || (isHeardOf && this.#owner === "coming" && !this.isSilent)) this.#owner = "away";
     return this.#wasHere && !(this.#isGone && this.#screen.then === null);
   }
 

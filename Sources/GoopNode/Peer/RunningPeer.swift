@@ -251,7 +251,7 @@ final class RunningPeer: Sendable {
         }
         configuration.outer = outerDoor
         configuration.offlineGrace = peer.configuration.offlineGrace
-        configuration.startCommand = "goop2 peer " + TerminalText.shellWord(FolderPath.plain(peer.folder.path))
+        configuration.startCommand = Self.startCommand(of: peer.folder.path, options)
         let server = ViewerServer(
             configuration: configuration, backend: backend,
             rooms: ViewerRooms(
@@ -468,6 +468,12 @@ final class RunningPeer: Sendable {
             logger.notice("somebody else says that they are this peer", metadata: ["place": "\(place)"])
             options.onEvent(.twin(place: place))
         }
+    }
+
+    /// What starts this peer again as it was started: whoever was for this computer only is not to be on the network then.
+    static func startCommand(of folder: String, _ options: PeerService.Options) -> String {
+        "goop2 peer " + TerminalText.shellWord(FolderPath.plain(folder)) + (options.isLocal ? " --local" : "")
+            + (options.hasDiscovery ? "" : " --no-discovery")
     }
 
     private static func twinLine(_ place: String) -> String {
