@@ -106,8 +106,8 @@ extension NoticePage {
         case .timedOut:
             self.init(
                 status: .gatewayTimeout, title: "No answer",
-                explanation: "\(siteFirst) did not answer in time. The computer may be asleep or its network slow, or its "
-                    + "Goop² may be stopping, or not want to hear from you.",
+                explanation: "\(siteFirst) did not answer in time. The computer may be asleep or its network "
+                    + "slow, or its Goop² may be stopping, or not want to hear from you.",
                 sign: "504", attempts: error.attempts, actions: [retry, Self.peersAction])
         case .unreachable where error.detail == SiteError.endedConnection:
             self.init(
