@@ -186,6 +186,7 @@ final class ReadConnection {
     }
 
     private func bind(_ values: [QueryValue], to statement: OpaquePointer, isOwner: Bool) throws(DataError) {
+        // `SQLITE_TRANSIENT`, a cast in C that Swift does not import: SQLite copies the bytes at once.
         let transient = unsafeBitCast(OpaquePointer(bitPattern: -1), to: sqlite3_destructor_type.self)
         for (index, value) in values.enumerated() {
             let position = Int32(index + 1)
