@@ -69,6 +69,7 @@ package struct DataClient: Sendable {
                 } catch {
                     guard error.code == .busy, attempt < roomAttempts else { throw error }
                 }
+                // The pace of the tries: nothing tells that room has come, and it is rare that there is none.
                 try await Task.sleep(for: .milliseconds(25))
             }
         }
