@@ -69,7 +69,7 @@ package struct DataClient: Sendable {
                 } catch {
                     guard error.code == .busy, attempt < roomAttempts else { throw error }
                 }
-                // The pace of the tries: nothing tells that room has come, and it is rare that there is none.
+                // The pace of the tries: nothing tells that room has come.
                 try await Task.sleep(for: .milliseconds(25))
             }
         }
