@@ -249,7 +249,7 @@ function fact(term, text) {
 function fillCard() {
   const person = people.get(carded);
   if (!person) {
-    if (card.open) card.close();
+    closeCard();
     return;
   }
   setText(find("card-name"), nameOf(person));
@@ -276,18 +276,24 @@ function openCard(id) {
 }
 
 function closeCard() {
+  if (!card.open) return;
   card.close();
+  leaveCard();
 }
 
+// By Escape it closes without us. The event comes at the next frame only, when the focus may be elsewhere already
+// (at an undo, or in the card of somebody else): what `closeCard` has done is not done again.
 card.addEventListener("close", () => {
-  // Told at the next frame only: by then the card may be open for somebody else.
-  if (card.open) return;
-  // The button that opened it, unless its row is leaving, or not among those looked for any more.
+  if (carded && !card.open) leaveCard();
+});
+
+// The focus goes back to the button that opened it, unless its row is leaving, or not among those looked for any more.
+function leaveCard() {
   const more = rows.get(carded)?.more;
   carded = "";
   more?.focus();
   if (!more || document.activeElement !== more) list.focus();
-});
+}
 find("card-close").addEventListener("click", closeCard);
 
 const decide = (id, decision) => post("/api/rooms/peers/decide", { id, ...decision });
