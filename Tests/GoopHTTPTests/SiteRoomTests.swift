@@ -47,7 +47,7 @@ import Testing
             listing.entries = [SiteEntry(path: "<b>.txt", kind: .file, size: 3, changedMilliseconds: 7, stamp: "s")]
             return SiteSheet(
                 folder: "/f", listing: listing,
-                deleted: [DeletedItem(ticket: "1-a", path: "p", deletedMilliseconds: 1, bytes: 4)],
+                deleted: [DeletedItem(ticket: "1-a", path: "p", kind: .folder, deletedMilliseconds: 1, bytes: 4)],
                 trashLimits: .init(bytes: 5, items: 6), freeBytes: nil, maximumFileBytes: 9,
                 starters: [.init(name: "plain", summary: "one page")])
         }
@@ -60,12 +60,12 @@ import Testing
 
         func delete(_ path: String) async throws(SiteEditError) -> DeletedItem {
             try note("delete", path)
-            return DeletedItem(ticket: "1-a", path: path, deletedMilliseconds: 1, bytes: 4)
+            return DeletedItem(ticket: "1-a", path: path, kind: .file, deletedMilliseconds: 1, bytes: 4)
         }
 
         func pushedOut(byDeleting path: String) async throws(SiteEditError) -> [DeletedItem] {
             try note("pushed out", path)
-            return [DeletedItem(ticket: "1-b", path: "old", deletedMilliseconds: 2, bytes: 3)]
+            return [DeletedItem(ticket: "1-b", path: "old", kind: .link, deletedMilliseconds: 2, bytes: 3)]
         }
 
         func restore(_ ticket: String, replaces: Bool) async throws(SiteEditError) -> String {
@@ -155,7 +155,7 @@ import Testing
             let sheet = try await request("/api/rooms/site", port: port)
             #expect(sheet.status == 200 && sheet["content-type"] == "application/json")
             for part in [
-                "\"\\u003cb\\u003e.txt\"", "\"ticket\":\"1-a\"", "\"free\":null", "\"limit\":9", "\"name\":\"plain\"",
+                "\"\\u003cb\\u003e.txt\"", "\"ticket\":\"1-a\",\"path\":\"p\",\"kind\":\"folder\"", "\"free\":null", "\"limit\":9", "\"name\":\"plain\"",
             ] {
                 #expect(sheet.body.contains(part), "\(part)")
             }
@@ -215,7 +215,8 @@ import Testing
             let gone = try await post("delete/check", "{\"path\":\"a\"}", port: port, token: token)
             #expect(
                 gone.status == 200
-                    && gone.body == "{\"gone\":[{\"ticket\":\"1-b\",\"path\":\"old\",\"deleted\":2,\"bytes\":3}]}",
+                    && gone.body
+                        == "{\"gone\":[{\"ticket\":\"1-b\",\"path\":\"old\",\"kind\":\"link\",\"deleted\":2,\"bytes\":3}]}",
                 "\(gone.body)")
             for body in ["{\"ticket\":\"1-a\"}", "{\"ticket\":\"1-a\",\"replace\":true}"] {
                 #expect(try await post("restore", body, port: port, token: token).status == 200)

@@ -165,6 +165,21 @@ import Testing
         #expect(await refusal { _ = try await desk.delete("gone") } == .missing)
     }
 
+    /// A page that offers to exchange something knows from it whether that can be.
+    @Test func whatIsDeletedSaysWhatItIs() async throws {
+        let desk = desk()
+        try await upload("x", to: "folder/x.txt", in: desk)
+        try await upload("y", to: "file", in: desk)
+        symlink("folder", root + "/link")
+        var deleted: [DeletedItem] = []
+        for path in ["folder", "file", "link"] { deleted.append(try await desk.delete(path)) }
+        #expect(deleted.map(\.kind) == [.folder, .file, .link])
+        #expect(try await Set(desk.sheet().deleted) == Set(deleted))
+        try await upload("z", to: "file", in: desk)
+        try await upload("new", to: "file", condition: .replacing, in: desk)
+        #expect(try await desk.sheet().deleted.filter { $0.path == "file" }.map(\.kind) == [.file, .file])
+    }
+
     private func trashed() async throws -> [String: String] {
         var found: [String: String] = [:]
         for item in try await desk().sheet().deleted {

@@ -51,15 +51,22 @@ public struct SiteEntry: Sendable, Hashable {
 
     init(path: String, status: stat) {
         self.path = path
-        switch status.st_mode & S_IFMT {
-        case S_IFREG: kind = .file
-        case S_IFDIR: kind = .folder
-        case S_IFLNK: kind = .link
-        default: kind = .other
-        }
+        kind = Kind(status)
         let times = FileStamp(status)
         size = kind == .file ? times.size : 0
         changedMilliseconds = times.modified / 1_000_000
         stamp = "\(times.inode)-\(times.size)-\(times.modified)-\(times.changed)"
+    }
+}
+
+extension SiteEntry.Kind {
+    /// Of what the system says; a link is not followed.
+    init(_ status: stat) {
+        switch status.st_mode & S_IFMT {
+        case S_IFREG: self = .file
+        case S_IFDIR: self = .folder
+        case S_IFLNK: self = .link
+        default: self = .other
+        }
     }
 }

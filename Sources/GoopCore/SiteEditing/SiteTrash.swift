@@ -10,15 +10,18 @@ public struct DeletedItem: Sendable, Hashable {
     public var ticket: String
     /// Where it was.
     public var path: String
+    /// What it is.
+    public var kind: SiteEntry.Kind
     /// When it was deleted or replaced, in milliseconds of UNIX time.
     public var deletedMilliseconds: Int64
     /// About the bytes of it, with everything in it.
     public var bytes: Int64
 
     /// All of it.
-    public init(ticket: String, path: String, deletedMilliseconds: Int64, bytes: Int64) {
+    public init(ticket: String, path: String, kind: SiteEntry.Kind, deletedMilliseconds: Int64, bytes: Int64) {
         self.ticket = ticket
         self.path = path
+        self.kind = kind
         self.deletedMilliseconds = deletedMilliseconds
         self.bytes = bytes
     }
@@ -120,6 +123,7 @@ package struct SiteTrash: Sendable {
         _ name: String, of folder: FolderHandle, path: String, leavesItsPlace: Bool, keeping kept: String? = nil,
         nowMilliseconds: Int64
     ) throws(SiteEditError) -> Added {
+        guard let status = try folder.status(of: name) else { throw SiteEditError(.missing, path) }
         let bytes = folder.bytes(of: name)
         let trash = try editor.workFolder(SiteTrash.folderName, of: try FolderHandle.root(editor.root))
         // Before anything is written: on a full disk this may be the room for it.
@@ -141,7 +145,8 @@ package struct SiteTrash: Sendable {
                 try folder.addName(of: name, to: place, as: SiteTrash.item)
             }
             place.flush()
-            let item = DeletedItem(ticket: ticket, path: path, deletedMilliseconds: nowMilliseconds, bytes: bytes)
+            let item = DeletedItem(
+                ticket: ticket, path: path, kind: .init(status), deletedMilliseconds: nowMilliseconds, bytes: bytes)
             return Added(trash: trash, place: place, item: item)
         } catch {
             trash.remove(ticket)
@@ -170,10 +175,11 @@ package struct SiteTrash: Sendable {
         guard let trash = existing() else { return [] }
         return SiteTrash.tickets(in: trash).compactMap { ticket in
             guard let place = try? trash.folder(ticket.name), let path = SiteTrash.read(SiteTrash.note, in: place),
-                (try? place.status(of: SiteTrash.item)) != nil
+                let status = try? place.status(of: SiteTrash.item)
             else { return nil }
             return DeletedItem(
-                ticket: ticket.name, path: path, deletedMilliseconds: ticket.time, bytes: SiteTrash.bytes(in: place))
+                ticket: ticket.name, path: path, kind: .init(status), deletedMilliseconds: ticket.time,
+                bytes: SiteTrash.bytes(in: place))
         }
     }
 

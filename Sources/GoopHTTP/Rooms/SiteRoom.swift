@@ -18,7 +18,7 @@ struct SiteRoom: Sendable {
     let routes: RoomRoutes
 
     /// `{"folder","files":[{"path","kind","size","changed","stamp"}],"complete","unserved","free","limit",
-    /// "deleted":[{"ticket","path","deleted","bytes"}],"trash":{"bytes","items"},"starters":[{"name","summary"}]}`.
+    /// "deleted":[{"ticket","path","kind","deleted","bytes"}],"trash":{"bytes","items"},"starters":[{"name","summary"}]}`.
     func sheet() async -> Response {
         guard let desk else { return routes.closed }
         do throws(SiteEditError) { return routes.answer(json(try await desk.sheet())) } catch { return refuse(error) }
@@ -167,8 +167,8 @@ struct SiteRoom: Sendable {
 
     private func json(_ item: DeletedItem) -> JSONValue {
         [
-            "ticket": .string(item.ticket), "path": .string(item.path), "deleted": .integer(item.deletedMilliseconds),
-            "bytes": .integer(item.bytes),
+            "ticket": .string(item.ticket), "path": .string(item.path), "kind": .string(item.kind.rawValue),
+            "deleted": .integer(item.deletedMilliseconds), "bytes": .integer(item.bytes),
         ]
     }
 

@@ -113,7 +113,7 @@ function showTrash() {
       const back = button("Put back", "button small", () => putBack(item));
       back.setAttribute("aria-label", `Put back ${clean(item.path)}`);
       // A file that was replaced twice is here twice.
-      const facts = element("p", "note", `${sizeText(item.bytes)}, here since ${when(item.deleted)}`);
+      const facts = element("p", "note", `${item.kind === "folder" ? "folder, " : ""}${sizeText(item.bytes)}, here since ${when(item.deleted)}`);
       facts.id = `trash-${item.ticket}`;
       back.setAttribute("aria-describedby", facts.id);
       return element("li", "", element("div", "", element("span", "name", clean(item.path)), facts), element("div", "row", back));
@@ -212,10 +212,15 @@ async function remove(entry) {
   if (item) tell(`Deleted ${clean(entry.path)}.`, { undo: () => restore(item.ticket) });
 }
 
-/// Back from the list, where another file may have the name by now.
+/// Back from the list, where something else may have the name by now. Only files change places.
 async function putBack(item) {
-  const there = sheet.files.find((entry) => entry.path === item.path && entry.kind !== "folder");
+  const there = sheet.files.find((entry) => entry.path === item.path);
   if (!there) return restore(item.ticket);
+  if (item.kind === "folder" || there.kind === "folder") {
+    const word = ({ kind }) => (kind === "folder" ? "folder" : "file");
+    const again = word(there) === word(item) ? "another" : "a";
+    return tell(`Your site has ${again} ${word(there)} ${clean(item.path)} now. Rename or delete that one first, then put this ${word(item)} back.`, { isError: true });
+  }
   const name = clean(lastName(item.path));
   const isWanted = await askQuestion({
     title: `Put this ${name} back?`,
