@@ -467,6 +467,41 @@ def lost(suite, url, ada):
             page.wait(lambda: page.one("#count").text.startswith("1 here now"), "the neighbour here", 20)
 
 
+def outdated(suite, url, ada):
+    """The viewer is started again under an open page."""
+    with browser(reduced_motion=True) as page:
+        page.driver.get(url + "site")
+        ready(page, "site")
+        page.run("window.isOld = true")
+        ada.stop()
+        page.wait(lambda: page.driver.find_elements(By.ID, "lost"), "the word that nothing answers")
+        ada.start()
+        page.wait(lambda: not page.driver.find_elements(By.ID, "lost"), "the word gone", 20)
+        with suite.check("a page that is older than the viewer's run offers to be loaded again, also in a dialog"):
+            site_room.click(page, "#new-folder")
+            site_room.type_name(page, "by-an-old-page")
+            page.wait(lambda: page.driver.find_elements(By.CSS_SELECTOR, "#name-dialog > .outdated button"), "the word in the dialog")
+            said = page.one("#name-dialog > .outdated").text
+            expect("was started again" in said and "copy it first" in said and "Load this page again" in said, said)
+            suite.shot(page, "room-site-outdated-dialog")
+            page.one("#name-cancel").click()
+            page.wait(lambda: not page.driver.find_elements(By.CSS_SELECTOR, "#name-dialog > .outdated"), "the dialog as it was")
+            page.run("scrollTo(0, document.body.scrollHeight)")
+            again = page.one("#outdated button")
+            where = page.run("const b = arguments[0].getBoundingClientRect(); return [b.top >= 0, b.bottom <= innerHeight]", again)
+            expect(where == [True, True], where)
+            suite.shot(page, "room-site-outdated")
+            again.click()
+            page.wait(lambda: not page.driver.find_elements(By.ID, "outdated"), "the page anew", 20)
+            ready(page, "site")
+            expect(page.run("return window.isOld === undefined"), "the page was not loaded again")
+            expect(not (ada.site / "by-an-old-page").exists(), "the folder was made")
+            site_room.click(page, "#new-folder")
+            site_room.type_name(page, "by-a-new-page")
+            site_room.toast(page, "The folder by-a-new-page is there")
+            (ada.site / "by-a-new-page").rmdir()
+
+
 def long_names(suite, url, bob):
     """A name without a blank, as long as it may be, in the narrowest window."""
     with suite.check("a long name without blanks: the card, Blocked, the question in the bar and the network stay in the window; "
@@ -663,6 +698,7 @@ def story(suite, program, folder):
         guarded(suite, url)
         long_names(suite, url, bob)
         lost(suite, url, ada)
+        outdated(suite, url, ada)
         by_keyboard(suite, url, bob, ada.folder)
         people_room.room(suite, url, bob, double)
 

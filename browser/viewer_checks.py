@@ -15,7 +15,7 @@ from between import Between, Change
 from origins import site_text, wait_site
 from part import ended
 from peer import Peer
-from story import HOSTILE_NAME, browser, card, expect, give_hostile_site, keyboard, looks, state
+from story import HOSTILE_NAME, ask, browser, card, expect, give_hostile_site, keyboard, looks, state
 
 
 def read(url):
@@ -149,6 +149,19 @@ def story(suite, program, folder):
                     page.one("#next").click()
                 wait_site(page, "next page")
                 page.wait(lambda: page.driver.current_url.endswith("/sub/next.html?q=1"), "the address following")
+                page.complaints()
+
+            with suite.check("and what is done on the page that is older than the viewer's run is refused with a button that loads it again"):
+                page.run("window.isOld = true")
+                page.one("#keep").click()
+                page.wait(lambda: page.one("#keep-yes").is_displayed(), "the question")
+                page.one("#keep-yes").click()
+                page.wait(lambda: "This page has to be loaded again" in origins.curtain(page), f"the word, not {origins.curtain(page)!r}")
+                expect(page.one("#curtain-show").text == "Load it again", page.one("#curtain-show").text)
+                page.one("#curtain-show").click()
+                wait_site(page, "next page", 20)
+                expect(page.run("return window.isOld === undefined"), "the page was not loaded again")
+                expect(ask(page, "/api/rooms/settings/check", {"changes": {}}) == 200, "its token is not good")
                 page.complaints()
 
             leaving.sealed_over_a_restart(suite, url, me, neighbour)

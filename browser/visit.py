@@ -14,7 +14,7 @@ SEALED = event("placed", isSealed=True, root="http://viewer/c/1")
 FOUND, FOUND_KEPT = event("found", isKept=False), event("found", isKept=True)
 BEGUN, BEGUN_BLOCKED = event("begun", isBlocked=False), event("begun", isBlocked=True)
 NOT_BEGUN, PATH, NO_PATH = event("beginningFailed", reason="why"), event("pathCame", root="http://viewer/c/2"), event("pathFailed", reason="why")
-OUTDATED = event("outdated")
+OUTDATED, TOO_OLD = event("outdated"), event("tooOld")
 PRESSED, RELOADED = event("pressed"), event("reloaded")
 HIDDEN, SEEN = event("looked", isHidden=True), event("looked", isHidden=False)
 KEPT, REFUSED = event("kept", isKept=True), event("refused", reason="why")
@@ -223,6 +223,14 @@ SEQUENCES = {
         *HERE, (BROKE_REFUSED, "site met served", "askWhy"), (UNREACHABLE, "site met served", "")],
 
     # The person who looks
+    "what an old page is refused has a button that loads it again, whatever comes of the owner": [
+        *HERE, (TOO_OLD, "tooOld/reload met served", "unload, cover tooOld/reload"), (SILENT, "silence over tooOld/reload met served", "tell away, wait"),
+        (CAME, "tooOld/reload met served", "tell here, endWait"), (PRESSED, "tooOld/reload met served", "reload")],
+    "also where somebody is to be unblocked": [
+        *IS_BLOCKED, (PRESSED, "blocked/unblock met ended blocked", "unblock"),
+        (TOO_OLD, "tooOld/reload met ended blocked", "cover tooOld/reload"), (PRESSED, "tooOld/reload met ended blocked", "reload")],
+    "and where the visit could not begin": [
+        (TOO_OLD, "tooOld/reload unmet none", "cover tooOld/reload"), (PRESSED, "tooOld/reload unmet none", "reload")],
     "what a person keeps stays when its owner goes, and what was refused is said": [
         *HERE, (KEPT, "site met served kept", ""), (LEFT, "gone met served kept", "tell away, unload, cover gone"),
         (REFUSED, "refused/show met served kept", "cover refused/show"), (CAME, "refused/show met served kept", "tell here"),
@@ -299,6 +307,8 @@ class Page {
   isWatching = false;
   /// How many paths are asked for.
   asked = 0;
+  /// What the button of the curtain does.
+  then = null;
 
   do({ do: what, isSealed, root, why, then, ...more }, { isBlocked, isHidden, list, place }, sentenceOf) {
     const must = (isSo, says) => { if (!isSo) throw new Error(`${what}: ${says}`); };
@@ -307,6 +317,7 @@ class Page {
       must(!isBlocked, "blocked");
       must(!this.isWaiting, "the while was not ended");
       this.frame = "seen";
+      this.then = null;
     }
     if (what === "unload") { must(this.frame !== "none", "no frame"); this.frame = "none"; }
     if (what === "hide") { must(this.frame === "seen" && this.isWaiting, "nothing to hide"); this.frame = "hidden"; }
@@ -321,12 +332,13 @@ class Page {
     if (what === "unwatch") { must(this.isWatching, "no watch"); this.isWatching = false; }
     if (what === "askWhy") must(this.isWatching && this.frame !== "none", "no watch");
     if (what === "askPath") this.asked += 1;
-    if (what === "reload") must(place.isSealed && place.root === null && !isBlocked, "nothing has ended");
+    if (what === "reload") must(this.then === "reload" || (place.isSealed && place.root === null && !isBlocked), "nothing has ended");
     if (what === "clear") must(this.frame === "none", "the site is there");
     if (what === "cover") {
       must(this.frame !== "seen", "the site is there");
       const { title, text, show = "" } = sentenceOf(why, { then, name: "Ada", ...more });
       must(title && text && (show !== "") === (then !== null), `${why} says ${title}, ${text}, ${show}`);
+      this.then = then;
     }
   }
 }

@@ -155,7 +155,8 @@ import Testing
             let sheet = try await request("/api/rooms/site", port: port)
             #expect(sheet.status == 200 && sheet["content-type"] == "application/json")
             for part in [
-                "\"\\u003cb\\u003e.txt\"", "\"ticket\":\"1-a\",\"path\":\"p\",\"kind\":\"folder\"", "\"free\":null", "\"limit\":9", "\"name\":\"plain\"",
+                "\"\\u003cb\\u003e.txt\"", "\"ticket\":\"1-a\",\"path\":\"p\",\"kind\":\"folder\"", "\"free\":null",
+                "\"limit\":9", "\"name\":\"plain\"",
             ] {
                 #expect(sheet.body.contains(part), "\(part)")
             }
@@ -199,6 +200,23 @@ import Testing
         }
     }
 
+    /// A page of an earlier run cannot mend that by asking again, and knows it from the answer.
+    @Test func onlyTheRefusalOfATokenSaysThatThePageIsOld() async throws {
+        try await withViewer(rooms: ViewerRooms(site: desk)) { port in
+            let token = try await token(port)
+            for old in [nil, String(repeating: "0", count: 64)] {
+                let refused = try await post("delete", "{\"path\":\"a\"}", port: port, token: old)
+                #expect(refused.status == 403 && refused.body.contains("\"kind\":\"outdated\""), "\(refused.body)")
+                let upload = try await upload("path=a", "x", port: port, token: old)
+                #expect(upload.status == 403 && upload.body.contains("\"kind\":\"outdated\""), "\(upload.body)")
+            }
+            let foreign = try await post(
+                "delete", "{\"path\":\"a\"}", port: port, token: token, fields: ["Origin: http://evil.example"])
+            #expect(foreign.status == 403 && !foreign.body.contains("kind"), "\(foreign.body)")
+            #expect(desk.calls == [])
+        }
+    }
+
     @Test func whatIsAskedReachesTheDesk() async throws {
         try await withViewer(rooms: ViewerRooms(site: desk)) { port in
             let token = try await token(port)
@@ -216,7 +234,7 @@ import Testing
             #expect(
                 gone.status == 200
                     && gone.body
-                        == "{\"gone\":[{\"ticket\":\"1-b\",\"path\":\"old\",\"kind\":\"link\",\"deleted\":2,\"bytes\":3}]}",
+                        == #"{"gone":[{"ticket":"1-b","path":"old","kind":"link","deleted":2,"bytes":3}]}"#,
                 "\(gone.body)")
             for body in ["{\"ticket\":\"1-a\"}", "{\"ticket\":\"1-a\",\"replace\":true}"] {
                 #expect(try await post("restore", body, port: port, token: token).status == 200)

@@ -235,12 +235,19 @@ enum DataFailure {
         ["error": .string(error.message), "code": .string(error.code.rawValue), "detail": .string(error.detail)]
     }
 
-    static func response(_ error: DataError, headers: HTTPFields) -> Response {
+    /// - Parameter kind: goes into the answer, if there is one, for pages that do something about such a refusal.
+    static func response(_ error: DataError, headers: HTTPFields, kind: String? = nil) -> Response {
         var headers = headers
         if error.code.httpStatus == 503 { headers[.retryAfter] = "1" }
         // The rest of a body that was not read would be taken for the next request.
         if error.code == .tooLarge || error.code == .badRequest { headers[.connection] = "close" }
-        return json(body(of: error), headers: headers, status: .init(code: error.code.httpStatus))
+        let status = HTTPResponse.Status(code: error.code.httpStatus)
+        guard let kind else { return json(body(of: error), headers: headers, status: status) }
+        let told: JSONValue = [
+            "error": .string(error.message), "code": .string(error.code.rawValue), "detail": .string(error.detail),
+            "kind": .string(kind),
+        ]
+        return json(told, headers: headers, status: status)
     }
 
     /// An answer whose text counts until the browser has taken it, or has gone.

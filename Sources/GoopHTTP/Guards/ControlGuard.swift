@@ -43,7 +43,8 @@ struct ControlGuard: Sendable {
 
     enum Admission: Sendable {
         case admitted(ByteBuffer)
-        /// The answer that says why not, as `{"error","code","detail"}`.
+        /// The answer that says why not, as `{"error","code","detail"}`; to a page whose token is not good also
+        /// `"kind":"outdated"`.
         case refused(Response)
     }
 
@@ -93,7 +94,8 @@ struct ControlGuard: Sendable {
         let tokens = request.headers[values: .goopToken]
         guard tokens.count == 1, token.matches(tokens.first) else {
             return refuse(
-                .refused, "the token is missing or old", "reload the page: the viewer has been started again since")
+                .refused, "the token is missing or old", "reload the page: the viewer has been started again since",
+                kind: "outdated")
         }
         guard Self.essence(request.headers[.contentType]) == type else {
             return refuse(.badRequest, "\(type) is needed", "send the header Content-Type: \(type)")
@@ -104,9 +106,11 @@ struct ControlGuard: Sendable {
         return nil
     }
 
-    private func refuse(_ code: DataErrorCode, _ message: String, _ detail: String) -> Response {
-        var response = DataFailure.response(
-            DataError(code: code, message: message, detail: detail), headers: headers.viewer())
+    private func refuse(
+        _ code: DataErrorCode, _ message: String, _ detail: String, kind: String? = nil
+    ) -> Response {
+        let error = DataError(code: code, message: message, detail: detail)
+        var response = DataFailure.response(error, headers: headers.viewer(), kind: kind)
         // The body was not read; what is left of it would be taken for the next request.
         response.headers[.connection] = "close"
         return response

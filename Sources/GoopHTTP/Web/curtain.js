@@ -21,6 +21,11 @@ const sentences = {
     text: "Its address here has ended: your Goop² was started again, or you have signed in again. A site that runs sealed off has such an address, and could ask for nothing more.",
     show: "Load it again",
   }),
+  tooOld: () => ({
+    title: "This page has to be loaded again",
+    text: "Goop² was started again since it was loaded, or you have signed in again, and takes nothing from it any more. Nothing was changed.",
+    show: "Load it again",
+  }),
   refused: ({ reason, then }) => ({ title: "This did not work", text: reason, show: then === "show" ? back : again }),
 
   near: () => ({

@@ -10,7 +10,7 @@ import { follow } from "/assets/streams.js";
 import { Visit } from "/assets/visit.js";
 import * as visits from "/assets/visits.js";
 import {
-  agoText, clean, find, get, isBeyond, isLost, notAnswering, post, printOf, reasonOf, say, setText, siteLink, ways,
+  agoText, clean, find, get, isBeyond, isLost, isOutdated, notAnswering, post, printOf, reasonOf, say, setText, siteLink, ways,
 } from "/assets/words.js";
 
 const { peer, site, probe, policy } = document.body.dataset;
@@ -40,6 +40,11 @@ const doing = {
 /// @param event one of `VisitEvent` (visit.js)
 function happened(event) {
   for (const { do: what, ...how } of visit.take(event)) doing[what](how);
+}
+
+/// Something that the person did, or the beginning, failed: `type` says what.
+function failed(type, error) {
+  happened(isOutdated(error) ? { type: "tooOld" } : { type, reason: reasonOf(error) });
 }
 
 // MARK: The frame
@@ -446,7 +451,7 @@ find("keep-yes").addEventListener("click", async () => {
     visits.keep(site);
     say("This site is kept.");
   } catch (error) {
-    happened({ type: "refused", reason: reasonOf(error) });
+    failed("refused", error);
   }
   showKept();
 });
@@ -457,7 +462,7 @@ async function forget() {
   try {
     await ask("forget", {});
   } catch (error) {
-    return happened({ type: "refused", reason: reasonOf(error) });
+    return failed("refused", error);
   }
   happened({ type: "forgot" });
 }
@@ -497,7 +502,7 @@ async function unblock() {
   try {
     await stand("ordinary");
   } catch (error) {
-    return happened({ type: "unblockingFailed", reason: reasonOf(error) });
+    return failed("unblockingFailed", error);
   }
   person = null;
   happened({ type: "unblocked" });
@@ -519,7 +524,7 @@ async function begin() {
     // Not before: there is no place to load from, and what an earlier visit stored is still there.
     find("reload").disabled = false;
   } catch (error) {
-    happened({ type: "beginningFailed", reason: reasonOf(error) });
+    failed("beginningFailed", error);
   }
   isBeginning = false;
 }

@@ -15,7 +15,7 @@
  *   | { is: "curtain", why: string, then: Then | null, isGone: boolean }} Screen
  */
 
-/** @typedef {"show" | "begin" | "forget" | "unblock"} Then */
+/** @typedef {"show" | "begin" | "forget" | "unblock" | "reload"} Then */
 
 /**
  * Where the site lives: an origin of its own, or, sealed off, a secret path; of the latter `root` is null once it has ended, until
@@ -41,7 +41,7 @@
  * What happened.
  * - The beginning: `placed` brings the place that was found, `found` and `begun` what the viewer knows of the site; `pathCame` and
  *   `pathFailed` answer `askPath`. `outdated`: the viewer was started again since this page was made, or the
- *   person who looks has signed in anew.
+ *   person who looks has signed in anew; `tooOld`: for that reason something that the person did was refused.
  * - The person who looks: `pressed` is the button of the curtain, `looked` whether the page is looked at, `refused` that keeping or
  *   forgetting the site failed, `cleared` what came of `clear`, `lookedUp` of `lookUp`.
  * - The frame: `moved` while nobody sees it, `led` by a link out of the site: the curtain says so by `why` and the rest.
@@ -50,7 +50,7 @@
  * - The watch of the site, unless it is ended: `watchAnswered` is what came of `askWhy`.
  * @typedef {{ type: "placed", isSealed: boolean, root: string } | { type: "found", isKept: boolean } | { type: "begun", isBlocked: boolean }
  *   | { type: "beginningFailed", reason: string } | { type: "pathCame", root: string } | { type: "pathFailed", reason: string }
- *   | { type: "outdated" }
+ *   | { type: "outdated" } | { type: "tooOld" }
  *   | { type: "pressed" } | { type: "reloaded" } | { type: "looked", isHidden: boolean } | { type: "kept", isKept: boolean }
  *   | { type: "forgot" } | { type: "cleared", hasCleared: boolean } | { type: "refused", reason: string } | { type: "blocked" }
  *   | { type: "lookedUp", isFound: boolean } | { type: "unblocked" } | { type: "unblockingFailed", reason: string }
@@ -147,6 +147,7 @@ export class Visit {
       case "beginningFailed": return this.#cover("failed", "begin", { reason: event.reason });
       case "pathCame": return this.#pathCame(event);
       case "outdated": return this.#outdated();
+      case "tooOld": return this.#cover("tooOld", "reload");
       case "pathFailed": return this.#cover("failed", "show", { reason: event.reason });
       case "pressed": return this.#pressed();
       case "reloaded": return this.#showHere();

@@ -129,6 +129,41 @@ addEventListener("viewer-lost", async () => {
   viewerAnswers();
 });
 
+// MARK: A page that is too old
+
+/// Its token is of an earlier run of the viewer, or of an earlier session.
+const tooOld = isBeyond
+  ? "You have signed in again since this page was loaded: Goop² takes nothing from it any more. "
+  : "Goop² was started again since this page was loaded: it takes nothing from the page any more. ";
+
+/// A refusal that only a page that is loaded again is spared.
+export const isOutdated = ({ kind }) => kind === "outdated";
+
+function oldLine(...more) {
+  const line = element("p", "", tooOld, ...more, button("Load this page again", "button small", () => location.reload()));
+  line.setAttribute("role", "alert");
+  return line;
+}
+
+/// Says so at the top of a room, where it stays, and in the dialog on top, outside of which nothing can be reached. Around a site the
+/// curtain says it.
+function showTooOld() {
+  const content = find("content");
+  if (content && !find("outdated")) {
+    const line = oldLine();
+    line.id = "outdated";
+    line.className = "standing";
+    content.before(line);
+  }
+  const dialog = [...document.querySelectorAll("dialog:modal")].at(-1);
+  if (!dialog || dialog.querySelector(":scope > .outdated")) return;
+  const hasTyped = dialog.querySelector("input:not([type=checkbox], [type=radio]), textarea");
+  const line = oldLine(...(hasTyped ? ["What you have typed here is lost then: copy it first. "] : []));
+  line.className = "fault outdated";
+  dialog.addEventListener("close", () => line.remove(), { once: true });
+  dialog.prepend(line);
+}
+
 // MARK: Asking the viewer
 
 /// What went wrong, for a person: a sentence and a `detail`; for scripts a `code`, a `kind`, the `problems` of settings, and the
@@ -150,7 +185,9 @@ function judged(value, status) {
   if (status >= 200 && status < 300) return value;
   // Only at the outer door; its script leads back to the login page.
   if (status === 401) dispatchEvent(new Event("session-over"));
-  throw failure(`The viewer answered ${status}.`, value, status);
+  const error = failure(`The viewer answered ${status}.`, value, status);
+  if (isOutdated(error)) showTooOld();
+  throw error;
 }
 
 async function ask(path, options) {
