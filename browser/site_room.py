@@ -195,6 +195,31 @@ def files(suite, url, peer):
                 return import("/assets/site-upload.js").then(({ lossText }) =>
                   cases.map(([paths, sheet]) => lossText(sheet, paths).replace(/^.*goes for good: /, "")));""")
             expect(lost == ["", "old.", "old.", "", "old.", "large."], lost)
+
+        with suite.check("a rename that replaces names it too, and does so"):
+            # Of yesterday, and as large as all of it may be.
+            heavy = site / ".goop/trash" / f"{int(time.time() - 24 * 3600) * 1000}-heavy"
+            heavy.mkdir(parents=True)
+            for note, text in (("from", "heavy.txt"), ("bytes", str(2 << 30)), ("item", "x")):
+                (heavy / note).write_text(text)
+            peer.write("target.txt", "earlier")
+            peer.write("renamed.txt", "renamed")
+            page.wait(lambda: {"target.txt", "renamed.txt"} <= set(names(page)), "the files")
+            press(page, "Rename renamed.txt")
+            type_name(page, "target.txt")
+            page.wait(lambda: page.one("#name-fault").text.endswith("so this goes for good: heavy.txt."), "the name of what goes")
+            expect((site / "target.txt").read_text() == "earlier" and heavy.exists(), "replaced unasked")
+            suite.shot(page, "room-site-rename-loss")
+            page.one("#name-replace").click()
+            toast(page, "Renamed to target.txt. The file that had this name can be put back for a week.")
+            expect((site / "target.txt").read_text() == "renamed" and not heavy.exists(), "not as it was said")
+            click(page, "#trash-title")
+            listed = page.one("#trash-list").text
+            expect("target.txt" in listed and "heavy.txt" not in listed, listed)
+            click(page, "#trash-title")
+            (site / "target.txt").unlink()
+            page.wait(lambda: "target.txt" not in names(page), "the list without it")
+
         with suite.check("delete asks first, and can be undone"):
             press(page, "Delete album")
             dialog(page, "ask-dialog")
