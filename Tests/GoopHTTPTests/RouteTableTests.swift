@@ -187,7 +187,7 @@ private enum Asking: CaseIterable {
                 var address: SiteAddress?
                 let admission = guarded().read(request(.get, path, fields(asking)), target: target)
                 if case .admitted(let admitted) = admission, admitted.route == .visitedSite {
-                    address = admitted.address
+                    address = SiteAddress(admitted.target)
                 }
                 #expect(address == SiteAddress(target), "\(path) \(asking)")
             }

@@ -12,19 +12,16 @@ struct Admitted<Route: RouteName>: Sendable {
     let origin: RequestOrigin
     /// What was sent, if the rule of the route has it read; else the handler reads it from the request.
     let body: ByteBuffer
-    /// Of a visited site: what the path asks for.
-    let address: SiteAddress?
 
     fileprivate init(
         _ route: Route, _ request: Request, _ target: RequestTarget, _ origin: RequestOrigin,
-        body: ByteBuffer = ByteBuffer(), address: SiteAddress? = nil
+        body: ByteBuffer = ByteBuffer()
     ) {
         self.route = route
         self.request = request
         self.target = target
         self.origin = origin
         self.body = body
-        self.address = address
     }
 }
 
@@ -88,17 +85,15 @@ struct RouteGuard: Sendable {
             case .visitor: true
             }
         guard isAdmitted else { return .refused(.foreignPage) }
-        guard route.rule.asker == .visitor else { return .admitted(Admitted(route, request, target, origin)) }
-        let address = SiteAddress(target)
-        // What names no file gets a notice, or the right spelling, whoever asks.
-        if case .file(let peer, _) = address {
+        // What names no file of a site gets a notice, or the right spelling, whoever asks.
+        if route.rule.asker == .visitor, case .file(let peer, _) = SiteAddress(target) {
             switch visit(origin, peer: peer) {
             case .admitted: break
             case .needsClick: return .needsClick(peer)
             case .refused: return .refused(.foreignPage)
             }
         }
-        return .admitted(Admitted(route, request, target, origin, address: address))
+        return .admitted(Admitted(route, request, target, origin))
     }
 
     private enum Visit { case admitted, needsClick, refused }

@@ -21,7 +21,7 @@ struct SiteProxy: Sendable {
     /// At the viewer's own address: the shell for a tab, else the file.
     func respond(to admitted: Admitted<ReadRoute>) async -> Response {
         let (request, target) = (admitted.request, admitted.target)
-        switch admitted.address ?? SiteAddress(target) {
+        switch SiteAddress(target) {
         case .noPeer:
             return notices.siteNotice(.noSuchPeer)
         case .redirect(let location):
