@@ -293,6 +293,18 @@ import Testing
         }
     }
 
+    /// Its first header is as it should be: nothing is wrong with its beginning.
+    @Test func whatIsDamagedFurtherOnIsCalledThat() throws {
+        let first = TarHeader(path: "x", size: 0, mode: 0o644, modified: 0).encoded
+        var second = TarHeader(path: "y", size: 0, mode: 0o644, modified: 0).encoded
+        second[0] ^= 0x55
+        let path = temporary.path + "/damaged.tar"
+        try AtomicFile.write(first + second, to: path)
+        let failure = failure { try PeerRestore(from: path).restore(to: target) }
+        #expect(failure?.kind == .data && failure?.cause == "\(path) is damaged behind its beginning, or no backup")
+        #expect(failure?.nextStep == "name another file that goop2 backup wrote; nothing was written")
+    }
+
     @Test func nothingIsRestoredOfADamagedBackup() throws {
         try PreparedPeer.open(folder, options: .init(createsMissing: true, label: "Ada")).release()
         _ = try PeerBackup(of: folder).write(to: file)

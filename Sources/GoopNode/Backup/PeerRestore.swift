@@ -240,7 +240,7 @@ struct BackupArchive {
                     _ = try take(TarHeader.padding(after: entry.size))
                 }
             } catch let error as TarError {
-                throw isAtStart ? noBackup : damaged(error)
+                throw isAtStart ? noBackup : refused(error)
             }
         }
     }
@@ -250,6 +250,20 @@ struct BackupArchive {
         Failure(
             .data, "\(path) is no backup, or its beginning is damaged",
             nextStep: "name a file that goop2 backup wrote; nothing was written")
+    }
+
+    /// Of a file that begins as an archive.
+    private func refused(_ error: TarError) -> Failure {
+        switch error {
+        case .truncated: damaged("it breaks off")
+        case .wrongChecksum:
+            Failure(
+                .data, "\(path) is damaged behind its beginning, or no backup",
+                nextStep: "name another file that goop2 backup wrote; nothing was written")
+        case .malformedNumber: damaged("a number in it cannot be read")
+        case .unsupportedKind: damaged("it holds a link or another thing that no backup holds")
+        case .unsafePath(let path): damaged("it holds a name that leads elsewhere: \(TerminalText.safe(path))")
+        }
     }
 
     /// A backup that was packed is whole, and its owner must not look for another.
@@ -275,14 +289,4 @@ struct BackupArchive {
 
 private func damaged(_ what: String) -> Failure {
     Failure(.data, "this backup cannot be used: \(what)", nextStep: "try another backup; nothing was written")
-}
-
-private func damaged(_ error: TarError) -> Failure {
-    switch error {
-    case .truncated: damaged("it breaks off")
-    case .wrongChecksum: damaged("it is no tar archive, or it is damaged")
-    case .malformedNumber: damaged("a number in it cannot be read")
-    case .unsupportedKind: damaged("it holds a link or another thing that no backup holds")
-    case .unsafePath(let path): damaged("it holds a name that leads elsewhere: \(TerminalText.safe(path))")
-    }
 }
