@@ -145,6 +145,20 @@ import Testing
         }
     }
 
+    /// Ids have no checksum, but that no key can have this one is known without a search.
+    @Test(arguments: ["/p/12D3KooWrong", "/p/12D3KooWrong/", "/p/12D3KooWrong/a.html?q"])
+    func whoCannotBeIsNotSearchedFor(_ target: String) async throws {
+        let backend = FakeBackend()
+        try await withViewer(backend) { port in
+            let person = ["Sec-Fetch-Site: none", "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document"]
+            for fields in [[], person] {
+                let answer = try await request(target, port: port, fields: fields)
+                #expect(answer.status == 404 && answer.body.contains("No peer can have"), "\(fields)")
+            }
+            #expect(backend.opened.isEmpty)
+        }
+    }
+
     @Test(arguments: [
         ("/index.html", "image/png", "text/html; charset=utf-8"), ("/x/", "image/png", "text/html; charset=utf-8"),
         ("/a.txt", "text/html", "text/plain; charset=utf-8"), ("/a.png", "text/html", "image/png"),

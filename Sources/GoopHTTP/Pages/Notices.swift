@@ -18,10 +18,11 @@ extension NoticePage {
         status: .notFound, title: "There is no such page",
         explanation: "The address leads nowhere in this viewer.", sign: "404", actions: [peersAction])
 
-    /// The path names no peer.
+    /// The path names no peer, or one that cannot be.
     static let noSuchPeer = NoticePage(
         status: .notFound, title: "This is nobody's address",
-        explanation: "An address under /p/ begins with the id of a person's Goop², for example /p/12D3KooW…/",
+        explanation: "An address under /p/ begins with the id of a person's Goop², for example /p/12D3KooW…/. No peer "
+            + "can have what stands in its place here. Copy the address again, whole.",
         sign: "404", actions: [peersAction])
 
     /// In a frame whose shell is about to say where the link leads.

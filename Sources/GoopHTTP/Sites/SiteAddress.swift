@@ -6,7 +6,7 @@ enum SiteAddress: Sendable, Equatable {
     case file(peer: PeerID, path: String)
     /// The same thing under its one right address.
     case redirect(location: String)
-    /// No peer can be read from it.
+    /// No peer can be read from it, or none can have that id.
     case noPeer
     /// The path within the site is not acceptable.
     case badPath(peer: PeerID, SitePathProblem)
@@ -20,7 +20,10 @@ enum SiteAddress: Sendable, Equatable {
         let rest = target.path.dropFirst("/p/".count)
         let slash = rest.firstIndex(of: "/")
         let name = rest[..<(slash ?? rest.endIndex)]
-        guard !name.isEmpty, name.utf8.count <= Self.maximumPeerBytes, let peer = try? PeerID(text: String(name)) else {
+        // Whom no key can make would be searched for until the time is over.
+        guard !name.isEmpty, name.utf8.count <= Self.maximumPeerBytes, let peer = try? PeerID(text: String(name)),
+            peer.canBeOfAKey
+        else {
             self = .noPeer
             return
         }
