@@ -22,18 +22,15 @@ public struct ShareHolder: Sendable, Hashable {
             network = nil
             return
         }
-        let isLocal = address.isPrivate || address.isLinkLocal
         switch address {
         case .v4(let value):
             host = address
+            let isLocal = address.isPrivate || address.isLinkLocal
             network = isLocal || address.isLoopback ? nil : IPAddress.v4(value & ~0xff)
         case .v6(let high, _):
-            host = isLocal ? address : address.host
-            if isLocal {
-                network = address.host
-            } else {
-                network = address.isLoopback ? nil : IPAddress.v6(high: high & ~0xffff, low: 0)
-            }
+            host = address.holder
+            network =
+                address.localNetwork ?? (address.isLoopback ? nil : IPAddress.v6(high: high & ~0xffff, low: 0))
         }
     }
 

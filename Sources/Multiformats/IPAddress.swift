@@ -44,6 +44,16 @@ public enum IPAddress: Hashable, Sendable, CustomStringConvertible, LosslessStri
         if case .v6(let high, _) = unmapped { .v6(high: high & ~0xff, low: 0) } else { unmapped }
     }
 
+    /// Who holds something that is shared out: the `host`, but of private and link-local IPv6 the address itself. There a /56 is
+    /// everybody in the local network, who would share the part of one host.
+    public var holder: IPAddress { localNetwork == nil ? host : self }
+
+    /// The /56 of a private or link-local IPv6 address; nil for any other. Whoever has one address there can have many, so their
+    /// number is to be bounded as well.
+    public var localNetwork: IPAddress? {
+        unmapped.isIPv6 && (isPrivate || isLinkLocal) ? host : nil
+    }
+
     private static func bigEndian(_ value: UInt64, count: Int) -> [UInt8] {
         (0..<count).map { UInt8(truncatingIfNeeded: value >> UInt64(8 * (count - 1 - $0))) }
     }

@@ -40,6 +40,28 @@ import Testing
         try await channels[5].close()
     }
 
+    /// Neighbours with IPv6 are not one address, and together have half.
+    @Test func inALocalNetworkEachAddressHasItsShareAndAllHaveHalf() async throws {
+        let registry = ConnectionRegistry(limit: 6, limitOfOneAddress: 2)
+        var channels: [any Channel] = []
+        for _ in 0..<5 {
+            channels.append(
+                try await DatagramBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                    .bind(host: "127.0.0.1", port: 0).get())
+        }
+        let (one, other, third) = (IPAddress("fd00::1"), IPAddress("fd00::2"), IPAddress("fd00::3"))
+        #expect(registry.admit(channels[0], from: one) && registry.admit(channels[1], from: one))
+        #expect(!registry.admit(channels[2], from: one))
+        #expect(registry.admit(channels[2], from: other))
+        #expect(!registry.admit(channels[3], from: third), "three of six are the network's")
+        #expect(registry.admit(channels[3], from: IPAddress("2001:db8::1")), "which leaves others theirs")
+        channels[0].close(promise: nil)
+        try await channels[0].closeFuture.get()
+        #expect(registry.admit(channels[4], from: third), "an end makes room")
+        registry.closeAll()
+        for channel in channels { try await channel.closeFuture.get() }
+    }
+
     @Test func aWrittenAndTakenPortIsAnErrorThatNamesTheHolder() async throws {
         try await withViewer { port in
             let second = ViewerServer(

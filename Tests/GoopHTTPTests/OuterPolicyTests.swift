@@ -77,6 +77,28 @@ import Testing
         #expect(throttle.attempt(from: .v6(high: 0x2001_0db8 << 32 | 0x100, low: 99), now: start) == nil)
     }
 
+    /// Neighbours count for themselves, and what one of them makes up leaves the others half.
+    @Test(arguments: [0xfd00 << 48, 0xfe80 << 48] as [UInt64])
+    func inALocalNetworkEachIPv6AddressCountsAndAllOfThemHaveHalf(_ high: UInt64) {
+        var throttle = LoginThrottle(now: start)
+        let neighbour = IPAddress.v6(high: high, low: 1)
+        for _ in 0..<5 { #expect(throttle.attempt(from: neighbour, now: start) == nil) }
+        #expect(throttle.attempt(from: neighbour, now: start) != nil)
+        #expect(throttle.attempt(from: .v6(high: high, low: 2), now: start) == nil, "one tries, another may")
+        throttle.succeeded(from: .v6(high: high, low: 2))
+        var allowed = 6
+        for number in 3..<5000 {
+            let wait = throttle.attempt(from: .v6(high: high, low: UInt64(number)), now: start)
+            if let wait { #expect(wait > .seconds(19) && wait <= .seconds(20)) } else { allowed += 1 }
+        }
+        #expect(allowed == 10)
+        #expect(throttle.attempt(from: .v6(high: high, low: 2), now: start) == nil, "who was here is not kept out")
+        for number in 0..<10 { #expect(throttle.attempt(from: address(number), now: start) == nil, "nor are others") }
+        #expect(throttle.attempt(from: address(10), now: start) != nil)
+        #expect(throttle.attempt(from: .v6(high: high, low: 9000), now: start + .seconds(21)) == nil)
+        #expect(throttle.attempt(from: .v6(high: high, low: 9001), now: start + .seconds(21)) != nil)
+    }
+
     @Test func manyAddressesTogetherAreLimitedAndKeepNobodyOutWhoWasHere() {
         var throttle = LoginThrottle(now: start)
         #expect(throttle.attempt(from: one, now: start) == nil)

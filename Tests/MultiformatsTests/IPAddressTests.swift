@@ -76,4 +76,18 @@ import Testing
     func aHostIsAnIPv4AddressOrTheBlockAroundAnIPv6One(_ address: String, _ host: String) throws {
         #expect(try #require(IPAddress(address)).host == IPAddress(host))
     }
+
+    /// In a local network the block around an address is all the others.
+    @Test(
+        arguments: [
+            ("192.0.2.1", "192.0.2.1", nil), ("192.168.1.2", "192.168.1.2", nil), ("::ffff:10.0.0.1", "10.0.0.1", nil),
+            ("2001:db8:1:2ff:3::4", "2001:db8:1:200::", nil), ("::1", "::", nil),
+            ("fd12:3456:789a:2ff::5", "fd12:3456:789a:2ff::5", "fd12:3456:789a:200::"),
+            ("fe80::5", "fe80::5", "fe80::"), ("fec0::5", "fec0::", nil),
+        ] as [(String, String, String?)])
+    func aHolderInALocalNetworkIsTheAddress(_ address: String, _ holder: String, _ network: String?) throws {
+        let address = try #require(IPAddress(address))
+        #expect(address.holder == IPAddress(holder))
+        #expect(address.localNetwork == network.flatMap { IPAddress($0) })
+    }
 }

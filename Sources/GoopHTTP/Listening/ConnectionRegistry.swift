@@ -6,8 +6,10 @@ import Synchronization
 final class ConnectionRegistry: Sendable {
     private struct State {
         var channels: [ObjectIdentifier: any Channel] = [:]
-        /// How many each address has; empty unless their number is limited.
+        /// How many each holder has; empty unless their number is limited.
         var ofOneAddress: [IPAddress: Int] = [:]
+        /// How many each local network has where its addresses count for themselves.
+        var ofOneNetwork: [IPAddress: Int] = [:]
         var isClosing = false
     }
 
@@ -21,15 +23,17 @@ final class ConnectionRegistry: Sendable {
     }
 
     /// Takes a new connection in; false when a limit is reached or the viewer is closing.
-    /// - Parameter address: whose limit it counts to; nil: nobody's.
+    /// - Parameter address: where it comes from: it counts to its holder, and of a local network with IPv6 that gets half of all;
+    ///   nil: to nobody.
     func admit(_ channel: any Channel, from address: IPAddress? = nil) -> Bool {
         let key = ObjectIdentifier(channel)
+        let (holder, network) = (address?.holder, address?.localNetwork)
         let isAdmitted = state.withLock { state in
             guard !state.isClosing, state.channels.count < limit else { return false }
-            if let address {
-                guard state.ofOneAddress[address, default: 0] < limitOfOneAddress else { return false }
-                state.ofOneAddress[address, default: 0] += 1
-            }
+            if let holder, state.ofOneAddress[holder, default: 0] >= limitOfOneAddress { return false }
+            if let network, state.ofOneNetwork[network, default: 0] >= max(1, limit / 2) { return false }
+            if let holder { state.ofOneAddress[holder, default: 0] += 1 }
+            if let network { state.ofOneNetwork[network, default: 0] += 1 }
             state.channels[key] = channel
             return true
         }
@@ -37,12 +41,17 @@ final class ConnectionRegistry: Sendable {
             channel.closeFuture.whenComplete { _ in
                 self.state.withLock { state in
                     state.channels[key] = nil
-                    guard let address, let count = state.ofOneAddress[address] else { return }
-                    state.ofOneAddress[address] = count > 1 ? count - 1 : nil
+                    if let holder { Self.release(holder, in: &state.ofOneAddress) }
+                    if let network { Self.release(network, in: &state.ofOneNetwork) }
                 }
             }
         }
         return isAdmitted
+    }
+
+    private static func release(_ address: IPAddress, in counts: inout [IPAddress: Int]) {
+        guard let count = counts[address] else { return }
+        counts[address] = count > 1 ? count - 1 : nil
     }
 
     /// Lets requests in progress finish and closes idle connections; nothing new is admitted.

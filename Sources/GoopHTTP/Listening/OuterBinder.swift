@@ -63,7 +63,7 @@ struct OuterBinder: Sendable {
     private func countedAddress(of channel: any Channel) -> IPAddress? {
         guard let ip = channel.remoteAddress.flatMap(OuterDoor.ip) else { return nil }
         if access.proxies.contains(where: { $0.contains(ip) }) { return nil }
-        return ip.host
+        return ip
     }
 
     private static func meansNoIPv6(_ code: CInt) -> Bool {

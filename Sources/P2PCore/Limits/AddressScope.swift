@@ -16,21 +16,13 @@ public struct AddressScope: Hashable, Sendable {
             ? AddressScope(width: 32, bytes: bytes) : AddressScope(width: 56, bytes: Array(bytes.prefix(7)))
     }
 
-    /// What holds something that is shared out: the host, but of private and link-local IPv6 the address itself. There a /56 is
-    /// everybody in the local network, who would share the part of one host.
+    /// See `IPAddress.holder`.
     public static func holder(_ address: IPAddress) -> AddressScope {
-        Self.isLocalIPv6(address) ? AddressScope(width: 128, bytes: address.bytes) : .host(address)
+        address.localNetwork == nil ? .host(address) : AddressScope(width: 128, bytes: address.bytes)
     }
 
-    /// The /56 of a private or link-local IPv6 address; nil for any other. Whoever has one address there can have many, so their
-    /// number is to be bounded as well.
-    public static func localNetwork(_ address: IPAddress) -> AddressScope? {
-        Self.isLocalIPv6(address) ? .host(address) : nil
-    }
-
-    private static func isLocalIPv6(_ address: IPAddress) -> Bool {
-        address.unmapped.isIPv6 && (address.isPrivate || address.isLinkLocal)
-    }
+    /// See `IPAddress.localNetwork`.
+    public static func localNetwork(_ address: IPAddress) -> AddressScope? { address.localNetwork.map { .host($0) } }
 
     /// One IPv4 /24, or one IPv6 /48.
     public static func prefix(_ address: IPAddress) -> AddressScope {

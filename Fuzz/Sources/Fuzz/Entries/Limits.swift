@@ -386,15 +386,16 @@ func fuzzLoginThrottle(_ bytes: [UInt8]) {
         let place: IPAddress? = choice & 0x80 == 0 ? input.one(of: places) : nil
         guard choice & 15 != 0 else {
             throttle.succeeded(from: place)
-            known.insert((place ?? .v4(0)).host)
+            known.insert((place ?? .v4(0)).holder)
             continue
         }
         guard let wait = throttle.attempt(from: place, now: now) else {
-            if !known.contains((place ?? .v4(0)).host) { tries += 1 }
+            if !known.contains((place ?? .v4(0)).holder) { tries += 1 }
             continue
         }
         require(wait > .zero && wait <= limits.each.interval, "who waits is told how long")
-        // Nobody else tries meanwhile: then the wait is enough, once for the own tries and once for those of all.
+        // Nobody else tries meanwhile: then the wait is enough, once each for the own tries, those of the local network and
+        // those of all.
         guard choice & 0x10 != 0 else { continue }
         var isAdmitted = false
         for _ in 0..<3 where !isAdmitted {
@@ -406,7 +407,7 @@ func fuzzLoginThrottle(_ bytes: [UInt8]) {
         }
         isAdmitted = isAdmitted || throttle.attempt(from: place, now: now) == nil
         require(isAdmitted, "who has waited may try")
-        if !known.contains((place ?? .v4(0)).host) { tries += 1 }
+        if !known.contains((place ?? .v4(0)).holder) { tries += 1 }
     }
     let most = Double(limits.all.burst) + (now - start) / limits.all.interval + 1
     require(Double(tries) <= most, "many addresses try no oftener")
