@@ -23,7 +23,7 @@ const sentences = {
   }),
   tooOld: () => ({
     title: "This page has to be loaded again",
-    text: "Goop² was started again since it was loaded, or you have signed in again, and takes nothing from it any more. Nothing was changed.",
+    text: "Goop² was started again since it was loaded, and takes nothing from it any more. Nothing was changed.",
     show: "Load it again",
   }),
   refused: ({ reason, then }) => ({ title: "This did not work", text: reason, show: then === "show" ? back : again }),

@@ -41,7 +41,7 @@
  * What happened.
  * - The beginning: `placed` brings the place that was found, `found` and `begun` what the viewer knows of the site; `pathCame` and
  *   `pathFailed` answer `askPath`. `outdated`: the viewer was started again since this page was made, or the
- *   person who looks has signed in anew; `tooOld`: for that reason something that the person did was refused.
+ *   person who looks has signed in anew; `tooOld`: of an old page the viewer has refused what the person did.
  * - The person who looks: `pressed` is the button of the curtain, `looked` whether the page is looked at, `refused` that keeping or
  *   forgetting the site failed, `cleared` what came of `clear`, `lookedUp` of `lookUp`.
  * - The frame: `moved` while nobody sees it, `led` by a link out of the site: the curtain says so by `why` and the rest.

@@ -131,10 +131,8 @@ addEventListener("viewer-lost", async () => {
 
 // MARK: A page that is too old
 
-/// Its token is of an earlier run of the viewer, or of an earlier session.
-const tooOld = isBeyond
-  ? "You have signed in again since this page was loaded: Goop² takes nothing from it any more. "
-  : "Goop² was started again since this page was loaded: it takes nothing from the page any more. ";
+/// Its token is of an earlier run of the viewer; the door for other computers has a new one whenever it is opened, too.
+const tooOld = `Goop² was started ${isBeyond ? "or opened " : ""}again since this page was loaded: it takes nothing from the page any more. `;
 
 /// A refusal that only a page that is loaded again is spared.
 export const isOutdated = ({ kind }) => kind === "outdated";
