@@ -477,6 +477,15 @@ def outdated(suite, url, ada):
         page.wait(lambda: page.driver.find_elements(By.ID, "lost"), "the word that nothing answers")
         ada.start()
         page.wait(lambda: not page.driver.find_elements(By.ID, "lost"), "the word gone", 20)
+        with suite.check("a large file that an old page sends is refused with the reason, though it was still being sent"):
+            large_file = ada.folder.parent / "large.bin"
+            large_file.write_bytes(bytes(64 << 20))
+            page.one("#pick-files").send_keys(str(large_file))
+            page.wait(lambda: page.one("#upload-problems").is_displayed(), "the refusal", 30)
+            expect("the token is missing or old" in page.one("#upload-problems").text, page.one("#upload-problems").text)
+            page.wait(lambda: page.driver.find_elements(By.ID, "outdated"), "the word at the top")
+            expect(not (ada.site / "large.bin").exists(), "the file was taken")
+            large_file.unlink()
         with suite.check("a page that is older than the viewer's run offers to be loaded again, also in a dialog"):
             site_room.click(page, "#new-folder")
             site_room.type_name(page, "by-an-old-page")
@@ -500,6 +509,8 @@ def outdated(suite, url, ada):
             site_room.type_name(page, "by-a-new-page")
             site_room.toast(page, "The folder by-a-new-page is there")
             (ada.site / "by-a-new-page").rmdir()
+            page.driver.get(url)
+            page.wait(lambda: page.one("#count").text.startswith("1 here now"), "the neighbour here", 20)
 
 
 def long_names(suite, url, bob):

@@ -234,7 +234,11 @@ export function postFile(path, file, { type = "application/octet-stream", onProg
     request.addEventListener("load", () => {
       try { resolve(judged(request.response, request.status)); } catch (error) { reject(error); }
     });
-    request.addEventListener("error", () => reject(noAnswer(`The file could not be read, or ${notAnswering}.`, "try again")));
+    request.addEventListener("error", async () => {
+      // A refusal that comes while the file is still being sent is not seen: a short question tells whether this page is too old.
+      const refusal = await post("/api/rooms/settings/check", { changes: {} }, AbortSignal.timeout(patience)).then(() => null, (error) => error);
+      reject(refusal && isOutdated(refusal) ? refusal : noAnswer(`The file could not be read, or ${notAnswering}.`, "try again"));
+    });
     request.addEventListener("abort", () => reject(failure("Stopped.", { kind: "stopped" })));
     signal?.addEventListener("abort", () => request.abort(), { once: true });
     request.send(file);
