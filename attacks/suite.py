@@ -3,7 +3,7 @@
 
     suite.py [--peers DIR] [--ours PROGRAM] [--goop2 PROGRAM] [--only WORD] [--seconds S] [--table FILE]
 
-Starts goop2-p2pd for each attack, lets an honest peer ping it fifty times a second from 127.0.0.1, and attacks from other
+Starts goop2-p2pd for each attack, lets an honest peer ping it two hundred times a second from 127.0.0.1, and attacks from other
 loopback addresses in processes of their own; what multicasts has a LAN of namespaces instead, see multicast.py. A check fails if
 the node dies, loses the honest peer, grows by more than 64 MB, or takes longer than --patience seconds until a newcomer is served
 as before. Where there is more than one processor, the attackers have all but the first, and the node and the honest peer the

@@ -33,6 +33,13 @@ public struct ResourceLimits: Sendable, Equatable {
     public var newConnectionInterval: Duration = .seconds(2)
     /// Addresses whose arrival rate is remembered; past it the oldest is forgotten.
     public var rateTableSize = 4_096
+    /// Inbound connections that may wait for their handshake beside everybody else. Where more do, or come, those that follow are
+    /// let in by a loop of their own, behind the others (`CrowdWatch`).
+    public var crowdWaiting = 16
+    /// New inbound connections, of all addresses, that may come at once beside everybody else, before the interval below counts.
+    public var crowdBurst = 64
+    /// One new inbound connection may come beside everybody else per this interval once the burst is used up.
+    public var crowdInterval: Duration = .milliseconds(4)
     /// Longest time an inbound connection may take until it is secured and multiplexed.
     public var inboundUpgradeTimeout: Duration = .seconds(15)
 

@@ -14,6 +14,10 @@ extension Swarm {
         let now = MonotonicInstant.now()
         let reserved: Result<ResourceLedger.ConnectionSlot, LimitExceeded>? = self.state.withLock { state in
             guard state.phase == .running else { return nil }
+            if state.crowd.came(waiting: state.ledger.pendingInbound, now: now) {
+                for listener in state.listeners { listener.keepsStrangersApart(true) }
+                self.watchCrowd(on: loop)
+            }
             do throws(LimitExceeded) {
                 let slot = try state.ledger.reserveInbound(from: link.remoteAddress.ipAddress, now: now)
                 state.strangers[slot] = link.channel
@@ -49,6 +53,20 @@ extension Swarm {
             if error is ConnectionError { callbacks.connectionRefused(link.remoteAddress, nil, error) }
         }
         return loop.makeSucceededVoidFuture()
+    }
+
+    /// Looks, every tenth of a second until then, whether the crowd is over.
+    private func watchCrowd(on loop: any EventLoop) {
+        loop.scheduleTask(in: .milliseconds(100)) { [weak self] in
+            guard let self else { return }
+            let goesOn = self.state.withLock { state in
+                guard state.phase != .stopping else { return false }
+                guard state.crowd.isOver(waiting: state.ledger.pendingInbound, now: .now()) else { return true }
+                for listener in state.listeners { listener.keepsStrangersApart(false) }
+                return false
+            }
+            if goesOn { self.watchCrowd(on: loop) }
+        }
     }
 
     // MARK: Upgrade

@@ -133,6 +133,7 @@ public final class Swarm: Sendable {
         self.state.withLock { state in
             guard state.phase == .running else { return false }
             state.listeners.append(listener)
+            if state.crowd.isCrowd { listener.keepsStrangersApart(true) }
             return true
         }
     }

@@ -23,6 +23,8 @@ struct SwarmState {
     var book: AddressBook
     var trimming: ConnectionTrimming
     var listeners: [any TransportListener] = []
+    /// Whether those who come are let in by a loop of their own.
+    var crowd: CrowdWatch
     /// Connections of each peer, oldest first; at most `ResourceLimits.connectionsPerPeer`.
     var connections: [PeerID: [SwarmConnection]] = [:]
     /// Inbound connections of which nobody knows yet whose they are.
@@ -41,6 +43,7 @@ struct SwarmState {
 
     init(configuration: SwarmConfiguration) {
         self.ledger = ResourceLedger(limits: configuration.limits)
+        self.crowd = CrowdWatch(limits: configuration.limits)
         self.dialer = Dialer(limits: configuration.limits)
         self.book = AddressBook(limits: configuration.limits.addressBook)
         self.trimming = ConnectionTrimming(configuration: configuration.trimming ?? .init())

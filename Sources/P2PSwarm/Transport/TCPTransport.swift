@@ -135,33 +135,17 @@ public final class TCPTransport: Transport {
         on local: SocketAddress, _ ip: IPAddress, group: any EventLoopGroup,
         accept: @escaping @Sendable (TransportLink) -> EventLoopFuture<Void>
     ) -> EventLoopFuture<any TransportListener> {
-        var bootstrap = ServerBootstrap(group: group)
-            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .serverChannelOption(Self.reusePort, value: 1)
-            .serverChannelOption(.backlog, value: 1_024)
-            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
-            .childChannelOption(.socketOption(.so_keepalive), value: 1)
-            .childChannelOption(Self.keepAliveIdle, value: 30)
-            .childChannelInitializer { channel in
-                guard let remote = channel.remoteAddress.flatMap(Multiaddr.init(socketAddress:)),
-                    let own = channel.localAddress.flatMap(Multiaddr.init(socketAddress:))
-                else { return channel.eventLoop.makeFailedFuture(ChannelError.alreadyClosed) }
-                return accept(
-                    TransportLink(channel: channel, localAddress: own, remoteAddress: remote, usesListeningPort: true))
-            }
-        if ip.bytes.count == 16 { bootstrap = bootstrap.serverChannelOption(Self.onlyIPv6, value: 1) }
-        return bootstrap.bind(to: local).map { channel in
-            let port = UInt16(clamping: channel.localAddress?.port ?? 0)
+        TCPListener.open(on: local, ip, group: group, accept: accept).map { listener in
             let number = self.listening.withLock { state in
                 let number = state.next
                 state.next += 1
-                state.all.append(Listening(number: number, ip: ip, port: port))
+                state.all.append(Listening(number: number, ip: ip, port: listener.port))
                 return number
             }
-            channel.closeFuture.whenComplete { _ in
+            listener.closeFuture.whenComplete { _ in
                 self.listening.withLock { state in state.all.removeAll { $0.number == number } }
             }
-            return Listener(address: Multiaddr(ip: ip, tcpPort: port), channel: channel)
+            return listener
         }
     }
 
@@ -183,19 +167,12 @@ public final class TCPTransport: Transport {
         return bootstrap.bind(to: address).flatMap { $0.close() }
     }
 
-    private struct Listener: TransportListener {
-        let address: Multiaddr
-        let channel: any Channel
-
-        func close() -> EventLoopFuture<Void> { self.channel.close().flatMapErrorThrowing { _ in } }
-    }
-
     // MARK: Addresses
 
     private static let onlyIPv6 = ChannelOptions.Types.SocketOption(level: .ipv6, name: .init(rawValue: IPV6_V6ONLY))
     private static let reusePort = ChannelOptions.Types.SocketOption(
         level: .socket, name: .init(rawValue: SO_REUSEPORT))
-    private static let keepAliveIdle = ChannelOptions.Types.SocketOption(
+    static let keepAliveIdle = ChannelOptions.Types.SocketOption(
         level: .tcp, name: .init(rawValue: TCP_KEEPIDLE))
 
     /// Exactly `/ip4|ip6/…/tcp/…`, nil for everything else.

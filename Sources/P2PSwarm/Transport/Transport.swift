@@ -84,6 +84,10 @@ public struct TransportLink: Sendable {
 public protocol TransportListener: Sendable {
     /// Where it listens, with the real port; may be a wildcard.
     var address: Multiaddr { get }
+    /// From now on strangers are let in by a loop of their own, behind everybody else, or, with `false`, by the ordinary ones again.
+    /// Links that were accepted stay where they are. Returns at once and calls nothing back, so a lock may be held; calls take
+    /// effect in their order.
+    func keepsStrangersApart(_ isApart: Bool)
     /// Ends it; links that were accepted stay.
     func close() -> EventLoopFuture<Void>
 }

@@ -1,3 +1,4 @@
+import Dispatch
 import Glibc
 import Multiformats
 import NIOCore
@@ -79,6 +80,25 @@ import Testing
         try await link.channel.close()
         // By itself, unless it has not noticed yet.
         try? await visitor.close()
+    }
+
+    @Test("strangers are kept for us while the loop is busy: more than the 128 that NIO would have kept")
+    func backlog() async throws {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let listener = try await TCPTransport().listen(
+            on: Multiaddr(text: "/ip4/127.0.0.1/tcp/0"), group: group, accept: Self.refuse
+        ).get()
+        let port = Int(try #require(listener.address.tcpPort))
+        let mayGoOn = DispatchSemaphore(value: 0)
+        group.next().execute { mayGoOn.wait() }
+        var strangers: [any Channel] = []
+        for _ in 0..<200 {
+            strangers.append(try await ClientBootstrap(group: self.group).connect(host: "127.0.0.1", port: port).get())
+        }
+        mayGoOn.signal()
+        for stranger in strangers { try? await stranger.close() }
+        try await listener.close().get()
+        try await group.shutdownGracefully()
     }
 
     private static func refuse(_ link: TransportLink) -> EventLoopFuture<Void> {
