@@ -103,8 +103,8 @@ def by_keyboard(suite, url, neighbour, folder):
             keys(page, Keys.ENTER)
             page.wait(lambda: card(page, neighbour.id) is None, "the list without the blocked one")
             page.wait(lambda: "Undo" in focused(page), "the focus on Undo")
-            # That the card is closed is told to the page at a later frame.
-            page.driver.execute_async_script("const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => done()))")
+            # That the card is closed is told to the page later.
+            page.frames()
             expect("Undo" in focused(page), f"the focus went from Undo to {focused(page)}")
             keys(page, Keys.ENTER)
             page.wait(lambda: card(page, neighbour.id) is not None, "the neighbour again", 20)

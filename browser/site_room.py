@@ -295,6 +295,17 @@ def files(suite, url, peer):
             page.one("#name-cancel").click()
             page.wait(lambda: "meanwhile.txt" in names(page), "the file that came while the dialog was open")
 
+        with suite.check("a dialog that is opened again before the page is told of its end stays, and does what it is for"):
+            press(page, "Rename meanwhile.txt")
+            dialog(page, "name-dialog")
+            page.run("""
+                document.getElementById("name-cancel").click();
+                document.querySelector('#files [aria-label="Rename meanwhile.txt"]').click();""")
+            page.frames()
+            type_name(page, "at once.txt")
+            toast(page, "Renamed to at once.txt")
+            expect((site / "at once.txt").exists() and not (site / "meanwhile.txt").exists(), "the file")
+
         with suite.check("nothing complained on the console"):
             found = page.complaints("status of 400", "status of 409", "status of 403")
             expect(not found, found)

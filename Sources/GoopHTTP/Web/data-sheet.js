@@ -124,7 +124,9 @@ export function ask(title, text, yes) {
     let isYes = false;
     const no = button("Cancel", "button", () => question.close());
     const go = button(yes, "button danger", () => { isYes = true; question.close(); });
-    question.onclose = () => { question.replaceChildren(); answer(isYes); };
+    // The event comes later than the end: another question may be open by then, and has ended this one.
+    question.onclose?.();
+    question.onclose = () => { if (!question.open) { question.replaceChildren(); answer(isYes); } };
     question.replaceChildren(element("form", "", heading, body, element("div", "row end", no, go)));
     question.showModal();
     no.focus();
