@@ -335,6 +335,24 @@ def kept_focus(suite, url, neighbour):
         keys(page, Keys.ENTER)
         page.wait(lambda: focused(page) == "content", f"the focus on the room, not on {focused(page)!r}")
 
+    with suite.check("a word in the place of another one does not take the focus with it"), browser(reduced_motion=True) as page:
+        page.driver.get(url)
+        ready(page, "peers")
+        found = page.driver.execute_async_script("""
+            const done = arguments[0];
+            import("/assets/words.js").then(({ tell }) => {
+              const at = () => document.activeElement.id || document.activeElement.getAttribute("aria-label") || "nothing";
+              const told = [];
+              document.getElementById("people").focus();
+              for (const [text, more] of [["One", { undo() {} }], ["Two", {}], ["Three", { undo() {} }], ["Four", { undo() {} }]]) {
+                tell(text, more);
+                told.push(at());
+              }
+              document.querySelector("#toast button:last-child").click();
+              done([...told, at()]);
+            })""")
+        expect(found == ["Undo: One", "people", "Undo: Three", "Undo: Four", "people"], found)
+
     with suite.check("the card of somebody who goes closes, and the focus is on the list"), browser(reduced_motion=True) as page:
         page.driver.get(url)
         ready(page, "peers")
