@@ -68,7 +68,8 @@ export function openSheet({ title, body, submitText, closeText, onSubmit, fieldO
   const form = element("form", "", heading, fault, ...body, element("div", "row end", ...extra, close, send));
   form.noValidate = true;
   const control = {
-    sheet, form, send, close: () => sheet.close(),
+    // An answer may come when another sheet is open.
+    sheet, form, send, close() { if (form.isConnected) sheet.close(); },
     fail(error, field) {
       control.clear();
       if (field?.isConnected) {
