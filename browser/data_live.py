@@ -103,6 +103,29 @@ def undisturbed(suite, page, url, visitor):
         page.wait(lambda: len(lines(page)) == 3, "all rows")
 
 
+    with suite.check("an answer that comes when another sheet is open leaves that one open"):
+        page.run("""
+            const through = window.fetch;
+            const isLetGo = new Promise((done) => { window.letGo = done; });
+            window.fetch = async (path, ...more) => {
+              if (path === "/api/rooms/data/write") await isLetGo;
+              return through(path, ...more);
+            };""")
+        press(page, "Add row")
+        fill(page, "text", "answered late")
+        press(page, "Add row", "#sheet")
+        press(page, "Cancel", "#sheet")
+        shut(page)
+        press(page, "Columns")
+        page.wait(lambda: opened(page), "the other sheet")
+        page.run("letGo()")
+        page.wait(lambda: "was added" in said(page, "#toast"), "the word that it was added")
+        expect(opened(page) and "Columns of guestbook" in said(page, "#sheet"), said(page, "#sheet"))
+        press(page, "Close", "#sheet")
+        shut(page)
+        as_owner(page, "delete", table="guestbook", id=int(lines(page)[0][0]))
+        page.wait(lambda: len(lines(page)) == 3, "three rows again")
+
     with suite.check("reads that fail because others write are told once, and again after one that did not"):
         page.run("""
             const through = window.fetch;
