@@ -286,6 +286,26 @@ def visits(suite, page, url, me, neighbour):
         kept = me.folder / "data" / "consents.json"
         expect(neighbour.id in kept.read_text() and kept.stat().st_mode & 0o777 == 0o600, "not kept as it should be")
 
+    with suite.check("what is chosen stays, though the answer to what was chosen before comes later"):
+        page.run("""
+            const fetched = window.fetch;
+            const isLetGo = new Promise((done) => { window.letGo = done; });
+            window.fetch = async (path, ...more) => {
+              const answer = await fetched(path, ...more);
+              if (String(path).startsWith("/api/shell/site")) { window.isAnswered = true; await isLetGo; }
+              return answer;
+            };""")
+        page.one("#rights").click()
+        page.wait(lambda: page.run("return window.isAnswered"), "the answer, which is held back")
+        page.one("#share-email").send_keys(Keys.SPACE)
+        page.wait(lambda: "does not learn your e-mail" in page.heard(), "taken back")
+        page.run("letGo()")
+        page.frames()
+        expect(not page.one("#share-email").is_selected(), "chosen again")
+        page.one("#share-email").send_keys(Keys.SPACE)
+        page.wait(lambda: "site learns your e-mail" in page.heard(), "kept again")
+        page.one("#panel-close").click()
+
     with suite.check("Forget takes the consent and what the site kept in the browser"):
         with inside(page):
             page.run("localStorage.setItem('k', 'planted'); document.cookie = 'k=planted'")

@@ -255,8 +255,22 @@ def by_keyboard(suite, url, neighbour, folder):
             page.wait(lambda: page.run(some.replace("arguments[0]", "undefined")), "the other lines")
             expect(page.run(some, True), "lines that have not changed were made anew")
             tab_to(page, "pause")
+            # What was asked for before changes nothing any more.
+            page.run("""
+                const fetched = window.fetch;
+                const isLetGo = new Promise((done) => { window.letGo = done; });
+                window.fetch = async (path, ...more) => {
+                  if (path !== "/api/rooms/network/log") return fetched(path, ...more);
+                  window.isAsked = true;
+                  await isLetGo;
+                  return new Response(JSON.stringify([{ number: 1e9, time: Date.now(), kind: "peer", text: "came late" }]));
+                };""")
+            page.wait(lambda: page.run("return window.isAsked"), "the question for the log")
             keys(page, Keys.SPACE)
             expect(page.one("#pause").get_attribute("aria-pressed") == "true", "not paused")
+            page.run("letGo()")
+            page.frames()
+            expect("came late" not in page.one("#log").text, "the log goes on")
         with suite.check("keys: help"):
             tab_to(page, "Help")
             keys(page, Keys.ENTER)

@@ -417,7 +417,8 @@ async function mayClose(changed) {
     : "With these changes nobody gets in from another computer any more: whoever has signed in from one is signed out at once. It can be opened again here, with a new start of the peer.");
   const panel = find("door-panel");
   const answer = new Promise((done) => {
-    panel.addEventListener("close", () => done(panel.returnValue === "close"), { once: true });
+    // The event comes later than the end: it may be that of the question before.
+    panel.onclose = () => { if (!panel.open) done(panel.returnValue === "close"); };
   });
   panel.returnValue = "";
   panel.showModal();

@@ -398,11 +398,16 @@ function openPanel(dialog, title) {
   dialog.scrollTop = 0;
 }
 
+/// How often something was chosen.
+let choices = 0;
+
 find("rights").addEventListener("click", async () => {
   openPanel(panel, find("panel-title"));
+  const before = choices;
   try {
     const { email, shares_email: shares } = await facts();
-    choice.checked = shares;
+    // Not if the person has chosen meanwhile: this answer is older.
+    if (before === choices) choice.checked = shares;
     choice.disabled = !email;
     setText(find("share-email-text"), email ? `Tell this site my e-mail address, ${clean(email)}` : "Tell this site my e-mail address");
     find("no-email").hidden = Boolean(email);
@@ -412,6 +417,7 @@ find("rights").addEventListener("click", async () => {
 });
 find("panel-close").addEventListener("click", () => panel.close());
 choice.addEventListener("change", async () => {
+  choices += 1;
   try {
     choice.checked = (await ask("consent", { email: choice.checked })).shares_email;
     say(choice.checked ? "This site learns your e-mail address." : "This site does not learn your e-mail address.");
@@ -493,8 +499,10 @@ find("block-now").addEventListener("click", async () => {
 
 /// What is known of the name of whoever is in no list of people.
 async function lookUp() {
-  person = await get("/api/rooms/peers").then(({ blocked }) => blocked.find((one) => one.id === peer) ?? null, () => null);
-  happened({ type: "lookedUp", isFound: person !== null });
+  const found = await get("/api/rooms/peers").then(({ blocked }) => blocked.find((one) => one.id === peer) ?? null, () => null);
+  // Unblocked meanwhile, they may be in the list, which is newer.
+  if (visit.isBlocked) person = found;
+  happened({ type: "lookedUp", isFound: found !== null });
 }
 
 async function unblock() {
