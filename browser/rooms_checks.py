@@ -508,6 +508,28 @@ def chosen_look(suite, url, neighbour):
         def settings(**values):
             expect(ask(page, "/api/rooms/settings/save", {"changes": {f"viewer.{key}": value for key, value in values.items()}}) == 200, values)
 
+        with suite.check("settings: what is typed while a save is under way stays, and is not saved"):
+            page.driver.get(url + "settings")
+            ready(page, "settings")
+            page.run("""
+                const fetched = window.fetch;
+                const isLetGo = new Promise((done) => { window.letGo = done; });
+                window.fetch = async (path, ...more) => {
+                  const answer = await fetched(path, ...more);
+                  if (path === "/api/rooms/settings/save") await isLetGo;
+                  return answer;
+                };""")
+            label = page.one('[id="set-profile.label"]').get_attribute("value")
+            page.one('[id="set-profile.email"]').send_keys("ada@example.org", Keys.ENTER)
+            page.one('[id="set-profile.label"]').send_keys(" and more")
+            page.run("letGo()")
+            page.wait(lambda: "Saved." in page.one("#toast").text, "the word that it is saved")
+            expect(page.one('[id="set-profile.label"]').get_attribute("value") == f"{label} and more", "what was typed is gone")
+            expect(focused(page) == "set-profile.label" and page.one("#changed").text == "1 change, not saved.", page.one("#changed").text)
+            page.one("#discard").send_keys(Keys.ENTER)
+            page.wait(lambda: page.one("#changed").text == "Nothing has been changed.", "the change given up")
+            expect(page.one('[id="set-profile.label"]').get_attribute("value") == label, "it was saved")
+            expect(ask(page, "/api/rooms/settings/save", {"changes": {"profile.email": ""}}) == 200, "the address stays")
         with suite.check("theme: chosen in the settings, and in effect in every page, whatever the system prefers"):
             page.driver.get(url + "settings")
             ready(page, "settings")
