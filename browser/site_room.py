@@ -428,6 +428,8 @@ def by_keyboard(suite, url, peer, tab_to, focused, keys):
             tab_to(page, "text-save")
             keys(page, Keys.ENTER)
             page.wait(lambda: (site / "keys.txt").read_text() == "by keys", "the text")
+            # The dialog closes a moment later, and gives the focus back.
+            toast(page, "keys.txt is saved")
         with suite.check("keys: rename, and Escape changes nothing and gives the focus back"):
             tab_to(page, "Rename keys.txt")
             keys(page, Keys.ENTER)
