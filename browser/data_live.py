@@ -2,6 +2,7 @@
 import time
 
 from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from data_room import as_owner, fill, lines, names, opened, press, said, shut, visit
@@ -207,9 +208,15 @@ def elsewhere(suite, page, url):
         page.wait(lambda: "filled" in lines(page)[0], f"the value: {lines(page)}")
     with suite.check("who may do what is changed elsewhere, also while nobody looks, and the line above the table follows"):
         expect("only I write" in said(page, "#table-policy"), said(page, "#table-policy"))
+        # A button that is held meanwhile is still pressed.
+        ActionChains(page.driver).click_and_hold(page.driver.find_element(By.XPATH, "//*[@id='tools']/button[.='Columns']")).perform()
         as_owner(page, "tables/set-policy", table="moving",
                  access={"read": "open", "insert": "open", "update": "open", "delete": "open"})
         page.wait(lambda: "Everybody does everything" in said(page, "#table-policy"), said(page, "#table-policy"))
+        ActionChains(page.driver).release().perform()
+        page.wait(lambda: opened(page) and "Columns of moving" in said(page, "#sheet"), "the sheet of the button that was held")
+        press(page, "Close", "#sheet")
+        shut(page)
         # The page asks when another tab is in front of it, and leaves word where a page in that tab finds it.
         page.run("""
             document.addEventListener("visibilitychange", () => fetch("/api/data/tables/set-policy", {method: "POST", headers: {
