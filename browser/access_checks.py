@@ -10,7 +10,7 @@ from selenium.webdriver.common.keys import Keys
 
 import part
 from axe import looks
-from origins import site_text, wait_site
+from origins import forget, site_text, wait_site
 from part import ended
 from peer import Peer
 from rooms_checks import focused, keys, tab_to
@@ -212,9 +212,7 @@ def block(suite, ada, bob_url):
                 said = f"{error.code} {error.read().decode()}"
             expect(str(said).startswith("403") and "You have blocked this peer" in said, said)
         with suite.check("Forget shows nothing of a site that is blocked, and leads back to the word"):
-            page.one("#rights").click()
-            page.one("#forget").click()
-            page.wait(lambda: "is forgotten" in curtain(page), "the end of it")
+            forget(page)
             page.one("#curtain-show").click()
             page.wait(lambda: "You have blocked" in curtain(page), f"the word again, not {curtain(page)!r}")
             expect(not page.driver.find_elements(By.CSS_SELECTOR, "#frame-place iframe"), "the site was loaded")

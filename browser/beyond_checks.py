@@ -12,6 +12,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 import part
+from access_checks import toast
 from axe import HARMLESS, harmless, violations
 from origins import inside, wait_site
 from part import ended
@@ -130,7 +131,8 @@ def closed(suite, what, door, fields=None, evil=None):
 
 def log_in(page, url, password=PASSWORD):
     page.wait(lambda: page.driver.find_elements(By.ID, "password"), "the login page")
-    expect(page.run("return document.activeElement.id") == "password", "the focus is elsewhere")
+    # The browser gives it the focus when the page is drawn.
+    page.wait(lambda: page.run("return document.activeElement.id") == "password", "the focus on its field")
     page.driver.switch_to.active_element.send_keys(password, Keys.ENTER)
 
 
@@ -140,7 +142,7 @@ def new_password(page, url, password):
     page.wait(lambda: page.driver.find_elements(By.ID, "set-viewer.password"), "the field")
     page.one('[id="set-viewer.password"]').send_keys(password)
     page.one("#save").click()
-    page.wait(lambda: "Saved" in page.run("return document.getElementById('toast').textContent"), "saved")
+    page.wait(lambda: "Saved" in toast(page), "saved")
 
 
 def story(suite, what, url, ip, bob, door, picture, fields=None):
@@ -265,7 +267,7 @@ def story(suite, what, url, ip, bob, door, picture, fields=None):
             page.wait(lambda: "/login" in page.driver.current_url, "the login page", 20)
             log_in(page, url)
             page.wait(lambda: page.driver.current_url == url + "settings", "the settings again")
-            page.wait(lambda: "Started again" in page.run("return document.getElementById('toast').textContent"), "the news")
+            page.wait(lambda: "Started again" in toast(page), "the news")
             page.complaints()
 
     def look(page, label):
@@ -329,8 +331,9 @@ def take_away(page, url):
     page.wait(lambda: page.driver.find_elements(By.ID, "set-viewer.password-remove"), "the box to remove the password")
     for key in ("viewer.http_addr", "viewer.tls_certificate", "viewer.tls_key"):
         page.one(f'[id="set-{key}"]').clear()
-    page.one('[id="set-viewer.password-remove"]').click()
-    page.one("#save").click()
+    # By keys: what is wrong with a value by now is told below its field, and moves what comes after it.
+    page.one('[id="set-viewer.password-remove"]').send_keys(Keys.SPACE)
+    page.one("#save").send_keys(Keys.ENTER)
     page.wait(lambda: page.one("#door-panel").is_displayed(), "the question")
 
 
@@ -386,7 +389,7 @@ def closing(suite, program, folder):
                 home.one("#save").click()
                 home.wait(lambda: home.one("#door-panel").is_displayed(), "the question")
                 home.one("#door-close").click()
-                home.wait(lambda: "closed for other computers" in home.run("return document.getElementById('toast').textContent"), "the news")
+                home.wait(lambda: "closed for other computers" in toast(home), "the news")
                 away.wait(lambda: is_shut(door), "the door shut", 5)
                 away.wait(lambda: "does not answer" in away.text() and "closed for other computers" in away.text(), "told", 20)
                 suite.shot(away, "beyond-closed-elsewhere")

@@ -48,11 +48,14 @@ def stored(peer, query):
 
 def press(page, text, within="body"):
     """Clicks the button of that name."""
-    for found in page.driver.find_elements(By.CSS_SELECTOR, f"{within} button, {within} a.button"):
-        if found.is_displayed() and text in (found.text, found.get_attribute("aria-label")):
-            found.click()
-            return
-    raise AssertionError(f"no button {text}: {page.text()[:400]}")
+    def pressed():
+        for found in page.driver.find_elements(By.CSS_SELECTOR, f"{within} button, {within} a.button"):
+            if found.is_displayed() and text in (found.text, found.get_attribute("aria-label")):
+                found.click()
+                return True
+        raise AssertionError(f"no button {text}: {page.text()[:400]}")
+    # Any of them may be replaced between being found and being looked at; then nothing was clicked.
+    page.wait(pressed, f"the button {text}")
 
 
 def field(page, label, within="#sheet"):

@@ -13,7 +13,7 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 
 from data_room import Visitor
-from origins import curtain, hostile_address, inside, noted, site_origin, site_text, wait_site
+from origins import curtain, forget, hostile_address, inside, noted, site_origin, site_text, wait_site
 from story import HERE
 
 HOSTILE_LABEL = "<img src=x onerror=\"window.pwned=1\">"
@@ -325,9 +325,7 @@ def forgotten(world, page, _):
     wait_site(page, "shell home")
     with inside(page):
         page.run("localStorage.setItem('planted', 'still here')")
-    page.one("#rights").click()
-    page.one("#forget").click()
-    page.wait(lambda: "is forgotten" in curtain(page), "the end of it")
+    forget(page)
     page.one("#curtain-show").click()
     wait_site(page, "shell home")
     with inside(page):

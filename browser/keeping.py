@@ -4,7 +4,7 @@ import threading
 import time
 
 from between import Between, Change
-from origins import NOTED, bar, curtain, elsewhere, inside, noted, site_origin, wait_site
+from origins import NOTED, bar, curtain, elsewhere, forget, inside, noted, site_origin, wait_site
 from story import browser, expect, state
 
 STORED = ("localStorage.getItem('k')", "indexedDB.databases().then(l => l.length)", "caches.keys().then(l => l.length)",
@@ -147,9 +147,7 @@ def kept_in_another_tab(suite, url, neighbour):
         page.one("#curtain-show").click()
         wait_site(page, "kept page")
         expect(stored(page) == ["v", 1, 1, 1, 0], stored(page))
-        page.one("#rights").click()
-        page.one("#forget").click()
-        page.wait(lambda: "is forgotten" in curtain(page), "the end of it")
+        forget(page)
 
 
 def removed_late(suite, url, neighbour):

@@ -7,7 +7,7 @@ from selenium.webdriver.common.by import By
 
 from between import Between, file_edited
 from keeping import NOTED
-from origins import SEALED, bar, curtain, inside, wait_site
+from origins import SEALED, bar, curtain, forget, inside, wait_site
 from story import browser, expect
 
 FORM = ("<!doctype html><title>F</title><h1>a form</h1><textarea id=typed></textarea><p style='margin-top: 3000px'>far down"
@@ -201,15 +201,11 @@ def two_sealed_tabs(suite, url, neighbour):
         second = page.driver.current_window_handle
         page.driver.get(here)
         wait_site(page, "shell home")
-        page.one("#rights").click()
-        page.one("#forget").click()
-        page.wait(lambda: "is forgotten" in curtain(page), "the end of it")
+        forget(page)
         page.driver.switch_to.window(first)
         expect(status() == 200, status())
         # The last one takes the secret path with it.
-        page.one("#rights").click()
-        page.one("#forget").click()
-        page.wait(lambda: "is forgotten" in curtain(page), "the end of it")
+        forget(page)
         page.one("#curtain-show").click()
         wait_site(page, "shell home")
         expect(page.run("return document.querySelector('#frame-place iframe').src") != path, "the same secret path")

@@ -77,6 +77,13 @@ def curtain(page):
     return page.run("const c = document.getElementById('curtain'); return c.hidden ? '' : c.innerText") or ""
 
 
+def forget(page):
+    """By key: what is said of the e-mail address comes a moment after the panel, and moves its button."""
+    page.one("#rights").click()
+    page.one("#forget").send_keys(Keys.ENTER)
+    page.wait(lambda: "is forgotten" in curtain(page), "the end of it")
+
+
 def bar(page):
     return page.run("return document.querySelector('.bar').innerText")
 
@@ -279,14 +286,32 @@ def visits(suite, page, url, me, neighbour):
         kept = me.folder / "data" / "consents.json"
         expect(neighbour.id in kept.read_text() and kept.stat().st_mode & 0o777 == 0o600, "not kept as it should be")
 
+    with suite.check("what is chosen stays, though the answer to what was chosen before comes later"):
+        page.run("""
+            const fetched = window.fetch;
+            const isLetGo = new Promise((done) => { window.letGo = done; });
+            window.fetch = async (path, ...more) => {
+              const answer = await fetched(path, ...more);
+              if (String(path).startsWith("/api/shell/site")) { window.isAnswered = true; await isLetGo; }
+              return answer;
+            };""")
+        page.one("#rights").click()
+        page.wait(lambda: page.run("return window.isAnswered"), "the answer, which is held back")
+        page.one("#share-email").send_keys(Keys.SPACE)
+        page.wait(lambda: "does not learn your e-mail" in page.heard(), "taken back")
+        page.run("letGo()")
+        page.frames()
+        expect(not page.one("#share-email").is_selected(), "chosen again")
+        page.one("#share-email").send_keys(Keys.SPACE)
+        page.wait(lambda: "site learns your e-mail" in page.heard(), "kept again")
+        page.one("#panel-close").click()
+
     with suite.check("Forget takes the consent and what the site kept in the browser"):
         with inside(page):
             page.run("localStorage.setItem('k', 'planted'); document.cookie = 'k=planted'")
             page.driver.execute_async_script(
                 "const r = indexedDB.open('planted'); r.onsuccess = () => arguments[0]()")
-        page.one("#rights").click()
-        page.one("#forget").click()
-        page.wait(lambda: "is forgotten" in curtain(page), "the end of it")
+        forget(page)
         harmless(page)
         page.one("#curtain-show").click()
         wait_site(page, "shell home")
@@ -641,9 +666,7 @@ document.title = 'stored';""")
                 visit(page)
                 expect(found(profile, ("database", "cache", "file")), "nothing was planted where it would be found")
                 if label == "Forget":
-                    page.one("#rights").click()
-                    page.one("#forget").click()
-                    page.wait(lambda: "is forgotten" in curtain(page), "forgotten")
+                    forget(page)
                 if not label.startswith("a visit in"):
                     over(page)
             if label.startswith("a visit in"):

@@ -350,6 +350,17 @@ def files(suite, url, peer):
             page.one("#name-cancel").click()
             page.wait(lambda: "meanwhile.txt" in names(page), "the file that came while the dialog was open")
 
+        with suite.check("a dialog that is opened again before the page is told of its end stays, and does what it is for"):
+            press(page, "Rename meanwhile.txt")
+            dialog(page, "name-dialog")
+            page.run("""
+                document.getElementById("name-cancel").click();
+                document.querySelector('#files [aria-label="Rename meanwhile.txt"]').click();""")
+            page.frames()
+            type_name(page, "at once.txt")
+            toast(page, "Renamed to at once.txt")
+            expect((site / "at once.txt").exists() and not (site / "meanwhile.txt").exists(), "the file")
+
         with suite.check("nothing complained on the console"):
             found = page.complaints("status of 400", "status of 409", "status of 403")
             expect(not found, found)
@@ -472,6 +483,8 @@ def by_keyboard(suite, url, peer, tab_to, focused, keys):
             tab_to(page, "text-save")
             keys(page, Keys.ENTER)
             page.wait(lambda: (site / "keys.txt").read_text() == "by keys", "the text")
+            # The dialog closes a moment later, and gives the focus back.
+            toast(page, "keys.txt is saved")
         with suite.check("keys: rename, and Escape changes nothing and gives the focus back"):
             tab_to(page, "Rename keys.txt")
             keys(page, Keys.ENTER)

@@ -147,6 +147,8 @@ def long_posts(suite, page, owner, here):
 
 
 def attacks(suite, first, second, program, owner, here, there, own):
+    # One script writes hundreds of rows.
+    first.driver.set_script_timeout(120)
     long_entries(suite, first, second, here, there)
     live_entries(suite, first, own)
     long_votes(suite, first, second, here, there)

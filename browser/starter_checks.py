@@ -485,6 +485,19 @@ def asked(suite, page, program, owner, here, own):
         expect(value("more") == "more before" and len(texts(page, "#place .goop-tag-list li")) == 2, "a field that nobody touched is empty")
         send()
         expect(answers() == [("third ans", "more before")], answers())
+    with suite.check("what is written while a row is on its way stays for the next one"):
+        visit(page, here("asked/"))
+        page.run("""window.slow = "/data/insert";
+            return Goop.form.render("place", { table: "asked", fields: [{ name: "text", label: "Text" }, { name: "more", label: "More" }] });""")
+        fill(page, "#place [name=text]", "sent")
+        fill(page, "#place [name=more]", "sent too")
+        page.one("#place button[type=submit]").click()
+        page.wait(lambda: status() == "Sending…", "the row on its way")
+        fill(page, "#place [name=text]", "for the next one")
+        page.run("letGo()")
+        page.wait(lambda: "it is stored" in status(), "the thanks")
+        expect((value("text"), value("more")) == ("for the next one", ""), f"the fields hold {value('text')!r}, {value('more')!r}")
+        expect(("sent", "sent too") in answers(), answers())
     with suite.check("a page that names a hundred writers at once asks for the list of people once, and again later"):
         visit(page, here("asked/"))
         named = "return Promise.all(Array.from({ length: arguments[0] }, () => Goop.identity.resolveName(arguments[1])))"

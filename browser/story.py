@@ -57,6 +57,10 @@ class Browser:
         except TimeoutException:
             raise AssertionError(f"not within {seconds} s: {what}; the page says: {self.text()[:600]}") from None
 
+    def frames(self):
+        """Waits for two frames. The browser tells a page some things at the next one only: that a dialog is closed, say."""
+        self.driver.execute_async_script("const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => done()))")
+
     def text(self):
         return self.run("return document.body.innerText")
 

@@ -18,6 +18,15 @@ from peer import Peer
 from story import HOSTILE_NAME, ask, browser, card, expect, give_hostile_site, keyboard, looks, state
 
 
+# How long it takes until the site is there again, in seconds, as the page has it: a driver that asks again and again takes longer.
+SHOWN_AGAIN = """
+const done = arguments[0], place = document.getElementById("frame-place"), start = performance.now();
+new MutationObserver(() => {
+  place.querySelector("iframe")?.addEventListener("load", () => done((performance.now() - start) / 1000), { once: true });
+}).observe(place, { childList: true });
+document.getElementById("reload").click();"""
+
+
 def read(url):
     with urllib.request.urlopen(url, timeout=10) as answer:
         return json.load(answer)
@@ -118,10 +127,8 @@ def story(suite, program, folder):
                 text = site_text(page)
                 expect("cannot be reached" in text or "No answer" in text, text)
                 expect("this site" in text.lower() and "Neighbour" not in text, text)
-                start = time.monotonic()
-                page.one("#reload").click()
+                second = page.driver.execute_async_script(SHOWN_AGAIN)
                 page.wait(lambda: site_text(page), "the second answer")
-                second = time.monotonic() - start
                 print(f"        first {first:.2f} s, second {second:.2f} s")
                 expect(first < 5, f"{first:.2f} s")
                 expect(second < 1, f"{second:.2f} s")

@@ -193,7 +193,7 @@ struct NodeLimitsTests {
 
     @Test("a stream whose opener names no protocol is reset at the negotiation's time")
     func silentStream() async throws {
-        try await withNodes(configure: { $0.limits.negotiationTimeout = .milliseconds(100) }) { nodes in
+        try await withNodes(configure: { $0.limits.negotiationTimeout = .milliseconds(500) }) { nodes in
             try await nodes[0].connect(to: nodes[1].peerID, addresses: nodes[1].listenAddresses())
             let connection = try #require(nodes[0].swarm.bestConnection(with: nodes[1].peerID))
             let stream = try await connection.muxed.openStream()
@@ -288,7 +288,7 @@ struct NodeLimitsTests {
 
     @Test("an identity that comes to no end is given up at its time")
     func endlessIdentity() async throws {
-        try await withNodes(configure: { $0.limits.identify.timeout = .milliseconds(100) }) { nodes in
+        try await withNodes(configure: { $0.limits.identify.timeout = .milliseconds(500) }) { nodes in
             try await nodes[0].connect(to: nodes[1].peerID, addresses: nodes[1].listenAddresses())
             let stream = try await self.open(Identify.pushProtocolID, from: nodes[0], to: nodes[1])
             try await stream.write([5])
@@ -314,7 +314,7 @@ struct NodeLimitsTests {
 
     @Test("a ping stream on which nothing comes is reset at its time")
     func idlePingStream() async throws {
-        try await withNodes(configure: { $0.limits.pingIdleTimeout = .milliseconds(100) }) { nodes in
+        try await withNodes(configure: { $0.limits.pingIdleTimeout = .milliseconds(500) }) { nodes in
             try await nodes[0].connect(to: nodes[1].peerID, addresses: nodes[1].listenAddresses())
             let stream = try await self.open(Ping.protocolID, from: nodes[0], to: nodes[1])
             let idle = StreamError.reset(code: YamuxCode.streamGarbageCollected, byPeer: true)

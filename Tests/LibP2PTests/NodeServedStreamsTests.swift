@@ -31,7 +31,7 @@ struct NodeServedStreamsTests {
 
     @Test("an asker that has been told who we are and ends nothing is reset at its time")
     func identify() async throws {
-        try await withNodes(configure: { $0.limits.identify.endTimeout = .milliseconds(50) }) { nodes in
+        try await withNodes(configure: { $0.limits.identify.endTimeout = .milliseconds(500) }) { nodes in
             try await nodes[0].connect(to: nodes[1].peerID, addresses: nodes[1].listenAddresses())
             let stream = try await self.ask(nodes[0], nodes[1].peerID, Identify.protocolID)
             await until(nodes[1]) { $0.usage.streams == 0 }

@@ -158,6 +158,6 @@ if (place) {
     way("everyone", "Everyone", "who finds you: your network, and whoever has the link to your site."),
     way("named", "Only the people you name", "and nobody else."));
   place.replaceChildren(...(title ? [title] : []), choices, state, guests, form());
-  get("/api/rooms/site/audience").then((value) => { show(value); offer(); }).catch((error) => { state.textContent = reasonOf(error); });
+  get("/api/rooms/site/audience").then((value) => { if (!sheet) show(value); offer(); }).catch((error) => { state.textContent = reasonOf(error); });
   followSite(({ audience }) => { if (JSON.stringify(audience) !== JSON.stringify(sheet)) show(audience); });
 }

@@ -304,6 +304,8 @@ export class RowView {
 
   follow() {
     this.unfollow?.();
+    // What is written until the stream is there is seen, and not announced.
+    setText(find("live"), "");
     const { name } = this.table;
     this.unfollow = follow(`/api/data/subscribe?table=${encodeURIComponent(name)}`, {
       ready: () => {

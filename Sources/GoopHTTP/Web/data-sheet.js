@@ -68,7 +68,8 @@ export function openSheet({ title, body, submitText, closeText, onSubmit, fieldO
   const form = element("form", "", heading, fault, ...body, element("div", "row end", ...extra, close, send));
   form.noValidate = true;
   const control = {
-    sheet, form, send, close: () => sheet.close(),
+    // An answer may come when another sheet is open.
+    sheet, form, send, close() { if (form.isConnected) sheet.close(); },
     fail(error, field) {
       control.clear();
       if (field?.isConnected) {
@@ -124,7 +125,9 @@ export function ask(title, text, yes) {
     let isYes = false;
     const no = button("Cancel", "button", () => question.close());
     const go = button(yes, "button danger", () => { isYes = true; question.close(); });
-    question.onclose = () => { question.replaceChildren(); answer(isYes); };
+    // The event comes later than the end: another question may be open by then, and has ended this one.
+    question.onclose?.();
+    question.onclose = () => { if (!question.open) { question.replaceChildren(); answer(isYes); } };
     question.replaceChildren(element("form", "", heading, body, element("div", "row end", no, go)));
     question.showModal();
     no.focus();

@@ -89,7 +89,7 @@ async function reshaped(name) {
   if (number !== readings || view.table !== shown || shown?.name !== name) return;
   const table = fresh.find((one) => one.name === name);
   const isSame = table && shape(table) === shape(shown);
-  // The buttons above the rows know the table as it was opened, and tell how many rows it has.
+  // The rows know the table as it was opened, and the buttons above them tell how many it has.
   tables = isSame ? fresh.map((one) => (one === table ? Object.assign(shown, one) : one)) : fresh;
   if (isSame) return showList();
   const hadFocus = find("table").contains(document.activeElement);
@@ -100,6 +100,19 @@ async function reshaped(name) {
   tell(`The table ${name} is not there any more: it was deleted, or has another name.`);
 }
 
+/// The buttons above the rows are for the table that is open when they are pressed. They are made once: somebody may be pressing one
+/// while the table is read again.
+function makeTools() {
+  if (find("add-row")) return;
+  const add = button("Add row", "button primary small", () => openRow(view, null));
+  add.id = "add-row";
+  const tool = (words, action) => button(words, "button small", () => action(view.table, (name) => changed(name)));
+  const end = tool("Delete table", deleteTable);
+  end.classList.add("danger");
+  find("tools").replaceChildren(add, tool("Who may do what", editPolicy), tool("Columns", editColumns), tool("Import", importRows),
+    tool("Export", exportTable), tool("Rename", renameTable), end);
+}
+
 async function open(table) {
   find("table").hidden = !table;
   if (!table) {
@@ -108,18 +121,7 @@ async function open(table) {
   }
   setText(find("table-title"), table.name);
   setText(find("table-policy"), policyText(table.access));
-  const again = (name) => changed(name);
-  const add = button("Add row", "button primary small", () => openRow(view, null));
-  add.id = "add-row";
-  const focus = find("tools").contains(document.activeElement) ? document.activeElement.textContent : null;
-  find("tools").replaceChildren(add,
-    button("Who may do what", "button small", () => editPolicy(table, again)),
-    button("Columns", "button small", () => editColumns(table, again)),
-    button("Import", "button small", () => importRows(table, again)),
-    button("Export", "button small", () => exportTable(table)),
-    button("Rename", "button small", () => renameTable(table, again)),
-    button("Delete table", "button small danger", () => deleteTable(table, again)));
-  if (focus) [...find("tools").children].find((one) => one.textContent === focus)?.focus();
+  makeTools();
   const read = view.open(table);
   showList();
   await read;

@@ -188,6 +188,8 @@ async function refresh() {
     find("trouble").hidden = true;
     if (isPaused) return;
     const fresh = await get("/api/rooms/network/log");
+    // It may be paused by now.
+    if (isPaused) return;
     if (fresh.at(-1)?.number !== lines.at(-1)?.number || lines.length === 0) {
       lines = fresh;
       showLog();

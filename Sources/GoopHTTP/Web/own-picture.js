@@ -11,11 +11,14 @@ const choose = find("own-picture-choose");
 const remove = find("own-picture-remove");
 const fault = find("own-picture-fault");
 
+/// Whether it is known which picture there is.
+let isKnown = false;
+
 function show(hash) {
+  isKnown = true;
   showFace(place, ownFace(hash), "Your picture");
   remove.hidden = !hash;
   setText(find("own-picture-none"), hash ? "" : "You have chosen none.");
-  fault.hidden = true;
 }
 
 function fail(text) {
@@ -28,6 +31,7 @@ choose.addEventListener("click", () => file.click());
 file.addEventListener("change", async () => {
   const [chosen] = file.files;
   if (!chosen) return;
+  fault.hidden = true;
   try {
     if (chosen.size > largest) return fail(`That file has ${sizeText(chosen.size)}; a picture has at most 256 KiB. Choose a smaller one.`);
     if (chosen.type && !kinds.includes(chosen.type)) return fail("Only PNG, JPEG, WebP and GIF are taken. Choose another file.");
@@ -42,6 +46,7 @@ file.addEventListener("change", async () => {
 });
 
 remove.addEventListener("click", async () => {
+  fault.hidden = true;
   try {
     await post("/api/avatar/delete", {});
     show("");
@@ -52,4 +57,5 @@ remove.addEventListener("click", async () => {
   }
 });
 
-get("/api/self").then((self) => show(self.avatar_hash), (error) => fail(reasonOf(error)));
+// This answer may come after that to a choice: it is older, and takes no fault away.
+get("/api/self").then((self) => { if (!isKnown) show(self.avatar_hash); }, (error) => fail(reasonOf(error)));

@@ -417,7 +417,8 @@ async function mayClose(changed) {
     : "With these changes nobody gets in from another computer any more: whoever has signed in from one is signed out at once. It can be opened again here, with a new start of the peer.");
   const panel = find("door-panel");
   const answer = new Promise((done) => {
-    panel.addEventListener("close", () => done(panel.returnValue === "close"), { once: true });
+    // The event comes later than the end: it may be that of the question before.
+    panel.onclose = () => { if (!panel.open) done(panel.returnValue === "close"); };
   });
   panel.returnValue = "";
   panel.showModal();
@@ -467,17 +468,35 @@ function goTo(key) {
   field.input.focus();
 }
 
+/// What every field holds now, by key.
+const held = () => new Map([...fields].map(([key, { input }]) => [key, { value: input.value, checked: input.checked }]));
+
+/// Puts back into the fields, which were made anew, what was typed since a save began: it is not saved.
+function keepTyped(atFirst, atLast) {
+  for (const [key, { value, checked }] of atLast) {
+    const before = atFirst.get(key);
+    const input = fields.get(key)?.input;
+    if (!input || (before?.value === value && before.checked === checked)) continue;
+    input.value = value;
+    input.checked = checked;
+    input.dispatchEvent(new Event("input"));
+  }
+}
+
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
-  const focused = document.activeElement?.id ?? "";
   checks += 1;
   try {
     const changed = changes();
+    const atFirst = held();
     const before = door;
     if (!await mayClose(changed)) return;
     const sheet = await post("/api/rooms/settings/save", { changes: changed });
     if (isBeyond && sheet.door === "shut") return showEnd();
+    const focused = document.activeElement?.id ?? "";
+    const atLast = held();
     show(sheet);
+    keepTyped(atFirst, atLast);
     if ("viewer.theme" in changed) return comeBack(saved(before, sheet));
     refocus(focused);
     tell(saved(before, sheet), { action: sheet.waiting.length && run !== null ? ["Start again now", () => startAgain(sheet)] : undefined });

@@ -53,12 +53,16 @@ function failed(type, error) {
 let frame = null;
 let lastSequence = 0;
 
+/// How long the answer of the probe may take, in milliseconds. A browser that finds no such name says so at once, or never; a computer
+/// that is busy takes longer than usual, and its sites are not to run sealed off for that.
+const probeTime = 3000;
+
 /// Where the site lives; `why` it is sealed off, if it is.
 async function findRoot() {
   // Seen from another computer a site has no origin of its own: its names would lead to that computer.
   if (isBeyond) return sealed("From another computer a site runs sealed off: it can keep nothing in this browser.");
   try {
-    await fetch(probe, { mode: "cors", credentials: "omit", cache: "no-store", signal: AbortSignal.timeout(1000) });
+    await fetch(probe, { mode: "cors", credentials: "omit", cache: "no-store", signal: AbortSignal.timeout(probeTime) });
   } catch {
     return sealed("This browser does not find the address of its own that a site gets, so the site runs sealed off: it can keep nothing here.");
   }
@@ -399,11 +403,16 @@ function openPanel(dialog, title) {
   dialog.scrollTop = 0;
 }
 
+/// How often something was chosen.
+let choices = 0;
+
 find("rights").addEventListener("click", async () => {
   openPanel(panel, find("panel-title"));
+  const before = choices;
   try {
     const { email, shares_email: shares } = await facts();
-    choice.checked = shares;
+    // Not if the person has chosen meanwhile: this answer is older.
+    if (before === choices) choice.checked = shares;
     choice.disabled = !email;
     setText(find("share-email-text"), email ? `Tell this site my e-mail address, ${clean(email)}` : "Tell this site my e-mail address");
     find("no-email").hidden = Boolean(email);
@@ -413,6 +422,7 @@ find("rights").addEventListener("click", async () => {
 });
 find("panel-close").addEventListener("click", () => panel.close());
 choice.addEventListener("change", async () => {
+  choices += 1;
   try {
     choice.checked = (await ask("consent", { email: choice.checked })).shares_email;
     say(choice.checked ? "This site learns your e-mail address." : "This site does not learn your e-mail address.");
@@ -494,8 +504,10 @@ find("block-now").addEventListener("click", async () => {
 
 /// What is known of the name of whoever is in no list of people.
 async function lookUp() {
-  person = await get("/api/rooms/peers").then(({ blocked }) => blocked.find((one) => one.id === peer) ?? null, () => null);
-  happened({ type: "lookedUp", isFound: person !== null });
+  const found = await get("/api/rooms/peers").then(({ blocked }) => blocked.find((one) => one.id === peer) ?? null, () => null);
+  // Unblocked meanwhile, they may be in the list, which is newer.
+  if (visit.isBlocked) person = found;
+  happened({ type: "lookedUp", isFound: found !== null });
 }
 
 async function unblock() {

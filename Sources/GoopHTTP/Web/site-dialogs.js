@@ -2,16 +2,26 @@
 
 import { button, element, find, reasonOf, setText } from "/assets/words.js";
 
+/// What ends the wait for a dialog, for each that is waited for.
+const ends = new Map();
+
 /// Opens a dialog and waits until it is closed; the focus goes back to where it was, or to the place given.
 function open(dialog, fallback) {
   const before = document.activeElement;
+  // The event of its end comes at the next frame only: whoever opens it sooner must not be taken for somebody who closes it.
+  ends.get(dialog)?.();
   dialog.showModal();
   return new Promise((resolve) => {
-    dialog.addEventListener("close", () => {
+    const end = () => {
+      if (dialog.open) return;
+      dialog.removeEventListener("close", end);
+      ends.delete(dialog);
       const target = before?.isConnected && before !== document.body ? before : fallback ?? find("files");
       target?.focus({ preventScroll: true });
       resolve();
-    }, { once: true });
+    };
+    dialog.addEventListener("close", end);
+    ends.set(dialog, end);
   });
 }
 

@@ -4,7 +4,7 @@
 import { faceOf, ownFace, showFace } from "/assets/face.js";
 import { showPicture } from "/assets/identicon.js";
 import { follow } from "/assets/streams.js";
-import { agoText, button, clean, element, find, get, isLost, nameOf, post, printOf, reasonOf, say, setText, siteLink, tell, tellFailure, viewerAnswers, ways } from "/assets/words.js";
+import { agoText, arrangeChildren, button, clean, element, find, get, isLost, nameOf, post, printOf, reasonOf, say, setText, siteLink, tell, tellFailure, viewerAnswers, ways } from "/assets/words.js";
 
 const people = new Map();
 const rows = new Map();
@@ -281,6 +281,11 @@ function closeCard() {
   leaveCard();
 }
 
+/// After an answer, which may come when the card of somebody else is open.
+function closeCardOf(id) {
+  if (carded === id) closeCard();
+}
+
 // By Escape it closes without us. The event comes at the next frame only, when the focus may be elsewhere already
 // (at an undo, or in the card of somebody else): what `closeCard` has done is not done again.
 card.addEventListener("close", () => {
@@ -300,13 +305,15 @@ const decide = (id, decision) => post("/api/rooms/peers/decide", { id, ...decisi
 
 find("petname-form").addEventListener("submit", async (event) => {
   event.preventDefault();
+  const id = carded;
   const fault = find("petname-fault");
   fault.hidden = true;
   try {
-    await decide(carded, { petname: find("petname").value });
-    closeCard();
+    await decide(id, { petname: find("petname").value });
+    closeCardOf(id);
     tell("The name was saved.");
   } catch (error) {
+    if (carded !== id) return tellFailure(error);
     fault.textContent = reasonOf(error);
     fault.hidden = false;
     find("petname").focus();
@@ -314,11 +321,12 @@ find("petname-form").addEventListener("submit", async (event) => {
 });
 
 async function toggle(decision, text) {
+  const id = carded;
   try {
-    await decide(carded, decision);
+    await decide(id, decision);
     say(text);
   } catch (error) {
-    closeCard();
+    closeCardOf(id);
     tellFailure(error);
   }
 }
@@ -338,7 +346,7 @@ find("card-block").addEventListener("click", async () => {
   const standing = person.muted ? "muted" : "ordinary";
   try {
     await decide(id, { standing: "blocked" });
-    closeCard();
+    closeCardOf(id);
     await showBlocked();
     tell(`${nameOf(person)} is blocked.`, { undo: async () => {
       await decide(id, { standing });
@@ -346,28 +354,39 @@ find("card-block").addEventListener("click", async () => {
       tell(`${nameOf(person)} is no longer blocked.`);
     } });
   } catch (error) {
-    closeCard();
+    closeCardOf(id);
     tellFailure(error);
   }
 });
 
+let readings = 0;
+
+/// Shows who is blocked by now. An answer that a later question has overtaken is old, and is not shown.
 async function showBlocked() {
+  readings += 1;
+  const turn = readings;
   const { blocked } = await get("/api/rooms/peers");
-  find("blocked").hidden = blocked.length === 0;
-  find("blocked-list").replaceChildren(...blocked.map((person) => {
-    const back = button("Unblock", "button small", async () => {
-      try {
-        await decide(person.id, { standing: "ordinary" });
-        await showBlocked();
-        (find("blocked").hidden ? list : find("blocked-title")).focus();
-        tell(`${nameOf(person)} is no longer blocked.`);
-      } catch (error) {
-        tellFailure(error);
-      }
-    });
-    back.setAttribute("aria-label", `Unblock ${nameOf(person)}`);
-    return element("li", "", element("span", "", element("bdi", "", nameOf(person)), " ", element("span", "print", printOf(person.id))), back);
-  }));
+  if (turn !== readings) return;
+  const place = find("blocked");
+  const hadFocus = place.contains(document.activeElement);
+  place.hidden = blocked.length === 0;
+  arrangeChildren(find("blocked-list"), blocked.map((person) => ({ key: person.id, text: JSON.stringify(person), make: () => blockedRow(person) })));
+  if (hadFocus && (place.hidden || !place.contains(document.activeElement))) (place.hidden ? list : find("blocked-title")).focus();
+}
+
+function blockedRow(person) {
+  const back = button("Unblock", "button small", async () => {
+    try {
+      await decide(person.id, { standing: "ordinary" });
+      await showBlocked();
+      (find("blocked").hidden ? list : find("blocked-title")).focus();
+      tell(`${nameOf(person)} is no longer blocked.`);
+    } catch (error) {
+      tellFailure(error);
+    }
+  });
+  back.setAttribute("aria-label", `Unblock ${nameOf(person)}`);
+  return element("li", "", element("span", "", element("bdi", "", nameOf(person)), " ", element("span", "print", printOf(person.id))), back);
 }
 
 async function measure() {

@@ -251,20 +251,21 @@ export function postFile(path, file, { type = "application/octet-stream", onProg
 export const tellFailure = (error) => tell(reasonOf(error), { isError: true });
 
 let toastTimer = 0;
+/// Takes away the sentence that was told last.
+let closeLast = () => {};
 
 /// Takes the sentence away: what it offers is under way, or no longer to be had.
 export function closeToast() {
   clearTimeout(toastTimer);
-  const toast = find("toast");
-  toast.hidden = true;
-  toast.replaceChildren();
+  closeLast();
 }
 
 /// Shows a sentence at the foot of the window, perhaps with a way back, which gets the focus, or with what to do next:
 /// `action` is `[words, what they do]`.
 export function tell(text, { undo, action, isError } = {}) {
+  // Whoever is at the sentence before this one goes back to where they were: what they are at goes with it.
+  closeToast();
   const toast = find("toast");
-  clearTimeout(toastTimer);
   toast.replaceChildren(element("span", "", text));
   toast.dataset.kind = isError ? "error" : "done";
   const before = document.activeElement;
@@ -277,6 +278,7 @@ export function tell(text, { undo, action, isError } = {}) {
     if (before !== document.body) before?.focus({ preventScroll: true });
     if (before === document.body || document.activeElement !== before) find("content")?.focus({ preventScroll: true });
   };
+  closeLast = close;
   if (undo) {
     const back = button("Undo", "button small", async () => {
       close();

@@ -247,6 +247,7 @@
         isAnswered = true;
         // As the form was when the button was pressed.
         const given = parts.map(({ field, part }) => [field.name, part.get()]);
+        for (const made of parts) made.isTouched = false;
         try {
           await prepared();
           const values = Object.fromEntries(given.map(([name, value]) => [name, http.typed(value, types.get(name))]));
@@ -254,8 +255,9 @@
             ? await Goop.data.insert(table, http.withoutNulls(values)) : await Goop.data.update(table, answerOf, values);
           if (singleResponse) answerOf ??= answer?.id ?? null;
           else {
-            form.reset();
-            for (const { field, part } of parts) part.set(field.value ?? "");
+            // What is written meanwhile is for the next row.
+            if (!parts.some(({ isTouched }) => isTouched)) form.reset();
+            for (const { field, part, isTouched } of parts) if (!isTouched) part.set(field.value ?? "");
           }
           say("Thank you, it is stored.", "done");
           onDone?.(values, answer);
