@@ -53,16 +53,12 @@ function failed(type, error) {
 let frame = null;
 let lastSequence = 0;
 
-/// How long the answer of the probe may take, in milliseconds. A browser that finds no such name says so at once, or never; a computer
-/// that is busy takes longer than usual, and its sites are not to run sealed off for that.
-const probeTime = 3000;
-
 /// Where the site lives; `why` it is sealed off, if it is.
 async function findRoot() {
   // Seen from another computer a site has no origin of its own: its names would lead to that computer.
   if (isBeyond) return sealed("From another computer a site runs sealed off: it can keep nothing in this browser.");
   try {
-    await fetch(probe, { mode: "cors", credentials: "omit", cache: "no-store", signal: AbortSignal.timeout(probeTime) });
+    await fetch(probe, { mode: "cors", credentials: "omit", cache: "no-store", signal: AbortSignal.timeout(1000) });
   } catch {
     return sealed("This browser does not find the address of its own that a site gets, so the site runs sealed off: it can keep nothing here.");
   }
