@@ -120,15 +120,13 @@ extension Node {
             return self.lazyStream(on: muxed, proposing: proposal, connection: connection)
         }
         do {
-            let (agreed, leftover) = try await self.negotiate(
-                muxed, protocols: protocols, peer: peer,
-                timeout: min(Self.time(until: deadline), self.configuration.limits.negotiationTimeout))
-            return P2PStream(
-                muxed: muxed, protocol: agreed, connection: connection.info, direction: .outbound,
-                unread: leftover.isEmpty ? nil : ByteBuffer(bytes: leftover))
+            let agreed = try await muxed.agree(
+                on: protocols,
+                patience: min(Self.time(until: deadline), self.configuration.limits.negotiationTimeout))
+            return P2PStream(muxed: muxed, protocol: agreed, connection: connection.info, direction: .outbound)
         } catch {
             muxed.reset(code: YamuxCode.streamNegotiationFailed)
-            throw error
+            throw P2PError.translating(error, peer: peer)
         }
     }
 
@@ -142,19 +140,19 @@ extension Node {
         }
     }
 
-    /// A stream whose protocol is proposed together with the first data.
+    /// A stream whose protocol is proposed together with the first data. On the loop.
     private func lazyStream(
         on muxed: MuxedStream, proposing proposal: ProtocolID, connection: SwarmConnection
     ) -> P2PStream {
         let swarm = self.swarm
         let peer = connection.peer
-        var initiator = MultistreamInitiator(lazily: proposal)
-        let first = initiator.start()
-        return P2PStream(
-            muxed: muxed, protocol: proposal, connection: connection.info, direction: .outbound, unread: nil,
-            negotiation: .init(
-                initiator: initiator, proposal: first.send, timeout: self.configuration.limits.negotiationTimeout),
-            onRefusal: { swarm.withAddressBook { book, _ in book.removeProtocol(proposal, of: peer) } })
+        let patience = self.configuration.limits.negotiationTimeout
+        muxed.install(
+            NegotiationGate(proposing: [proposal], lazily: true, patience: patience) { result in
+                guard case .failure(.notAgreed(.refused)) = result else { return }
+                swarm.withAddressBook { book, _ in book.removeProtocol(proposal, of: peer) }
+            })
+        return P2PStream(muxed: muxed, protocol: proposal, connection: connection.info, direction: .outbound)
     }
 
     /// Runs tasks on the loop of the best connection with a peer: what opens, uses and closes a stream there changes no thread.
@@ -211,42 +209,6 @@ extension Node {
         case .automatic:
             guard let known = self.swarm.withAddressBook({ book, _ in book.protocols(of: peer) }) else { return nil }
             return protocols.first { known.contains($0) }
-        }
-    }
-
-    /// Proposes until the peer agrees.
-    private func negotiate(
-        _ muxed: MuxedStream, protocols: [ProtocolID], peer: PeerID, timeout: Duration
-    ) async throws -> (ProtocolID, leftover: [UInt8]) {
-        let deadline = StreamDeadline(muxed, after: timeout, .negotiation)
-        defer { deadline.cancel() }
-        var initiator = MultistreamInitiator(candidates: protocols)
-        var step = initiator.start()
-        do {
-            while true {
-                if !step.send.isEmpty { try await muxed.write(ByteBuffer(bytes: step.send)) }
-                switch step.outcome {
-                case .agreed(let agreed, let leftover): return (agreed, leftover)
-                case .failed(.refused):
-                    throw P2PError(
-                        .protocolNotSupported,
-                        "refused: \(protocols.prefix(8).map(\.name).joined(separator: ", "))", peer: peer)
-                case .failed(let cause):
-                    throw P2PError(.protocolViolation, "negotiation failed", cause: cause, peer: peer)
-                case nil: break
-                }
-                guard let bytes = try await muxed.read() else {
-                    throw P2PError(.endOfStream, "closed before a protocol was agreed on", peer: peer)
-                }
-                step = initiator.received(Array(bytes.readableBytesView)[...])
-            }
-        } catch let error as P2PError {
-            throw error
-        } catch {
-            if deadline.hasFired {
-                throw P2PError(.timedOut, "no agreement on a protocol within \(timeout)", peer: peer)
-            }
-            throw P2PError.translating(error, peer: peer)
         }
     }
 
@@ -325,20 +287,24 @@ extension Node {
 
     /// A peer has opened a stream: agree on the protocol, then hand it over.
     func serve(_ muxed: MuxedStream, on connection: SwarmConnection, slot: ResourceLedger.StreamSlot) {
-        InboundNegotiation(muxed, supported: self.state.withLock { $0.supported }) { [weak self] outcome in
-            guard let self, case .success(let (agreed, leftover)) = outcome else {
-                if case .declined = outcome { return muxed.decline() }
-                if case .failure(let reason) = outcome {
+        let supported = self.state.withLock { $0.supported }
+        let patience = self.configuration.limits.negotiationTimeout
+        let gate = NegotiationGate(answering: supported, patience: patience) { [weak self] result in
+            guard let self, case .success(let agreed) = result else {
+                // It is still to hear the refusal.
+                if case .failure(.notAgreed(.declined)) = result { return muxed.decline() }
+                if case .failure(let reason) = result {
                     self?.logger.debug(
                         "stream negotiation failed",
                         metadata: ["peer": "\(connection.peer)", "reason": "\(reason)"])
                 }
                 return muxed.refuse(code: YamuxCode.streamNegotiationFailed)
             }
-            if let (stream, handler) = self.handOver(muxed, agreed, leftover, on: connection, slot: slot) {
+            if let (stream, handler) = self.handOver(muxed, agreed, on: connection, slot: slot) {
                 self.run(handler, with: stream, on: connection)
             }
-        }.start(patience: self.configuration.limits.negotiationTimeout)
+        }
+        muxed.install(gate)
     }
 
     private func run(_ handler: NodeState.Handler, with stream: P2PStream, on connection: SwarmConnection) {
@@ -350,8 +316,7 @@ extension Node {
     }
 
     private func handOver(
-        _ muxed: MuxedStream, _ agreed: ProtocolID, _ leftover: [UInt8], on connection: SwarmConnection,
-        slot: ResourceLedger.StreamSlot
+        _ muxed: MuxedStream, _ agreed: ProtocolID, on connection: SwarmConnection, slot: ResourceLedger.StreamSlot
     ) -> (P2PStream, NodeState.Handler)? {
         guard let handler = self.state.withLock({ $0.handlers[agreed] }),
             handler.limits.allowsLimitedConnection || !connection.isLimited
@@ -373,24 +338,18 @@ extension Node {
             muxed.refuse(code: YamuxCode.streamResourceLimit)
             return nil
         }
-        let stream = P2PStream(
-            muxed: muxed, protocol: agreed, connection: connection.info, direction: .inbound,
-            unread: leftover.isEmpty ? nil : ByteBuffer(bytes: leftover))
-        return (stream, handler)
+        return (
+            P2PStream(muxed: muxed, protocol: agreed, connection: connection.info, direction: .inbound), handler
+        )
     }
 }
 
 /// Ends a stream unless cancelled in time.
 ///
-/// A callback and not a task of the event loop: every stream has one, and nearly all are cancelled. A task would bring a promise
-/// and two closures each time.
+/// A callback and not a task of the event loop: nearly all are cancelled, and a task would bring a promise and two closures each time.
 final class StreamDeadline: Sendable, NIOScheduledCallbackHandler {
     /// What it means that the time is up; the peer is told by a code of its own.
     enum Cause: Sendable {
-        /// No protocol was agreed on, on a stream of ours.
-        case negotiation
-        /// The same on a stream of the peer's: counted as refused, see `MuxedStream.refuse`.
-        case peerNegotiation
         /// Nothing comes.
         case idle
         /// The peer takes or gives too little for the time that is allowed.
@@ -413,8 +372,6 @@ final class StreamDeadline: Sendable, NIOScheduledCallbackHandler {
     func handleScheduledCallback(eventLoop: some EventLoop) {
         self.fired.store(true, ordering: .sequentiallyConsistent)
         switch self.cause {
-        case .negotiation: self.stream.reset(code: YamuxCode.streamNegotiationFailed)
-        case .peerNegotiation: self.stream.refuse(code: YamuxCode.streamNegotiationFailed)
         case .idle: self.stream.reset(code: YamuxCode.streamGarbageCollected)
         case .slow: self.stream.reset(code: YamuxCode.streamRateLimited)
         }

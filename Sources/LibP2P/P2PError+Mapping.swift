@@ -41,7 +41,10 @@ extension P2PError {
             case .connectionClosed: .connectionClosed
             case .writeClosed, .readClosed: .streamClosed
             case .busy: .streamBusy
-            case .timedOut: .timedOut
+            case .timedOut, .notAgreed(.timedOut): .timedOut
+            case .notAgreed(.refused): .protocolNotSupported
+            case .notAgreed(.failed): .protocolViolation
+            case .notAgreed(.ended), .notAgreed(.declined): .endOfStream
             }
         self.init(code, "\(error)", cause: error, peer: peer)
     }

@@ -14,45 +14,22 @@ public final class P2PStream: Sendable {
     /// What was agreed on. On a lazily opened stream, what was proposed.
     public let `protocol`: ProtocolID
     /// The other side.
-    public let remotePeer: PeerID
+    public var remotePeer: PeerID { self.connection.peer }
     /// The connection it runs on.
     public let connection: ConnectionInfo
     /// Who opened it.
     public let direction: Direction
 
     let muxed: MuxedStream
-    let state: Mutex<State>
-    private let onRefusal: @Sendable () -> Void
+    /// Taken out of the stream and not yet read by the application.
+    private let unread: Mutex<ByteBuffer?> = Mutex(nil)
 
-    struct State {
-        /// Received but not yet read by the application.
-        var unread: ByteBuffer?
-        /// Whether header and proposal of a lazy stream have been sent.
-        var hasProposed = false
-        /// The open negotiation of a lazy stream.
-        var negotiation: LazyNegotiation?
-        /// For the answer to a lazy proposal, of a stream with an observer.
-        var deadline: StreamDeadline?
-    }
-
-    /// - Parameters:
-    ///   - unread: bytes that came behind the negotiation.
-    ///   - negotiation: for a lazy stream: what is still to be sent and answered.
-    ///   - onRefusal: called when a lazy proposal was refused.
-    init(
-        muxed: MuxedStream, protocol: ProtocolID, connection: ConnectionInfo, direction: Direction, unread: ByteBuffer?,
-        negotiation: LazyNegotiation? = nil, onRefusal: @escaping @Sendable () -> Void = {}
-    ) {
+    init(muxed: MuxedStream, protocol: ProtocolID, connection: ConnectionInfo, direction: Direction) {
         self.muxed = muxed
         self.protocol = `protocol`
-        self.remotePeer = connection.peer
         self.connection = connection
         self.direction = direction
-        self.onRefusal = onRefusal
-        self.state = Mutex(State(unread: unread, negotiation: negotiation))
     }
-
-    deinit { self.cancelDeadline() }
 
     /// Runs tasks on the event loop of the stream's connection: there, reading and writing change no thread.
     ///
@@ -67,10 +44,6 @@ public final class P2PStream: Sendable {
     ///   `.protocolNotSupported`; `CancellationError`.
     public nonisolated(nonsending) func read() async throws -> ByteBuffer? {
         if let ready = self.takeUnread() { return ready }
-        if self.state.withLock({ $0.negotiation != nil }) {
-            try await self.settle()
-            if let ready = self.takeUnread() { return ready }
-        }
         // Written out, not called: a task that waits here keeps the frames of all calls.
         do { return try await self.muxed.read() } catch { throw P2PError.translating(error, peer: self.remotePeer) }
     }
@@ -101,7 +74,7 @@ public final class P2PStream: Sendable {
     /// - Throws: also `.timedOut`. The stream is none the worse for it: a later read goes on. Whoever has no more patience
     ///   resets the stream, which leaving `Node.withStream` or a handler of `Node.serve` with the error does.
     public nonisolated(nonsending) func read(timeout: Duration) async throws -> ByteBuffer? {
-        try await self.read(until: .now().advanced(by: timeout))
+        try await self.read(behind: ByteBuffer(), until: .now().advanced(by: timeout))
     }
 
     /// Exactly `count` bytes.
@@ -210,23 +183,14 @@ public final class P2PStream: Sendable {
     private nonisolated(nonsending) func read(
         behind gathered: ByteBuffer, until deadline: MonotonicInstant?
     ) async throws -> ByteBuffer? {
+        if let ready = self.takeUnread() { return ready }
         do {
-            guard let deadline else { return try await self.read() }
-            return try await self.read(until: deadline)
+            guard let deadline else { return try await self.muxed.read() }
+            return try await self.muxed.read(until: deadline)
         } catch {
             self.putBack(gathered)
-            throw error
+            throw P2PError.translating(error, peer: self.remotePeer)
         }
-    }
-
-    /// The next bytes, if they come in time.
-    private nonisolated(nonsending) func read(until deadline: MonotonicInstant) async throws -> ByteBuffer? {
-        if let ready = self.takeUnread() { return ready }
-        if self.state.withLock({ $0.negotiation != nil }) {
-            try await self.settle(until: deadline)
-            if let ready = self.takeUnread() { return ready }
-        }
-        return try await self.receive(until: deadline)
     }
 
     // MARK: Writing
@@ -236,18 +200,7 @@ public final class P2PStream: Sendable {
     /// - Throws: `P2PError` with `.streamReset`, `.streamClosed` after `closeWrite`, `.connectionClosed`, `.streamBusy`, or, on a
     ///   lazily opened stream, `.protocolNotSupported`; `CancellationError`, after which part of the bytes may be on their way.
     public nonisolated(nonsending) func write(_ bytes: ByteBuffer) async throws {
-        guard let proposal = self.takeProposal() else {
-            return try await self.send(bytes)
-        }
-        if bytes.readableBytes <= 16_384 {
-            var both = ByteBufferAllocator().buffer(capacity: proposal.count + bytes.readableBytes)
-            both.writeBytes(proposal)
-            both.writeImmutableBuffer(bytes)
-            try await self.send(both)
-        } else {
-            try await self.send(ByteBuffer(bytes: proposal))
-            try await self.send(bytes)
-        }
+        do { try await self.muxed.write(bytes) } catch { throw P2PError.translating(error, peer: self.remotePeer) }
     }
 
     /// Sends bytes, for instance the `utf8` of a string; else as the other form.
@@ -259,35 +212,24 @@ public final class P2PStream: Sendable {
     ///
     /// - Throws: `P2PError` with `.streamReset`, `.connectionClosed`, or, on a lazily opened stream, `.protocolNotSupported`.
     public nonisolated(nonsending) func closeWrite() async throws {
-        try await self.flushProposal()
-        do { try await self.muxed.closeWrite() } catch { throw self.translated(error) }
+        do { try await self.muxed.closeWrite() } catch { throw P2PError.translating(error, peer: self.remotePeer) }
     }
 
     // MARK: Ending
 
     /// Ends the stream in good order: what was written still arrives, what is unread is dropped.
-    public nonisolated(nonsending) func close() async {
-        // A stream that is already reset has nothing to close: the outcome is the same.
-        try? await self.flushProposal()
-        await self.muxed.close()
-        self.cancelDeadline()
-        self.dropUnread()
-    }
+    public nonisolated(nonsending) func close() async { self.closeNow() }
 
     /// Ends the stream at once, in both directions; what is under way is lost.
     ///
     /// - Parameter code: tells the peer why; libp2p's own codes are 0x1001 to 0x1009.
     public func reset(code: UInt32 = 0) {
         self.muxed.reset(code: code)
-        self.cancelDeadline()
         self.dropUnread()
     }
 
     /// As `reset`, of a stream that the peer opened and that is not taken; see `MuxedStream.refuse`.
-    package func refuse(code: UInt32) {
-        self.muxed.refuse(code: code)
-        self.cancelDeadline()
-    }
+    package func refuse(code: UInt32) { self.muxed.refuse(code: code) }
 
     /// Resets the stream unless cancelled in time.
     func deadline(after time: Duration, _ cause: StreamDeadline.Cause) -> StreamDeadline {
@@ -297,26 +239,18 @@ public final class P2PStream: Sendable {
     // MARK: Private
 
     /// What was gathered and put back is held by nobody else.
-    func dropUnread() { self.state.withLock { $0.unread = nil } }
-
-    func cancelDeadline() {
-        self.state.withLock { state in
-            state.deadline?.cancel()
-            state.deadline = nil
-        }
-    }
+    func dropUnread() { self.unread.withLock { $0 = nil } }
 
     func takeUnread() -> ByteBuffer? {
-        self.state.withLock { state in
-            guard state.negotiation == nil, let unread = state.unread else { return nil }
-            state.unread = nil
-            return unread.readableBytes > 0 ? unread : nil
+        self.unread.withLock { unread in
+            defer { unread = nil }
+            return unread
         }
     }
 
     private func putBack(_ bytes: ByteBuffer) {
         guard bytes.readableBytes > 0 else { return }
-        self.state.withLock { $0.unread = bytes }
+        self.unread.withLock { $0 = bytes }
     }
 
     private func putBack(_ gathered: ByteBuffer, _ next: ByteBuffer) {
@@ -326,122 +260,7 @@ public final class P2PStream: Sendable {
         self.putBack(both)
     }
 
-    func takeProposal() -> [UInt8]? {
-        self.state.withLock { state in
-            guard !state.hasProposed else { return nil }
-            state.hasProposed = true
-            return state.negotiation?.proposal
-        }
+    private func error(_ code: P2PError.Code, _ message: String) -> P2PError {
+        P2PError(code, message, peer: self.remotePeer)
     }
-
-    /// A reader comes here beside a writer. It takes the proposal on the loop and queues it in the same turn: whatever a writer
-    /// hands over once it sees the proposal taken comes behind it. (A writer takes and hands over in one go of its own.)
-    private nonisolated(nonsending) func flushProposal() async throws {
-        guard self.state.withLock({ !$0.hasProposed && $0.negotiation != nil }) else { return }
-        do { try await self.muxed.enqueue { self.takeProposal().map { ByteBuffer(bytes: $0) } } } catch {
-            throw self.translated(error)
-        }
-    }
-
-    /// On a lazy stream: sends the proposal if nothing was written yet, and reads until it is answered.
-    ///
-    /// - Parameter deadline: the reader's, if it has one; the negotiation has a time of its own, whose end is the stream's.
-    private nonisolated(nonsending) func settle(until deadline: MonotonicInstant? = nil) async throws {
-        guard let open = self.state.withLock({ $0.negotiation }) else { return }
-        try await self.flushProposal()
-        // Since the first reader asked: one that reads again and again with little patience does not make it longer.
-        let due = self.state.withLock { state in
-            let due = state.negotiation?.due ?? .now().advanced(by: open.timeout)
-            state.negotiation?.due = due
-            return due
-        }
-        let end = self.deadline(after: MonotonicInstant.now().duration(to: due), .negotiation)
-        defer { end.cancel() }
-        while true {
-            let received: ByteBuffer?
-            do { received = try await self.receive(until: deadline) } catch {
-                guard end.hasFired else { throw error }
-                throw self.error(.timedOut, "\(self.protocol) was not answered within \(open.timeout)")
-            }
-            guard let bytes = received else {
-                throw self.error(.endOfStream, "closed before the protocol was agreed on")
-            }
-            if try self.isSettled(by: bytes) { return }
-        }
-    }
-
-    /// Whether these bytes complete the peer's consent to a lazy proposal. What came behind it is `unread` then.
-    func isSettled(by bytes: ByteBuffer) throws(P2PError) -> Bool {
-        let outcome = self.state.withLock { state -> MultistreamOutcome? in
-            guard var negotiation = state.negotiation else { return nil }
-            let step = negotiation.initiator.received(Array(bytes.readableBytesView)[...])
-            state.negotiation = negotiation
-            if case .agreed(_, let leftover) = step.outcome {
-                state.negotiation = nil
-                state.unread = ByteBuffer(bytes: leftover)
-            }
-            return step.outcome
-        }
-        switch outcome {
-        case nil: return false
-        case .agreed: return true
-        case .failed(let cause):
-            self.onRefusal()
-            self.reset(code: YamuxCode.streamNegotiationFailed)
-            throw self.error(.protocolNotSupported, "\(self.protocol) was refused", cause: cause)
-        }
-    }
-
-    private nonisolated(nonsending) func receive(until deadline: MonotonicInstant?) async throws -> ByteBuffer? {
-        do {
-            guard let deadline else { return try await self.muxed.read() }
-            return try await self.muxed.read(until: deadline)
-        } catch {
-            throw self.translated(error)
-        }
-    }
-
-    private nonisolated(nonsending) func send(_ bytes: ByteBuffer) async throws {
-        do { try await self.muxed.write(bytes) } catch { throw self.translated(error) }
-    }
-
-    /// What the stream threw, in the terms of this API.
-    private func translated(_ error: any Error) -> any Error {
-        guard let error = error as? StreamError else { return P2PError.translating(error, peer: self.remotePeer) }
-        return self.translated(error)
-    }
-
-    /// The same. A peer that refuses a lazy proposal may take the data behind it for another, and reset the stream; its refusal is
-    /// lost with that. So until the proposal is answered, the reset says the same by its code.
-    func translated(_ error: StreamError) -> P2PError {
-        guard error == .reset(code: YamuxCode.streamNegotiationFailed, byPeer: true) else {
-            return P2PError(stream: error, peer: self.remotePeer)
-        }
-        let isNews = self.state.withLock { state -> Bool? in
-            guard let open = state.negotiation else { return nil }
-            state.negotiation?.isRefused = true
-            return !open.isRefused
-        }
-        guard let isNews else { return P2PError(stream: error, peer: self.remotePeer) }
-        if isNews { self.onRefusal() }
-        return self.error(.protocolNotSupported, "\(self.protocol) was refused", cause: error)
-    }
-
-    func error(_ code: P2PError.Code, _ message: String, cause: (any Error)? = nil) -> P2PError {
-        P2PError(code, message, cause: cause, peer: self.remotePeer)
-    }
-}
-
-/// The part of a negotiation that a lazily opened stream still has before it.
-struct LazyNegotiation: Sendable {
-    /// Started.
-    var initiator: MultistreamInitiator
-    /// Header and proposal; they go out together with the first data.
-    let proposal: [UInt8]
-    /// For the answer, once somebody waits for it.
-    let timeout: Duration
-    /// When that is over.
-    var due: MonotonicInstant?
-    /// Whether the peer has reset the stream instead of answering.
-    var isRefused = false
 }

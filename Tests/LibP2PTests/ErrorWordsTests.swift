@@ -12,6 +12,7 @@ import Testing
         let errors: [any Error] = [
             StreamError.reset(code: 0x1003, byPeer: true), StreamError.connectionClosed(.yamux(.pingFlood)),
             StreamError.writeClosed, StreamError.readClosed, StreamError.busy, StreamError.timedOut,
+            StreamError.notAgreed(.refused(["/a"])), StreamError.notAgreed(.timedOut(after: .seconds(1))),
             ConnectionError.closed(.remote(code: 0x1005)), ConnectionError.tooManyOpening(limit: 3),
             ConnectionError.streamsExhausted,
         ]

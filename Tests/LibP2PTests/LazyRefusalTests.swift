@@ -41,6 +41,21 @@ struct LazyRefusalTests {
         }
     }
 
+    @Test("who writes and does not read hears of the refusal too")
+    func onlyWriting() async throws {
+        try await self.withStream { _, stream in
+            // The beginning of a message: the peer waits for its end, and says nothing but the refusal.
+            try await stream.write([0x78])
+            let refused = await #expect(throws: P2PError.self) {
+                while true {
+                    try await stream.write([UInt8]())
+                    await Task.yield()
+                }
+            }
+            #expect(refused?.code == .protocolNotSupported)
+        }
+    }
+
     @Test("who proposes in vain and ends its side in the same breath hears the refusal, and the end behind it")
     func refusedAndEnded() async throws {
         try await withNodes { nodes in

@@ -12,9 +12,12 @@ struct MultistreamDecoder: Sendable {
 
     mutating func append(_ bytes: ArraySlice<UInt8>) {
         if position == buffer.count {
-            buffer.removeAll(keepingCapacity: true)
+            // A whole array is not copied.
+            buffer = Array(bytes)
             position = 0
-        } else if position > Multistream.maximumMessageBytes {
+            return
+        }
+        if position > Multistream.maximumMessageBytes {
             buffer.removeSubrange(..<position)
             position = 0
         }

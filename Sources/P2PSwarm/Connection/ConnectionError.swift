@@ -88,6 +88,8 @@ public enum StreamError: Error, Equatable, Sendable, CustomStringConvertible {
     case busy
     /// Nothing came until the deadline of this read. The stream is none the worse for it.
     case timedOut
+    /// No protocol was agreed on.
+    indirect case notAgreed(NegotiationFailure)
 
     /// For people and logs.
     public var description: String {
@@ -98,6 +100,7 @@ public enum StreamError: Error, Equatable, Sendable, CustomStringConvertible {
         case .readClosed: "the stream is closed"
         case .busy: "another read or write of the stream is under way"
         case .timedOut: "nothing more came in the time that the reader had"
+        case .notAgreed(let failure): "\(failure)"
         }
     }
 }

@@ -64,10 +64,10 @@ extension MuxedConnection {
 
     // MARK: Observers
 
-    /// Something came for a stream with an observer, which hears of it once all that was read has been taken apart.
+    /// Something came for a stream with an observer or a gate, which hears of it once all that was read has been taken apart.
     func note(_ state: StreamState) {
         guard self.isReceiving else {
-            state.observer?.streamIsReadable()
+            state.hasReceived()
             return
         }
         guard !state.isNoted else { return }
@@ -82,7 +82,7 @@ extension MuxedConnection {
         while index < self.noted.count {
             let state = self.noted[index]
             state.isNoted = false
-            state.observer?.streamIsReadable()
+            state.hasReceived()
             index += 1
         }
         self.noted.removeAll(keepingCapacity: true)

@@ -350,6 +350,7 @@ public final class MuxedConnection: @unchecked Sendable {
         if let failure = state.failure { throw failure }
         guard !state.finishRequested else { return }
         self.touch(state)
+        state.propose()
         state.requestFinish()
         if state.pendingBytes == 0 {
             self.machine.finish(state.id, into: &self.events)
@@ -367,10 +368,15 @@ public final class MuxedConnection: @unchecked Sendable {
         self.armTimer()
     }
 
-    func reset(_ state: StreamState, code: UInt32) {
-        guard !state.isOver else { return }
+    /// - Parameter error: why, for those who use it; nil if the reset says it all.
+    func reset(_ state: StreamState, code: UInt32, failing error: StreamError? = nil) {
+        guard !state.isOver else {
+            // Ended by both sides, and yet there is something to tell.
+            if let error { self.statistics.pendingBytes -= state.fail(error, keepingUnread: false) }
+            return
+        }
         self.machine.reset(state.id, code: code, into: &self.events)
-        self.remove(state, failing: .reset(code: code, byPeer: false))
+        self.remove(state, failing: error ?? .reset(code: code, byPeer: false))
         self.handleEvents()
     }
 

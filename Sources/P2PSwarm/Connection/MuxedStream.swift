@@ -63,20 +63,10 @@ public final class MuxedStream: Sendable {
     /// Safe to cancel: nothing is lost, a later read goes on.
     /// - Throws: `StreamError`; `CancellationError`.
     public nonisolated(nonsending) func read() async throws -> ByteBuffer? {
-        if self.connection.eventLoop.inEventLoop {
-            switch try self.state.readNow() {
-            case .bytes(let bytes): return bytes
-            case .end: return nil
-            case .nothingYet: break
-            }
-        }
-        let ticket = self.readTickets.add(1, ordering: .relaxed).newValue
-        return try await withTaskCancellationHandler {
-            try await withUnsafeThrowingContinuation { continuation in
-                self.onLoop { state in state.read(ticket: ticket, continuation) }
-            }
-        } onCancel: {
-            self.onLoop { state in state.cancelRead(ticket: ticket) }
+        switch try self.readAtOnce() {
+        case .bytes(let bytes): return bytes
+        case .end: return nil
+        case .nothingYet: return try await self.wait(self.readTickets.add(1, ordering: .relaxed).newValue)
         }
     }
 
@@ -84,19 +74,29 @@ public final class MuxedStream: Sendable {
     ///
     /// - Throws: also `StreamError.timedOut`: nothing is lost, a later read goes on.
     package nonisolated(nonsending) func read(until deadline: MonotonicInstant) async throws -> ByteBuffer? {
-        if self.connection.eventLoop.inEventLoop {
-            switch try self.state.readNow() {
-            case .bytes(let bytes): return bytes
-            case .end: return nil
-            case .nothingYet: break
-            }
+        switch try self.readAtOnce() {
+        case .bytes(let bytes): return bytes
+        case .end: return nil
+        case .nothingYet: break
         }
         let ticket = self.readTickets.add(1, ordering: .relaxed).newValue
         let timer = self.connection.eventLoop.scheduleTask(deadline: .uptimeNanoseconds(deadline.nanoseconds)) {
             self.onLoop { state in state.cancelRead(ticket: ticket, isLate: true) }
         }
         defer { timer.cancel() }
-        return try await withTaskCancellationHandler {
+        return try await self.wait(ticket)
+    }
+
+    /// What is here, as far as that can be told without a hop.
+    private func readAtOnce() throws(StreamError) -> StreamReading<ByteBuffer> {
+        guard self.connection.eventLoop.inEventLoop else { return .nothingYet }
+        return try self.state.readNow()
+    }
+
+    /// Inlined: a task that waits keeps the frames of all calls.
+    @inline(__always)
+    private nonisolated(nonsending) func wait(_ ticket: UInt32) async throws -> ByteBuffer? {
+        try await withTaskCancellationHandler {
             try await withUnsafeThrowingContinuation { continuation in
                 self.onLoop { state in state.read(ticket: ticket, continuation) }
             }
@@ -143,21 +143,6 @@ public final class MuxedStream: Sendable {
         self.state.accepted.add(count, ordering: .relaxed)
         self.onLoop { state in state.enqueueAccepted(bytes) }
         return true
-    }
-
-    /// Queues what `bytes` answers, which is asked on the loop: nothing of another writer comes between asking and queueing.
-    /// Does not wait for room.
-    package nonisolated(nonsending) func enqueue(_ bytes: @escaping @Sendable () -> ByteBuffer?) async throws {
-        if self.connection.eventLoop.inEventLoop {
-            if let bytes = bytes() { try self.state.enqueue(bytes) }
-            return
-        }
-        try await withUnsafeThrowingContinuation { (continuation: UnsafeContinuation<Void, any Error>) in
-            self.onLoop { state in
-                continuation.resume(
-                    with: Result { () throws -> Void in if let bytes = bytes() { try state.enqueue(bytes) } })
-            }
-        }
     }
 
     /// Writes no more: the peer reads to the end of what was written. Returns when that is queued behind the data; does
@@ -232,7 +217,7 @@ public final class MuxedStream: Sendable {
         return try body(self.state)
     }
 
-    private func onLoop(_ body: @escaping @Sendable (StreamState) -> Void) {
+    func onLoop(_ body: @escaping @Sendable (StreamState) -> Void) {
         if self.connection.eventLoop.inEventLoop {
             body(self.state)
         } else {

@@ -1,4 +1,5 @@
 package import NIOCore
+package import P2PCore
 
 /// Serves a stream on its connection's event loop, by calls instead of by a task that waits.
 ///
@@ -13,22 +14,15 @@ package protocol StreamObserver: AnyObject {
     func streamIsWritable()
 }
 
-/// What `readNow` found.
-package enum StreamReading {
-    case bytes(ByteBuffer)
-    case end
-    case nothingYet
-}
-
 /// All on the connection's event loop, in the callbacks of an observer or beside them.
 extension MuxedStream {
     /// Sets or takes away the observer. The stream keeps it alive until then, or until the stream has failed.
     package func observe(_ observer: (any StreamObserver)?) {
-        self.onLoopNow { $0.observer = observer }
+        self.onLoopNow { $0.observe(observer) }
     }
 
     /// Takes what has arrived; the peer gets credit for it.
-    package func readNow() throws(StreamError) -> StreamReading {
+    package func readNow() throws(StreamError) -> StreamReading<ByteBuffer> {
         try self.onLoopNow { state throws(StreamError) in try state.readNow() }
     }
 

@@ -45,9 +45,11 @@ final class StreamState {
     private var writer = Waiter<Void>.none
     private var cancelledWrite: UInt32?
 
+    /// Until a protocol is agreed on: nothing is read, and what is written first goes behind the proposal.
+    private var gate: NegotiationGate?
     /// Who is called instead of readers and writers that wait.
-    var observer: (any StreamObserver)?
-    /// In the connection's list of streams whose observer is to be told of what came.
+    private var observer: (any StreamObserver)?
+    /// In the connection's list of streams whose observer or gate is to be told of what came.
     var isNoted = false
     private var observerWaitsForRoom = false
 
@@ -68,19 +70,31 @@ final class StreamState {
     // MARK: Reading
 
     /// Takes what has arrived, and tells the machine so that credit goes back.
-    func readNow() throws(StreamError) -> StreamReading {
+    func readNow() throws(StreamError) -> StreamReading<ByteBuffer> {
         if self.readClosed { throw self.failure ?? .readClosed }
+        if self.gate != nil {
+            self.passGate()
+            if self.gate != nil {
+                self.waitAtGate()
+                return .nothingYet
+            }
+        }
         guard let chunk = self.inbox.popFirst() else {
             if self.endReceived { return .end }
             if let failure = self.failure { throw failure }
             return .nothingYet
         }
-        if self.inbox.isEmpty { self.lastIsGathered = false }
-        self.freshBuffers = min(self.freshBuffers, self.inbox.count)
-        self.unreadBytes -= chunk.readableBytes
-        self.connection.noLongerUnread(chunk.readableBytes)
+        self.hasTaken(chunk.readableBytes)
         self.connection.consumed(self, count: chunk.readableBytes)
         return .bytes(chunk)
+    }
+
+    /// So many bytes are no longer in the inbox.
+    private func hasTaken(_ count: Int) {
+        if self.inbox.isEmpty { self.lastIsGathered = false }
+        self.freshBuffers = min(self.freshBuffers, self.inbox.count)
+        self.unreadBytes -= count
+        self.connection.noLongerUnread(count)
     }
 
     /// Answers now or when something happens.
@@ -92,6 +106,10 @@ final class StreamState {
             isLate = true
         }
         if case .waiting = self.reader { return continuation.resume(throwing: StreamError.busy) }
+        self.serve(ticket, continuation, isLate: isLate)
+    }
+
+    private func serve(_ ticket: UInt32, _ continuation: UnsafeContinuation<ByteBuffer?, any Error>, isLate: Bool) {
         do throws(StreamError) {
             switch try self.readNow() {
             case .bytes(let chunk): continuation.resume(returning: chunk)
@@ -121,9 +139,9 @@ final class StreamState {
     /// Payload from the peer: goes to the waiting reader or into the inbox, which the granted window bounds.
     func deliver(_ slice: ByteBuffer) {
         if self.readClosed || self.failure != nil { return }
-        if self.observer != nil { self.connection.note(self) }
+        if self.observer != nil || self.gate != nil { self.connection.note(self) }
         let isLarge = slice.readableBytes >= Self.sliceBytes
-        if case .waiting(_, let continuation) = self.reader {
+        if case .waiting(_, let continuation) = self.reader, self.gate == nil {
             self.reader = .none
             self.connection.consumed(self, count: slice.readableBytes)
             continuation.resume(returning: isLarge ? slice : Self.copy(slice))
@@ -160,7 +178,7 @@ final class StreamState {
 
     func endOfStream() {
         self.endReceived = true
-        if self.observer != nil { return self.connection.note(self) }
+        if self.observer != nil || self.gate != nil { return self.connection.note(self) }
         guard case .waiting(_, let continuation) = self.reader else { return }
         self.reader = .none
         continuation.resume(returning: nil)
@@ -169,6 +187,8 @@ final class StreamState {
     func closeRead() {
         guard !self.readClosed else { return }
         self.readClosed = true
+        self.gate?.finish(.failure(.readClosed))
+        self.gate = nil
         self.dropUnread()
         guard case .waiting(_, let continuation) = self.reader else { return }
         self.reader = .none
@@ -231,11 +251,28 @@ final class StreamState {
     }
 
     private func append(_ bytes: ByteBuffer, flushing: Bool = true) {
+        if let proposal = self.gate?.takeProposal() {
+            return self.append(proposal, before: bytes, flushing: flushing)
+        }
         guard bytes.readableBytes > 0 else { return }
         self.outbox.append(bytes)
         self.pendingBytes += bytes.readableBytes
         self.connection.hasPending(self, added: bytes.readableBytes, flushing: flushing)
     }
+
+    private func append(_ proposal: [UInt8], before bytes: ByteBuffer, flushing: Bool) {
+        self.accepted.add(proposal.count, ordering: .relaxed)
+        // Together, unless that would copy much.
+        let isLittle = bytes.readableBytes <= Self.sliceBytes
+        var first = ByteBufferAllocator().buffer(capacity: proposal.count + (isLittle ? bytes.readableBytes : 0))
+        first.writeBytes(proposal)
+        if isLittle { first.writeImmutableBuffer(bytes) }
+        self.append(first, flushing: flushing)
+        if !isLittle { self.append(bytes, flushing: flushing) }
+    }
+
+    /// A proposal that waits for data goes without.
+    func propose(flushing: Bool = true) { self.append(ByteBuffer(), flushing: flushing) }
 
     var mustWait: Bool {
         self.accepted.load(ordering: .relaxed) > self.connection.writeRoom.load(ordering: .relaxed)
@@ -306,6 +343,97 @@ final class StreamState {
         self.refusesWrites.store(true, ordering: .relaxed)
     }
 
+    // MARK: The gate
+
+    /// See `MuxedStream.install`.
+    func install(_ gate: NegotiationGate) {
+        if let failure = self.failure { return gate.finish(.failure(failure)) }
+        self.gate = gate
+        guard !gate.isLazy else { return }
+        self.waitAtGate()
+        self.passGate()
+    }
+
+    /// Sets or takes away the observer, which waits for the peer as a reader does; what it writes, it flushes.
+    func observe(_ observer: (any StreamObserver)?) {
+        self.observer = observer
+        if observer != nil { self.waitAtGate(flushing: false) }
+    }
+
+    /// All that one read of the socket brought is here.
+    func hasReceived() {
+        self.passGate()
+        self.observer?.streamIsReadable()
+    }
+
+    /// Somebody waits: the proposal goes out, and the time for the answer runs.
+    private func waitAtGate(flushing: Bool = true) {
+        guard let gate = self.gate else { return }
+        gate.startTimer(of: self)
+        self.propose(flushing: flushing)
+    }
+
+    /// With an outcome the gate goes, and a reader that waits is served.
+    private func passGate() {
+        guard let gate = self.gate, let result = self.show(gate) else { return }
+        self.removeGate(gate, result)
+    }
+
+    /// Shows the gate what has come. With an outcome it is off, and the bytes behind that are still here.
+    private func show(_ gate: NegotiationGate) -> Result<ProtocolID, StreamError>? {
+        var result: Result<ProtocolID, StreamError>?
+        var taken = 0
+        while result == nil, let bytes = self.inbox.first {
+            let step = gate.received(bytes)
+            result = step.outcome.map(gate.result)
+            var left = 0
+            if case .agreed(_, let leftover)? = step.outcome { left = leftover.count }
+            let used = bytes.readableBytes - left
+            if left > 0 { self.inbox.dropFromFirst(used) } else { _ = self.inbox.popFirst() }
+            self.hasTaken(used)
+            taken += used
+            guard !step.send.isEmpty else { continue }
+            // Nobody else writes yet, so it is taken. A peer that has sent data behind its proposal does not wait for our consent,
+            // which then leaves with our first data: alone it would cost a write here and a read there, and nobody would be the
+            // wiser for it.
+            let answer = ByteBuffer(bytes: step.send)
+            if left > 0 { try? self.writeLater(answer) } else { try? self.enqueue(answer) }
+        }
+        if result == nil, let failure = gate.silence(atEnd: self.endReceived) { result = .failure(.notAgreed(failure)) }
+        if result != nil { self.gate = nil }
+        // Last: it may end the connection.
+        if taken > 0 { self.connection.consumed(self, count: taken) }
+        return result
+    }
+
+    private func removeGate(_ gate: NegotiationGate, _ result: Result<ProtocolID, StreamError>) {
+        self.gate = nil
+        gate.finish(result)
+        switch result {
+        case .success:
+            guard case .waiting(let ticket, let continuation) = self.reader else { return }
+            self.reader = .none
+            self.serve(ticket, continuation, isLate: false)
+        case .failure(let error) where !self.isInbound:
+            self.connection.reset(self, code: YamuxCode.streamNegotiationFailed, failing: error)
+        case .failure: break
+        }
+    }
+
+    /// Whoever waits does so no longer.
+    func failGate(_ error: StreamError) {
+        if let gate = self.gate { self.removeGate(gate, .failure(error)) }
+    }
+
+    /// The gate as the stream fails, and its outcome: what of the peer's answer had come before counts.
+    private func takeGate(failing error: StreamError) -> (NegotiationGate, Result<ProtocolID, StreamError>)? {
+        guard let gate = self.gate else { return nil }
+        if !self.isInbound, let result = self.show(gate) { return (gate, result) }
+        guard self.gate === gate else { return nil }
+        self.gate = nil
+        return (gate, .failure(gate.reason(error)))
+    }
+
     // MARK: The end
 
     /// Whether nothing can happen on this stream any more.
@@ -354,6 +482,9 @@ final class StreamState {
     /// - Parameter keepingUnread: what arrived before can still be read: right when the connection ends, wrong for a reset.
     /// - Returns: the bytes that will not be sent.
     func fail(_ error: StreamError, keepingUnread: Bool) -> Int {
+        let gate = self.takeGate(failing: error)
+        var error = error
+        if case .failure(let reason)? = gate?.1 { error = reason }
         let unsent = self.pendingBytes
         self.isOver = true
         if self.failure == nil { self.failure = error }
@@ -365,6 +496,7 @@ final class StreamState {
         self.pendingBytes = 0
         self.accepted.subtract(unsent, ordering: .relaxed)
         self.requestFinish()
+        if let (gate, result) = gate { gate.finish(result) }
         if let observer = self.observer {
             self.observer = nil
             observer.streamIsReadable()

@@ -37,7 +37,9 @@ import Testing
             (.reset(code: 0x1003, byPeer: true), "reset by the peer, code 0x1003"),
             (.reset(code: 0, byPeer: false), "reset by us"), (.connectionClosed(.closedByPeer), "without a word"),
             (.writeClosed, "our side"), (.readClosed, "closed"), (.busy, "another read or write"),
-            (.timedOut, "in the time"),
+            (.timedOut, "in the time"), (.notAgreed(.refused(["/a", "/b"])), "proposed: /a, /b"),
+            (.notAgreed(.failed(.malformedLength)), "negotiation failed"), (.notAgreed(.ended), "before a protocol"),
+            (.notAgreed(.declined), "was refused"), (.notAgreed(.timedOut(after: .seconds(2))), "within 2"),
         ]
         for (error, words) in told {
             #expect(isInWords(error) && error.description.contains(words), "\(error)")
