@@ -350,7 +350,7 @@ import Testing
                 }
             }
         }
-        #expect(error.map { DataError(writing: $0, isOwner: false).code } == .timedOut)
+        #expect(error.map { DataError(writing: $0, isOwner: false).code } == .tooSlow)
         #expect(ContinuousClock.now - started < .seconds(10))
         await fixture.store.close()
     }

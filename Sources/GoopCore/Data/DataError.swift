@@ -51,8 +51,10 @@ public struct DataErrorCode: RawRepresentable, Sendable, Hashable {
     public static let corrupt = DataErrorCode(rawValue: "corrupt")
     /// The visitor has used up what the owner allows.
     public static let quota = DataErrorCode(rawValue: "quota")
-    /// No answer in time.
+    /// No answer in time: nothing is known of the owner.
     public static let timedOut = DataErrorCode(rawValue: "timed_out")
+    /// The owner answers: what was asked takes the database longer than it may, and nothing was changed.
+    public static let tooSlow = DataErrorCode(rawValue: "too_slow")
     /// The owner cannot be reached.
     public static let unreachable = DataErrorCode(rawValue: "unreachable")
     /// No such operation.
@@ -72,7 +74,7 @@ public struct DataErrorCode: RawRepresentable, Sendable, Hashable {
         case .tooLarge: 413
         case .busy, .locked: 503
         case .full, .quota: 507
-        case .timedOut: 504
+        case .timedOut, .tooSlow: 504
         case .unreachable: 502
         case .corrupt, .internalFailure: 500
         default: 502
