@@ -85,6 +85,28 @@ import Testing
                 #"{"op":"aggregate","table":"notes","expr":"title, COUNT(*) AS n","group_by":"title","order":"title DESC","limit":1}"#,
                 #"[{"title":"b","n":2}]"#
             ),
+            // Within a function, a literal or a longer name a column is only mentioned: each group says what it is of.
+            (
+                #"{"op":"aggregate","table":"notes","expr":"COUNT(*) AS n, MAX(score) AS last","group_by":"title, score","order":"score"}"#,
+                #"[{"title":"a","score":1,"n":1,"last":1},{"title":"b","score":2,"n":1,"last":2},{"title":"b","score":3,"n":1,"last":3}]"#
+            ),
+            (
+                #"{"op":"aggregate","table":"notes","expr":"SUM(title = 'title') AS n","group_by":"title","order":"title"}"#,
+                #"[{"title":"a","n":0},{"title":"b","n":0}]"#
+            ),
+            (
+                #"{"op":"aggregate","table":"notes","expr":"COUNT(*) AS titles, MIN(title) AS title_1","group_by":"title","order":"title DESC","limit":1}"#,
+                #"[{"title":"b","titles":2,"title_1":"b"}]"#
+            ),
+            // Each for itself is left out where a result is that column, or is called so.
+            (
+                #"{"op":"aggregate","table":"notes","expr":"\"TITLE\" AS t, COUNT(*) AS n","group_by":"title, score","order":"score DESC","limit":1}"#,
+                #"[{"score":3,"t":"b","n":1}]"#
+            ),
+            (
+                #"{"op":"aggregate","table":"notes","expr":"UPPER(title) AS Title, COUNT(*) AS n","group_by":"title","order":"n"}"#,
+                #"[{"Title":"A","n":1},{"Title":"B","n":2}]"#
+            ),
             // By the name of a result, which no column has.
             (
                 #"{"op":"aggregate","table":"notes","expr":"COUNT(*) AS n","group_by":"title","order":"n DESC"}"#,
