@@ -29,13 +29,13 @@ public struct DataErrorCode: RawRepresentable, Sendable, Hashable {
     /// Takes any text.
     public init(rawValue: String) { self.rawValue = rawValue }
 
-    /// The request is not well formed.
+    /// The request is not well formed, or is to store something in a column that does not exist.
     public static let badRequest = DataErrorCode(rawValue: "bad_request")
-    /// A condition, order or expression outside of the grammar.
+    /// A condition, order or expression outside of the grammar, or with a column that does not exist.
     public static let invalidQuery = DataErrorCode(rawValue: "invalid_query")
     /// A policy, or a rule of the place it was asked from, says no.
     public static let refused = DataErrorCode(rawValue: "refused")
-    /// No such table, row or column.
+    /// No such table or row.
     public static let notFound = DataErrorCode(rawValue: "not_found")
     /// The name is taken, or a constraint of the table fails.
     public static let conflict = DataErrorCode(rawValue: "conflict")
