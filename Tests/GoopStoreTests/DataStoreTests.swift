@@ -377,6 +377,24 @@ import Testing
         await fixture.store.close()
     }
 
+    /// It is the owner's answer, and says that nothing was stored.
+    @Test func aChangeThatTakesTooLongChangesNothing() async throws {
+        var limits = WriteQueue.Limits()
+        limits.time = .zero
+        let fixture = try StoreFixture(writeLimits: limits)
+        try await fixture.makeNotes()
+        for _ in 1...2 { try await fixture.ask(#"{"op":"insert","table":"notes","data":{"title":"a","score":1}}"#) }
+        for request in [
+            #"{"op":"update-where","table":"notes","where":"score = 1","data":{"score":2}}"#,
+            #"{"op":"delete-where","table":"notes","where":"score = 1"}"#,
+        ] {
+            let error = await fixture.refusal(request)
+            #expect(error?.code == .tooSlow && error?.detail.contains("nothing was changed") == true, "\(request)")
+        }
+        #expect(try await fixture.text(#"{"op":"count","table":"notes","where":"score = 1"}"#) == #"{"count":2}"#)
+        await fixture.store.close()
+    }
+
     @Test func answersAreBounded() async throws {
         let fixture = try StoreFixture()
         try await fixture.makeNotes()
