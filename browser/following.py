@@ -246,6 +246,13 @@ def crowded(suite, page, url, neighbour):
             # Whoever has stored nothing may meet the limit of all.
             words = page.run("return Goop.explain(new Goop.Error('', { code: 'quota' }))")
             expect("limit for visitors is reached" in words, words)
+            # The owner is there: what was asked takes too long, and of a change nothing was stored.
+            reading, writing = page.run("""
+                const slow = new Goop.Error("", { code: "too_slow" });
+                return [Goop.explain(slow), Goop.explain(Object.assign(slow, { writing: true }))];""")
+            for words in (reading, writing):
+                expect("takes the owner's database too long" in words and "reached" not in words, words)
+            expect("nothing was changed" in writing and "not known" not in writing, writing)
         page.complaints()
 
 

@@ -12,9 +12,10 @@ struct PeersCommand: AsyncParsableCommand {
               goop2 peers ./peers/me
               goop2 peers ./peers/me --json
 
-            State: online, unreachable (heard of, but no answer), offline. Path: loopback,
-            lan, internet, relay, none. Then the name, yours for the peer if you gave it
-            one, and the id; what it calls itself stands behind the id then.
+            State: online, arriving (heard of, being asked), unreachable (heard of, but no
+            answer), offline. Path: loopback, lan, internet, relay, none. Then the name,
+            yours for the peer if you gave it one, and the id; what it calls itself stands
+            behind the id then.
 
             In JSON, last_seen and offline_since are milliseconds since the beginning of
             1970 in UTC.

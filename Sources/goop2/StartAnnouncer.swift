@@ -9,6 +9,7 @@ struct StartAnnouncer: Sendable {
     let isLocal: Bool
     /// Whose start it is.
     let id: PeerID
+    private let told = ToldPeers()
 
     /// A machine can have dozens of addresses; the Network room shows them all.
     private static let mostAddresses = 8
@@ -127,16 +128,14 @@ struct StartAnnouncer: Sendable {
     }
 
     private func changed(_ change: PeerChange) {
+        guard isJSON, told.isNews(change) else { return }
         switch change {
         case .updated(let entry):
-            if isJSON {
-                say(json: [
-                    "event": "peer", "id": .string(entry.id.base58), "label": .string(entry.label),
-                    "petname": .string(entry.petname), "state": .string(entry.stateName),
-                ])
-            }
-        case .removed(let id):
-            if isJSON { say(json: ["event": "gone", "id": .string(id.base58)]) }
+            say(json: [
+                "event": "peer", "id": .string(entry.id.base58), "label": .string(entry.label),
+                "petname": .string(entry.petname), "state": .string(entry.stateName),
+            ])
+        case .removed(let id): say(json: ["event": "gone", "id": .string(id.base58)])
         }
     }
 

@@ -200,8 +200,8 @@ private func message(
         }
         #expect(table[ada]?.stateName == "unreachable" && table[ada]?.isArriving == false)
         #expect(table[ada]?.unreachableReason == "it ended the connection")
-        // Heard of as before, it is asked again with each heartbeat, and stays what it is.
-        #expect(try table.received(message(.update, ada, 6), from: ada, now: at(6)) == [.probe(ada)])
+        // Heard of as before, it is left alone for the pause after two failures, and stays what it is.
+        #expect(try table.received(message(.update, ada, 6), from: ada, now: at(6)) == [])
         #expect(table[ada]?.stateName == "unreachable")
         // It lets us in again: a connection that stands is asked for proof, until there is some.
         #expect(table.connectionChanged(ada, path: .lan, now: at(7)).contains(.probe(ada)))
@@ -210,6 +210,53 @@ private func message(
         _ = table.probeSucceeded(ada, now: at(8))
         #expect(table[ada]?.stateName == "online" && table[ada]?.unreachableReason == nil)
         #expect(table.timerFired(now: at(9)) == [])
+    }
+
+    /// After 4, 8, 16, 32 and 60 seconds, with the next heartbeat each time.
+    @Test mutating func whoDoesNotAnswerIsAskedLessAndLessOftenUntilItSaysSomethingNew() throws {
+        _ = try table.received(message(.online, ada, 0), from: ada, now: at(0))
+        _ = table.probeFailed(ada, reason: "it ended the connection", now: at(0))
+        var probes: [Double] = []
+        for second in stride(from: 5.0, through: 250, by: 5) {
+            let effects = try table.received(message(.update, ada, second), from: ada, now: at(second))
+            guard !effects.isEmpty else { continue }
+            #expect(effects == [.probe(ada)])
+            probes.append(second)
+            _ = table.probeFailed(ada, reason: "it ended the connection", now: at(second))
+        }
+        #expect(probes == [5, 15, 35, 70, 130, 190, 250])
+        // News are asked about at once, and the pauses begin anew.
+        let renamed = message(.update, ada, label: "Ada L.", 255)
+        #expect(try table.received(renamed, from: ada, now: at(255)).contains(.probe(ada)))
+        _ = table.probeFailed(ada, reason: "it ended the connection", now: at(255))
+        let again = message(.update, ada, label: "Ada L.", 260)
+        #expect(try table.received(again, from: ada, now: at(260)) == [.probe(ada)])
+        _ = table.probeFailed(ada, reason: "it ended the connection", now: at(260))
+        let before = message(.update, ada, label: "Ada L.", 265)
+        #expect(try table.received(before, from: ada, now: at(265)) == [])
+        let moved = message(.update, ada, label: "Ada L.", addresses: ["/ip4/192.168.1.3/tcp/4001"], 266)
+        #expect(try table.received(moved, from: ada, now: at(266)).contains(.probe(ada)))
+        _ = table.probeFailed(ada, reason: "it ended the connection", now: at(266))
+        let begun = message(.online, ada, label: "Ada L.", addresses: ["/ip4/192.168.1.3/tcp/4001"], 267)
+        #expect(try table.received(begun, from: ada, now: at(267)) == [.probe(ada)], "a start is news of its own")
+        _ = table.probeFailed(ada, reason: "it ended the connection", now: at(270))
+        // And so is a return, even of one whose goodbye was not heard.
+        for second in 271...290 { _ = table.timerFired(now: at(Double(second))) }
+        #expect(table[ada]?.offline == true)
+        let back = message(.update, ada, label: "Ada L.", addresses: ["/ip4/192.168.1.3/tcp/4001"], 291)
+        #expect(try table.received(back, from: ada, now: at(291)).contains(.probe(ada)))
+    }
+
+    /// One answer, and the next failure is the first one.
+    @Test mutating func anAnswerEndsThePauses() throws {
+        _ = try table.received(message(.online, ada, 0), from: ada, now: at(0))
+        for second in [0, 10, 30] { _ = table.probeFailed(ada, reason: "refused", now: at(Double(second))) }
+        #expect(try table.received(message(.update, ada, 40), from: ada, now: at(40)) == [])
+        _ = table.probeSucceeded(ada, now: at(41))
+        for second in [42, 45] { _ = table.probeFailed(ada, reason: "refused", now: at(Double(second))) }
+        #expect(table[ada]?.stateName == "unreachable")
+        #expect(try table.received(message(.update, ada, 52), from: ada, now: at(52)) == [])
+        #expect(try table.received(message(.update, ada, 53), from: ada, now: at(53)) == [.probe(ada)])
     }
 
     @Test mutating func whoComesBackIsNotJudgedByTheLastTime() throws {

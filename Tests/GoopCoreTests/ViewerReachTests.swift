@@ -134,6 +134,15 @@ import Testing
         #expect(problems { $0.password = Secret(text) } == ["viewer.password"])
     }
 
+    @Test func howLongAPasswordIsIsTold() {
+        for (text, words) in [("x", "has 1 byte, not 12 to 256"), ("short", "has 5 bytes, not 12 to 256")] {
+            let error = #expect(throws: ConfigurationError.self) {
+                try ViewerReach(viewer { $0.password = Secret(text) })
+            }
+            #expect(error?.problems.map(\.cause) == [words])
+        }
+    }
+
     @Test func whatADoorStandsOnCanBeTakenAway() throws {
         func door(_ certificate: String, _ proxies: String) throws -> OuterAccess? {
             try ViewerReach(

@@ -147,7 +147,7 @@ import Testing
         arguments: [
             (DataErrorCode.badRequest, 400), (.invalidQuery, 400), (.refused, 403), (.notFound, 404),
             (.luaNotAvailable, 404), (.conflict, 409), (.tooLarge, 413), (.busy, 503), (.locked, 503), (.full, 507),
-            (.quota, 507), (.timedOut, 504), (.unreachable, 502), (.internalFailure, 500),
+            (.quota, 507), (.timedOut, 504), (.tooSlow, 504), (.unreachable, 502), (.internalFailure, 500),
             (DataErrorCode(rawValue: "of_tomorrow"), 502),
         ])
     func errorsKeepTextCodeAndDetail(code: DataErrorCode, status: Int) async throws {

@@ -69,6 +69,7 @@ import Testing
             }
             #expect(report.fault?.message == "the file did not arrive whole")
             #expect(report.lines.map(\.number) == [4])
+            #expect(report.lines.map(\.reason) == ["it has 1 field, the first line 2"])
             let bad = await desk.importRows(into: "notes", as: .csv, keepsSystemColumns: false) {
                 defer { pieces = [] }
                 return pieces.isEmpty ? nil : pieces[0]

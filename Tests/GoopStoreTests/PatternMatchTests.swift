@@ -126,7 +126,7 @@ import Testing
             let error = #expect(throws: DataError.self) {
                 try connection.rows(select, table: table, limits: limits, isOwner: false)
             }
-            #expect(error?.code == .timedOut, "\(condition): \(String(describing: error))")
+            #expect(error?.code == .tooSlow, "\(condition): \(String(describing: error))")
         }
         await fixture.store.close()
     }

@@ -122,7 +122,7 @@ import Testing
         var limits = DataStore.visitorLimits
         limits.time = .milliseconds(1)
         let join = #"SELECT COUNT(*) FROM "notes" a, "notes" b, "notes" c"#
-        #expect(refusal(join, connection, notes, limits)?.code == .timedOut)
+        #expect(refusal(join, connection, notes, limits)?.code == .tooSlow)
         // The next question has a time of its own.
         #expect(refusal(#"SELECT "title" FROM "notes" LIMIT 1"#, connection, notes) == nil)
         await fixture.store.close()

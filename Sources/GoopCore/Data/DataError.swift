@@ -29,13 +29,13 @@ public struct DataErrorCode: RawRepresentable, Sendable, Hashable {
     /// Takes any text.
     public init(rawValue: String) { self.rawValue = rawValue }
 
-    /// The request is not well formed.
+    /// The request is not well formed, or is to store something in a column that does not exist.
     public static let badRequest = DataErrorCode(rawValue: "bad_request")
-    /// A condition, order or expression outside of the grammar.
+    /// A condition, order or expression outside of the grammar, or with a column that does not exist.
     public static let invalidQuery = DataErrorCode(rawValue: "invalid_query")
     /// A policy, or a rule of the place it was asked from, says no.
     public static let refused = DataErrorCode(rawValue: "refused")
-    /// No such table, row or column.
+    /// No such table or row.
     public static let notFound = DataErrorCode(rawValue: "not_found")
     /// The name is taken, or a constraint of the table fails.
     public static let conflict = DataErrorCode(rawValue: "conflict")
@@ -51,8 +51,10 @@ public struct DataErrorCode: RawRepresentable, Sendable, Hashable {
     public static let corrupt = DataErrorCode(rawValue: "corrupt")
     /// The visitor has used up what the owner allows.
     public static let quota = DataErrorCode(rawValue: "quota")
-    /// No answer in time.
+    /// No answer in time: nothing is known of the owner.
     public static let timedOut = DataErrorCode(rawValue: "timed_out")
+    /// The owner answers: what was asked takes the database longer than it may, and nothing was changed.
+    public static let tooSlow = DataErrorCode(rawValue: "too_slow")
     /// The owner cannot be reached.
     public static let unreachable = DataErrorCode(rawValue: "unreachable")
     /// No such operation.
@@ -72,7 +74,7 @@ public struct DataErrorCode: RawRepresentable, Sendable, Hashable {
         case .tooLarge: 413
         case .busy, .locked: 503
         case .full, .quota: 507
-        case .timedOut: 504
+        case .timedOut, .tooSlow: 504
         case .unreachable: 502
         case .corrupt, .internalFailure: 500
         default: 502

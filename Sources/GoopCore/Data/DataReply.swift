@@ -54,7 +54,7 @@ extension DataErrorCode {
     /// Every code that this version sends.
     public static let known: [DataErrorCode] = [
         .badRequest, .invalidQuery, .refused, .notFound, .conflict, .tooLarge, .busy, .locked, .full, .corrupt, .quota,
-        .timedOut, .unreachable, .unknownOperation, .luaNotAvailable, .internalFailure,
+        .timedOut, .tooSlow, .unreachable, .unknownOperation, .luaNotAvailable, .internalFailure,
     ]
 
     /// What upstream's text means.

@@ -111,8 +111,12 @@ public struct PeerEntry: Sendable, Hashable {
 }
 
 extension PeerEntry {
-    /// The state in one word: `online`, `unreachable` (heard of, but no answer) or `offline`.
-    public var stateName: String { offline ? "offline" : reachable ? "online" : "unreachable" }
+    /// The state in one word: `online`, `arriving` (`isArriving`), `unreachable` (heard of, but no answer) or `offline`.
+    public var stateName: String {
+        if offline { return "offline" }
+        if reachable { return "online" }
+        return isArriving ? "arriving" : "unreachable"
+    }
 
     /// Heard of, and no probe has said yet whether it answers.
     public var isArriving: Bool { !offline && !reachable && unreachableReason == nil }

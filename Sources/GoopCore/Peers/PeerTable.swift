@@ -74,6 +74,8 @@ public struct PeerTable: Sendable {
         var newestTimestamp = Int64.min
         var strikes = 0
         var lastStrike: Duration?
+        /// Of failed probes, since the peer last said something new.
+        var pause = RetryPause()
         /// The path of the live connections, `.none` without one.
         var connected = PeerPath.none
     }
@@ -151,13 +153,16 @@ public struct PeerTable: Sendable {
         record.entry.sources.insert(.gossip)
         record.entry.addresses = PresenceProfile.learned(message.addresses)
         let entry = record.entry
+        let isNews = isNewcomer || entry.isVisiblyDifferent(from: before)
+        if isNews || message.kind == .online { record.pause = RetryPause() }
+        let mayProbe = record.pause.isOver(now: now.uptime)
         records[peer] = record
 
-        if isNewcomer || entry.isVisiblyDifferent(from: before) { effects.append(.changed(.updated(entry))) }
+        if isNews { effects.append(.changed(.updated(entry))) }
         if !entry.addresses.isEmpty, isNewcomer || before.offline || entry.addresses != before.addresses {
             effects.append(.learned(peer, entry.addresses))
         }
-        if message.kind == .online || !entry.reachable || entry.addresses != before.addresses {
+        if message.kind == .online || entry.addresses != before.addresses || (!entry.reachable && mayProbe) {
             effects.append(.probe(peer))
         }
         return effects
@@ -203,6 +208,7 @@ public struct PeerTable: Sendable {
         update(peer) { record in
             record.strikes = 0
             record.lastStrike = nil
+            record.pause = RetryPause()
             record.entry.reachable = true
             record.entry.unreachableReason = nil
             record.entry.sources.insert(.probe)
@@ -210,7 +216,7 @@ public struct PeerTable: Sendable {
     }
 
     /// A probe failed. One failure is an accident: a reachable peer becomes unreachable with the second, at least two
-    /// seconds later.
+    /// seconds later. Of one that is unreachable a heartbeat without news asks for the next probe only when `RetryPause` is over.
     /// - Parameter reason: in plain words; cut at 256 bytes.
     public mutating func probeFailed(_ peer: PeerID, reason: String, now: Moment) -> [Effect] {
         let strikeInterval = limits.strikeInterval
@@ -218,6 +224,7 @@ public struct PeerTable: Sendable {
             if let last = record.lastStrike, now.uptime - last <= strikeInterval { return }
             record.strikes = min(record.strikes + 1, 2)
             record.lastStrike = now.uptime
+            record.pause.failed(now: now.uptime)
             guard record.strikes >= 2 || !record.entry.reachable else { return }
             record.entry.reachable = false
             record.entry.unreachableReason = reason.prefix(utf8Bytes: PresenceMessage.Limit.shortTextBytes)
@@ -367,6 +374,7 @@ extension PeerTable.Record {
         offlineSince = now.uptime
         strikes = 0
         lastStrike = nil
+        pause = RetryPause()
         entry.offline = true
         entry.offlineSinceMilliseconds = now.unixMilliseconds
         entry.reachable = false

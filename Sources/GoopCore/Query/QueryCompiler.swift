@@ -129,6 +129,13 @@ public enum QueryCompiler {
     public static func columns(
         _ text: String, scope: QueryScope, isCompared: Bool = false
     ) throws(QueryError) -> CompiledFragment {
+        fragment(of: try columnNames(text, scope: scope), scope: scope, isCompared: isCompared)
+    }
+
+    /// Reads names with commas between them, or `*` for all columns.
+    ///
+    /// - Returns: the columns in the table's spelling.
+    public static func columnNames(_ text: String, scope: QueryScope) throws(QueryError) -> [String] {
         var parser = try QueryParser(text, arguments: QueryArguments([]), scope: scope, aggregatesAllowed: false)
         var names: [String] = []
         if parser.accept(.star) {
@@ -147,7 +154,7 @@ public enum QueryCompiler {
             } while parser.accept(.comma)
         }
         try parser.finish()
-        return fragment(of: names, scope: scope, isCompared: isCompared)
+        return names
     }
 
     /// Compiles names of columns, each one a bare name or a quoted one.
@@ -208,6 +215,7 @@ public enum QueryCompiler {
         var writer = SQLWriter(values: .bound(arguments: arguments.values))
         let times = TimeComparison(scope: scope, arguments: arguments.values)
         var names: [String] = []
+        var columns: Set<String> = []
         var taken: Set<[UInt8]> = []
         var count = 0
         repeat {
@@ -216,7 +224,10 @@ public enum QueryCompiler {
             guard count <= Limit.expressions else { throw .tooManyTerms(position: position, limit: Limit.expressions) }
             let expression = try parser.expression()
             var name = String(decoding: bytes[position..<max(position, parser.endOfPrevious)], as: UTF8.self)
-            if case .column(let column) = expression { name = column }
+            if case .column(let column) = expression {
+                name = column
+                columns.insert(column)
+            }
             if parser.accept(word: "AS") {
                 switch parser.current.kind {
                 case .word(let alias), .quotedName(let alias):
@@ -237,7 +248,8 @@ public enum QueryCompiler {
         } while parser.accept(.comma)
         try parser.finish()
         arguments = parser.arguments
-        return CompiledResults(fragment: .init(sql: writer.sql, bindings: writer.bindings), names: names)
+        return CompiledResults(
+            fragment: .init(sql: writer.sql, bindings: writer.bindings), names: names, columns: columns)
     }
 
     /// The names that tables, columns and results may have: a letter or `_`, then letters, digits and `_`, at most 64.

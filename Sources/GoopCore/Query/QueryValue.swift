@@ -30,6 +30,8 @@ public struct CompiledResults: Sendable, Hashable {
     public var fragment: CompiledFragment
     /// In their order.
     public var names: [String]
+    /// The columns that are results as they are, whatever they are called; in the table's spelling.
+    public var columns: Set<String>
 }
 
 extension CompiledFragment {

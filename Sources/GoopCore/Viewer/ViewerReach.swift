@@ -179,8 +179,9 @@ private struct Reading {
             }
         } else if !PasswordHash.acceptedBytes.contains(text.utf8.count) {
             let accepted = PasswordHash.acceptedBytes
+            let size = text.utf8.count == 1 ? "1 byte" : "\(text.utf8.count) bytes"
             add(
-                "viewer.password", "has \(text.utf8.count) bytes, not \(accepted.lowerBound) to \(accepted.upperBound)",
+                "viewer.password", "has \(size), not \(accepted.lowerBound) to \(accepted.upperBound)",
                 "four random words are easy to keep in mind")
         }
     }

@@ -53,7 +53,8 @@ extension DataError {
                 .inputOutput, text,
                 nextStep: "see that the database is a file that you may read and write, and try again")
         case .tooLarge: Failure(.usage, text, nextStep: DataError.stepAfterTooMuch(of: op))
-        case .busy, .locked, .timedOut: Failure(.temporary, text, nextStep: "try again")
+        // The text says what takes less time.
+        case .busy, .locked, .timedOut, .tooSlow: Failure(.temporary, text, nextStep: "try again")
         case .quota:
             Failure(
                 .cannotCreate, text,

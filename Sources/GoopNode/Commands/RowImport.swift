@@ -123,7 +123,8 @@ public struct RowImport: Sendable {
             if let fault = record.fault {
                 report.refuse(record.line, fault.rawValue)
             } else if record.fields.count != names.count {
-                report.refuse(record.line, "it has \(record.fields.count) fields, the first line \(names.count)")
+                let fields = record.fields.count == 1 ? "1 field" : "\(record.fields.count) fields"
+                report.refuse(record.line, "it has \(fields), the first line \(names.count)")
             } else {
                 var row = JSONObject()
                 var size = 0

@@ -1,3 +1,4 @@
+import GoopCore
 import LibP2P
 import Multiformats
 import Synchronization
@@ -25,8 +26,16 @@ final class Neighbours: Sendable {
         static func < (left: Standing, right: Standing) -> Bool { left.rawValue < right.rawValue }
     }
 
+    private struct Sighting {
+        var isMet: Bool
+        var at: ContinuousClock.Instant
+        var address: IPAddress?
+        /// Of connections that ended as they began.
+        var pause = RetryPause()
+    }
+
     private struct State {
-        var seen: [PeerID: (isMet: Bool, at: ContinuousClock.Instant, address: IPAddress?)] = [:]
+        var seen: [PeerID: Sighting] = [:]
         /// As many as the owner chose, seen or not.
         var favourites: Set<PeerID> = []
         /// As many as the command line has.
@@ -41,6 +50,8 @@ final class Neighbours: Sendable {
     }
 
     private let state = Mutex(State())
+    /// What pauses count from.
+    private let beginning = ContinuousClock.now
 
     /// A peer was found.
     /// - Parameter address: where it says that it is; nil leaves what it said before.
@@ -57,16 +68,37 @@ final class Neighbours: Sendable {
                 else { return }
                 state.seen[victim.peer] = nil
             }
-            state.seen[peer] = (isMet, now, address ?? state.seen[peer]?.address)
+            var sighting = Sighting(isMet: isMet, at: now, address: address ?? state.seen[peer]?.address)
+            // Elsewhere it may let us in.
+            if let before = state.seen[peer], before.address == sighting.address { sighting.pause = before.pause }
+            state.seen[peer] = sighting
         }
     }
 
     /// A connection with the peer was made.
     func met(_ peer: PeerID) {
         state.withLock { state in
-            guard let known = state.seen[peer] else { return }
-            state.seen[peer] = (true, known.at, known.address)
+            guard var known = state.seen[peer] else { return }
+            known.isMet = true
+            state.seen[peer] = known
         }
+    }
+
+    /// The last connection with the peer ended.
+    /// - Parameter isShort: as it began: whoever has blocked us does that, and is tried again less and less often.
+    func parted(_ peer: PeerID, isShort: Bool, now: ContinuousClock.Instant = .now) {
+        let uptime = now - beginning
+        state.withLock { state in
+            guard var known = state.seen[peer] else { return }
+            if isShort { known.pause.failed(now: uptime) } else { known.pause = RetryPause() }
+            state.seen[peer] = known
+        }
+    }
+
+    /// Whether a peer may be tried once more without a cause.
+    func mayTry(_ peer: PeerID, now: ContinuousClock.Instant = .now) -> Bool {
+        let uptime = now - beginning
+        return state.withLock { $0.seen[peer]?.pause.isOver(now: uptime) ?? true }
     }
 
     /// The owner wants this peer kept, or no longer.

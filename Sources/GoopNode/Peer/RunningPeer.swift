@@ -359,7 +359,9 @@ final class RunningPeer: Sendable {
                 await connectionsChanged(info.peer)
                 // A peer that ends connections as they begin may have blocked us: it is tried again, but not at once.
                 let lived = began.removeValue(forKey: info.id).map { ContinuousClock.now - $0 } ?? .zero
-                if isLast, lived > RunningPeer.checkInterval, await directory.entry(of: info.peer)?.offline == false {
+                let isShort = lived <= RunningPeer.checkInterval
+                if isLast { neighbours.parted(info.peer, isShort: isShort) }
+                if isLast, !isShort, await directory.entry(of: info.peer)?.offline == false {
                     dials.request(info.peer)
                 }
             case .listenAddressesChanged(let addresses):
@@ -560,7 +562,7 @@ final class RunningPeer: Sendable {
                 named = .now
                 _ = nameContacts()
             }
-            for peer in neighbours.current() {
+            for peer in neighbours.current() where neighbours.mayTry(peer) {
                 // The node would refuse it, each time anew.
                 if await directory.isBlocked(peer) { continue }
                 tryAgain(peer)

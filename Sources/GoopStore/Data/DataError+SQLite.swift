@@ -51,7 +51,7 @@ extension DataError {
             self.init(code: .tooLarge, message: "string or blob too big", detail: "")
         case SQLITE_INTERRUPT:
             self.init(
-                code: .timedOut, message: "the query took too long", detail: "ask for less, or with a simpler condition"
+                code: .tooSlow, message: "the query took too long", detail: "ask for less, or with a simpler condition"
             )
         case SQLITE_CANTOPEN:
             self.init(code: .internalFailure, message: "the owner's database cannot be opened", detail: detail)

@@ -106,7 +106,7 @@ final class ReadConnection {
 
     /// Runs a SELECT over one table and gives its rows, each as the values in the order of the columns.
     ///
-    /// - Throws: `tooLarge` beyond the rows or bytes, `timedOut` beyond the time, `unreachable` if the store is closed meanwhile,
+    /// - Throws: `tooLarge` beyond the rows or bytes, `tooSlow` beyond the time, `unreachable` if the store is closed meanwhile,
     ///   `refused` if the statement is more than
     ///   a SELECT over that table, and what SQLite says.
     func rows(

@@ -169,7 +169,7 @@ struct RowWriter {
     private func checkTime() throws(DataError) {
         guard ContinuousClock.now < transaction.deadline else {
             throw DataError(
-                code: .timedOut, message: "the change took too long", detail: "nothing was changed; change fewer rows")
+                code: .tooSlow, message: "the change took too long", detail: "nothing was changed; change fewer rows")
         }
     }
 

@@ -102,9 +102,9 @@ struct SelectPlan {
             throw DataError(code: .badRequest, message: "expr required")
         }
         let groups = try request.groupBy.flatMap { $0.isEmpty ? nil : $0 }.map { (text) throws(DataError) in
-            try compiled { () throws(QueryError) -> (shown: CompiledFragment, compared: CompiledFragment) in
-                let shown = try QueryCompiler.columns(text, scope: scope)
-                return (shown, try QueryCompiler.columns(text, scope: scope, isCompared: true))
+            try compiled { () throws(QueryError) -> (names: [String], compared: CompiledFragment) in
+                let names = try QueryCompiler.columnNames(text, scope: scope)
+                return (names, try QueryCompiler.columns(text, scope: scope, isCompared: true))
             }
         }
         var arguments = try SelectPlan.arguments(request)
@@ -112,8 +112,9 @@ struct SelectPlan {
             try QueryCompiler.results(text, arguments: &arguments, scope: scope)
         }
         var sql = CompiledFragment(sql: "SELECT ")
-        // The columns that a result is grouped by are part of it, unless the request names them itself.
-        if let groups, !isNamed(groups.shown, in: text) { sql.sql += groups.shown.sql + ", " }
+        for name in groups?.names ?? [] where !SelectPlan.shows(results, name) {
+            sql.sql += DataName.quoted(name) + ", "
+        }
         sql.append(results.fragment)
         sql.sql += " FROM \(table.quoted)"
         try addWhere(request, &arguments, to: &sql)
@@ -124,9 +125,11 @@ struct SelectPlan {
         return sql
     }
 
-    private func isNamed(_ groups: CompiledFragment, in text: String) -> Bool {
-        let words = text.lowercased().split { !($0.isLetter || $0.isNumber || $0 == "_") }
-        return groups.sql.lowercased().split { $0 == "\"" || $0 == "," || $0 == " " }.contains { words.contains($0) }
+    /// Whether a column that is grouped by is one of the results already, or one is called so. To be mentioned is not enough:
+    /// `MAX(year)` does not say which year a row is of.
+    private static func shows(_ results: CompiledResults, _ column: String) -> Bool {
+        results.columns.contains(column)
+            || results.names.contains { QueryScope.folded($0) == QueryScope.folded(column) }
     }
 
     /// Of a statement that has no other text of the request.

@@ -95,6 +95,10 @@
       case "too_large":
         return error.writing ? "This is more than may be stored at once. Make it shorter."
           : "There is more here than can be sent at once. The page has to ask for less.";
+      // Nothing of it was stored: the owner's program ended it.
+      case "too_slow":
+        return error.writing ? "This takes the owner's database too long, so nothing was changed. The page has to change less at once."
+          : "This takes the owner's database too long. The page has to ask for less, or with a simpler condition.";
       case "quota": return "No more can be stored here now: the owner's limit for visitors is reached.";
       case "full":
         return `The owner's disk is full or cannot be written.${error.writing ? " This was not stored." : " Try again later."}`;

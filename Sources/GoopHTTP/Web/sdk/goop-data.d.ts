@@ -24,7 +24,7 @@ export interface Options {
 /** Why a call failed. */
 export type ErrorCode =
   | "bad_request" | "invalid_query" | "refused" | "not_found" | "conflict" | "too_large" | "busy" | "locked" | "full"
-  | "corrupt" | "quota" | "timed_out" | "unreachable" | "unknown_operation" | "lua_not_available" | "internal"
+  | "corrupt" | "quota" | "timed_out" | "too_slow" | "unreachable" | "unknown_operation" | "lua_not_available" | "internal"
   | "no_answer" | "not_available" | "read_only" | "groups_not_available" | "messages_not_available" | (string & {});
 
 export class GoopError extends Error {
