@@ -104,6 +104,20 @@ def one_name(suite, page, url, bob, double):
         open_card(page, double)
         expect(page.one("#card-alike").text == warning, page.one("#card-alike").text)
         close_card(page)
+    with suite.check("People: of whoever bears the name that a named one only calls itself nothing bad is said"):
+        def name_bob(petname, words):
+            expect(ask(page, "/api/rooms/peers/decide", {"id": bob.id, "petname": petname}) == 200, petname)
+            page.wait(lambda: row(page, double)["alike"] == words, f"the words {words}")
+            return page.run("return arguments[0].closest('.person').querySelector('.alike').classList.contains('fault')", card(page, double.id))
+        expect(not name_bob("Oma", "Oma calls itself so too: this is another key."), "a warning")
+        open_card(page, double)
+        expect(page.one("#card-alike").text == "Oma calls itself so too: this is another key.", page.one("#card-alike").text)
+        expect("fault" not in page.one("#card-alike").get_attribute("class").split(), "a warning")
+        close_card(page)
+        # It is one again for the name that Bob was given.
+        expect(name_bob("bob", "Not the bob that you know: this is another key."), "no warning")
+        expect(name_bob("", warning), "no warning")
+        page.wait(lambda: row(page, bob)["name"] == "Bob", "the name as before")
 
 
 def many(suite, url, double):
