@@ -82,6 +82,8 @@ def private(suite, program, ada, bob, ada_url, bob_url):
             owner.one("#audience-named").click()
             visitor.wait(lambda: "certain people only" in curtain(visitor), "the page gone", 5)
             expect(not visitor.driver.find_elements(By.CSS_SELECTOR, "#frame-place iframe"), "the frame is still there")
+            # What the site stored goes with the visit, as ever.
+            expect("ask them to name you" in curtain(visitor) and "in this browser" not in curtain(visitor), curtain(visitor))
             suite.shot(visitor, "access-revoked")
             visitor.cdp("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"], origin=bob_url.rstrip("/"))
             expect(visitor.one("#curtain-copy").text == "Copy my link", visitor.one("#curtain-copy").text)

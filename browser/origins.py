@@ -324,6 +324,33 @@ def visits(suite, page, url, me, neighbour):
     looks(suite, here, "shell")
 
 
+def saves(suite, page, url, neighbour, folder):
+    """What no guard stops, and the bar says: a script has the browser save a file, and nobody has clicked."""
+    downloads = folder / "saved-by-sites"
+    downloads.mkdir()
+    neighbour.write("saves.html", "<!doctype html><title>S</title><h1>saves</h1><script src=saves.js></script>")
+    neighbour.write("saves.js", """const link = document.createElement("a");
+link.href = URL.createObjectURL(new Blob(["not asked for"]));
+link.download = "unasked.txt";
+link.click();""")
+    with suite.check("a site saves a file without a click, and the bar says that it may"):
+        page.cdp("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(downloads))
+        try:
+            page.driver.get(f"{url}p/{neighbour.id}/saves.html")
+            wait_site(page, "saves")
+            page.wait(lambda: (downloads / "unasked.txt").exists(), "the file; if browsers do not save it any more, the words can go")
+            page.wait(lambda: (downloads / "unasked.txt").read_text() == "not asked for", "what the site put into it")
+            expect(not curtain(page), curtain(page))
+            page.one("#rights").click()
+            page.wait(lambda: page.one("#panel").is_displayed(), "what the site may do")
+            expect("save files, also without a click of yours" in page.one("#panel").text, page.one("#panel").text)
+            page.one("#panel-close").send_keys(Keys.ENTER)
+            page.wait(lambda: not page.one("#panel").is_displayed(), "the panel closed")
+        finally:
+            page.cdp("Browser.setDownloadBehavior", behavior="default")
+    page.complaints()
+
+
 def gone(suite, page, url, neighbour):
     """Gone means gone. The neighbour is stopped and started here."""
     here = f"{url}p/{neighbour.id}/"

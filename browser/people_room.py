@@ -104,6 +104,20 @@ def one_name(suite, page, url, bob, double):
         open_card(page, double)
         expect(page.one("#card-alike").text == warning, page.one("#card-alike").text)
         close_card(page)
+    with suite.check("People: of whoever bears the name that a named one only calls itself nothing bad is said"):
+        def name_bob(petname, words):
+            expect(ask(page, "/api/rooms/peers/decide", {"id": bob.id, "petname": petname}) == 200, petname)
+            page.wait(lambda: row(page, double)["alike"] == words, f"the words {words}")
+            return page.run("return arguments[0].closest('.person').querySelector('.alike').classList.contains('fault')", card(page, double.id))
+        expect(not name_bob("Oma", "Oma calls itself so too: this is another key."), "a warning")
+        open_card(page, double)
+        expect(page.one("#card-alike").text == "Oma calls itself so too: this is another key.", page.one("#card-alike").text)
+        expect("fault" not in page.one("#card-alike").get_attribute("class").split(), "a warning")
+        close_card(page)
+        # It is one again for the name that Bob was given.
+        expect(name_bob("bob", "Not the bob that you know: this is another key."), "no warning")
+        expect(name_bob("", warning), "no warning")
+        page.wait(lambda: row(page, bob)["name"] == "Bob", "the name as before")
 
 
 def many(suite, url, double):
@@ -152,20 +166,27 @@ def nodes(page):
         const svg = document.querySelector("#picture svg");
         return {texts: [...(svg?.querySelectorAll("text") ?? [])].map((text) => text.textContent),
                 circles: svg?.querySelectorAll("circle").length ?? 0, lines: svg?.querySelectorAll("line").length ?? 0,
-                rows: [...document.querySelectorAll("#connections tbody th")].map((head) => [head.title, head.textContent])};""")
+                rows: [...document.querySelectorAll("#connections tbody th")].map((head) =>
+                  [head.title, [head.querySelector("bdi")?.textContent ?? "", head.querySelector(".print").textContent]])};""")
     return shown, list(dict(shown["rows"]).values())
 
 
-def network(suite, page, url, double):
+def network(suite, page, url, bob, double):
     page.driver.get(url + "network")
     with suite.check("Network: the picture shows you and everybody in the table, and has a name that says so"):
-        page.wait(lambda: len(nodes(page)[1]) == 2, "both")
-        shown, names = nodes(page)
-        expect(sorted(shown["texts"]) == sorted([*names, "You"]) and shown["circles"] == 3 and shown["lines"] == 2, shown)
+        page.wait(lambda: [name for name, _ in nodes(page)[1]] == ["Bob", "Bob"], "both")
+        shown, people = nodes(page)
+        # Both are called Bob, so that the end of the id is with each in the picture, as it is with everybody in the table.
+        expect(sorted(people) == sorted(["Bob", f"…{one[-8:-4]} {one[-4:]}"] for one in (bob.id, double.id)), people)
+        expect(sorted(shown["texts"]) == sorted([*sum(people, []), "You"]) and shown["circles"] == 3 and shown["lines"] == 2, shown)
+        # A line that leads through the word ends before it.
+        around = page.run("const own = document.querySelector('#picture text.own'), { paintOrder, stroke } = getComputedStyle(own);"
+                          "return [paintOrder, stroke === getComputedStyle(own.closest('.panel')).backgroundColor]")
+        expect(around[0].startswith("stroke") and around[1], around)
         ciphers = page.run("return [...document.querySelectorAll('#connections tbody td:last-child')].map((cell) => cell.textContent)")
         expect(set(ciphers) <= {"Noise", "TLS"} and len(ciphers) == 2, ciphers)
         called = page.one("#picture svg").accessible_name
-        expect(called == f"A picture of the table below: you, connected with {', '.join(names)}.", called)
+        expect(called == f"A picture of the table below: you, connected with {', '.join(map(' '.join, people))}.", called)
     with suite.check("Network: each line of the log is of one kind, and a kind shows its own only"):
         def lines(kind):
             Select(page.one("#kind")).select_by_value(kind)
@@ -178,7 +199,7 @@ def network(suite, page, url, double):
         expect("the newest is on top" in page.one("section:has(#log)").text, page.one("section:has(#log)").text)
         connections, presence, peer = page.wait(are_parted, "the lines of all kinds to be all lines")
         expect(any("Connected with " in line for line in connections), connections)
-        expect(any("Bob is " in line for line in presence), presence)
+        expect(any(re.search(r"Bob \(…\w{4} \w{4}\) is ", line) for line in presence), presence)
         expect(not any("connected with" in line.lower() for line in presence + peer), presence + peer)
     with suite.check("Network: a line that arrives while one looks stands first, and the others are not made anew"):
         Select(page.one("#kind")).select_by_value("presence")
@@ -186,7 +207,8 @@ def network(suite, page, url, double):
         double.stop()
         page.wait(lambda: page.run("""
             const [first, ...others] = document.querySelectorAll("#log li");
-            return !first.wasThere && first.textContent.includes("Bob is ") && others.some((line) => line.wasThere)"""), "the new line")
+            return !first.wasThere && first.textContent.includes(arguments[0]) && others.some((line) => line.wasThere)""",
+            f"Bob (…{double.id[-8:-4]} {double.id[-4:]}) is "), "the new line")
         page.wait(lambda: nodes(page)[0]["circles"] == 2, "the picture without the one who went")
     with suite.check("nothing complained on the console"):
         found = page.complaints("[DOM]")
@@ -197,4 +219,4 @@ def room(suite, url, bob, double):
     with browser(1280, 900, reduced_motion=True) as page:
         one_name(suite, page, url, bob, double)
         many(suite, url, double)
-        network(suite, page, url, double)
+        network(suite, page, url, bob, double)

@@ -315,6 +315,23 @@ def files(suite, url, peer):
             page.driver.close()
             page.driver.switch_to.window(room)
 
+        with suite.check("an edit keeps the way in which lines end; of several it makes one, and says so"):
+            for name, before, says, after in (("windows.txt", b"a\r\nb\r\n", "", b"a\r\nb\r\n!"), ("old-mac.txt", b"a\rb", "", b"a\rb!"),
+                                              ("mixed.txt", b"a\r\nb\nc", "Saving makes all of them end in one: CR LF", b"a\r\nb\r\nc!")):
+                (site / name).write_bytes(before)
+                page.wait(lambda: name in names(page), name)
+                press(page, f"Edit {name}")
+                dialog(page, "text-dialog")
+                note = page.one("#text-note")
+                expect(note.is_displayed() == bool(says) and says in note.text, f"{name}: {note.text!r}")
+                page.run("const text = document.getElementById('text'); text.setSelectionRange(text.value.length, text.value.length)")
+                page.one("#text").send_keys("!")
+                page.one("#text-save").click()
+                toast(page, f"{name} is saved")
+                expect((site / name).read_bytes() == after, (site / name).read_bytes())
+                (site / name).unlink()
+                page.wait(lambda: name not in names(page), f"no {name}")
+
         with suite.check("an edit does not undo what another program wrote meanwhile"):
             press(page, "Edit two.html")
             dialog(page, "text-dialog")
@@ -342,6 +359,7 @@ def files(suite, url, peer):
         with suite.check("what another program does in the folder shows by itself"):
             peer.write("from-outside.txt", "x")
             page.wait(lambda: "from-outside.txt" in names(page), "the file")
+            expect("1 byte, changed" in page.one("#files").text, page.one("#files").text)
             press(page, "Rename from-outside.txt")
             dialog(page, "name-dialog")
             peer.write("meanwhile.txt", "x")

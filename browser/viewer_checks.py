@@ -92,6 +92,7 @@ def story(suite, program, folder):
             attacks(suite, page, url, me, hostile)
 
             origins.visits(suite, page, url, me, neighbour)
+            origins.saves(suite, page, url, neighbour, folder)
             # Before the first sealed visit, after which a sandboxed page can have the SDK (docs/threat-model.md).
             origins.foreign_pages(suite, url, me, neighbour)
             origins.sealed(suite, url, me, neighbour, hostile)

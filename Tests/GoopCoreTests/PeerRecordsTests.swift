@@ -102,6 +102,26 @@ import Testing
         #expect(records.dressed(entry(ids[1], "lovelace")).resembles == nil)
     }
 
+    /// A peer that was given a name takes another's: the other one is nobody's impostor, unless it bears the given name.
+    @Test func theNameThatOnlyTheNamedOneSharesIsToldApartFromTheOneItWasGiven() throws {
+        var records = PeerRecords(ownID: own)
+        _ = records.remember(entry(ids[0], "Mia"))
+        _ = try records.setPetname("Oma", of: ids[0])
+        for (name, isLabelOnly) in [("mia", true), ("OMA", false), ("\u{43e}ma", false)] {
+            let dressed = records.dressed(entry(ids[1], name))
+            #expect(dressed.resembles == ids[0] && dressed.resemblesLabelOnly == isLabelOnly, "\(name)")
+        }
+        #expect(!records.dressed(entry(ids[1], "Ida")).resemblesLabelOnly)
+        // Whom the owner calls so comes first, whatever the ids are.
+        for called in [ids[1], ids[2]] {
+            let other = called == ids[1] ? ids[2] : ids[1]
+            var named = records
+            _ = try named.setPetname("Mia", of: called)
+            let dressed = named.dressed(entry(other, "Mia"))
+            #expect(dressed.resembles == called && !dressed.resemblesLabelOnly)
+        }
+    }
+
     /// Names that a person cannot tell from “Ada Love”, and names that only contain its letters.
     @Test func aNameThatLooksTheSameIsTheSame() throws {
         var records = PeerRecords(ownID: own)

@@ -60,6 +60,8 @@ public struct PeerEntry: Sendable, Hashable {
     public var isMuted = false
     /// A favourite or named peer with another key whose name this one bears too.
     public var resembles: PeerID?
+    /// Of `resembles`: that one only calls itself so, and the owner calls it something else, so nobody is taken for it.
+    public var resemblesLabelOnly = false
     /// True once a connection or a probe has succeeded, false again after two failed probes.
     public var reachable: Bool
     /// True after a goodbye or when nothing was heard for the time to live.

@@ -205,18 +205,30 @@ public struct PeerRecords: Sendable {
         entry.petname = record?.petname ?? ""
         entry.isMuted = record?.standing == .muted
         entry.favorite = record?.isFavorite ?? false
-        entry.resembles = resembled(by: entry)
+        let likeness = resembled(by: entry)
+        entry.resembles = likeness?.peer
+        entry.resemblesLabelOnly = likeness?.isLabelOnly ?? false
         return entry
     }
 
     /// A favourite or named peer with another key whose name this peer bears, or one that looks the same: perhaps an impostor.
-    private func resembled(by entry: PeerEntry) -> PeerID? {
+    private func resembled(by entry: PeerEntry) -> (peer: PeerID, isLabelOnly: Bool)? {
         // Skeletons are work, and those who are around choose how much.
         guard !pinned.isEmpty else { return nil }
         guard known[entry.id]?.petname.isEmpty ?? true, !(known[entry.id]?.isFavorite ?? false) else { return nil }
         let name = NameSkeleton.of(entry.label)
         guard !name.isEmpty else { return nil }
-        return pinned[name]?.filter { $0 != entry.id }.min()
+        let others = (pinned[name] ?? []).filter { $0 != entry.id }
+        // Whom the owner calls so comes first: they are whom this one would be taken for.
+        if let called = others.filter({ isCalled($0, name) }).min() { return (called, false) }
+        guard let other = others.min() else { return nil }
+        return (other, true)
+    }
+
+    /// - Parameter name: as `NameSkeleton.of` gives it.
+    private func isCalled(_ peer: PeerID, _ name: String) -> Bool {
+        guard let record = known[peer] else { return false }
+        return NameSkeleton.of(record.petname.isEmpty ? record.label : record.petname) == name
     }
 
     private static func trimmed(_ text: String) -> String {

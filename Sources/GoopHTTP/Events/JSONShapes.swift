@@ -54,6 +54,8 @@ struct ViewerPeer: Encodable {
     let muted: Bool?
     /// The favourite whose name this other key bears.
     let resembles: String?
+    /// True if that favourite only calls itself so, and its petname is another one; left out otherwise.
+    let resemblesLabelOnly: Bool?
     /// Names the picture at `/api/avatar/peer/<id>`; left out without one, and of muted peers.
     let picture: String?
 
@@ -76,6 +78,7 @@ struct ViewerPeer: Encodable {
         petname = entry.petname.isEmpty ? nil : entry.petname
         muted = entry.isMuted ? true : nil
         resembles = entry.resembles?.base58
+        resemblesLabelOnly = entry.resemblesLabelOnly ? true : nil
         picture = !entry.isMuted && Avatar.isHash(entry.avatarHash) ? entry.avatarHash : nil
     }
 }

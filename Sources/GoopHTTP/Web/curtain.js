@@ -80,7 +80,7 @@ const sentences = {
   }),
   notInvited: ({ name }) => ({
     title: `${name} shows this site to certain people only`,
-    text: "You are not among them, or no longer. Send them the link to your site and ask them to name you. What the site kept in this browser stays until you forget the site.",
+    text: "You are not among them, or no longer. Send them the link to your site and ask them to name you.",
     show: again, copies: true,
   }),
 

@@ -6,6 +6,8 @@ const SVG = "http://www.w3.org/2000/svg";
 const mostNodes = 24;
 /// From the one in the middle of the picture to those beside it.
 const across = 215;
+/// Between the lines of one label.
+const lineHeight = 16;
 /// As people write them.
 const securities = { "/noise": "Noise", "/tls/1.0.0": "TLS" };
 let lines = [];
@@ -19,6 +21,12 @@ function shape(name, attributes, ...children) {
 }
 
 const nameIn = (connection) => clean(connection.name) || printOf(connection.peer);
+
+/// Those who bear a name that another one bears too, upper and lower case being one.
+function ofOneName(connections) {
+  const called = (one) => clean(one.name).normalize("NFKC").toLowerCase();
+  return connections.filter((one) => clean(one.name) && connections.some((other) => other !== one && called(other) === called(one)));
+}
 
 /// As people count letters: a flag or a family is one.
 const letters = new Intl.Segmenter();
@@ -93,9 +101,12 @@ function draw(picture) {
   const peers = [...byPeer.values()].slice(0, mostNodes);
   const box = find("picture");
   if (peers.length === 0) return box.replaceChildren();
-  const [width, height] = [560, peers.length > 2 ? 320 : 150];
+  // Equal names are told apart by the end of the id, on a line of its own.
+  const alike = ofOneName(peers);
+  const linesOf = (peer) => [nameIn(peer), ...(alike.includes(peer) ? [printOf(peer.peer)] : [])];
+  const [width, height] = [560, peers.length <= 2 ? 150 : alike.length > 0 ? 344 : 320];
   const svg = shape("svg", { viewBox: `0 0 ${width} ${height}`, role: "img" });
-  svg.setAttribute("aria-label", `A picture of the table below: you, connected with ${peers.map(nameIn).join(", ")}.`);
+  svg.setAttribute("aria-label", `A picture of the table below: you, connected with ${peers.map((peer) => linesOf(peer).join(" ")).join(", ")}.`);
   // Two are a pair: then what is in the middle is the line between them.
   const middle = { x: width / 2 - (peers.length === 1 ? across / 2 : 0), y: height / 2 };
   const marks = [];
@@ -104,11 +115,15 @@ function draw(picture) {
     const at = { x: middle.x + Math.cos(angle) * across, y: middle.y + Math.sin(angle) * 110 };
     svg.append(shape("line", { class: `wire ${peer.path}`, x1: middle.x, y1: middle.y, x2: at.x, y2: at.y }));
     marks.push(shape("circle", { class: "node", cx: at.x, cy: at.y, r: 13 }));
-    const text = shape("text", { x: at.x, y: at.y + (at.y < middle.y - 1 ? -22 : 32) });
-    text.textContent = shortened(nameIn(peer), 18);
-    marks.push(text);
+    const said = linesOf(peer);
+    const top = at.y + (at.y < middle.y - 1 ? -22 - lineHeight * (said.length - 1) : 32);
+    said.forEach((line, number) => {
+      const text = shape("text", { x: at.x, y: top + lineHeight * number, ...(number > 0 ? { class: "print" } : {}) });
+      text.textContent = shortened(line, 18);
+      marks.push(text);
+    });
   });
-  const own = shape("text", { x: middle.x, y: middle.y + 38 });
+  const own = shape("text", { class: "own", x: middle.x, y: middle.y + 38 });
   own.textContent = "You";
   svg.append(...marks, shape("circle", { class: "node own", cx: middle.x, cy: middle.y, r: 18 }), own);
   box.replaceChildren(svg);
@@ -119,13 +134,14 @@ function draw(picture) {
     // A name that would leave the picture is held at its edge.
     const side = x < 0 ? "left" : x + length > width ? "right" : null;
     if (!side) continue;
-    text.setAttribute("class", side);
+    text.classList.add(side);
     text.setAttribute("x", side === "left" ? 2 : width - 2);
   }
 }
 
 function rowOf(connection) {
-  const head = element("th", "", element("bdi", "", nameIn(connection)));
+  const name = clean(connection.name);
+  const head = element("th", "", ...(name ? [element("bdi", "", name), " "] : []), element("span", "print", printOf(connection.peer)));
   head.scope = "row";
   head.title = connection.peer;
   return element("tr", "", head,

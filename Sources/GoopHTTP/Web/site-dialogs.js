@@ -99,14 +99,16 @@ export async function askQuestion({ title, text, names = [], answers, cancel = "
 }
 
 /// Shows a text to be edited until the person closes it; true if it was saved. `save(text, saveOver)` throws as `take` does;
-/// `changed` can be answered with "Save over it".
-export async function editText({ title, text, save }) {
+/// `changed` can be answered with "Save over it". `note` is said below the text.
+export async function editText({ title, text, note = "", save }) {
   const dialog = find("text-dialog");
   const area = find("text");
   const over = find("text-replace");
   const fault = find("text-fault");
   const saveButton = find("text-save");
   setText(find("text-title"), title);
+  setText(find("text-note"), note);
+  find("text-note").hidden = note === "";
   area.value = text;
   // As the browser has it, which counts line ends in its own way.
   let saved = area.value;

@@ -237,6 +237,9 @@ async function restore(ticket, replaces = false) {
   find("files").focus({ preventScroll: true });
 }
 
+/// The ways in which lines of a text end, each once.
+const lineEndsOf = (text) => [...new Set(text.match(/\r\n|\r|\n/g) ?? [])];
+
 async function edit(path) {
   let loaded;
   try {
@@ -245,9 +248,11 @@ async function edit(path) {
     return tellFailure(error);
   }
   // A text area has line feeds only.
-  const lineEnd = loaded.text.includes("\r\n") ? "\r\n" : "\n";
+  const lineEnds = lineEndsOf(loaded.text);
+  const lineEnd = lineEnds.length === 1 ? lineEnds[0] : lineEnds.includes("\r\n") ? "\r\n" : "\n";
   const isSaved = await editText({
     title: clean(path), text: loaded.text,
+    note: lineEnds.length > 1 ? `The lines of this file end in several ways. Saving makes all of them end in one: ${lineEnd === "\r\n" ? "CR LF, as on Windows" : "LF"}.` : "",
     save: (text, saveOver) => {
       const body = new Blob([lineEnd === "\n" ? text : text.replaceAll("\n", lineEnd)]);
       return send(path, body, saveOver ? { replace: true } : { stamp: loaded.stamp });

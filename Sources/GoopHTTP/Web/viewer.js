@@ -94,6 +94,7 @@ function fillRow(row, person) {
   row.more.setAttribute("aria-label", `More about ${nameOf(person)}`);
   row.alike.hidden = !person.resembles;
   setText(row.alike, person.resembles ? alikeText(person) : "");
+  row.alike.classList.toggle("fault", !person.resemblesLabelOnly);
   row.item.dataset.state = isLost() ? "unknown" : person.state;
   setText(row.stateLine, `${person.muted ? "Muted · " : ""}${stateText(person)}`);
   showPicture(row.picture, person.id);
@@ -102,6 +103,8 @@ function fillRow(row, person) {
 
 function alikeText(person) {
   const other = people.get(person.resembles);
+  // No impostor by that: the other one has taken a name that many may have.
+  if (person.resemblesLabelOnly) return `${other ? nameOf(other) : "Somebody whom you have named"} calls itself so too: this is another key.`;
   return `Not the ${other ? nameOf(other) : clean(person.label)} that you know: this is another key.`;
 }
 
@@ -260,6 +263,7 @@ function fillCard() {
   showFace(find("card-face"), faceOf(person), `Picture of ${nameOf(person)}, of their own choice`, person.state === "online");
   find("card-alike").hidden = !person.resembles;
   setText(find("card-alike"), person.resembles ? alikeText(person) : "");
+  find("card-alike").classList.toggle("fault", !person.resemblesLabelOnly);
   const facts = [...fact("Now", stateText(person)), ...fact("Id", person.id)];
   // Whoever marks the id to copy it goes on while news of others arrive.
   facts.forEach((made, index) => setText(find("card-facts").children[index] ?? find("card-facts").appendChild(made), made.textContent));

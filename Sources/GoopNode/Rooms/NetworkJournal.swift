@@ -37,13 +37,22 @@ final class NetworkJournal: Sendable {
         case .updated(let entry):
             guard !entry.isArriving else { return "" }
             guard entry.stateName != before, !entry.isMuted else { return entry.stateName }
-            let name = entry.shownName.isEmpty ? entry.id.base58 : entry.shownName
             let reason: String? = entry.reachable || entry.offline ? nil : entry.unreachableReason
-            note("presence", "\(name) is \(entry.stateName)\(reason.map { ": " + $0 } ?? "")")
+            note("presence", "\(Self.named(entry)) is \(entry.stateName)\(reason.map { ": " + $0 } ?? "")")
             return entry.stateName
         case .removed(let peer):
             note("presence", "\(peer) is no longer listed")
             return ""
         }
+    }
+
+    /// The name with the end of the id, as the pages write it, by which one is told from another of that name; the whole id
+    /// without a name.
+    private static func named(_ entry: PeerEntry) -> String {
+        let id = entry.id.base58
+        let name = TerminalText.safe(entry.shownName, maximumCharacters: 100)
+        guard !name.isEmpty else { return id }
+        let tail = id.suffix(8)
+        return "\(name) (…\(tail.prefix(4)) \(tail.suffix(4)))"
     }
 }
