@@ -1,14 +1,17 @@
 import Glibc
 import NIOCore
+import Synchronization
 
 /// A TCP socket that listens, as long as this or one of its duplicates is open.
 ///
-/// NIO gives a listening socket of its own making to one channel on one loop. This one can be given to several.
+/// NIO gives a listening socket of its own making to one channel on one loop. This one can be given to several. It is closed at the
+/// latest when nobody holds it any more.
 final class ListeningSocket: Sendable {
     /// Strangers that the system keeps until we take them.
     private static let backlog: CInt = 1_024
 
     private let descriptor: CInt
+    private let isClosed = Mutex(false)
 
     /// Binds and listens. The port may be shared with other sockets of this user (SO_REUSEADDR, SO_REUSEPORT); IPv6 sockets take IPv6
     /// only.
@@ -30,11 +33,21 @@ final class ListeningSocket: Sendable {
         try self.listen()
     }
 
-    deinit { close(self.descriptor) }
+    deinit { self.close() }
+
+    /// Leaves the socket to its duplicates; neither `listen` nor `duplicate` may follow.
+    func close() {
+        self.isClosed.withLock { isClosed in
+            if !isClosed { _ = Glibc.close(self.descriptor) }
+            isClosed = true
+        }
+    }
 
     /// Listens with our backlog. Also to be called when a channel has taken a duplicate, for that sets NIO's own, a shorter one.
     func listen() throws {
-        guard Glibc.listen(self.descriptor, Self.backlog) == 0 else { throw IOError(errnoCode: errno, reason: "listen") }
+        guard Glibc.listen(self.descriptor, Self.backlog) == 0 else {
+            throw IOError(errnoCode: errno, reason: "listen")
+        }
     }
 
     /// Another descriptor of the same socket, the caller's to close.

@@ -2,6 +2,7 @@ import Glibc
 import Multiformats
 import NIOCore
 import NIOPosix
+import Synchronization
 
 /// A listening TCP socket with two doors, of which one is open at a time.
 ///
@@ -9,26 +10,48 @@ import NIOPosix
 /// who come in a crowd would be in one line with whoever is connected: each handshake is half a millisecond of the processor, and
 /// hundreds that end at once are many. Behind the door for crowds is a loop of its own, on a thread that the others of this
 /// process go before.
-struct TCPListener: TransportListener {
+final class TCPListener: TransportListener {
     let address: Multiaddr
     private let ordinary: any Channel
     private let crowd: any Channel
+    /// Succeeds when the doors are as they were last asked to be.
+    private let lastChange: Mutex<EventLoopFuture<Void>>
+
+    private init(address: Multiaddr, ordinary: any Channel, crowd: any Channel) {
+        self.address = address
+        self.ordinary = ordinary
+        self.crowd = crowd
+        self.lastChange = Mutex(ordinary.eventLoop.makeSucceededVoidFuture())
+    }
 
     /// The real one.
     var port: UInt16 { self.address.tcpPort ?? 0 }
     /// Ends with the listener.
     var closeFuture: EventLoopFuture<Void> { self.ordinary.closeFuture }
 
+    /// One door closes before the other opens, in all changes together: NIO takes for a fault of its own (in debug builds it stops
+    /// there) that it is told of somebody whom another channel has let in meanwhile.
     func keepsStrangersApart(_ isApart: Bool) {
-        // Both later, also if this is one of their loops: a door that opens may take somebody in at once.
-        for (door, isOpen) in [(self.ordinary, !isApart), (self.crowd, isApart)] {
-            door.eventLoop.execute { door.setOption(.autoRead, value: isOpen).whenFailure { _ in } }
+        let (closing, opening) = isApart ? (self.ordinary, self.crowd) : (self.crowd, self.ordinary)
+        self.lastChange.withLock { last in
+            last = last.hop(to: closing.eventLoop).flatMap {
+                Self.set(closing, isOpen: false)
+            }.hop(to: opening.eventLoop).flatMap {
+                Self.set(opening, isOpen: true)
+            }
         }
     }
 
+    /// Later, also on the door's own loop: what is under way there must not be cut in two. Of a door that has ended nothing is asked.
+    private static func set(_ door: any Channel, isOpen: Bool) -> EventLoopFuture<Void> {
+        door.eventLoop.flatSubmit { door.setOption(.autoRead, value: isOpen) }.recover { _ in }
+    }
+
     func close() -> EventLoopFuture<Void> {
-        let other = self.crowd.close().flatMapErrorThrowing { _ in }
-        return self.ordinary.close().flatMapErrorThrowing { _ in }.flatMap { other.hop(to: self.ordinary.eventLoop) }
+        self.lastChange.withLock { $0 }.hop(to: self.ordinary.eventLoop).flatMap {
+            let other = self.crowd.close().hop(to: self.ordinary.eventLoop).recover { _ in }
+            return self.ordinary.close().recover { _ in }.and(other).map { _ in }
+        }
     }
 
     /// Binds and listens; fails with the system's error.
@@ -40,6 +63,8 @@ struct TCPListener: TransportListener {
         do { socket = try ListeningSocket(boundTo: local) } catch { return group.any().makeFailedFuture(error) }
         return Self.door(of: socket, group: group, isOpen: true, accept: accept).flatMap { ordinary in
             Self.door(of: socket, group: Self.crowdGroup, isOpen: false, accept: accept).flatMapThrowing { crowd in
+                // Open here, it would go on listening when the doors are closed.
+                defer { socket.close() }
                 do { try socket.listen() } catch {
                     crowd.close(promise: nil)
                     throw error
