@@ -15,8 +15,6 @@ PAGES = {
     "sdk.html": "<!doctype html><title>S</title><script src='/sdk/goop-router.js'></script><h1>with sdk</h1>",
     "moves.html": "<!doctype html><title>M</title><script src='moves.js'></script><h1>moves</h1>",
     "watches.html": "<!doctype html><title>W</title><script src='/sdk/goop-data.js'></script><h1>watches</h1>",
-    "deaf.html": "<!doctype html><title>D</title><script src='deaf.js'></script><h1>deaf</h1>",
-    "deaf.js": "addEventListener('message', (event) => event.stopImmediatePropagation());",
     "moves.js": "history.replaceState(null, '', '?view=list#first');",
 }
 # In the shell: what it reads of the frame's messages, and the addresses that it takes.
@@ -82,26 +80,6 @@ def push(page, address, how="pushState"):
 def state_of(page):
     with inside(page):
         return page.run("return history.state?.at ?? null")
-
-
-def mark(page):
-    """Marks the page in the frame, and the frame, to be known again."""
-    with inside(page):
-        page.run("window.isMarked = true")
-    page.run("document.querySelector('#frame-place iframe').dataset.mark = 'before'")
-
-
-def is_anew(page):
-    """Whether another page is in the frame than the one that was marked."""
-    try:
-        with inside(page):
-            return page.run("return window.isMarked !== true && document.readyState === 'complete'")
-    except Exception:  # between two pages
-        return False
-
-
-def is_same_frame(page):
-    return page.run("return document.querySelector('#frame-place iframe').dataset.mark === 'before'")
 
 
 def views(suite, page, url, neighbour, label=""):
@@ -177,34 +155,6 @@ def views(suite, page, url, neighbour, label=""):
         at("/plain.html#far")
         with inside(page):
             expect(page.run("return window.stays"), "the page was loaded again")
-    with suite.check(f"{label}the bar's reload loads the page anew, and then Back leads to the page before"):
-        page.driver.get(f"{here}/plain.html")
-        wait_site(page, "plain")
-        with inside(page):
-            page.run("document.getElementById('on').click()")
-        wait_site(page, "with sdk")
-        at("/sdk.html?q=1#there")
-        mark(page)
-        page.one("#reload").click()
-        page.wait(lambda: is_anew(page), "the page loaded anew")
-        expect(is_same_frame(page), "a new frame: the tab's history of the old one leads nowhere")
-        at("/sdk.html?q=1#there")
-        page.driver.back()
-        wait_site(page, "plain")
-        at("/plain.html")
-        page.driver.forward()
-        wait_site(page, "with sdk")
-        at("/sdk.html?q=1#there")
-    with suite.check(f"{label}a page that does not load itself again is shown in a new frame"):
-        page.driver.get(f"{here}/deaf.html")
-        wait_site(page, "deaf")
-        push(page, "#told")
-        at("/deaf.html#told")
-        mark(page)
-        page.one("#reload").click()
-        page.wait(lambda: is_anew(page), "the page loaded anew")
-        expect(not is_same_frame(page), "it could be asked all the same")
-        at("/deaf.html#told")
     complaints = page.complaints("ERR_NAME_NOT_RESOLVED" if label else "nothing")
     with suite.check(f"{label}the browser has nothing to say about all of that"):
         expect(not complaints, complaints)

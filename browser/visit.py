@@ -95,11 +95,7 @@ SEQUENCES = {
         *BEGINS_SEALED, (LISTED, "site unmet asked", ""), (CAME, "site met asked", "tell here"),
         (LEFT, "gone met asked", "tell away, unload, cover gone, clear sealed"), (OUTDATED, "gone met asked", ""),
         (CAME, "back/show met asked", "tell here, cover back/show"), (PRESSED, "back/show met asked", "reload")],
-    "a site of its own origin goes on": [*HERE, (OUTDATED, "site met served", ""), (RELOADED, "site met served", "showAgain")],
-    "a reload loads the page again in the frame that is seen, and watches its owner again": [
-        *BEGINS_SEALED, (RELOADED, "site unmet asked", "showAgain"), (BROKE_REFUSED, "site unmet asked", "askWhy"),
-        (answered(404), "site unmet ended", "unwatch"), (RELOADED, "site unmet asked", "showAgain, watch"),
-        (LED, "out/show unmet asked", "unload, cover out/show"), (RELOADED, "site unmet asked", "show")],
+    "a site of its own origin goes on": [*HERE, (OUTDATED, "site met served", ""), (RELOADED, "site met served", "show")],
     "a page that nobody looks at is watched when it is looked at": [
         *BEGINS[:2], (HIDDEN, "nothing unmet none hidden", ""), (BEGUN, "site unmet none hidden", "showKept, show"),
         (SEEN, "site unmet asked", "watch"), (HIDDEN, "site unmet asked hidden", ""), (SEEN, "site unmet asked", "")],
@@ -322,10 +318,6 @@ class Page {
       must(!this.isWaiting, "the while was not ended");
       this.frame = "seen";
       this.then = null;
-    }
-    if (what === "showAgain") {
-      must(this.frame === "seen" && root === place.root && isSealed === place.isSealed, "not what is there");
-      must(!isBlocked, "blocked");
     }
     if (what === "unload") { must(this.frame !== "none", "no frame"); this.frame = "none"; }
     if (what === "hide") { must(this.frame === "seen" && this.isWaiting, "nothing to hide"); this.frame = "hidden"; }

@@ -30,7 +30,7 @@ const visit = new Visit({ isHidden: document.hidden });
 
 /// What is done for each action of the visit, by its name.
 const doing = {
-  show, showAgain, unload, hide, uncover, tell, offerBlock, showKept,
+  show, unload, hide, uncover, tell, offerBlock, showKept,
   begin, forget, unblock, askPath, lookUp, clear, wait, endWait, watch, unwatch, askWhy,
   reload() { location.reload(); },
   cover({ why, ...how }) { curtain.cover(why, { ...how, name: nameText() }); },
@@ -110,7 +110,6 @@ function unload() {
 /// Shows the page that the address names in a new frame, so that nothing of the old page is left.
 function show({ root, isSealed }) {
   unload();
-  toldPage = null;
   const hadFocus = curtain.uncover();
   frame = document.createElement("iframe");
   frame.title = "The site";
@@ -123,30 +122,6 @@ function show({ root, isSealed }) {
   frame.src = root + ownAddress();
   place.append(frame);
   if (hadFocus) frame.focus();
-}
-
-/// When it is looked whether the page in the frame has begun to load itself again, each in milliseconds after the look before.
-const looksForReload = [100, 200, 300, 400, 1000];
-
-/// Loads the page in the frame again. What the tab's history has of a frame ends with it, so after a new one the way back would lead
-/// nowhere; the page is asked to do it itself (sdk/goop-place.js). One that cannot, or does not, gets a new frame all the same.
-async function showAgain(how) {
-  const asked = frame;
-  const isThere = () => asked === frame && visit.isShown;
-  const { path = null, sequence } = await facts().catch(() => ({}));
-  if (!isThere()) return;
-  // Whoever tells its place can be asked: not a notice of the viewer, for one.
-  if (path === null || path !== toldPage) return show(how);
-  // Told by the page that comes.
-  toldPage = null;
-  asked.contentWindow.postMessage({ goop: "reload" }, how.isSealed ? "*" : site);
-  for (const time of looksForReload) {
-    await new Promise((done) => { setTimeout(done, time); });
-    const now = await facts().catch(() => ({}));
-    // The viewer was asked for a page by then.
-    if (!isThere() || now.sequence > sequence) return;
-  }
-  show(how);
 }
 
 /// The frame has loaded something: asks which page it was, and keeps the address of this page true.

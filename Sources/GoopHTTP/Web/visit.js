@@ -63,13 +63,13 @@
 
 /**
  * What is to be done.
- * - The frame: `show` the address of this page in a new one, `showAgain` what is in it, `unload` it, `hide` it, or `uncover` it again.
+ * - The frame: `show` the address of this page in a new one, `unload` it, `hide` it, or `uncover` it again.
  * - The curtain: `cover` says `why`, and has a button unless `then` is null; what else it needs comes with it (curtain.js).
  * - The bar: `tell` how it is with the owner, their `name`, `offerBlock` and `showKept` as it is by now.
  * - `reload` this page itself.
  * - What takes time: `begin` (which goes on if it was begun) and `forget`, `unblock`, `askPath`, `lookUp` in the list of the blocked, `clear` what the site stored (a
  *   `cleared` follows if `isTold`), `wait` and `endWait`, `watch` and `unwatch`, `askWhy` the watch was refused.
- * @typedef {{ do: "show" | "showAgain", root: string, isSealed: boolean } | { do: "unload" | "hide" | "uncover" }
+ * @typedef {{ do: "show", root: string, isSealed: boolean } | { do: "unload" | "hide" | "uncover" }
  *   | { do: "cover", why: string, then: Then | null, reason?: string, seen?: string, since?: number, target?: string, whom?: string,
  *       isBlocked?: boolean }
  *   | { do: "tell", what: "here" | "away" | "noAnswer" | "blocked" | "looking" | "unlisted", seen?: string }
@@ -150,7 +150,7 @@ export class Visit {
       case "tooOld": return this.#cover("tooOld", "reload");
       case "pathFailed": return this.#cover("failed", "show", { reason: event.reason });
       case "pressed": return this.#pressed();
-      case "reloaded": return this.#showHere(true);
+      case "reloaded": return this.#showHere();
       case "looked": return this.#looked(event);
       case "kept": this.#isKept = event.isKept; return;
       case "forgot": return this.#forgot();
@@ -188,15 +188,15 @@ export class Visit {
     if (isBlocked) this.#block(); else this.#showHere();
   }
 
-  /** Shows the page that the address names. @param isAgain in the frame that is seen, if one is */
-  #showHere(isAgain = false) {
+  /** Shows the page that the address names. */
+  #showHere() {
     if (this.#isBlocked) return this.#block();
     // It could not begin, or not yet, also where its place is known.
     if (!this.#hasBegun) return this.#do("begin");
     if (this.#watch === "ended") this.#watch = "none";
     // The secret path ended with the last visit.
     if (this.#place.root === null) return this.#do(this.#isOutdated ? "reload" : "askPath");
-    this.#show(isAgain && this.isShown ? "showAgain" : "show");
+    this.#show();
   }
 
   /** A new run of the viewer knows none of the secret paths of the one before, and refuses what this page asks for. */
@@ -215,10 +215,10 @@ export class Visit {
     if (!this.#isBlocked) this.#show();
   }
 
-  #show(what = "show") {
+  #show() {
     this.#endWait();
     this.#screen = { is: "site" };
-    this.#do(what, { root: this.root, isSealed: this.isSealed });
+    this.#do("show", { root: this.root, isSealed: this.isSealed });
     this.#watchOwner();
   }
 

@@ -2,8 +2,6 @@
 // reload and a copied address lead there. It cannot look into the frame, and the viewer sees only what a frame asks for: so the page
 // tells of its fragment, and of addresses that it makes up with `history.pushState` (docs/protocols.md).
 //
-// The bar's reload asks the page to load itself again, so that its place in the tab's history stays and the way back leads on.
-//
 // The viewer puts this where goop-links.js is: in front of every script of the SDK, and behind every page that it serves into a
 // frame. It works once, whichever comes first.
 (() => {
@@ -47,8 +45,5 @@
     addEventListener("popstate", tell);
     addEventListener("hashchange", tell);
   }
-  addEventListener("message", ({ source, origin, data }) => {
-    if (source === parent && origin === viewer.origin && data?.goop === "reload") location.reload();
-  });
   tell();
 })();
