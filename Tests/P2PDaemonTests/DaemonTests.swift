@@ -102,6 +102,46 @@ import Testing
         }
     }
 
+    /// Whoever comes behind a crowd is on a loop of its own, and its streams are not on the clients' one.
+    @Test(arguments: [300_000, 8_000_000]) func carriesStreamsOfAPeerThatCameWithACrowd(size: Int) async throws {
+        let payload = [UInt8](repeating: 0xa5, count: size)
+        try await RunningDaemon.with { one in
+            try await RunningDaemon.with { two in
+                let port = Int(try #require(two.addresses[0].tcpPort))
+                var strangers: [any Channel] = []
+                for _ in 0..<60 {
+                    strangers.append(
+                        try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                            .connect(host: "127.0.0.1", port: port).get())
+                }
+                try await EchoListener.with { listener in
+                    try await TestClient.with(one.control) { (handler: inout TestClient) async throws in
+                        #expect(try await handler.registers("/echo/1", at: listener).isOK)
+                        #expect(try await handler.connects(to: two).isOK)
+                        try await TestClient.with(two.control) { (client: inout TestClient) async throws in
+                            // The one who was let in may know of it first.
+                            while try await client.ask(5).fields[6] == nil {}
+                            let answer = try await client.opens("/echo/1", with: one.peer, first: [1, 2, 3])
+                            #expect(answer.isOK)
+                            try await client.send(payload)
+                            client.closeWrite()
+                            let echoed = try await client.receiveToEnd()
+                            #expect(echoed.count == payload.count + 3)
+                            let isAsSent = echoed.elementsEqual([1, 2, 3] + payload)
+                            #expect(isAsSent)
+                        }
+                        // Of one that is refused there the client hears too.
+                        try await TestClient.with(two.control) { (client: inout TestClient) async throws in
+                            #expect(try await !client.opens("/nobody/1", with: one.peer, first: []).isOK)
+                            #expect(try await client.ask(0).isOK)
+                        }
+                    }
+                }
+                for stranger in strangers { try? await stranger.close() }
+            }
+        }
+    }
+
     @Test func aClientThatIsNotThereCostsOnlyTheStream() async throws {
         try await RunningDaemon.with { one in
             try await RunningDaemon.with { two in

@@ -204,20 +204,27 @@ final class ControlHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     /// The connection is the stream's from now on.
     private func become(_ stream: P2PStream) {
-        guard let context, stream.eventLoop.inEventLoop else { return stream.reset() }
+        guard let context else { return stream.reset() }
         let info = StreamInfo(
             peer: stream.remotePeer, address: stream.connection.remoteAddress, protocolName: stream.protocol.name)
-        let relay = StreamRelay(stream)
+        let head = ByteBuffer(bytes: FrameDecoder.frame(ControlResponse.stream(info).protobuf))
+        let first = ByteBuffer(bytes: decoder.takeRemaining())
         phase = .over
         do {
-            try context.pipeline.syncOperations.addHandler(relay, position: .after(self))
+            let pipeline = context.pipeline.syncOperations
+            if stream.eventLoop.inEventLoop {
+                let relay = StreamRelay(stream)
+                try pipeline.addHandler(relay, position: .after(self))
+                relay.begin(head: head, first: first)
+            } else {
+                let bridge = StreamBridge(stream, loop: context.eventLoop)
+                try pipeline.addHandler(bridge, position: .after(self))
+                bridge.begin(head: head, first: first)
+            }
         } catch {
             stream.reset()
             return context.close(promise: nil)
         }
-        relay.begin(
-            head: ByteBuffer(bytes: FrameDecoder.frame(ControlResponse.stream(info).protobuf)),
-            first: ByteBuffer(bytes: decoder.takeRemaining()))
         if inputIsClosed { context.fireUserInboundEventTriggered(ChannelEvent.inputClosed) }
         if readIsHeld {
             readIsHeld = false

@@ -187,8 +187,9 @@ final class StreamState {
     func closeRead() {
         guard !self.readClosed else { return }
         self.readClosed = true
-        self.gate?.finish(.failure(.readClosed))
+        let gate = self.gate
         self.gate = nil
+        gate?.finish(.failure(.readClosed))
         self.dropUnread()
         guard case .waiting(_, let continuation) = self.reader else { return }
         self.reader = .none
@@ -375,12 +376,14 @@ final class StreamState {
 
     /// With an outcome the gate goes, and a reader that waits is served.
     private func passGate() {
-        guard let gate = self.gate, let result = self.show(gate) else { return }
+        guard let gate = self.gate, let result = self.show(gate, atEnd: self.endReceived) else { return }
         self.removeGate(gate, result)
     }
 
     /// Shows the gate what has come. With an outcome it is off, and the bytes behind that are still here.
-    private func show(_ gate: NegotiationGate) -> Result<ProtocolID, StreamError>? {
+    ///
+    /// - Parameter atEnd: the peer has ended its side, and that counts.
+    private func show(_ gate: NegotiationGate, atEnd: Bool) -> Result<ProtocolID, StreamError>? {
         var result: Result<ProtocolID, StreamError>?
         var taken = 0
         while result == nil, let bytes = self.inbox.first {
@@ -399,7 +402,7 @@ final class StreamState {
             let answer = ByteBuffer(bytes: step.send)
             if left > 0 { try? self.writeLater(answer) } else { try? self.enqueue(answer) }
         }
-        if result == nil, let failure = gate.silence(atEnd: self.endReceived) { result = .failure(.notAgreed(failure)) }
+        if result == nil, let failure = gate.silence(atEnd: atEnd) { result = .failure(.notAgreed(failure)) }
         if result != nil { self.gate = nil }
         // Last: it may end the connection.
         if taken > 0 { self.connection.consumed(self, count: taken) }
@@ -426,9 +429,13 @@ final class StreamState {
     }
 
     /// The gate as the stream fails, and its outcome: what of the peer's answer had come before counts.
-    private func takeGate(failing error: StreamError) -> (NegotiationGate, Result<ProtocolID, StreamError>)? {
+    private func takeGate(
+        failing error: StreamError, keepingUnread: Bool
+    ) -> (NegotiationGate, Result<ProtocolID, StreamError>)? {
         guard let gate = self.gate else { return nil }
-        if !self.isInbound, let result = self.show(gate) { return (gate, result) }
+        // A reset says more than the end before it.
+        let atEnd = keepingUnread && self.endReceived
+        if !self.isInbound, let result = self.show(gate, atEnd: atEnd) { return (gate, result) }
         guard self.gate === gate else { return nil }
         self.gate = nil
         return (gate, .failure(gate.reason(error)))
@@ -482,7 +489,7 @@ final class StreamState {
     /// - Parameter keepingUnread: what arrived before can still be read: right when the connection ends, wrong for a reset.
     /// - Returns: the bytes that will not be sent.
     func fail(_ error: StreamError, keepingUnread: Bool) -> Int {
-        let gate = self.takeGate(failing: error)
+        let gate = self.takeGate(failing: error, keepingUnread: keepingUnread)
         var error = error
         if case .failure(let reason)? = gate?.1 { error = reason }
         let unsent = self.pendingBytes

@@ -32,6 +32,7 @@ final class TCPListener: TransportListener {
     /// One door closes before the other opens, in all changes together: NIO takes for a fault of its own (in debug builds it stops
     /// there) that it is told of somebody whom another channel has let in meanwhile.
     func keepsStrangersApart(_ isApart: Bool) {
+        guard self.crowd.isActive else { return }
         let (closing, opening) = isApart ? (self.ordinary, self.crowd) : (self.crowd, self.ordinary)
         self.lastChange.withLock { last in
             last = last.hop(to: closing.eventLoop).flatMap {
@@ -69,6 +70,8 @@ final class TCPListener: TransportListener {
                     crowd.close(promise: nil)
                     throw error
                 }
+                // A door that ends by itself must not leave a socket that listens and lets nobody in.
+                ordinary.closeFuture.whenComplete { _ in crowd.close(promise: nil) }
                 let port = UInt16(clamping: ordinary.localAddress?.port ?? 0)
                 return TCPListener(address: Multiaddr(ip: ip, tcpPort: port), ordinary: ordinary, crowd: crowd)
             }.flatMapErrorThrowing { error in
