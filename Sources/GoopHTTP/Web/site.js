@@ -179,7 +179,8 @@ async function rename(entry) {
         return await post("/api/rooms/site/move", { path: entry.path, to: name, replace: replaces });
       } catch (error) {
         // Whoever is offered to replace it learns what the trash has no room for then.
-        if (error.kind === "exists") error.detail += lossText(sheet, [name]);
+        const loss = error.kind === "exists" ? lossText(sheet, [name]) : "";
+        if (loss) error.detail += `.${loss}`;
         throw error;
       }
     },

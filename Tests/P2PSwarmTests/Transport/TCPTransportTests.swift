@@ -57,8 +57,10 @@ import Testing
     @Test("where somebody else listens, we do not: the system would give each of the two half of the strangers")
     func taken() async throws {
         let (first, second) = (TCPTransport(), TCPTransport())
+        // One loop: with two NIO may learn that a listener is closed before it has quite let in whom it told us of, and drops them.
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let (accepted, arrivals) = AsyncStream.makeStream(of: TransportLink.self)
-        let listener = try await first.listen(on: Multiaddr(text: "/ip4/127.0.0.1/tcp/0"), group: self.group) { link in
+        let listener = try await first.listen(on: Multiaddr(text: "/ip4/127.0.0.1/tcp/0"), group: group) { link in
             arrivals.yield(link)
             return link.channel.eventLoop.makeSucceededVoidFuture()
         }.get()
@@ -73,7 +75,6 @@ import Testing
         let visitor = try await ClientBootstrap(group: self.group)
             .connect(host: "127.0.0.1", port: Int(try #require(listener.address.tcpPort))).get()
         let link = try #require(await accepted.first { _ in true })
-        // NIO drops whom it has not quite let in when the listener closes.
         try await link.channel.eventLoop.submit {}.get()
         try await listener.close().get()
         let next = try await second.listen(on: listener.address, group: self.group, accept: Self.refuse).get()
@@ -82,6 +83,7 @@ import Testing
         try await link.channel.close()
         // By itself, unless it has not noticed yet.
         try? await visitor.close()
+        try await group.shutdownGracefully()
     }
 
     @Test("strangers are kept for us while the loop is busy: more than the 128 that NIO would have kept")
