@@ -50,7 +50,8 @@ final class StreamBridge: ChannelDuplexHandler {
         let bound = NIOLoopBound(self, eventLoop: loop)
         reader = Task {
             do {
-                while let bytes = try await stream.read() { try await channel.writeAndFlush(bytes).get() }
+                // Of a client that is gone its channel's end tells; what the peer still sends must not keep its last bytes back.
+                while let bytes = try await stream.read() { try? await channel.writeAndFlush(bytes).get() }
                 loop.execute { bound.value.peerEnded() }
             } catch {
                 loop.execute { bound.value.fail() }

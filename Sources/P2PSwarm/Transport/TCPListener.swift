@@ -102,8 +102,8 @@ final class TCPListener: TransportListener {
             .withBoundSocket(descriptor)
     }
 
-    /// The loop for crowds, one for the process, as long as it runs. Ten steps of niceness are a ninth of the processor where the
-    /// others want all of it, and as much as anybody wants where they do not.
+    /// The loop for crowds, one for the process, as long as it runs. By Linux's weights ten steps of niceness are a ninth of what
+    /// another thread has where the processor is all in use, and as much as anybody wants where it is not.
     private static let crowdGroup: MultiThreadedEventLoopGroup = {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         // On Linux it is of the calling thread alone. Where it fails, crowds are still on a loop of their own.
